@@ -1,0 +1,1 @@
+"""centra-mews: migrates historic Centra orders into Mews."""

@@ -1,0 +1,1 @@
+"""Export bytes to rows of text with their place."""

@@ -1,0 +1,1 @@
+"""The ledger and what may change it: reserve, send, record, recover."""

@@ -1,0 +1,1 @@
+"""The mapping folder: reading, checking, scaffolding."""

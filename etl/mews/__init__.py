@@ -1,0 +1,1 @@
+"""The Mews Connector API: one transport, requests and answers, nothing of orders."""

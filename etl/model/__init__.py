@@ -1,0 +1,1 @@
+"""Values that the rooms of the importer hand to each other: frozen, no IO."""

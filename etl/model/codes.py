@@ -1,0 +1,357 @@
+"""All problem codes: title, hint, and whose fault it is. Stable; tests and documents compare with this.
+
+`origin` decides what a posted order becomes when it is met again: `source` faults make it `changed`,
+faults of the mapping or of Mews do not (design section 7.4).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Origin(StrEnum):
+    """Where the cause lies."""
+
+    SOURCE = "source"
+    MAPPING = "mapping"
+    MEWS = "mews"
+    LEDGER = "ledger"
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """One problem code. `can_waive`: a person may accept it in waivers.csv (Mews would still take the order)."""
+
+    code: str
+    title: str
+    hint: str
+    origin: Origin
+    can_waive: bool = False
+
+
+_S, _M, _W, _L = Origin.SOURCE, Origin.MAPPING, Origin.MEWS, Origin.LEDGER
+
+_ALL = (
+    # Reading the export
+    Code("value.invalid", "A value can't be read", "Correct the value in the export and feed it again.", _S),
+    Code("value.missing", "A required value is missing", "Fill in the value in the export and feed it again.", _S),
+    Code(
+        "value.ambiguous",
+        "A value does not fit the file's own style",
+        "Write the value in the style of the rest of the file.",
+        _S,
+    ),
+    Code(
+        "order.conflict",
+        "Rows of the order contradict each other",
+        "Make the order-level columns equal on all rows of the order.",
+        _S,
+    ),
+    Code(
+        "order.overlap",
+        "Parts of the order in several files or objects differ",
+        "Keep one complete copy of the order.",
+        _S,
+    ),
+    Code(
+        "order.empty",
+        "The order has nothing to send",
+        "Nothing to do if this is right; else complete the order in the export.",
+        _S,
+    ),
+    Code("order.number_missing", "A row has no readable order number", "Fill in orderNumber with digits only.", _S),
+    Code(
+        "order.number_too_long",
+        "The order number is too long for an ExternalIdentifier",
+        "Shorten the order number.",
+        _S,
+    ),
+    Code("status.unknown", "The order's status is not one of Centra's", "Correct the status in the export.", _S),
+    Code(
+        "country.missing",
+        "No country on the order",
+        "Fill in the country, or set source.default_country in migration.toml.",
+        _S,
+    ),
+    Code("country.invalid", "The country is no ISO alpha-2 code", "Use the two-letter code of the country.", _S),
+    Code(
+        "currency.missing",
+        "No currency on the order",
+        "Fill in the currency, or set source.default_currency in migration.toml.",
+        _S,
+    ),
+    Code("currency.invalid", "The currency is no ISO 4217 code", "Use the three-letter code of the currency.", _S),
+    Code(
+        "date.nonexistent", "The time was skipped when the clocks went forward", "Correct the time in the export.", _S
+    ),
+    Code(
+        "date.missing",
+        "The date that decides on consumption is missing",
+        "Fill in the date, or choose another source.consumption.",
+        _S,
+    ),
+    Code("price.decimals", "A price has more than four decimals", "Round the unit price to four decimals.", _S),
+    Code(
+        "price.negative", "A unit price is negative", "Write returns as negative quantities with positive prices.", _S
+    ),
+    Code("quantity.zero", "A line has quantity 0", "Remove the line or correct its quantity.", _S),
+    Code(
+        "total.mismatch",
+        "The lines do not add up to orderTotal",
+        "Compare the order with Centra; raise source.total_tolerance only for known rounding.",
+        _S,
+        can_waive=True,
+    ),
+    Code(
+        "voucher.mismatch",
+        "The vouchers do not add up to voucherValue",
+        "Compare the order's vouchers with Centra.",
+        _S,
+    ),
+    Code(
+        "voucher.exceeds_order",
+        "The voucher is larger than goods and shipping",
+        "Compare the order's vouchers with Centra.",
+        _S,
+    ),
+    Code(
+        "bundle.ambiguous",
+        "Bundle and contents both foot, with different tax",
+        "Set products.bundles in migration.toml.",
+        _S,
+    ),
+    Code(
+        "return.parent",
+        "The return's own order will not be in Mews",
+        "Clear what holds the original order back; the return follows it.",
+        _S,
+    ),
+    # Mapping decisions
+    Code("tax.unmapped", "No row of taxes.csv fits", "Add a row to taxes.csv for this country, rate and date.", _M),
+    Code(
+        "tax.undecided",
+        "The tax_codes cell of the fitting row is empty",
+        "Fill in tax_codes in taxes.csv, or write exempt.",
+        _M,
+    ),
+    Code(
+        "tax.ambiguous",
+        "Several rates fit a line without a VAT rate",
+        "Fill in products.vatPercent in the export, or narrow taxes.csv.",
+        _M,
+    ),
+    Code(
+        "tax.rate_differs",
+        "The tax codes' rate is not the line's",
+        "Correct taxes.csv, or write yes in accept_rate_difference.",
+        _M,
+    ),
+    Code("tax.too_many_codes", "A gross enterprise takes one tax code an item", "Give one code in taxes.csv.", _M),
+    Code(
+        "tax.code_not_valid",
+        "Mews does not accept the tax code at the consumption time",
+        "Use a code that is valid then; see `centra-mews preflight`.",
+        _M,
+    ),
+    Code(
+        "tax.code_unknown",
+        "The tax code does not exist in the enterprise's tax environment",
+        "Use one of the codes that `centra-mews preflight` lists.",
+        _M,
+    ),
+    Code(
+        "shipping.tax_undecided",
+        "No tax for shipping without goods",
+        "Add a row with vat_percent shipping to taxes.csv.",
+        _M,
+    ),
+    Code(
+        "product.unmapped",
+        "A line has no product",
+        'Add its key to products.csv, or set products.unmapped = "item".',
+        _M,
+    ),
+    Code(
+        "product.undecided",
+        "The product cell of the fitting row is empty",
+        "Fill in product in products.csv, or remove the row.",
+        _M,
+    ),
+    Code(
+        "product.inactive",
+        "The product is not active in Mews",
+        "Activate the product in Mews, or map the key to another one.",
+        _M,
+    ),
+    Code("product.unknown", "The product does not exist on the service", "Correct the product in products.csv.", _M),
+    Code("account.unmapped", "Nobody to charge", "Add a row to accounts.csv, or set accounts.fallback.", _M),
+    Code(
+        "account.undecided",
+        "The account cell of the fitting row is empty",
+        "Fill in account in accounts.csv, or remove the row.",
+        _M,
+    ),
+    Code(
+        "account.unknown",
+        "The account does not exist in Mews",
+        "Correct the AccountId in accounts.csv or migration.toml.",
+        _M,
+    ),
+    Code(
+        "account.inactive", "The account is deleted or merged in Mews", "Use the account that it was merged into.", _M
+    ),
+    Code("account.ambiguous", "Several customers have this e-mail address", "Name the right one in accounts.csv.", _M),
+    Code(
+        "account.cashlist",
+        "The customer is on the cash list and should not be charged",
+        "Use another account, such as a paymaster account.",
+        _M,
+    ),
+    Code(
+        "category.undecided",
+        "The accounting_category cell is empty",
+        "Fill in accounting_category in categories.csv.",
+        _M,
+    ),
+    Code(
+        "category.unknown",
+        "The accounting category does not exist or is not active",
+        "Correct the AccountingCategoryId.",
+        _M,
+    ),
+    Code("segment.undecided", "The business_segment cell is empty", "Fill in business_segment in segments.csv.", _M),
+    Code(
+        "segment.unknown",
+        "The business segment does not exist or is not active",
+        "Correct business_segment in segments.csv.",
+        _M,
+    ),
+    Code("bill.undecided", "The bill cell is empty", "Fill in bill in bills.csv.", _M),
+    Code(
+        "bill.not_open",
+        "The bill is not open, or belongs to another account",
+        "Use an open bill of the order's account.",
+        _M,
+    ),
+    Code("reservation.undecided", "The reservation cell is empty", "Fill in reservation in reservations.csv.", _M),
+    Code("voucher.undecided", "The policy cell of the fitting row is empty", "Fill in policy in vouchers.csv.", _M),
+    Code(
+        "rebate.not_allowed",
+        "The order has negative amounts",
+        'Set target.rebates = "allow" once Mews has enabled rebates for the integration.',
+        _M,
+    ),
+    Code(
+        "payment.not_supported",
+        "The order needs a payment that can't be posted",
+        "Choose another voucher policy, or wait for payments to be supported.",
+        _M,
+    ),
+    Code(
+        "payment.type_not_enabled",
+        "The payment type is not enabled in the enterprise",
+        "Enable the type in Mews, or map the method to another one.",
+        _M,
+    ),
+    Code("payment.undecided", "The type cell of the fitting row is empty", "Fill in type in payments.csv.", _M),
+    Code(
+        "payment.differs",
+        "The captured amount is not the order's total",
+        "Compare the payment with Centra.",
+        _S,
+        can_waive=True,
+    ),
+    # Mews
+    Code("currency.not_enabled", "The currency is not enabled in the enterprise", "Enable the currency in Mews.", _W),
+    Code(
+        "window.outside",
+        "The consumption is older than the editable window",
+        'Ask Mews for a longer window, or set target.outside_editable_window = "clamp".',
+        _W,
+    ),
+    Code(
+        "window.passed",
+        "The editable window moved past the order before it was sent",
+        "Run again; see target.outside_editable_window.",
+        _W,
+    ),
+    Code(
+        "window.vat_undeclared",
+        "A clamped order would declare its VAT again",
+        'Set target.clamped_vat = "declare" if that is meant.',
+        _W,
+    ),
+    Code(
+        "demo.real_data",
+        "Real people's data must not go to the public demo",
+        "Pseudonymise the export, or use your own enterprise.",
+        _W,
+    ),
+    Code(
+        "mews.refused",
+        "Mews refused the order",
+        "Read Mews's message; correct mapping or export; the order is sent again once its payload changes.",
+        _W,
+    ),
+    Code(
+        "send.gave_up",
+        "The order was sent three times and never arrived",
+        "Run again with --retry-rejected once the cause is clear.",
+        _W,
+    ),
+    Code(
+        "send.unknown",
+        "Mews may have booked the order",
+        "Run again: the next run finds out. Do not post it by hand.",
+        _L,
+    ),
+    Code(
+        "changed",
+        "A posted order looks different in the export now",
+        "Correct the order in Mews by hand if the export is right; it is never sent again.",
+        _L,
+    ),
+    Code(
+        "different",
+        "Mews holds the order with other amounts",
+        "Compare both sides; decide with `centra-mews settle` or `centra-mews undo`.",
+        _L,
+    ),
+    # Notices
+    Code(
+        "file.overlap",
+        "The order stands in several files or objects",
+        "Nothing to do: equal parts were taken once.",
+        _S,
+    ),
+    Code("country.default", "The order has no country; the default was used", "Check source.default_country.", _S),
+    Code("country.lowercase", "A country code was lower case", "Nothing to do.", _S),
+    Code("currency.lowercase", "A currency code was lower case", "Nothing to do.", _S),
+    Code("tax.rate_assumed", "A line has no VAT rate; the only one that fits was used", "Check the rate.", _S),
+    Code(
+        "date.ambiguous", "The time occurs twice; the first was used", "Nothing to do if the hour does not matter.", _S
+    ),
+    Code("quantity.negative", "A negative quantity in an order that is no return", "Check that the line is meant.", _S),
+    Code("payment.capture_differs", "The captured amount is not orderTotal", "Compare the payment with Centra.", _S),
+    Code("shipping.empty", "shippingValue is empty and was read as 0", "Nothing to do.", _S),
+    Code("text.long", "A text is longer than 255 characters", "Nothing to do; it is cut where Mews needs it.", _S),
+    Code("text.bidi", "A text has bidirectional control characters", "Check the text.", _S),
+    Code("ean.invalid", "An EAN has a wrong length or check digit", "Check the EAN.", _S),
+    Code("sku.cleaned", "A SKU had a leading apostrophe or a trailing .0", "Check the SKU.", _S),
+    Code(
+        "number.symbol",
+        "A number had a percent, currency or thousands sign or a non-breaking space",
+        "Nothing to do.",
+        _S,
+    ),
+    Code("name.missing", "A line has no name; its key was used", "Nothing to do.", _S),
+    Code("order.unusual", "Something unusual about the order", "Check the order.", _S),
+)
+
+CODES: dict[str, Code] = {code.code: code for code in _ALL}
+
+
+def hint_for(code: str) -> str:
+    """What to do about a code."""
+    return CODES[code].hint

@@ -1,0 +1,78 @@
+"""Idempotency keys (ExternalIdentifier, marker in Notes) and content hashes.
+
+Rule: design section 5. The recipe has a version that is stored with every attempt.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+
+import simplejson
+
+RECIPE_VERSION = 1
+"""Version of the canonical line order and of the hashes below."""
+
+IDENTIFIER_LIMIT = 255
+"""Longest ExternalIdentifier that Mews stores."""
+
+_NUMBER = r"\d+(?:-R[A-Za-z0-9_.-]+?)?"
+_IDENTIFIER = re.compile(
+    rf"centra:(?P<store>[a-z0-9-]{{1,32}}):(?P<number>{_NUMBER})(?:~(?P<generation>\d+))?(?P<undo>:undo)?:(?P<line>[^:\s]+)"
+)
+_MARKER = re.compile(
+    rf"\[centra:(?P<store>[a-z0-9-]{{1,32}}):(?P<number>{_NUMBER})(?:~(?P<generation>\d+))?(?P<undo>:undo)?\]"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """One posting of one order: what its items carry so that it can be recognised in Mews."""
+
+    store: str
+    number: str
+    generation: int = 1
+    is_undo: bool = False
+
+    @property
+    def stem(self) -> str:
+        """`centra:uk:536365`, `centra:uk:536365~2` or `centra:uk:536365:undo`."""
+        generation = f"~{self.generation}" if self.generation > 1 else ""
+        undo = ":undo" if self.is_undo else ""
+        return f"centra:{self.store}:{self.number}{generation}{undo}"
+
+    @property
+    def marker(self) -> str:
+        """The marker that Notes start with."""
+        return f"[{self.stem}]"
+
+    def line(self, line: str) -> str:
+        """The ExternalIdentifier of one line or payment part, such as `p3.1` or `gift1`."""
+        return f"{self.stem}:{line}"
+
+
+def parse_identifier(text: str | None) -> tuple[Identity, str] | None:
+    """Identity and line of an ExternalIdentifier of ours, whatever the store; None for other people's."""
+    match = _IDENTIFIER.fullmatch(text or "")
+    if match is None:
+        return None
+    return _identity(match), match["line"]
+
+
+def parse_marker(notes: str | None) -> Identity | None:
+    """Identity of the first marker of ours in `notes`; None where there is none."""
+    match = _MARKER.search(notes or "")
+    return None if match is None else _identity(match)
+
+
+def _identity(match: re.Match[str]) -> Identity:
+    return Identity(match["store"], match["number"], int(match["generation"] or 1), match["undo"] is not None)
+
+
+def content_hash(value: object) -> str:
+    """`sha256:` and the hash of canonical JSON: named fields, fixed order, Decimals normalised as text."""
+    text = simplejson.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str, use_decimal=False
+    )
+    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,262 @@
+"""The mapping folder as values: `migration.toml` sections and the typed tables.
+
+The same models feed reading, checks, `init` and the documentation. Reading is `etl.mapping.folder`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from etl.model.place import Place
+
+
+class Section(BaseModel):
+    """A section of migration.toml; unknown keys are refused by the reader with a suggestion."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+OrderStatus = Literal[
+    "Pending", "Confirmed", "Processing", "Completed", "Archived", "Cancelled", "Incomplete", "Failed"
+]
+OrderFlag = Literal["hold", "waitingForPayment", "suspect"]
+
+
+class Source(Section):
+    """What the export means."""
+
+    store: str = Field(
+        pattern=r"^[a-z0-9-]{1,32}$",
+        description="short name of the shop, part of every ExternalIdentifier; never change it",
+    )
+    timezone: str = Field(description="IANA timezone of the shop's clock")
+    prices_include_tax: Literal[True, False, "b2c"] = Field(
+        True, description="whether prices include tax; b2c: those of storeType b2c (or none) do, b2b do not"
+    )
+    default_currency: str = Field("", description="ISO 4217 code for orders without a currency")
+    default_country: str = Field("", description="ISO alpha-2 code for orders without a country")
+    consumption: Literal["orderDate", "deliveryDate"] = Field("orderDate", description="which date Mews books")
+    import_statuses: tuple[OrderStatus, ...] = Field(
+        ("Completed", "Archived"), description="statuses to import; others are skipped"
+    )
+    import_flags: tuple[OrderFlag, ...] = Field((), description="flagged orders to import all the same")
+    internal_orders: Literal["skip", "import"] = Field("skip", description="what to do with internal orders")
+    zero_orders: Literal["import", "skip"] = Field(
+        "import", description="what to do with orders whose amounts are all zero"
+    )
+    total_tolerance: Decimal = Field(
+        Decimal("0.00"), ge=0, description="largest accepted difference between lines and orderTotal"
+    )
+
+
+class Target(Section):
+    """Where the orders go."""
+
+    service: str = Field(min_length=1, description="ServiceId, or eid: and its ExternalIdentifier")
+    enterprise_id: str = Field("", description="EnterpriseId; required with a portfolio token")
+    editable_window: Literal["shorter", "accounting", "operational"] = Field(
+        "shorter", description="which editable history interval binds"
+    )
+    outside_editable_window: Literal["block", "clamp"] = Field("block", description="orders older than the window")
+    clamped_vat: Literal["block", "declare"] = Field("block", description="clamped orders with a rate above 0")
+    disable_item_grouping: bool = Field(True, description="Options.DisableItemGrouping")
+    notes: str = Field("Centra order {orderNumber}", description="template of Notes, after the marker")
+    rebates: Literal["block", "allow"] = Field("block", description="whether the integration may post negative amounts")
+
+
+class Accounts(Section):
+    """Who is charged where accounts.csv has no row."""
+
+    fallback: str = Field("", description="AccountId for everybody else")
+    lookup_email: bool = Field(False, description="find customers in Mews by e-mail")
+    create_customers: bool = Field(False, description="create customers that Mews does not have")
+
+
+class Products(Section):
+    """Lines that are not in products.csv, and bundles."""
+
+    unmapped: Literal["item", "block"] = Field("item", description="lines without a product")
+    item_name: str = Field("{brand} {product} {variant} {size}", description="template of a custom Item's name")
+    accounting_category: str = Field("", description="AccountingCategoryId of custom Items")
+    bundles: Literal["auto", "bundle", "contents"] = Field(
+        "auto", description="which of a bundle and its contents is charged"
+    )
+
+
+class Shipping(Section):
+    """The shipping Item."""
+
+    name: str = Field("Shipping", min_length=1, description="its name")
+    accounting_category: str = Field("", description="its AccountingCategoryId")
+    tax: str = Field("proportional", min_length=1, description='"proportional", "highest" or tax codes')
+
+
+VoucherPolicy = Literal["rebate", "spread", "payment"]
+
+
+class Vouchers(Section):
+    """Vouchers without a row in vouchers.csv."""
+
+    policy: VoucherPolicy = Field("rebate", description="how a voucher reduces the order")
+    name: str = Field("Voucher {voucherCode}", min_length=1, description="name of a voucher Item")
+    accounting_category: str = Field("", description="its AccountingCategoryId")
+
+
+class Payments(Section):
+    """Payments taken outside Mews."""
+
+    post: bool = Field(False, description="post captures as external payments")
+    type: str = Field("", description="external payment type; required if posted")
+    refunds: Literal["none", "post"] = Field("none", description="whether refunds are posted")
+    accounting_category: str = Field("", description="AccountingCategoryId of payments")
+
+
+class Mews(Section):
+    """How the tool talks to Mews; does not enter the plan id."""
+
+    rate_limit: str = Field(
+        "200/30s", pattern=r"^\d+/\d+(\.\d+)?s$", description="requests per seconds and access token, N/Ss"
+    )
+    concurrency: int = Field(8, ge=1, le=256, description="requests in flight at once")
+    timeout_seconds: Decimal = Field(Decimal(100), gt=0, description="wait for an answer")
+    settle_seconds: Decimal = Field(Decimal(180), gt=0, description="time within which Mews commits what it accepted")
+
+    @property
+    def limit(self) -> tuple[int, Decimal]:
+        """Requests and seconds of `rate_limit`."""
+        count, seconds = self.rate_limit.removesuffix("s").split("/")
+        return int(count), Decimal(seconds)
+
+
+class Settings(Section):
+    """migration.toml, whole. `source` and `target` are required."""
+
+    source: Source
+    target: Target
+    accounts: Accounts = Accounts()
+    products: Products = Products()
+    shipping: Shipping = Shipping()
+    vouchers: Vouchers = Vouchers()
+    payments: Payments = Payments()
+    mews: Mews = Mews()
+
+
+class RateKind(StrEnum):
+    """What the vat_percent cell of taxes.csv says."""
+
+    PERCENT = "percent"
+    ANY = "*"
+    SHIPPING = "shipping"
+
+
+@dataclass(frozen=True, slots=True)
+class TaxRule:
+    """A row of taxes.csv. Dates are days of the enterprise's calendar, `valid_before` exclusive.
+
+    `country` is ISO alpha-2 or "*"; `percent` is set for RateKind.PERCENT only; `store_type` and `sku`
+    (a glob) are "" where the row does not name one. `tax_codes` is None while undecided, () for exempt.
+    """
+
+    country: str
+    rate: RateKind
+    percent: Decimal | None
+    valid_from: date | None
+    valid_before: date | None
+    store_type: str
+    sku: str
+    tax_codes: tuple[str, ...] | None
+    accept_rate_difference: bool = False
+    place: Place = Place()
+
+
+@dataclass(frozen=True, slots=True)
+class GlobRule:
+    """A row whose key is a glob. `target` is None while undecided."""
+
+    key_type: str
+    key: str
+    target: str | None
+    place: Place = Place()
+
+
+@dataclass(frozen=True, slots=True)
+class VoucherRule:
+    """A row of vouchers.csv; `policy` None while undecided, `accounting_category` "" for the default."""
+
+    code: str
+    policy: VoucherPolicy | None
+    accounting_category: str = ""
+    place: Place = Place()
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentRule:
+    """A row of payments.csv; `type` None while undecided."""
+
+    method: str
+    type: str | None
+    accounting_category: str = ""
+    place: Place = Place()
+
+
+@dataclass(frozen=True, slots=True)
+class ControlRow:
+    """A row of controls.csv: what the shop's own report says of a month (YYYY-MM, enterprise's calendar)."""
+
+    month: str
+    currency: str
+    orders: int | None
+    total: Decimal | None
+    tax: Decimal | None
+    place: Place = Place()
+
+
+@dataclass(frozen=True, slots=True)
+class Waiver:
+    """A row of waivers.csv: a person accepts a named problem of a named order."""
+
+    order_number: str
+    problem_code: str
+    reason: str
+    by: str
+    date: str
+    place: Place = Place()
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """The mapping folder, whole and checked.
+
+    `products` and `accounts` are keyed by (key_type, key); a value of None is an empty target cell,
+    "not decided yet". Their key types are tried in the order PRODUCT_KEYS and ACCOUNT_KEYS.
+    `segments`: market -> BusinessSegmentId. `bills`, `reservations`: order number -> id.
+    `columns`: header of the export -> canonical field. `digest` hashes the folder's content without
+    comments and without [mews].
+    """
+
+    settings: Settings
+    taxes: tuple[TaxRule, ...]
+    products: dict[tuple[str, str], str | None] = field(default_factory=dict)
+    accounts: dict[tuple[str, str], str | None] = field(default_factory=dict)
+    categories: tuple[GlobRule, ...] = ()
+    vouchers: tuple[VoucherRule, ...] = ()
+    payments: tuple[PaymentRule, ...] = ()
+    segments: dict[str, str | None] = field(default_factory=dict)
+    columns: dict[str, str] = field(default_factory=dict)
+    bills: dict[str, str | None] = field(default_factory=dict)
+    reservations: dict[str, str | None] = field(default_factory=dict)
+    controls: tuple[ControlRow, ...] = ()
+    waivers: tuple[Waiver, ...] = ()
+    notices: tuple[str, ...] = ()
+    digest: str = ""
+
+
+PRODUCT_KEYS = ("sku", "ean", "id", "item")
+ACCOUNT_KEYS = ("email", "customerId", "accountId", "buyerId", "market")
+CATEGORY_KEYS = ("sku", "brand", "product")

@@ -1,0 +1,253 @@
+"""The plan: what would be sent for each order, or why not.
+
+A planned order is the only thing that the load stage sees of an order; the payload it yields is sent
+unchanged, so dry run and run can't differ.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+import simplejson
+
+from etl.model.identity import RECIPE_VERSION, Identity
+from etl.model.problem import Problem
+
+
+class Basis(StrEnum):
+    """Tax basis of an amount: gross is with tax."""
+
+    GROSS = "gross"
+    NET = "net"
+
+
+class Verdict(StrEnum):
+    """What the transform says of an order."""
+
+    READY = "ready"
+    BLOCKED = "blocked"
+    SKIPPED = "skipped"
+
+
+class EntryKind(StrEnum):
+    """ProductOrder or custom Item."""
+
+    PRODUCT = "product"
+    ITEM = "item"
+
+
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """What Mews books (or is predicted to book) for a whole entry. `taxes`: (code, amount) per code."""
+
+    net: Decimal
+    tax: Decimal
+    gross: Decimal
+    taxes: tuple[tuple[str, Decimal], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One ProductOrder or Item of the payload.
+
+    `unit` is UnitAmount in the enterprise's basis (`basis`), in the order's currency; it is negative in
+    rebates and returns, never `count`. `source_amount` is this entry's share of the source, in the
+    source's basis; `rounding` is `source_amount` minus what is predicted in that basis.
+    """
+
+    line: str
+    kind: EntryKind
+    name: str
+    count: int
+    unit: Decimal
+    basis: Basis
+    codes: tuple[str, ...]
+    predicted: Booked
+    source_amount: Decimal
+    rounding: Decimal
+    product_id: str = ""
+    category_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedPayment:
+    """One `payments/addExternal`: a part of the order with an identifier and state of its own.
+
+    `amount` is positive for a payment received; in the order's currency; sent in the enterprise's basis.
+    """
+
+    part: str
+    type: str
+    amount: Decimal
+    category_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedOrder:
+    """What would be sent for one order, or why not.
+
+    `source_total`: orderTotal in the source's basis, else the order's sum; None where it can't be read.
+    `planned_total`: what Mews will hold in the source's basis, items less credits; 0 unless ready.
+    `rounding` = source_total - planned_total, and `rounding_causes` says why (`source`, `conversion`).
+    `month`: YYYY-MM of the consumption on the enterprise's calendar. `fingerprint` hashes the content
+    that must not change once posted; `skip_fingerprint` the facts that decide on skipping.
+    `consumption` is what Mews will see, `true_consumption` the unclamped moment.
+    `unproved`: what only Mews can tell (`rebates`, `company`, `reservation`).
+    """
+
+    number: str
+    verdict: Verdict
+    currency: str = ""
+    basis: Basis = Basis.GROSS
+    source_total: Decimal | None = None
+    planned_total: Decimal = Decimal(0)
+    rounding: Decimal = Decimal(0)
+    rounding_causes: tuple[tuple[str, Decimal], ...] = ()
+    problems: tuple[Problem, ...] = ()
+    skip_reason: str = ""
+    account_id: str = ""
+    account_key: str = ""
+    service_id: str = ""
+    enterprise_id: str = ""
+    consumption: datetime | None = None
+    true_consumption: datetime | None = None
+    is_clamped: bool = False
+    month: str = ""
+    notes: str = ""
+    entries: tuple[Entry, ...] = ()
+    payments: tuple[PlannedPayment, ...] = ()
+    segment_id: str = ""
+    bill_id: str = ""
+    reservation_id: str = ""
+    disable_item_grouping: bool = True
+    parent: str = ""
+    fingerprint: str = ""
+    skip_fingerprint: str = ""
+    line_count: int = 0
+    unproved: tuple[str, ...] = ()
+    create_customer: tuple[tuple[str, str], ...] = ()
+    facts: tuple[tuple[str, str], ...] = field(default=())
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """The codes of the problems that block the order, sorted, each once."""
+        return tuple(sorted({problem.code for problem in self.problems if problem.is_error}))
+
+    @property
+    def gross_balance(self) -> Decimal:
+        """What the order leaves open on the account: predicted gross less its payments."""
+        return sum((entry.predicted.gross for entry in self.entries), Decimal(0)) - sum(
+            (payment.amount for payment in self.payments), Decimal(0)
+        )
+
+
+def order_payload(order: PlannedOrder, identity: Identity) -> dict[str, Any]:
+    """The body of `orders/add` without tokens; amounts as Decimal (JSON numbers when dumped).
+
+    Rule: Mews `orders/add`. ConsumptionUtc is always there (Mews would book it now).
+    """
+    products: list[dict[str, Any]] = []
+    items: list[dict[str, Any]] = []
+    for entry in order.entries:
+        amount = {
+            "Currency": order.currency,
+            "TaxCodes": list(entry.codes),
+            "GrossValue" if entry.basis is Basis.GROSS else "NetValue": entry.unit,
+        }
+        if entry.kind is EntryKind.PRODUCT:
+            products.append(
+                {
+                    "ProductId": entry.product_id,
+                    "Count": entry.count,
+                    "UnitAmount": amount,
+                    "ExternalIdentifier": identity.line(entry.line),
+                }
+            )
+        else:
+            item = {
+                "Name": entry.name,
+                "UnitCount": entry.count,
+                "UnitAmount": amount,
+                "ExternalIdentifier": identity.line(entry.line),
+            }
+            if entry.category_id:
+                item["AccountingCategoryId"] = entry.category_id
+            items.append(item)
+    if order.consumption is None:
+        raise ValueError(f"order {order.number} has no consumption")
+    payload: dict[str, Any] = {
+        "ServiceId": order.service_id,
+        "AccountId": order.account_id,
+        "ConsumptionUtc": order.consumption.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "Notes": f"{identity.marker} {order.notes}".rstrip(),
+        "Options": {"DisableItemGrouping": order.disable_item_grouping},
+    }
+    if products:
+        payload["ProductOrders"] = products
+    if items:
+        payload["Items"] = items
+    if order.enterprise_id:
+        payload["EnterpriseId"] = order.enterprise_id
+    if order.segment_id:
+        payload["BusinessSegmentId"] = order.segment_id
+    if order.bill_id:
+        payload["BillId"] = order.bill_id
+    if order.reservation_id:
+        payload["LinkedReservationId"] = order.reservation_id
+    return payload
+
+
+def payment_payload(order: PlannedOrder, payment: PlannedPayment, identity: Identity, basis: Basis) -> dict[str, Any]:
+    """The body of `payments/addExternal` without tokens; `basis` is the enterprise's."""
+    payload: dict[str, Any] = {
+        "AccountId": order.account_id,
+        "Amount": {
+            "Currency": order.currency,
+            "GrossValue" if basis is Basis.GROSS else "NetValue": payment.amount,
+        },
+        "Type": payment.type,
+        "ExternalIdentifier": identity.line(payment.part),
+        "Notes": f"{identity.marker} {payment.part}",
+    }
+    if payment.category_id:
+        payload["AccountingCategoryId"] = payment.category_id
+    if order.bill_id:
+        payload["BillId"] = order.bill_id
+    if order.enterprise_id:
+        payload["EnterpriseId"] = order.enterprise_id
+    return payload
+
+
+def plan_line(order: PlannedOrder, store: str) -> bytes:
+    """The order's part of the plan id: what would be sent, or why not.
+
+    A clamped time enters as the word clamped; nothing of files, clock, ledger or [mews] enters.
+    """
+    if order.verdict is Verdict.READY:
+        content: dict[str, Any] = order_payload(order, Identity(store, order.number))
+        if order.is_clamped:
+            content["ConsumptionUtc"] = "clamped"
+        content["payments"] = [
+            [payment.part, payment.type, payment.amount, payment.category_id] for payment in order.payments
+        ]
+        content["customer"] = list(order.create_customer)
+    else:
+        content = {"codes": order.codes, "skip": order.skip_reason}
+    content["order"] = order.number
+    content["verdict"] = order.verdict.value
+    content["recipe"] = RECIPE_VERSION
+    return simplejson.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
+
+
+def plan_id(lines: Iterable[bytes]) -> str:
+    """`sha256:` and the hash over the plan lines of all orders by number."""
+    digest = hashlib.sha256()
+    for line in lines:
+        digest.update(line)
+    return "sha256:" + digest.hexdigest()

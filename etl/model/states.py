@@ -1,0 +1,80 @@
+"""The states of an order and of its parts, and the only transitions there are.
+
+Rule: design section 7.2. No other code decides what state follows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+from etl.errors import InternalError
+from etl.model.outcome import Kind
+
+
+class State(StrEnum):
+    """Where an order (or one part of it) stands in the ledger."""
+
+    BLOCKED = "blocked"
+    SKIPPED = "skipped"
+    READY = "ready"
+    IN_FLIGHT = "in_flight"
+    POSTED = "posted"
+    REJECTED = "rejected"
+    UNKNOWN = "unknown"
+    DIFFERENT = "different"
+    UNDONE = "undone"
+
+
+TRANSITIONS: dict[State, frozenset[State]] = {
+    State.BLOCKED: frozenset({State.BLOCKED, State.SKIPPED, State.READY}),
+    State.SKIPPED: frozenset({State.BLOCKED, State.SKIPPED, State.READY}),
+    State.READY: frozenset({State.BLOCKED, State.SKIPPED, State.READY, State.IN_FLIGHT, State.POSTED, State.DIFFERENT}),
+    State.IN_FLIGHT: frozenset({State.READY, State.POSTED, State.REJECTED, State.UNKNOWN}),
+    State.UNKNOWN: frozenset({State.READY, State.POSTED, State.DIFFERENT, State.REJECTED, State.UNKNOWN}),
+    State.REJECTED: frozenset(
+        {State.BLOCKED, State.SKIPPED, State.READY, State.REJECTED, State.POSTED, State.DIFFERENT}
+    ),
+    State.POSTED: frozenset({State.POSTED, State.UNDONE, State.DIFFERENT}),
+    State.DIFFERENT: frozenset({State.DIFFERENT, State.POSTED, State.UNDONE}),
+    State.UNDONE: frozenset({State.UNDONE, State.READY, State.POSTED}),
+}
+
+_AFTER: dict[Kind, State] = {
+    Kind.DONE: State.POSTED,
+    Kind.REFUSED: State.REJECTED,
+    Kind.CONFLICT: State.REJECTED,
+    Kind.WAIT: State.READY,
+    Kind.NOT_SENT: State.READY,
+    Kind.STOP: State.READY,
+    Kind.UNKNOWN: State.UNKNOWN,
+}
+
+_WORST = (
+    State.DIFFERENT,
+    State.UNKNOWN,
+    State.IN_FLIGHT,
+    State.REJECTED,
+    State.BLOCKED,
+    State.READY,
+    State.UNDONE,
+    State.SKIPPED,
+    State.POSTED,
+)
+
+
+def after(kind: Kind) -> State:
+    """The state of a part in flight once its request had this outcome (a conflict: after its last try)."""
+    return _AFTER[kind]
+
+
+def check(old: State, new: State) -> State:
+    """`new`, if the transition exists. Raises InternalError otherwise: a state was about to be guessed."""
+    if new not in TRANSITIONS[old]:
+        raise InternalError(f"no transition from {old} to {new}", code="internal.transition")
+    return new
+
+
+def worst(states: Iterable[State]) -> State:
+    """What an order reports of its parts: the state that needs attention most."""
+    return min(states, key=_WORST.index)

@@ -1,0 +1,1 @@
+"""One file per job: the only place where the rooms meet."""

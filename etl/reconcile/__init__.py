@@ -1,0 +1,1 @@
+"""What the ledger says against what Mews returns."""

@@ -1,0 +1,1 @@
+"""A local Mews for rehearsals. Shares no rule with the rest of the importer."""

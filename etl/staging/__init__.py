@@ -1,0 +1,1 @@
+"""Rows of text to orders: grouping on disk, parsing by field."""

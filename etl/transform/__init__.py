@@ -1,0 +1,1 @@
+"""Order, mapping and reference data to planned order. Pure: no network, clock or disk."""
