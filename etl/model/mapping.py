@@ -5,15 +5,36 @@ The same models feed reading, checks, `init` and the documentation. Reading is `
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from etl.model.place import Place
+
+T = TypeVar("T")
+
+
+def _number(value: Any) -> Any:
+    """TOML writes 180, 0.05 and "0.05" (or "0,05") for the same kind of value; floats never get here."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return Decimal(value)
+    if isinstance(value, str) and re.fullmatch(r"[0-9]+(\.[0-9]+|,[0-9]{1,2})?", value.strip(), re.ASCII):
+        return Decimal(value.strip().replace(",", "."))
+    return value
+
+
+def _list(value: Any) -> Any:
+    """TOML has lists where values are tuples."""
+    return tuple(value) if isinstance(value, list) else value
+
+
+Number = Annotated[Decimal, BeforeValidator(_number)]
+Choices = Annotated[tuple[T, ...], BeforeValidator(_list)]
 
 
 class Section(BaseModel):
@@ -42,17 +63,25 @@ class Source(Section):
     default_currency: str = Field("", description="ISO 4217 code for orders without a currency")
     default_country: str = Field("", description="ISO alpha-2 code for orders without a country")
     consumption: Literal["orderDate", "deliveryDate"] = Field("orderDate", description="which date Mews books")
-    import_statuses: tuple[OrderStatus, ...] = Field(
+    import_statuses: Choices[OrderStatus] = Field(
         ("Completed", "Archived"), description="statuses to import; others are skipped"
     )
-    import_flags: tuple[OrderFlag, ...] = Field((), description="flagged orders to import all the same")
+    import_flags: Choices[OrderFlag] = Field((), description="flagged orders to import all the same")
     internal_orders: Literal["skip", "import"] = Field("skip", description="what to do with internal orders")
     zero_orders: Literal["import", "skip"] = Field(
         "import", description="what to do with orders whose amounts are all zero"
     )
-    total_tolerance: Decimal = Field(
+    total_tolerance: Number = Field(
         Decimal("0.00"), ge=0, description="largest accepted difference between lines and orderTotal"
     )
+
+    @field_validator("prices_include_tax", mode="before")
+    @classmethod
+    def _is_not_a_number(cls, value: Any) -> Any:
+        # 1 == True in Python, and a Literal would let it pass.
+        if isinstance(value, int) and not isinstance(value, bool):
+            raise ValueError("Input should be True, False or 'b2c'")  # noqa: TRY004 - pydantic collects ValueErrors
+        return value
 
 
 class Target(Section):
@@ -121,11 +150,19 @@ class Mews(Section):
     """How the tool talks to Mews; does not enter the plan id."""
 
     rate_limit: str = Field(
-        "200/30s", pattern=r"^\d+/\d+(\.\d+)?s$", description="requests per seconds and access token, N/Ss"
+        "200/30s", pattern=r"^[0-9]+/[0-9]+(\.[0-9]+)?s$", description="requests per seconds and access token, N/Ss"
     )
     concurrency: int = Field(8, ge=1, le=256, description="requests in flight at once")
-    timeout_seconds: Decimal = Field(Decimal(100), gt=0, description="wait for an answer")
-    settle_seconds: Decimal = Field(Decimal(180), gt=0, description="time within which Mews commits what it accepted")
+    timeout_seconds: Number = Field(Decimal(100), gt=0, description="wait for an answer")
+    settle_seconds: Number = Field(Decimal(180), gt=0, description="time within which Mews commits what it accepted")
+
+    @field_validator("rate_limit")
+    @classmethod
+    def _lets_something_through(cls, value: str) -> str:
+        count, seconds = value.removesuffix("s").split("/")
+        if int(count) <= 0 or Decimal(seconds) <= 0:
+            raise ValueError("requests and seconds must be above 0")
+        return value
 
     @property
     def limit(self) -> tuple[int, Decimal]:
@@ -260,3 +297,208 @@ class Mapping:
 PRODUCT_KEYS = ("sku", "ean", "id", "item")
 ACCOUNT_KEYS = ("email", "customerId", "accountId", "buyerId", "market")
 CATEGORY_KEYS = ("sku", "brand", "product")
+
+STORE_TYPES = ("b2c", "b2b")
+VOUCHER_POLICIES: tuple[VoucherPolicy, ...] = ("rebate", "spread", "payment")
+EXTERNAL_PAYMENT_TYPES = (
+    "Unspecified",
+    "BadDebts",
+    "Bacs",
+    "WireTransfer",
+    "Invoice",
+    "ExchangeRateDifference",
+    "Complimentary",
+    "Reseller",
+    "ExchangeRoundingDifference",
+    "Barter",
+    "Commission",
+    "BankCharges",
+    "CrossSettlement",
+    "Cash",
+    "CreditCard",
+    "Prepayment",
+    "Cheque",
+    "Bancontact",
+    "IDeal",
+    "PayPal",
+    "GiftCard",
+    "LoyaltyPoints",
+    "ChequeVacances",
+    "OnlinePayment",
+    "CardCheck",
+    "PaymentHubRedirection",
+    "Voucher",
+    "MasterCard",
+    "Visa",
+    "Amex",
+    "Discover",
+    "DinersClub",
+    "Jcb",
+    "UnionPay",
+    "Twint",
+    "Reka",
+    "LoyaltyCard",
+    "PosDiningAndSpaReward",
+    "DirectDebit",
+    "DepositCheck",
+    "DepositCash",
+    "DepositCreditCard",
+    "DepositWireTransfer",
+)
+"""ExternalPaymentTypeEnum of the Connector API; which of them an enterprise takes, its configuration says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table. `required`: the header must be there. `allowed`: closed list of values, if any."""
+
+    name: str
+    description: str
+    required: bool = True
+    allowed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TableSpec:
+    """One CSV table of the mapping folder; reading, checks, `init` and the guide share it."""
+
+    file: str
+    purpose: str
+    columns: tuple[Column, ...]
+    required: bool = False
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The column names in the order of the documentation."""
+        return tuple(column.name for column in self.columns)
+
+
+_CATEGORY = Column("accounting_category", "AccountingCategoryId; empty: the one of migration.toml", required=False)
+
+TABLES: dict[str, TableSpec] = {
+    spec.file: spec
+    for spec in (
+        TableSpec(
+            "taxes.csv",
+            "which Mews tax codes a country and VAT rate become",
+            (
+                Column("country", 'ISO 3166-1 alpha-2 code such as GB, or "*" for any country that is given'),
+                Column(
+                    "vat_percent",
+                    'the rate in the export, such as 20; "*" for any rate; "shipping" for shipping without goods',
+                ),
+                Column("valid_from", "first day on which the row holds; empty: since ever"),
+                Column("valid_before", "first day on which the row no longer holds; empty: for ever"),
+                Column("store_type", "b2c or b2b; empty: both", required=False, allowed=STORE_TYPES),
+                Column("sku", "SKU, or a pattern such as TYRE-*; empty: all goods", required=False),
+                Column("tax_codes", "Mews tax codes separated by blanks, or the word exempt; empty: not decided yet"),
+                Column(
+                    "accept_rate_difference",
+                    "yes: the codes may have another rate than vat_percent",
+                    required=False,
+                    allowed=("yes",),
+                ),
+            ),
+            required=True,
+        ),
+        TableSpec(
+            "products.csv",
+            "which lines are products of the Mews service",
+            (
+                Column("key_type", "what key holds, tried in this order", allowed=PRODUCT_KEYS),
+                Column("key", "the SKU, EAN, size id or item exactly as in the export"),
+                Column("product", "ProductId, or eid: and its ExternalIdentifier; empty: not decided yet"),
+            ),
+        ),
+        TableSpec(
+            "accounts.csv",
+            "whose Mews account is charged",
+            (
+                Column("key_type", "what key holds, tried in this order", allowed=ACCOUNT_KEYS),
+                Column("key", "the e-mail address, number or market exactly as in the export"),
+                Column("account", "AccountId, or eid: and the company's ExternalIdentifier; empty: not decided yet"),
+            ),
+        ),
+        TableSpec(
+            "categories.csv",
+            "accounting categories of custom Items",
+            (
+                Column("key_type", "what key holds, tried in this order", allowed=CATEGORY_KEYS),
+                Column("key", "a value or a pattern such as CUP-*"),
+                Column("accounting_category", "AccountingCategoryId; empty: not decided yet"),
+            ),
+        ),
+        TableSpec(
+            "vouchers.csv",
+            "how single vouchers reduce the order",
+            (
+                Column("code", "the voucher's code or a pattern such as GC-*"),
+                Column("policy", "how it reduces the order; empty: not decided yet", allowed=tuple(VOUCHER_POLICIES)),
+                _CATEGORY,
+            ),
+        ),
+        TableSpec(
+            "payments.csv",
+            "external payment types of the shop's payment methods",
+            (
+                Column("method", "the payment method exactly as in the export"),
+                Column("type", "external payment type of Mews; empty: not decided yet", allowed=EXTERNAL_PAYMENT_TYPES),
+                _CATEGORY,
+            ),
+        ),
+        TableSpec(
+            "segments.csv",
+            "business segments of the shop's markets",
+            (
+                Column("market", "the market exactly as in the export"),
+                Column("business_segment", "BusinessSegmentId; empty: not decided yet"),
+            ),
+        ),
+        TableSpec(
+            "columns.csv",
+            "export columns with names of their own",
+            (
+                Column("header", "the column's name in the export"),
+                Column("field", "the name of the field that it holds, such as products.sku"),
+            ),
+        ),
+        TableSpec(
+            "bills.csv",
+            "orders that go on an open bill",
+            (
+                Column("order_number", "the order's number; a nested return is 10038-R7"),
+                Column("bill", "BillId; empty: not decided yet"),
+            ),
+        ),
+        TableSpec(
+            "reservations.csv",
+            "orders that belong to a reservation",
+            (
+                Column("order_number", "the order's number; a nested return is 10038-R7"),
+                Column("reservation", "ReservationId; empty: not decided yet"),
+            ),
+        ),
+        TableSpec(
+            "controls.csv",
+            "monthly figures typed from the shop's own report, to prove the export complete",
+            (
+                Column("month", "YYYY-MM, on the enterprise's calendar"),
+                Column("currency", "ISO 4217 code such as GBP"),
+                Column("orders", "number of orders; empty: not compared", required=False),
+                Column("total", "sum of orderTotal; empty: not compared", required=False),
+                Column("tax", "sum of tax; empty: not compared", required=False),
+            ),
+        ),
+        TableSpec(
+            "waivers.csv",
+            "known problems of single orders that a person accepts",
+            (
+                Column("order_number", "the order's number"),
+                Column("problem_code", "code of the problem as in problems.csv; only some may be waived"),
+                Column("reason", "why it is accepted"),
+                Column("by", "who accepts it"),
+                Column("date", "on which day"),
+            ),
+        ),
+    )
+}
