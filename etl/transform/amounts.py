@@ -1,0 +1,211 @@
+"""The money of one order: line totals, shipping and vouchers over tax-code sets, entries to the cent. Pure.
+
+Rule: design sections 5 (sharing, vouchers, shipping, returns) and 6 (rounding, splitting, conversion).
+Everything up to `to_entries` is in the source's basis.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from etl.model.money import ZERO, round_together, share, share_capped, split_units
+from etl.model.order import Line, Voucher
+from etl.model.plan import Basis, Entry, EntryKind
+from etl.transform.arithmetic import Arithmetic
+from etl.transform.taxes import TaxAnswer
+
+
+@dataclass(frozen=True, slots=True)
+class TaxedLine:
+    """A line with its taxes, and its total rounded together with the order's other lines."""
+
+    line: Line
+    tax: TaxAnswer
+    total: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class TaxSet:
+    """The goods of an order that share tax codes (flat ones left out).
+
+    `weight`: their positive line totals (in returns: absolute totals). `net`: their sum in the
+    direction of the order, beyond which no voucher goes.
+    """
+
+    codes: tuple[str, ...]
+    percent: Decimal
+    weight: Decimal
+    net: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """An amount of shipping, fee or voucher with one tax-code set, in the source's basis."""
+
+    codes: tuple[str, ...]
+    percent: Decimal
+    amount: Decimal
+    voucher: Voucher | None = None
+
+
+def canonical(lines: Sequence[Line]) -> list[Line]:
+    """The lines by their parsed content, so that a re-sorted export gives the same line numbers."""
+    return sorted(lines, key=_content_key)
+
+
+def _content_key(line: Line) -> tuple[object, ...]:
+    return (
+        line.sku,
+        line.ean,
+        line.id,
+        line.item,
+        line.unit_price,
+        line.qty,
+        -1 if line.vat_percent is None else line.vat_percent,
+        (line.brand, line.product, line.variant, line.size, line.text_sku),
+    )
+
+
+def rounded_totals(
+    lines: Sequence[Line], extra: Sequence[Decimal], precision: int
+) -> tuple[list[Decimal], list[Decimal]]:
+    """Line totals, and `extra` amounts (shipping, fee, vouchers as negatives), rounded together.
+
+    They add up to the order's exact sum rounded once. Ties: larger amount, then canonical order.
+    """
+    parts = round_together([*(line.total for line in lines), *extra], precision)
+    return parts[: len(lines)], parts[len(lines) :]
+
+
+def tax_sets(lines: Sequence[TaxedLine], arithmetic: Arithmetic, *, is_return: bool) -> list[TaxSet]:
+    """The tax-code sets of the goods of value, heaviest first."""
+    found: dict[tuple[str, ...], TaxSet] = {}
+    sign = -1 if is_return else 1
+    for taxed in lines:
+        codes = arithmetic.without_flat(taxed.tax.codes)
+        weight = abs(taxed.total) if is_return else max(ZERO, taxed.total)
+        old = found.get(codes) or TaxSet(codes, taxed.tax.percent, ZERO, ZERO)
+        found[codes] = replace(old, weight=old.weight + weight, net=old.net + sign * taxed.total)
+    return sorted((one for one in found.values() if one.weight), key=lambda one: (-one.weight, one.codes))
+
+
+def share_over(amount: Decimal, sets: Sequence[TaxSet], precision: int) -> list[Part]:
+    """`amount` in proportion to the sets' weights; parts of zero are left out."""
+    amounts = share(amount, [one.weight for one in sets], precision, tie_keys=[one.codes for one in sets])
+    return [Part(one.codes, one.percent, part) for one, part in zip(sets, amounts, strict=True) if part]
+
+
+@dataclass(slots=True)
+class Room:
+    """What vouchers may still take from the sets and from shipping."""
+
+    sets: list[Decimal]
+    shipping: list[Decimal]
+
+
+def share_voucher(
+    voucher: Voucher, amount: Decimal, sets: Sequence[TaxSet], shipping: Sequence[Part], room: Room, precision: int
+) -> tuple[list[Part], list[Part]]:
+    """A reducing `amount` (positive) over the goods, and what is left over the shipping.
+
+    Shape: parts on goods, parts on shipping, all positive; `room` is lowered by what they take.
+    """
+    keys = [one.codes for one in sets]
+    on_goods, left = share_capped(amount, [one.weight for one in sets], room.sets, precision, tie_keys=keys)
+    room.sets = [space - part for space, part in zip(room.sets, on_goods, strict=True)]
+    on_shipping, _ = share_capped(
+        left, [abs(part.amount) for part in shipping], room.shipping, precision, tie_keys=[p.codes for p in shipping]
+    )
+    room.shipping = [space - part for space, part in zip(room.shipping, on_shipping, strict=True)]
+    return (
+        [Part(one.codes, one.percent, part, voucher) for one, part in zip(sets, on_goods, strict=True) if part],
+        [Part(one.codes, one.percent, part, voucher) for one, part in zip(shipping, on_shipping, strict=True) if part],
+    )
+
+
+def spread_over_lines(
+    lines: Sequence[TaxedLine], parts: Sequence[Part], arithmetic: Arithmetic, precision: int, *, sign: int
+) -> list[TaxedLine]:
+    """`lines` with lower totals: each part goes over its set's lines by line total, none below zero.
+
+    `sign` is -1 in returns, whose totals are lowered towards zero.
+    """
+    totals = [taxed.total for taxed in lines]
+    for part in parts:
+        members = [index for index, taxed in enumerate(lines) if arithmetic.without_flat(taxed.tax.codes) == part.codes]
+        values = [max(ZERO, sign * totals[index]) for index in members]
+        amounts, left = share_capped(abs(part.amount), values, values, precision)
+        if part.amount < 0:  # a returned discount: the amounts grow
+            amounts, left = [-one for one in share(-part.amount, [abs(totals[i]) for i in members], precision)], ZERO
+        if left:
+            raise ArithmeticError("a voucher share is larger than its goods")
+        for index, amount in zip(members, amounts, strict=True):
+            totals[index] -= sign * amount
+    return [replace(taxed, total=total) for taxed, total in zip(lines, totals, strict=True)]
+
+
+@dataclass(slots=True)
+class EntryMaker:
+    """Turns source amounts into entries, one order at a time; keeps the order's rounding so far."""
+
+    arithmetic: Arithmetic
+    source: Basis
+    precision: int
+    accumulated: Decimal = ZERO
+
+    def entries(
+        self,
+        label: str,
+        total: Decimal,
+        count: int,
+        codes: tuple[str, ...],
+        *,
+        kind: EntryKind = EntryKind.ITEM,
+        name: str = "",
+        product_id: str = "",
+        category_id: str = "",
+    ) -> list[Entry]:
+        """One entry, or two with suffixes .1 and .2, for `total` (source's basis) in `count` pieces.
+
+        Negative amounts become positive counts with negative units, and never carry flat codes.
+        """
+        sign = -1 if total < 0 else 1
+        if total < 0:
+            codes = self.arithmetic.without_flat(codes)
+        if self.source is self.arithmetic.basis:
+            units = split_units(abs(total), count, self.precision)
+        else:
+            best = self.arithmetic.convert(
+                abs(total), count, codes, self.source, self.precision, sign * self.accumulated
+            )
+            units = list(best.entries)
+        labels = [label] if len(units) == 1 else [f"{label}.{index}" for index in range(1, len(units) + 1)]
+        found = []
+        left = total
+        for index, (entry_label, (number, unit)) in enumerate(zip(labels, units, strict=True)):
+            booked = self.arithmetic.predict(number, sign * unit if unit else unit, codes, self.precision)
+            result = booked.gross if self.source is Basis.GROSS else booked.net
+            # The last entry of a line carries the line's rounding: the source has no entries.
+            amount = left if index == len(units) - 1 else result
+            left -= amount
+            rounding = amount - result
+            self.accumulated += rounding
+            found.append(
+                Entry(
+                    entry_label,
+                    kind,
+                    name,
+                    number,
+                    sign * unit if unit else unit,
+                    self.arithmetic.basis,
+                    codes,
+                    booked,
+                    amount,
+                    rounding,
+                    product_id,
+                    category_id,
+                )
+            )
+        return found

@@ -1,0 +1,122 @@
+"""When an order was consumed, and what of it Mews will still take. Pure.
+
+Rule: design section 5 (consumption, editable window).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+import isodate
+
+from etl.model.mapping import Settings
+from etl.model.order import LocalTime, Order
+from etl.model.problem import Problem, notice
+from etl.model.reference import Reference
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The editable history interval at one moment of Mews's clock.
+
+    `start` is the earliest consumption that Mews takes now; `clamp_to` the first local midnight that
+    stays inside until the estimated end of the run plus a day. Both aware UTC.
+    """
+
+    start: datetime
+    clamp_to: datetime
+
+
+def window_start(reference: Reference, which: str, now: datetime) -> datetime:
+    """The earliest consumption that Mews takes at `now`; calendar arithmetic in the enterprise's timezone.
+
+    `which` is `target.editable_window`. Mews does not say which interval binds, so the shorter one does
+    unless the user knows better.
+    """
+    starts = {
+        "accounting": _minus(now, reference.accounting_interval, reference.timezone),
+        "operational": _minus(now, reference.operational_interval, reference.timezone),
+    }
+    return max(starts.values()) if which == "shorter" else starts[which]
+
+
+def window_at(reference: Reference, settings: Settings, now: datetime, run_seconds: Decimal) -> Window:
+    """The window for a run that starts at `now` (Mews's clock) and takes about `run_seconds`."""
+    which = settings.target.editable_window
+    end = now + timedelta(seconds=float(run_seconds)) + timedelta(days=1)
+    last_start = window_start(reference, which, end).astimezone(zone(reference.timezone))
+    midnight = datetime.combine(last_start.date(), time(), last_start.tzinfo)
+    if midnight < last_start:
+        midnight = datetime.combine(last_start.date() + timedelta(days=1), time(), last_start.tzinfo)
+    return Window(window_start(reference, which, now), midnight.astimezone(UTC))
+
+
+def consumption_of(order: Order, settings: Settings) -> tuple[datetime | None, list[Problem]]:
+    """The order's own time of consumption in UTC, or the problem with it."""
+    source = settings.source
+    chosen = order.order_date
+    # A nested return has one date only: its own.
+    if source.consumption == "deliveryDate" and not order.parent:
+        chosen = order.delivery_date
+    if chosen is None:
+        if not order.is_readable:
+            return None, []  # the date itself is among the problems, or nobody can tell
+        column = "orderDate" if order.parent else source.consumption
+        return None, [
+            Problem(
+                "date.missing",
+                order.number,
+                order.place.at(column),
+                message=f"Order {order.number} has no {column}, which decides when Mews books it.",
+            )
+        ]
+    return _to_utc(chosen, source.timezone, order)
+
+
+def local_day(moment: datetime, timezone: str) -> date:
+    """The day of `moment` on the calendar of `timezone`."""
+    return moment.astimezone(zone(timezone)).date()
+
+
+@lru_cache(maxsize=64)
+def zone(name: str) -> ZoneInfo:
+    """The IANA zone, read once."""
+    return ZoneInfo(name)
+
+
+def _to_utc(local: LocalTime, timezone: str, order: Order) -> tuple[datetime | None, list[Problem]]:
+    moment = local.wall.replace(tzinfo=zone(timezone), fold=0)
+    utc = moment.astimezone(UTC)
+    place = order.place.at("orderDate")
+    if utc.astimezone(zone(timezone)).replace(tzinfo=None) != local.wall:
+        return None, [
+            Problem(
+                "date.nonexistent",
+                order.number,
+                place,
+                str(local),
+                f"{local} was skipped in {timezone} when the clocks went forward.",
+            )
+        ]
+    problems = []
+    if moment.replace(fold=1).utcoffset() != moment.utcoffset():
+        problems.append(
+            notice(
+                "date.ambiguous",
+                f"{local} occurs twice in {timezone}; the first occurrence was used.",
+                order=order.number,
+                place=place,
+                value=str(local),
+            )
+        )
+    return utc, problems
+
+
+def _minus(now: datetime, interval: str, timezone: str) -> datetime:
+    local = now.astimezone(zone(timezone)).replace(tzinfo=None)
+    earlier: datetime = local - isodate.parse_duration(interval)
+    return earlier.replace(tzinfo=zone(timezone)).astimezone(UTC)

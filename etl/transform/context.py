@@ -1,0 +1,90 @@
+"""What every rule of the transform may look at: mapping, reference data, window, caches. Pure values.
+
+The lookups come in as arguments, because reading tables is another room's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from enum import StrEnum
+from typing import Protocol
+
+from etl.model.mapping import GlobRule, Mapping, PaymentRule, TaxRule, VoucherRule
+from etl.model.problem import Problem
+from etl.model.reference import Reference
+from etl.transform.arithmetic import Arithmetic
+from etl.transform.consumption import Window
+
+
+class Footing(StrEnum):
+    """How orderTotal of an order without tax came about (design section 6), in the order of preference."""
+
+    WITHOUT_TAX = "without tax"
+    ONCE = "with tax, rounded once"
+    PER_RATE = "with tax, rounded per rate"
+    PER_LINE = "with tax, rounded per line"
+
+
+class TaxLookup(Protocol):
+    """taxes.csv, ready to be asked."""
+
+    def find(self, *, country: str, percent: Decimal, day: date, store_type: str, sku: str) -> TaxRule | None:
+        """The most specific row."""
+
+    def find_without_rate(self, *, country: str, day: date, store_type: str, sku: str) -> list[TaxRule]:
+        """The rows that a line without a rate may mean."""
+
+    def find_shipping(self, *, country: str, day: date, store_type: str) -> TaxRule | None:
+        """The row for shipping without goods."""
+
+    def named_country_rates(self, *, country: str, day: date, store_type: str) -> list[TaxRule]:
+        """The rows that name the country and hold on the day."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lookups:
+    """How the mapping's tables are searched."""
+
+    taxes: TaxLookup
+    find_glob: Callable[[Sequence[GlobRule], str, str], GlobRule | None]
+    find_voucher: Callable[[Sequence[VoucherRule], str], VoucherRule | None]
+    find_payment: Callable[[Sequence[PaymentRule], str], PaymentRule | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One enterprise, one mapping, one moment."""
+
+    mapping: Mapping
+    reference: Reference
+    lookups: Lookups
+    window: Window
+    arithmetic: Arithmetic
+    footing: Footing = Footing.WITHOUT_TAX
+    is_public_demo: bool = False
+
+
+class Findings:
+    """Collects the problems of one order while its rules run."""
+
+    __slots__ = ("_seen", "number", "problems")
+
+    def __init__(self, number: str, problems: Sequence[Problem] = ()) -> None:
+        self.number = number
+        self.problems = list(problems)
+        self._seen = set(problems)
+
+    def add(self, *problems: Problem) -> None:
+        """Keeps the problems, each once."""
+        for problem in problems:
+            if problem not in self._seen:
+                self._seen.add(problem)
+                self.problems.append(problem)
+
+    @property
+    def blocks(self) -> bool:
+        """Whether one of them holds the order back."""
+        return any(problem.is_error for problem in self.problems)

@@ -1,0 +1,55 @@
+"""The content of an order that must not change once it is posted. Pure.
+
+Rule: design section 7.4: amounts, currency, lines, VAT, countries, account keys, consumption. Status among
+imported ones, comments and other columns do not count.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from etl.model.identity import RECIPE_VERSION, content_hash
+from etl.model.order import Line, Order
+
+
+def fingerprint(order: Order) -> str:
+    """A hash that changes with the content of the order, never with file, row order or formatting."""
+    return content_hash(
+        {
+            "recipe": RECIPE_VERSION,
+            "currency": order.currency,
+            "store_type": order.store_type,
+            "lines": sorted(_line(line) for line in order.lines),
+            "shipping": _plain(order.shipping),
+            "return_cost": _plain(order.return_cost),
+            "voucher": _plain(order.voucher_value),
+            "vouchers": sorted([v.code, _plain(v.value), str(v.is_credit)] for v in order.vouchers),
+            "voucher_code": order.voucher_code,
+            "total": None if order.order_total is None else _plain(order.order_total),
+            "tax_mode": order.tax_mode,
+            "countries": [order.delivery_country, order.invoice_country],
+            "account": [order.email.lower(), order.customer_id, order.account_id, order.buyer_id, order.market],
+            "dates": [str(order.order_date or ""), str(order.delivery_date or "")],
+            "is_return": order.is_return,
+        }
+    )
+
+
+def skip_fingerprint(order: Order) -> str:
+    """A hash of what decides on skipping: a posted order that is skipped now changed only if this did."""
+    return content_hash([order.status, sorted(order.flags), order.internal, order.is_complete])
+
+
+def _line(line: Line) -> list[str]:
+    key = [line.sku, line.ean, line.id, line.item]
+    return [
+        *(key if any(key) else [line.text_sku, line.product, line.variant, line.size]),
+        _plain(line.unit_price),
+        str(line.qty),
+        "" if line.vat_percent is None else _plain(line.vat_percent),
+        line.bundle,
+    ]
+
+
+def _plain(number: Decimal) -> str:
+    return f"{number.normalize():f}" if number else "0"

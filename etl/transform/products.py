@@ -1,0 +1,190 @@
+"""Lines to ProductOrders or custom Items: product, name, accounting category. Pure.
+
+Rule: design section 5; keys are tried in the order that section 4 lists.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from etl.model.mapping import CATEGORY_KEYS, PRODUCT_KEYS
+from etl.model.order import Line
+from etl.model.plan import EntryKind
+from etl.model.problem import Problem, notice
+from etl.transform.context import Context, Findings
+
+NAME_LIMIT = 255
+_FIELD = re.compile(r"\{([A-Za-z][A-Za-z0-9.]*)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Article:
+    """How a line is sent."""
+
+    kind: EntryKind
+    name: str
+    product_id: str = ""
+    category_id: str = ""
+
+
+def article_of(line: Line, ctx: Context, found: Findings) -> Article:
+    """The line's product, or a custom Item with full name and accounting category; reasons go to `found`."""
+    product_id = _product(line, ctx, found)
+    if product_id:
+        return Article(EntryKind.PRODUCT, _name(line, ctx, found), product_id)
+    return Article(EntryKind.ITEM, _name(line, ctx, found), category_id=_category(line, ctx, found))
+
+
+def fill(template: str, values: Mapping[str, str]) -> str:
+    """The template with its `{field}` places filled; unknown or empty ones leave nothing, blanks collapse."""
+    text = "".join(values.get(part, "") if is_field else part for is_field, part in _compiled(template))
+    return " ".join(text.split())
+
+
+def usable_category(category: str, ctx: Context, found: Findings, where: str) -> str:
+    """`category` if the enterprise has it and it is active (or "" for none); else "" with the reason."""
+    if not category:
+        return ""
+    known = ctx.reference.categories.get(ctx.reference.eids.get(f"category:{category.removeprefix('eid:')}", category))
+    if known is None or not known.is_active:
+        found.add(
+            Problem(
+                "category.unknown",
+                found.number,
+                value=category,
+                message=f"{where}: the enterprise has no active accounting category {category}.",
+            )
+        )
+        return ""
+    return known.id
+
+
+def _product(line: Line, ctx: Context, found: Findings) -> str:
+    products = ctx.mapping.products
+    if products:
+        keys = {"sku": line.sku, "ean": line.ean, "id": line.id, "item": line.item}
+        for key_type in PRODUCT_KEYS:
+            key = (key_type, keys[key_type])
+            if keys[key_type] and key in products:
+                return _known_product(products[key], key, line, ctx, found)
+    if ctx.mapping.settings.products.unmapped == "block":
+        found.add(
+            Problem(
+                "product.unmapped",
+                found.number,
+                line.place,
+                line.key,
+                f"{line.key or 'A line without a key'} has no row in products.csv.",
+            )
+        )
+    return ""
+
+
+def _known_product(target: str | None, key: tuple[str, str], line: Line, ctx: Context, found: Findings) -> str:
+    text = " ".join(key)
+    if target is None:
+        found.add(
+            Problem(
+                "product.undecided",
+                found.number,
+                line.place,
+                text,
+                f"products.csv has a row for {text} with an empty product.",
+            )
+        )
+        return ""
+    product_id = (
+        ctx.reference.eids.get(f"product:{target.removeprefix('eid:')}", "") if target.startswith("eid:") else target
+    )
+    product = ctx.reference.products.get(product_id)
+    if product is None or product.service_id != ctx.reference.service.id:
+        found.add(
+            Problem(
+                "product.unknown",
+                found.number,
+                line.place,
+                target,
+                f"Service {ctx.reference.service.name} has no product {target} (for {text}).",
+            )
+        )
+        return ""
+    if not product.is_active:
+        found.add(
+            Problem(
+                "product.inactive",
+                found.number,
+                line.place,
+                target,
+                f"Product {product.name or target} is not active in Mews.",
+            )
+        )
+    return product.id
+
+
+def _category(line: Line, ctx: Context, found: Findings) -> str:
+    values = {"sku": line.sku, "brand": line.brand, "product": line.product}
+    if ctx.mapping.categories:
+        for key_type in CATEGORY_KEYS:
+            rule = (
+                ctx.lookups.find_glob(ctx.mapping.categories, key_type, values[key_type]) if values[key_type] else None
+            )
+            if rule is None:
+                continue
+            if rule.target is None:
+                found.add(
+                    Problem(
+                        "category.undecided",
+                        found.number,
+                        line.place,
+                        rule.key,
+                        f"{rule.place}: accounting_category is empty for {key_type} {rule.key}.",
+                    )
+                )
+                return ""
+            return usable_category(rule.target, ctx, found, str(rule.place))
+    return usable_category(
+        ctx.mapping.settings.products.accounting_category, ctx, found, "products.accounting_category in migration.toml"
+    )
+
+
+def _name(line: Line, ctx: Context, found: Findings) -> str:
+    values = {
+        "brand": line.brand,
+        "product": line.product,
+        "variant": line.variant,
+        "size": line.size,
+        "sku": line.sku or line.text_sku,
+        "ean": line.ean,
+        "id": line.id,
+        "item": line.item,
+        "comment": line.comment,
+    }
+    name = fill(ctx.mapping.settings.products.item_name, values)
+    if not line.product and not line.variant:
+        # A brand or size alone says nothing on a bill.
+        key = line.key
+        if key:
+            found.add(
+                notice(
+                    "name.missing",
+                    f"Line {key} has no product name; its key stands in the name.",
+                    order=found.number,
+                    place=line.place.at("products.itemText.product"),
+                    value=key,
+                )
+            )
+        name = f"{name} {key}".strip() if key not in name.split() else name
+    return cut(name or "Item", NAME_LIMIT)
+
+
+def cut(text: str, limit: int) -> str:
+    """`text` cut to `limit` characters, with an ellipsis where something is missing."""
+    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
+
+
+@lru_cache(maxsize=64)
+def _compiled(template: str) -> tuple[tuple[bool, str], ...]:
+    return tuple((index % 2 == 1, piece) for index, piece in enumerate(_FIELD.split(template)))

@@ -1,0 +1,229 @@
+"""Country, VAT rate and tax date to tax codes. Pure.
+
+Rule: design section 5 (tax) and section 4 (which row of taxes.csv answers).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+
+from etl.model.mapping import RateKind, TaxRule
+from etl.model.order import Line, Order
+from etl.model.place import Place
+from etl.model.problem import Problem, notice
+from etl.model.reference import Pricing
+from etl.transform.context import Context, Findings
+
+
+@dataclass(frozen=True, slots=True)
+class TaxCase:
+    """What decides on the taxes of an order's entries. `seen` is the consumption that Mews will see."""
+
+    country: str
+    day: date
+    seen: datetime
+    store_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class TaxAnswer:
+    """Tax codes of an entry, and the source's percent (the codes' own where the source has none)."""
+
+    codes: tuple[str, ...]
+    percent: Decimal
+
+
+def country_of(order: Order, ctx: Context, found: Findings) -> str:
+    """The tax country: delivery address, else invoice address, else the default with a notice; "" if none."""
+    country = order.delivery_country or order.invoice_country
+    if country:
+        return country
+    default = ctx.mapping.settings.source.default_country
+    if default:
+        found.add(
+            notice(
+                "country.default",
+                f"Order {order.number} has no country; {default} was used.",
+                order=order.number,
+                place=order.place,
+                value=default,
+            )
+        )
+    elif not any(problem.code.startswith("country.") for problem in found.problems):
+        found.add(
+            Problem(
+                "country.missing",
+                order.number,
+                order.place.at("deliveryAddress.country"),
+                message=f"Order {order.number} has no country, so its tax can't be decided.",
+            )
+        )
+    return default
+
+
+def tax_of_line(line: Line, percent: Decimal | None, case: TaxCase, ctx: Context, found: Findings) -> TaxAnswer | None:
+    """The line's tax codes, or None with the reason in `found`. `percent` None: the line has no rate."""
+    if percent is None:
+        rule = _only_rule(line, case, ctx, found)
+    else:
+        rule = ctx.lookups.taxes.find(
+            country=case.country, percent=percent, day=case.day, store_type=case.store_type, sku=line.sku
+        )
+        if rule is None:
+            found.add(_unmapped(line, percent, case, found.number))
+    if rule is None:
+        return None
+    value = f"{case.country} {_plain(percent)}" if percent is not None else case.country
+    return answer(rule, percent, case, ctx, found, line.place.at("products.vatPercent"), value)
+
+
+def answer(
+    rule: TaxRule,
+    percent: Decimal | None,
+    case: TaxCase,
+    ctx: Context,
+    found: Findings,
+    place: Place,
+    value: str,
+) -> TaxAnswer | None:
+    """The codes of a row of taxes.csv, checked against Mews; None with the reason in `found`."""
+    where = str(rule.place)
+    if rule.tax_codes is None:
+        found.add(
+            Problem(
+                "tax.undecided",
+                found.number,
+                place,
+                value,
+                f"{where}: tax_codes is empty for {value}, so order {found.number} waits.",
+                f"Fill in tax_codes at {where}, or write exempt.",
+            )
+        )
+        return None
+    if not codes_usable(rule.tax_codes, where, case, ctx, found):
+        return None
+    combined = ctx.arithmetic.combined_rate(rule.tax_codes) * 100
+    if percent is not None and combined != percent and not rule.accept_rate_difference:
+        found.add(
+            Problem(
+                "tax.rate_differs",
+                found.number,
+                place,
+                _plain(percent),
+                f"{' '.join(rule.tax_codes) or 'exempt'} is {_plain(combined)} %, the line has {_plain(percent)} % ({where}).",
+            )
+        )
+        return None
+    return TaxAnswer(rule.tax_codes, combined if percent is None else percent)
+
+
+def codes_usable(codes: tuple[str, ...], where: str, case: TaxCase, ctx: Context, found: Findings) -> bool:
+    """Whether Mews takes these codes together at the consumption it will see; the reasons go to `found`."""
+    problems = []
+    if ctx.reference.pricing is Pricing.GROSS and len(codes) > 1:
+        problems.append(
+            Problem(
+                "tax.too_many_codes",
+                found.number,
+                value=" ".join(codes),
+                message=f"{where} gives {len(codes)} codes; an enterprise with gross pricing takes one an item.",
+            )
+        )
+    for code in codes:
+        rate = ctx.reference.tax_rates.get(code)
+        if rate is None:
+            problems.append(
+                Problem(
+                    "tax.code_unknown",
+                    found.number,
+                    value=code,
+                    message=f"{where}: {code} is no tax code of the enterprise's tax environment {ctx.reference.tax_environment}.",
+                )
+            )
+        elif not rate.is_valid(case.seen):
+            problems.append(
+                Problem(
+                    "tax.code_not_valid",
+                    found.number,
+                    value=code,
+                    message=f"Mews does not accept {code} for consumption at {case.seen:%Y-%m-%d %H:%M} UTC.",
+                )
+            )
+    found.add(*problems)
+    return not problems
+
+
+def _only_rule(line: Line, case: TaxCase, ctx: Context, found: Findings) -> TaxRule | None:
+    rules = ctx.lookups.taxes.find_without_rate(
+        country=case.country, day=case.day, store_type=case.store_type, sku=line.sku
+    )
+    place = line.place.at("products.vatPercent")
+    if len(rules) == 1:
+        rule = rules[0]
+        rate = _plain(rule.percent) if rule.percent is not None else "any rate"
+        found.add(
+            notice(
+                "tax.rate_assumed",
+                f"{line.key or 'A line'} has no VAT rate; {rate} is the only one for {case.country} on {case.day}.",
+                order=found.number,
+                place=place,
+                value=rate,
+            )
+        )
+        return rule
+    if rules:
+        rates = ", ".join(sorted({_plain(rule.percent) if rule.percent is not None else "*" for rule in rules}))
+        found.add(
+            Problem(
+                "tax.ambiguous",
+                found.number,
+                place,
+                message=f"{line.key or 'A line'} has no VAT rate, and {rates} all fit {case.country} on {case.day}.",
+            )
+        )
+    else:
+        found.add(_unmapped(line, None, case, found.number))
+    return None
+
+
+def _unmapped(line: Line, percent: Decimal | None, case: TaxCase, number: str) -> Problem:
+    rate = f"{_plain(percent)} %" if percent is not None else "without a rate"
+    return Problem(
+        "tax.unmapped",
+        number,
+        line.place.at("products.vatPercent"),
+        "" if percent is None else _plain(percent),
+        f"taxes.csv has no row for {case.country}, {rate}, {case.day}.",
+    )
+
+
+def shipping_without_goods(case: TaxCase, ctx: Context, found: Findings, *, fee: bool = False) -> TaxAnswer | None:
+    """The tax of shipping (or of a voucher or fee) where no goods of value carry it; None with the reason.
+
+    The `shipping` row of taxes.csv, else the single rate that rows naming the country leave for the date.
+    """
+    what = "a fee" if fee else "shipping"
+    rule = ctx.lookups.taxes.find_shipping(country=case.country, day=case.day, store_type=case.store_type)
+    if rule is None:
+        rules = ctx.lookups.taxes.named_country_rates(country=case.country, day=case.day, store_type=case.store_type)
+        answers = {(rule.rate, rule.percent, rule.tax_codes): rule for rule in rules if rule.rate is RateKind.PERCENT}
+        if len(answers) == 1:
+            rule = next(iter(answers.values()))
+    if rule is None:
+        found.add(
+            Problem(
+                "shipping.tax_undecided",
+                found.number,
+                value=case.country,
+                message=f"Order {found.number} has {what} without goods, and taxes.csv does not say how to tax it "
+                f"in {case.country} on {case.day}.",
+            )
+        )
+        return None
+    return answer(rule, None, case, ctx, found, rule.place, case.country)
+
+
+def _plain(number: Decimal | None) -> str:
+    return "" if number is None else f"{number.normalize():f}"
