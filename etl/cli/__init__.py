@@ -1,1 +1,140 @@
-"""Commands: parse options, call one job, print its result."""
+"""Commands: parse options, call one job, print its result.
+
+Each command lives in a module of its own that is imported only when it runs, so that `--help` and
+`status` stay quick.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from etl.cli.console import Console
+from etl.errors import EtlError, ExitCode
+from etl.settings import Settings
+from etl.version import __version__
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "inspect": ("inspect_export", "Show what is in an export: format, columns, sums, first problems."),
+    "init": ("init", "Write a mapping folder pre-filled from an export."),
+    "preflight": ("preflight", "Check mapping and account against the live enterprise."),
+    "dry-run": ("dry_run", "Plan everything, send nothing; print the plan id."),
+    "run": ("run", "Post what is not posted yet; resumable, each order once."),
+    "status": ("status", "Show what the ledger holds."),
+    "reconcile": ("reconcile", "Read the orders back from Mews and compare every cent."),
+    "recover": ("recover", "Build or complete the ledger from Mews."),
+    "settle": ("settle", "Decide an order that the tool may not decide."),
+    "undo": ("undo", "Reverse posted orders."),
+    "report": ("report", "Write the report again from the ledger."),
+    "sandbox": ("sandbox", "Run a local Mews for rehearsals."),
+}
+
+
+class LazyGroup(click.Group):
+    """Loads a command's module when it is called, not when the program starts."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The commands in the order of a migration."""
+        del ctx
+        return [name for name in COMMANDS if _module_exists(COMMANDS[name][0])]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command, imported now."""
+        del ctx
+        if cmd_name not in COMMANDS or not _module_exists(COMMANDS[cmd_name][0]):
+            return None
+        command = importlib.import_module(f"etl.cli.{COMMANDS[cmd_name][0]}").command
+        if not isinstance(command, click.Command):
+            raise TypeError(f"etl.cli.{COMMANDS[cmd_name][0]} has no command")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of `--help`, without importing any command."""
+        rows = [(name, COMMANDS[name][1]) for name in self.list_commands(ctx)]
+        with formatter.section("Commands, in the order of a migration"):
+            formatter.write_dl(rows)
+
+
+def _module_exists(name: str) -> bool:
+    return (Path(__file__).parent / f"{name}.py").exists()
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option(
+    "--mappings",
+    type=click.Path(path_type=Path),
+    default=Path("mappings"),
+    envvar="CENTRA_MEWS_MAPPINGS",
+    show_default=True,
+    show_envvar=True,
+    help="Mapping folder.",
+)
+@click.option(
+    "--ledger",
+    default="ledger.sqlite",
+    envvar="CENTRA_MEWS_LEDGER",
+    show_default=True,
+    show_envvar=True,
+    help="Ledger: a file, or any SQLAlchemy URL.",
+)
+@click.option("--log-format", type=click.Choice(["console", "json"]), default="console", show_default=True)
+@click.option(
+    "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="warning", show_default=True
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout; text and logs go to stderr.")
+@click.option("--quiet", is_flag=True, help="No progress and no text; errors only.")
+@click.version_option(__version__, prog_name="centra-mews")
+@click.pass_context
+def cli(
+    ctx: click.Context,
+    mappings: Path,
+    ledger: str,
+    log_format: str,
+    log_level: str,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Migrate historic Centra orders into Mews: every order once, every cent and tax code accounted for.
+
+    Mews is reached with MEWS_PLATFORM_ADDRESS, MEWS_CLIENT_TOKEN and MEWS_ACCESS_TOKEN from the
+    environment or a .env file, never with options.
+
+    Exit codes: 0 all done; 1 internal error; 2 usage, file, mapping, plan or ledger problem; 3 finished or
+    stopped, and some orders need attention; 4 Mews can't be reached or refuses the credentials; 130 interrupted.
+    """
+    ctx.obj = Console(Settings(mappings, ledger, log_format, log_level, as_json, quiet))
+
+
+def main() -> None:
+    """Runs the program and ends the process with its exit code: the border where errors become sentences."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """The exit code of one call. Effects: prints; never shows a traceback for anything foreseeable."""
+    try:
+        with cli.make_context("centra-mews", list(arguments)) as ctx:
+            result: Any = cli.invoke(ctx)
+            return int(result or 0)
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except click.ClickException as error:
+        error.show()
+        return int(ExitCode.USAGE)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Interrupted; the ledger is consistent. Run the same command again to go on.", err=True)
+        return int(ExitCode.INTERRUPTED)
+    except EtlError as error:
+        Console.current().show_error(error)
+        return int(error.exit_code)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return int(ExitCode.DONE)
+    except Exception as error:
+        Console.current().show_crash(error)
+        return int(ExitCode.INTERNAL)

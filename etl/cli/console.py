@@ -1,0 +1,128 @@
+"""What commands print: people's text on stderr, one JSON document on stdout. Also progress and errors."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import click
+import simplejson
+
+from etl.errors import EtlError
+from etl.settings import Settings
+
+if TYPE_CHECKING:
+    from rich.console import Console as RichConsole
+
+Progress = Callable[[str, int, int | None], None]
+
+
+class Console:
+    """One command's output. The last one made is `current`, for errors at the border."""
+
+    _current: ClassVar[Console | None] = None
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        Console._current = self
+
+    @classmethod
+    def current(cls) -> Console:
+        """The console of the running command."""
+        return cls._current or cls(Settings(Path("mappings"), "ledger.sqlite"))
+
+    @property
+    def rich(self) -> RichConsole:
+        """Rich's console on stderr (imported only when something is printed)."""
+        from rich.console import Console as RichConsole
+
+        return RichConsole(stderr=True, quiet=self.settings.quiet, highlight=False, soft_wrap=True)
+
+    def text(self, *lines: str) -> None:
+        """Plain sentences for a person."""
+        if not self.settings.quiet:
+            for line in lines:
+                click.echo(line, err=True)
+
+    def table(
+        self, title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], right: Sequence[int] = ()
+    ) -> None:
+        """A small table; columns whose index is in `right` are right-aligned."""
+        if self.settings.quiet or not rows:
+            return
+        from rich import box
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, title_style="bold", pad_edge=False)
+        for index, column in enumerate(columns):
+            table.add_column(column, justify="right" if index in right else "left", overflow="fold")
+        for row in rows:
+            table.add_row(*(Text(str(cell)) for cell in row))
+        console = self.rich
+        if not console.is_terminal:
+            console.width = 120
+        console.print(table)
+
+    def result(self, document: dict[str, Any]) -> None:
+        """The JSON document, with `--json`."""
+        if self.settings.json:
+            click.echo(simplejson.dumps(document, indent=2, ensure_ascii=False, default=str))
+
+    @contextmanager
+    def progress(self) -> Iterator[Progress]:
+        """A function (stage, done, total or None) that shows progress on a terminal and is silent elsewhere."""
+        if self.settings.quiet or not sys.stderr.isatty():
+            yield lambda _stage, _done, _total: None
+            return
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as RichProgress
+
+        bar = RichProgress(
+            TextColumn("{task.description:<12}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=self.rich,
+            transient=True,
+        )
+        with bar:
+            tasks: dict[str, Any] = {}
+
+            def show(stage: str, done: int, total: int | None) -> None:
+                if stage not in tasks:
+                    tasks[stage] = bar.add_task(stage, total=total)
+                bar.update(tasks[stage], completed=done, total=total)
+
+            yield show
+
+    def show_error(self, error: EtlError) -> None:
+        """What happened, where, what to do next; as data with `--json`."""
+        click.echo(f"Error: {error.message}", err=True)
+        if error.place:
+            click.echo(f"  Where: {error.place}", err=True)
+        if error.request_id:
+            click.echo(f"  Mews RequestId: {error.request_id}", err=True)
+        if error.hint:
+            click.echo(f"  Next: {error.hint}", err=True)
+        if self.settings.json:
+            click.echo(
+                simplejson.dumps({"error": error.attrs(), "exit_code": int(error.exit_code)}, ensure_ascii=False)
+            )
+
+    def show_crash(self, error: Exception) -> None:
+        """An internal error: a sentence for the user, the trace in a private file."""
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="centra-mews-error-", suffix=".txt", delete=False, encoding="utf-8"
+        ) as file:
+            file.writelines(traceback.format_exception(error))
+        click.echo(f"Internal error ({type(error).__name__}). The ledger keeps what was sent.", err=True)
+        click.echo(f"  Details: {file.name} (it holds no tokens; it may hold order data)", err=True)
+        click.echo(
+            "  Next: run `centra-mews status`, then the same command again; report the file if it stops here.", err=True
+        )

@@ -1,0 +1,240 @@
+"""The counts and sums of a command: the `--json` document and summary.json. Pure.
+
+Rule: design sections 2 and 7.10: orders read equal the sum over all states, and
+source = planned + rounding + blocked + skipped + changed, or the command fails.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from etl.errors import ExitCode, InternalError
+from etl.model.codes import hint_for
+from etl.model.problem import Problem, Severity
+from etl.model.status import OrderStatus, ReportState
+
+EXAMPLES = 5
+SUMS = ("source", "planned", "rounding", "blocked", "skipped", "changed", "posted")
+
+
+@dataclass(slots=True)
+class ProblemCount:
+    """How often a code was met; `amount` sums the readable totals of its orders by currency."""
+
+    orders: int = 0
+    examples: list[str] = field(default_factory=list)
+    severity: Severity = Severity.NOTICE
+    hint: str = ""
+    amounts: dict[str, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
+
+
+class Summary:
+    """Adds up order by order; memory does not grow with their number."""
+
+    def __init__(self) -> None:
+        self.states: Counter[ReportState] = Counter()
+        self.lines = 0
+        self.unassigned = 0
+        self.unreadable = 0
+        self.clamped = 0
+        self.totals: dict[tuple[str, str], dict[str, Decimal]] = {}
+        self.months: dict[tuple[str, str, str], dict[str, Decimal]] = {}
+        self.month_counts: Counter[tuple[str, str, str]] = Counter()
+        self.taxes: dict[tuple[str, str], list[Decimal]] = {}
+        self.problems: dict[str, ProblemCount] = {}
+        self.accounts: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
+        self.unproved: dict[str, list[Any]] = {}
+        self.precisions: dict[str, int] = {}
+
+    def add(self, order: OrderStatus) -> None:
+        """Counts one order."""
+        self.states[order.state] += 1
+        self.lines += order.line_count
+        self.clamped += order.is_clamped
+        self._add_money(order)
+        self._add_problems(order)
+        if order.state is not ReportState.BLOCKED and order.state is not ReportState.SKIPPED:
+            self._add_planned(order)
+
+    def add_unassigned(self, problems: Iterable[Problem], count: int) -> None:
+        """Counts rows without a readable order number."""
+        self.unassigned += count
+        for problem in problems:
+            self._count_problem(problem.code, str(problem.place), problem.severity, problem.hint)
+        if count:
+            self.problems["order.number_missing"].orders = count
+
+    @property
+    def read(self) -> int:
+        """Orders read."""
+        return sum(self.states.values())
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """3 where some orders or rows need attention, else 0."""
+        attention = self.unassigned or any(self.states[state] for state in ReportState if state.needs_attention)
+        return ExitCode.ATTENTION if attention else ExitCode.DONE
+
+    def check(self, read: int) -> None:
+        """Fails unless the states add up to `read` orders and every row of totals is balanced.
+
+        Raises InternalError: a sum that an accountant would sign may not be wrong.
+        """
+        if self.read != read:
+            raise InternalError(f"{read} orders were read, {self.read} are accounted for", code="internal.count")
+        for (currency, basis), sums in self.totals.items():
+            right = sum((sums[name] for name in ("planned", "rounding", "blocked", "skipped", "changed")), Decimal(0))
+            if sums["source"] != right:
+                raise InternalError(
+                    f"totals in {currency} {basis} do not add up: {sums['source']} is not {right}",
+                    code="internal.totals",
+                )
+
+    def document(self, command: str, **more: Any) -> dict[str, Any]:
+        """The `--json` document; `more` holds plan, run_id, exit_code and whatever the command adds."""
+        return {
+            "command": command,
+            **more,
+            "orders": {"read": self.read, **{state.value: self.states[state] for state in ReportState}},
+            "unreadable_totals": self.unreadable,
+            "clamped": self.clamped,
+            "lines": {"read": self.lines, "unassigned": self.unassigned},
+            "totals": [self._total_row(key) for key in sorted(self.totals)],
+            "months": [self._month_row(key) for key in sorted(self.months)],
+            "taxes": [self._tax_row(key) for key in sorted(self.taxes)],
+            "problems": [self._problem_row(code) for code in sorted(self.problems, key=self._rank)],
+            "unproved": [
+                {"what": what, "orders": count, "amounts": _texts(amounts, self.precisions)}
+                for what, (count, amounts) in sorted(self.unproved.items())
+            ],
+        }
+
+    def balances(self) -> list[dict[str, str]]:
+        """The open balance that the planned orders leave on each account, largest first."""
+        rows = sorted(self.accounts.items(), key=lambda row: (-abs(row[1]), row[0]))
+        return [
+            {"account_id": account, "currency": currency, "balance": self.text(amount, currency)}
+            for (account, currency), amount in rows
+        ]
+
+    def text(self, amount: Decimal, currency: str) -> str:
+        """An amount with at least its currency's decimals."""
+        return money_text(amount, self.precisions.get(currency, 2))
+
+    def _add_money(self, order: OrderStatus) -> None:
+        source = order.source_total
+        if source is None:
+            self.unreadable += 1
+        now = self._sums(order.currency, order.basis)
+        total = source or Decimal(0)
+        now["source"] += total
+        if order.state is ReportState.BLOCKED:
+            now["blocked"] += total
+        elif order.state in (ReportState.SKIPPED, ReportState.UNDONE):
+            now["skipped"] += total
+        elif order.state is ReportState.CHANGED:
+            held = self._sums(order.planned_currency, order.planned_basis)
+            held["planned"] += order.planned_total
+            held["posted"] += order.planned_total
+            held["changed"] -= order.planned_total
+            now["changed"] += total
+        else:
+            now["planned"] += order.planned_total
+            now["rounding"] += total - order.planned_total
+            if order.state.is_in_mews:
+                now["posted"] += order.planned_total
+        month = self.months.setdefault((order.month, order.currency, order.basis.value), defaultdict(Decimal))
+        month["source"] += total
+        month["planned"] += order.planned_total
+        self.month_counts[(order.month, order.currency, order.basis.value)] += 1
+
+    def _add_planned(self, order: OrderStatus) -> None:
+        for one in order.taxes:
+            sums = self.taxes.setdefault((order.currency, " ".join(one.codes)), [Decimal(0)] * 3)
+            for index, amount in enumerate((one.net, one.tax, one.gross)):
+                sums[index] += amount
+        if order.state in (ReportState.READY, ReportState.POSTED, ReportState.RECOVERED, ReportState.ALREADY_POSTED):
+            self.accounts[(order.account_id, order.currency)] += order.balance
+        if order.state is ReportState.READY:
+            for what in order.unproved:
+                row = self.unproved.setdefault(what, [0, defaultdict(Decimal)])
+                row[0] += 1
+                row[1][order.currency] += order.planned_total
+
+    def _add_problems(self, order: OrderStatus) -> None:
+        seen: set[str] = set()
+        for problem in order.problems:
+            if problem.code in seen:
+                continue
+            seen.add(problem.code)
+            row = self._count_problem(problem.code, order.number, problem.severity, problem.hint)
+            row.amounts[order.currency] += order.source_total or Decimal(0)
+
+    def _count_problem(self, code: str, example: str, severity: Severity, hint: str) -> ProblemCount:
+        row = self.problems.setdefault(code, ProblemCount())
+        row.orders += 1
+        if len(row.examples) < EXAMPLES:
+            row.examples.append(example)
+        if severity is Severity.ERROR:
+            row.severity = severity
+        row.hint = row.hint or hint or hint_for(code)
+        return row
+
+    def _sums(self, currency: str, basis: str) -> dict[str, Decimal]:
+        return self.totals.setdefault((currency, str(basis)), dict.fromkeys(SUMS, Decimal(0)))
+
+    def _rank(self, code: str) -> tuple[bool, int, str]:
+        row = self.problems[code]
+        return (row.severity is not Severity.ERROR, -row.orders, code)
+
+    def _total_row(self, key: tuple[str, str]) -> dict[str, str]:
+        currency, basis = key
+        sums = self.totals[key]
+        return {"currency": currency, "basis": basis, **{name: self.text(sums[name], currency) for name in SUMS}}
+
+    def _month_row(self, key: tuple[str, str, str]) -> dict[str, Any]:
+        month, currency, basis = key
+        sums = self.months[key]
+        return {
+            "month": month,
+            "currency": currency,
+            "basis": basis,
+            "orders": self.month_counts[key],
+            "source": self.text(sums["source"], currency),
+            "planned": self.text(sums["planned"], currency),
+        }
+
+    def _tax_row(self, key: tuple[str, str]) -> dict[str, str]:
+        currency, codes = key
+        net, tax, gross = (self.text(amount, currency) for amount in self.taxes[key])
+        return {"currency": currency, "tax_codes": codes or "exempt", "net": net, "tax": tax, "gross": gross}
+
+    def _problem_row(self, code: str) -> dict[str, Any]:
+        row = self.problems[code]
+        return {
+            "code": code,
+            "severity": row.severity.value,
+            "orders": row.orders,
+            "examples": row.examples,
+            "amounts": _texts(row.amounts, self.precisions),
+            "hint": row.hint,
+        }
+
+
+def money_text(amount: Decimal, precision: int) -> str:
+    """Plain text without exponent, with at least `precision` decimals and no trailing zeros beyond."""
+    exponent = amount.normalize().as_tuple().exponent
+    digits = max(precision, -exponent if isinstance(exponent, int) else 0)
+    text = f"{amount:.{digits}f}"
+    return text.removeprefix("-") if not amount else text
+
+
+def _texts(amounts: dict[str, Decimal], precisions: dict[str, int]) -> dict[str, str]:
+    return {
+        currency or "(none)": money_text(amount, precisions.get(currency, 2))
+        for currency, amount in sorted(amounts.items())
+    }
