@@ -1,0 +1,42 @@
+"""Faults of the mapping folder: collected while it is read, raised together before the first order is."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from etl.model.place import Place
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing to correct. `message` is a sentence with the value in it and, where known, the nearest name."""
+
+    place: Place
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.message}"
+
+
+def nearest(value: str, known: Iterable[str]) -> str:
+    """The known name that `value` was probably meant to be, or ""."""
+    names = list(known)
+    folded = {name.casefold(): name for name in reversed(names)}
+    if value.casefold() in folded:
+        return folded[value.casefold()]
+    close = difflib.get_close_matches(value.casefold(), list(folded), n=1, cutoff=0.6)
+    return folded[close[0]] if close else ""
+
+
+def did_you_mean(value: str, known: Iterable[str]) -> str:
+    """` Did you mean x?` with the nearest known name, or ""."""
+    name = nearest(value, known)
+    return f" Did you mean {name}?" if name else ""
+
+
+def one_of(names: Iterable[str]) -> str:
+    """`a, b or c`."""
+    *head, last = names
+    return f"{', '.join(head)} or {last}" if head else last

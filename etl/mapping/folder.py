@@ -1,0 +1,208 @@
+"""The mapping folder, read and checked whole before the first order: every fault at once, or one value.
+
+Rule: design section 4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from collections.abc import Mapping as AnyMapping
+from decimal import Decimal
+from pathlib import Path
+
+from etl.errors import MappingError
+from etl.mapping import rows
+from etl.mapping.check import check_patterns, check_taxes
+from etl.mapping.faults import Fault, nearest
+from etl.mapping.rows import Reading
+from etl.mapping.settings import FILE as SETTINGS_FILE
+from etl.mapping.settings import read_settings
+from etl.mapping.table import ReadTable, Table
+from etl.mapping.table import read_table as read_csv_table
+from etl.model.identity import content_hash
+from etl.model.mapping import TABLES, Mapping, Settings, TaxRule
+from etl.model.place import Place
+
+FORMAT_VERSION = 1
+"""Version of the mapping format; part of the digest."""
+
+FILES = (SETTINGS_FILE, *TABLES)
+
+
+def read_mapping(folder: Path, *, read_table: ReadTable | None = None) -> Mapping:
+    """The mapping folder as a value.
+
+    Raises MappingError that lists every fault with file, row, column, value and nearest known name.
+    `Mapping.notices` tells what was met and is harmless. Effects: reads the folder.
+    """
+    _require(folder)
+    reading = Reading()
+    _unknown_files(folder, reading)
+    settings = read_settings(folder / SETTINGS_FILE, reading.faults)
+    tables = {
+        name: _table(folder / name, read_table or read_csv_table, reading)
+        for name in TABLES
+        if (folder / name).is_file()
+    }
+    mapping = _mapping(settings, tables, reading)
+    if reading.faults or mapping is None:
+        raise _refusal(folder, reading.faults)
+    return mapping
+
+
+def _require(folder: Path) -> None:
+    init = f"centra-mews --mappings {folder} init EXPORT..."
+    if not folder.is_dir():
+        what = "is not a folder" if folder.exists() else "does not exist"
+        raise MappingError(
+            f"The mapping folder {folder} {what}.",
+            code="mapping.missing",
+            place=str(folder),
+            hint=f"Write one from your export with `{init}`, or name yours with --mappings DIR.",
+        )
+    missing = [name for name in (SETTINGS_FILE, "taxes.csv") if not (folder / name).is_file()]
+    if len(missing) == 2:
+        raise MappingError(
+            f"The mapping folder {folder} has no {SETTINGS_FILE} and no taxes.csv.",
+            code="mapping.missing",
+            place=str(folder),
+            hint=f"Write both from your export with `{init}`, or name yours with --mappings DIR.",
+        )
+
+
+def _unknown_files(folder: Path, reading: Reading) -> None:
+    """A table under a wrong name would be left out in silence, and its decisions with it."""
+    present = {path.name for path in folder.iterdir() if path.is_file()}
+    for name in sorted(present - set(FILES)):
+        if name.startswith((".", "~")) or name.endswith(("~", ".md", ".bak")):
+            continue
+        stem, _, suffix = name.partition(".")
+        known = {file.partition(".")[0]: file for file in FILES}
+        near = known.get(nearest(stem.split(" ")[0].split("-")[0], known), "")
+        if not near:
+            reading.notices.append(f"{name}: is no file of the mapping folder and was not read.")
+        elif near in present:
+            reading.notices.append(f"{name}: was not read; {near} was.")
+        else:
+            how = "Save it as CSV under that name." if suffix in ("xlsx", "xls", "ods", "numbers") else "Rename it."
+            reading.faults.append(
+                Fault(Place(name), f"There is no such file in a mapping folder. Did you mean {near}? {how}")
+            )
+    for name in (SETTINGS_FILE, "taxes.csv"):
+        if name not in present:
+            reading.faults.append(
+                Fault(Place(name), "The file is missing. `centra-mews init EXPORT...` writes one into an empty folder.")
+            )
+
+
+def _table(path: Path, read_table: ReadTable, reading: Reading) -> Table:
+    table = read_table(path, TABLES[path.name])
+    reading.faults.extend(table.faults)
+    return table
+
+
+def _mapping(settings: Settings | None, tables: dict[str, Table], reading: Reading) -> Mapping | None:
+    def table(name: str) -> Table:
+        return tables.get(name, Table(name))
+
+    taxes = rows.read_taxes(table("taxes.csv"), reading)
+    products = rows.read_products(table("products.csv"), reading)
+    accounts = rows.read_accounts(table("accounts.csv"), reading)
+    categories = rows.read_categories(table("categories.csv"), reading)
+    vouchers = rows.read_vouchers(table("vouchers.csv"), reading)
+    payments = rows.read_payments(table("payments.csv"), reading)
+    segments = rows.read_segments(table("segments.csv"), reading)
+    columns = rows.read_columns(table("columns.csv"), reading)
+    bills = rows.read_bills(table("bills.csv"), reading)
+    reservations = rows.read_reservations(table("reservations.csv"), reading)
+    controls = rows.read_controls(table("controls.csv"), reading)
+    waivers = rows.read_waivers(table("waivers.csv"), reading)
+    faults, notices = check_taxes(taxes)
+    reading.faults += faults + check_patterns(categories) + check_patterns(vouchers)
+    reading.notices += notices
+    if settings is None:
+        return None
+    content: dict[str, Sequence[object]] = {
+        "taxes": [_tax_content(rule) for rule in taxes],
+        "products": _pairs(products),
+        "accounts": _pairs(accounts),
+        "categories": [[rule.key_type, rule.key, rule.target] for rule in categories],
+        "vouchers": [[rule.code, rule.policy, rule.accounting_category] for rule in vouchers],
+        "payments": [[rule.method, rule.type, rule.accounting_category] for rule in payments],
+        "segments": _pairs(segments),
+        "columns": _pairs(columns),
+        "bills": _pairs(bills),
+        "reservations": _pairs(reservations),
+        "controls": [[row.month, row.currency, row.orders, _plain(row.total), _plain(row.tax)] for row in controls],
+        "waivers": [[one.order_number, one.problem_code, one.reason, one.by, one.date] for one in waivers],
+    }
+    return Mapping(
+        settings=settings,
+        taxes=taxes,
+        products=products,
+        accounts=accounts,
+        categories=categories,
+        vouchers=vouchers,
+        payments=payments,
+        segments=segments,
+        columns=columns,
+        bills=bills,
+        reservations=reservations,
+        controls=controls,
+        waivers=waivers,
+        notices=tuple(reading.notices),
+        digest=_digest(settings, content),
+    )
+
+
+def _tax_content(rule: TaxRule) -> list[object]:
+    return [
+        rule.country,
+        rule.rate.value,
+        _plain(rule.percent),
+        rule.valid_from,
+        rule.valid_before,
+        rule.store_type,
+        rule.sku,
+        None if rule.tax_codes is None else list(rule.tax_codes),
+        rule.accept_rate_difference,
+    ]
+
+
+def _pairs(
+    table: AnyMapping[tuple[str, str], str | None] | AnyMapping[str, str | None] | dict[str, str],
+) -> list[object]:
+    return [[key, value] for key, value in table.items()]
+
+
+def _plain(number: Decimal | None) -> str | None:
+    return None if number is None else f"{number.normalize():f}"
+
+
+def _digest(settings: Settings, tables: AnyMapping[str, Sequence[object]]) -> str:
+    """Hash of the decisions: not of comments, row order, repeated rows, file formats or [mews]."""
+    sections = settings.model_dump(exclude={"mews"})
+    sections["source"]["total_tolerance"] = _plain(settings.source.total_tolerance)
+    for key in ("import_statuses", "import_flags"):
+        sections["source"][key] = sorted(set(sections["source"][key]))
+    content = {
+        "version": FORMAT_VERSION,
+        "settings": sections,
+        # Each row as its own hash: rows may hold None beside text, which does not sort.
+        "tables": {name: sorted({content_hash(row) for row in table}) for name, table in tables.items()},
+    }
+    return content_hash(content)
+
+
+def _refusal(folder: Path, faults: Iterable[Fault]) -> MappingError:
+    order = {name: index for index, name in enumerate(FILES)}
+    listed = sorted(
+        dict.fromkeys(faults),
+        key=lambda fault: (order.get(fault.place.file, -1), fault.place.row or 0, fault.place.column),
+    )
+    count = f"{len(listed)} faults" if len(listed) != 1 else "1 fault"
+    return MappingError(
+        "\n".join([f"The mapping folder {folder} has {count}:", *(f"  {fault}" for fault in listed)]),
+        place=str(folder),
+        hint="Correct the files named and run the command again; nothing was read from the export and nothing sent.",
+    )

@@ -1,0 +1,338 @@
+"""Rows of the tables to values: one function a table. What is wrong with a row goes to the faults.
+
+Checks over several rows of taxes.csv are in `etl.mapping.check`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Hashable, Iterator
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from functools import partial
+from typing import TypeVar
+
+from etl.mapping import cells
+from etl.mapping.cells import CellError, DateStyle, NumberStyle
+from etl.mapping.faults import Fault, did_you_mean, nearest
+from etl.mapping.fields import FIELDS, GET_ORDERS
+from etl.mapping.lookup import ANY_COUNTRY
+from etl.mapping.table import Row, Table
+from etl.model.codes import CODES
+from etl.model.mapping import (
+    ACCOUNT_KEYS,
+    CATEGORY_KEYS,
+    EXTERNAL_PAYMENT_TYPES,
+    PRODUCT_KEYS,
+    STORE_TYPES,
+    VOUCHER_POLICIES,
+    ControlRow,
+    GlobRule,
+    PaymentRule,
+    RateKind,
+    TaxRule,
+    VoucherPolicy,
+    VoucherRule,
+    Waiver,
+)
+from etl.model.place import Place
+
+T = TypeVar("T")
+K = TypeVar("K", bound=Hashable)
+_SCIENTIFIC = re.compile(r"[0-9]+([.,][0-9]+)?E\+[0-9]+", re.IGNORECASE)
+_FLOAT_DIGITS = re.compile(r"([0-9]+)\.0+")
+_GUID_OF_CATEGORY = partial(cells.guid, what="AccountingCategoryId")
+
+
+@dataclass(slots=True)
+class Reading:
+    """Faults and notices met so far, and the cell parsing that feeds them."""
+
+    faults: list[Fault] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
+
+    def fault(self, row: Row, column: str, message: str) -> None:
+        """Keeps one fault of a cell."""
+        self.faults.append(Fault(row.place.at(column), message))
+
+    def parse(self, row: Row, column: str, parser: Callable[[str], T]) -> T | None:
+        """The cell's value; None where it is empty, or bad, which becomes a fault."""
+        text = row.cells[column]
+        if not text:
+            return None
+        try:
+            return parser(text)
+        except CellError as bad:
+            self.fault(row, column, str(bad))
+            return None
+
+    def key(self, row: Row, column: str, parser: Callable[[str], T], hint: str = "") -> T | None:
+        """As `parse`, where an empty cell is a fault as well."""
+        if not row.cells[column]:
+            self.fault(row, column, f"The cell is empty.{hint or ' Fill it in, or remove the row.'}")
+        return self.parse(row, column, parser)
+
+    def once(self, place: Place, seen: dict[K, tuple[T, Place]], key: K, value: T, name: str) -> None:
+        """Keeps the first row of a key: an equal second one is a notice, another answer a fault."""
+        first = seen.setdefault(key, (value, place))
+        if first[1] is place:
+            return
+        if first[0] == value:
+            self.notices.append(f"{place}: {name} stands in row {first[1].row} already, with the same answer.")
+        else:
+            self.faults.append(
+                Fault(place, f"{name} stands in row {first[1].row} already, with another answer. Keep one of the two.")
+            )
+
+
+def _text(value: str) -> str:
+    return value
+
+
+def read_taxes(table: Table, reading: Reading) -> tuple[TaxRule, ...]:
+    """The rows of taxes.csv in file order; those with a fault are left out."""
+    dates = _dates(table, "valid_from", "valid_before")
+    return tuple(rule for row in table.rows if (rule := _tax_rule(row, dates, reading)))
+
+
+def _tax_rule(row: Row, dates: DateStyle, reading: Reading) -> TaxRule | None:
+    before = len(reading.faults)
+    country = reading.key(row, "country", _country_or_any, " Write a country code, or * for any.")
+    rate = reading.key(row, "vat_percent", _rate, " Write a number, * for any rate, or shipping.")
+    start, end = (reading.parse(row, column, dates.parse) for column in ("valid_from", "valid_before"))
+    if start and end and start >= end:
+        reading.fault(row, "valid_before", f"{end} is not after valid_from {start}, so the row never holds.")
+    store_type = reading.parse(row, "store_type", partial(cells.choice, allowed=STORE_TYPES))
+    if rate and rate[0] is RateKind.SHIPPING and row.cells["sku"]:
+        reading.fault(row, "sku", "A shipping row is for orders without goods, so it can't name a SKU. Empty the cell.")
+    codes = reading.parse(row, "tax_codes", _tax_codes)
+    accepts = reading.parse(row, "accept_rate_difference", partial(cells.choice, allowed=("yes",)))
+    if len(reading.faults) > before or country is None or rate is None:
+        return None
+    kind, percent = rate
+    if percent is not None and 0 < percent < 1:
+        reading.notices.append(
+            f"{row.place.at('vat_percent')}: {percent} is less than one percent; 20 % is written 20, not 0.2."
+        )
+    return TaxRule(
+        country, kind, percent, start, end, store_type or "", row.cells["sku"], codes, accepts == "yes", row.place
+    )
+
+
+def _country_or_any(value: str) -> str:
+    return value if value == ANY_COUNTRY else cells.country(value)
+
+
+def _rate(value: str) -> tuple[RateKind, Decimal | None]:
+    if value in ("*", "shipping"):
+        return RateKind(value), None
+    return RateKind.PERCENT, cells.percent(value)
+
+
+def _tax_codes(value: str) -> tuple[str, ...]:
+    codes = tuple(value.split())
+    if codes == ("exempt",):
+        return ()
+    if "exempt" in codes:
+        raise CellError(f"{value!r} names codes and exempt. Write one or the other.")
+    if any(code.casefold() == "exempt" for code in codes):
+        raise CellError(f"{value!r} is no tax code. Did you mean exempt?")
+    if len(set(codes)) < len(codes):
+        raise CellError(f"{value!r} names a code twice.")
+    if any(mark in value for mark in ",;"):
+        raise CellError(f"{value!r} is no list of tax codes: put a blank between two codes.")
+    return codes
+
+
+def read_targets(
+    table: Table, reading: Reading, target: str, parser: Callable[[str], str], kinds: tuple[str, ...]
+) -> dict[tuple[str, str], str | None]:
+    """A table of key_type, key and one target column, by (key_type, key)."""
+    seen: dict[tuple[str, str], tuple[str | None, Place]] = {}
+    for row in table.rows:
+        before = len(reading.faults)
+        kind = reading.key(row, "key_type", partial(cells.choice, allowed=kinds))
+        key = reading.key(row, "key", _text)
+        value = reading.parse(row, target, parser)
+        if kind is not None and key is not None and len(reading.faults) == before:
+            key = _product_key(row, kind, key, reading)
+            reading.once(row.place, seen, (kind, key), value, f"{kind} {key}")
+    return {key: value for key, (value, _) in seen.items()}
+
+
+def read_products(table: Table, reading: Reading) -> dict[tuple[str, str], str | None]:
+    """products.csv."""
+    return read_targets(table, reading, "product", partial(cells.guid_or_eid, what="product"), PRODUCT_KEYS)
+
+
+def read_accounts(table: Table, reading: Reading) -> dict[tuple[str, str], str | None]:
+    """accounts.csv."""
+    return read_targets(table, reading, "account", partial(cells.guid_or_eid, what="account"), ACCOUNT_KEYS)
+
+
+def _product_key(row: Row, kind: str, key: str, reading: Reading) -> str:
+    """A key cleaned in the same way as the export's own, so that both still meet."""
+    if kind not in ("sku", "ean", "id", "customerId", "accountId", "buyerId"):
+        return key
+    if kind == "ean" and _SCIENTIFIC.fullmatch(key):
+        reading.fault(
+            row, "key", f"{key!r} was shortened by a spreadsheet. Format the cell as text and type the EAN again."
+        )
+    clean = key[1:] if len(key) > 1 and key[0] == "'" else key
+    if match := _FLOAT_DIGITS.fullmatch(clean):
+        clean = match[1]
+    if clean != key:
+        reading.notices.append(f"{row.place.at('key')}: {key!r} was read as {clean!r}.")
+    return clean
+
+
+def read_categories(table: Table, reading: Reading) -> tuple[GlobRule, ...]:
+    """categories.csv, without repeated rows."""
+    seen: dict[tuple[str, str], tuple[str | None, Place]] = {}
+    for row in table.rows:
+        kind = reading.key(row, "key_type", partial(cells.choice, allowed=CATEGORY_KEYS))
+        key = reading.key(row, "key", _text)
+        value = reading.parse(row, "accounting_category", _GUID_OF_CATEGORY)
+        if kind is not None and key is not None:
+            reading.once(row.place, seen, (kind, key), value, f"{kind} {key}")
+    return tuple(GlobRule(kind, key, value, place) for (kind, key), (value, place) in seen.items())
+
+
+def read_vouchers(table: Table, reading: Reading) -> tuple[VoucherRule, ...]:
+    """vouchers.csv, without repeated rows."""
+    seen: dict[str, tuple[tuple[VoucherPolicy | None, str], Place]] = {}
+    policies = {policy: policy for policy in VOUCHER_POLICIES}
+    for row in table.rows:
+        code = reading.key(row, "code", _text, " Write a code, or * for any.")
+        name = reading.parse(row, "policy", partial(cells.choice, allowed=VOUCHER_POLICIES))
+        category = reading.parse(row, "accounting_category", _GUID_OF_CATEGORY)
+        if code is not None:
+            policy = None if name is None else next(known for known in policies.values() if known == name)
+            reading.once(row.place, seen, code, (policy, category or ""), f"The code {code}")
+    return tuple(VoucherRule(code, *answer, place) for code, (answer, place) in seen.items())
+
+
+def read_payments(table: Table, reading: Reading) -> tuple[PaymentRule, ...]:
+    """payments.csv, without repeated rows."""
+    seen: dict[str, tuple[tuple[str | None, str], Place]] = {}
+    for row in table.rows:
+        method = reading.key(row, "method", _text)
+        kind = reading.parse(row, "type", partial(cells.choice, allowed=EXTERNAL_PAYMENT_TYPES))
+        category = reading.parse(row, "accounting_category", _GUID_OF_CATEGORY)
+        if method is not None:
+            reading.once(row.place, seen, method, (kind, category or ""), f"The method {method}")
+    return tuple(PaymentRule(method, *answer, place) for method, (answer, place) in seen.items())
+
+
+def read_pairs(
+    table: Table,
+    reading: Reading,
+    columns: tuple[str, str],
+    key_parser: Callable[[str], str],
+    value_parser: Callable[[str], str],
+) -> dict[str, str | None]:
+    """A table of one key and one target column."""
+    seen: dict[str, tuple[str | None, Place]] = {}
+    for row in table.rows:
+        before = len(reading.faults)
+        key = reading.key(row, columns[0], key_parser)
+        value = reading.parse(row, columns[1], value_parser)
+        if key is not None and len(reading.faults) == before:
+            reading.once(row.place, seen, key, value, key)
+    return {key: value for key, (value, _) in seen.items()}
+
+
+def read_segments(table: Table, reading: Reading) -> dict[str, str | None]:
+    """segments.csv."""
+    parser = partial(cells.guid, what="BusinessSegmentId")
+    return read_pairs(table, reading, ("market", "business_segment"), _text, parser)
+
+
+def read_bills(table: Table, reading: Reading) -> dict[str, str | None]:
+    """bills.csv."""
+    return read_pairs(table, reading, ("order_number", "bill"), cells.order_number, partial(cells.guid, what="BillId"))
+
+
+def read_reservations(table: Table, reading: Reading) -> dict[str, str | None]:
+    """reservations.csv."""
+    parser = partial(cells.guid, what="ReservationId")
+    return read_pairs(table, reading, ("order_number", "reservation"), cells.order_number, parser)
+
+
+def read_columns(table: Table, reading: Reading) -> dict[str, str]:
+    """columns.csv; a header whose field is empty is not renamed."""
+    pairs = read_pairs(table, reading, ("header", "field"), _text, _field)
+    for row in table.rows:
+        if not row.cells["field"]:
+            reading.fault(row, "field", "The cell is empty. Name the field that the column holds, or remove the row.")
+    return {header: name for header, name in pairs.items() if name is not None}
+
+
+def _field(value: str) -> str:
+    if value in FIELDS:
+        return value
+    if value in GET_ORDERS:
+        raise CellError(f"{value!r} is the name of get-orders. Write {GET_ORDERS[value]}.")
+    hint = did_you_mean(value, FIELDS) or (did_you_mean(f"products.{value}", FIELDS) if value else "")
+    raise CellError(f"{value!r} is no field.{hint}")
+
+
+def read_controls(table: Table, reading: Reading) -> tuple[ControlRow, ...]:
+    """controls.csv, without repeated rows."""
+    numbers = cells.number_style(
+        (row.cells[column] for row in table.rows for column in ("total", "tax")),
+        counts=(row.cells["orders"] for row in table.rows),
+    )
+    seen: dict[tuple[str, str], tuple[ControlRow, Place]] = {}
+    for row in table.rows:
+        before = len(reading.faults)
+        month = reading.key(row, "month", cells.month)
+        currency = reading.key(row, "currency", cells.currency)
+        orders = reading.parse(row, "orders", partial(_count, style=numbers))
+        total, tax = (reading.parse(row, column, numbers.parse) for column in ("total", "tax"))
+        if len(reading.faults) > before or month is None or currency is None:
+            continue
+        answer = ControlRow(month, currency, orders, total, tax)
+        reading.once(row.place, seen, (month, currency), answer, f"{month} {currency}")
+    return tuple(replace(answer, place=place) for answer, place in seen.values())
+
+
+def _count(value: str, style: NumberStyle) -> int:
+    number = style.parse(value)
+    if number != number.to_integral_value() or number < 0:
+        raise CellError(f"{value!r} is no count of orders.")
+    return int(number)
+
+
+def read_waivers(table: Table, reading: Reading) -> tuple[Waiver, ...]:
+    """waivers.csv, without repeated rows."""
+    dates = _dates(table, "date")
+    seen: dict[tuple[str, str], tuple[Waiver, Place]] = {}
+    for row in table.rows:
+        before = len(reading.faults)
+        number = reading.key(row, "order_number", cells.order_number)
+        code = reading.key(row, "problem_code", _waivable)
+        reason, by = (reading.key(row, column, _text) for column in ("reason", "by"))
+        day = reading.key(row, "date", dates.parse)
+        if len(reading.faults) == before and number and code and reason and by and day:
+            waiver = Waiver(number, code, reason, by, day.isoformat())
+            reading.once(row.place, seen, (number, code), waiver, f"{code} of order {number}")
+    return tuple(replace(waiver, place=place) for waiver, place in seen.values())
+
+
+def _waivable(value: str) -> str:
+    waivable = [code.code for code in CODES.values() if code.can_waive]
+    if value in waivable:
+        return value
+    if value in CODES:
+        raise CellError(f"{value} ({CODES[value].title}) can't be waived. {CODES[value].hint}")
+    near = nearest(value, waivable) or nearest(value, CODES)
+    raise CellError(f"{value!r} is no problem code.{f' Did you mean {near}?' if near else ''}")
+
+
+def _dates(table: Table, *columns: str) -> DateStyle:
+    return cells.date_style(_column(table, *columns))
+
+
+def _column(table: Table, *names: str) -> Iterator[str]:
+    return (row.cells[name] for row in table.rows for name in names)
