@@ -1,0 +1,311 @@
+"""One request to Mews, exactly one attempt, and what became of it. Reads may be tried again here; writes never.
+
+What an answer means is `answers.py`, how many may leave is `limiter.py`; what state follows is `model/states.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import httpx
+from tenacity import AsyncRetrying, RetryCallState
+
+from etl.errors import InternalError, MewsError
+from etl.mews import answers, bodies
+from etl.mews.clock import Clock, Sleep
+from etl.mews.http import CLIENT_NAME, check_address
+from etl.mews.limiter import Backoff, Limiter, Slot
+from etl.mews.operations import OPERATIONS, Operation
+from etl.mews.secrets import Tokens, redact
+from etl.model.outcome import Kind, Outcome
+
+BeforeSend = Callable[[], Awaitable[None]]
+"""Writes the intent durably; whatever it raises, no byte leaves."""
+
+STALE_SECONDS = 5.0
+"""An intent older than this is written anew before the first byte leaves (design section 7.2)."""
+
+_TOKEN_FIELDS = ("ClientToken", "AccessToken", "Client")
+_RETRIED = frozenset({Kind.WAIT, Kind.NOT_SENT, Kind.UNKNOWN, Kind.CONFLICT})
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How long a read is tried. 429 has bounds of its own: the limiter already waits for it."""
+
+    attempts: int = 6
+    seconds: float = 300.0
+    first_pause_seconds: float = 0.5
+    longest_pause_seconds: float = 20.0
+    waits: int = 20
+    waiting_seconds: float = 1800.0
+
+
+class Transport:
+    """Sends operations to one platform address with one pair of tokens."""
+
+    def __init__(
+        self,
+        *,
+        address: str,
+        tokens: Tokens,
+        http: httpx.AsyncClient,
+        limiter: Limiter,
+        clock: Clock,
+        retry: RetryPolicy = RetryPolicy(),
+        backoff: Backoff | None = None,
+        rng: random.Random | None = None,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        self.address = check_address(address)
+        self._tokens = tokens
+        self._http = http
+        self._limiter = limiter
+        self._clock = clock
+        self._retry = retry
+        self._rng = rng or random.Random()  # noqa: S311 (jitter)
+        self._backoff = backoff or Backoff(clock, self._rng)
+        self._sleep = sleep
+        self._urls = {name: httpx.URL(self.address + operation.path) for name, operation in OPERATIONS.items()}
+        self._prefix = bodies.dump(
+            dict(zip(_TOKEN_FIELDS, (tokens.client, tokens.access, CLIENT_NAME), strict=True))
+        ).removesuffix(b"}")
+        self._headers = [
+            (b"Host", next(iter(self._urls.values())).netloc),
+            (b"Content-Type", b"application/json"),
+            (b"Accept", b"application/json"),
+            (b"Accept-Encoding", b"gzip, deflate"),
+            (b"User-Agent", CLIENT_NAME.replace(" ", "/").encode()),
+        ]
+        self._timeout = http.timeout.as_dict()
+
+    @property
+    def clock(self) -> Clock:
+        """The clock that times are told by."""
+        return self._clock
+
+    async def send(self, operation: str, body: Mapping[str, Any], *, before_send: BeforeSend | None = None) -> Outcome:
+        """What became of one request: waits for a slot, awaits `before_send`, sends once, classifies.
+
+        `before_send` is awaited again where 5 seconds pass between it and the first byte.
+        Raises only what `before_send` raises (then nothing was sent), LedgerError where the limiter's file can't
+        be written, and InternalError for an operation or body that can't be one. Cancelling passes.
+        """
+        named = OPERATIONS.get(operation)
+        if named is None:
+            raise InternalError(f"{operation} is no operation of ours", code="internal.operation")
+        content = self._content(body)
+        slot = await self._limiter.slot()
+        attempt = _Attempt(self._clock, self._limiter, slot, before_send, self._timeout.get("read"))
+        try:
+            await attempt.write_intent()
+            outcome = await self._exchange(named, content, attempt)
+        except BaseException:
+            attempt.slot.release(None if attempt.is_handed_over else self._clock.monotonic())
+            raise
+        # Where nothing came back, the request may still be on its way.
+        attempt.slot.release(self._clock.monotonic() if outcome.status is not None else None)
+        self._keep_pace(outcome)
+        return self._cleared(outcome)
+
+    async def read(self, operation: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """The answer of a read operation, tried again while that may help.
+
+        Raises MewsError with Mews's Message and RequestId when it does not.
+        """
+        named = OPERATIONS.get(operation)
+        if named is None or named.is_write:
+            raise InternalError(f"{operation} is no read operation", code="internal.operation")
+        retrying = AsyncRetrying(
+            sleep=self._sleep,
+            wait=self._pause,
+            stop=_Patience(self._retry, self._clock),
+            retry=lambda state: _outcome(state).kind in _RETRIED,
+            retry_error_callback=_outcome,
+        )
+        outcome: Outcome = await retrying(self.send, operation, body)
+        if outcome.kind is not Kind.DONE:
+            raise failure(operation, outcome)
+        return outcome.body
+
+    def _content(self, body: Mapping[str, Any]) -> bytes:
+        if any(name in body for name in _TOKEN_FIELDS):
+            raise InternalError("a body brings its own tokens", code="internal.request")
+        try:
+            rest = bodies.dump(body)
+        except (TypeError, ValueError) as error:
+            raise InternalError(f"a body is no JSON: {error}", code="internal.request") from error
+        return self._prefix + (b"}" if rest == b"{}" else b"," + rest[1:])
+
+    async def _exchange(self, operation: Operation, content: bytes, attempt: _Attempt) -> Outcome:
+        request = httpx.Request(
+            "POST",
+            self._urls[operation.name],
+            headers=self._headers,
+            content=content,
+            extensions={"timeout": self._timeout, "trace": attempt.trace},
+        )
+        attempt.hand_over()
+        try:
+            async with asyncio.timeout(None) as attempt.deadline:
+                return await self._answer(operation, request)
+        except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, httpx.CookieConflict, OSError) as error:
+            if attempt.failure is not None:
+                # Nothing was sent: the intent could not be written, whatever the library made of that.
+                raise attempt.failure from error
+            return answers.from_fault(httpx.ReadTimeout("") if isinstance(error, TimeoutError) else error)
+
+    async def _answer(self, operation: Operation, request: httpx.Request) -> Outcome:
+        response = await self._http.send(request, stream=True, auth=None, follow_redirects=False)
+        content: bytes | None = None
+        try:
+            content = await response.aread()
+        except (httpx.HTTPError, httpx.StreamError, OSError):
+            # The status has come; only a success needs its body.
+            content = None
+        finally:
+            await response.aclose()
+        return answers.from_answer(operation, response.status_code, response.headers, content, self._clock.wall())
+
+    def _keep_pace(self, outcome: Outcome) -> None:
+        if outcome.kind is Kind.WAIT:
+            self._limiter.pause(outcome.retry_after or self._backoff.failed())
+        elif outcome.status is not None:
+            self._backoff.succeeded()
+
+    def _cleared(self, outcome: Outcome) -> Outcome:
+        if not outcome.message and not outcome.details:
+            return outcome
+        return replace(
+            outcome,
+            message=redact(outcome.message, self._tokens),
+            details=redact(outcome.details, self._tokens),
+            request_id=redact(outcome.request_id, self._tokens),
+        )
+
+    def _pause(self, state: RetryCallState) -> float:
+        outcome = _outcome(state)
+        if outcome.kind is Kind.WAIT:
+            return 0.0
+        step = self._retry.first_pause_seconds * 2.0 ** min(state.attempt_number - 1, 30)
+        step = min(self._retry.longest_pause_seconds, max(step, outcome.retry_after or 0.0))
+        return step * (0.5 + self._rng.random() / 2)
+
+
+class _Attempt:
+    """One request on its way: knows how old the intent is, and the moment of the first byte."""
+
+    __slots__ = (
+        "_before_send",
+        "_clock",
+        "_intent_at",
+        "_limiter",
+        "_read_seconds",
+        "deadline",
+        "failure",
+        "is_handed_over",
+        "slot",
+    )
+
+    def __init__(
+        self, clock: Clock, limiter: Limiter, slot: Slot, before_send: BeforeSend | None, read_seconds: float | None
+    ) -> None:
+        self._clock = clock
+        self._limiter = limiter
+        self._before_send = before_send
+        self._read_seconds = read_seconds
+        self._intent_at: tuple[float, datetime | None] = (clock.monotonic(), None)
+        self.slot = slot
+        self.deadline: asyncio.Timeout | None = None
+        self.failure: Exception | None = None
+        self.is_handed_over = False
+
+    async def write_intent(self) -> None:
+        if self._before_send is not None:
+            await self._before_send()
+        self._intent_at = (self._clock.monotonic(), self._clock.wall())
+
+    def hand_over(self) -> None:
+        self.is_handed_over = True
+        self.slot.sent(self._clock.monotonic())
+
+    async def trace(self, event: str, info: Mapping[str, Any]) -> None:
+        """The `trace` extension of httpcore. A real transport tells here that the first byte is about to leave."""
+        if not event.endswith(".send_request_headers.started") or _is_tunnel(info):
+            return
+        if self._is_stale():
+            try:
+                self.slot = await self._limiter.renew(self.slot)
+                await self.write_intent()
+            except Exception as error:
+                self.failure = error
+                raise
+        self.slot.sent(self._clock.monotonic())
+        if self.deadline is not None and self._read_seconds is not None:
+            # httpx's own timeout starts again with every byte; a trickle must not hold an order for hours.
+            self.deadline.reschedule(asyncio.get_running_loop().time() + self._read_seconds)
+
+    def _is_stale(self) -> bool:
+        """By either clock: the monotonic one may have stood still while the machine slept."""
+        ticks, wall = self._intent_at
+        if self._clock.monotonic() - ticks >= STALE_SECONDS:
+            return True
+        return wall is not None and abs((self._clock.wall() - wall).total_seconds()) >= STALE_SECONDS
+
+
+class _Patience:
+    """Whether a read has been tried enough: tenacity asks after each attempt."""
+
+    def __init__(self, policy: RetryPolicy, clock: Clock) -> None:
+        self._policy = policy
+        self._clock = clock
+        self._start = clock.monotonic()
+        self._waits = 0
+
+    def __call__(self, state: RetryCallState) -> bool:
+        seconds = self._clock.monotonic() - self._start
+        if _outcome(state).kind is Kind.WAIT:
+            self._waits += 1
+            return self._waits >= self._policy.waits or seconds >= self._policy.waiting_seconds
+        return state.attempt_number - self._waits >= self._policy.attempts or seconds >= self._policy.seconds
+
+
+def _outcome(state: RetryCallState) -> Outcome:
+    # tenacity also asks where the call raised: that passes.
+    if state.outcome is None:
+        raise InternalError("a retry without an outcome", code="internal.retry")
+    result = state.outcome.result()
+    if not isinstance(result, Outcome):
+        raise InternalError(f"an outcome is {type(result).__name__}", code="internal.retry")
+    return result
+
+
+def _is_tunnel(info: Mapping[str, Any]) -> bool:
+    """A proxy's CONNECT carries nothing of the request yet."""
+    return getattr(info.get("request"), "method", b"") == b"CONNECT"
+
+
+_FAILURES: dict[Kind, tuple[str, str]] = {
+    Kind.WAIT: ("mews.throttled", "Other programs use the same access token: try again later, or lower rate_limit."),
+    Kind.REFUSED: ("mews.refused", "Read Mews's message; ask Mews with the RequestId if it does not help."),
+    Kind.CONFLICT: ("mews.conflict", "Try again."),
+    Kind.NOT_SENT: ("mews.unreachable", "Check the network and MEWS_PLATFORM_ADDRESS, then run the same command."),
+    Kind.UNKNOWN: ("mews.unreachable", "Try again; ask Mews with the RequestId if it stays so."),
+    Kind.STOP: ("mews.address", "Check MEWS_PLATFORM_ADDRESS."),
+}
+
+
+def failure(operation: str, outcome: Outcome) -> MewsError:
+    """The error of an outcome that ends a command."""
+    code, hint = _FAILURES.get(outcome.kind, ("mews.unreachable", ""))
+    if outcome.status == 401:
+        code, hint = "mews.credentials", "Check MEWS_CLIENT_TOKEN, MEWS_ACCESS_TOKEN and the integration's permissions."
+    said = f" (HTTP {outcome.status})" if outcome.status else ""
+    return MewsError(
+        f"{operation}: {outcome.message}{said}", code=code, hint=hint, request_id=outcome.request_id or None
+    )
