@@ -1,0 +1,315 @@
+"""The operations we use, one method each: `MewsReader` can't change anything, `MewsWriter` can.
+
+A dry run is given a reader only.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+from etl.errors import InternalError, MewsError
+from etl.mews import configuration as config
+from etl.mews import profiles, rows
+from etl.mews.configuration import Configuration
+from etl.mews.operations import is_id
+from etl.mews.paging import PAGE, Interval, batches, interval, walk, windows
+from etl.mews.transport import BeforeSend, Transport
+from etl.model.outcome import Outcome
+from etl.model.reference import Account, Bill, Named, Product, Service
+from etl.model.rows import OrderItemRow, PaymentRow, ServiceOrderRow
+
+Row = TypeVar("Row")
+
+ACCOUNT_IDS = 100
+"""Most AccountIds of one filter of order items and payments."""
+CANCEL_IDS = 10
+"""Most ids of one `orderItems/cancel`."""
+REFUSED_LOOKUPS = 40
+"""So many refused requests a look-up by ids spends on finding the ids that Mews refuses."""
+
+_EVERYTHING = ["Active", "Deleted"]
+
+
+class MewsReader:
+    """Read operations. Every method raises MewsError (exit code 4) where Mews does not give a whole answer."""
+
+    def __init__(self, transport: Transport, *, enterprise_id: str | None = None) -> None:
+        self._transport = transport
+        self._enterprise_id = enterprise_id or None
+        self._configuration: Configuration | None = None
+        self._read_at = 0.0
+
+    async def configuration(self) -> Configuration:
+        """The enterprise, and Mews's time. Effects: sets the clock that `now` goes by."""
+        body = {"EnterpriseId": self._enterprise_id} if self._enterprise_id else {}
+        answer = await self._transport.read("configuration/get", body)
+        self._read_at = self._transport.clock.monotonic()
+        self._configuration = config.configuration(answer, self._transport.clock.wall())
+        return self._configuration
+
+    def now(self) -> datetime:
+        """Mews's time now, aware UTC; behind the true one by the answer's way to us at most.
+
+        Raises InternalError where `configuration` was never read.
+        """
+        if self._configuration is None:
+            raise InternalError("Mews's time is asked for before it was read", code="internal.clock")
+        return self._configuration.now + timedelta(seconds=self._transport.clock.monotonic() - self._read_at)
+
+    async def order_items(
+        self,
+        *,
+        service_ids: Sequence[str] | None = None,
+        order_ids: Sequence[str] | None = None,
+        account_ids: Sequence[str] | None = None,
+        item_ids: Sequence[str] | None = None,
+        created: Interval | None = None,
+        updated: Interval | None = None,
+    ) -> AsyncIterator[list[OrderItemRow]]:
+        """Order items in every state, cancelled ones included.
+
+        Shape: pages, newest first within a batch of ids; an empty list of ids gives nothing. Times are widened to
+        whole seconds. Needs `configuration` first where an interval has no end.
+        """
+        ids = {
+            "ServiceIds": (service_ids, PAGE),
+            "ServiceOrderIds": (order_ids, PAGE),
+            "AccountIds": (account_ids, ACCOUNT_IDS),
+            "OrderItemIds": (item_ids, PAGE),
+        }
+        times = {"CreatedUtc": created, "UpdatedUtc": updated}
+        async for page in self._pages("orderItems/getAll", "OrderItems", ids, times, rows.order_item):
+            kept = [row for row in page if _before(row.created, created) and _before(row.updated, updated)]
+            if kept:
+                yield kept
+
+    async def payments(
+        self,
+        *,
+        account_ids: Sequence[str] | None = None,
+        payment_ids: Sequence[str] | None = None,
+        created: Interval | None = None,
+        updated: Interval | None = None,
+    ) -> AsyncIterator[list[PaymentRow]]:
+        """Payments in every state. Shape: as `order_items`."""
+        ids = {"AccountIds": (account_ids, ACCOUNT_IDS), "PaymentIds": (payment_ids, PAGE)}
+        times = {"CreatedUtc": created, "UpdatedUtc": updated}
+        async for page in self._pages("payments/getAll", "Payments", ids, times, rows.payment):
+            kept = [row for row in page if _before(row.created, created) and _before(row.updated, updated)]
+            if kept:
+                yield kept
+
+    async def service_orders(
+        self,
+        service_ids: Sequence[str],
+        *,
+        order_ids: Sequence[str] | None = None,
+        account_ids: Sequence[str] | None = None,
+        updated: Interval | None = None,
+    ) -> AsyncIterator[list[ServiceOrderRow]]:
+        """Product service orders of the services: what each is linked to. Shape: as `order_items`."""
+        ids = {
+            "ServiceIds": (service_ids, PAGE),
+            "ProductServiceOrderIds": (order_ids, PAGE),
+            "AccountIds": (account_ids, PAGE),
+        }
+        operation, key = "productServiceOrders/getAll", "ProductServiceOrders"
+        async for page in self._pages(operation, key, ids, {"UpdatedUtc": updated}, rows.service_order):
+            kept = [row for row in page if _before(row.updated, updated)]
+            if kept:
+                yield kept
+
+    async def services(self) -> list[Service]:
+        """All services of the enterprise."""
+        return await self._all("services/getAll", "Services", self._scope(), profiles.service)
+
+    async def products(self, service_id: str) -> list[Product]:
+        """All products of a service, inactive and default ones included."""
+        body = {**self._scope(), "ServiceIds": [service_id], "IncludeDefault": True}
+        return await self._all("products/getAll", "Products", body, profiles.product)
+
+    async def accounting_categories(self) -> list[Named]:
+        """All accounting categories, deleted ones included."""
+        body = {**self._scope(), "ActivityStates": _EVERYTHING}
+        return await self._all("accountingCategories/getAll", "AccountingCategories", body, profiles.category)
+
+    async def business_segments(self) -> list[Named]:
+        """All business segments, deleted ones included."""
+        body = {**self._scope(), "ActivityStates": _EVERYTHING}
+        return await self._all("businessSegments/getAll", "BusinessSegments", body, profiles.segment)
+
+    async def currencies(self) -> dict[str, int]:
+        """Count of decimals of every currency that Mews knows."""
+        return config.currency_precisions(await self._transport.read("currencies/getAll", {}))
+
+    async def tax_environments(self) -> list[Mapping[str, Any]]:
+        """`TaxEnvironments` as answered."""
+        return config.entries(await self._transport.read("taxEnvironments/getAll", {}), "TaxEnvironments")
+
+    async def taxations(self) -> list[Mapping[str, Any]]:
+        """`TaxRates` of all taxations, as answered."""
+        return config.entries(await self._transport.read("taxations/getAll", {}), "TaxRates")
+
+    async def customers_by_id(self, ids: Iterable[str]) -> list[Account]:
+        """Customers with these ids, deleted and merged ones included; unknown ids are left out."""
+        body = {**await self._chain(), **_CUSTOMER_EXTENT}
+        return await self._by_ids("customers/getAll", "Customers", "CustomerIds", ids, body, profiles.customer)
+
+    async def customers_by_email(self, emails: Iterable[str]) -> list[Account]:
+        """Customers with these addresses, deleted and merged ones included. Upper and lower case are the same."""
+        given = {email for email in emails if email}
+        wanted = {email.lower() for email in given}
+        # Mews compares as it likes: it is asked for both spellings.
+        spellings = sorted(wanted | given)
+        body = {**await self._chain(), **_CUSTOMER_EXTENT}
+        found: dict[str, Account] = {}
+        for batch in batches(spellings, PAGE):
+            for account in await self._all(
+                "customers/getAll", "Customers", {**body, "Emails": batch}, profiles.customer
+            ):
+                if account.email.lower() in wanted:
+                    found[account.id] = account
+        return list(found.values())
+
+    async def companies_by_id(self, ids: Iterable[str]) -> list[Account]:
+        """Companies with these ids, deleted and merged ones included; unknown ids are left out."""
+        body = {**await self._chain(), "ActivityStates": _EVERYTHING}
+        return await self._by_ids("companies/getAll", "Companies", "Ids", ids, body, profiles.company)
+
+    async def companies_by_external_identifier(self, identifiers: Iterable[str]) -> list[Account]:
+        """Companies with these ExternalIdentifiers, which need not be unique."""
+        wanted = sorted({identifier for identifier in identifiers if identifier})
+        body = {**await self._chain(), "ActivityStates": _EVERYTHING}
+        found: list[Account] = []
+        for batch in batches(wanted, PAGE):
+            request = {**body, "ExternalIdentifiers": batch}
+            companies = await self._all("companies/getAll", "Companies", request, profiles.company)
+            found += [account for account in companies if account.external_identifier in batch]
+        return found
+
+    async def bills_by_id(self, ids: Iterable[str]) -> list[Bill]:
+        """Bills with these ids; unknown ids are left out."""
+        body = {**self._scope(), "Extent": {"Items": False}}
+        return await self._by_ids("bills/getAll", "Bills", "BillIds", ids, body, profiles.bill)
+
+    async def _pages(
+        self,
+        operation: str,
+        key: str,
+        ids: Mapping[str, tuple[Sequence[str] | None, int]],
+        times: Mapping[str, Interval | None],
+        parse: Callable[[Mapping[str, Any]], Row],
+    ) -> AsyncIterator[list[Row]]:
+        choices = [
+            [{name: batch} for batch in batches(list(dict.fromkeys(values)), size)]
+            for name, (values, size) in ids.items()
+            if values is not None
+        ]
+        choices += [self._windows(name, given) for name, given in times.items() if given is not None]
+        if not choices:
+            raise InternalError(f"{operation} without any filter", code="internal.request")
+        for filters in itertools.product(*choices):
+            body = self._scope()
+            for one in filters:
+                body.update(one)
+            async for page in walk(self._transport, operation, key, body):
+                yield [parse(row) for row in page]
+
+    def _windows(self, name: str, given: Interval) -> list[dict[str, Any]]:
+        start, end = given
+        if start is None:
+            # Mews has no intervals without a start: everything is read, and what is too new left out.
+            return [{}]
+        # A day ahead of Mews's clock, so that what is created during the walk is not cut off.
+        last = end if end is not None else self.now() + timedelta(days=1)
+        return [{name: interval(low, high)} for low, high in windows(start, last)]
+
+    async def _all(
+        self, operation: str, key: str, body: Mapping[str, Any], parse: Callable[[Mapping[str, Any]], Row]
+    ) -> list[Row]:
+        return [parse(row) async for page in walk(self._transport, operation, key, body) for row in page]
+
+    async def _by_ids(
+        self,
+        operation: str,
+        key: str,
+        filter_name: str,
+        ids: Iterable[str],
+        body: Mapping[str, Any],
+        parse: Callable[[Mapping[str, Any]], Row],
+    ) -> list[Row]:
+        found: list[Row] = []
+        open_batches = list(batches(sorted({one for one in ids if is_id(one)}), PAGE))
+        refused = 0
+        while open_batches:
+            batch = open_batches.pop()
+            request = {**body, filter_name: batch}
+            try:
+                pages = walk(self._transport, operation, key, request, expected=len(batch))
+                found += [parse(row) async for page in pages for row in page]
+            except MewsError as error:
+                # Mews refuses a whole request for one id that it does not know: find that one.
+                refused += 1
+                if error.code != "mews.refused" or refused > REFUSED_LOOKUPS:
+                    raise
+                half = len(batch) // 2
+                open_batches += [part for part in (batch[:half], batch[half:]) if half]
+        return found
+
+    def _scope(self) -> dict[str, Any]:
+        return {"EnterpriseIds": [self._enterprise_id]} if self._enterprise_id else {}
+
+    async def _chain(self) -> dict[str, Any]:
+        chain_id = await self._chain_id()
+        return {"ChainIds": [chain_id]} if chain_id else {}
+
+    async def _chain_id(self) -> str:
+        """The chain that portfolio tokens must name; "" with a token of one enterprise."""
+        if self._enterprise_id is None:
+            return ""
+        known = self._configuration or await self.configuration()
+        return known.chain_id
+
+
+class MewsWriter(MewsReader):
+    """Adds what changes something in Mews: one request, exactly one attempt each, never repeated here."""
+
+    async def add_order(self, payload: Mapping[str, Any], *, before_send: BeforeSend) -> Outcome:
+        """`orders/add`. `body["OrderId"]` of a DONE outcome is the order's id."""
+        return await self._transport.send("orders/add", self._owned(payload), before_send=before_send)
+
+    async def add_payment(self, payload: Mapping[str, Any], *, before_send: BeforeSend) -> Outcome:
+        """`payments/addExternal`. `body["ExternalPaymentId"]` of a DONE outcome is the payment's id."""
+        return await self._transport.send("payments/addExternal", self._owned(payload), before_send=before_send)
+
+    async def add_customer(self, payload: Mapping[str, Any], *, before_send: BeforeSend) -> Outcome:
+        """`customers/add`. `body["Id"]` of a DONE outcome is the AccountId."""
+        chain_id = await self._chain_id()
+        body = {"ChainId": chain_id, **payload} if chain_id else payload
+        return await self._transport.send("customers/add", body, before_send=before_send)
+
+    async def cancel_items(self, item_ids: Sequence[str], *, before_send: BeforeSend | None = None) -> Outcome:
+        """`orderItems/cancel` of at most 10 items. Raises InternalError for none or more."""
+        if not 0 < len(item_ids) <= CANCEL_IDS:
+            raise InternalError(f"{len(item_ids)} items to cancel at once", code="internal.request")
+        body = self._owned({"OrderItemIds": list(item_ids)})
+        return await self._transport.send("orderItems/cancel", body, before_send=before_send)
+
+    def _owned(self, payload: Mapping[str, Any]) -> Mapping[str, Any]:
+        if self._enterprise_id is None or "EnterpriseId" in payload:
+            return payload
+        return {"EnterpriseId": self._enterprise_id, **payload}
+
+
+_CUSTOMER_EXTENT: dict[str, Any] = {
+    "Extent": {"Customers": True, "Documents": False, "Addresses": False},
+    "ActivityStates": _EVERYTHING,
+}
+
+
+def _before(moment: datetime, given: Interval | None) -> bool:
+    """Whether a row of a walk without a start is old enough."""
+    return given is None or given[0] is not None or given[1] is None or moment < given[1]

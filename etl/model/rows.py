@@ -1,0 +1,101 @@
+"""What Mews returns of orders and payments, one value a row: what load, recovery and reconciliation compare with.
+
+Reading them is `etl.mews`. Times are aware UTC, amounts Decimal in `currency`; "" stands for what Mews left out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class OrderItemRow:
+    """One order item. `order_id` is ServiceOrderId, the OrderId of `orders/add`; `name` is BillingName.
+
+    `net` and `gross` are of the whole item, `unit_net` and `unit_gross` of one unit; `taxes` are (code, value) of the
+    whole item. `original_net` and `original_gross` are OriginalAmount, in `original_currency`.
+    """
+
+    id: str
+    order_id: str
+    account_id: str
+    service_id: str
+    notes: str
+    name: str
+    external_identifier: str
+    count: int
+    unit_net: Decimal
+    unit_gross: Decimal
+    net: Decimal
+    gross: Decimal
+    taxes: tuple[tuple[str, Decimal], ...]
+    original_net: Decimal
+    original_gross: Decimal
+    currency: str
+    created: datetime
+    updated: datetime
+    consumed: datetime | None
+    canceled: datetime | None
+    closed: datetime | None
+    state: str
+    type: str
+    product_id: str = ""
+    category_id: str = ""
+    bill_id: str = ""
+    original_currency: str = ""
+
+    @property
+    def is_canceled(self) -> bool:
+        """Whether the item was cancelled: it proves presence all the same."""
+        return self.state == "Canceled" or self.canceled is not None
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentRow:
+    """One payment. `net` and `gross` as Mews signs them: negative for money that was paid.
+
+    `external_type` and `external_identifier` are those of external payments; `accounting_state` is Open, Closed,
+    Inactive or Canceled, `state` is Charged, Canceled, Pending, Failed or Verifying.
+    """
+
+    id: str
+    account_id: str
+    bill_id: str
+    category_id: str
+    external_identifier: str
+    notes: str
+    type: str
+    external_type: str
+    net: Decimal
+    gross: Decimal
+    currency: str
+    created: datetime
+    updated: datetime
+    charged: datetime | None
+    consumed: datetime | None
+    closed: datetime | None
+    state: str
+    accounting_state: str
+
+    @property
+    def is_canceled(self) -> bool:
+        """Whether the payment was cancelled or failed: it proves presence all the same."""
+        return self.state in ("Canceled", "Failed") or self.accounting_state == "Canceled"
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceOrderRow:
+    """One product service order: what an order is linked to."""
+
+    id: str
+    service_id: str
+    account_id: str
+    state: str
+    number: str
+    reservation_id: str
+    segment_id: str
+    created: datetime
+    updated: datetime
+    canceled: datetime | None
