@@ -172,7 +172,7 @@ class DateStyle:
         first, second, year = (int(part) for part in match.groups())
         if self.day_first is None:
             raise CellError(
-                f"{value!r} may be {first}.{second}. or {second}.{first}., and no other date of the file decides it: "
+                f"{value!r} may be {first}.{second}. or {second}.{first}., and the other dates of the file do not decide it: "
                 "write it as 2011-01-04 or 04.01.2011."
             )
         return self._date(value, year, *((second, first) if self.day_first else (first, second)))
@@ -211,9 +211,9 @@ class NumberStyle:
         if not marks:
             return Decimal(sign + body)
         if not self.decimal:
-            plain = re.sub(r"[.,]", "", body)
             raise CellError(
-                f"{value!r} may be a thousand or a decimal, and no other number of the file decides it: write {plain} or {plain}.00."
+                f"{value!r} may be a thousand or a decimal, and the other numbers of the file do not decide it: "
+                "write it without thousands separator and with a decimal point."
             )
         thousands = "," if self.decimal == "." else "."
         whole, _, fraction = body.partition(self.decimal)

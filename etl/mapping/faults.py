@@ -26,6 +26,11 @@ def nearest(value: str, known: Iterable[str]) -> str:
     folded = {name.casefold(): name for name in reversed(names)}
     if value.casefold() in folded:
         return folded[value.casefold()]
+    # Swapped letters (GPB) are the commonest slip in short codes, where difflib sees many equals.
+    letters = sorted(value.casefold())
+    swapped = next((name for name in folded if len(letters) > 2 and sorted(name) == letters), "")
+    if swapped:
+        return folded[swapped]
     close = difflib.get_close_matches(value.casefold(), list(folded), n=1, cutoff=0.6)
     return folded[close[0]] if close else ""
 

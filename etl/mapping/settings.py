@@ -184,13 +184,9 @@ def _section(name: str, value: Any, rows: dict[tuple[str, str], int], faults: li
             key = str(detail["loc"][0])
             faults.append(Fault(_place(rows, name, key), _explain(name, key, detail, known[key])))
         return None
-    faults.extend(
-        Fault(
-            _place(rows, name, "type"),
-            f"payments.type is missing, and payments.post is true. Write one of {one_of(EXTERNAL_PAYMENT_TYPES)}.",
-        )
-        for _ in range(name == "payments" and given.get("post") is True and not given.get("type"))
-    )
+    if name == "payments" and given.get("post") is True and "type" not in given:
+        message = "The key type is missing in [payments], and post is true. Write the external payment type of Mews, such as CreditCard."
+        faults.append(Fault(_place(rows, name, "post"), message))
     return section
 
 

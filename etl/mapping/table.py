@@ -152,7 +152,10 @@ class _Lines:
             self.number += 1
             if not self.at_start:
                 return line
-            if self.number == self._skip or line.strip().strip(_INVISIBLE).startswith(COMMENT):
+            bare = line.strip().strip(_INVISIBLE)
+            if self.number == self._skip or bare.startswith(COMMENT):
+                continue
+            if bare.startswith(f'"{COMMENT}') and bare.count('"') % 2 == 0:
                 continue
             self.at_start = False
             self.start = self.number

@@ -1,0 +1,294 @@
+"""The mapping folder that `init` writes: everything found in the export, ready to be decided in a spreadsheet.
+
+What a person must decide stands there as a row: undecided (taxes) where every order needs it, or as a `#`
+comment row where leaving it out is a decision as good (products, accounts, vouchers, ...).
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from etl.errors import UsageError
+from etl.mapping.settings import FILE as SETTINGS_FILE
+from etl.model.mapping import (
+    ACCOUNT_KEYS,
+    EXTERNAL_PAYMENT_TYPES,
+    PRODUCT_KEYS,
+    TABLES,
+    VOUCHER_POLICIES,
+    Section,
+    Settings,
+)
+
+Rows = Iterable[Sequence[str]]
+_FORMULA_STARTS = ("=", "+", "-", "@")
+_WIDTH = 100
+
+
+@dataclass(frozen=True, slots=True)
+class RateFact:
+    """A country and VAT rate met on lines: None for lines without a rate, "" for orders without a country.
+
+    Days are local order dates, both inclusive.
+    """
+
+    country: str
+    vat_percent: Decimal | None
+    first_day: date | None
+    last_day: date | None
+    lines: int
+
+
+@dataclass(frozen=True, slots=True)
+class DumpFacts:
+    """What the export holds that a mapping may name. Keys map to an example name (products) or a note."""
+
+    skus: Mapping[str, str] = field(default_factory=dict)
+    eans: Mapping[str, str] = field(default_factory=dict)
+    ids: Mapping[str, str] = field(default_factory=dict)
+    items: Mapping[str, str] = field(default_factory=dict)
+    countries_rates: Sequence[RateFact] = ()
+    emails: Mapping[str, str] = field(default_factory=dict)
+    customer_ids: Mapping[str, str] = field(default_factory=dict)
+    account_ids: Mapping[str, str] = field(default_factory=dict)
+    buyer_ids: Mapping[str, str] = field(default_factory=dict)
+    markets: Sequence[str] = ()
+    currencies: Sequence[str] = ()
+    voucher_codes: Sequence[str] = ()
+    payment_methods: Sequence[str] = ()
+    brands: Sequence[str] = ()
+    store_types: Sequence[str] = ()
+    statuses: Sequence[str] = ()
+    unknown_columns: Sequence[str] = ()
+
+
+def scaffold_files(facts: DumpFacts, *, store: str, timezone: str) -> dict[str, str]:
+    """File name to text of a mapping folder for the export. Pure; sorted, so that equal exports give equal files."""
+    return {
+        SETTINGS_FILE: _settings(facts, store, timezone),
+        "taxes.csv": _taxes(facts),
+        "products.csv": _products(facts),
+        "accounts.csv": _accounts(facts),
+        "categories.csv": _table(
+            "categories.csv",
+            "For lines that are no product of Mews. Without a row, products.accounting_category of migration.toml holds.\n"
+            "To use a row: delete the # and fill in accounting_category.",
+            ((f"# {kind}", key, "") for kind, key in [("brand", brand) for brand in sorted(facts.brands)]),
+        ),
+        "vouchers.csv": _table(
+            "vouchers.csv",
+            "Without a row, vouchers.policy of migration.toml holds. To use a row: delete the # and fill in the policy:\n"
+            f"{', '.join(VOUCHER_POLICIES)}. A pattern such as GC-* may stand for many codes.",
+            ((f"# {code}", "", "") for code in sorted(facts.voucher_codes)),
+        ),
+        "payments.csv": _table(
+            "payments.csv",
+            "Only used with payments.post = true. Without a row, payments.type of migration.toml holds.\n"
+            f"To use a row: delete the # and fill in the type: {', '.join(EXTERNAL_PAYMENT_TYPES)}.",
+            ((f"# {method}", "", "") for method in sorted(facts.payment_methods)),
+        ),
+        "segments.csv": _table(
+            "segments.csv",
+            "Without a row, the order gets no business segment. To use a row: delete the # and fill in the id.",
+            ((f"# {market}", "") for market in sorted(facts.markets)),
+        ),
+        "columns.csv": _table(
+            "columns.csv",
+            "The columns below are unknown and not read. If one holds a known field: delete the # and name the field.",
+            ((f"# {header}", "") for header in sorted(facts.unknown_columns)),
+        ),
+        "bills.csv": _table("bills.csv", "One row an order. Without a row, Mews puts the order on a bill itself.", ()),
+        "reservations.csv": _table("reservations.csv", "One row an order. Without a row, none is linked by us.", ()),
+        "controls.csv": _table(
+            "controls.csv",
+            "Type one row a month from the shop's own report; the export can't prove itself complete.",
+            (),
+        ),
+        "waivers.csv": _table("waivers.csv", "One row for each problem of an order that you accept as it is.", ()),
+    }
+
+
+def write_scaffold(folder: Path, files: Mapping[str, str]) -> list[Path]:
+    """The paths written. Raises UsageError that names the files already there; then nothing is written.
+
+    Effects: creates the folder and the files. accounts.csv holds people's addresses: it is readable by its
+    owner only.
+    """
+    paths = {folder / name: text for name, text in files.items()}
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder} is a file, not a folder.", place=str(folder), hint="Name another --mappings DIR.")
+    present = sorted(path.name for path in paths if path.exists() or path.is_symlink())
+    if present:
+        raise UsageError(
+            f"{folder} already holds {', '.join(present)}. Nothing was written.",
+            code="mapping.exists",
+            place=str(folder),
+            hint="Name another --mappings DIR, or move these files away first.",
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for path, text in paths.items():
+            mode = 0o600 if path.name == "accounts.csv" else 0o666
+            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as stream:
+                # With a byte order mark Excel reads UTF-8; without it, names with accents come out wrong.
+                stream.write(text.encode("utf-8" if path.suffix == ".toml" else "utf-8-sig"))
+    except OSError as error:
+        raise UsageError(
+            f"{folder} can't be written: {error.strerror or error}.",
+            place=str(folder),
+            hint="Free some space or choose a folder that you may write to.",
+        ) from error
+    return list(paths)
+
+
+def _taxes(facts: DumpFacts) -> str:
+    rates = sorted(
+        facts.countries_rates,
+        key=lambda fact: (
+            fact.country,
+            fact.vat_percent is None,
+            fact.vat_percent or Decimal(0),
+            fact.first_day or date.min,
+        ),
+    )
+    rows: list[Sequence[str]] = []
+    for fact in rates:
+        percent = "" if fact.vat_percent is None else f"{fact.vat_percent.normalize():f}"
+        seen = f"{fact.lines} lines {_days(fact)}".rstrip()
+        if fact.country and percent:
+            row = (fact.country, percent, "", "", "", "", "", "", seen)
+            if row[:8] in (other[:8] for other in rows):
+                # One rate in two periods: one row answers both, and two equal ones would only be noise.
+                row = (f"# {fact.country}", *row[1:])
+            rows.append(row)
+        else:
+            what = "order without country: see source.default_country" if not fact.country else "line without VAT rate"
+            rows.append((f"# {fact.country or '?'}", percent, "", "", "", "", "", "", f"{seen}, {what}"))
+    head = (
+        "Fill in tax_codes: the Mews tax codes, separated by blanks, or the word exempt. `centra-mews preflight` lists\n"
+        "the codes of your enterprise. An empty cell is not decided yet and blocks the orders that need it.\n"
+        "Rows can be put together: * as country or vat_percent stands for any; the more specific row wins.\n"
+        "Where a code changed on a day, write the row twice, with valid_before and valid_from on that day (2011-01-04).\n"
+        "Shipping without goods needs a row with vat_percent shipping, or a country with a single rate."
+    )
+    return _table("taxes.csv", head, rows, ("# found in the export",))
+
+
+def _days(fact: RateFact) -> str:
+    if fact.first_day is None or fact.last_day is None:
+        return ""
+    return f"from {fact.first_day} to {fact.last_day}"
+
+
+def _products(facts: DumpFacts) -> str:
+    kinds = {"sku": facts.skus, "ean": facts.eans, "id": facts.ids, "item": facts.items}
+    rows = [(f"# {kind}", key, "", name) for kind in PRODUCT_KEYS for key, name in sorted(kinds[kind].items())]
+    head = (
+        "A line becomes a product of Mews if its key stands here; without a row it becomes a custom Item with the\n"
+        "name of products.item_name (or blocks its order, with products.unmapped = block).\n"
+        "To use a row: delete the # and fill in product. A row without # and without product blocks its orders."
+    )
+    return _table("products.csv", head, rows, ("# example",))
+
+
+def _accounts(facts: DumpFacts) -> str:
+    kinds: dict[str, Mapping[str, str]] = {
+        "email": facts.emails,
+        "customerId": facts.customer_ids,
+        "accountId": facts.account_ids,
+        "buyerId": facts.buyer_ids,
+        "market": dict.fromkeys(facts.markets, ""),
+    }
+    rows = [(f"# {kind}", key, "", note) for kind in ACCOUNT_KEYS for key, note in sorted(kinds[kind].items())]
+    head = (
+        "Without a row, the settings of [accounts] in migration.toml say who is charged.\n"
+        "To use a row: delete the # and fill in account. A row without # and without account blocks its orders.\n"
+        "This file holds people's addresses. Keep it as safe as the export."
+    )
+    return _table("accounts.csv", head, rows, ("# found in the export",))
+
+
+def _table(file: str, head: str, rows: Rows, comments: Sequence[str] = ()) -> str:
+    spec = TABLES[file]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\r\n")
+    lines = [f"{file}: {spec.purpose}", *head.split("\n"), *(f"{one.name}: {one.description}" for one in spec.columns)]
+    for line in lines:
+        writer.writerow([f"# {line}"])
+    writer.writerow([*spec.names, *comments])
+    for row in rows:
+        writer.writerow([_cell(cell) for cell in row])
+    return text.getvalue()
+
+
+def _cell(value: str) -> str:
+    """One line of text that no spreadsheet runs as a formula; reading takes the apostrophe off again."""
+    text = " ".join(value.split())
+    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+
+
+def _settings(facts: DumpFacts, store: str, timezone: str) -> str:
+    values: dict[tuple[str, str], Any] = {
+        ("source", "store"): store,
+        ("source", "timezone"): timezone,
+        ("target", "service"): "",
+    }
+    if len(facts.currencies) == 1:
+        values["source", "default_currency"] = facts.currencies[0]
+    if {"b2b", "b2c"} <= set(facts.store_types):
+        values["source", "prices_include_tax"] = "b2c"
+    lines = [
+        "# The settings of this migration. A line that begins with # is a comment: the keys below that have one",
+        "# hold their default value. To change one, delete the # and write another value. Texts stand in quotation",
+        "# marks, numbers and true or false do not. An empty text is the same as leaving the key out.",
+    ]
+    if facts.statuses:
+        lines.append(f"# Statuses found in the export: {', '.join(sorted(facts.statuses))}.")
+    if facts.currencies:
+        lines.append(f"# Currencies found in the export: {', '.join(sorted(facts.currencies))}.")
+    for section, info in Settings.model_fields.items():
+        lines += ["", f"[{section}]"]
+        model = info.annotation
+        if isinstance(model, type) and issubclass(model, Section):
+            for key, one in model.model_fields.items():
+                lines += _key(key, one, values.get((section, key)))
+    return "\n".join(lines) + "\n"
+
+
+def _key(key: str, info: FieldInfo, value: Any) -> list[str]:
+    comment = f"# {info.description}"
+    if allowed := _allowed(info.annotation):
+        comment += f": {' | '.join(_toml(one) for one in allowed)}"
+    if info.default is PydanticUndefined:
+        comment += " (required)"
+    if value is not None:
+        return [comment, f"{key} = {_toml(value)}"]
+    return [comment, f"# {key} = {_toml(info.default)}"]
+
+
+def _allowed(annotation: Any) -> list[Any]:
+    if get_origin(annotation) is Literal:
+        return list(get_args(annotation))
+    return [value for part in get_args(annotation) for value in _allowed(part)]
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return f"[{', '.join(_toml(one) for one in value)}]"
+    if isinstance(value, str):
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+        return f'"{escaped}"'
+    return str(value)
