@@ -26,9 +26,16 @@ class State(StrEnum):
     UNDONE = "undone"
 
 
+PLANNED = frozenset({State.BLOCKED, State.SKIPPED, State.READY, State.REJECTED})
+"""States in which nothing of a part is in Mews or on its way there: a new plan may move it."""
+
+IN_MEWS = frozenset({State.POSTED, State.DIFFERENT, State.UNDONE})
+"""States of a part that Mews holds, or held until it was undone."""
+
 TRANSITIONS: dict[State, frozenset[State]] = {
-    State.BLOCKED: frozenset({State.BLOCKED, State.SKIPPED, State.READY}),
-    State.SKIPPED: frozenset({State.BLOCKED, State.SKIPPED, State.READY}),
+    # What stands in Mews though it was never sent from here was found by `recover`.
+    State.BLOCKED: frozenset({State.BLOCKED, State.SKIPPED, State.READY, State.POSTED, State.DIFFERENT}),
+    State.SKIPPED: frozenset({State.BLOCKED, State.SKIPPED, State.READY, State.POSTED, State.DIFFERENT}),
     State.READY: frozenset({State.BLOCKED, State.SKIPPED, State.READY, State.IN_FLIGHT, State.POSTED, State.DIFFERENT}),
     State.IN_FLIGHT: frozenset({State.READY, State.POSTED, State.REJECTED, State.UNKNOWN}),
     State.UNKNOWN: frozenset({State.READY, State.POSTED, State.DIFFERENT, State.REJECTED, State.UNKNOWN}),
@@ -63,8 +70,13 @@ _WORST = (
 )
 
 
-def after(kind: Kind) -> State:
-    """The state of a part in flight once its request had this outcome (a conflict: after its last try)."""
+def after(kind: Kind, *, is_last_try: bool = True) -> State:
+    """The state of a part in flight once its request had this outcome.
+
+    A conflict was not processed: before the last try it leaves the part ready for the next one.
+    """
+    if kind is Kind.CONFLICT and not is_last_try:
+        return State.READY
     return _AFTER[kind]
 
 

@@ -1,0 +1,83 @@
+"""Group commit: what concurrent workers want recorded at the same moment shares one transaction.
+
+Everything queued in one turn of the event loop is written in the next; an awaiter resumes only after the commit
+that holds its step. A step that does not apply fails alone; a failing disk fails all, and nothing is written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from etl.errors import EtlError, LedgerError
+from etl.load.ledger import Ledger
+from etl.load.steps import NotReady, Steps
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class _Queued:
+    number: str
+    step: Callable[[Steps], Any]
+    done: asyncio.Future[Any]
+
+
+class Committer:
+    """Collects steps and commits them together, inline in the loop. One for each open ledger."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._queue: list[_Queued] = []
+        self._failure: BaseException | None = None
+        self.commits = 0
+        self.steps = 0
+
+    async def do(self, number: str, step: Callable[[Steps], T]) -> T:
+        """The step's result, once it is on disk. Raises: NotReady, LockLost, LedgerError."""
+        if self._failure is not None:
+            raise self._failure
+        loop = asyncio.get_running_loop()
+        queued = _Queued(number, step, loop.create_future())
+        if not self._queue:
+            loop.call_soon(self._flush)
+        self._queue.append(queued)
+        result: T = await queued.done
+        return result
+
+    def _flush(self) -> None:
+        batch, self._queue = self._queue, []
+        results: list[tuple[asyncio.Future[Any], Any, Exception | None]] = []
+        try:
+            with self._ledger.steps([queued.number for queued in batch]) as steps:
+                for queued in batch:
+                    try:
+                        results.append((queued.done, queued.step(steps), None))
+                    except NotReady as error:
+                        results.append((queued.done, None, error))
+        except BaseException as error:
+            # Also what stands for a kill: it must reach the workers, not vanish in the loop's handler.
+            self._fail(batch, error)
+            if isinstance(error, KeyboardInterrupt | SystemExit):
+                raise
+            return
+        self.commits += 1
+        self.steps += len(batch)
+        for done, value, failure in results:
+            if done.done():
+                continue
+            if failure is None:
+                done.set_result(value)
+            else:
+                done.set_exception(failure)
+
+    def _fail(self, batch: list[_Queued], error: BaseException) -> None:
+        if isinstance(error, LedgerError) or not isinstance(error, EtlError):
+            self._failure = error
+        for queued in batch:
+            if not queued.done.done():
+                queued.done.set_exception(error)
+                # A worker that was cancelled meanwhile never looks at it.
+                queued.done.exception()

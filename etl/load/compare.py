@@ -1,0 +1,166 @@
+"""Whether what Mews returns is what an attempt sent. Pure.
+
+Money decides: count and unit amount in the enterprise's basis and currency, by ExternalIdentifier, or, where Mews
+returns none, over all items together. A cancelled item counts with its original amount.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from etl.load.records import Attempt
+from etl.model.plan import Basis, Entry
+from etl.model.rows import OrderItemRow, PaymentRow
+
+ItemKey = tuple[str, Decimal, str]
+"""Identifier ("" where it is not compared), unit amount, currency."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Result of one comparison; `differences` are sentences with both sides."""
+
+    differences: tuple[str, ...] = ()
+    last_digit: tuple[str, ...] = ()
+
+    @property
+    def is_equal(self) -> bool:
+        """Whether nothing differs that matters."""
+        return not self.differences
+
+
+def compare_items(payload: Mapping[str, Any], basis: Basis, rows: Sequence[OrderItemRow]) -> Finding:
+    """The items of one order in Mews against the payload that was sent."""
+    by_identifier = any(row.external_identifier for row in rows)
+    sent = _sent_items(payload, basis, by_identifier)
+    seen: Counter[ItemKey] = Counter()
+    for row in rows:
+        count, unit = _count_and_unit(row, basis)
+        seen[_key(row.external_identifier if by_identifier else "", unit, row.currency)] += count
+    differences = [f"sent {_words(key, sent[key])}, not in Mews" for key in sent if key not in seen]
+    differences += [
+        f"sent {_words(key, sent[key])}, Mews has {seen[key]} of it"
+        for key in sent
+        if key in seen and seen[key] != sent[key]
+    ]
+    differences += [f"Mews has {_words(key, seen[key])}, not sent" for key in seen if key not in sent]
+    return Finding(tuple(differences))
+
+
+def compare_codes(payload: Mapping[str, Any], rows: Sequence[OrderItemRow]) -> Finding:
+    """Tax codes by identifier; items that Mews returns without identifier or without any tax say nothing."""
+    entries = [*payload.get("ProductOrders", ()), *payload.get("Items", ())]
+    sent = {entry["ExternalIdentifier"]: set(entry["UnitAmount"]["TaxCodes"]) for entry in entries}
+    differences = []
+    for row in rows:
+        seen = {code for code, _ in row.taxes}
+        wanted = sent.get(row.external_identifier or "")
+        if seen and wanted is not None and seen != wanted:
+            words = (" ".join(sorted(wanted)) or "exempt", " ".join(sorted(seen)))
+            differences.append(f"{row.external_identifier}: planned {words[0]}, Mews has {words[1]}")
+    return Finding(tuple(differences))
+
+
+def compare_payment(payload: Mapping[str, Any], basis: Basis, row: PaymentRow) -> Finding:
+    """A payment in Mews against the payload that was sent; Mews may show what was received as negative."""
+    amount = payload["Amount"]
+    sent = Decimal(str(amount["GrossValue" if basis is Basis.GROSS else "NetValue"]))
+    seen = row.gross if basis is Basis.GROSS else row.net
+    if row.currency != amount["Currency"]:
+        return Finding((f"sent {sent} {amount['Currency']}, Mews has {seen} {row.currency}",))
+    if abs(seen) != abs(sent):
+        return Finding((f"sent {sent} {row.currency}, Mews has {seen}",))
+    return Finding()
+
+
+def compare_predicted(entries: Iterable[Entry], identifier: Mapping[str, str], rows: Sequence[OrderItemRow]) -> Finding:
+    """Net and gross of each entry as booked against the prediction.
+
+    One unit of an entry's last digit of tax is shown in `last_digit` only: Mews may round elsewhere.
+    `identifier`: line -> ExternalIdentifier.
+    """
+    differences: list[str] = []
+    last_digit: list[str] = []
+    booked: dict[str, list[Decimal]] = {}
+    for row in rows:
+        sums = booked.setdefault(row.external_identifier or "", [Decimal(0), Decimal(0)])
+        net, gross = _booked(row)
+        sums[0] += net
+        sums[1] += gross
+    if "" in booked:
+        return Finding()
+    for entry in entries:
+        net, gross = booked.get(identifier[entry.line], [Decimal(0), Decimal(0)])
+        predicted = entry.predicted
+        if (net, gross) == (predicted.net, predicted.gross):
+            continue
+        text = f"{entry.line}: predicted net {predicted.net}, gross {predicted.gross}; Mews booked {net}, {gross}"
+        digit = Decimal(1).scaleb(min(_exponent(predicted.net), _exponent(predicted.gross), _exponent(net)))
+        near = max(abs(net - predicted.net), abs(gross - predicted.gross)) <= digit
+        (last_digit if near else differences).append(text)
+    return Finding(tuple(differences), tuple(last_digit))
+
+
+def may_be(attempt: Attempt, rows: Sequence[OrderItemRow]) -> bool:
+    """Whether unmarked items could be this attempt's: account, service, consumption, counts and amounts."""
+    return (
+        all(
+            row.account_id == attempt.account_id and row.service_id == attempt.service_id and _same_second(row, attempt)
+            for row in rows
+        )
+        and compare_items(attempt.payload, attempt.basis, rows).is_equal
+    )
+
+
+def _same_second(row: OrderItemRow, attempt: Attempt) -> bool:
+    if row.consumed is None or attempt.consumption is None:
+        return False
+    return row.consumed.replace(microsecond=0) == attempt.consumption.replace(microsecond=0)
+
+
+def _sent_items(payload: Mapping[str, Any], basis: Basis, by_identifier: bool) -> Counter[ItemKey]:
+    sent: Counter[ItemKey] = Counter()
+    entries = [(entry, entry["Count"]) for entry in payload.get("ProductOrders", ())]
+    entries += [(entry, entry["UnitCount"]) for entry in payload.get("Items", ())]
+    for entry, count in entries:
+        amount = entry["UnitAmount"]
+        unit = Decimal(str(amount["GrossValue" if basis is Basis.GROSS else "NetValue"]))
+        identifier = entry.get("ExternalIdentifier", "") if by_identifier else ""
+        sent[_key(identifier, unit, amount["Currency"])] += count
+    return sent
+
+
+def _key(identifier: str, unit: Decimal, currency: str) -> ItemKey:
+    return identifier, unit.normalize() + Decimal(0), currency
+
+
+def _count_and_unit(row: OrderItemRow, basis: Basis) -> tuple[int, Decimal]:
+    """Count and unit amount as first booked: a cancellation may leave zeros in the current ones."""
+    gross = basis is Basis.GROSS
+    unit = row.unit_gross if gross else row.unit_net
+    total = _booked(row)[1 if gross else 0]
+    if not row.is_canceled or not row.count or unit * row.count == total:
+        return row.count, unit
+    return row.count, total / row.count
+
+
+def _booked(row: OrderItemRow) -> tuple[Decimal, Decimal]:
+    """Net and gross of an item as first booked."""
+    if row.is_canceled and (row.original_net or row.original_gross):
+        return row.original_net, row.original_gross
+    return row.net, row.gross
+
+
+def _exponent(amount: Decimal) -> int:
+    exponent = amount.as_tuple().exponent
+    return exponent if isinstance(exponent, int) else 0
+
+
+def _words(key: ItemKey, count: int) -> str:
+    identifier, unit, currency = key
+    name = f"{identifier}: " if identifier else ""
+    return f"{name}{count} x {unit:f} {currency}"

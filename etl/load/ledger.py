@@ -1,0 +1,725 @@
+"""The ledger: the durable record of every order's fate, and the only memory between runs.
+
+One SQLite file (or any SQLAlchemy URL). Commits survive a power loss (WAL, synchronous=FULL). States change
+only through `etl.load.steps`, within `Ledger.steps`, which verifies the lock first. Single-threaded.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self
+
+from sqlalchemy import (
+    Connection,
+    Engine,
+    bindparam,
+    create_engine,
+    event,
+    func,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.pool import NullPool
+
+from etl.errors import InternalError, LedgerError
+from etl.load import lock as locks
+from etl.load import migrations, schema
+from etl.load.records import (
+    ORDER_PART,
+    Attempt,
+    Home,
+    LedgerOrder,
+    Part,
+    RunRecord,
+    attempt_value,
+    current_facts,
+    dumps,
+    ledger_order,
+    loads,
+    moment,
+    part_value,
+    plan_facts,
+    stamp,
+)
+from etl.load.standing import change
+from etl.load.steps import CHUNK, Steps
+from etl.model.plan import PlannedOrder
+from etl.model.states import PLANNED, State
+
+Checkpoint = Callable[[str], None]
+"""Called with the name of a place between two steps; tests raise there what a kill would do."""
+
+BUSY_SECONDS = 30
+_APPLICATION_ID = 0x63656E74
+_HOME = {"platform": "platform address", "enterprise_id": "enterprise", "service_id": "service", "store": "store"}
+_PLAN_BATCH = 500
+
+_FACT_COLUMNS = (
+    "verdict",
+    "plan_run_id",
+    "currency",
+    "basis",
+    "source_total",
+    "planned_total",
+    "rounding",
+    "month",
+    "consumption",
+    "true_consumption",
+    "is_clamped",
+    "account_id",
+    "account_key",
+    "parent",
+    "line_count",
+    "fingerprint",
+    "skip_fingerprint",
+    "skip_reason",
+    "codes",
+    "problems",
+    "facts",
+)
+_UPDATE_FACTS = (
+    update(schema.orders)
+    .where(schema.orders.c.number == bindparam("k_number"))
+    .values({name: bindparam(name) for name in (*_FACT_COLUMNS, "changed")})
+)
+_UPDATE_CHANGED = (
+    update(schema.orders)
+    .where(schema.orders.c.number == bindparam("k_number"))
+    .values(changed=bindparam("changed"), plan_run_id=bindparam("plan_run_id"), facts=bindparam("facts"))
+)
+
+
+def _pass(_: str) -> None:
+    """No checkpoint is looked at."""
+
+
+def _wall() -> datetime:
+    return datetime.now(UTC)
+
+
+class Ledger:
+    """An open ledger. Writing needs the lock (`take_lock`), reading does not."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        where: str,
+        *,
+        read_only: bool,
+        wall: Callable[[], datetime],
+        checkpoint: Checkpoint,
+    ) -> None:
+        self._engine = engine
+        self._where = where
+        self._read_only = read_only
+        self._wall = wall
+        self._checkpoint = checkpoint
+        self._token = ""
+        self._writer: Connection | None = None
+        self._reader: Connection | None = None
+        self.taken_from: locks.Held | None = None
+        """The dead or overridden holder that the lock was taken from."""
+
+    # Opening and closing
+
+    @classmethod
+    def open(
+        cls,
+        url_or_path: str | Path,
+        *,
+        create: bool = True,
+        read_only: bool = False,
+        wall: Callable[[], datetime] = _wall,
+        checkpoint: Checkpoint = _pass,
+        steps: Sequence[migrations.Step] = migrations.STEPS,
+    ) -> Ledger:
+        """The ledger at a path or SQLAlchemy URL, brought to the newest schema.
+
+        Raises: LedgerError `ledger.missing`, `ledger.foreign`, `ledger.newer`, `ledger.corrupt`, ...
+        Effects: creates the file with mode 0600, unless told not to.
+        """
+        url = _url(url_or_path)
+        where = url.render_as_string(hide_password=True) if url.get_backend_name() != "sqlite" else str(url.database)
+        with _translated(where):
+            if url.get_backend_name() == "sqlite":
+                engine = _open_sqlite(url, create=create and not read_only, read_only=read_only)
+            else:
+                engine = create_engine(url)
+            ledger = cls(engine, where, read_only=read_only, wall=wall, checkpoint=checkpoint)
+            try:
+                ledger._prepare(create=create, steps=steps)
+            except BaseException:
+                ledger.close()
+                raise
+        return ledger
+
+    @property
+    def where(self) -> str:
+        """Path or URL, for people."""
+        return self._where
+
+    def close(self) -> None:
+        """Frees the lock and closes the file; safe to call twice."""
+        if self._token:
+            try:
+                self.release_lock()
+            except LedgerError:
+                # A full disk must not hide what went wrong before; a dead holder is taken over anyway.
+                self._token = ""
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Closes the file and leaves everything as it is on disk, lock included: what a kill does."""
+        for connection in (self._writer, self._reader):
+            if connection is not None and not connection.closed:
+                connection.invalidate()
+                connection.close()
+        self._writer = self._reader = None
+        self._token = ""
+        self._engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # The lock
+
+    def take_lock(
+        self,
+        purpose: str,
+        *,
+        take_over: str = "",
+        me: locks.Holder | None = None,
+        alive: Callable[[locks.Holder], bool] = locks.is_alive,
+    ) -> int:
+        """Makes this process the ledger's one writer. Shape: how many requests its predecessor left in flight.
+
+        Raises: LedgerError `ledger.locked` that names the holder. Effects: what was in flight is unknown now.
+        """
+        token = uuid.uuid4().hex
+        with self.transaction() as connection:
+            self.taken_from = locks.take(
+                connection,
+                me=me or locks.this_process(),
+                token=token,
+                now=stamp(self._wall()),
+                purpose=purpose,
+                take_over=take_over,
+                alive=alive,
+            )
+            steps = Steps(connection, self._wall())
+            orphans = steps.orphan()
+            steps.save()
+        self._token = token
+        return orphans
+
+    def release_lock(self) -> None:
+        """Frees the lock, if it is ours."""
+        token, self._token = self._token, ""
+        with self.transaction() as connection:
+            locks.release(connection, token)
+
+    def holder(self) -> locks.Held | None:
+        """Who works on the ledger, as it says."""
+        return locks.read(self._read())
+
+    # Transactions
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """One durable transaction. Raises LedgerError where the disk or database fails; then nothing was written."""
+        if self._read_only:
+            raise LedgerError(
+                f"the ledger {self._where} is open for reading only",
+                code="ledger.read_only",
+                hint="Make file and folder writable.",
+            )
+        with _translated(self._where):
+            connection = self._writing()
+            try:
+                with connection.begin():
+                    yield connection
+                    self._checkpoint("ledger.before_commit")
+            except Exception:
+                raise
+            except BaseException:
+                self.abandon()
+                raise
+        try:
+            self._checkpoint("ledger.after_commit")
+        except BaseException:
+            self.abandon()
+            raise
+
+    @contextmanager
+    def steps(self, numbers: Iterable[str] = ()) -> Iterator[Steps]:
+        """Transitions in one transaction, if the lock is still ours; `numbers` are read beforehand.
+
+        Raises: LockLost, LedgerError.
+        """
+        with self.transaction() as connection:
+            self.verify_lock(connection)
+            steps = Steps(connection, self._wall())
+            steps.load(numbers)
+            yield steps
+            steps.save()
+
+    def verify_lock(self, connection: Connection) -> None:
+        """Raises LockLost unless this ledger's writer is still the one that the lock names."""
+        if not self._token:
+            raise InternalError("the ledger is written without its lock", code="internal.no_lock")
+        locks.verify(connection, self._token)
+
+    # Home, meta, runs
+
+    def bind(self, home: Home) -> None:
+        """Makes sure that the ledger belongs to this place; the first use decides.
+
+        Raises: LedgerError `ledger.foreign` that names both.
+        """
+        stored = self.home()
+        if stored is None:
+            with self.transaction() as connection:
+                self._set_meta(connection, "home", dumps({name: getattr(home, name) for name in _HOME}))
+            return
+        for name, title in _HOME.items():
+            if getattr(stored, name) != getattr(home, name):
+                raise LedgerError(
+                    f"the ledger {self._where} belongs to {title} {getattr(stored, name)!r}, "
+                    f"this is {title} {getattr(home, name)!r}",
+                    code="ledger.foreign",
+                    hint="Name another file with --ledger: one ledger for each property, service and store.",
+                )
+
+    def home(self) -> Home | None:
+        """Where the ledger belongs; None before its first use."""
+        found = self.meta("home")
+        return None if found is None else Home(**loads(found, {}))
+
+    def meta(self, key: str) -> str | None:
+        """A stored text."""
+        found: str | None = self._scalar(select(schema.meta.c.value).where(schema.meta.c.key == key))
+        return found
+
+    def set_meta(self, key: str, value: str) -> None:
+        """Stores a text."""
+        with self.transaction() as connection:
+            self._set_meta(connection, key, value)
+
+    def watermark(self) -> datetime | None:
+        """Mews's time up to which the service was certainly scanned; None for a fresh ledger."""
+        return moment(self.meta("watermark"))
+
+    def save_reference(self, text: str) -> None:
+        """Keeps Mews's reference data for offline use."""
+        self.set_meta("reference", text)
+
+    def load_reference(self) -> str | None:
+        """The reference data stored last."""
+        return self.meta("reference")
+
+    def reference_saved_at(self) -> datetime | None:
+        """The machine time at which reference data was stored last."""
+        query = select(schema.meta.c.saved_at).where(schema.meta.c.key == "reference")
+        return moment(self._scalar(query))
+
+    def save_run(self, run: RunRecord) -> None:
+        """Writes or rewrites the record of a command."""
+        values = {
+            "command": run.command,
+            "plan_id": run.plan_id,
+            "started": run.started or stamp(self._wall()),
+            "finished": run.finished,
+            "exit_code": run.exit_code,
+            "summary": dumps(run.summary),
+            "sources": dumps(run.sources),
+            "mapping": dumps(run.mapping),
+        }
+        table = schema.runs
+        with self.transaction() as connection:
+            done = connection.execute(update(table).where(table.c.run_id == run.run_id).values(values))
+            if not done.rowcount:
+                connection.execute(insert(table).values(run_id=run.run_id, **values))
+
+    def runs(self) -> list[RunRecord]:
+        """All commands recorded, oldest first."""
+        with _translated(self._where):
+            rows = self._read().execute(select(schema.runs).order_by(schema.runs.c.started, schema.runs.c.run_id))
+            return [
+                RunRecord(
+                    row.run_id,
+                    row.command,
+                    row.plan_id,
+                    row.started,
+                    row.finished,
+                    row.exit_code,
+                    loads(row.summary, {}),
+                    loads(row.sources, {}),
+                    loads(row.mapping, {}),
+                )
+                for row in rows
+            ]
+
+    # Reading orders
+
+    def counts(self) -> dict[State, int]:
+        """How many orders are in each state; every state has a count."""
+        query = select(schema.orders.c.state, func.count()).group_by(schema.orders.c.state)
+        with _translated(self._where):
+            found = {State(state): count for state, count in self._read().execute(query)}
+        return {state: found.get(state, 0) for state in State}
+
+    def order(self, number: str) -> LedgerOrder | None:
+        """One order, or None."""
+        return self.lookup([number]).get(number)
+
+    def lookup(self, numbers: Iterable[str]) -> dict[str, LedgerOrder]:
+        """The orders of these numbers that the ledger knows."""
+        found: dict[str, LedgerOrder] = {}
+        table = schema.orders
+        with _translated(self._where):
+            for chunk in _chunks(numbers):
+                for row in self._read().execute(select(table).where(table.c.number.in_(chunk))):
+                    found[row.number] = ledger_order(row)
+        return found
+
+    def orders(self, states: Iterable[State] = (), *, run_id: str = "", changed: bool = False) -> Iterator[LedgerOrder]:
+        """All orders, or those in these states, posted by this run, or changed. Shape: by number, streamed."""
+        table = schema.orders
+        query = select(table).order_by(func.length(table.c.number), table.c.number)
+        wanted = [state.value for state in states]
+        if wanted:
+            query = query.where(table.c.state.in_(wanted))
+        if run_id:
+            query = query.where(table.c.posted_run_id == run_id)
+        if changed:
+            query = query.where(table.c.changed != "")
+        with _translated(self._where), self._engine.connect() as connection:
+            for row in connection.execution_options(stream_results=True).execute(query):
+                yield ledger_order(row)
+
+    def parts(self, numbers: Iterable[str]) -> dict[str, list[Part]]:
+        """The parts of these orders, all generations. Shape: by number; orders never intended have none."""
+        found: dict[str, list[Part]] = {}
+        table = schema.parts
+        order = (table.c.number, table.c.generation, table.c.part)
+        with _translated(self._where):
+            for chunk in _chunks(numbers):
+                for row in self._read().execute(select(table).where(table.c.number.in_(chunk)).order_by(*order)):
+                    found.setdefault(row.number, []).append(part_value(row))
+        return found
+
+    def unsettled(self) -> list[Part]:
+        """All parts that are unknown."""
+        return self._parts_where(schema.parts.c.state == State.UNKNOWN.value)
+
+    def to_recheck(self) -> list[Part]:
+        """All parts that were sent more than once and are still to be looked up again."""
+        return self._parts_where(schema.parts.c.recheck > 0)
+
+    def attempts(self, number: str, *, generation: int | None = None, part: str | None = None) -> list[Attempt]:
+        """Every request that may have left for an order. Shape: by generation, part and sequence."""
+        table = schema.attempts
+        query = select(table).where(table.c.number == number)
+        if generation is not None:
+            query = query.where(table.c.generation == generation)
+        if part is not None:
+            query = query.where(table.c.part == part)
+        with _translated(self._where):
+            rows = self._read().execute(query.order_by(table.c.generation, table.c.part, table.c.seq)).all()
+        return [attempt_value(row, row.payload) for row in rows]
+
+    def duplicated(self) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """Orders found more than once in Mews, with all their OrderIds."""
+        table = schema.orders
+        with _translated(self._where):
+            rows = (
+                self._read().execute(select(table.c.number, table.c.duplicates).where(table.c.duplicates != "")).all()
+            )
+        for number, ids in rows:
+            yield number, tuple(loads(ids, ()))
+
+    def first_posted(self) -> LedgerOrder | None:
+        """The oldest order that a run posted itself, for the read-back of the first order."""
+        table = schema.attempts
+        query = (
+            select(table.c.number)
+            .join(schema.orders, schema.orders.c.number == table.c.number)
+            .where(table.c.part == ORDER_PART, table.c.outcome == "done", schema.orders.c.mews_order_id != "")
+            .where(schema.orders.c.state != State.UNDONE.value)
+            .order_by(table.c.sent_at)
+            .limit(1)
+        )
+        number = self._scalar(query)
+        return None if number is None else self.order(number)
+
+    # Plans
+
+    def record_plan(self, run_id: str, orders: Iterable[PlannedOrder]) -> Counter[State]:
+        """Keeps what the plan says of each order, for status and report. Shape: how many are in which state.
+
+        Rule: design 7.4. Orders that are, or may be, in Mews keep state and facts; where the source differs
+        from what was posted, `changed` says in what. Effects: one transaction for every 500 orders.
+        """
+        counts: Counter[State] = Counter()
+        batch: list[PlannedOrder] = []
+        for order in orders:
+            batch.append(order)
+            if len(batch) == _PLAN_BATCH:
+                counts.update(self._record_batch(run_id, batch))
+                batch = []
+        if batch:
+            counts.update(self._record_batch(run_id, batch))
+        return counts
+
+    def _record_batch(self, run_id: str, orders: list[PlannedOrder]) -> Counter[State]:
+        home = self.home()
+        store = home.store if home else ""
+        counts: Counter[State] = Counter()
+        latest = {order.number: order for order in orders}
+        with self.steps() as steps:
+            known = self._lookup_in(steps, latest)
+            new = [order for order in latest.values() if order.number not in known]
+            if new:
+                self._insert_plans(steps, run_id, new)
+                counts.update(State(order.verdict.value) for order in new)
+            facts: list[dict[str, Any]] = []
+            changes: list[dict[str, Any]] = []
+            for number, row in known.items():
+                order = latest[number]
+                state = steps.replan(number, State(order.verdict.value))
+                counts[state] += 1
+                if state in PLANNED and not row.has_posted:
+                    facts.append({"k_number": number, "changed": "", **plan_facts(order, run_id)})
+                else:
+                    reason = change(row, order, store)
+                    more = {name: value for name, value in row.facts.items() if name != "now"}
+                    if reason:
+                        more["now"] = current_facts(order)
+                    changes.append({"k_number": number, "changed": reason, "plan_run_id": run_id, "facts": dumps(more)})
+            if facts:
+                steps.execute(_UPDATE_FACTS, facts)
+            if changes:
+                steps.execute(_UPDATE_CHANGED, changes)
+        return counts
+
+    def _lookup_in(self, steps: Steps, numbers: Iterable[str]) -> dict[str, LedgerOrder]:
+        table = schema.orders
+        found: dict[str, LedgerOrder] = {}
+        for chunk in _chunks(numbers):
+            for row in steps.rows(select(table).where(table.c.number.in_(chunk))):
+                found[row.number] = ledger_order(row)
+        steps.load(found)
+        return found
+
+    def _insert_plans(self, steps: Steps, run_id: str, orders: list[PlannedOrder]) -> None:
+        now = stamp(self._wall())
+        steps.execute(
+            insert(schema.orders),
+            [
+                {
+                    "number": order.number,
+                    "state": State(order.verdict.value).value,
+                    "updated_at": now,
+                    **plan_facts(order, run_id),
+                }
+                for order in orders
+            ],
+        )
+
+    # Own work
+
+    def _prepare(self, *, create: bool, steps: Sequence[migrations.Step]) -> None:
+        found = migrations.version(self._read())
+        migrations.check(found, steps)
+        self._end_read()
+        if found == migrations.latest(steps):
+            return
+        if found == 0 and not create:
+            raise _missing(self._where)
+        if self._read_only:
+            raise LedgerError(
+                f"the ledger {self._where} has schema version {found}; it can't be upgraded while read-only",
+                code="ledger.read_only",
+            )
+        with self.transaction() as connection:
+            migrations.migrate(connection, stamp(self._wall()), steps)
+            if found == 0 and self._engine.dialect.name == "sqlite":
+                connection.exec_driver_sql(f"PRAGMA application_id = {_APPLICATION_ID}")
+
+    def _set_meta(self, connection: Connection, key: str, value: str) -> None:
+        Steps(connection, self._wall()).meta(key, value)
+
+    def _writing(self) -> Connection:
+        if self._writer is None or self._writer.closed:
+            self._writer = self._engine.connect().execution_options(writes=True)
+        return self._writer
+
+    def _read(self) -> Connection:
+        """The connection for short reads, outside any transaction: it always sees the last commit."""
+        if self._reader is None or self._reader.closed:
+            self._reader = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        return self._reader
+
+    def _end_read(self) -> None:
+        if self._reader is not None and not self._reader.closed:
+            self._reader.close()
+        self._reader = None
+
+    def _scalar(self, query: Any) -> Any:
+        with _translated(self._where):
+            return self._read().scalar(query)
+
+    def _parts_where(self, condition: Any) -> list[Part]:
+        table = schema.parts
+        order = (table.c.number, table.c.generation, table.c.part)
+        with _translated(self._where):
+            return [part_value(row) for row in self._read().execute(select(table).where(condition).order_by(*order))]
+
+
+def _chunks(numbers: Iterable[str]) -> Iterator[list[str]]:
+    unique = list(dict.fromkeys(numbers))
+    for start in range(0, len(unique), CHUNK):
+        yield unique[start : start + CHUNK]
+
+
+def _missing(where: str) -> LedgerError:
+    return LedgerError(
+        f"there is no ledger at {where}",
+        code="ledger.missing",
+        hint="Name the right file with --ledger, or begin with `centra-mews dry-run`.",
+    )
+
+
+def _url(url_or_path: str | Path) -> URL:
+    text = str(url_or_path)
+    if "://" not in text:
+        return URL.create("sqlite", database=text)
+    try:
+        return make_url(text)
+    except ArgumentError as error:
+        raise LedgerError("--ledger is neither a path nor a database URL", code="ledger.url") from error
+
+
+def _open_sqlite(url: URL, *, create: bool, read_only: bool) -> Engine:
+    path = Path(url.database or "")
+    if not url.database or url.database == ":memory:":
+        raise LedgerError("a ledger in memory would be no ledger", code="ledger.url", hint="Name a file.")
+    if path.is_dir():
+        raise LedgerError(f"{path} is a folder", code="ledger.foreign", hint="Name a file with --ledger.")
+    if not path.exists():
+        if not create:
+            raise _missing(str(path))
+        _create_private(path)
+    name = path.resolve().as_uri()
+
+    def connect() -> sqlite3.Connection:
+        return _connect_sqlite(name, path, read_only=read_only)
+
+    engine = create_engine("sqlite://", creator=connect, poolclass=NullPool)
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        # A writer asks for the write lock at once: upgrading a read transaction could fail midway.
+        writes = connection.get_execution_options().get("writes", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def _connect_sqlite(name: str, path: Path, *, read_only: bool) -> sqlite3.Connection:
+    mode = "ro" if read_only else "rw"
+    connection = sqlite3.connect(f"{name}?mode={mode}", uri=True, isolation_level=None, timeout=BUSY_SECONDS)
+    try:
+        connection.execute("PRAGMA foreign_keys = ON")
+        if read_only:
+            try:
+                connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            except sqlite3.OperationalError:
+                # A write-protected folder has no room for the index of the log; without a log none is needed.
+                wal = Path(f"{path}-wal")
+                if wal.exists() and wal.stat().st_size:
+                    raise
+                connection.close()
+                connection = sqlite3.connect(f"{name}?immutable=1", uri=True, isolation_level=None)
+            return connection
+        connection.execute("PRAGMA journal_mode = WAL")
+        # FULL: a commit is on the disk, not on its way there, when it returns; NORMAL would lose the last
+        # commits in a power loss, and with them the proof of what was sent.
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA fullfsync = ON")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _create_private(path: Path) -> None:
+    """An empty file with mode 0600; SQLite gives its -wal and -shm the same mode."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        folder = os.open(path.resolve().parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except FileExistsError:
+        return
+    except OSError as error:
+        raise LedgerError(
+            f"the ledger {path} can't be created: {error.strerror}",
+            code="ledger.read_only",
+            hint="Create the folder and make it writable, or name another file with --ledger.",
+        ) from error
+
+
+_FAULTS = (
+    ("disk is full", "ledger.disk_full", "the disk is full", "Free some space, then run again: nothing is half-done."),
+    ("readonly", "ledger.read_only", "the file is read-only", "Make file and folder writable, then run again."),
+    ("read-only", "ledger.read_only", "the file is read-only", "Make file and folder writable, then run again."),
+    (
+        "not a database",
+        "ledger.foreign",
+        "the file is no ledger",
+        "Name the right file with --ledger; nothing was written to it.",
+    ),
+    (
+        "malformed",
+        "ledger.corrupt",
+        "the file is damaged",
+        "Keep a copy of it, move it away and build a new one with `centra-mews recover`.",
+    ),
+    ("locked", "ledger.busy", "another process keeps it busy", "Wait for the other command, then run again."),
+    ("unable to open", "ledger.unusable", "the file can't be opened", "Check the path and its permissions."),
+    ("disk i/o", "ledger.unusable", "the disk reports an error", "Check the disk, then run again."),
+)
+
+
+@contextmanager
+def _translated(where: str) -> Iterator[None]:
+    """Foreign errors become LedgerError once, here."""
+    try:
+        yield
+    except (DBAPIError, sqlite3.Error) as error:
+        text = str(error.orig if isinstance(error, DBAPIError) else error)
+        for sign, code, what, hint in _FAULTS:
+            if sign in text.lower():
+                raise LedgerError(f"the ledger {where} can't be used: {what} ({text})", code=code, hint=hint) from error
+        raise LedgerError(f"the ledger {where} can't be used: {text}", code="ledger.unusable") from error
+    except (NoSuchModuleError, ModuleNotFoundError) as error:
+        raise LedgerError(f"no driver for the ledger {where}: {error}", code="ledger.url") from error
+
+
+__all__ = ["Checkpoint", "Home", "Ledger", "LedgerOrder", "RunRecord"]

@@ -1,0 +1,172 @@
+"""One writer per ledger: who holds it, whether the holder still lives, and taking it over.
+
+Rule: design section 7.5. A pid alone proves nothing (it is reused, and reset by a reboot), so host, boot and
+process start go with it.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+from sqlalchemy import Connection, delete, insert, select
+
+from etl.errors import LedgerError
+from etl.load import schema
+
+
+class LockLost(LedgerError):  # noqa: N818 - named after what happened
+    """Another process took the ledger over while this one was working; nothing more may be written."""
+
+    code = "ledger.lock_lost"
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A process, told apart from every other one. `started`: its start, immune to clock changes where possible."""
+
+    host: str
+    boot_id: str
+    pid: int
+    started: str
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The lock as the ledger has it. `taken_at`: this machine's time, ISO UTC."""
+
+    holder: Holder
+    token: str
+    taken_at: str
+    purpose: str
+
+
+def this_process() -> Holder:
+    """The running process as a holder."""
+    return Holder(socket.gethostname(), _boot_id(), os.getpid(), _started(os.getpid()))
+
+
+def is_alive(holder: Holder) -> bool:
+    """Whether a holder on this very machine still runs. Only ask for holders whose host is this one."""
+    if not _same_boot(holder.boot_id, _boot_id()):
+        return False
+    try:
+        # A killed process whose parent has not collected it still has a pid, but writes nothing any more.
+        if psutil.Process(holder.pid).status() in {psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD}:
+            return False
+        return _started(holder.pid) == holder.started
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.AccessDenied:
+        return True
+
+
+def read(connection: Connection, *, for_update: bool = False) -> Held | None:
+    """Who holds the ledger; None if nobody does."""
+    query = select(schema.lock).where(schema.lock.c.id == 1)
+    row = connection.execute(query.with_for_update() if for_update else query).one_or_none()
+    if row is None:
+        return None
+    return Held(Holder(row.host, row.boot_id, row.pid, row.started), row.token, row.taken_at, row.purpose)
+
+
+def take(
+    connection: Connection,
+    *,
+    me: Holder,
+    token: str,
+    now: str,
+    purpose: str,
+    take_over: str = "",
+    alive: Callable[[Holder], bool] = is_alive,
+) -> Held | None:
+    """Makes `token` the ledger's lock. Shape: the dead holder it was taken from, or None.
+
+    `take_over` names the other host whose lock may be taken. Raises: LedgerError `ledger.locked` that names
+    the holder. Effects: writes within the caller's transaction.
+    """
+    held = read(connection, for_update=True)
+    if held is not None:
+        _check_takeover(held, me, take_over, alive)
+        connection.execute(delete(schema.lock).where(schema.lock.c.id == 1))
+    connection.execute(
+        insert(schema.lock).values(
+            id=1,
+            token=token,
+            host=me.host,
+            boot_id=me.boot_id,
+            pid=me.pid,
+            started=me.started,
+            taken_at=now,
+            purpose=purpose,
+        )
+    )
+    return held
+
+
+def verify(connection: Connection, token: str) -> None:
+    """Raises LockLost unless the lock is still ours; every writing transaction begins with it."""
+    query = (
+        select(schema.lock.c.token, schema.lock.c.host, schema.lock.c.pid)
+        .where(schema.lock.c.id == 1)
+        .with_for_update()
+    )
+    row = connection.execute(query).one_or_none()
+    if row is None or row.token != token:
+        now_held = "nobody" if row is None else f"process {row.pid} on {row.host}"
+        raise LockLost(
+            f"the ledger was taken over while this run was working; {now_held} holds it now",
+            hint="Nothing was sent after that. Let the other run finish, then look at `centra-mews status`.",
+        )
+
+
+def release(connection: Connection, token: str) -> None:
+    """Frees the lock if it is still ours."""
+    connection.execute(delete(schema.lock).where(schema.lock.c.id == 1, schema.lock.c.token == token))
+
+
+def _check_takeover(held: Held, me: Holder, take_over: str, alive: Callable[[Holder], bool]) -> None:
+    holder = held.holder
+    who = f"process {holder.pid} on {holder.host} ({held.purpose}, since {held.taken_at})"
+    if holder.host != me.host:
+        if take_over == holder.host:
+            return
+        raise LedgerError(
+            f"the ledger is held by {who}, which can't be checked from here",
+            code="ledger.locked",
+            hint=f"If that machine is certainly not working on it any more: run --take-over {holder.host}",
+        )
+    if alive(holder):
+        raise LedgerError(
+            f"the ledger is held by {who}",
+            code="ledger.locked",
+            hint="Wait until it has finished, or stop it with Ctrl-C.",
+        )
+
+
+def _boot_id() -> str:
+    path = Path("/proc/sys/kernel/random/boot_id")
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return f"boot:{psutil.boot_time():.0f}"
+
+
+def _same_boot(one: str, other: str) -> bool:
+    """Whether both name the same start of the machine; a boot time computed from the clock wobbles a little."""
+    if one.startswith("boot:") and other.startswith("boot:"):
+        return abs(int(one[5:]) - int(other[5:])) <= 120
+    return one == other
+
+
+def _started(pid: int) -> str:
+    """Start of a process, in ticks since boot where the kernel tells (a changed clock does not move it)."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+        return "ticks:" + stat.rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return f"epoch:{psutil.Process(pid).create_time():.0f}"

@@ -1,0 +1,71 @@
+"""What the load stage needs of Mews, declared where it is used; `etl/mews/` happens to do it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
+from etl.model.outcome import Outcome
+from etl.model.rows import OrderItemRow, PaymentRow
+
+BeforeSend = Callable[[], Awaitable[None]]
+Sleep = Callable[[float], Awaitable[None]]
+
+
+class Writer(Protocol):
+    """Exactly one attempt a call. `before_send` is awaited just before the first byte; what it raises comes out."""
+
+    async def add_order(self, payload: dict[str, Any], *, before_send: BeforeSend) -> Outcome:
+        """`orders/add`; a DONE body holds OrderId."""
+        ...
+
+    async def add_payment(self, payload: dict[str, Any], *, before_send: BeforeSend) -> Outcome:
+        """`payments/addExternal`; a DONE body holds ExternalPaymentId."""
+        ...
+
+
+class Reader(Protocol):
+    """Reading back. A walk that can't be read to its end raises MewsError; it never ends early in silence."""
+
+    async def configuration(self) -> Any:
+        """`configuration/get`; also records Mews's clock."""
+        ...
+
+    def now(self) -> datetime:
+        """Mews's time."""
+        ...
+
+    def order_items(
+        self,
+        *,
+        service_ids: Sequence[str] | None = None,
+        created: tuple[datetime, datetime] | None = None,
+        order_ids: Sequence[str] | None = None,
+        account_ids: Sequence[str] | None = None,
+    ) -> AsyncIterator[list[OrderItemRow]]:
+        """`orderItems/getAll`, page by page, cancelled and inactive items included."""
+        ...
+
+    def payments(
+        self,
+        *,
+        created: tuple[datetime, datetime] | None = None,
+        account_ids: Sequence[str] | None = None,
+    ) -> AsyncIterator[list[PaymentRow]]:
+        """`payments/getAll`, page by page."""
+        ...
+
+
+class Limiter(Protocol):
+    """The request limit that all workers share."""
+
+    def pause(self, seconds: float) -> None:
+        """Nobody sends for that long."""
+        ...
+
+
+LinkedReservation = Callable[[str], Awaitable[str]]
+"""The reservation that Mews linked to an OrderId, "" for none."""
+
+Payload = Mapping[str, Any]

@@ -1,0 +1,385 @@
+"""What the ledger holds, as values, and how they become rows. No database here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, Protocol
+
+import simplejson
+
+from etl.model.place import Place
+from etl.model.plan import Basis, PlannedOrder
+from etl.model.problem import Problem, Severity
+from etl.model.states import State
+
+ORDER_PART = "order"
+"""The name of the part that is `orders/add`; payments are `gift1`, `pay1`, undo entries `undo:p1`."""
+
+RECOVERED_RUN = "recovered"
+"""Run id of orders that `recover` found in Mews."""
+
+
+class Clock(Protocol):
+    """Time as this machine has it."""
+
+    def monotonic(self) -> float:
+        """Seconds that never go back."""
+
+    def wall(self) -> datetime:
+        """The machine's date and time, aware UTC."""
+
+
+class PartKind(StrEnum):
+    """What a part is in Mews. Undo entries never prove the presence of an order."""
+
+    ORDER = "order"
+    PAYMENT = "payment"
+    UNDO = "undo"
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The one place that a ledger belongs to (design section 7.5)."""
+
+    platform: str
+    enterprise_id: str
+    service_id: str
+    store: str
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of one generation of an order. Times are Mews's.
+
+    `seq` numbers its attempts, `sends` counts those that may have reached Mews, `absents` how often it was
+    proved absent. `settle_from`: nothing of it was sent later. `unseen_at`: end of the first complete scan
+    that did not find it. `held`: what stands in Mews and may be this part, for a person to decide.
+    """
+
+    number: str
+    generation: int
+    part: str
+    state: State
+    kind: PartKind
+    mews_id: str = ""
+    run_id: str = ""
+    seq: int = 0
+    sends: int = 0
+    absents: int = 0
+    rejected_hash: str = ""
+    fingerprint: str = ""
+    first_sent_at: datetime | None = None
+    settle_from: datetime | None = None
+    unseen_at: datetime | None = None
+    recheck: int = 0
+    held: str = ""
+    code: str = ""
+    message: str = ""
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One request as it was frozen before its first byte, and what became of it. `sent_at` is Mews's time.
+
+    `predicted`: (line, net, tax, gross) for each entry. `outcome` is "" while nobody knows.
+    """
+
+    number: str
+    generation: int
+    part: str
+    seq: int
+    run_id: str
+    payload: Mapping[str, Any]
+    payload_hash: str
+    identifier: str
+    marker: str
+    service_id: str
+    account_id: str
+    consumption: datetime | None
+    basis: Basis
+    fingerprint: str
+    recipe_version: int
+    predicted: tuple[tuple[str, Decimal, Decimal, Decimal], ...]
+    sent_at: datetime
+    outcome: str = ""
+    status: int | None = None
+    message: str = ""
+    request_id: str = ""
+    mews_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerOrder:
+    """One order as the ledger has it. Facts are those of the plan that its state rests on.
+
+    `changed` says in what the source differs from what was posted, "" where it does not. `has_posted` is
+    whether the order itself is in Mews, whatever its payments are. `duplicates`: all OrderIds, where several
+    were found. `facts`: more of the plan (`payments`, `by_codes`, `rounding_causes`, `now` once changed).
+    """
+
+    number: str
+    state: State
+    generation: int
+    mews_order_id: str
+    posted_run_id: str
+    last_run_id: str
+    resolved_run_id: str
+    posted_fingerprint: str
+    posted_skip_fingerprint: str
+    rejected_hash: str
+    code: str
+    message: str
+    request_id: str
+    duplicates: tuple[str, ...]
+    observed: str
+    changed: str
+    verdict: str
+    plan_run_id: str
+    currency: str
+    basis: str
+    source_total: Decimal | None
+    planned_total: Decimal
+    rounding: Decimal
+    month: str
+    consumption: datetime | None
+    true_consumption: datetime | None
+    is_clamped: bool
+    account_id: str
+    account_key: str
+    parent: str
+    line_count: int
+    fingerprint: str
+    skip_fingerprint: str
+    skip_reason: str
+    codes: tuple[str, ...]
+    problems: tuple[Problem, ...]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def has_posted(self) -> bool:
+        """Whether the order itself is known to be in Mews."""
+        return self.mews_order_id != "" and self.state is not State.UNDONE
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether the source differs from what was posted."""
+        return self.changed != ""
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """One command that was run. Times are this machine's, ISO UTC; `exit_code` is None while it runs or died."""
+
+    run_id: str
+    command: str
+    plan_id: str = ""
+    started: str = ""
+    finished: str = ""
+    exit_code: int | None = None
+    summary: Mapping[str, Any] = field(default_factory=dict)
+    sources: Mapping[str, Any] = field(default_factory=dict)
+    mapping: Mapping[str, Any] = field(default_factory=dict)
+
+
+def stamp(moment: datetime | None) -> str:
+    """A time as the ledger stores it: ISO, UTC, microseconds, so that texts sort like times."""
+    return "" if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def moment(text: str | None) -> datetime | None:
+    """The time that `stamp` wrote; None for ""."""
+    return datetime.fromisoformat(text) if text else None
+
+
+def dumps(value: Any) -> str:
+    """Compact JSON with exact decimals."""
+    return simplejson.dumps(value, separators=(",", ":"), ensure_ascii=False, use_decimal=True)
+
+
+def loads(text: str | None, default: Any) -> Any:
+    """What `dumps` wrote, numbers with a point as Decimal; `default` for nothing."""
+    return simplejson.loads(text, use_decimal=True) if text else default
+
+
+def plan_facts(order: PlannedOrder, run_id: str) -> dict[str, Any]:
+    """The columns of `orders` that a plan fills."""
+    return {
+        "verdict": order.verdict.value,
+        "plan_run_id": run_id,
+        "currency": order.currency,
+        "basis": order.basis.value,
+        "source_total": None if order.source_total is None else str(order.source_total),
+        "planned_total": str(order.planned_total),
+        "rounding": str(order.rounding),
+        "month": order.month,
+        "consumption": stamp(order.consumption),
+        "true_consumption": stamp(order.true_consumption),
+        "is_clamped": order.is_clamped,
+        "account_id": order.account_id,
+        "account_key": order.account_key,
+        "parent": order.parent,
+        "line_count": order.line_count,
+        "fingerprint": order.fingerprint,
+        "skip_fingerprint": order.skip_fingerprint,
+        "skip_reason": order.skip_reason,
+        "codes": " ".join(order.codes),
+        "problems": dumps([_problem_row(problem) for problem in order.problems]) if order.problems else "",
+        "facts": dumps(_more_facts(order)),
+    }
+
+
+def current_facts(order: PlannedOrder) -> dict[str, Any]:
+    """What the source says now of an order that was posted as something else."""
+    return {
+        "verdict": order.verdict.value,
+        "currency": order.currency,
+        "source_total": order.source_total,
+        "planned_total": order.planned_total,
+        "codes": list(order.codes),
+        "skip_reason": order.skip_reason,
+    }
+
+
+def ledger_order(row: Any) -> LedgerOrder:
+    """A row of `orders` as a value."""
+    return LedgerOrder(
+        number=row.number,
+        state=State(row.state),
+        generation=row.generation,
+        mews_order_id=row.mews_order_id,
+        posted_run_id=row.posted_run_id,
+        last_run_id=row.last_run_id,
+        resolved_run_id=row.resolved_run_id,
+        posted_fingerprint=row.posted_fingerprint,
+        posted_skip_fingerprint=row.posted_skip_fingerprint,
+        rejected_hash=row.rejected_hash,
+        code=row.code,
+        message=row.message,
+        request_id=row.request_id,
+        duplicates=tuple(loads(row.duplicates, ())),
+        observed=row.observed,
+        changed=row.changed,
+        verdict=row.verdict,
+        plan_run_id=row.plan_run_id,
+        currency=row.currency,
+        basis=row.basis,
+        source_total=None if row.source_total is None else Decimal(row.source_total),
+        planned_total=Decimal(row.planned_total),
+        rounding=Decimal(row.rounding),
+        month=row.month,
+        consumption=moment(row.consumption),
+        true_consumption=moment(row.true_consumption),
+        is_clamped=bool(row.is_clamped),
+        account_id=row.account_id,
+        account_key=row.account_key,
+        parent=row.parent,
+        line_count=row.line_count,
+        fingerprint=row.fingerprint,
+        skip_fingerprint=row.skip_fingerprint,
+        skip_reason=row.skip_reason,
+        codes=tuple(row.codes.split()),
+        problems=tuple(_problem(value) for value in loads(row.problems, ())),
+        facts=loads(row.facts, {}),
+    )
+
+
+def part_value(row: Any) -> Part:
+    """A row of `parts` as a value."""
+    return Part(
+        number=row.number,
+        generation=row.generation,
+        part=row.part,
+        state=State(row.state),
+        kind=PartKind(row.kind),
+        mews_id=row.mews_id,
+        run_id=row.run_id,
+        seq=row.seq,
+        sends=row.sends,
+        absents=row.absents,
+        rejected_hash=row.rejected_hash,
+        fingerprint=row.fingerprint,
+        first_sent_at=moment(row.first_sent_at),
+        settle_from=moment(row.settle_from),
+        unseen_at=moment(row.unseen_at),
+        recheck=row.recheck,
+        held=row.held,
+        code=row.code,
+        message=row.message,
+        request_id=row.request_id,
+    )
+
+
+def attempt_value(row: Any, payload: str) -> Attempt:
+    """A row of `attempts` as a value; `payload` is its own, or the equal one of an earlier attempt."""
+    sent_at = moment(row.sent_at)
+    if sent_at is None:
+        raise ValueError(f"attempt {row.seq} of order {row.number} has no time")
+    return Attempt(
+        number=row.number,
+        generation=row.generation,
+        part=row.part,
+        seq=row.seq,
+        run_id=row.run_id,
+        payload=loads(payload, {}),
+        payload_hash=row.payload_hash,
+        identifier=row.identifier,
+        marker=row.marker,
+        service_id=row.service_id,
+        account_id=row.account_id,
+        consumption=moment(row.consumption),
+        basis=Basis(row.basis),
+        fingerprint=row.fingerprint,
+        recipe_version=row.recipe_version,
+        predicted=tuple(
+            (line, Decimal(net), Decimal(tax), Decimal(gross)) for line, net, tax, gross in loads(row.predicted, ())
+        ),
+        sent_at=sent_at,
+        outcome=row.outcome,
+        status=row.status,
+        message=row.message,
+        request_id=row.request_id,
+        mews_id=row.mews_id,
+    )
+
+
+def _more_facts(order: PlannedOrder) -> dict[str, Any]:
+    facts: dict[str, Any] = {}
+    if order.rounding_causes:
+        facts["rounding_causes"] = order.rounding_causes
+    if order.payments:
+        facts["payments"] = [(payment.part, payment.type, payment.amount) for payment in order.payments]
+    if order.facts:
+        facts["order"] = dict(order.facts)
+    if order.unproved:
+        facts["unproved"] = order.unproved
+    by_codes: dict[str, list[Decimal]] = {}
+    for entry in order.entries:
+        sums = by_codes.setdefault(" ".join(entry.codes), [Decimal(0), Decimal(0), Decimal(0)])
+        for index, amount in enumerate((entry.predicted.net, entry.predicted.tax, entry.predicted.gross)):
+            sums[index] += amount
+    if by_codes:
+        facts["by_codes"] = by_codes
+    return facts
+
+
+def _problem_row(problem: Problem) -> list[Any]:
+    place = problem.place
+    return [
+        problem.code,
+        problem.order,
+        [place.file, place.sheet, place.row, place.column],
+        problem.value,
+        problem.message,
+        problem.hint,
+        problem.severity.value,
+    ]
+
+
+def _problem(row: list[Any]) -> Problem:
+    code, order, (file, sheet, number, column), value, message, hint, severity = row
+    return Problem(code, order, Place(file, sheet, number, column), value, message, hint, Severity(severity))

@@ -1,0 +1,156 @@
+"""Walking over Mews to see what of ours is there. A scan counts only if every page of it was read.
+
+Presence is judged against the stored attempts: any item with an identifier or marker of that generation,
+cancelled ones included. Undo entries never prove presence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from etl.load.ports import Reader
+from etl.load.records import Attempt, Clock
+from etl.model.identity import Identity, parse_identifier, parse_marker
+from etl.model.rows import OrderItemRow, PaymentRow
+
+MARGIN = timedelta(minutes=5)
+"""Scans start this much before the first attempt: Mews tells its time in whole seconds, and clocks are set."""
+
+AHEAD = timedelta(hours=1)
+"""Scans end this much after Mews's now, for the same reason."""
+
+WINDOW = timedelta(days=80)
+"""Mews takes at most three months in a time filter."""
+
+ID_CHUNK = 500
+
+OrderKey = tuple[str, int]
+"""Number and generation."""
+
+CandidateKey = tuple[str, datetime]
+"""Account and consumption of an unmarked item."""
+
+
+class MewsTime:
+    """Mews's clock between two readings of it, carried on by a clock that never jumps."""
+
+    def __init__(self, reader: Reader, clock: Clock) -> None:
+        self._reader = reader
+        self._clock = clock
+        self._anchor: tuple[datetime, float] | None = None
+
+    async def sync(self) -> datetime:
+        """Mews's time, asked for. Raises MewsError."""
+        await self._reader.configuration()
+        self._anchor = (self._reader.now(), self._clock.monotonic())
+        return self._anchor[0]
+
+    def now(self) -> datetime:
+        """Mews's time, carried on since it was asked for."""
+        if self._anchor is None:
+            return self._reader.now()
+        then, at = self._anchor
+        return then + timedelta(seconds=self._clock.monotonic() - at)
+
+
+def identity_of(row: OrderItemRow | PaymentRow) -> Identity | None:
+    """Whose posting an item is, by identifier, else by marker; None for other people's."""
+    parsed = parse_identifier(row.external_identifier)
+    return parsed[0] if parsed is not None else parse_marker(row.notes)
+
+
+def payment_part(row: PaymentRow) -> tuple[Identity, str] | None:
+    """Identity and part of a payment of ours. Our notes are the marker and the part's name."""
+    parsed = parse_identifier(row.external_identifier)
+    if parsed is not None:
+        return parsed
+    identity = parse_marker(row.notes)
+    words = row.notes.split()
+    return None if identity is None or not words else (identity, words[-1])
+
+
+@dataclass(slots=True)
+class Sighted:
+    """What one walk has seen. `orders`: OrderIds by number and generation; `rows` of those asked for.
+
+    `strangers`: items of other people; `candidates`: unmarked rows whose account and consumption are those of
+    an unknown attempt, by OrderId.
+    """
+
+    orders: dict[OrderKey, dict[str, None]] = field(default_factory=dict)
+    rows: dict[str, list[OrderItemRow]] = field(default_factory=dict)
+    candidates: dict[str, list[OrderItemRow]] = field(default_factory=dict)
+    strangers: int = 0
+    items: int = 0
+
+
+def sight(
+    page: Iterable[OrderItemRow], store: str, seen: Sighted, candidate_keys: frozenset[CandidateKey]
+) -> dict[OrderKey, dict[str, None]]:
+    """What of ours stands on one page: OrderIds by number and generation; the rest is noted in `seen`."""
+    found: dict[OrderKey, dict[str, None]] = {}
+    for row in page:
+        seen.items += 1
+        identity = identity_of(row)
+        if identity is None:
+            seen.strangers += 1
+            if row.consumed is not None and (row.account_id, row.consumed.replace(microsecond=0)) in candidate_keys:
+                seen.candidates.setdefault(row.order_id, []).append(row)
+        elif identity.store == store and not identity.is_undo:
+            found.setdefault((identity.number, identity.generation), {})[row.order_id] = None
+    return found
+
+
+async def walk_items(
+    reader: Reader, service_id: str, start: datetime | None, now: datetime
+) -> AsyncIterator[list[OrderItemRow]]:
+    """All items of the service created since `start` (None: ever), in windows that Mews takes. Raises MewsError."""
+    if start is None:
+        async for page in reader.order_items(service_ids=[service_id]):
+            yield page
+        return
+    for window in _windows(start, now + AHEAD):
+        async for page in reader.order_items(service_ids=[service_id], created=window):
+            yield page
+
+
+async def walk_payments(reader: Reader, start: datetime, now: datetime) -> AsyncIterator[list[PaymentRow]]:
+    """All payments created since `start`. Raises MewsError."""
+    for window in _windows(start, now + AHEAD):
+        async for page in reader.payments(created=window):
+            yield page
+
+
+async def items_of(reader: Reader, order_ids: Sequence[str]) -> dict[str, list[OrderItemRow]]:
+    """The items of these orders, by OrderId. Raises MewsError."""
+    found: dict[str, dict[str, OrderItemRow]] = {}
+    for start in range(0, len(order_ids), ID_CHUNK):
+        async for page in reader.order_items(order_ids=order_ids[start : start + ID_CHUNK]):
+            for row in page:
+                found.setdefault(row.order_id, {})[row.id] = row
+    return {order_id: list(rows.values()) for order_id, rows in found.items()}
+
+
+def candidate_keys(attempts: Iterable[Attempt]) -> frozenset[CandidateKey]:
+    """Under what an unmarked item of one of these attempts would be found."""
+    return frozenset(
+        (attempt.account_id, attempt.consumption.replace(microsecond=0))
+        for attempt in attempts
+        if attempt.consumption is not None
+    )
+
+
+def _windows(start: datetime, end: datetime) -> list[tuple[datetime, datetime]]:
+    windows = []
+    start = start.replace(microsecond=0)
+    while start < end:
+        stop = min(start + WINDOW, end)
+        windows.append((start, stop))
+        start = stop
+    return windows
+
+
+Progress = Callable[[str, int, int], None]
+"""Told what is going on: stage, done, total (0 where unknown)."""

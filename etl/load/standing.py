@@ -1,0 +1,146 @@
+"""What a command reports of an order: plan and ledger together. Pure.
+
+Rule: design sections 2 and 7.4. Every order read has exactly one standing.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+from etl.load.records import RECOVERED_RUN, LedgerOrder, loads
+from etl.model.identity import Identity
+from etl.model.plan import PlannedOrder, Verdict, order_payload
+from etl.model.states import State
+
+
+class Standing(StrEnum):
+    """The states after `read` in the JSON of dry-run and run; `different` counts under changed there."""
+
+    READY = "ready"
+    POSTED = "posted"
+    RECOVERED = "recovered"
+    ALREADY_POSTED = "already_posted"
+    REJECTED = "rejected"
+    UNKNOWN = "unknown"
+    BLOCKED = "blocked"
+    SKIPPED = "skipped"
+    CHANGED = "changed"
+    DIFFERENT = "different"
+    UNDONE = "undone"
+
+
+_STANDINGS = {
+    State.BLOCKED: Standing.BLOCKED,
+    State.SKIPPED: Standing.SKIPPED,
+    State.READY: Standing.READY,
+    State.IN_FLIGHT: Standing.UNKNOWN,
+    State.REJECTED: Standing.REJECTED,
+    State.UNKNOWN: Standing.UNKNOWN,
+    State.DIFFERENT: Standing.DIFFERENT,
+    State.UNDONE: Standing.UNDONE,
+}
+
+
+def standing(row: LedgerOrder | None, order: PlannedOrder | None, store: str, run_id: str = "") -> Standing:
+    """What this run (or dry run, without `run_id`) reports of an order that it read.
+
+    `row` is the ledger's, None where it knows nothing; `order` is today's plan. At least one is given.
+    """
+    if row is None:
+        return Standing(order.verdict.value) if order is not None else Standing.SKIPPED
+    if row.state is State.DIFFERENT:
+        return Standing.DIFFERENT
+    if row.has_posted and order is not None and change(row, order, store):
+        return Standing.CHANGED
+    if row.has_posted and order is None and row.changed:
+        return Standing.CHANGED
+    if row.state is State.POSTED:
+        if run_id and row.resolved_run_id == run_id:
+            return Standing.RECOVERED
+        return Standing.POSTED if run_id and run_id in (row.posted_run_id, row.last_run_id) else Standing.ALREADY_POSTED
+    if not run_id and order is not None and row.state in (State.BLOCKED, State.SKIPPED, State.READY):
+        # A dry run reports its own verdict; the ledger's may be of an earlier export or mapping.
+        return Standing(order.verdict.value) if not row.has_posted else _STANDINGS[row.state]
+    return _STANDINGS[row.state]
+
+
+def change(row: LedgerOrder, order: PlannedOrder, store: str) -> str:
+    """In what the source differs from what was posted, as a sentence; "" where it does not, or nothing was.
+
+    An edited mapping is no change: fingerprints are taken from the source alone.
+    """
+    if not row.has_posted:
+        return ""
+    if row.posted_run_id == RECOVERED_RUN and not row.posted_fingerprint:
+        return _change_of_recovered(row, order, store)
+    if not order.fingerprint:
+        return "the source can't be read any more" if order.verdict is not Verdict.SKIPPED else _skipped(row, order)
+    if order.fingerprint != row.posted_fingerprint:
+        return _totals(row, order) or "lines, VAT, countries, account keys or consumption differ from what was posted"
+    return _skipped(row, order) if order.verdict is Verdict.SKIPPED else ""
+
+
+def _skipped(row: LedgerOrder, order: PlannedOrder) -> str:
+    if order.skip_fingerprint and order.skip_fingerprint == row.posted_skip_fingerprint:
+        return ""
+    return f"the source skips the order now: {order.skip_reason or 'no reason given'}"
+
+
+def _totals(row: LedgerOrder, order: PlannedOrder) -> str:
+    if order.currency and row.currency and order.currency != row.currency:
+        return f"posted in {row.currency}, the source now says {order.currency}"
+    if order.source_total is not None and row.source_total is not None and order.source_total != row.source_total:
+        return f"posted {row.source_total} {row.currency}, the source now says {order.source_total}"
+    return ""
+
+
+def _change_of_recovered(row: LedgerOrder, order: PlannedOrder, store: str) -> str:
+    """Against what Mews returned: amounts, lines, codes, account, consumption; clamped times aside."""
+    if order.verdict is Verdict.SKIPPED:
+        return f"the source skips the order now: {order.skip_reason or 'no reason given'}"
+    if order.verdict is Verdict.BLOCKED:
+        return "" if order.fingerprint else "the source can't be read any more"
+    return "; ".join(differs_from_observed(loads(row.observed, {}), order, Identity(store, row.number, row.generation)))
+
+
+def differs_from_observed(observed: dict[str, Any], order: PlannedOrder, identity: Identity) -> list[str]:
+    """How the plan of an order differs from what `recover` read of it.
+
+    `observed`: account, consumed, items as (identifier, count, unit, total, currency, codes), basis.
+    """
+    if not observed:
+        return []
+    payload = order_payload(order, identity)
+    differences = []
+    if observed["account"] and observed["account"] != payload["AccountId"]:
+        differences.append(f"Mews has account {observed['account']}, the plan says {payload['AccountId']}")
+    if not order.is_clamped and observed["consumed"] and observed["consumed"] != payload["ConsumptionUtc"]:
+        differences.append(f"Mews has consumption {observed['consumed']}, the plan says {payload['ConsumptionUtc']}")
+    gross = bool(order.entries) and order.entries[0].basis.value == "gross"
+    planned: dict[str, list[Any]] = {}
+    for entry in order.entries:
+        planned[identity.line(entry.line)] = [entry.count * entry.unit, order.currency, sorted(entry.codes)]
+    with_identifier = all(item["identifier"] for item in observed["items"])
+    if not with_identifier:
+        total = sum((item["gross" if gross else "net"] for item in observed["items"]), 0)
+        expected = sum((amount for amount, _, _ in planned.values()), 0)
+        return [*differences, *([f"Mews has {total}, the plan says {expected}"] if total != expected else [])]
+    seen: dict[str, list[Any]] = {}
+    for item in observed["items"]:
+        sums = seen.setdefault(item["identifier"], [0, item["currency"], sorted(item["codes"])])
+        sums[0] += item["gross" if gross else "net"]
+    for identifier in sorted(planned.keys() | seen.keys()):
+        differences += _item_differs(identifier, planned.get(identifier), seen.get(identifier))
+    return differences
+
+
+def _item_differs(identifier: str, planned: list[Any] | None, seen: list[Any] | None) -> list[str]:
+    if planned is None or seen is None:
+        return [f"{identifier}: {'not planned' if planned is None else 'not in Mews'}"]
+    same = planned[:2] == seen[:2] and (not seen[2] or planned[2] == seen[2])
+    return [] if same else [f"{identifier}: Mews has {_words(seen)}, the plan says {_words(planned)}"]
+
+
+def _words(item: list[Any]) -> str:
+    return f"{item[0]} {item[1]} ({' '.join(item[2]) or 'exempt'})"
