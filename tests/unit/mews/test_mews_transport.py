@@ -1,0 +1,595 @@
+"""One request, one attempt, the intent before the first byte; reads that try again and give up with words."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import pickle
+import random
+from decimal import Decimal
+
+import httpx
+import pytest
+from mews_fakes import ADDRESS, START, TOKENS, FakeMews, HandClock, VirtualClock, answer, transport_to, with_mews
+
+from etl.errors import EtlError, ExitCode, InternalError, MewsError, UsageError
+from etl.mews.http import check_address, http_client
+from etl.mews.limiter import Limiter, MemorySlots
+from etl.mews.secrets import Redactor, Tokens, redact
+from etl.mews.transport import RetryPolicy, Transport
+from etl.model.outcome import Kind
+
+ORDER_ID = "11111111-2222-3333-4444-555555555555"
+DONE = {"OrderId": ORDER_ID}
+
+
+def send(handler, body=None, **options):
+    """One `orders/add` against the handler: outcome, and what Mews saw."""
+
+    async def use(transport, mews):
+        return await transport.send("orders/add", body or {"A": 1}, **options), mews
+
+    return with_mews(handler, use)
+
+
+def test_every_body_carries_tokens_client_and_exact_numbers():
+    """Mews gets the three fields it wants and the digits we planned."""
+    outcome, mews = send(lambda *_: DONE, {"V": Decimal("12.30"), "N": "é"})
+    assert outcome.kind is Kind.DONE
+    assert outcome.body["OrderId"] == ORDER_ID
+    assert mews.requests[0][1] == {
+        "ClientToken": TOKENS.client,
+        "AccessToken": TOKENS.access,
+        "Client": "centra-mews 0.1.0",
+        "V": Decimal("12.30"),
+        "N": "é",
+    }
+    assert b'"V":12.30' in mews.contents[0]
+
+
+def test_an_empty_body_is_valid_json():
+    """`currencies/getAll` has nothing but the tokens."""
+
+    async def use(transport, mews):
+        await transport.read("currencies/getAll", {})
+        return mews.requests[0][1]
+
+    assert set(with_mews(lambda *_: {"Currencies": []}, use)) == {"ClientToken", "AccessToken", "Client"}
+
+
+@pytest.mark.parametrize("status", [408, 500, 503, 429, 409, 400, 401])
+def test_a_write_is_sent_exactly_once_whatever_comes_back(status):
+    """Whether to send again is the ledger's decision, never the wire's."""
+    outcome, mews = send(lambda *_: answer(status, {"Message": "m", "RequestId": "r"}))
+    assert len(mews.requests) == 1
+    assert (outcome.status, outcome.message, outcome.request_id) == (status, "m", "r")
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (httpx.ConnectError("refused"), Kind.NOT_SENT),
+        (httpx.PoolTimeout("full"), Kind.NOT_SENT),
+        (httpx.ReadTimeout("late"), Kind.UNKNOWN),
+        (httpx.RemoteProtocolError("closed"), Kind.UNKNOWN),
+        (ConnectionResetError("reset"), Kind.UNKNOWN),
+    ],
+)
+def test_faults_on_the_wire_become_outcomes(error, kind):
+    """The poster sees values, not exceptions."""
+    outcome, _ = send(lambda *_: error)
+    assert outcome.kind is kind
+    assert outcome.message
+
+
+def test_a_redirect_is_not_followed():
+    """The tokens must not travel to another address."""
+    outcome, mews = send(lambda *_: answer(307, headers={"Location": "https://elsewhere.example/"}))
+    assert outcome.kind is Kind.STOP
+    assert len(mews.requests) == 1
+
+
+def test_the_intent_is_written_after_the_slot_and_before_the_byte():
+    """What the ledger says was sent at a time must not be older than the wait for the slot."""
+    seen = []
+
+    async def use(transport, mews):
+        async def intent():
+            seen.append(("intent", transport.clock.monotonic(), len(mews.requests)))
+
+        for _ in range(2):
+            await transport.send("orders/add", {}, before_send=intent)
+
+    with_mews(lambda *_: DONE, use, limit=1, seconds="10")
+    assert [(name, sent) for name, _, sent in seen] == [("intent", 0), ("intent", 1)]
+    assert seen[1][1] - seen[0][1] >= 10
+
+
+class DiskFullError(EtlError):
+    """What a ledger raises when it can't write."""
+
+
+@pytest.mark.parametrize("error", [DiskFullError("disk full"), OSError(28, "no space"), ValueError("x")])
+def test_no_byte_leaves_where_the_intent_can_not_be_written(error):
+    """An order that is not on disk must not be in Mews; the fault passes as it is."""
+
+    async def use(transport, mews):
+        async def intent():
+            raise error
+
+        with pytest.raises(type(error)) as caught:
+            await transport.send("orders/add", {}, before_send=intent)
+        assert caught.value is error
+        assert mews.requests == []
+
+    with_mews(lambda *_: DONE, use)
+
+
+@pytest.mark.parametrize("retry_after", ["20", "Sat, 01 Aug 2026 12:00:20 GMT"])
+def test_429_holds_all_workers_together(retry_after):
+    """Nobody goes on while Mews says wait, by seconds or by date."""
+    times = []
+
+    async def use(transport, mews):
+        outcome = await transport.send("orders/add", {})
+        assert outcome.kind is Kind.WAIT
+        await asyncio.gather(*(transport.send("orders/add", {}) for _ in range(3)))
+        return mews
+
+    def handler(*_):
+        times.append(asyncio.get_running_loop().time())
+        headers = {"Retry-After": retry_after, "Date": "Sat, 01 Aug 2026 12:00:00 GMT"}
+        return answer(429, headers=headers) if len(times) == 1 else DONE
+
+    with_mews(handler, use)
+    assert all(moment - times[0] >= 20 for moment in times[1:])
+
+
+def test_429_without_retry_after_backs_off_exponentially():
+    """Never a fixed pause: a server without Retry-After is given more room each time."""
+    times = []
+
+    async def use(transport, mews):
+        for _ in range(6):
+            await transport.send("orders/add", {})
+
+    def handler(*_):
+        times.append(asyncio.get_running_loop().time())
+        return answer(429)
+
+    with_mews(handler, use)
+    pauses = [later - earlier for earlier, later in itertools.pairwise(times)]
+    assert all(2**step * 0.5 <= pause <= 2**step * 1.01 for step, pause in enumerate(pauses))
+
+
+def test_tokens_never_come_back_in_a_message():
+    """A server that echoes the request must not put tokens into ledger and report."""
+    body = {"Message": f"bad {TOKENS.access}", "Details": {"ClientToken": TOKENS.client}, "RequestId": TOKENS.client}
+    outcome, _ = send(lambda *_: answer(400, body))
+    text = repr(outcome)
+    assert TOKENS.access not in text
+    assert TOKENS.client not in text
+    assert "bad ***" in text
+
+
+def test_tokens_and_bodies_are_never_logged(caplog):
+    """No token in any log, at any level, of any library."""
+    caplog.set_level(logging.DEBUG)
+    send(lambda *_: answer(500, {"Message": "x"}), {"Name": "Person Name"})
+    assert TOKENS.access not in caplog.text
+    assert "Person Name" not in caplog.text
+
+
+def test_tokens_print_as_stars():
+    """Neither repr, str, format nor pickle gives a token away."""
+    assert {repr(TOKENS), str(TOKENS), f"{TOKENS}", f"{TOKENS!s:>3}"} <= {"Tokens(***)", "***"}
+    with pytest.raises(TypeError):
+        pickle.dumps(TOKENS)
+    assert TOKENS.access not in TOKENS.key
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"AccessToken": "abc-123", "x": 1}',
+        "AccessToken=abc-123&y",
+        "MEWS_ACCESS_TOKEN=abc-123",
+        "accesstoken is AccessToken: 'abc-123'",
+        '{\\"ClientToken\\": \\"abc-123\\"}',
+        "tok abc-123",
+    ],
+)
+def test_redaction_finds_tokens_by_name_and_by_value(text):
+    """Logs of other libraries are cleared too."""
+    assert "abc-123" not in redact(text, Tokens("c", "abc-123"))
+
+
+def test_redaction_knows_the_shape_of_mews_tokens():
+    """A token pasted into a wrong setting is recognised without being known."""
+    token = "C66EF7B239D24632943D115EDE9CB810-EA00F8FD8294692C940F6B5A8F9453D"
+    assert redact(f"x {token} y") == "x *** y"
+
+
+def test_the_log_processor_clears_nested_values():
+    """Events carry lists, dicts and exceptions."""
+    event = {"a": ["SECRET-9", {"b": ("SECRET-9",)}], "error": ValueError("SECRET-9"), "n": 1, "raw": b"SECRET-9"}
+    assert "SECRET-9" not in repr(Redactor(Tokens("c", "SECRET-9"))(None, "info", event))
+    assert event["n"] == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "address"),
+    [
+        ("https://api.mews.com/", "https://api.mews.com"),
+        ("https://api.mews-demo.com", "https://api.mews-demo.com"),
+        ("http://127.0.0.1:8080/", "http://127.0.0.1:8080"),
+        ("http://127.9.9.9", "http://127.9.9.9"),
+        ("http://localhost:1", "http://localhost:1"),
+        ("http://[::1]:8080", "http://[::1]:8080"),
+    ],
+)
+def test_addresses_that_are_fine(given, address):
+    """https anywhere, http to this machine only, no trailing slash."""
+    assert check_address(given) == address
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "http://api.mews.com",
+        "http://127.0.0.1.example.com",
+        "http://localhost.example.com",
+        "http://10.0.0.1",
+        "http://0.0.0.0",
+        "https://user:secret@api.mews.com",
+        "https://@api.mews.com",
+        "https://api.mews.com?x=1",
+        "https://api.mews.com/#x",
+        "https://",
+        "api.mews.com",
+        "ftp://api.mews.com",
+        "",
+        "https://[::1",
+        "https://host:99999",
+    ],
+)
+def test_addresses_that_are_refused(given):
+    """Tokens must not travel in the clear, or to a host that only looks right."""
+    with pytest.raises(UsageError) as caught:
+        check_address(given)
+    assert "secret" not in caught.value.message
+
+
+def test_a_read_tries_again_until_it_has_an_answer():
+    """A short fault of a read costs a pause, not the run."""
+    answers = [httpx.ConnectError("x"), answer(503), answer(409), answer(429), {"Services": []}]
+
+    async def use(transport, mews):
+        return await transport.read("services/getAll", {}), len(mews.requests)
+
+    assert with_mews(lambda *_: answers.pop(0), use) == ({"Services": []}, 5)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "requests"),
+    [
+        (401, "mews.credentials", 1),
+        (404, "mews.address", 1),
+        (302, "mews.address", 1),
+        (400, "mews.refused", 1),
+        (403, "mews.refused", 1),
+        (500, "mews.unreachable", 6),
+        (200, "mews.unreachable", 6),
+        (429, "mews.throttled", 20),
+    ],
+)
+def test_a_read_gives_up_with_what_mews_said(status, code, requests):
+    """Exit code 4, with Message and RequestId, after a bounded number of tries."""
+
+    async def use(transport, mews):
+        with pytest.raises(MewsError) as caught:
+            await transport.read("services/getAll", {})
+        return caught.value, len(mews.requests)
+
+    error, count = with_mews(lambda *_: answer(status, {"Message": "said so", "RequestId": "r-9"}), use)
+    assert (error.code, error.exit_code, count) == (code, ExitCode.MEWS, requests)
+    assert error.hint
+    if status not in (200, 302):
+        assert "said so" in error.message
+        assert error.request_id == "r-9"
+
+
+def test_a_read_is_bounded_in_time():
+    """A server that takes its time to fail does not hold a command for hours."""
+
+    async def slow():
+        await asyncio.sleep(200)
+        return answer(500)
+
+    async def use(transport, mews):
+        with pytest.raises(MewsError):
+            await transport.read("services/getAll", {})
+        return len(mews.requests)
+
+    assert with_mews(lambda *_: slow(), use, retry=RetryPolicy(attempts=100)) == 2
+
+
+def test_a_write_can_not_be_read():
+    """What retries can never reach an operation that charges."""
+
+    async def use(transport, mews):
+        for operation in ("orders/add", "orderItems/cancel", "payments/addExternal", "customers/add", "nonsense/get"):
+            with pytest.raises(InternalError):
+                await transport.read(operation, {})
+        assert mews.requests == []
+
+    with_mews(lambda *_: DONE, use)
+
+
+def test_cancelling_passes_and_frees_the_slot():
+    """Ctrl-C in the middle of a request is not an outcome."""
+
+    async def use(transport, mews):
+        sending = asyncio.create_task(transport.send("orders/add", {}))
+        await asyncio.sleep(1)
+        sending.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await sending
+        return len(mews.requests)
+
+    async def for_ever():
+        await asyncio.sleep(1e6)
+
+    assert with_mews(lambda *_: for_ever(), use) == 1
+
+
+class Server:
+    """A real socket server that plays one script per connection."""
+
+    def __init__(self, script):
+        self.script = script
+        self.received = []
+
+    async def __aenter__(self):
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.address = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        return self
+
+    async def __aexit__(self, *_):
+        self._server.close()
+        await self._server.wait_closed()
+
+    async def _serve(self, reader, writer):
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
+            self.received.append(await reader.readexactly(length))
+            await self.script(writer)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+
+def over_sockets(script, use, *, timeout=0.5, clock=None, on_the_way=None):
+    """Runs `use(transport, server)` over a real connection; `on_the_way` is called before it is asked for."""
+    hand = clock or HandClock()
+
+    async def main():
+        client = http_client(timeout, 4) if on_the_way is None else slow_client(on_the_way)
+        async with Server(script) as server, client as http:
+            limiter = Limiter(1000, Decimal(1), store=MemorySlots(), clock=hand)
+            transport = Transport(
+                address=server.address, tokens=TOKENS, http=http, limiter=limiter, clock=hand, rng=random.Random(1)
+            )
+            return await use(transport, server)
+
+    return asyncio.run(main())
+
+
+class SlowWay(httpx.AsyncBaseTransport):
+    """A real transport that something happens before."""
+
+    def __init__(self, on_the_way):
+        self._on_the_way = on_the_way
+        self._inner = httpx.AsyncHTTPTransport()
+
+    async def handle_async_request(self, request):
+        self._on_the_way()
+        return await self._inner.handle_async_request(request)
+
+    async def aclose(self):
+        await self._inner.aclose()
+
+
+def slow_client(on_the_way):
+    return httpx.AsyncClient(transport=SlowWay(on_the_way))
+
+
+async def send_one(transport, server):
+    return await transport.send("orders/add", {"A": Decimal("1.10")})
+
+
+def http_answer(body, *, length=None, status="200 OK", head=""):
+    """A script that writes one HTTP answer."""
+
+    async def script(writer):
+        content = body.encode()
+        size = len(content) if length is None else length
+        writer.write(f"HTTP/1.1 {status}\r\nContent-Length: {size}\r\n{head}\r\n".encode() + content)
+        await writer.drain()
+
+    return script
+
+
+async def hang_up(writer):
+    """Reset after the request came whole."""
+    writer.transport.abort()
+
+
+async def say_nothing(writer):
+    await asyncio.sleep(2)
+
+
+async def trickle(writer):
+    """A byte now and then, for ever: httpx's own timeout never sees it."""
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+    for _ in range(30):
+        writer.write(b" ")
+        await writer.drain()
+        await asyncio.sleep(0.1)
+
+
+@pytest.mark.parametrize(
+    ("script", "kind"),
+    [
+        (http_answer(f'{{"OrderId": "{ORDER_ID}"}}'), Kind.DONE),
+        (http_answer(f'{{"OrderId": "{ORDER_ID}"}}', length=500), Kind.UNKNOWN),
+        (http_answer("gzip?", head="Content-Encoding: gzip\r\n"), Kind.UNKNOWN),
+        (http_answer('{"Message": "no"}', status="403 Forbidden", length=500), Kind.REFUSED),
+        (http_answer("{}", status="429 Slow", head="Retry-After: 3\r\n"), Kind.WAIT),
+        (hang_up, Kind.UNKNOWN),
+        (say_nothing, Kind.UNKNOWN),
+        (trickle, Kind.UNKNOWN),
+    ],
+)
+def test_answers_over_a_real_socket(script, kind):
+    """The classification holds for what the wire really does."""
+    outcome = over_sockets(script, send_one)
+    assert outcome.kind is kind
+
+
+def test_nobody_listening_is_not_sent():
+    """A refused connection leaves the order ready."""
+
+    async def main():
+        async with Server(hang_up) as server:
+            address = server.address
+        async with http_client(1, 1) as http:
+            clock = HandClock()
+            limiter = Limiter(10, Decimal(1), store=MemorySlots(), clock=clock)
+            transport = Transport(address=address, tokens=TOKENS, http=http, limiter=limiter, clock=clock)
+            return await transport.send("orders/add", {})
+
+    assert asyncio.run(main()).kind is Kind.NOT_SENT
+
+
+@pytest.mark.parametrize("jump_wall", [False, True])
+def test_a_stale_intent_is_written_again_before_the_first_byte(jump_wall):
+    """5 seconds between intent and byte (a slow connection, a laptop asleep) make the intent's time wrong."""
+    clock = HandClock()
+    intents = []
+
+    def six_seconds_pass():
+        if jump_wall:
+            clock.jump += 6
+        else:
+            clock.now += 6
+
+    async def use(transport, server):
+        async def intent():
+            intents.append(len(server.received))
+
+        return await transport.send("orders/add", {}, before_send=intent)
+
+    script = http_answer(f'{{"OrderId": "{ORDER_ID}"}}')
+    outcome = over_sockets(script, use, clock=clock, on_the_way=six_seconds_pass)
+    assert outcome.kind is Kind.DONE
+    assert intents == [0, 0]
+
+
+@pytest.mark.parametrize("error", [DiskFullError("lock lost"), OSError(28, "no space")])
+def test_a_stale_intent_that_can_not_be_written_again_stops_the_byte(error):
+    """A lock lost while waiting for a connection: the other run owns the order now."""
+    clock = HandClock()
+    calls = []
+
+    def six_seconds_pass():
+        clock.now += 6
+
+    async def use(transport, server):
+        async def intent():
+            calls.append(1)
+            if len(calls) == 2:
+                raise error
+
+        with pytest.raises(type(error)) as caught:
+            await transport.send("orders/add", {}, before_send=intent)
+        assert caught.value is error
+        await asyncio.sleep(0.05)
+        return server.received
+
+    assert over_sockets(http_answer("{}"), use, clock=clock, on_the_way=six_seconds_pass) == []
+    assert len(calls) == 2
+
+
+def test_a_fresh_intent_is_written_once_over_a_real_socket():
+    """One durable write per order in the normal case."""
+    calls = []
+
+    async def use(transport, server):
+        async def intent():
+            calls.append(len(server.received))
+
+        return await transport.send("orders/add", {}, before_send=intent)
+
+    over_sockets(http_answer(f'{{"OrderId": "{ORDER_ID}"}}'), use)
+    assert calls == [0]
+
+
+def test_proxies_of_the_environment_never_see_loopback(monkeypatch):
+    """Plain http goes straight to this machine, whatever the environment says."""
+    monkeypatch.setenv("HTTP_PROXY", "http://proxy.example:1")
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:1")
+    monkeypatch.setenv("ALL_PROXY", "http://proxy.example:1")
+
+    async def main():
+        async with http_client(5, 2) as http:
+            direct = [
+                http._transport_for_url(httpx.URL(url)) is http._transport
+                for url in ("http://127.0.0.1:1/", "http://127.0.0.9/", "http://localhost/", "https://localhost/")
+            ]
+            return direct, http._transport_for_url(httpx.URL("https://api.mews.com/")) is http._transport
+
+    assert asyncio.run(main()) == ([True] * 4, False)
+
+
+def test_a_proxy_that_can_not_be_used_is_said_in_words(monkeypatch):
+    """A wrong proxy setting is a usage problem, not a traceback."""
+    monkeypatch.setenv("HTTPS_PROXY", "gopher://proxy.example:1")
+    with pytest.raises(UsageError):
+        http_client(5, 2)
+
+
+def test_bodies_must_not_bring_tokens():
+    """Tokens are added in one place, where they can't reach the ledger."""
+
+    async def use(transport, mews):
+        with pytest.raises(InternalError):
+            await transport.send("orders/add", {"ClientToken": "x"})
+        with pytest.raises(InternalError):
+            await transport.send("orders/add", {"V": Decimal("NaN")})
+        assert mews.requests == []
+
+    with_mews(lambda *_: DONE, use)
+
+
+def test_the_virtual_clock_starts_where_the_fakes_say():
+    """The fakes' own ground: wall and monotonic time advance together."""
+
+    async def use(transport, mews):
+        await asyncio.sleep(30)
+        return (transport.clock.wall() - START).total_seconds()
+
+    assert with_mews(lambda *_: DONE, use) == pytest.approx(30)
+
+
+def test_fakes_agree_with_the_address():
+    """The fake transport is built like the real one."""
+
+    async def main():
+        async with httpx.AsyncClient(transport=httpx.MockTransport(FakeMews(lambda *_: DONE))) as http:
+            return transport_to(http, clock=VirtualClock()).address
+
+    assert asyncio.run(main()) == ADDRESS
