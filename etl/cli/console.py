@@ -14,7 +14,7 @@ import click
 import simplejson
 
 from etl.errors import EtlError
-from etl.settings import Settings
+from etl.settings import Connection, Settings
 
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
@@ -48,6 +48,21 @@ class Console:
         if not self.settings.quiet:
             for line in lines:
                 click.echo(line, err=True)
+
+    def always(self, line: str) -> None:
+        """A line on stderr that --quiet does not silence: the command's very purpose."""
+        click.echo(line, err=True)
+
+    def start_logging(self, connection: Connection | None = None) -> None:
+        """Sets up the log, with the connection's tokens hidden."""
+        from etl.logs import configure
+
+        redact = None
+        if connection is not None:
+            from etl.pipeline.connect import redactor_of
+
+            redact = redactor_of(connection)
+        configure(self.settings.log_format, self.settings.log_level, redact)
 
     def table(
         self, title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], right: Sequence[int] = ()

@@ -68,13 +68,15 @@ def earliest_consumption(mapping: Mapping, reference: Reference) -> Callable[[da
     return lambda now: window_start(reference, mapping.settings.target.editable_window, now)
 
 
-def plan_batch(batch: Batch, ctx: Context, store: PlanStore, *, span: Span, progress: Progress) -> PlanFacts:
+def plan_batch(
+    batch: Batch, ctx: Context, store: PlanStore, *, span: Span, has_tax_modes: bool, progress: Progress
+) -> PlanFacts:
     """Plans every order of the batch into `store` and gives the plan id.
 
-    The way in which orderTotal of orders without tax foots is decided over the whole batch first.
+    `has_tax_modes`: orders may carry a basis of their own (get-orders). The way in which orderTotal of orders without tax foots is decided over the whole batch first.
     """
     facts = PlanFacts(earliest=ctx.window.start)
-    facts.footing, facts.footing_votes = _decide_footing(batch, ctx, span)
+    facts.footing, facts.footing_votes = _decide_footing(batch, ctx, span, has_tax_modes=has_tax_modes)
     if facts.footing:
         ctx = replace(ctx, footing=facts.footing)
     digest = hashlib.sha256()
@@ -106,10 +108,12 @@ def _count_window(order: PlannedOrder, ctx: Context, facts: PlanFacts) -> None:
         facts.outside_window += 1
 
 
-def _decide_footing(batch: Batch, ctx: Context, span: Span) -> tuple[Footing | None, dict[str, int]]:
+def _decide_footing(
+    batch: Batch, ctx: Context, span: Span, *, has_tax_modes: bool
+) -> tuple[Footing | None, dict[str, int]]:
     """The footing that most orders without tax prove; None where there is no such order."""
     votes: Counter[Footing] = Counter()
-    if ctx.mapping.settings.source.prices_include_tax is True and not batch.has_tax_modes:
+    if ctx.mapping.settings.source.prices_include_tax is True and not has_tax_modes:
         return None, {}
     for order in batch.orders(start=span.start, end=span.end):
         votes.update(footings(order, ctx))

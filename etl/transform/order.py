@@ -711,7 +711,8 @@ class _Planner:
             true_consumption=true_time,
             month="" if moment is None else f"{local_day(moment, self.ctx.reference.timezone):%Y-%m}",
             parent=self.order.parent,
-            fingerprint=fingerprint(self.order),
+            # Content that can't be read has no fingerprint: nothing may pass for it.
+            fingerprint=fingerprint(self.order) if self.order.is_readable else "",
             skip_fingerprint=skip_fingerprint(self.order),
             line_count=len(self.order.lines),
         )

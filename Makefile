@@ -1,0 +1,53 @@
+# Everything works on a clean clone with only Python >= 3.11, pip and make; nothing needs a network but the set-up.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.set-up
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-fast lint types format fault golden bench lock clean
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | while IFS='|' read -r name text; do printf '  %-12s %s\n' "$$name" "$$text"; done
+
+setup: $(STAMP) ## Create .venv and install the locked dependencies
+
+$(STAMP): requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: setup ## Run the main job on the sandbox: dry run, run, status, report
+	@$(BIN)/python -m benchmarks.demo
+
+test: lint types ## Lint, types and the whole suite
+	$(BIN)/python -m pytest -n 2 -q
+
+test-fast: setup ## Unit and property tests only
+	$(BIN)/python -m pytest -q tests/unit tests/property
+
+lint: setup ## ruff, rules and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: setup ## mypy --strict
+	$(BIN)/mypy
+
+format: setup ## Format and fix what ruff can fix
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+SCHEDULES ?= 200
+fault: setup ## The fault harness: SCHEDULES=10000 for the long proof
+	$(BIN)/python -m tests.fault.harness --schedules $(SCHEDULES)
+
+bench: setup ## Lines and orders per second, peak memory (takes minutes)
+	$(BIN)/python -m benchmarks.bench
+
+lock: ## Write requirements.lock from pyproject.toml (newest versions that fit)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python benchmarks/lock.py
+
+clean: ## Remove .venv and caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build *.egg-info

@@ -1,0 +1,41 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_DATE = click.DateTime(["%Y-%m-%d"])
+
+
+def exports(required: bool = True) -> Callable[[F], F]:
+    """EXPORT...: the files of one batch."""
+    return click.argument("exports", metavar="EXPORT...", nargs=-1, required=required, type=click.Path(path_type=Path))
+
+
+def span(command: F) -> F:
+    """--from and --to."""
+    command = click.option("--to", "end", type=_DATE, help="Only orders before this local date (exclusive).")(command)
+    return click.option("--from", "start", type=_DATE, help="Only orders from this local date on.")(command)
+
+
+def report(required: bool = False) -> Callable[[F], F]:
+    """--report DIR."""
+    return click.option(
+        "--report",
+        "report",
+        required=required,
+        type=click.Path(file_okay=False, path_type=Path),
+        help="Write the report into this folder.",
+    )
+
+
+def day(value: datetime | None) -> date | None:
+    """The date of a parsed option."""
+    return value.date() if value else None

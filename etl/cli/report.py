@@ -1,0 +1,25 @@
+"""centra-mews report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from etl.cli import options, show
+from etl.cli.console import Console
+
+
+@click.command("report")
+@options.report(required=True)
+@click.pass_obj
+def command(console: Console, report: Path) -> int:
+    """Write the report of the last run again, from the ledger alone. No network, no export."""
+    from etl.pipeline.from_ledger import report_from_ledger
+
+    document, paths = report_from_ledger(console.settings.ledger, report)
+    show.states(console, document)
+    show.totals(console, document["totals"])
+    show.report_paths(console, paths)
+    console.result(document)
+    return 0

@@ -1,0 +1,118 @@
+"""centra-mews run."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from contextlib import ExitStack
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from etl.cli import options, show
+from etl.cli.console import Console
+from etl.errors import ExitCode
+
+if TYPE_CHECKING:
+    from etl.pipeline.prepare import Prepared
+    from etl.report.summary import Summary
+
+
+@click.command("run")
+@options.exports()
+@options.report()
+@options.span
+@click.option("--expect", metavar="PLAN", default="", help="Refuse if the plan is not this one (of the dry run).")
+@click.option("--limit", type=click.IntRange(min=0), metavar="N", help="Post at most N orders now.")
+@click.option("--only", multiple=True, metavar="ORDER", help="Post only this order; may be repeated.")
+@click.option("--canary", type=click.IntRange(min=1), metavar="N", help="Post N orders and read them back first.")
+@click.option("--retry-rejected", is_flag=True, help="Send rejected orders again although nothing changed.")
+@click.option("--repost-undone", is_flag=True, help="Post undone orders again, as a new generation.")
+@click.option("--no-wait", is_flag=True, help="Do not wait for unclear answers to settle; the next run does.")
+@click.option("--take-over", metavar="HOST", default="", help="Take the lock of a run that died on that host.")
+@click.pass_obj
+def command(
+    console: Console,
+    exports: tuple[Path, ...],
+    report: Path | None,
+    start: datetime | None,
+    end: datetime | None,
+    expect: str,
+    limit: int | None,
+    only: tuple[str, ...],
+    canary: int | None,
+    retry_rejected: bool,
+    repost_undone: bool,
+    no_wait: bool,
+    take_over: str,
+) -> int:
+    """Post what is not posted yet: each order once, whatever fails, whenever.
+
+    Stop it with Ctrl-C and start it again at any time. Outside this machine it needs --expect with the
+    plan id of the reviewed dry run, or a typed confirmation.
+    """
+    from etl.pipeline.planning import Span
+    from etl.pipeline.prepare import Export
+    from etl.pipeline.run import RunOptions, run
+    from etl.settings import connection, environment
+
+    link = connection(environment())
+    console.start_logging(link)
+    chosen = RunOptions(
+        expect=expect,
+        limit=limit,
+        only=frozenset(_canonical(number) for number in only),
+        canary=canary,
+        retry_rejected=retry_rejected,
+        repost_undone=repost_undone,
+        no_wait=no_wait,
+        take_over=take_over,
+        report=report,
+    )
+    export = Export(exports, Span(options.day(start), options.day(end)))
+    with ExitStack() as stack, console.progress() as progress:
+        done = asyncio.run(
+            run(
+                stack,
+                console.settings,
+                export,
+                link,
+                chosen,
+                confirm=lambda prepared, summary: _confirm(console, prepared, summary),
+                progress=progress,
+            )
+        )
+    show.plan(console, done.document)
+    show.report_paths(console, done.report)
+    if done.stopped:
+        console.text(f"Stopped: {done.stopped}")
+    if done.hint:
+        console.text(f"Next: {done.hint}")
+    elif done.exit_code is ExitCode.INTERRUPTED:
+        console.text("Next: run the same command again; it goes on where it stopped.")
+    elif done.exit_code is ExitCode.ATTENTION:
+        console.text("Next: look at the problems above; `centra-mews status` shows the ledger at any time.")
+    elif done.exit_code is ExitCode.DONE:
+        console.text("Next: centra-mews reconcile --report DIR")
+    console.result(done.document)
+    return int(done.exit_code)
+
+
+def _canonical(number: str) -> str:
+    text = number.strip().removesuffix(".0")
+    return text.lstrip("0") or text
+
+
+def _confirm(console: Console, prepared: Prepared, summary: Summary) -> bool:
+    name = prepared.reference.enterprise_name
+    document = summary.document("run")
+    console.text(f"This posts to {name} at {prepared.reference.platform}:")
+    show.states(console, document)
+    show.totals(console, document["totals"])
+    for row in summary.balances()[:5]:
+        console.text(f"  open balance left on {row['account_id']}: {row['balance']} {row['currency']}")
+    if not sys.stdin.isatty():
+        return False
+    return bool(click.prompt(f"Type the enterprise's name ({name}) to post", default="", err=True) == name)

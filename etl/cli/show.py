@@ -1,0 +1,102 @@
+"""How plans and runs are shown to a person: short tables and the next command."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from etl.cli.console import Console
+
+PROBLEMS_SHOWN = 12
+
+
+def plan(console: Console, document: dict[str, Any]) -> None:
+    """Enterprise, feasibility, counts, money and problems of a plan or run."""
+    enterprise, feasible = document["enterprise"], document["feasibility"]
+    console.text(
+        f"{enterprise['name']} ({enterprise['pricing']} pricing, {enterprise['timezone']}) at {enterprise['platform']}"
+    )
+    if feasible["older_than_the_editable_window"]:
+        console.text(
+            f"{feasible['at_their_own_date']} orders can be booked at their own date, "
+            f"{feasible['older_than_the_editable_window']} can't: Mews takes consumption from "
+            f"{feasible['bookable_from_utc']} on."
+        )
+    else:
+        console.text(f"All {feasible['at_their_own_date']} orders can be booked at their own date.")
+    if document["footing"]["without_tax_orders"]:
+        console.text(f"orderTotal of orders without tax foots {document['footing']['without_tax_orders']}.")
+    for text in document["mapping_notices"]:
+        console.text(f"Mapping: {text}")
+    states(console, document)
+    totals(console, document["totals"])
+    problems(console, document["problems"])
+    _unproved(console, document["unproved"])
+
+
+def states(console: Console, document: dict[str, Any]) -> None:
+    """Orders by state."""
+    orders = document["orders"]
+    rows = [(name.replace("_", " "), f"{count:,}") for name, count in orders.items() if count]
+    if document["lines"]["unassigned"]:
+        rows.append(("rows without order number", f"{document['lines']['unassigned']:,}"))
+    console.table("Orders", ["state", "orders"], rows, right=[1])
+
+
+def totals(console: Console, rows: Sequence[dict[str, str]]) -> None:
+    """Money by currency and basis."""
+    names = ["source", "planned", "rounding", "blocked", "skipped", "changed", "posted"]
+    console.table(
+        "Totals",
+        ["currency", "basis", *names],
+        [[row["currency"] or "(none)", row["basis"], *(row[name] for name in names)] for row in rows],
+        right=range(2, 9),
+    )
+
+
+def problems(console: Console, rows: Sequence[dict[str, Any]]) -> None:
+    """What blocks and what is only told, most frequent first."""
+    shown = rows[:PROBLEMS_SHOWN]
+    console.table(
+        "Problems and notices",
+        ["", "code", "orders", "examples", "what to do"],
+        [
+            (
+                "!" if row["severity"] == "error" else "",
+                row["code"],
+                f"{row['orders']:,}",
+                ", ".join(row["examples"][:3]),
+                row["hint"],
+            )
+            for row in shown
+        ],
+        right=[2],
+    )
+    if len(rows) > len(shown):
+        console.text(f"{len(rows) - len(shown)} more codes are in the report (--report DIR).")
+
+
+def report_paths(console: Console, paths: Sequence[Path]) -> None:
+    """Where the report is."""
+    page = next((path for path in paths if path.name == "report.html"), None)
+    if page:
+        console.text(f"Report: {page} (and {len(paths) - 1} more files beside it)")
+    elif paths:
+        console.text(f"Report: {paths[0].parent}")
+
+
+def _unproved(console: Console, rows: Sequence[dict[str, Any]]) -> None:
+    console.table(
+        "Only Mews can tell (not provable beforehand)",
+        ["what", "orders", "amounts"],
+        [
+            (
+                row["what"],
+                f"{row['orders']:,}",
+                ", ".join(f"{amount} {code}" for code, amount in row["amounts"].items()),
+            )
+            for row in rows
+        ],
+        right=[1],
+    )

@@ -1,0 +1,38 @@
+"""centra-mews status."""
+
+from __future__ import annotations
+
+import click
+
+from etl.cli.console import Console
+
+
+@click.command("status")
+@click.pass_obj
+def command(console: Console) -> int:
+    """Show what the ledger holds: orders by state, rate, time left, last errors. No network."""
+    from etl.pipeline.status import status
+
+    document = status(console.settings.ledger)
+    console.table(
+        f"Ledger {console.settings.ledger}",
+        ["state", "orders"],
+        [(state.replace("_", " "), f"{count:,}") for state, count in document["orders"].items()],
+        right=[1],
+    )
+    run = document["run"]
+    if run:
+        console.text(f"Last run {run['run_id']}: {run['state']}, started {run['started']}.")
+    if document["rate_per_second"]:
+        left = document["seconds_left"]
+        console.text(
+            f"{document['rate_per_second']} orders/s over the last minute"
+            + (f", about {left} s left for what is ready." if left is not None else ".")
+        )
+    console.table(
+        "Last errors", ["order", "state", "code", "message"], [tuple(row.values()) for row in document["last_errors"]]
+    )
+    if not document["orders"]:
+        console.text("The ledger is empty. Next: centra-mews dry-run EXPORT...")
+    console.result(document)
+    return 0

@@ -1,0 +1,90 @@
+"""The job of `dry-run`: the whole plan without one mutating call, and its report."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from etl.errors import ExitCode
+from etl.load.ledger import Ledger
+from etl.mews.http import check_address
+from etl.pipeline.connect import connect
+from etl.pipeline.facts import facts_document
+from etl.pipeline.planning import Progress
+from etl.pipeline.prepare import (
+    Export,
+    Prepared,
+    check_store,
+    keep_reference,
+    ledger_file,
+    open_batch,
+    plan_export,
+    read_mapping_of,
+    reference_offline,
+    reference_online,
+    statuses,
+)
+from etl.pipeline.reporting import report_on
+from etl.report.summary import Summary
+from etl.settings import Connection, Settings
+
+
+@dataclass(frozen=True, slots=True)
+class DryRun:
+    """What a dry run found."""
+
+    document: dict[str, Any]
+    summary: Summary
+    prepared: Prepared
+    exit_code: ExitCode
+    report: list[Path]
+
+
+async def dry_run(
+    stack: ExitStack,
+    settings: Settings,
+    export: Export,
+    connection: Connection | None,
+    *,
+    report: Path | None,
+    progress: Progress,
+) -> DryRun:
+    """Plans the export; `connection` None works offline with the reference data stored last.
+
+    Effects: reads Mews (never writes there), stores the reference data in the ledger, writes the report.
+    """
+    mapping = read_mapping_of(settings)
+    batch, facts = stack.enter_context(open_batch(export, mapping, progress))
+    ledger = stack.enter_context(Ledger.open(settings.ledger, create=connection is not None))
+    if connection is None:
+        reference = reference_offline(ledger)
+        check_store(ledger, mapping)
+    else:
+        check_address(connection.address)
+        async with connect(
+            connection,
+            mapping.settings.mews,
+            enterprise_id=mapping.settings.target.enterprise_id,
+            ledger_file=ledger_file(settings.ledger),
+            writes=False,
+        ) as link:
+            reference = await reference_online(link, mapping, batch, export.span)
+        keep_reference(ledger, mapping, reference)
+    prepared = plan_export(stack, batch, facts, mapping, reference, span=export.span, progress=progress)
+    return finish(prepared, ledger, report, "dry-run")
+
+
+def finish(prepared: Prepared, ledger: Ledger, report: Path | None, command: str) -> DryRun:
+    """The dry run's document and report."""
+    summary, paths, document = report_on(
+        prepared,
+        statuses(prepared, ledger),
+        report,
+        command=command,
+        run_id="",
+        exit_code=None,
+        more=facts_document(prepared),
+    )
+    return DryRun(document, summary, prepared, summary.exit_code, paths)

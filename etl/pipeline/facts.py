@@ -1,0 +1,37 @@
+"""Facts of a plan as data for `--json`, reports and the terminal. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from etl.pipeline.prepare import Prepared
+
+PAYMENT_NOTE = "Mews books external payments when they are posted, whatever the date of the order."
+
+
+def facts_document(prepared: Prepared) -> dict[str, Any]:
+    """Feasibility, footing and sources: what is told before anything is sent."""
+    plan, reference = prepared.plan, prepared.reference
+    return {
+        "enterprise": {
+            "id": reference.enterprise_id,
+            "name": reference.enterprise_name,
+            "platform": reference.platform,
+            "pricing": reference.pricing.value,
+            "timezone": reference.timezone,
+            "now_utc": reference.now.isoformat(),
+        },
+        "store": prepared.mapping.settings.source.store,
+        "feasibility": {
+            "at_their_own_date": plan.inside_window,
+            "older_than_the_editable_window": plan.outside_window,
+            "bookable_from_utc": plan.earliest.isoformat() if plan.earliest else None,
+        },
+        "footing": {"without_tax_orders": plan.footing.value if plan.footing else None, "votes": plan.footing_votes},
+        "mapping": prepared.mapping.digest,
+        "mapping_notices": list(prepared.mapping.notices),
+        "sources": [
+            {"file": file.path.name, "sha256": file.sha256, "format": file.format, "rows": file.rows}
+            for file in prepared.facts.files
+        ],
+    }

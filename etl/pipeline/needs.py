@@ -1,0 +1,35 @@
+"""What the mapping names in Mews, so that one reading of reference data answers every rule. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from etl.mews.reference_data import Needs
+from etl.model.mapping import Mapping
+
+
+def needs_of(mapping: Mapping, emails: Iterable[str] = ()) -> Needs:
+    """Ids and `eid:` values of the mapping, and the e-mail addresses to look up."""
+    settings = mapping.settings
+    categories = [
+        settings.products.accounting_category,
+        settings.shipping.accounting_category,
+        settings.vouchers.accounting_category,
+        settings.payments.accounting_category,
+        *(rule.target for rule in mapping.categories),
+        *(rule.accounting_category for rule in mapping.vouchers),
+        *(rule.accounting_category for rule in mapping.payments),
+    ]
+    return Needs(
+        service=settings.target.service,
+        products=_present(mapping.products.values()),
+        accounts=_present([*mapping.accounts.values(), settings.accounts.fallback]),
+        categories=_present(categories),
+        segments=_present(mapping.segments.values()),
+        bills=_present(mapping.bills.values()),
+        emails=frozenset(emails),
+    )
+
+
+def _present(values: Iterable[str | None]) -> frozenset[str]:
+    return frozenset(value for value in values if value)

@@ -1,0 +1,303 @@
+"""The job of `preflight`: mapping and account against the live enterprise, before anything is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, time, timedelta
+from enum import StrEnum
+from typing import Any
+
+from etl.errors import ExitCode
+from etl.load.ledger import Ledger
+from etl.model.mapping import Mapping, RateKind, TaxRule
+from etl.model.reference import Pricing, Reference
+from etl.pipeline.connect import connect
+from etl.pipeline.dry_run import finish
+from etl.pipeline.planning import Progress, Span, earliest_consumption
+from etl.pipeline.prepare import (
+    Export,
+    keep_reference,
+    ledger_file,
+    open_batch,
+    plan_export,
+    read_mapping_of,
+    reference_online,
+)
+from etl.settings import Connection, Settings
+from etl.transform.accounts import REFUSED_CLASSIFICATION
+from etl.transform.arithmetic import Arithmetic
+from etl.transform.consumption import zone
+
+CLOCK_TOLERANCE = timedelta(seconds=60)
+
+
+class Result(StrEnum):
+    """How a check came out; `unproved` is what Mews does not reveal beforehand."""
+
+    OK = "ok"
+    WARNING = "warning"
+    ERROR = "error"
+    UNPROVED = "unproved"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check. `next` says what to do unless it is ok."""
+
+    check: str
+    result: Result
+    detail: str
+    next: str = ""
+
+
+async def preflight(
+    stack: ExitStack, settings: Settings, export: Export, connection: Connection, progress: Progress
+) -> dict[str, Any]:
+    """The `preflight --json` document. Effects: reads Mews, stores the reference data in the ledger.
+
+    Raises MappingError, LedgerError or MewsError where nothing further can be checked.
+    """
+    mapping = read_mapping_of(settings)
+    batch = stack.enter_context(open_batch(export, mapping, progress)) if export.paths else None
+    ledger = stack.enter_context(Ledger.open(settings.ledger))
+    async with connect(
+        connection,
+        mapping.settings.mews,
+        enterprise_id=mapping.settings.target.enterprise_id,
+        ledger_file=ledger_file(settings.ledger),
+        writes=False,
+    ) as link:
+        reference = await reference_online(link, mapping, batch[0] if batch else None, export.span)
+    keep_reference(ledger, mapping, reference)
+    checks = list(run_checks(mapping, reference, datetime.now(UTC)))
+    document: dict[str, Any] = {"command": "preflight", "checks": [asdict(check) for check in checks]}
+    code = ExitCode.USAGE if any(check.result is Result.ERROR for check in checks) else ExitCode.DONE
+    if batch:
+        prepared = plan_export(
+            stack, *batch, mapping, reference, span=Span(export.span.start, export.span.end), progress=progress
+        )
+        planned = finish(prepared, ledger, None, "preflight")
+        document = {**planned.document, **document}
+        code = code or planned.exit_code
+    document["exit_code"] = int(code)
+    return document
+
+
+def run_checks(mapping: Mapping, reference: Reference, machine_now: datetime) -> Iterator[Check]:
+    """Every check of the mapping against the enterprise, in the order in which a person would look. Pure."""
+    yield Check(
+        "enterprise",
+        Result.OK,
+        f"{reference.enterprise_name}, {reference.pricing.value} pricing, {reference.timezone}, "
+        f"tax environment {reference.tax_environment or '(none)'}",
+    )
+    yield _clock(reference, machine_now)
+    service = reference.service
+    yield Check("service", Result.OK, f"{service.name} is active and takes orders")
+    yield from _products(mapping, reference)
+    yield from _named(mapping, reference)
+    yield from _accounts(mapping, reference)
+    yield from _taxes(mapping, reference)
+    yield _currencies(mapping, reference)
+    yield from _payments(mapping, reference)
+    yield _window(mapping, reference)
+    yield from _unproved(mapping)
+    for text in mapping.notices:
+        yield Check("mapping", Result.WARNING, text, "Look at the rows named.")
+
+
+def _clock(reference: Reference, machine_now: datetime) -> Check:
+    offset = machine_now - reference.now
+    detail = f"Mews says {reference.now:%Y-%m-%d %H:%M:%S} UTC; everything is compared with that clock"
+    if abs(offset) > CLOCK_TOLERANCE:
+        return Check(
+            "clock",
+            Result.WARNING,
+            f"{detail}. This machine is {offset} off.",
+            "Nothing; correct the machine's clock if you can.",
+        )
+    return Check("clock", Result.OK, detail)
+
+
+def _products(mapping: Mapping, reference: Reference) -> Iterator[Check]:
+    wanted = sorted({target for target in mapping.products.values() if target})
+    undecided = sum(target is None for target in mapping.products.values())
+    faults = []
+    for target in wanted:
+        product = reference.products.get(
+            reference.eids.get(f"product:{target.removeprefix('eid:')}", "") if target.startswith("eid:") else target
+        )
+        if product is None:
+            faults.append(f"{target} does not exist on service {reference.service.name}")
+        elif not product.is_active:
+            faults.append(f"{target} ({product.name}) is not active")
+    yield _found("products", len(wanted), faults, "Correct products.csv, or activate the product in Mews.")
+    if undecided:
+        yield Check(
+            "products",
+            Result.WARNING,
+            f"{undecided} rows of products.csv are undecided",
+            "Fill in product, or remove the rows.",
+        )
+
+
+def _named(mapping: Mapping, reference: Reference) -> Iterator[Check]:
+    from etl.pipeline.needs import needs_of
+
+    needs = needs_of(mapping)
+    for what, wanted, known, file in (
+        ("accounting categories", needs.categories, reference.categories, "migration.toml and categories.csv"),
+        ("business segments", needs.segments, reference.segments, "segments.csv"),
+    ):
+        faults = [
+            f"{name} {'is not active' if found else 'does not exist'}"
+            for name in sorted(wanted)
+            if (found := known.get(reference.eids.get(f"category:{name.removeprefix('eid:')}", name))) is None
+            or not found.is_active
+        ]
+        yield _found(what, len(wanted), faults, f"Correct {file}.")
+    faults = [
+        f"bill {bill} is not open"
+        for bill in sorted(needs.bills)
+        if bill not in reference.bills or not reference.bills[bill].is_open
+    ]
+    yield _found("bills", len(needs.bills), faults, "Correct bills.csv.")
+
+
+def _accounts(mapping: Mapping, reference: Reference) -> Iterator[Check]:
+    wanted = sorted({target for target in (*mapping.accounts.values(), mapping.settings.accounts.fallback) if target})
+    faults = []
+    for target in wanted:
+        account = reference.accounts.get(
+            reference.eids.get(f"account:{target.removeprefix('eid:')}", "") if target.startswith("eid:") else target
+        )
+        if account is None:
+            faults.append(f"{target} does not exist")
+        elif not account.is_active or account.merged_into:
+            faults.append(f"{target} is deleted or merged")
+        elif REFUSED_CLASSIFICATION in account.classifications:
+            faults.append(f"{target} is on the cash list")
+    yield _found("accounts", len(wanted), faults, "Correct accounts.csv and accounts.fallback.")
+    if not mapping.settings.accounts.fallback:
+        yield Check(
+            "fallback account",
+            Result.WARNING,
+            "there is none: orders without a row are blocked",
+            "Set accounts.fallback to a paymaster account if that is not meant.",
+        )
+
+
+def _taxes(mapping: Mapping, reference: Reference) -> Iterator[Check]:
+    arithmetic = Arithmetic(reference)
+    faults, undecided = [], 0
+    for rule in mapping.taxes:
+        if rule.tax_codes is None:
+            undecided += 1
+            continue
+        faults += _tax_faults(rule, reference, arithmetic)
+    yield _found("tax codes", sum(rule.tax_codes is not None for rule in mapping.taxes), faults, "Correct taxes.csv.")
+    if undecided:
+        yield Check(
+            "tax codes",
+            Result.WARNING,
+            f"{undecided} rows of taxes.csv are undecided",
+            "Fill in tax_codes, or write exempt.",
+        )
+
+
+def _tax_faults(rule: TaxRule, reference: Reference, arithmetic: Arithmetic) -> list[str]:
+    codes = rule.tax_codes or ()
+    unknown = [code for code in codes if code not in reference.tax_rates]
+    if unknown:
+        return [f"{rule.place}: {' '.join(unknown)} is not in the tax environment"]
+    faults = []
+    if reference.pricing is Pricing.GROSS and len(codes) > 1:
+        faults.append(f"{rule.place}: a gross enterprise takes one code an item")
+    combined = arithmetic.combined_rate(codes) * 100
+    if rule.rate is RateKind.PERCENT and combined != rule.percent and not rule.accept_rate_difference:
+        faults.append(
+            f"{rule.place}: {' '.join(codes) or 'exempt'} is {combined.normalize():f} %, the row says {rule.percent} %"
+        )
+    # Days of the row on which Mews would refuse the code: its first day, if it has one.
+    if rule.valid_from is not None:
+        start = datetime.combine(rule.valid_from, time(12), zone(reference.timezone)).astimezone(UTC)
+        faults += [
+            f"{rule.place}: Mews does not accept {code} on {rule.valid_from}"
+            for code in codes
+            if not reference.tax_rates[code].is_valid(start)
+        ]
+    return faults
+
+
+def _currencies(mapping: Mapping, reference: Reference) -> Check:
+    enabled = sorted(code for code, currency in reference.currencies.items() if currency.is_enabled)
+    default = mapping.settings.source.default_currency
+    if default and default not in enabled:
+        return Check(
+            "currencies",
+            Result.ERROR,
+            f"{default} is not enabled; Mews takes {', '.join(enabled)}",
+            "Enable it in Mews, or correct source.default_currency.",
+        )
+    return Check("currencies", Result.OK, f"enabled: {', '.join(enabled)}")
+
+
+def _payments(mapping: Mapping, reference: Reference) -> Iterator[Check]:
+    settings = mapping.settings
+    wanted = {rule.type for rule in mapping.payments if rule.type}
+    if settings.payments.post:
+        wanted.add(settings.payments.type)
+    if settings.vouchers.policy == "payment" or any(rule.policy == "payment" for rule in mapping.vouchers):
+        wanted.add("GiftCard")
+    faults = [f"{kind} is not enabled" for kind in sorted(wanted) if kind not in reference.payment_types]
+    yield _found("payment types", len(wanted), faults, "Enable the type in Mews, or map it to another.")
+    if wanted:
+        yield Check(
+            "payments", Result.WARNING, "Mews books external payments when they are posted, whatever the order's date"
+        )
+
+
+def _window(mapping: Mapping, reference: Reference) -> Check:
+    start = earliest_consumption(mapping, reference)(reference.now)
+    return Check(
+        "editable window",
+        Result.OK,
+        f"consumption from {start:%Y-%m-%d %H:%M} UTC on (accounting {reference.accounting_interval}, "
+        f"operational {reference.operational_interval}; {mapping.settings.target.editable_window} is assumed to bind)",
+    )
+
+
+def _unproved(mapping: Mapping) -> Iterator[Check]:
+    target = mapping.settings.target
+    if target.rebates == "allow":
+        yield Check(
+            "rebates",
+            Result.UNPROVED,
+            "Mews does not tell whether the integration may post negative amounts",
+            "Ask Mews, or post one return first (--only).",
+        )
+    else:
+        yield Check("rebates", Result.OK, 'target.rebates is "block": orders with negative amounts stay here')
+    if mapping.reservations:
+        yield Check(
+            "reservations",
+            Result.UNPROVED,
+            f"{len(mapping.reservations)} reservations can't be looked up",
+            "Post one such order first (--only).",
+        )
+    yield Check(
+        "linked reservation",
+        Result.UNPROVED,
+        "Mews may link an order to a reservation of the account by itself; the first order is read back to see",
+    )
+    grouping = "switched off" if target.disable_item_grouping else "left on: Mews may merge items"
+    yield Check("item grouping", Result.OK if target.disable_item_grouping else Result.WARNING, grouping)
+
+
+def _found(what: str, count: int, faults: list[str], next_step: str) -> Check:
+    if faults:
+        shown = "; ".join(faults[:10]) + (f"; and {len(faults) - 10} more" if len(faults) > 10 else "")
+        return Check(what, Result.ERROR, shown, next_step)
+    return Check(what, Result.OK, f"{count} named, all usable" if count else "none named")

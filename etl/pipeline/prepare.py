@@ -1,0 +1,185 @@
+"""What dry-run and run have in common up to the first mutating call: mapping, batch, reference data, plan.
+
+Opening files and asking Mews happens here; deciding happens in `planning` and `transform`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from collections.abc import Mapping as MappingType
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from etl.errors import MappingError, UsageError
+from etl.extract.identify import open_export
+from etl.load.ledger import Ledger
+from etl.load.records import Home, LedgerOrder
+from etl.mapping.folder import read_mapping
+from etl.mews.reference_data import read_reference
+from etl.model.mapping import Mapping
+from etl.model.plan import PlannedOrder
+from etl.model.reference import Reference, dump_reference, load_reference
+from etl.model.status import OrderStatus
+from etl.pipeline.classify import status_of
+from etl.pipeline.connect import Link
+from etl.pipeline.needs import needs_of
+from etl.pipeline.plan_store import PlanStore
+from etl.pipeline.planning import PlanFacts, Progress, Span, make_context, plan_batch
+from etl.report.summary import Summary
+from etl.settings import Settings
+from etl.staging.batch import Batch
+from etl.staging.facts import BatchFacts
+from etl.staging.fields import Vocabulary
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """An export that is read and planned, ready to be reported or posted."""
+
+    mapping: Mapping
+    reference: Reference
+    batch: Batch
+    facts: BatchFacts
+    store: PlanStore
+    plan: PlanFacts
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """The export files of a command, and the local dates it is narrowed to."""
+
+    paths: Sequence[Path]
+    span: Span = Span()
+
+
+def ledger_file(url_or_path: str) -> Path | None:
+    """The file of a SQLite ledger, or None for another database."""
+    if "://" not in url_or_path:
+        return Path(url_or_path)
+    if url_or_path.startswith("sqlite:///"):
+        return Path(url_or_path.removeprefix("sqlite:///"))
+    return None
+
+
+def home_of(mapping: Mapping, reference: Reference) -> Home:
+    """The one place that the ledger belongs to."""
+    return Home(reference.platform, reference.enterprise_id, reference.service.id, mapping.settings.source.store)
+
+
+@contextmanager
+def open_batch(export: Export, mapping: Mapping | None, progress: Progress) -> Iterator[tuple[Batch, BatchFacts]]:
+    """The staged batch of the export. Raises InputError for a file that can't be read at all."""
+    columns: MappingType[str, str] = mapping.columns if mapping else {}
+    with Batch(export.paths, open_export=open_export, columns=columns, progress=progress) as batch:
+        yield batch, batch.load()
+
+
+async def reference_online(link: Link, mapping: Mapping, batch: Batch | None, span: Span) -> Reference:
+    """The reference data that the mapping (and, with e-mail look-up, the batch) needs."""
+    emails: set[str] = set()
+    if batch is not None and mapping.settings.accounts.lookup_email:
+        emails = {order.email for order in batch.orders(start=span.start, end=span.end) if order.email}
+    return await read_reference(link.reader, needs_of(mapping, emails), platform=link.platform)
+
+
+def reference_offline(ledger: Ledger) -> Reference:
+    """The reference data that was stored last, its clock moved on. Raises UsageError where there is none."""
+    text, saved = ledger.load_reference(), ledger.reference_saved_at()
+    if text is None or saved is None:
+        raise UsageError(
+            "This ledger holds no reference data of Mews yet.",
+            code="reference.missing",
+            hint="Run `centra-mews preflight` once with a connection, then --offline works.",
+        )
+    reference = load_reference(text)
+    return replace(reference, now=reference.now + (datetime.now(UTC) - saved))
+
+
+def check_store(ledger: Ledger, mapping: Mapping) -> None:
+    """Raises LedgerError where the ledger belongs to another store; for work without a connection."""
+    home = ledger.home()
+    if home is not None:
+        ledger.bind(replace(home, store=mapping.settings.source.store))
+
+
+@contextmanager
+def locked(ledger: Ledger, purpose: str, *, take_over: str = "") -> Iterator[int]:
+    """Makes this process the ledger's one writer; gives how many requests a dead predecessor left in flight.
+
+    Raises LedgerError naming the holder.
+    """
+    orphans = ledger.take_lock(purpose, take_over=take_over)
+    try:
+        yield orphans
+    finally:
+        ledger.release_lock()
+
+
+def keep_reference(ledger: Ledger, mapping: Mapping, reference: Reference) -> None:
+    """Binds the ledger to its home and stores the reference data.
+
+    Raises LedgerError for a foreign ledger, MappingError where the service takes no orders.
+    """
+    service = reference.service
+    if not service.is_active or not service.is_orderable:
+        raise MappingError(
+            f"Service {service.name} is {'not active' if service.is_orderable else 'bookable, not additional'}: "
+            "Mews takes no orders for it.",
+            code="service.not_orderable",
+            place="migration.toml, target.service",
+            hint="Name an active additional service in target.service.",
+        )
+    ledger.bind(home_of(mapping, reference))
+    ledger.save_reference(dump_reference(reference))
+
+
+def plan_export(
+    stack: ExitStack,
+    batch: Batch,
+    facts: BatchFacts,
+    mapping: Mapping,
+    reference: Reference,
+    *,
+    span: Span,
+    progress: Progress,
+) -> Prepared:
+    """Plans the whole batch; the store lives as long as `stack`."""
+    ctx = make_context(mapping, reference, now=reference.now, orders=facts.orders + facts.nested_returns)
+    store = stack.enter_context(PlanStore())
+    has_tax_modes = any(file.vocabulary is Vocabulary.GET_ORDERS for file in facts.files)
+    plan = plan_batch(batch, ctx, store, span=span, has_tax_modes=has_tax_modes, progress=progress)
+    return Prepared(mapping, reference, batch, facts, store, plan)
+
+
+def statuses(prepared: Prepared, ledger: Ledger | None, *, run_id: str = "") -> Iterator[OrderStatus]:
+    """Every planned order by number, as it is to be reported."""
+    store = prepared.mapping.settings.source.store
+    for chunk in prepared.store.batches():
+        held = _held(ledger, chunk)
+        for order in chunk:
+            yield status_of(order, held.get(order.number), store, run_id=run_id)
+
+
+def summarise(prepared: Prepared, orders: Iterator[OrderStatus], *sinks: Any) -> Summary:
+    """Counts and sums of the statuses, handed on to `sinks` one by one; checked before anybody sees them."""
+    summary = Summary()
+    summary.precisions = {code: currency.precision for code, currency in prepared.reference.currencies.items()}
+    for order in orders:
+        summary.add(order)
+        for sink in sinks:
+            sink.add(order)
+    summary.add_unassigned(prepared.facts.unassigned, prepared.facts.unassigned_count)
+    summary.check(prepared.store.count)
+    return summary
+
+
+def _held(ledger: Ledger | None, chunk: Sequence[PlannedOrder]) -> dict[str, LedgerOrder]:
+    return ledger.lookup([order.number for order in chunk]) if ledger else {}
+
+
+def read_mapping_of(settings: Settings) -> Mapping:
+    """The mapping folder of the command, whole and checked."""
+    return read_mapping(settings.mappings)

@@ -1,0 +1,93 @@
+"""Statuses to summary and report: counted once, checked, then written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from etl.errors import ExitCode
+from etl.model.status import OrderStatus
+from etl.pipeline.prepare import Prepared, summarise
+from etl.report.summary import Summary
+
+
+class Reasons:
+    """Gathers, for attention.csv, which orders need attention and why."""
+
+    def __init__(self) -> None:
+        self.by_order: dict[str, str] = {}
+
+    def add(self, order: OrderStatus) -> None:
+        """Keeps the reason of an order that needs attention."""
+        if order.state.needs_attention:
+            codes = [problem.code for problem in order.problems if problem.is_error]
+            self.by_order[order.number] = " ".join(dict.fromkeys(codes)) or order.state.value
+
+
+def report_on(
+    prepared: Prepared,
+    orders: Iterator[OrderStatus],
+    folder: Path | None,
+    *,
+    command: str,
+    run_id: str,
+    exit_code: ExitCode | None,
+    more: dict[str, Any],
+) -> tuple[Summary, list[Path], dict[str, Any]]:
+    """Summary, written files and `--json` document. `exit_code` None: as the orders say."""
+    writer, reasons = None, Reasons()
+    if folder is not None:
+        from etl.report.writer import ReportWriter
+
+        precisions = {code: currency.precision for code, currency in prepared.reference.currencies.items()}
+        writer = ReportWriter(folder, currency_precisions=precisions)
+    try:
+        summary = summarise(prepared, orders, *([writer, reasons] if writer else []))
+    except BaseException:
+        if writer:
+            writer.abort()
+        raise
+    document = summary.document(
+        command,
+        plan=prepared.plan.plan,
+        run_id=run_id,
+        exit_code=int(summary.exit_code if exit_code is None else exit_code),
+        **more,
+    )
+    document["balances"] = summary.balances()[:1000]
+    paths = _write(writer, reasons, folder, prepared, summary, document) if writer and folder else []
+    return summary, paths, document
+
+
+def _write(
+    writer: Any, reasons: Reasons, folder: Path, prepared: Prepared, summary: Summary, document: dict[str, Any]
+) -> list[Path]:
+    from etl.pipeline.facts import PAYMENT_NOTE
+    from etl.report.attention import write_attention
+    from etl.report.writer import ReportFacts
+
+    for problem in prepared.facts.unassigned:
+        writer.add_unassigned(problem)
+    facts = ReportFacts(
+        command=document["command"],
+        plan=document["plan"],
+        run_id=document["run_id"],
+        exit_code=document["exit_code"],
+        generated=datetime.now(UTC),
+        enterprise_name=prepared.reference.enterprise_name,
+        platform=prepared.reference.platform,
+        store=document["store"],
+        files=document["sources"],
+        mapping_digest=prepared.mapping.digest,
+        feasibility=document["feasibility"],
+        footing=document["footing"],
+        balances=summary.balances(),
+        notes=[PAYMENT_NOTE] if prepared.mapping.settings.payments.post else [],
+        sections=[],
+    )
+    paths: list[Path] = list(writer.close(document, facts))
+    if reasons.by_order:
+        paths += write_attention(folder, prepared.batch.raw_rows(reasons.by_order), reasons.by_order)
+    return paths

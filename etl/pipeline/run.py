@@ -1,0 +1,244 @@
+"""The job of `run`: plan, check, confirm, post what is not posted yet, account for every order."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from etl.errors import EtlError, ExitCode, PlanError, UsageError
+from etl.load.ledger import Ledger
+from etl.load.poster import LoadResult, Poster, StopFlag
+from etl.load.records import RunRecord
+from etl.model.plan import Basis, PlannedOrder
+from etl.model.reference import Pricing
+from etl.pipeline.connect import Link, connect
+from etl.pipeline.facts import facts_document
+from etl.pipeline.planning import Progress, earliest_consumption
+from etl.pipeline.prepare import (
+    Export,
+    Prepared,
+    keep_reference,
+    ledger_file,
+    locked,
+    open_batch,
+    plan_export,
+    read_mapping_of,
+    reference_online,
+    statuses,
+    summarise,
+)
+from etl.pipeline.reporting import report_on
+from etl.report.summary import Summary
+from etl.settings import Connection, Settings
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What the user asked of a run."""
+
+    expect: str = ""
+    limit: int | None = None
+    only: frozenset[str] = frozenset()
+    canary: int | None = None
+    retry_rejected: bool = False
+    repost_undone: bool = False
+    no_wait: bool = False
+    take_over: str = ""
+    report: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunDone:
+    """What a run did. `stopped` says why it ended early, if it did."""
+
+    document: dict[str, Any]
+    summary: Summary
+    exit_code: ExitCode
+    report: list[Path]
+    stopped: str = ""
+    hint: str = ""
+
+
+Confirm = Callable[[Prepared, Summary], bool]
+"""Shows enterprise, orders, money and open balance, and asks; called outside loopback without --expect."""
+
+
+async def run(
+    stack: ExitStack,
+    settings: Settings,
+    export: Export,
+    connection: Connection,
+    options: RunOptions,
+    *,
+    confirm: Confirm,
+    progress: Progress,
+) -> RunDone:
+    """Posts what is not posted yet. Effects: writes to Mews, the ledger and the report folder.
+
+    Raises PlanError where the plan is not the reviewed one, LedgerError where the ledger is held, foreign
+    or incomplete, MewsError where Mews can't be reached or refuses the credentials.
+    """
+    mapping = read_mapping_of(settings)
+    ledger = stack.enter_context(Ledger.open(settings.ledger))
+    stack.enter_context(locked(ledger, "run", take_over=options.take_over))
+    batch, facts = stack.enter_context(open_batch(export, mapping, progress))
+    async with connect(
+        connection,
+        mapping.settings.mews,
+        enterprise_id=mapping.settings.target.enterprise_id,
+        ledger_file=ledger_file(settings.ledger),
+        writes=True,
+    ) as link:
+        reference = await reference_online(link, mapping, batch, export.span)
+        keep_reference(ledger, mapping, reference)
+        prepared = plan_export(stack, batch, facts, mapping, reference, span=export.span, progress=progress)
+        _check_plan(prepared, ledger, link, options, confirm)
+        return await _post(prepared, ledger, link, options, progress)
+
+
+def _check_plan(prepared: Prepared, ledger: Ledger, link: Link, options: RunOptions, confirm: Confirm) -> None:
+    if options.expect:
+        if options.expect != prepared.plan.plan:
+            raise PlanError(
+                f"The plan is {prepared.plan.plan}, not the reviewed {options.expect}. Nothing was sent.",
+                hint="Run `centra-mews dry-run` again and compare its report with the reviewed one.",
+            )
+        return
+    if link.is_loopback:
+        return
+    if not confirm(prepared, summarise(prepared, statuses(prepared, ledger))):
+        raise PlanError(
+            "The run was not confirmed. Nothing was sent.",
+            code="plan.unconfirmed",
+            hint="Review `centra-mews dry-run --report DIR`, then give its plan id with --expect.",
+        )
+
+
+async def _post(prepared: Prepared, ledger: Ledger, link: Link, options: RunOptions, progress: Progress) -> RunDone:
+    run_id = uuid.uuid4().hex[:12]
+    unknown = sorted(options.only - _numbers(prepared, options.only))
+    if unknown:
+        raise UsageError(f"--only: the export has no order {', '.join(unknown)}.", hint="Check the order numbers.")
+    ledger.save_run(_record(prepared, run_id))
+    ledger.record_plan(run_id, prepared.store.by_number())
+    result, failure = await _load(prepared, ledger, link, options, run_id, progress)
+    code = _exit_code(result, failure)
+    summary, paths, document = report_on(
+        prepared,
+        statuses(prepared, ledger, run_id=run_id),
+        options.report,
+        command="run",
+        run_id=run_id,
+        exit_code=code,
+        more={**facts_document(prepared), "stopped": _reason(result, failure)},
+    )
+    if code is None:
+        code = summary.exit_code
+    ledger.save_run(_record(prepared, run_id, code, document))
+    hint = failure.hint if failure else ""
+    return RunDone(document, summary, code, paths, _reason(result, failure), hint)
+
+
+async def _load(
+    prepared: Prepared, ledger: Ledger, link: Link, options: RunOptions, run_id: str, progress: Progress
+) -> tuple[LoadResult | None, EtlError | None]:
+    settings = prepared.mapping.settings
+    if link.writer is None:
+        raise UsageError("this connection can't write")
+    stop = StopFlag()
+    poster = Poster(
+        ledger=ledger,
+        writer=link.writer,
+        reader=link.reader,
+        limiter=link.limiter,
+        clock=link.clock,
+        sleep=asyncio.sleep,
+        rng=random.Random(),  # noqa: S311 - jitter, no secret
+        identity_store=settings.source.store,
+        service_id=prepared.reference.service.id,
+        settle_seconds=settings.mews.settle_seconds,
+        concurrency=settings.mews.concurrency,
+        run_id=run_id,
+        basis=Basis.GROSS if prepared.reference.pricing is Pricing.GROSS else Basis.NET,
+        stop=stop,
+        progress=progress,
+        window_start=earliest_consumption(prepared.mapping, prepared.reference),
+    )
+    with _signals(stop):
+        try:
+            result = await poster.run(
+                _chosen(prepared, options),
+                limit=options.limit,
+                no_wait=options.no_wait,
+                retry_rejected=options.retry_rejected,
+                repost_undone=options.repost_undone,
+            )
+        except EtlError as error:
+            # What was sent is in the ledger; the report below tells it before the command ends.
+            return None, error
+    return result, None
+
+
+def _chosen(prepared: Prepared, options: RunOptions) -> Iterator[PlannedOrder]:
+    for order in prepared.store.ready():
+        if not options.only or order.number in options.only:
+            yield order
+
+
+def _numbers(prepared: Prepared, wanted: frozenset[str]) -> frozenset[str]:
+    if not wanted:
+        return frozenset()
+    return frozenset(order.number for order in prepared.store.by_number() if order.number in wanted)
+
+
+def _exit_code(result: LoadResult | None, failure: EtlError | None) -> ExitCode | None:
+    if failure is not None:
+        return failure.exit_code
+    return result.exit_code if result is not None else None
+
+
+def _reason(result: LoadResult | None, failure: EtlError | None) -> str:
+    if failure is not None:
+        return failure.message
+    return result.stop_reason if result is not None else ""
+
+
+def _record(
+    prepared: Prepared, run_id: str, code: ExitCode | None = None, document: dict[str, Any] | None = None
+) -> RunRecord:
+    return RunRecord(
+        run_id,
+        "run",
+        prepared.plan.plan,
+        exit_code=None if code is None else int(code),
+        summary=document or {},
+        sources={file.path.name: file.sha256 for file in prepared.facts.files},
+        mapping={"digest": prepared.mapping.digest},
+    )
+
+
+@contextmanager
+def _signals(stop: StopFlag) -> Iterator[None]:
+    """Ctrl-C and SIGTERM: the first stops after what is in flight, the second leaves at once."""
+    loop = asyncio.get_running_loop()
+    task = asyncio.current_task()
+
+    def on_signal() -> None:
+        if stop.is_set and task is not None:
+            task.cancel()
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, on_signal)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
