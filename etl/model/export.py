@@ -1,0 +1,98 @@
+"""An export file as its reader hands it over: where it is, how it is written, and its rows of text.
+
+Cells are text. What a workbook or JSON file says beyond text is kept as one leading control character,
+so that a number cell is never mistaken for text in the file's own style.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+NUMBER = "\x01"
+"""Leads the literal of a number cell: always decimal point, perhaps an exponent or a percent sign."""
+DATE = "\x02"
+"""Leads the ISO text of a workbook's date cell."""
+BROKEN = "\x03"
+"""Leads what stands in a cell that holds no value at all, such as `#N/A` or a nested JSON value."""
+TEXT = "\x04"
+"""Leads a text that itself starts with one of these four characters."""
+MARKS = (NUMBER, DATE, BROKEN, TEXT)
+
+HeaderTest = Callable[[Sequence[str]], bool]
+"""Whether a row of cells is the header of an export: it names an order number."""
+
+
+def text_cell(text: str) -> str:
+    """`text` as a cell; escaped where it would read as a mark."""
+    return TEXT + text if text[:1] in MARKS and text else text
+
+
+def plain(cell: str) -> str:
+    """What a person sees in the cell."""
+    return cell[1:] if cell[:1] in MARKS and cell else cell
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How a text file is written. `newline` is as found, `bom` whether one leads the file."""
+
+    encoding: str = "utf-8"
+    bom: bool = False
+    delimiter: str = ","
+    quote: str = '"'
+    newline: str = "\n"
+
+
+class BadRow(list[str]):
+    """Cells of a row that the file's own syntax does not allow; `message` says why."""
+
+    def __init__(self, cells: Iterable[str], message: str) -> None:
+        super().__init__(cells)
+        self.message = message
+
+
+@dataclass(slots=True)
+class Table:
+    """A flat export. `rows` yields (row as a person counts, cells) once, in file order.
+
+    `header_row` is the row the header stands on; `position` gives the bytes read so far.
+    `sha256` is of the file's bytes.
+    """
+
+    path: Path
+    format: str
+    size: int
+    sha256: str
+    columns: tuple[str, ...]
+    rows: Iterator[tuple[int, list[str]]]
+    sheet: str = ""
+    dialect: Dialect | None = None
+    header_row: int = 1
+    notices: tuple[str, ...] = ()
+    position: Callable[[], int] = field(default=lambda: 0)
+    close: Callable[[], None] = field(default=lambda: None)
+
+
+@dataclass(slots=True)
+class Records:
+    """A JSON export. `records` yields (number of the object, line or None, object or fault text) once.
+
+    Numbers inside the objects are text led by NUMBER, other texts are cells, null is None; a part that
+    can't be read is text led by BROKEN.
+    """
+
+    path: Path
+    format: str
+    size: int
+    sha256: str
+    records: Iterator[tuple[int, dict[str, Any] | str]]
+    dialect: Dialect
+    notices: tuple[str, ...] = ()
+    position: Callable[[], int] = field(default=lambda: 0)
+    close: Callable[[], None] = field(default=lambda: None)
+
+
+Export = Table | Records
