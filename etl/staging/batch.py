@@ -1,0 +1,507 @@
+"""A batch of export files: loaded once, then read back as orders by number, as often as wanted."""
+
+from __future__ import annotations
+
+import marshal
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+from etl.errors import InputError, InternalError
+from etl.model.export import Dialect, Export, HeaderTest, Records, Table, plain
+from etl.model.order import Order, number_key
+from etl.model.place import Place
+from etl.model.problem import Problem
+from etl.staging.build import Builder, Fault, Group, Row
+from etl.staging.draft import Draft
+from etl.staging.facts import BatchFacts, ColumnFacts, FileFacts
+from etl.staging.fields import ATTENTION, NUMERIC, ORDER_NUMBER, Column, Kind, Layout, Names, is_secret
+from etl.staging.objects import Objects, elements
+from etl.staging.overlap import join
+from etl.staging.parse import order_number
+from etl.staging.raw import RawFile, object_text, raw_cells
+from etl.staging.spool import Part, Spool
+from etl.staging.style import Style, Tally
+
+UNASSIGNED_KEPT = 10_000
+_REPORT_EVERY = 20_000
+Progress = Callable[[str, int, int | None], None]
+
+
+class OpenExport(Protocol):
+    """Opens an export file by its bytes; `is_header` tells the row that names an order number."""
+
+    def __call__(self, path: Path, is_header: HeaderTest, /) -> Export:
+        """The opened export. Raises InputError."""
+        ...
+
+
+@dataclass(slots=True)
+class _File:
+    """What is known of a file once it is loaded."""
+
+    export: Export
+    layout: Layout
+    place: Place
+    tally: Tally = field(default_factory=Tally)
+    style: Style = field(default_factory=Style)
+    objects: Objects | None = None
+    rows: int = 0
+    lines: int = 0
+    returns: int = 0
+    notices: list[str] = field(default_factory=list)
+    builder: Builder | None = None
+
+
+class Batch:
+    """The orders of some export files.
+
+    Effects: `load` reads each file and writes a private temporary file that `close` removes.
+    """
+
+    def __init__(
+        self,
+        exports: Sequence[Path],
+        *,
+        open_export: OpenExport,
+        columns: Mapping[str, str] | None = None,
+        columns_place: Place | None = None,
+        spool_dir: Path | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        """Raises MappingError where `columns` names a field that does not exist."""
+        self._paths = list(exports)
+        self._open = open_export
+        self._names = Names(columns, columns_place)
+        self._progress = progress or _silent
+        self._files: list[_File] = []
+        self._copies = 0
+        self._unassigned: list[Problem] = []
+        self._unassigned_count = 0
+        self._facts: BatchFacts | None = None
+        self._spool = Spool(spool_dir)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Removes the temporary file."""
+        self._spool.close()
+
+    def load(self) -> BatchFacts:
+        """Reads all files. Raises InputError where one can't be read or its style can't be decided."""
+        if self._facts is not None:
+            return self._facts
+        if not self._paths:
+            raise InputError("No export file was named.", hint="Name at least one file.")
+        for path in self._paths:
+            export = self._open(path, self._names.is_header)
+            try:
+                self._load(export)
+            finally:
+                export.close()
+        self._progress("sorting", 0, None)
+        orders = self._spool.seal()
+        self._facts = BatchFacts(
+            files=tuple(map(_file_facts, self._files)),
+            orders=orders,
+            lines=sum(file.lines for file in self._files),
+            nested_returns=sum(file.returns for file in self._files),
+            unassigned_count=self._unassigned_count,
+            unassigned=tuple(self._unassigned),
+            notices=self._unused_renames(),
+        )
+        return self._facts
+
+    def orders(self, *, start: date | None = None, end: date | None = None) -> Iterator[Order]:
+        """The orders by number, each nested return directly after its order.
+
+        Shape: `start` and `end` (exclusive) keep orders by the local date of their orderDate; an order
+        without a readable one is kept. May be called again.
+        """
+        self._loaded()
+        if start is None and end is None:
+            for number, parts in self._spool.groups():
+                yield from self._orders(number, parts)
+            return
+        for number, parts in self._spool.groups():
+            for order in self._orders(number, parts):
+                if order.order_date is None or _is_within(order.order_date.wall.date(), start, end):
+                    yield order
+
+    def raw_rows(self, numbers: Collection[str]) -> Iterator[RawFile]:
+        """The user's own rows of the named orders, file by file, as they were; nested returns mean their order.
+
+        Shape: one RawFile per file that has any; its rows must be used up before the next one is asked for.
+        """
+        self._loaded()
+        wanted = {number.partition("-R")[0] for number in numbers}
+        parts = self._spool.some(wanted)
+        for index, group in groupby(parts, key=lambda item: item[1].file):
+            file = self._files[index]
+            export = file.export
+            dialect = export.dialect or Dialect("utf-8", bom=True, newline="\r\n")
+            if isinstance(export, Records):
+                objects = ((number, *_object_text(part)) for number, part in group)
+                yield RawFile(export.path, export.format, dialect, (), iter(()), objects)
+            else:
+                columns = tuple(
+                    header
+                    for header in export.columns
+                    if not is_secret(header) and not header.casefold().startswith(ATTENTION)
+                )
+                rows = (row for number, part in group for row in self._raw(file, columns, number, part))
+                yield RawFile(export.path, export.format, dialect, columns, rows, iter(()))
+
+    def _raw(
+        self, file: _File, columns: tuple[str, ...], number: str, part: Part
+    ) -> Iterator[tuple[str, int, list[str]]]:
+        groups, _ = _rows_of(part)
+        table = file.export
+        if not isinstance(table, Table):
+            raise InternalError("rows of a file that has none")
+        for cells, rows in groups:
+            for row, line in rows:
+                yield number, row, raw_cells(table.columns, columns, file.layout, (cells, line), file.style.numbers)
+
+    def _loaded(self) -> None:
+        if self._facts is None:
+            self.load()
+
+    def _load(self, export: Export) -> None:
+        file = self._load_table(export) if isinstance(export, Table) else self._load_records(export)
+        name = f"{export.path}, sheet {file.place.sheet}" if file.place.sheet else str(export.path)
+        file.style = file.tally.style(name)
+
+    def _load_table(self, table: Table) -> _File:
+        place = Place(str(table.path), table.sheet)
+        file = _File(table, self._names.layout(table.columns, str(place)), place, notices=list(table.notices))
+        self._files.append(file)
+        _TableLoader(self, file, table).run()
+        return file
+
+    def _load_records(self, records: Records) -> _File:
+        place = Place(str(records.path))
+        stream = iter(records.records)
+        first = next(stream, None)
+        sample = first[1] if first is not None and isinstance(first[1], dict) else {}
+        objects = Objects(self._names, self._names.vocabulary(sample))
+        file = _File(records, objects.layout, place, objects=objects, notices=list(records.notices))
+        self._files.append(file)
+        index = len(self._files) - 1
+        row, record = first if first is not None else (0, {})
+        total = 0
+        while first is not None:
+            file.rows += 1
+            if file.rows % _REPORT_EVERY == 0:
+                self._progress(str(records.path), records.position(), records.size)
+            if isinstance(record, str):
+                self.unassigned(file, row, "", "", plain(record))
+            else:
+                total += self._load_object(file, index, row, record)
+            following = next(stream, None)
+            if following is None:
+                break
+            row, record = following
+        self._progress(str(records.path), records.size, records.size)
+        return file
+
+    def _load_object(self, file: _File, index: int, row: int, record: dict[str, Any]) -> int:
+        objects = file.objects
+        if objects is None:
+            raise InternalError("objects without a layout")
+        record = objects.clean(record)
+        flat = objects.flatten(record)
+        number, header, cell = self._number_of(file.layout, flat.order)
+        if number is None:
+            self.unassigned(file, row, header, cell)
+            return 0
+        _tally_columns(file, file.layout.order, flat.order, row)
+        for cells in flat.lines:
+            _tally_columns(file, file.layout.line, cells, row)
+        for _, contents in flat.contents:
+            for cells in contents:
+                _tally_columns(file, file.layout.line, cells, row)
+        _tally_nested(file, flat.nested, row)
+        file.lines += len(flat.lines)
+        file.returns += len(elements(flat.nested.get("returns")))
+        self._copies += 1
+        self._spool.add(number, Part(index, self._copies, marshal.dumps((row, record))))
+        return len(flat.lines)
+
+    @staticmethod
+    def _number_of(layout: Layout, cells: Sequence[str]) -> tuple[str | None, str, str]:
+        for column in layout.order:
+            if column.field == ORDER_NUMBER and column.index < len(cells) and cells[column.index].strip():
+                return order_number(cells[column.index]), column.header, cells[column.index]
+        return None, ORDER_NUMBER, ""
+
+    def unassigned(self, file: _File, row: int, column: str, cell: str, message: str = "") -> None:
+        """Counts a row that belongs to no order, and keeps the first ones."""
+        self._unassigned_count += 1
+        if len(self._unassigned) >= UNASSIGNED_KEPT:
+            return
+        text = message or (
+            f"{plain(cell)[:80]!r} is no order number." if cell.strip() else "The row has no order number."
+        )
+        place = Place(file.place.file, file.place.sheet, row, column)
+        self._unassigned.append(Problem("order.number_missing", "", place, plain(cell)[:300], text))
+
+    def spool(self, number: str, part: Part) -> None:
+        """Stores rows of an order."""
+        self._spool.add(number, part)
+
+    def report(self, table: Table) -> None:
+        """Tells how far a file is read."""
+        self._progress(str(table.path), table.position(), table.size)
+
+    def index_of(self, file: _File) -> int:
+        """The file's number."""
+        return next(index for index, known in enumerate(self._files) if known is file)
+
+    def _orders(self, number: str, parts: list[Part]) -> list[Order]:
+        if len(parts) == 1:
+            return self._draft(number, parts).finish()
+        copies = [list(group) for _, group in groupby(parts, key=itemgetter(0, 1))]
+        drafts = [self._draft(number, copy) for copy in copies]
+        orders = (join(drafts) if len(drafts) > 1 else drafts[0]).finish()
+        return [orders[0], *sorted(orders[1:], key=lambda order: number_key(order.number))]
+
+    def _draft(self, number: str, parts: list[Part]) -> Draft:
+        file = self._files[parts[0].file]
+        builder = file.builder
+        if builder is None:
+            builder = file.builder = Builder(file.layout, file.style, file.place)
+        if file.objects is not None:
+            row, record = _rows_of(parts[0])
+            return builder.object_draft(number, row, file.objects.flatten(record))
+        groups: list[Group] = []
+        faults: list[Fault] = []
+        for part in parts:
+            more, odd = _rows_of(part)
+            groups.extend(more)
+            faults.extend(odd)
+        return builder.table_draft(number, groups, faults)
+
+    def _unused_renames(self) -> tuple[str, ...]:
+        used = {header.casefold() for file in self._files for header in file.layout.renamed}
+        return tuple(
+            f"columns.csv names the header {header!r}, which no file has."
+            for header in self._names.renames
+            if header.casefold() not in used
+        )
+
+
+class _TableLoader:
+    """Takes the rows of one flat file into the spool: one record for rows of an order that stand together."""
+
+    def __init__(self, batch: Batch, file: _File, table: Table) -> None:
+        self._batch, self._file, self._table = batch, file, table
+        self._index = batch.index_of(file)
+        layout = file.layout
+        self._number_at = [column.index for column in layout.order if column.field == ORDER_NUMBER]
+        self._order_at = [column.index for column in layout.order]
+        self._line_at = [column.index for column in (*layout.line, *layout.other)]
+        self._line_width = len(layout.line)
+        self._width = len(table.columns)
+        self._order_style = _styled(layout.order)
+        self._line_style = _styled(layout.line)
+        self._groups: list[Group] = []
+        self._faults: list[Fault] = []
+        self._number = ""
+
+    def run(self) -> None:
+        """Reads all rows. Raises InputError where the file breaks off."""
+        file, width, batch = self._file, self._width, self._batch
+        at, header = self._number_at[0], [column.strip() for column in self._table.columns]
+        order_cells, line_cells = _getter(self._order_at), _getter(self._line_at)
+        line_width, line_style = self._line_width, self._line_style
+        tally_number, tally_date = file.tally.number, file.tally.date
+        last_cell = ""
+        last_order: tuple[str, ...] | None = None
+        rows: list[Row] | None = None
+        count = lines = 0
+        for row, cells in self._table.rows:
+            fault = None
+            if len(cells) != width or cells.__class__ is not list:
+                if not any(cell.strip() for cell in cells):
+                    continue
+                fault, cells = self._mend(cells)  # noqa: PLW2901
+            cell = cells[at]
+            if cell != last_cell or rows is None:
+                number = self._read_number(cells)
+                if number is None:
+                    if not any(text.strip() for text in cells):
+                        continue
+                    if [text.strip() for text in cells[:width]] == header:
+                        file.notices.append(f"{file.place}, row {row}: the header is repeated; the row was left out.")
+                        continue
+                    count += 1
+                    batch.unassigned(file, row, header[at], cell)
+                    continue
+                if number != self._number:
+                    self._flush()
+                    self._number = number
+                    rows = None
+                last_cell = cell
+            count += 1
+            if count % _REPORT_EVERY == 0:
+                batch.report(self._table)
+            order = order_cells(cells)
+            if rows is None or order != last_order:
+                rows = []
+                self._groups.append((order, rows))
+                last_order = order
+                self._tally_order(cells, row)
+            line = line_cells(cells)
+            if len(cells) > width:
+                line += tuple(cells[width:])
+            rows.append((row, line))
+            if any(line[:line_width]):
+                lines += 1
+            for index, is_date, column in line_style:
+                cell = cells[index]
+                if cell and (tally_date if is_date else tally_number)(cell):
+                    (tally_date if is_date else tally_number)(cell, replace(file.place, row=row, column=column))
+            if fault:
+                self._faults.append((row, *fault))
+        self._flush()
+        file.rows, file.lines = count, lines
+        batch.report(self._table)
+
+    def _read_number(self, cells: list[str]) -> str | None:
+        return next((order_number(cells[at]) for at in self._number_at if cells[at].strip()), None)
+
+    def _mend(self, cells: list[str]) -> tuple[tuple[str, str] | None, list[str]]:
+        """A fault of a row with too many or too few cells, and the row at least as wide as the header."""
+        message = getattr(cells, "message", "")
+        count, width = len(cells), self._width
+        if count < width:
+            # Workbooks end a row at its last filled cell; in text files a short row may be cut off.
+            message = message or f"The row has {count} cells where the header has {width}."
+            shown = plain(cells[-1]) if cells else ""
+            cells = [*cells, *[""] * (width - count)]
+            return ((message, shown) if self._table.dialect is not None else None), cells
+        if count > width and not message:
+            extra = [plain(cell) for cell in cells[width:] if cell.strip()]
+            if not extra:
+                return None, cells[:width]
+            return (f"The row has {count} cells where the header has {width}.", ", ".join(extra)), cells
+        return (message, "") if message else None, list(cells)
+
+    def _tally_order(self, cells: list[str], row: int) -> None:
+        tally, place = self._file.tally, self._file.place
+        for index, is_date, column in self._order_style:
+            cell = cells[index]
+            if cell:
+                count = tally.date if is_date else tally.number
+                if count(cell):
+                    count(cell, replace(place, row=row, column=column))
+
+    def _flush(self) -> None:
+        if self._groups:
+            data = marshal.dumps((self._groups, self._faults))
+            self._batch.spool(self._number, Part(self._index, self._index, data))
+            self._groups, self._faults = [], []
+        self._number = ""
+
+
+def _styled(columns: list[Column]) -> list[tuple[int, bool, str]]:
+    return [
+        (column.index, column.kind is Kind.DATE, column.header)
+        for column in columns
+        if column.kind is Kind.DATE or column.kind in NUMERIC
+    ]
+
+
+def _getter(indices: list[int]) -> Callable[[list[str]], tuple[str, ...]]:
+    match indices:
+        case []:
+            return lambda _cells: ()
+        case [index]:
+            return lambda cells: (cells[index],)
+        case _:
+            return itemgetter(*indices)
+
+
+def _tally_columns(file: _File, columns: list[Column], cells: Sequence[str], row: int) -> None:
+    tally = file.tally
+    for column, cell in zip(columns, cells, strict=False):
+        if not cell or (column.kind is not Kind.DATE and column.kind not in NUMERIC):
+            continue
+        count = tally.date if column.kind is Kind.DATE else tally.number
+        if count(cell):
+            count(cell, replace(file.place, row=row, column=column.header))
+
+
+_NESTED_NUMBERS = frozenset(
+    {"priceOffAsANumber", "priceOffAsNumber", "value", "taxPercent", "returnCost", "shippingCost", "voucherValue",
+     "quantity", "price"}
+)  # fmt: skip
+
+
+def _tally_nested(file: _File, nested: Any, row: int, path: str = "") -> None:
+    if isinstance(nested, list):
+        for part in nested:
+            _tally_nested(file, part, row, path)
+    elif isinstance(nested, dict):
+        for key, part in nested.items():
+            where = f"{path}.{key}" if path else key
+            if not isinstance(part, str):
+                _tally_nested(file, part, row, where)
+            elif part and (key in _NESTED_NUMBERS or where == "returns.date"):
+                count = file.tally.date if key == "date" else file.tally.number
+                if count(part):
+                    count(part, replace(file.place, row=row, column=where))
+
+
+def _file_facts(file: _File) -> FileFacts:
+    export, layout = file.export, file.layout
+    return FileFacts(
+        path=export.path,
+        sha256=export.sha256,
+        size=export.size,
+        format=export.format,
+        vocabulary=layout.vocabulary,
+        sheet=file.place.sheet,
+        dialect=export.dialect,
+        header_row=export.header_row if isinstance(export, Table) else 0,
+        style=file.style,
+        columns=ColumnFacts(
+            used=tuple((column.header, column.field) for column in (*layout.order, *layout.line)),
+            not_migrated=tuple(layout.not_migrated.items()),
+            unknown=tuple(layout.unknown.items()),
+            missing=layout.missing,
+            renamed=tuple(layout.renamed.items()),
+        ),
+        rows=file.rows,
+        lines=file.lines,
+        notices=tuple(file.notices),
+    )
+
+
+def _rows_of(part: Part) -> Any:
+    return marshal.loads(part.data)  # noqa: S302 - written by this process, in a file that only it can read
+
+
+def _object_text(part: Part) -> tuple[int, str]:
+    row, record = _rows_of(part)
+    return row, object_text(record)
+
+
+def _is_within(day: date, start: date | None, end: date | None) -> bool:
+    return (start is None or day >= start) and (end is None or day < end)
+
+
+def _silent(_what: str, _done: int, _total: int | None) -> None:
+    return

@@ -1,0 +1,402 @@
+"""Cells of one copy of an order to a draft: parsed values, lines, and a problem for whatever can't be read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from operator import itemgetter
+from typing import Any
+
+from etl.model.export import plain
+from etl.model.order import Line
+from etl.model.place import Place
+from etl.staging.draft import Draft, Source, canonical_text
+from etl.staging.fields import ORDER_NUMBER, Column, Kind, Layout, Vocabulary
+from etl.staging.nested import read_nested
+from etl.staging.objects import Flat
+from etl.staging.parse import Odd, Reader, Readers, symbol_fits
+from etl.staging.style import Style
+
+Row = tuple[int, tuple[str, ...]]
+Group = tuple[tuple[str, ...], list[Row]]
+"""Equal order-level cells, and the rows that have them: (row, line-level cells)."""
+Fault = tuple[int, str, str]
+"""A row that the file's syntax does not allow: (row, message, what it shows)."""
+
+_LINE_FIELDS = (
+    "products.qty",
+    "products.unitPrice",
+    "products.vatPercent",
+    "products.originalPrice",
+    "products.sku",
+    "products.ean",
+    "products.id",
+    "products.item",
+    "products.itemText.brand",
+    "products.itemText.product",
+    "products.itemText.variant",
+    "products.itemText.size",
+    "products.itemText.sku",
+    "products.comment",
+    "products.lineId",
+    "products.isBundle",
+    "products.isPartOfBundle",
+    "products.variantSku",
+    "products.sizeSku",
+)
+_EMPTY = ("",)
+
+
+class Builder:
+    """Builds drafts from the cells of one file, in its layout and style."""
+
+    def __init__(self, layout: Layout, style: Style, place: Place) -> None:
+        self._layout = layout
+        self._readers = Readers(style)
+        self._place = place
+        self._texts: dict[Kind, Reader[str]] = {
+            kind: Reader(_text_reader(reader)) for kind, reader in self._readers.by_kind.items()
+        }
+        self._width = len(layout.line)
+        self._order_columns = [
+            (index, column, column.field, self._readers.by_kind[column.kind], self._texts[column.kind])
+            for index, column in enumerate(layout.order)
+            if column.field != ORDER_NUMBER
+        ]
+        self._has_shipping = any(column.field == "shippingValue" for column in layout.order)
+        self._line_columns = {column.field: column for column in reversed(layout.line)}
+        slots = {column.field: index + 1 for index, column in reversed(list(enumerate(layout.line)))}
+        self._cells = itemgetter(*(slots.get(name, 0) for name in _LINE_FIELDS))
+        self._twins = [
+            (slots[column.field], index + 1)
+            for index, column in enumerate(layout.line)
+            if slots[column.field] != index + 1
+        ]
+
+    def table_draft(self, number: str, groups: list[Group], faults: Sequence[Fault]) -> Draft:
+        """The draft of an order in a flat file."""
+        row = groups[0][1][0][0]
+        draft = Draft(number, replace(self._place, row=row), rows=sum(len(rows) for _, rows in groups))
+        for at, message, shown in faults:
+            draft.fault("value.invalid", message, replace(self._place, row=at), shown)
+        self._read_order(draft, groups)
+        if self._has_shipping and "shippingValue" not in draft.sources:
+            draft.tell("shipping.empty", "shippingValue is empty and was read as 0.", self._at(row, "shippingValue"))
+        for _, rows in groups:
+            for at, cells in rows:
+                line = self._line(draft, at, cells)
+                if line is not None:
+                    draft.lines.append(line)
+        self._check(draft)
+        return draft
+
+    def object_draft(self, number: str, row: int, flat: Flat) -> Draft:
+        """The draft of an order object."""
+        draft = Draft(number, replace(self._place, row=row), rows=max(1, len(flat.lines)))
+        self._read_order(draft, [(tuple(flat.order), [(row, ())])])
+        if "shippingValue" in flat.blank and "shippingValue" not in draft.sources:
+            draft.tell("shipping.empty", "shippingValue is empty and was read as 0.", self._at(row, "shippingValue"))
+        for shown in flat.broken:
+            draft.fault("value.invalid", f"{plain(shown)[:80]!r} is no product line.", self._at(row, "products"), shown)
+        self._read_lines(draft, row, flat)
+        read_nested(draft, flat.nested, self._readers, replace(self._place, row=row), self._layout.vocabulary)
+        self._check(draft)
+        return draft
+
+    def _read_lines(self, draft: Draft, row: int, flat: Flat) -> None:
+        contents = dict(flat.contents)
+        part_of = self._line_columns.get("products.isPartOfBundle")
+        is_listed = part_of is not None and any(
+            plain(cells[part_of.index]).strip() in {"1", "true"} for cells in flat.lines if len(cells) > part_of.index
+        )
+        for index, cells in enumerate(flat.lines):
+            line = self._line(draft, row, tuple(cells))
+            if line is None:
+                continue
+            if index in contents and not line.is_bundle:
+                line = replace(line, is_bundle=True)
+            draft.lines.append(line)
+            if index in contents and not is_listed:
+                self._read_contents(draft, row, line, len(draft.lines) - 1, contents[index])
+
+    def _read_contents(self, draft: Draft, row: int, line: Line, index: int, contents: list[list[str]]) -> None:
+        """Contents nested in a bundle become lines of their own; where they carry no prices they only inform."""
+        price = self._line_columns.get("products.unitPrice")
+        if price is None or not all(len(cells) > price.index and cells[price.index] for cells in contents):
+            return
+        for cells in contents:
+            part = self._line(draft, row, tuple(cells))
+            if part is not None:
+                draft.lines.append(replace(part, bundle=line.line_id or str(index)))
+
+    def _read_order(self, draft: Draft, groups: list[Group]) -> None:
+        values, texts, sources = draft.values, draft.texts, draft.sources
+        texts[ORDER_NUMBER] = draft.number
+        cells = groups[0][0]
+        rows: Sequence[int] | None = None
+        if len(groups) > 1:
+            cells, rows = self._merge(draft, groups)
+        first, width = groups[0][1][0][0], len(cells)
+        for index, column, field, reader, text in self._order_columns:
+            if index >= width:
+                break
+            cell = cells[index]
+            if not cell or field in sources:
+                continue
+            row = first if rows is None else rows[index]
+            try:
+                value = reader[cell]
+                shown = text[cell]
+            except Odd as odd:
+                value = self._odd(draft, odd, row, column, cell)
+                shown = "" if value is None else canonical_text(value)
+            if value is None or value == "":
+                if cell.strip() and value is None:
+                    sources[field] = Source(row, column)
+                continue
+            values[field] = value
+            sources[field] = Source(row, column)
+            if shown:
+                texts[field] = shown
+
+    def _merge(self, draft: Draft, groups: list[Group]) -> tuple[tuple[str, ...], list[int]]:
+        """The first non-empty cell of each column, and its row; contradictions are faults."""
+        width = max(len(cells) for cells, _ in groups)
+        merged, rows = [""] * width, [groups[0][1][0][0]] * width
+        seen: set[tuple[str, ...]] = set()
+        for cells, lines in groups:
+            if cells in seen:
+                continue
+            seen.add(cells)
+            row = lines[0][0]
+            for index, cell in enumerate(cells):
+                if not cell or cell == merged[index] or not cell.strip():
+                    continue
+                if not merged[index]:
+                    merged[index], rows[index] = cell, row
+                elif not self._is_same(index, merged[index], cell):
+                    self._conflict(draft, index, (rows[index], merged[index]), (row, cell))
+        return tuple(merged), rows
+
+    def _is_same(self, index: int, first: str, second: str) -> bool:
+        column = self._layout.order[index]
+        if column.field == ORDER_NUMBER:
+            return True
+        reader = self._readers.by_kind[column.kind]
+        left, right = _value(reader, first), _value(reader, second)
+        if left is None or right is None:
+            return left is right and not first.strip() and not second.strip()
+        if isinstance(left, str) and isinstance(right, str):
+            return left.strip() == right.strip()
+        return bool(left == right)
+
+    def _conflict(self, draft: Draft, index: int, first: tuple[int, str], second: tuple[int, str]) -> None:
+        header = self._layout.order[index].header
+        if ("order.conflict", header) in draft.told:
+            return
+        draft.told.add(("order.conflict", header))
+        draft.fault(
+            "order.conflict",
+            f"{header} is {plain(first[1])!r} in row {first[0]} and {plain(second[1])!r} in row {second[0]}.",
+            replace(self._place, row=second[0], column=header),
+            plain(second[1]),
+        )
+
+    def _line(self, draft: Draft, row: int, cells: tuple[str, ...]) -> Line | None:
+        if len(cells) < self._width:
+            cells += _EMPTY * (self._width - len(cells))
+        cells = _EMPTY + cells
+        if self._twins:
+            cells = self._first_of_twins(cells)
+        found = self._cells(cells)
+        if not any(found):
+            return None
+        read = self._readers
+        try:
+            (qty, price, vat, original, sku, ean, id_, item, brand, product, variant, size, text_sku, comment,
+             line_id, is_bundle, is_part, variant_sku, size_sku) = found  # fmt: skip
+            text = read.text
+            line = Line(
+                qty=read.qty[qty],  # type: ignore[arg-type]
+                unit_price=read.amount[price],  # type: ignore[arg-type]
+                vat_percent=read.percent[vat],
+                sku=read.sku[sku],
+                ean=read.ean[ean],
+                id=text[id_].strip(),
+                item=text[item].strip(),
+                brand=text[brand],
+                product=text[product],
+                variant=text[variant],
+                size=text[size],
+                text_sku=read.sku[text_sku],
+                comment=text[comment],
+                original_price=read.amount[original],
+                line_id=text[line_id].strip(),
+                is_bundle=read.bool[is_bundle],
+                place=Place(self._place.file, self._place.sheet, row),
+            )
+            is_content = read.bool[is_part]
+        except Odd:
+            return self._odd_line(draft, row, found)
+        if line.qty is None or line.unit_price is None or not line.key or variant_sku or size_sku or is_content:
+            return self._complete(draft, row, line, found)
+        return line
+
+    def _first_of_twins(self, cells: tuple[str, ...]) -> tuple[str, ...]:
+        merged = list(cells)
+        for first, second in self._twins:
+            if not merged[first].strip():
+                merged[first] = merged[second]
+        return tuple(merged)
+
+    def _odd_line(self, draft: Draft, row: int, found: tuple[str, ...]) -> Line | None:
+        """The line read cell by cell, with a remark for each cell that has one."""
+        values: dict[str, Any] = {}
+        before = len(draft.problems)
+        is_bad = False
+        for name, cell in zip(_LINE_FIELDS, found, strict=True):
+            column = self._line_columns.get(name)
+            if column is None:
+                continue
+            try:
+                values[name] = self._readers.by_kind[column.kind][cell]
+            except Odd as odd:
+                values[name] = self._odd(draft, odd, row, column, cell)
+                is_bad = is_bad or odd.is_error
+        get = values.get
+        if is_bad:
+            # Blocked anyway; what else is missing is told in the same breath.
+            self._tell_missing(draft, row, found)
+            if get("products.qty") is None or get("products.unitPrice") is None:
+                return None
+        if not any(cell.strip() for cell in found):
+            del draft.problems[before:]
+            return None
+        line = Line(
+            qty=get("products.qty"),  # type: ignore[arg-type]
+            unit_price=get("products.unitPrice"),  # type: ignore[arg-type]
+            vat_percent=get("products.vatPercent"),
+            sku=get("products.sku") or "",
+            ean=get("products.ean") or "",
+            id=(get("products.id") or "").strip(),
+            item=(get("products.item") or "").strip(),
+            brand=get("products.itemText.brand") or "",
+            product=get("products.itemText.product") or "",
+            variant=get("products.itemText.variant") or "",
+            size=get("products.itemText.size") or "",
+            text_sku=get("products.itemText.sku") or "",
+            comment=get("products.comment") or "",
+            original_price=get("products.originalPrice"),
+            line_id=(get("products.lineId") or "").strip(),
+            is_bundle=bool(get("products.isBundle")),
+            place=replace(self._place, row=row),
+        )
+        return line if is_bad else self._complete(draft, row, line, found)
+
+    def _complete(self, draft: Draft, row: int, line: Line, found: tuple[str, ...]) -> Line | None:
+        """The line with what stands in several columns, or a fault for what it lacks."""
+        if not any(cell.strip() for cell in found):
+            return None
+        cells = dict(zip(_LINE_FIELDS, found, strict=True))
+        parts = [_value(self._readers.sku, cells[name]) or "" for name in ("products.variantSku", "products.sizeSku")]
+        if any(parts):
+            line = replace(line, sku=line.sku + "".join(parts))
+        if _value(self._readers.bool, cells["products.isPartOfBundle"]):
+            line = replace(line, bundle=_bundle_before(draft.lines))
+        if line.qty is None or line.unit_price is None or not line.key:
+            self._tell_missing(draft, row, found)
+            if line.qty is None or line.unit_price is None:
+                return None
+        return line
+
+    def _tell_missing(self, draft: Draft, row: int, found: tuple[str, ...]) -> None:
+        cells = {name: cell.strip() for name, cell in zip(_LINE_FIELDS, found, strict=True)}
+        for name in ("products.qty", "products.unitPrice"):
+            if not cells[name]:
+                draft.fault("value.missing", f"The product line has no {name.partition('.')[2]}.", self._at(row, name))
+        keys = ("products.sku", "products.ean", "products.id", "products.item", "products.itemText.sku",
+                "products.variantSku", "products.sizeSku")  # fmt: skip
+        if not any(cells[name] for name in keys) and self._layout.vocabulary is Vocabulary.CREATE_ORDER:
+            draft.fault(
+                "value.missing",
+                "The product line has no key.",
+                self._at(row, "products.sku"),
+                hint="Fill in one of products.sku, products.ean, products.id and products.item.",
+            )
+
+    def _odd(self, draft: Draft, odd: Odd, row: int, column: Column, cell: str) -> Any:
+        place = replace(self._place, row=row, column=column.header)
+        for remark in odd.remarks:
+            draft.add(remark, place, plain(cell))
+        if odd.symbol and not odd.is_error:
+            draft.symbols.append((odd.symbol, place, plain(cell)))
+        return None if odd.is_error else odd.value
+
+    def _at(self, row: int, field: str) -> Place:
+        header = next(
+            (column.header for column in (*self._layout.order, *self._layout.line) if column.field == field), field
+        )
+        return replace(self._place, row=row, column=header)
+
+    def _source(self, draft: Draft, field: str) -> tuple[Place, str]:
+        source = draft.sources.get(field)
+        if source is None:
+            return self._at(draft.place.row or 0, field), ""
+        return replace(self._place, row=source.row, column=source.column.header), draft.texts.get(field, "")
+
+    def _check(self, draft: Draft) -> None:
+        """What only shows when an order's values are seen together."""
+        get = draft.values.get
+        if draft.symbols:
+            self._check_symbols(draft)
+        voucher = get("voucherValue")
+        if voucher is not None and voucher < 0 and self._layout.vocabulary is Vocabulary.CREATE_ORDER:
+            place, text = self._source(draft, "voucherValue")
+            draft.fault(
+                "value.invalid",
+                f"voucherValue is {text}; a voucher reduces the order and is written as a positive amount.",
+                place,
+                text,
+                "Write the amount without its minus sign.",
+            )
+        for part in ("capture",):
+            if get(f"payment.{part}.amount") is not None and f"payment.{part}.status" not in draft.sources:
+                place, text = self._source(draft, f"payment.{part}.amount")
+                draft.fault(
+                    "value.missing",
+                    f"The payment has an amount of {text} but no status.",
+                    replace(place, column=self._at(0, f"payment.{part}.status").column),
+                    hint="Fill in 0 (pending), 1 (success) or 2 (failed).",
+                )
+        amount, total = get("payment.capture.amount"), get("orderTotal")
+        if get("payment.capture.status") == "success" and None not in (amount, total) and amount != total:
+            place, text = self._source(draft, "payment.capture.amount")
+            draft.tell("payment.capture_differs", f"{text} was captured for an order of {total}.", place, text)
+
+    def _check_symbols(self, draft: Draft) -> None:
+        currency = str(draft.values.get("currency") or "")
+        for symbol, place, shown in draft.symbols:
+            if currency and not symbol_fits(symbol, currency):
+                draft.fault("value.invalid", f"{shown!r} is not in the order's currency {currency}.", place, shown)
+
+
+def _bundle_before(lines: list[Line]) -> str:
+    for index in range(len(lines) - 1, -1, -1):
+        if lines[index].is_bundle:
+            return lines[index].line_id or str(index)
+    return ""
+
+
+def _value(reader: Reader[Any], cell: str) -> Any:
+    try:
+        return reader[cell]
+    except Odd as odd:
+        return None if odd.is_error else odd.value
+
+
+def _text_reader(reader: Reader[Any]) -> Any:
+    def text(cell: str) -> str:
+        value = reader[cell]
+        return "" if value is None else canonical_text(value)
+
+    return text

@@ -1,0 +1,225 @@
+"""An order under construction: the values of its columns, its lines, and everything there is to say about them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import Any
+
+from etl.model.order import Line, LocalTime, Order, Payment, TaxBreakdownRow, TaxMode, Voucher
+from etl.model.place import Place
+from etl.model.problem import Problem, Severity
+from etl.staging.fields import Column
+from etl.staging.parse import Remark
+
+
+@dataclass(slots=True)
+class Source:
+    """Where a value of the order came from."""
+
+    row: int
+    column: Column
+
+
+@dataclass(slots=True)
+class Draft:
+    """One copy of an order, from one file or one JSON object.
+
+    `values` holds the parsed order-level fields that are not empty, `sources` where each was found,
+    `texts` their canonical text. `returns` are the parsed returns nested in the order.
+    """
+
+    number: str
+    place: Place
+    values: dict[str, Any] = field(default_factory=dict)
+    texts: dict[str, str] = field(default_factory=dict)
+    sources: dict[str, Source] = field(default_factory=dict)
+    lines: list[Line] = field(default_factory=list)
+    vouchers: tuple[Voucher, ...] = ()
+    tax_breakdown: tuple[TaxBreakdownRow, ...] = ()
+    returns: list[Order] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    has_discounts: bool = False
+    rows: int = 0
+    told: set[tuple[str, str]] = field(default_factory=set)
+    symbols: list[tuple[str, Place, str]] = field(default_factory=list)
+
+    def add(self, remark: Remark, place: Place, value: str = "") -> None:
+        """Notes a remark about a cell; a notice only once for each column."""
+        if remark.severity is Severity.NOTICE:
+            key = (remark.code, place.column)
+            if key in self.told:
+                return
+            self.told.add(key)
+        self.problems.append(
+            Problem(remark.code, self.number, place, value[:300], remark.message, remark.hint, remark.severity)
+        )
+
+    def fault(self, code: str, message: str, place: Place, value: str = "", hint: str = "") -> None:
+        """Notes a fault that blocks the order."""
+        self.problems.append(Problem(code, self.number, place, value[:300], message, hint))
+
+    def tell(self, code: str, message: str, place: Place, value: str = "") -> None:
+        """Notes something that blocks nothing."""
+        self.problems.append(Problem(code, self.number, place, value[:300], message, "", Severity.NOTICE))
+
+    @property
+    def voucher_value(self) -> Decimal:
+        """What the vouchers take off in all; positive reduces the order."""
+        given = self.values.get("voucherValue")
+        if given is not None:
+            return Decimal(given)
+        return sum((voucher.value for voucher in self.vouchers), Decimal(0))
+
+    def foots(self, lines: list[Line], precision: int) -> bool:
+        """Whether these lines, with shipping and voucher, add up to orderTotal."""
+        total = self.values.get("orderTotal")
+        if total is None:
+            return False
+        whole = sum((line.total for line in lines), Decimal(0))
+        whole += self.values.get("shippingValue") or Decimal(0)
+        difference = whole - self.voucher_value - total
+        return bool(abs(difference) <= Decimal(5).scaleb(-precision - 1))
+
+    def finish(self) -> list[Order]:
+        """The order and its nested returns."""
+        order = _order(self)
+        return [order, *(_as_child(order, child) for child in self.returns)]
+
+
+_FLAGS = ("hold", "waitingForPayment", "suspect")
+
+
+def _order(draft: Draft) -> Order:
+    get = draft.values.get
+    codes = [voucher.code for voucher in draft.vouchers if voucher.code]
+    first, last = _names(draft)
+    return Order(
+        number=draft.number,
+        place=draft.place,
+        order_date=get("orderDate"),
+        delivery_date=get("deliveryDate"),
+        status=get("status") or "",
+        flags=tuple(flag for flag in _FLAGS if get(flag)),
+        internal=bool(get("internalOrder")),
+        store_type=get("storeType") or "",
+        currency=get("currency") or "",
+        market=get("market") or "",
+        email=get("invoiceAddress.email") or get("address.email") or "",
+        customer_id=get("customerId") or "",
+        account_id=get("accountId") or "",
+        buyer_id=get("buyerId") or "",
+        first_name=first,
+        last_name=last,
+        phone=_first(draft, "tele", "cell"),
+        invoice_country=get("invoiceAddress.country") or get("address.country") or "",
+        delivery_country=get("deliveryAddress.country") or get("address.country") or "",
+        lines=tuple(draft.lines),
+        shipping=get("shippingValue") or Decimal(0),
+        voucher_code=get("voucherCode") or (codes[0] if codes else ""),
+        voucher_value=draft.voucher_value,
+        vouchers=draft.vouchers,
+        order_total=get("orderTotal"),
+        tax_total=get("taxTotal"),
+        tax_mode=_tax_mode(draft),
+        tax_breakdown=draft.tax_breakdown,
+        is_return=get("createdFromOrigin.type") == "return",
+        origin_type=get("createdFromOrigin.type") or "",
+        origin_id=get("createdFromOrigin.id") or "",
+        payments=_payments(draft),
+        texts=draft.texts,
+        problems=tuple(draft.problems),
+        rows=draft.rows,
+    )
+
+
+def _first(draft: Draft, *names: str) -> str:
+    return next(
+        (
+            draft.values[path]
+            for name in names
+            for path in (f"invoiceAddress.{name}", f"address.{name}", f"deliveryAddress.{name}")
+            if draft.values.get(path)
+        ),
+        "",
+    )
+
+
+def _names(draft: Draft) -> tuple[str, str]:
+    first, last = _first(draft, "firstName"), _first(draft, "lastName")
+    if first or last:
+        return first.strip(), last.strip()
+    head, _, tail = _first(draft, "name").strip().rpartition(" ")
+    return head.strip(), tail
+
+
+def _tax_mode(draft: Draft) -> TaxMode | None:
+    if draft.values.get("taxDeducted"):
+        return TaxMode.DEDUCTED
+    return TaxMode.ADDED if draft.values.get("taxAdded") else None
+
+
+def _payments(draft: Draft) -> tuple[Payment, ...]:
+    get = draft.values.get
+    payments = []
+    for kind in ("auth", "capture"):
+        status, amount, transaction = (get(f"payment.{kind}.{name}") for name in ("status", "amount", "transaction"))
+        if status or amount is not None or transaction:
+            method = get(f"payment.{kind}.method") or get("payment.method") or get("payment.type") or ""
+            payments.append(Payment(method, status or "", amount, transaction or "", kind))
+    if not payments and (get("payment.reference") or get("payment.type") or get("payment.plugin")):
+        method = get("payment.method") or get("payment.type") or get("payment.plugin") or ""
+        payments.append(Payment(method, transaction=get("payment.reference") or "", kind="reference"))
+    return tuple(payments)
+
+
+def _as_child(order: Order, child: Order) -> Order:
+    """A nested return with what it takes over from its order."""
+    faults: tuple[Problem, ...] = ()
+    if not order.is_readable:
+        faults = (
+            Problem(
+                "return.parent",
+                child.number,
+                child.place,
+                order.number,
+                f"The order {order.number}, which this return belongs to, can't be read.",
+            ),
+        )
+    return replace(
+        child,
+        status=order.status,
+        flags=order.flags,
+        internal=order.internal,
+        store_type=order.store_type,
+        currency=order.currency,
+        market=order.market,
+        email=order.email,
+        customer_id=order.customer_id,
+        account_id=order.account_id,
+        buyer_id=order.buyer_id,
+        first_name=order.first_name,
+        last_name=order.last_name,
+        phone=order.phone,
+        invoice_country=order.invoice_country,
+        delivery_country=order.delivery_country,
+        tax_mode=order.tax_mode,
+        texts={**order.texts, "orderNumber": child.number, "orderDate": str(child.order_date or "")},
+        problems=(*child.problems, *faults),
+    )
+
+
+def canonical_text(value: Any) -> str:
+    """The text of a parsed value, the same whatever the export's style."""
+    match value:
+        case str():
+            return value
+        case bool():
+            return "1" if value else "0"
+        case Decimal():
+            exponent = value.normalize().as_tuple().exponent
+            return f"{value:.{max(2, -exponent if isinstance(exponent, int) else 0)}f}"
+        case LocalTime():
+            return str(value)
+        case _:
+            return str(value)

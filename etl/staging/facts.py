@@ -1,0 +1,67 @@
+"""What loading a batch found, for `inspect`, logs and reports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from etl.model.export import Dialect
+from etl.model.problem import Problem
+from etl.staging.fields import Vocabulary
+from etl.staging.style import Style
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnFacts:
+    """What became of each column of a file.
+
+    `used` (header, field), `not_migrated` (header, reason), `unknown` (header, nearest known name or ""),
+    `missing` fields worth telling, `renamed` (header, field) by columns.csv.
+    """
+
+    used: tuple[tuple[str, str], ...] = ()
+    not_migrated: tuple[tuple[str, str], ...] = ()
+    unknown: tuple[tuple[str, str], ...] = ()
+    missing: tuple[str, ...] = ()
+    renamed: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FileFacts:
+    """One export file. `rows` counts data rows (JSON: objects), blank ones and repeated headers left out."""
+
+    path: Path
+    sha256: str
+    size: int
+    format: str
+    vocabulary: Vocabulary
+    sheet: str
+    dialect: Dialect | None
+    header_row: int
+    style: Style
+    columns: ColumnFacts
+    rows: int
+    lines: int
+    notices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BatchFacts:
+    """The whole batch.
+
+    `orders` are distinct order numbers, without returns nested in them (`nested_returns`); `lines` are
+    product lines of orders. `unassigned_count` is exact, `unassigned` holds the first ones.
+    """
+
+    files: tuple[FileFacts, ...]
+    orders: int
+    lines: int
+    nested_returns: int
+    unassigned_count: int
+    unassigned: tuple[Problem, ...]
+    notices: tuple[str, ...] = ()
+
+    @property
+    def rows(self) -> int:
+        """Data rows and JSON objects of all files."""
+        return sum(file.rows for file in self.files)

@@ -1,0 +1,280 @@
+"""How a file writes numbers and dates, decided over the whole file from what all of its cells show.
+
+Never value by value: `1,234` alone is a thousand or a decimal, and only the rest of the file can tell.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from etl.errors import InputError
+from etl.model.export import DATE, NUMBER
+from etl.model.place import Place
+
+
+class Shape(StrEnum):
+    """What the separators of one number tell."""
+
+    PLAIN = "no separator"
+    POINT = "decimal point"
+    COMMA = "decimal comma"
+    MAYBE_POINT = "1.234"
+    MAYBE_COMMA = "1,234"
+    BAD = "no number"
+
+
+class NumberStyle(StrEnum):
+    """How a file writes decimals; NONE where no number of it has a separator."""
+
+    POINT = "decimal point"
+    COMMA = "decimal comma"
+    NONE = "no separators"
+
+
+class DateShape(StrEnum):
+    """What one date shows."""
+
+    ISO = "year-month-day"
+    DOTTED = "day.month.year"
+    DAY_FIRST = "day/month/year"
+    MONTH_FIRST = "month/day/year"
+    EITHER = "05/06/2010"
+    CELL = "date cell"
+    NONE = "0000-00-00"
+    BAD = "no date"
+
+
+_GROUPS = "'’\u00a0\u202f\u2009 "
+_CURRENCY = r"[A-Za-z]{3}|[£€$¥₹₩₽₺₪₫฿₴₦]|[A-Z]{1,3}\$|kr\.?|zł|Kč|Ft|lei|Fr\.?"
+_NUMBER = re.compile(
+    rf"(?P<before>{_CURRENCY})?[ \u00a0\u202f\u2009]*(?P<sign>[-+])?[ \u00a0\u202f\u2009]*(?P<between>{_CURRENCY})?[ \u00a0\u202f\u2009]*"
+    rf"(?P<body>[0-9.,][0-9.,{_GROUPS}]*?)[ \u00a0\u202f\u2009]*(?P<after>%|{_CURRENCY})?"
+)
+_GROUPED = re.compile(rf"[0-9]{{1,3}}(?:([{_GROUPS}])[0-9]{{3}})(?:\1[0-9]{{3}})*(?:([.,])([0-9]+))?")
+_BODY = re.compile(r"[0-9]*(?:[.,][0-9]+)*")
+_POINT_GROUPS = re.compile(r"[0-9]{1,3}(?:\.[0-9]{3})+")
+_COMMA_GROUPS = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+")
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A number's text taken apart. `digits` has `.` and `,` only; `symbols` are currency signs or codes."""
+
+    negative: bool
+    digits: str
+    shape: Shape
+    symbols: tuple[str, ...] = ()
+    percent: bool = False
+    decorated: bool = False
+
+
+def dissect(text: str) -> Number | None:
+    """The parts of a number's text, or None where it is no number in any style."""
+    match = _NUMBER.fullmatch(text.strip())
+    if match is None:
+        return None
+    body, decorated, shape = match["body"], False, None
+    if any(sign in body for sign in _GROUPS):
+        grouped = _GROUPED.fullmatch(body)
+        if grouped is None:
+            return None
+        shape = {None: Shape.PLAIN, ".": Shape.POINT, ",": Shape.COMMA}[grouped[2]]
+        body, decorated = re.sub(f"[{_GROUPS}]", "", body), True
+    shape = shape or shape_of(body)
+    if shape is Shape.BAD:
+        return None
+    after = match["after"]
+    symbols = tuple(sign for sign in (match["before"], match["between"], after) if sign and sign != "%")
+    if len(symbols) > 1:
+        return None
+    return Number(match["sign"] == "-", body, shape, symbols, after == "%", decorated or bool(symbols) or after == "%")
+
+
+def shape_of(body: str) -> Shape:
+    """What the separators in digits tell."""
+    points, commas = body.count("."), body.count(",")
+    if not points and not commas:
+        return Shape.PLAIN
+    if not _BODY.fullmatch(body):
+        return Shape.BAD
+    if points and commas:
+        return _mixed(body)
+    if points > 1:
+        return Shape.COMMA if _POINT_GROUPS.fullmatch(body) and body[0] != "0" else Shape.BAD
+    if commas > 1:
+        return Shape.POINT if _COMMA_GROUPS.fullmatch(body) and body[0] != "0" else Shape.BAD
+    whole, _, decimals = body.partition("." if points else ",")
+    if len(decimals) == 3 and 1 <= len(whole) <= 3 and whole[0] != "0":
+        return Shape.MAYBE_POINT if points else Shape.MAYBE_COMMA
+    return Shape.POINT if points else Shape.COMMA
+
+
+def _mixed(body: str) -> Shape:
+    is_point = body.rfind(".") > body.rfind(",")
+    separator, groups, shape = (".", _COMMA_GROUPS, Shape.POINT) if is_point else (",", _POINT_GROUPS, Shape.COMMA)
+    whole, _, decimals = body.partition(separator)
+    return shape if groups.fullmatch(whole) and decimals.isdigit() and whole[0] != "0" else Shape.BAD
+
+
+_ISO = re.compile(r"(\d{4})([-/.])(\d{1,2})\2(\d{1,2})(?:[T ].*)?", re.ASCII)
+_OTHER = re.compile(r"(\d{1,2})([-/.])(\d{1,2})\2(\d{4})(?:[T ,].*)?", re.ASCII)
+
+
+def date_shape(text: str) -> DateShape:
+    """What a date's text shows."""
+    text = text.strip()
+    if text.startswith("0000-00-00"):
+        return DateShape.NONE
+    if _ISO.fullmatch(text):
+        return DateShape.ISO
+    match = _OTHER.fullmatch(text)
+    if match is None:
+        return DateShape.BAD
+    if match[2] == ".":
+        return DateShape.DOTTED
+    first, second = int(match[1]), int(match[3])
+    if first == second:
+        return DateShape.NONE
+    if first > 12:
+        return DateShape.DAY_FIRST if second <= 12 else DateShape.BAD
+    return DateShape.MONTH_FIRST if second > 12 else DateShape.EITHER
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """How many values of a file have a shape, and the first of them."""
+
+    shape: str
+    count: int
+    example: str
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How a file writes numbers and dates, with the evidence. `day_first` is None where no date needs it."""
+
+    numbers: NumberStyle = NumberStyle.NONE
+    day_first: bool | None = None
+    number_evidence: tuple[Evidence, ...] = ()
+    date_evidence: tuple[Evidence, ...] = ()
+    dates: str = ""
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts what the cells of one file show, while they pass."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+    examples: dict[str, tuple[str, Place]] = field(default_factory=dict)
+    _shapes: dict[str, str] = field(default_factory=dict)
+    _dates: dict[str, str] = field(default_factory=dict)
+
+    def number(self, cell: str, place: Place | None = None) -> bool:
+        """Counts a number's cell; true where its shape was not met before, so that the place is wanted."""
+        shape = self._shapes.get(cell)
+        if shape is None:
+            shape = _number_shape(cell)
+            _remember(self._shapes, cell, shape)
+        return self._count(shape, cell, place)
+
+    def date(self, cell: str, place: Place | None = None) -> bool:
+        """Counts a date's cell, as `number` does."""
+        shape = self._dates.get(cell)
+        if shape is None:
+            shape = DateShape.CELL.value if cell[:1] == DATE else date_shape(cell).value
+            _remember(self._dates, cell, shape)
+        return self._count(shape, cell, place)
+
+    def _count(self, shape: str, cell: str, place: Place | None) -> bool:
+        counts = self.counts
+        counts[shape] = counts.get(shape, 0) + 1
+        if shape in self.examples:
+            return False
+        if place is not None:
+            self.examples[shape] = (cell, place)
+            return False
+        counts[shape] -= 1
+        return True
+
+    def style(self, file: str) -> Style:
+        """The file's style. Raises InputError where values are ambiguous and nothing decides.
+
+        Where a file also has number cells, which need no style, a few ambiguous texts block their own orders only.
+        """
+        numbers = self._evidence(Shape.POINT, Shape.COMMA, Shape.MAYBE_POINT, Shape.MAYBE_COMMA, Shape.PLAIN)
+        dates = self._evidence(*(shape for shape in DateShape if shape is not DateShape.BAD))
+        names = [item.shape for item in dates if item.shape != DateShape.NONE]
+        return Style(self._number_style(file), self._day_first(file), numbers, dates, ", ".join(names))
+
+    def _evidence(self, *shapes: StrEnum) -> tuple[Evidence, ...]:
+        return tuple(
+            Evidence(shape.value, self.counts[shape], _shown(self.examples[shape][0]), self.examples[shape][1])
+            for shape in shapes
+            if shape in self.examples
+        )
+
+    def _number_style(self, file: str) -> NumberStyle:
+        points, commas = self.counts.get(Shape.POINT, 0), self.counts.get(Shape.COMMA, 0)
+        if points != commas:
+            return NumberStyle.POINT if points > commas else NumberStyle.COMMA
+        if points:
+            raise self._undecided(file, "numbers", (Shape.POINT, Shape.COMMA))
+        if self.counts.get(_NUMBER_CELL, 0):
+            return NumberStyle.NONE
+        if self.counts.get(Shape.MAYBE_POINT, 0) or self.counts.get(Shape.MAYBE_COMMA, 0):
+            raise self._undecided(file, "numbers", (Shape.MAYBE_POINT, Shape.MAYBE_COMMA))
+        return NumberStyle.NONE
+
+    def _day_first(self, file: str) -> bool | None:
+        day, month = self.counts.get(DateShape.DAY_FIRST, 0), self.counts.get(DateShape.MONTH_FIRST, 0)
+        if day != month:
+            return day > month
+        if day:
+            raise self._undecided(file, "dates", (DateShape.DAY_FIRST, DateShape.MONTH_FIRST))
+        if self.counts.get(DateShape.EITHER, 0):
+            raise self._undecided(file, "dates", (DateShape.EITHER,))
+        return None
+
+    def _undecided(self, file: str, what: str, shapes: tuple[StrEnum, ...]) -> InputError:
+        met = [(self.counts[shape], *self.examples[shape]) for shape in shapes if shape in self.examples]
+        shown = "; ".join(
+            f"{count} like {_shown(cell)!r} (row {place.row}, column {place.column})" for count, cell, place in met
+        )
+        help_ = (
+            "Write amounts with two decimals (1.234,00 or 1,234.00) in at least one row, or without thousands separators."
+            if what == "numbers"
+            else "Write dates as YYYY-MM-DD."
+        )
+        return InputError(
+            f"The {what} of {file} can be read in two ways and nothing in the file decides: {shown}.",
+            code="input.ambiguous",
+            place=str(met[0][2]) if met else file,
+            hint=help_,
+        )
+
+
+_NUMBER_CELL = "number cell"
+
+
+def _number_shape(cell: str) -> str:
+    if cell[:1] == NUMBER:
+        return _NUMBER_CELL
+    if cell[:1] < "\x05" or not cell.strip():
+        return "marked"
+    if cell.isascii() and cell.isdigit():
+        return Shape.PLAIN.value
+    number = dissect(cell)
+    return Shape.BAD.value if number is None else number.shape.value
+
+
+def _shown(cell: str) -> str:
+    return cell[1:] if cell[:1] < "\x05" else cell
+
+
+def _remember(memo: dict[str, str], cell: str, shape: str) -> None:
+    if len(memo) > 200_000:
+        memo.clear()
+    memo[cell] = shape
