@@ -110,7 +110,7 @@ def _service(wanted: str, services: Sequence[Service]) -> Service:
 
 
 def _suggestion(wanted: str, services: Sequence[Service]) -> str:
-    names = {service.id: service.id for service in services}
+    names = {service.id: service.name for service in services}
     names |= {EID + service.external_identifier: service.name for service in services if service.external_identifier}
     close = get_close_matches(wanted, names, n=1)
     if close:
