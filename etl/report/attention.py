@@ -1,0 +1,145 @@
+"""attention.csv: the user's own rows of every order that needs attention, ready to be corrected and fed again.
+
+Cells that a spreadsheet would run as a formula get an apostrophe before them, although they are the user's
+own: the file is made to be opened in a spreadsheet. Such a cell is a text, never an amount or a date, so the
+order reads the same when it comes back, but for that apostrophe in the text.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import IO, Protocol
+
+from etl.model.codes import CODES
+from etl.model.export import Dialect
+from etl.report.cells import CsvRows, safe_cell
+from etl.report.folder import ReportFolder, explained, is_same_file, private_text
+
+PROBLEM, HINT = "centra_mews_problem", "centra_mews_hint"
+"""Extra columns (JSON: members); the reader leaves out every column whose name starts with `centra_mews`."""
+
+
+class RawFile(Protocol):
+    """The rows of some orders of one export file.
+
+    *Shape*: `rows` yields (order number, row, cells) for a flat file with `columns`, `objects` yields
+    (order number, row, JSON text) for others; each once.
+    """
+
+    @property
+    def path(self) -> Path:
+        """The export file."""
+
+    @property
+    def dialect(self) -> Dialect:
+        """How the file is written."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The header; empty for JSON."""
+
+    @property
+    def rows(self) -> Iterator[tuple[str, int, list[str]]]:
+        """Rows of flat files."""
+
+    @property
+    def objects(self) -> Iterator[tuple[str, int, str]]:
+        """Objects of JSON files."""
+
+
+def write_attention(
+    folder: Path, raw_files: Iterable[RawFile], reasons: Mapping[str, str], *, inputs: Iterable[Path] = ()
+) -> list[Path]:
+    """Writes attention.csv, attention-2.csv .. (JSON: .ndjson), one for each export file, and gives their paths.
+
+    `reasons`: order number to its problem codes, space-separated; a nested return `1-R2` speaks for order `1`.
+    *Raises*: UsageError where the folder can't be written.
+    *Effects*: a file of that name from an earlier report, which somebody may be correcting, is kept as
+    `attention.earlier-1.csv`; one that is itself an export being read is never touched.
+    """
+    why = _by_parent(reasons)
+    given = list(inputs)
+    target = ReportFolder(folder, ())
+    names: list[str] = []
+    try:
+        with explained(folder):
+            for raw in raw_files:
+                given.append(raw.path)
+                name = _free_name(folder, names, ".csv" if raw.columns else ".ndjson", given)
+                with private_text(target.scratch / name, encoding=raw.dialect.encoding) as stream:
+                    _write(stream, raw, why)
+                names.append(name)
+            for name in names:
+                _set_aside(folder / name)
+        return target.publish(names)
+    except BaseException:
+        target.withdraw()
+        raise
+
+
+def hints_for(codes: str) -> str:
+    """What to do about space-separated codes, each sentence once."""
+    found = (CODES[code].hint for code in codes.replace(":", " ").split() if code in CODES)
+    return " ".join(dict.fromkeys(found))
+
+
+def _write(stream: IO[str], raw: RawFile, why: Mapping[str, str]) -> None:
+    dialect = raw.dialect
+    if dialect.bom:
+        stream.write("\ufeff")
+    if not raw.columns:
+        for number, _, text in raw.objects:
+            stream.write(_with_reason(text, why.get(number, "")) + "\n")
+        return
+    rows = CsvRows(stream, delimiter=dialect.delimiter or ",", quote=dialect.quote, newline=dialect.newline or "\n")
+    width = len(raw.columns)
+    rows.write([*map(safe_cell, raw.columns), PROBLEM, HINT])
+    hints: dict[str, str] = {}
+    for number, _, cells in raw.rows:
+        codes = why.get(number, "")
+        hint = hints.get(codes)
+        if hint is None:
+            hint = hints[codes] = hints_for(codes)
+        safe = [safe_cell(cell) for cell in cells]
+        # Cells beyond the header stay beyond it, so that they are still noticed when the file is read again.
+        rows.write([*safe[:width], codes, hint, *safe[width:]])
+
+
+def _with_reason(text: str, codes: str) -> str:
+    """The object's own text with two members more; its numbers keep their digits."""
+    body = text.rstrip().removesuffix("}")
+    comma = "" if body.rstrip().endswith("{") else ", "
+    more = f'"{PROBLEM}": {json.dumps(codes)}, "{HINT}": {json.dumps(hints_for(codes))}'
+    return f"{body}{comma}{more}}}"
+
+
+def _by_parent(reasons: Mapping[str, str]) -> dict[str, str]:
+    """Reasons by the number that the rows carry: nested returns stand in the object of their order."""
+    found: dict[str, str] = {}
+    for number, codes in reasons.items():
+        parent, dash, _ = number.partition("-R")
+        text = f"{number}: {codes}" if dash else codes
+        found[parent] = f"{found[parent]} {text}" if parent in found else text
+    return found
+
+
+def _free_name(folder: Path, names: Sequence[str], suffix: str, inputs: Sequence[Path]) -> str:
+    taken = {name.partition(".")[0] for name in names}
+    number = len(names) + 1
+    while True:
+        stem = "attention" if number == 1 else f"attention-{number}"
+        if stem not in taken and not is_same_file(folder / (stem + suffix), inputs):
+            return stem + suffix
+        number += 1
+
+
+def _set_aside(path: Path) -> None:
+    """Keeps what stands under a name that is about to be written."""
+    if not path.exists():
+        return
+    number = 1
+    while (kept := path.with_name(f"{path.stem}.earlier-{number}{path.suffix}")).exists():
+        number += 1
+    path.replace(kept)

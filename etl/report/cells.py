@@ -1,0 +1,60 @@
+"""Values as cells: exact amounts, and texts that no spreadsheet runs as a formula. Pure."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import IO
+
+from etl.report.summary import money_text
+
+_RISKY = frozenset("=+-@\t\r\n＝＋－＠")
+_NUMBER = re.compile(r"[+-]\s?[€£$¥]?\s?\d[\d.,'’\s]*(?:[eE][+-]?\d+)?\s?(?:%|[A-Z]{3}|[€£$¥])?", re.ASCII)
+_UNPRINTABLE = re.compile("[\ud800-\udfff]")
+
+
+def safe_cell(text: str) -> str:
+    """`text` with an apostrophe before it where a spreadsheet would run it; numbers stay numbers.
+
+    Rule: design section 7.9, and OWASP's list of leading characters.
+    """
+    if not text:
+        return text
+    first = text[0]
+    if first not in _RISKY and not (first.isspace() and text.lstrip()[:1] in _RISKY):
+        return text
+    return text if _NUMBER.fullmatch(text.replace("\xa0", " ").replace("\u202f", " ").strip(" ")) else "'" + text
+
+
+def printable(text: str) -> str:
+    """`text` without halves of characters, which no file can hold."""
+    return text if text.isascii() else _UNPRINTABLE.sub("\ufffd", text)
+
+
+def amount_text(amount: Decimal | None, precision: int) -> str:
+    """The amount with a point and at least `precision` decimals; "" where there is none."""
+    if amount is None:
+        return ""
+    text = str(amount)
+    # Nearly every amount is already at its currency's precision.
+    if len(text) > precision and "E" not in text and (text[-precision - 1] == "." if precision else "." not in text):
+        return text if amount or text[0] != "-" else text[1:]
+    return money_text(amount, precision)
+
+
+class CsvRows:
+    """Rows of delimited text. Cells that hold any newline are always quoted, whatever the row ends with."""
+
+    def __init__(self, stream: IO[str], *, delimiter: str = ",", quote: str = '"', newline: str = "\n") -> None:
+        self._plain = csv.writer(stream, delimiter=delimiter, quotechar=quote, lineterminator=newline)
+        self._quoted = csv.writer(
+            stream, delimiter=delimiter, quotechar=quote, lineterminator=newline, quoting=csv.QUOTE_ALL
+        )
+
+    def write(self, cells: Sequence[str]) -> None:
+        """Writes one row of texts as they are."""
+        # csv quotes only the newline that ends its own rows, and readers take the other one as a row's end.
+        joined = "".join(cells)
+        (self._quoted if "\r" in joined or "\n" in joined else self._plain).writerow(cells)

@@ -1,0 +1,323 @@
+"""report.xlsx: the same tables as sheets. Amounts are number cells at up to 16 digits, for reading and
+filtering only; the exact record is orders.csv.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import IO
+
+import xlsxwriter
+from xlsxwriter.exceptions import FileCreateError
+from xlsxwriter.format import Format
+from xlsxwriter.worksheet import Worksheet
+
+from etl.model.problem import Problem
+from etl.model.status import OrderStatus, ReportState
+from etl.report.cells import printable
+from etl.report.facts import ReportFacts
+from etl.report.grids import Column, Grid, Kind
+from etl.report.tables import PROBLEM_COLUMNS, blocking_codes, message_of, problem_cells
+from etl.report.tally import Tally
+
+SHEET_ROWS = 1_048_576
+CELL_CHARS = 32_767
+_FIXED = ("Summary", "Totals", "Months", "Taxes", "Problems")
+_SHEET_OF = {"totals": "Totals", "months": "Months", "taxes": "Taxes", "problems": "Problems"}
+_ORDER_COLUMNS = tuple(
+    Column(title, kind)
+    for title, kind in (
+        ("Order", Kind.TEXT),
+        ("State", Kind.TEXT),
+        ("Problem", Kind.TEXT),
+        ("Currency", Kind.TEXT),
+        ("Source total", Kind.MONEY),
+        ("Planned total", Kind.MONEY),
+        ("Difference", Kind.MONEY),
+        ("Month", Kind.TEXT),
+        ("Account", Kind.TEXT),
+        ("Mews order", Kind.TEXT),
+        ("Message", Kind.TEXT),
+    )
+)
+_ORDER_WIDTHS = (14, 15, 24, 9, 15, 15, 13, 10, 38, 38, 80)
+_PROBLEM_WIDTHS = (10, 24, 14, 28, 9, 24, 24, 50, 70, 14)
+
+
+class Sheet:
+    """A table that goes on in further sheets: rows are appended, the heading is repeated and frozen."""
+
+    def __init__(
+        self, book: xlsxwriter.Workbook, name: str, columns: Sequence[Column], formats: Formats, widths: Sequence[int]
+    ) -> None:
+        self._book = book
+        self._name = name
+        self._columns = columns
+        self._formats = formats
+        self._widths = widths
+        self._sheets = 0
+        self._row = 0
+        self._start()
+
+    def append(self, cells: Sequence[str | Decimal | int | None], money: Format) -> None:
+        """Writes one row: text as text, numbers as numbers, `money` the format of its amounts."""
+        if self._row >= SHEET_ROWS:
+            self._end()
+            self._start()
+        row, sheet = self._row, self._sheet
+        for at, cell in enumerate(cells):
+            if cell is None or cell == "":
+                continue
+            if isinstance(cell, str):
+                sheet.write_string(
+                    row, at, cell if cell.isascii() and len(cell) < 99 and cell[0] != "<" else text_of(cell)
+                )
+            elif isinstance(cell, Decimal):
+                # Formatted from the Decimal itself: no float arithmetic on the way into the file.
+                sheet.write_number(row, at, cell, money)
+            else:
+                sheet.write_number(row, at, cell, self._formats.count)
+        self._row += 1
+
+    def finish(self) -> None:
+        """Sets the filter over what was written."""
+        self._end()
+
+    def _start(self) -> None:
+        self._sheets += 1
+        name = self._name if self._sheets == 1 else f"{self._name} {self._sheets}"
+        self._sheet: Worksheet = self._book.add_worksheet(name)
+        for at, width in enumerate(self._widths):
+            self._sheet.set_column(at, at, width)
+        for at, column in enumerate(self._columns):
+            self._sheet.write_string(0, at, text_of(column.title), self._formats.heading)
+        self._sheet.freeze_panes(1, 0)
+        self._sheet.set_landscape()
+        self._sheet.fit_to_pages(1, 0)
+        self._sheet.repeat_rows(0)
+        self._sheet.set_footer("&L&A&RPage &P of &N")
+        self._row = 1
+
+    def _end(self) -> None:
+        if self._columns:
+            self._sheet.autofilter(0, 0, max(self._row - 1, 0), len(self._columns) - 1)
+
+
+class Formats:
+    """The workbook's cell formats; money by count of decimals."""
+
+    def __init__(self, book: xlsxwriter.Workbook) -> None:
+        self._book = book
+        self._money: dict[int, Format] = {}
+        self.heading = book.add_format(
+            {"bold": True, "bg_color": "#E7ECF2", "bottom": 1, "text_wrap": True, "valign": "top"}
+        )
+        self.title = book.add_format({"bold": True, "font_size": 16})
+        self.label = book.add_format({"bold": True, "valign": "top"})
+        self.wrapped = book.add_format({"text_wrap": True, "valign": "top"})
+        self.count = book.add_format({"num_format": "#,##0"})
+        self.left_count = book.add_format({"num_format": "#,##0", "align": "left"})
+        self.line = book.add_format({"bottom": 1})
+
+    def money(self, decimals: int) -> Format:
+        """The format of amounts with so many decimals."""
+        known = self._money.get(decimals)
+        if known is None:
+            pattern = "#,##0" + ("." + "0" * decimals if decimals else "")
+            known = self._money[decimals] = self._book.add_format({"num_format": pattern})
+        return known
+
+
+class Workbook:
+    """The workbook of a report: order rows go to disk as they come, the other sheets are written at the end."""
+
+    def __init__(self, stream: IO[bytes], scratch: Path, precisions: Mapping[str, int]) -> None:
+        options = {
+            "constant_memory": True,
+            "tmpdir": str(scratch),
+            "strings_to_formulas": False,
+            "strings_to_urls": False,
+            "strings_to_numbers": False,
+        }
+        self._book = xlsxwriter.Workbook(stream, options)
+        self._book.use_zip64()
+        self._precisions = precisions
+        self._formats = Formats(self._book)
+        self._fixed: dict[str, Worksheet] = {name: self._book.add_worksheet(name) for name in _FIXED}
+        self._orders = Sheet(self._book, "Orders", _ORDER_COLUMNS, self._formats, _ORDER_WIDTHS)
+        self._problems: Sheet | None = None
+
+    def add_order(self, order: OrderStatus) -> None:
+        """Appends one order."""
+        self._orders.append(
+            (
+                order.number,
+                order.state.value,
+                blocking_codes(order),
+                order.currency,
+                order.source_total,
+                order.planned_total,
+                order.difference,
+                order.month,
+                order.account_id,
+                order.mews_order_id,
+                message_of(order),
+            ),
+            self._formats.money(self._precisions.get(order.currency, 2)),
+        )
+
+    def add_problem(self, problem: Problem) -> None:
+        """Appends one problem or notice."""
+        if self._problems is None:
+            columns = [Column(title.capitalize()) for title in PROBLEM_COLUMNS]
+            self._problems = Sheet(self._book, "Problem rows", columns, self._formats, _PROBLEM_WIDTHS)
+        self._problems.append(problem_cells(problem), self._formats.count)
+
+    def finish(self, facts: ReportFacts, grids: Mapping[str, Grid], tally: Tally) -> None:
+        """Writes the other sheets and the file. *Raises*: OSError where the disk is full."""
+        self._orders.finish()
+        if self._problems:
+            self._problems.finish()
+        _write_summary(self._fixed["Summary"], facts, grids, tally, self._formats)
+        for key, name in _SHEET_OF.items():
+            _write_grid(self._fixed[name], grids[key], self._formats)
+        for key, grid in grids.items():
+            if key in {"unproved", "balances"} or key.startswith("section-"):
+                _write_grid(self._book.add_worksheet(self._free_name(grid.title)), grid, self._formats)
+        self._book.set_properties({"title": f"centra-mews {facts.command}", "comments": facts.plan})
+        try:
+            self._book.close()
+        except FileCreateError as error:
+            # xlsxwriter wraps the disk's own word.
+            raise error.args[0] if error.args and isinstance(error.args[0], OSError) else OSError(str(error)) from error
+
+    def discard(self) -> None:
+        """Closes the rows that are on disk, without writing a workbook."""
+        for sheet in self._book.worksheets():
+            try:
+                sheet._opt_close()  # noqa: SLF001 - the library closes its own files only when it writes a workbook
+            except OSError:
+                continue
+
+    def _free_name(self, title: str) -> str:
+        """The title as a sheet's name: at most 31 characters, none that Excel forbids, each once."""
+        taken = {sheet.get_name().lower() for sheet in self._book.worksheets()}
+        base = (
+            "".join(" " if letter in "[]:*?/\\" else letter for letter in printable(title)).strip(" '")[:31]
+            or "Section"
+        )
+        if base.lower() == "history":
+            base = "History of orders"
+        name, number = base, 1
+        while name.lower() in taken:
+            number += 1
+            name = f"{base[:27]} {number}"
+        return name
+
+
+def text_of(text: str) -> str:
+    """A text as a cell's text: within Excel's length, and never taken for markup by the library."""
+    cut = printable(text)
+    if len(cut) > CELL_CHARS // 2:
+        cut = f"{cut[: CELL_CHARS // 2 - 1]}…"
+    # xlsxwriter writes `<r>..</r>` into the sheet unescaped, as rich text of its own making.
+    return "'" + cut if cut.startswith("<r>") else cut
+
+
+def _write_grid(sheet: Worksheet, grid: Grid, formats: Formats) -> None:
+    """A grid with its heading in row 1 and its note below the rows."""
+    for at, column in enumerate(grid.columns):
+        cells = [row[at] for row in grid.rows[:1000] if at < len(row)]
+        longest = max((len(cell) for cell in cells), default=0)
+        sheet.set_column(at, at, min(70, max(12, len(column.title) + 4, longest + 3)))
+        sheet.write_string(0, at, text_of(column.title), formats.heading)
+    sheet.freeze_panes(1, 0)
+    sheet.set_landscape()
+    sheet.fit_to_pages(1, 0)
+    sheet.repeat_rows(0)
+    sheet.set_footer("&L&A&RPage &P of &N")
+    room = SHEET_ROWS - 4
+    for number, row in enumerate(grid.rows[:room], 1):
+        for at, (column, cell) in enumerate(zip(grid.columns, row, strict=False)):
+            _write_cell(sheet, number, at, column.kind, cell, formats)
+    shown = min(len(grid.rows), room)
+    if grid.columns:
+        sheet.autofilter(0, 0, shown, len(grid.columns) - 1)
+    note = grid.note if grid.rows else grid.empty or grid.note
+    if len(grid.rows) > room:
+        note = f"{len(grid.rows) - room:,} more rows: see summary.json. {note}"
+    if note:
+        sheet.write_string(shown + 2, 0, text_of(note))
+
+
+def _write_cell(sheet: Worksheet, row: int, at: int, kind: Kind, cell: str, formats: Formats) -> None:
+    if not cell:
+        return
+    if kind is Kind.MONEY:
+        _, _, decimals = cell.partition(".")
+        sheet.write_number(row, at, Decimal(cell), formats.money(len(decimals)))
+    elif kind is Kind.COUNT:
+        sheet.write_number(row, at, int(cell), formats.count)
+    else:
+        sheet.write_string(row, at, text_of(cell))
+
+
+def _write_summary(
+    sheet: Worksheet, facts: ReportFacts, grids: Mapping[str, Grid], tally: Tally, formats: Formats
+) -> None:
+    """Circumstances, counts by state, files and lines to sign."""
+    sheet.set_column(0, 0, 26)
+    sheet.set_column(1, 1, 78)
+    sheet.set_column(2, 6, 18)
+    sheet.set_landscape()
+    sheet.fit_to_pages(1, 0)
+    sheet.write_string(0, 0, text_of(f"centra-mews {facts.command}"), formats.title)
+    row = 2
+    for label, text in _circumstances(facts):
+        sheet.write_string(row, 0, label, formats.label)
+        sheet.write_string(row, 1, text_of(text), formats.wrapped)
+        row += 1
+    row += 1
+    sheet.write_string(row, 0, "Orders read", formats.label)
+    sheet.write_number(row, 1, tally.read, formats.left_count)
+    for state in (state for state in ReportState if tally.states[state]):
+        row += 1
+        sheet.write_string(row, 0, state.value)
+        sheet.write_number(row, 1, tally.states[state], formats.left_count)
+    for key in ("states", "sources"):
+        row = _write_block(sheet, row + 2, grids[key], formats)
+    row += 2
+    for label in ("Prepared by, date", "Reviewed by, date"):
+        sheet.write_string(row, 0, label, formats.label)
+        sheet.write_blank(row, 1, None, formats.line)
+        row += 2
+
+
+def _circumstances(facts: ReportFacts) -> list[tuple[str, str]]:
+    rows = [
+        ("Enterprise", facts.enterprise_name),
+        ("Platform", facts.platform),
+        ("Store", facts.store),
+        ("Plan", facts.plan),
+        ("Run", facts.run_id),
+        ("Written", facts.generated.strftime("%Y-%m-%d %H:%M:%S UTC")),
+        ("Mapping", facts.mapping_digest),
+        ("Exit code", str(facts.exit_code)),
+        *(("Note", note) for note in facts.notes),
+    ]
+    return [(label, text) for label, text in rows if text]
+
+
+def _write_block(sheet: Worksheet, row: int, grid: Grid, formats: Formats) -> int:
+    """A small table inside the summary sheet; gives the row after it."""
+    sheet.write_string(row, 0, grid.title, formats.label)
+    row += 1
+    for at, column in enumerate(grid.columns):
+        sheet.write_string(row, at, column.title, formats.heading)
+    for cells in grid.rows:
+        row += 1
+        for at, (column, cell) in enumerate(zip(grid.columns, cells, strict=False)):
+            _write_cell(sheet, row, at, column.kind, cell, formats)
+    return row + 1

@@ -1,0 +1,143 @@
+"""orders.csv and problems.csv: the exact record, one row at a time.
+
+Plain UTF-8 without byte order mark: scripts take a mark as part of the first header, and who works in
+Excel has report.xlsx. Amounts are texts with a point, at the currency's precision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import IO
+
+from etl.model.codes import CODES
+from etl.model.problem import Problem
+from etl.model.status import OrderStatus
+from etl.report.cells import CsvRows, amount_text, safe_cell
+
+ORDER_COLUMNS = (
+    "order",
+    "state",
+    "problem",
+    "currency",
+    "source_total",
+    "planned_total",
+    "difference",
+    "account_id",
+    "mews_order_id",
+    "message",
+    "basis",
+    "planned_currency",
+    "planned_basis",
+    "rounding",
+    "month",
+    "consumption_utc",
+    "clamped",
+    "lines",
+    "tax_codes",
+    "balance",
+    "notices",
+    "unproved",
+)
+PROBLEM_COLUMNS = (
+    "severity",
+    "code",
+    "order",
+    "file",
+    "row",
+    "column",
+    "value",
+    "hint",
+    "message",
+    "sheet",
+)
+
+
+def blocking_codes(order: OrderStatus) -> str:
+    """The codes that hold the order back, each once; those of an order that needs attention without any error too."""
+    if not order.problems:
+        return ""
+    codes = {problem.code for problem in order.problems if problem.is_error}
+    if not codes and order.state.needs_attention:
+        codes = {problem.code for problem in order.problems}
+    return " ".join(sorted(codes))
+
+
+def message_of(order: OrderStatus) -> str:
+    """What happened to the order: Mews's or the plan's word, else the first error's."""
+    return order.message or next((problem.message for problem in order.problems if problem.is_error), "")
+
+
+def hint_of(problem: Problem) -> str:
+    """What to do about the problem."""
+    known = CODES.get(problem.code)
+    return problem.hint or (known.hint if known else "")
+
+
+class OrderTable:
+    """Rows of orders.csv."""
+
+    def __init__(self, stream: IO[str], precisions: Mapping[str, int]) -> None:
+        self._rows = CsvRows(stream)
+        self._precisions = precisions
+        self._rows.write(ORDER_COLUMNS)
+
+    def add(self, order: OrderStatus) -> None:
+        """Writes one order."""
+        now = self._precisions.get(order.currency, 2)
+        held = self._precisions.get(order.planned_currency or order.currency, 2)
+        consumption = order.consumption
+        self._rows.write(
+            (
+                safe_cell(order.number),
+                order.state.value,
+                blocking_codes(order),
+                safe_cell(order.currency),
+                amount_text(order.source_total, now),
+                amount_text(order.planned_total, held),
+                amount_text(order.difference, now),
+                safe_cell(order.account_id),
+                safe_cell(order.mews_order_id),
+                safe_cell(message_of(order)),
+                order.basis.value,
+                safe_cell(order.planned_currency),
+                order.planned_basis.value,
+                amount_text(order.rounding, now),
+                order.month,
+                f"{consumption.isoformat()[:19]}Z" if consumption else "",
+                "yes" if order.is_clamped else "",
+                str(order.line_count),
+                safe_cell("; ".join([" ".join(one.codes) or "exempt" for one in order.taxes])),
+                amount_text(order.balance, held),
+                " ".join(sorted({one.code for one in order.problems if not one.is_error})) if order.problems else "",
+                " ".join(order.unproved),
+            )
+        )
+
+
+class ProblemTable:
+    """Rows of problems.csv."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._rows = CsvRows(stream)
+        self._rows.write(PROBLEM_COLUMNS)
+
+    def add(self, problem: Problem) -> None:
+        """Writes one problem or notice."""
+        self._rows.write([safe_cell(cell) for cell in problem_cells(problem)])
+
+
+def problem_cells(problem: Problem) -> tuple[str, ...]:
+    """The problem as texts, in the order of PROBLEM_COLUMNS."""
+    place = problem.place
+    return (
+        problem.severity.value,
+        problem.code,
+        problem.order,
+        place.file,
+        "" if place.row is None else str(place.row),
+        place.column,
+        problem.value,
+        hint_of(problem),
+        problem.message,
+        place.sheet,
+    )
