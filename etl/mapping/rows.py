@@ -272,8 +272,8 @@ def _field(value: str) -> str:
     if value in FIELDS:
         return value
     if value in GET_ORDERS:
-        raise CellError(f"{value!r} is the name of get-orders. Write {GET_ORDERS[value]}.")
-    hint = did_you_mean(value, FIELDS) or (did_you_mean(f"products.{value}", FIELDS) if value else "")
+        return GET_ORDERS[value]
+    hint = did_you_mean(value, (*FIELDS, *GET_ORDERS)) or did_you_mean(f"products.{value}", FIELDS)
     raise CellError(f"{value!r} is no field.{hint}")
 
 

@@ -89,7 +89,13 @@ def test_every_field_and_placeholder_is_listed() -> None:
     """columns.csv and the templates take these names and no others."""
     listed = set(re.findall(r"`([^`]+)`", part(2, "Fields")))
     assert {*ORDER_FIELDS, *LINE_FIELDS} <= listed
-    assert listed - {*ORDER_FIELDS, *LINE_FIELDS} == {"columns.csv", "field", "target.notes", "vouchers.name"}
+    assert listed - {*ORDER_FIELDS, *LINE_FIELDS} == {
+        "columns.csv",
+        "field",
+        "target.notes",
+        "vouchers.name",
+        "orderId",
+    }
     for name in NAME_FIELDS:
         assert f"`{name}`" in rows(part(3, "[products]"))["item_name"]
 
