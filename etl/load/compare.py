@@ -7,13 +7,13 @@ returns none, over all items together. A cancelled item counts with its original
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from etl.load.records import Attempt
-from etl.model.plan import Basis, Entry
+from etl.model.plan import Basis
 from etl.model.rows import OrderItemRow, PaymentRow
 
 ItemKey = tuple[str, Decimal, str]
@@ -77,30 +77,32 @@ def compare_payment(payload: Mapping[str, Any], basis: Basis, row: PaymentRow) -
     return Finding()
 
 
-def compare_predicted(entries: Iterable[Entry], identifier: Mapping[str, str], rows: Sequence[OrderItemRow]) -> Finding:
-    """Net and gross of each entry as booked against the prediction.
+def compare_predicted(attempt: Attempt, rows: Sequence[OrderItemRow]) -> Finding:
+    """Net and gross of each entry as booked against the prediction that was frozen with the attempt.
 
-    One unit of an entry's last digit of tax is shown in `last_digit` only: Mews may round elsewhere.
-    `identifier`: line -> ExternalIdentifier.
+    One unit of the last digit of an entry's tax is shown in `last_digit` only: Mews may round elsewhere.
+    Where Mews returns no identifiers, the order's sums are compared, a digit for each entry.
     """
+    if not attempt.predicted:
+        return Finding()
+    predicted = {f"{attempt.identifier}:{line}": (net, gross) for line, net, _, gross in attempt.predicted}
+    booked: dict[str, tuple[Decimal, Decimal]] = {}
+    for row in rows:
+        old, new = booked.get(row.external_identifier, (Decimal(0), Decimal(0))), _booked(row)
+        booked[row.external_identifier] = (old[0] + new[0], old[1] + new[1])
+    entries = 1
+    if not any(booked):
+        entries, predicted, booked = len(predicted), {"": _sums(predicted)}, {"": _sums(booked)}
     differences: list[str] = []
     last_digit: list[str] = []
-    booked: dict[str, list[Decimal]] = {}
-    for row in rows:
-        sums = booked.setdefault(row.external_identifier or "", [Decimal(0), Decimal(0)])
-        net, gross = _booked(row)
-        sums[0] += net
-        sums[1] += gross
-    if "" in booked:
-        return Finding()
-    for entry in entries:
-        net, gross = booked.get(identifier[entry.line], [Decimal(0), Decimal(0)])
-        predicted = entry.predicted
-        if (net, gross) == (predicted.net, predicted.gross):
+    for identifier, expected in predicted.items():
+        seen = booked.get(identifier, (Decimal(0), Decimal(0)))
+        if seen == expected:
             continue
-        text = f"{entry.line}: predicted net {predicted.net}, gross {predicted.gross}; Mews booked {net}, {gross}"
-        digit = Decimal(1).scaleb(min(_exponent(predicted.net), _exponent(predicted.gross), _exponent(net)))
-        near = max(abs(net - predicted.net), abs(gross - predicted.gross)) <= digit
+        text = f"{identifier or 'the order'}: predicted net {expected[0]}, gross {expected[1]}; "
+        text += f"Mews booked net {seen[0]}, gross {seen[1]}"
+        digit = Decimal(1).scaleb(min(_exponent(amount) for amount in expected)) * entries
+        near = max(abs(one - other) for one, other in zip(seen, expected, strict=True)) <= digit
         (last_digit if near else differences).append(text)
     return Finding(tuple(differences), tuple(last_digit))
 
@@ -153,6 +155,12 @@ def _booked(row: OrderItemRow) -> tuple[Decimal, Decimal]:
     if row.is_canceled and (row.original_net or row.original_gross):
         return row.original_net, row.original_gross
     return row.net, row.gross
+
+
+def _sums(amounts: Mapping[str, tuple[Decimal, Decimal]]) -> tuple[Decimal, Decimal]:
+    return sum((net for net, _ in amounts.values()), Decimal(0)), sum(
+        (gross for _, gross in amounts.values()), Decimal(0)
+    )
 
 
 def _exponent(amount: Decimal) -> int:

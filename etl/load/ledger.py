@@ -123,8 +123,9 @@ class Ledger:
         self._where = where
         self._read_only = read_only
         self._wall = wall
-        self._checkpoint = checkpoint
+        self._checkpoint = self.fatal(checkpoint)
         self._token = ""
+        self._is_dead = False
         self._writer: Connection | None = None
         self._reader: Connection | None = None
         self.taken_from: locks.Held | None = None
@@ -186,7 +187,20 @@ class Ledger:
                 connection.close()
         self._writer = self._reader = None
         self._token = ""
+        self._is_dead = True
         self._engine.dispose()
+
+    def fatal(self, checkpoint: Checkpoint) -> Checkpoint:
+        """`checkpoint`, but what it raises to stand for a kill also stops this ledger from writing any more."""
+
+        def check(name: str) -> None:
+            try:
+                checkpoint(name)
+            except BaseException:
+                self.abandon()
+                raise
+
+        return check
 
     def __enter__(self) -> Self:
         return self
@@ -246,22 +260,10 @@ class Ledger:
                 code="ledger.read_only",
                 hint="Make file and folder writable.",
             )
-        with _translated(self._where):
-            connection = self._writing()
-            try:
-                with connection.begin():
-                    yield connection
-                    self._checkpoint("ledger.before_commit")
-            except Exception:
-                raise
-            except BaseException:
-                self.abandon()
-                raise
-        try:
-            self._checkpoint("ledger.after_commit")
-        except BaseException:
-            self.abandon()
-            raise
+        with _translated(self._where), self._writing().begin() as begun:
+            yield begun.connection
+            self._checkpoint("ledger.before_commit")
+        self._checkpoint("ledger.after_commit")
 
     @contextmanager
     def steps(self, numbers: Iterable[str] = ()) -> Iterator[Steps]:
@@ -563,15 +565,21 @@ class Ledger:
         Steps(connection, self._wall()).meta(key, value)
 
     def _writing(self) -> Connection:
+        self._check_open()
         if self._writer is None or self._writer.closed:
             self._writer = self._engine.connect().execution_options(writes=True)
         return self._writer
 
     def _read(self) -> Connection:
         """The connection for short reads, outside any transaction: it always sees the last commit."""
+        self._check_open()
         if self._reader is None or self._reader.closed:
             self._reader = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
         return self._reader
+
+    def _check_open(self) -> None:
+        if self._is_dead:
+            raise InternalError(f"the ledger {self._where} is closed", code="internal.closed")
 
     def _end_read(self) -> None:
         if self._reader is not None and not self._reader.closed:

@@ -352,17 +352,17 @@ class Steps:
         *,
         mews_id: str,
         differences: Sequence[str],
-        fingerprints: tuple[str, str],
+        fingerprint: str,
         run_id: str,
         sent_by: str,
     ) -> State:
         """UNKNOWN, READY or REJECTED -> POSTED (amounts as sent) or DIFFERENT: it is there.
 
-        `fingerprints` of the attempt that it matches; `sent_by`: that attempt's run.
+        `fingerprint` of the attempt that it matches; `sent_by`: that attempt's run.
         """
         row = self._at(number, generation, part)
         row.move(State.DIFFERENT if differences else State.POSTED)
-        row.fingerprint, row.skip_fingerprint = fingerprints
+        row.fingerprint = fingerprint
         row.code = "different" if differences else ""
         row.message = "; ".join(differences)
         self._book(row, mews_id, sent_by)
@@ -376,6 +376,7 @@ class Steps:
         row = self._at(number, generation, part)
         if row.state is not State.UNKNOWN or row.seq != seq:
             return row.state
+        row.held = ""
         if not proved:
             row.unseen_at = row.unseen_at or stamp(at)
         else:
