@@ -6,10 +6,10 @@ Rule: design section 5. The recipe has a version that is stored with every attem
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from dataclasses import dataclass
-
-import simplejson
+from decimal import Decimal
 
 RECIPE_VERSION = 1
 """Version of the canonical line order and of the hashes below."""
@@ -17,12 +17,12 @@ RECIPE_VERSION = 1
 IDENTIFIER_LIMIT = 255
 """Longest ExternalIdentifier that Mews stores."""
 
-_NUMBER = r"\d+(?:-R[A-Za-z0-9_.-]+?)?"
+_NUMBER = r"[0-9]+(?:-R[A-Za-z0-9_.-]+?)?"
 _IDENTIFIER = re.compile(
-    rf"centra:(?P<store>[a-z0-9-]{{1,32}}):(?P<number>{_NUMBER})(?:~(?P<generation>\d+))?(?P<undo>:undo)?:(?P<line>[^:\s]+)"
+    rf"centra:(?P<store>[a-z0-9-]{{1,32}}):(?P<number>{_NUMBER})(?:~(?P<generation>[0-9]+))?(?P<undo>:undo)?:(?P<line>[^:\s]+)"
 )
 _MARKER = re.compile(
-    rf"\[centra:(?P<store>[a-z0-9-]{{1,32}}):(?P<number>{_NUMBER})(?:~(?P<generation>\d+))?(?P<undo>:undo)?\]"
+    rf"\[centra:(?P<store>[a-z0-9-]{{1,32}}):(?P<number>{_NUMBER})(?:~(?P<generation>[0-9]+))?(?P<undo>:undo)?\]"
 )
 
 
@@ -72,7 +72,18 @@ def _identity(match: re.Match[str]) -> Identity:
 
 def content_hash(value: object) -> str:
     """`sha256:` and the hash of canonical JSON: named fields, fixed order, Decimals normalised as text."""
-    text = simplejson.dumps(
-        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str, use_decimal=False
-    )
-    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+    return "sha256:" + hashlib.sha256(canonical_json(value)).hexdigest()
+
+
+def canonical_json(value: object) -> bytes:
+    """JSON that is equal for equal content: sorted names, no blanks, Decimals as text without trailing zeros."""
+    return _CANONICAL.encode(value).encode()
+
+
+def _text(value: object) -> str:
+    if isinstance(value, Decimal):
+        return f"{value.normalize():f}" if value else "0"
+    return str(value)
+
+
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=_text)

@@ -27,6 +27,11 @@ def round_money(amount: Decimal, precision: int) -> Decimal:
     return rounded or abs(rounded)
 
 
+def is_finer(amount: Decimal, precision: int) -> bool:
+    """Whether `amount` has more decimals than `precision`, trailing zeros aside."""
+    return amount != amount.quantize(ulp(precision))
+
+
 def decimals(amount: Decimal) -> int:
     """Count of decimals that are not trailing zeros: 2 for 1.250, 0 for 100."""
     exponent = amount.normalize().as_tuple().exponent
@@ -41,12 +46,15 @@ def round_together(
     Largest remainder; ties go to the larger amount, then to the lower tie key (default: position).
     A return is the mirror image of its sale. An amount without a remainder is never touched.
     """
+    step = ulp(precision)
+    whole = [amount.quantize(step) for amount in amounts]
+    if whole == list(amounts):  # nearly all orders: nothing to round
+        return [_positive_zero(amount) for amount in whole]
     total = sum(amounts, ZERO)
     if total < 0:
         return [_positive_zero(-part) for part in round_together([-a for a in amounts], precision, tie_keys=tie_keys)]
-    step = ulp(precision)
     floors = [amount.quantize(step, rounding=ROUND_FLOOR) for amount in amounts]
-    return _hand_out(
+    parts = _hand_out(
         floors,
         [amount - floor for amount, floor in zip(amounts, floors, strict=True)],
         [abs(amount) for amount in amounts],
@@ -54,6 +62,7 @@ def round_together(
         round_money(total, precision) - sum(floors, ZERO),
         step,
     )
+    return [_positive_zero(part) for part in parts]
 
 
 def share(

@@ -14,9 +14,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-import simplejson
-
-from etl.model.identity import RECIPE_VERSION, Identity
+from etl.model.identity import RECIPE_VERSION, Identity, canonical_json
 from etl.model.problem import Problem
 
 
@@ -242,7 +240,7 @@ def plan_line(order: PlannedOrder, store: str) -> bytes:
     content["order"] = order.number
     content["verdict"] = order.verdict.value
     content["recipe"] = RECIPE_VERSION
-    return simplejson.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
+    return canonical_json(content) + b"\n"
 
 
 def plan_id(lines: Iterable[bytes]) -> str:
