@@ -70,8 +70,10 @@ class Arithmetic:
         flat = self._flat_amount(codes) * count
         exact = (amount - flat) / (1 + rate) if source is Basis.GROSS else amount * (1 + rate) + flat
         step = ulp(precision)
-        middle = int((exact / step).to_integral_value(rounding=ROUND_FLOOR))
-        reach = (2 * len(codes) + 3) * ceil(1 + rate)
+        middle = max(0, int((exact / step).to_integral_value(rounding=ROUND_FLOOR)))
+        # Two entries round each code's tax by at most half a digit each; tax digits may be coarser than amounts.
+        coarser = max(0, precision - (precision if self._tax_precision is None else self._tax_precision))
+        reach = (2 * len(codes) + 3) * ceil(1 + rate) * 10**coarser
         found = [
             candidate
             for units in range(max(0, middle - reach), middle + reach + 1)
