@@ -165,7 +165,7 @@ def _taxes(facts: DumpFacts) -> str:
     rows: list[Sequence[str]] = []
     for fact in rates:
         percent = "" if fact.vat_percent is None else f"{fact.vat_percent.normalize():f}"
-        seen = f"{fact.lines} lines {_days(fact)}".rstrip()
+        seen = f"{fact.lines} {'line' if fact.lines == 1 else 'lines'} {_days(fact)}".rstrip()
         if fact.country and percent:
             row = (fact.country, percent, "", "", "", "", "", "", seen)
             if row[:8] in (other[:8] for other in rows):
@@ -173,7 +173,7 @@ def _taxes(facts: DumpFacts) -> str:
                 row = (f"# {fact.country}", *row[1:])
             rows.append(row)
         else:
-            what = "order without country: see source.default_country" if not fact.country else "line without VAT rate"
+            what = "no readable country: see source.default_country" if not fact.country else "line without VAT rate"
             rows.append((f"# {fact.country or '?'}", percent, "", "", "", "", "", "", f"{seen}, {what}"))
     head = (
         "Fill in tax_codes: the Mews tax codes, separated by blanks, or the word exempt. `centra-mews preflight` lists\n"
