@@ -145,22 +145,47 @@ def test_a_cancelled_waiter_costs_nobody_a_slot():
     assert run_virtual(main()) < 1.0
 
 
-def test_a_slot_that_is_held_up_still_counts_from_when_it_left():
-    """An intent that took a minute to write must not free its place before its request arrives."""
+def test_a_slot_that_was_held_up_too_long_is_asked_for_again():
+    """An intent that took a minute to write must not leave beside the request that had the place meanwhile."""
 
     async def main():
         clock = VirtualClock()
         limiter = Limiter(1, Decimal(2), store=MemorySlots(), clock=clock)
-        slot = await limiter.slot()
+        held_up = await limiter.slot()
         await asyncio.sleep(60)
-        slot = await limiter.renew(slot)
-        slot.sent(clock.monotonic())
-        sent = clock.monotonic()
-        slot.release(clock.monotonic())
-        await limiter.slot()
-        return clock.monotonic() - sent
+        other = await limiter.slot()
+        other.sent(clock.monotonic())
+        first = clock.monotonic()
+        other.release(clock.monotonic())
+        renewed = await limiter.renew(held_up)
+        renewed.sent(clock.monotonic())
+        return clock.monotonic() - first
 
     assert run_virtual(main()) >= 2
+
+
+def test_other_processes_learn_at_once_that_a_slot_counts_longer(tmp_path):
+    """A connection that took seconds: the request arrives later than the file said."""
+
+    async def main():
+        clock = VirtualClock()
+        limiters = [
+            Limiter(1, Decimal(10), store=SqliteSlots(tmp_path / "l", "key", clock=clock), clock=clock)
+            for _ in range(2)
+        ]
+        slot = await limiters[0].slot()
+        slot.sent(clock.monotonic())
+        await asyncio.sleep(8)
+        slot = await limiters[0].renew(slot)
+        slot.sent(clock.monotonic())
+        sent = clock.monotonic()
+        await limiters[1].slot()
+        waited = clock.monotonic() - sent
+        for limiter in limiters:
+            limiter.close()
+        return waited
+
+    assert run_virtual(main()) >= 10
 
 
 @pytest.mark.parametrize("seed", range(4))
