@@ -43,6 +43,8 @@ SURVEY_TRIES = 4
 TAKEOVER_SECONDS = 5
 """A writer on another host that lost its lock may still send what it intended this long ago (design 7.2)."""
 FIRST_CHECK = "first_check"
+_FINAL = ("mews.credentials", "mews.address", "mews.refused")
+"""Codes of faults that trying again does not mend."""
 
 
 @dataclass(slots=True)
@@ -679,7 +681,7 @@ class Poster:
                 try:
                     survey = await self._surveyor.survey(recheck_floor=recheck_floor)
                 except MewsError as error:
-                    if attempt + 1 == SURVEY_TRIES or error.code in ("mews.credentials", "mews.refused"):
+                    if attempt + 1 == SURVEY_TRIES or error.code in _FINAL:
                         raise
                     await self._nap(2.0**attempt * (0.75 + 0.5 * self._rng.random()))
                     if self._halt_event.is_set():

@@ -1,0 +1,504 @@
+"""The poster against a small Mews: exactly once, and stopping when it must."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from load_fakes import FakeMews, VirtualTime, a_payment, a_poster, an_order, open_ledger, run_poster
+
+from etl.errors import ExitCode
+from etl.load.ledger import Ledger
+from etl.load.standing import Standing
+from etl.load.stop import StopFlag
+from etl.model.outcome import Kind, Outcome
+from etl.model.states import State
+
+
+@pytest.fixture
+def time() -> VirtualTime:
+    return VirtualTime()
+
+
+@pytest.fixture
+def mews(time: VirtualTime) -> FakeMews:
+    return FakeMews(time)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "ledger.sqlite"
+
+
+def orders(count: int) -> list:
+    return [an_order(str(number), day=0) for number in range(1, count + 1)]
+
+
+def state(path: Path, number: str) -> State:
+    with Ledger.open(path, read_only=True) as ledger:
+        row = ledger.order(number)
+        assert row is not None
+        return row.state
+
+
+def test_every_order_is_posted_once_and_a_rerun_sends_nothing(path, mews, time):
+    """The plain case: all are posted with concurrency, the next run finds nothing to do."""
+    first = run_poster(path, mews, time, orders(30))
+    assert first.counts == {Standing.POSTED: 30}
+    assert first.exit_code is ExitCode.DONE
+    assert 1 < mews.most_in_flight <= 4
+    again = run_poster(path, mews, time, orders(30), run_id="run-2")
+    assert again.counts == {Standing.ALREADY_POSTED: 30}
+    assert len(mews.calls) == 30
+
+
+def test_the_first_order_goes_alone(path, mews, time):
+    """A wrong mapping must harm one order, not eight."""
+    seen = []
+    mews.before_answer = lambda number: seen.append((number, mews.in_flight, len(mews.calls)))
+    run_poster(path, mews, time, orders(5))
+    assert seen[0][2] == 1
+
+
+@pytest.mark.parametrize("fault", ["marks", "amounts", "missing", "reservation"])
+def test_a_first_order_that_reads_back_wrong_stops_the_run(path, mews, time, fault):
+    """Without marks, with other amounts, no items or a guessed reservation, nothing else may be sent."""
+    more = {}
+    if fault == "marks":
+        mews.hides_identifiers = mews.hides_notes = True
+    elif fault == "amounts":
+        mews.tax_error = Decimal("0.05")
+    elif fault == "missing":
+        mews.lag = 1e9
+    else:
+
+        async def reservation(_: str) -> str:
+            return "reservation-1"
+
+        more["linked_reservation"] = reservation
+    result = run_poster(path, mews, time, orders(5), **more)
+    assert result.stop.code == "run.first_order"
+    assert result.exit_code is ExitCode.ATTENTION
+    assert len(mews.calls) == 1
+    assert result.counts == {Standing.POSTED: 1, Standing.READY: 4}
+    again = run_poster(path, mews, time, orders(5), run_id="run-2", **more)
+    assert again.stop.code == "run.first_order"
+    assert len(mews.calls) == 1
+
+
+def test_the_last_digit_of_a_tax_is_shown_and_goes_on(path, mews, time):
+    """Mews may round a tax elsewhere; that is no reason to stop, but is to be told."""
+    mews.tax_error = Decimal("0.01")
+    result = run_poster(path, mews, time, orders(3))
+    assert result.counts == {Standing.POSTED: 3}
+    assert len(result.first_check) == 1
+
+
+def test_a_server_without_identifiers_is_recognised_by_the_marker(path, mews, time):
+    """Older servers return no ExternalIdentifier; the marker in Notes must do."""
+    mews.hides_identifiers = True
+    mews.script = lambda _, n: ("lost", 0.0) if n == 3 else None
+    result = run_poster(path, mews, time, orders(5))
+    assert result.counts == {Standing.POSTED: 4, Standing.RECOVERED: 1}
+    assert len(mews.calls) == 5
+
+
+def test_a_lost_answer_is_found_not_sent_again(path, mews, time):
+    """The order is in Mews although the answer never came."""
+    mews.script = lambda _, n: ("lost", 0.0) if n in (2, 5) else None
+    result = run_poster(path, mews, time, orders(8))
+    assert result.counts == {Standing.POSTED: 6, Standing.RECOVERED: 2}
+    assert all(mews.times_posted(str(n)) == 1 for n in range(1, 9))
+
+
+@pytest.mark.parametrize("lag", [0.0, 60.0, 89.0])
+@pytest.mark.parametrize("delay", [1.0, 100.0, 175.0])
+def test_a_late_commit_within_the_settling_time_is_never_doubled(path, mews, time, delay, lag):
+    """Mews commits minutes after the client gave up, and its reads lag behind that."""
+    mews.script = lambda _, n: ("lost", delay) if n in (2, 3) else None
+    mews.lag = lag
+    result = run_poster(path, mews, time, orders(6))
+    assert [mews.times_posted(str(n)) for n in range(1, 7)] == [1] * 6
+    assert result.counts[Standing.POSTED] + result.counts[Standing.RECOVERED] == 6
+
+
+def test_what_was_never_processed_is_proved_absent_and_sent_again(path, mews, time):
+    """Two complete scans, one settling time and a half apart, then once more; the surveys stay few."""
+    mews.script = lambda _, n: Outcome(Kind.UNKNOWN, message="reset") if n in (2, 3, 4) else None
+    before = time.seconds
+    result = run_poster(path, mews, time, orders(6))
+    assert result.counts == {Standing.POSTED: 6}
+    assert [mews.times_posted(str(n)) for n in range(1, 7)] == [1] * 6
+    assert time.seconds - before >= 270
+    assert result.surveys <= 7
+
+
+def test_an_order_proved_absent_three_times_gives_up(path, mews, time):
+    """An order that never arrives must not be tried for ever."""
+    mews.script = lambda p, _: Outcome(Kind.UNKNOWN, message="reset") if "[centra:uk:3]" in p["Notes"] else None
+    result = run_poster(path, mews, time, orders(4))
+    assert result.counts == {Standing.POSTED: 3, Standing.REJECTED: 1}
+    with Ledger.open(path, read_only=True) as ledger:
+        assert ledger.order("3").code == "send.gave_up"
+        assert len(ledger.attempts("3")) == 3
+    again = run_poster(path, mews, time, orders(4), run_id="run-2")
+    assert again.counts[Standing.REJECTED] == 1
+    mews.script = lambda _p, _n: None
+    retried = run_poster(path, mews, time, orders(4), run_id="run-3", run={"retry_rejected": True})
+    assert retried.counts == {Standing.ALREADY_POSTED: 3, Standing.POSTED: 1}
+
+
+def test_a_scan_that_fails_proves_nothing(path, mews, time):
+    """A page that could not be read may be the one with the order on it."""
+    mews.script = lambda _, n: ("lost", 0.0) if n == 2 else None
+    run_poster(path, mews, time, orders(3), run={"no_wait": True})
+    mews.failing_reads = 3
+    result = run_poster(path, mews, time, orders(3), run_id="run-2")
+    assert result.stop is not None or result.counts[Standing.UNKNOWN] == 0
+    assert mews.times_posted("2") == 1
+
+
+def test_no_wait_leaves_the_unknown_to_the_next_run(path, mews, time):
+    """`--no-wait` ends with exit code 3; the next run resolves and recovers."""
+    mews.script = lambda _, n: ("lost", 5.0) if n == 3 else None
+    result = run_poster(path, mews, time, orders(4), run={"no_wait": True})
+    assert result.counts == {Standing.POSTED: 3, Standing.UNKNOWN: 1}
+    assert result.exit_code is ExitCode.ATTENTION
+    assert state(path, "3") is State.UNKNOWN
+    time.seconds += 10
+    again = run_poster(path, mews, time, orders(4), run_id="run-2")
+    assert again.counts == {Standing.ALREADY_POSTED: 3, Standing.RECOVERED: 1}
+    third = run_poster(path, mews, time, orders(4), run_id="run-3")
+    assert third.counts == {Standing.ALREADY_POSTED: 4}
+
+
+def test_a_commit_beyond_the_bounds_is_reported_as_duplicate(path, mews, time):
+    """Beyond the settling time a duplicate can happen; silent it may not be."""
+    mews.script = lambda _, n: ("lost", 1000.0) if n == 3 else None
+    first = run_poster(path, mews, time, orders(4))
+    assert first.counts == {Standing.POSTED: 4}
+    assert not first.duplicated
+    time.seconds += 2000
+    second = run_poster(path, mews, time, orders(4), run_id="run-2")
+    assert set(second.duplicated) == {"3"}
+    assert len(second.duplicated["3"]) == 2
+    assert second.exit_code is ExitCode.ATTENTION
+    with Ledger.open(path, read_only=True) as ledger:
+        assert dict(ledger.duplicated())["3"] == tuple(sorted(second.duplicated["3"]))
+
+
+def test_items_without_any_mark_leave_the_decision_to_a_person(path, mews, time):
+    """Same account, consumption and amounts but no mark: neither absent nor present, both sides shown."""
+    run_poster(path, mews, time, orders(1))
+    mews.script = lambda _, n: ("lost", 0.0) if n == 2 else None
+    mews.hides_identifiers = mews.hides_notes = True
+    unlike = replace(an_order("2", amount="99.00"), consumption=an_order("2").consumption + timedelta(hours=1))
+    result = run_poster(path, mews, time, [*orders(1), unlike], run_id="run-2")
+    assert result.counts[Standing.UNKNOWN] == 1
+    assert len(mews.calls) == 2
+    with Ledger.open(path, read_only=True) as ledger:
+        (part,) = ledger.parts(["2"])["2"]
+        assert "OrderId-2" in part.held
+        assert "99.00" in part.held
+
+
+def test_refused_orders_stay_rejected_until_their_payload_changes(path, mews, time):
+    """A refusal is definite for this payload; another payload is another question."""
+    refusal = Outcome(Kind.REFUSED, status=403, message="closed", request_id="r-9")
+    mews.script = lambda p, _: refusal if p["AccountId"] == "bad" else None
+    batch = [an_order("1"), an_order("2", account_id="bad")]
+    result = run_poster(path, mews, time, batch)
+    assert result.counts == {Standing.POSTED: 1, Standing.REJECTED: 1}
+    with Ledger.open(path, read_only=True) as ledger:
+        row = ledger.order("2")
+        assert (row.message, row.request_id, row.code) == ("closed", "r-9", "mews.refused")
+    run_poster(path, mews, time, batch, run_id="run-2")
+    assert len(mews.calls) == 2
+    run_poster(path, mews, time, batch, run_id="run-3", run={"retry_rejected": True})
+    assert len(mews.calls) == 3
+    fixed = [an_order("1"), an_order("2", account_id="good")]
+    assert run_poster(path, mews, time, fixed, run_id="run-4").counts[Standing.POSTED] == 1
+
+
+def test_twenty_equal_refusals_stop_the_run(path, mews, time):
+    """A wrong mapping must not be tried on two million orders."""
+    mews.script = lambda _, n: Outcome(Kind.REFUSED, status=403, message="no") if n > 1 else None
+    result = run_poster(path, mews, time, orders(200))
+    assert result.stop.code == "run.refusals"
+    assert 21 <= len(mews.calls) <= 25
+    assert result.exit_code is ExitCode.ATTENTION
+    assert sum(result.counts.values()) == 200
+
+
+def test_nothing_but_faults_stops_the_run(path, mews, time):
+    """A dead Mews must not leave hundreds of orders in doubt."""
+    mews.script = lambda _, n: Outcome(Kind.UNKNOWN, message="500") if n > 1 else None
+    result = run_poster(path, mews, time, orders(200), run={"no_wait": True})
+    assert result.exit_code is ExitCode.MEWS
+    assert len(mews.calls) <= 40
+    assert mews.pauses
+
+
+def test_unreachable_is_not_sent(path, mews, time):
+    """Connect faults leave orders ready and stop the run in the end."""
+    mews.script = lambda _, n: Outcome(Kind.NOT_SENT, message="connection refused") if n > 1 else None
+    result = run_poster(path, mews, time, orders(10))
+    assert result.exit_code is ExitCode.MEWS
+    assert result.counts == {Standing.POSTED: 1, Standing.READY: 9}
+    mews.script = lambda _p, _n: None
+    assert run_poster(path, mews, time, orders(10), run_id="run-2").counts[Standing.POSTED] == 9
+
+
+@pytest.mark.parametrize("status", [401, 404])
+def test_refused_credentials_stop_at_once(path, mews, time, status):
+    """After 401 or 404 no further request leaves; the orders are ready."""
+    mews.script = lambda _, n: Outcome(Kind.STOP, status=status, message="no") if n == 6 else None
+    result = run_poster(path, mews, time, orders(50))
+    assert result.exit_code is ExitCode.MEWS
+    assert len(mews.calls) <= 9
+    assert set(result.counts) == {Standing.POSTED, Standing.READY}
+    assert sum(result.counts.values()) == 50
+
+
+def test_429_makes_all_wait_and_the_order_is_sent_again(path, mews, time):
+    """Retry-After counts for everybody; without it the wait grows."""
+    mews.script = lambda _, n: (
+        Outcome(Kind.WAIT, status=429, retry_after=7.0 if n == 2 else None) if 2 <= n < 6 else None
+    )
+    result = run_poster(path, mews, time, orders(6))
+    assert result.counts == {Standing.POSTED: 6}
+    assert any(7.0 <= pause < 8 for pause in mews.pauses)
+    assert [mews.times_posted(str(n)) for n in range(1, 7)] == [1] * 6
+
+
+def test_a_conflict_is_tried_a_few_times(path, mews, time):
+    """409 means not done; four tries, then a person looks."""
+    mews.script = lambda p, n: Outcome(Kind.CONFLICT, status=409, message="changed") if "uk:2]" in p["Notes"] else None
+    result = run_poster(path, mews, time, orders(3))
+    assert result.counts == {Standing.POSTED: 2, Standing.REJECTED: 1}
+    assert len(mews.calls) == 6
+
+
+def test_payments_follow_their_order_and_only_the_missing_part_is_sent(path, mews, time):
+    """A payment whose answer is lost is found; the order is not touched again."""
+    batch = [an_order("1"), an_order("2", payments=(a_payment("gift1"), a_payment("pay1")))]
+    mews.script = lambda p, _: ("lost", 0.0) if p.get("ExternalIdentifier", "").endswith("pay1") else None
+    result = run_poster(path, mews, time, batch)
+    assert result.exit_code is ExitCode.DONE
+    assert (mews.times_posted("2"), mews.times_paid("2", "gift1"), mews.times_paid("2", "pay1")) == (1, 1, 1)
+    refused = [*batch, an_order("3", payments=(a_payment(),))]
+    mews.script = lambda p, _: Outcome(Kind.REFUSED, status=403, message="type") if "Type" in p else None
+    second = run_poster(path, mews, time, refused, run_id="run-2")
+    assert second.counts == {Standing.ALREADY_POSTED: 2, Standing.REJECTED: 1}
+    mews.script = lambda _p, _n: None
+    third = run_poster(path, mews, time, refused, run_id="run-3", run={"retry_rejected": True})
+    assert third.counts == {Standing.ALREADY_POSTED: 2, Standing.POSTED: 1}
+    assert (mews.times_posted("3"), mews.times_paid("3", "gift1")) == (1, 1)
+
+
+def test_an_unprocessed_payment_is_proved_absent_and_sent_again(path, mews, time):
+    """Payments have the same guarantee as orders."""
+    batch = [an_order("1"), an_order("2", payments=(a_payment(),))]
+    tries = []
+
+    def script(payload, _):
+        if "Type" in payload:
+            tries.append(1)
+            return Outcome(Kind.UNKNOWN, message="reset") if len(tries) == 1 else None
+        return None
+
+    mews.script = script
+    result = run_poster(path, mews, time, batch)
+    assert result.counts == {Standing.POSTED: 2}
+    assert (len(tries), mews.times_paid("2", "gift1"), mews.times_posted("2")) == (2, 1, 1)
+
+
+def test_a_return_waits_for_its_order(path, mews, time):
+    """A nested return is sent only after its order is posted, even if that took a look at Mews."""
+    batch = [an_order("1"), an_order("5-R9", parent="5"), an_order("5")]
+    mews.script = lambda p, _: ("lost", 20.0) if "uk:5]" in p["Notes"] else None
+    result = run_poster(path, mews, time, batch)
+    assert result.exit_code is ExitCode.DONE
+    notes = [call["Notes"].split("]")[0] for call in mews.calls]
+    assert notes.index("[centra:uk:5") < notes.index("[centra:uk:5-R9")
+
+
+def test_a_return_without_its_order_is_blocked(path, mews, time):
+    """A return of what is not there would be a gift."""
+    mews.script = lambda p, _: Outcome(Kind.REFUSED, status=403, message="x") if "uk:5]" in p["Notes"] else None
+    result = run_poster(path, mews, time, [an_order("1"), an_order("5"), an_order("5-R9", parent="5")])
+    assert result.counts == {Standing.POSTED: 1, Standing.REJECTED: 1, Standing.BLOCKED: 1}
+    with Ledger.open(path, read_only=True) as ledger:
+        assert ledger.order("5-R9").code == "return.parent"
+
+
+def test_the_window_is_looked_at_just_before_sending(path, mews, time):
+    """An order that the window left while it waited is blocked, not refused."""
+    batch = [an_order("1", day=20), an_order("2", day=1), an_order("3", day=20)]
+    result = run_poster(path, mews, time, batch, window_start=lambda now: now - timedelta(days=20))
+    assert result.counts == {Standing.POSTED: 2, Standing.BLOCKED: 1}
+    with Ledger.open(path, read_only=True) as ledger:
+        assert ledger.order("2").code == "window.passed"
+
+
+def test_changed_and_skipped_orders_are_reported_and_not_sent(path, mews, time):
+    """What is posted is never sent again, whatever the source says now."""
+    run_poster(path, mews, time, orders(2))
+    result = run_poster(path, mews, time, [an_order("1", amount="13.00"), an_order("2")], run_id="run-2")
+    assert result.counts == {Standing.CHANGED: 1, Standing.ALREADY_POSTED: 1}
+    assert len(mews.calls) == 2
+    with Ledger.open(path, read_only=True) as ledger:
+        row = ledger.order("1")
+        assert row.is_changed
+        assert row.source_total == Decimal("12.00")
+        assert row.facts["now"]["source_total"] == Decimal("13.00")
+
+
+def test_limit_leaves_the_rest_ready(path, mews, time):
+    """`--limit` is a choice, not a failure."""
+    result = run_poster(path, mews, time, orders(10), run={"limit": 3})
+    assert result.counts == {Standing.POSTED: 3, Standing.READY: 7}
+    assert result.exit_code is ExitCode.DONE
+
+
+def test_a_fresh_ledger_notices_orders_in_mews(path, mews, time, tmp_path):
+    """A lost ledger would post everything twice; it stops and points to recover."""
+    run_poster(path, mews, time, orders(3))
+    result = run_poster(tmp_path / "other.sqlite", mews, time, orders(5))
+    assert result.stop.code == "ledger.incomplete"
+    assert result.exit_code is ExitCode.USAGE
+    assert "recover" in result.stop.hint
+    assert len(mews.calls) == 3
+    assert sum(result.counts.values()) == 5
+
+
+def test_an_old_copy_of_the_ledger_is_noticed(path, mews, time, tmp_path):
+    """A copy that missed later runs does not post their orders again."""
+    run_poster(path, mews, time, orders(3))
+    copy = tmp_path / "copy.sqlite"
+    copy.write_bytes(path.read_bytes())
+    time.seconds += 3600
+    run_poster(path, mews, time, orders(6), run_id="run-2")
+    result = run_poster(copy, mews, time, orders(6), run_id="run-3")
+    assert result.stop.code == "ledger.incomplete"
+    assert len(mews.calls) == 6
+
+
+def test_a_copy_at_work_elsewhere_is_noticed_while_running(path, mews, time):
+    """Every few minutes the service is looked at; somebody else's orders of this store stop the run."""
+    other = FakeMews(time)
+    mews.latency = 20.0
+
+    def script(payload, n):
+        if n == 20:
+            other._book(
+                {
+                    **payload,
+                    "Notes": "[centra:uk:999] x",
+                    "Items": [{**payload["Items"][0], "ExternalIdentifier": "centra:uk:999:p1"}],
+                },
+                "foreign-1",
+                0.0,
+            )
+            mews.items += other.items
+        return None
+
+    mews.script = script
+    result = run_poster(path, mews, time, orders(300), concurrency=2)
+    assert result.stop.code == "ledger.incomplete"
+    assert len(mews.calls) < 80
+
+
+def test_ctrl_c_awaits_what_is_in_flight(path, mews, time):
+    """One Ctrl-C: no new orders, the answers are recorded, exit code 130."""
+    stop = StopFlag()
+    mews.before_answer = lambda n: stop.request() if n == 10 else None
+    result = run_poster(path, mews, time, orders(40), stop=stop)
+    assert result.exit_code is ExitCode.INTERRUPTED
+    assert sum(result.counts.values()) == 40
+    assert result.counts[Standing.POSTED] == len(mews.calls) < 20
+    with Ledger.open(path, read_only=True) as ledger:
+        assert ledger.counts()[State.IN_FLIGHT] == 0
+
+
+def test_ctrl_c_does_not_wait_for_the_limiter(path, mews, time):
+    """Workers that wait for a slot have sent nothing and go home at once."""
+    run_poster(path, mews, time, orders(1))
+    stop = StopFlag()
+    mews.slot_delay = 5000.0
+
+    async def main():
+        poster = a_poster(ledger, mews, time, stop=stop, run_id="run-2")
+        work = asyncio.ensure_future(poster.run(iter(orders(9))))
+        asyncio.get_running_loop().call_soon(lambda: None)
+        for _ in range(200):
+            await asyncio.sleep(0)
+        sleeper = asyncio.ensure_future(time.sleep(1.0))
+        sleeper.add_done_callback(lambda _: stop.request())
+        return await time.drive(work)
+
+    with open_ledger(path, time) as ledger:
+        result = asyncio.run(main())
+    assert result.exit_code is ExitCode.INTERRUPTED
+    assert time.seconds < 4000
+    assert result.counts == {Standing.ALREADY_POSTED: 1, Standing.READY: 8}
+
+
+def test_a_second_ctrl_c_leaves_with_the_truth_on_disk(path, mews, time):
+    """Leaving at once keeps in_flight on disk; the next run finds out and loses nothing."""
+    stop = StopFlag()
+    mews.latency = 50.0
+
+    def press(n):
+        if n == 6:
+            stop.request()
+            stop.request()
+
+    mews.before_answer = press
+    result = run_poster(path, mews, time, orders(12), stop=stop)
+    assert result.exit_code is ExitCode.INTERRUPTED
+    assert not result.is_counted
+    with Ledger.open(path, read_only=True) as ledger:
+        assert ledger.counts()[State.IN_FLIGHT] > 0
+    mews.before_answer = lambda _: None
+    again = run_poster(path, mews, time, orders(12), run_id="run-2")
+    assert again.exit_code is ExitCode.DONE
+    assert [mews.times_posted(str(n)) for n in range(1, 13)] == [1] * 12
+
+
+def test_an_undone_order_is_posted_again_only_on_request_and_as_second_generation(path, mews, time):
+    """Generations keep lookups apart from what was reversed."""
+    run_poster(path, mews, time, orders(2))
+    with open_ledger(path, time) as ledger, ledger.steps(["2"]) as steps:
+        steps.undo("2", 1)
+    assert run_poster(path, mews, time, orders(2), run_id="run-2").counts[Standing.UNDONE] == 1
+    result = run_poster(path, mews, time, orders(2), run_id="run-3", run={"repost_undone": True})
+    assert result.counts == {Standing.ALREADY_POSTED: 1, Standing.POSTED: 1}
+    assert mews.calls[-1]["Notes"].startswith("[centra:uk:2~2]")
+    assert mews.calls[-1]["Items"][0]["ExternalIdentifier"] == "centra:uk:2~2:p1"
+
+
+def test_a_full_disk_stops_before_the_byte_leaves(path, mews, time):
+    """What can't be reserved on disk is not sent."""
+    with open_ledger(path, time) as ledger:
+
+        async def main():
+            poster = a_poster(ledger, mews, time)
+            return await time.drive(asyncio.ensure_future(poster.run(iter(orders(400)))))
+
+        ledger.record_plan("run-1", orders(400))
+        pages = ledger._read().exec_driver_sql("PRAGMA page_count").scalar()
+        ledger._writing().exec_driver_sql(f"PRAGMA max_page_count = {pages + 4}")
+        ledger._writing().rollback()
+        result = asyncio.run(main())
+    assert result.stop.code == "ledger.disk_full"
+    assert result.exit_code is ExitCode.USAGE
+    sent = len(mews.calls)
+    assert sent < 400
+    again = run_poster(path, mews, time, orders(400), run_id="run-2")
+    assert again.exit_code is ExitCode.DONE
+    assert all(mews.times_posted(str(n)) == 1 for n in range(1, 401))
