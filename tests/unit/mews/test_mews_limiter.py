@@ -6,6 +6,8 @@ import asyncio
 import os
 import random
 import stat
+import subprocess
+import sys
 from decimal import Decimal
 
 import pytest
@@ -322,3 +324,39 @@ def test_backoff_grows_once_for_all_workers_and_starts_over():
     clock.now += 60
     backoff.succeeded()
     assert backoff.failed() <= 1
+
+
+PROCESS = """
+import asyncio, sys
+from decimal import Decimal
+from pathlib import Path
+from etl.mews.limiter import Limiter, SqliteSlots, SystemClock
+
+async def main():
+    clock = SystemClock()
+    limiter = Limiter(30, Decimal("0.5"), store=SqliteSlots(Path(sys.argv[1]), "key", clock=clock), clock=clock)
+    end = clock.monotonic() + 1.6
+    async def worker():
+        while clock.monotonic() < end:
+            slot = await limiter.slot()
+            slot.sent(clock.monotonic())
+            print(repr(clock.monotonic()))
+            await asyncio.sleep(0.002)
+            slot.release(clock.monotonic())
+    await asyncio.gather(*(worker() for _ in range(4)))
+    limiter.close()
+
+asyncio.run(main())
+"""
+
+
+def test_real_processes_share_one_window(tmp_path):
+    """Three processes at once, in real time, stay within one limit and use it."""
+    running = [
+        subprocess.Popen([sys.executable, "-c", PROCESS, str(tmp_path / "l")], stdout=subprocess.PIPE, text=True)
+        for _ in range(3)
+    ]
+    sent = sorted(float(line) for process in running for line in process.communicate(timeout=60)[0].split())
+    assert [process.returncode for process in running] == [0, 0, 0]
+    assert most_in_any_window(sent, 0.5) <= 30
+    assert len(sent) >= 90
