@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from etl.errors import InputError
-from etl.extract.encoding import TextFacts, open_text, stamp
+from etl.extract.encoding import TextFacts, closer, open_text, stamp
 from etl.model.export import BadRow, Dialect, HeaderTest, Table, text_cell
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -52,7 +52,12 @@ def read_csv(path: Path, facts: TextFacts, is_header: HeaderTest) -> Table:
     delimiter = first[1] if first else find_delimiter(facts.head, is_header)
     stream, raw = open_text(path, facts)
     rows = _rows(path, facts, stream, delimiter)
-    header_row, header, skipped = _header(rows, is_header, 1 if first else 0)
+    close = closer(stream, raw)
+    try:
+        header_row, header, skipped = _header(rows, is_header, 1 if first else 0)
+    except BaseException:
+        close()
+        raise
     notices = []
     if skipped:
         notices.append(f"{path}: the header is row {header_row}; what stands above it was left out.")
@@ -67,7 +72,7 @@ def read_csv(path: Path, facts: TextFacts, is_header: HeaderTest) -> Table:
         header_row=header_row,
         notices=tuple(notices),
         position=_teller(raw),
-        close=stream.close,
+        close=close,
     )
 
 

@@ -7,7 +7,7 @@ import gzip
 import hashlib
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import BufferedReader, TextIOWrapper
 from pathlib import Path
@@ -115,6 +115,16 @@ def open_text(path: Path, facts: TextFacts) -> tuple[TextIOWrapper, IO[bytes]]:
     if facts.bom:
         text.read(1)
     return text, raw
+
+
+def closer(text: TextIOWrapper, raw: IO[bytes]) -> Callable[[], None]:
+    """Closes a stream and what it reads from (a gzip stream leaves its file open)."""
+
+    def close() -> None:
+        text.close()
+        raw.close()
+
+    return close
 
 
 def _is_gzip(path: Path) -> bool:

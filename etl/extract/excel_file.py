@@ -50,9 +50,9 @@ def read_workbook(path: Path, format_: str, is_header: HeaderTest) -> Table:
         sheet = book.get_sheet_by_name(name)
     except CalamineError as error:
         raise InputError(f"Sheet {name} of {path} can't be read: {error}.", place=f"{path}, sheet {name}") from error
-    first, left = sheet.start or (0, 0)
+    left = (sheet.start or (0, 0))[1]
     special = _special_cells(path, name) if format_ == "xlsx" else {}
-    rows = _rows(sheet.iter_rows(), first, left, special)
+    rows = _rows(sheet.iter_rows(), left, special)
     header_row, header = _header(rows, is_header)
     notices = []
     if others:
@@ -119,11 +119,11 @@ def _header(rows: Iterator[tuple[int, list[str]]], is_header: HeaderTest) -> tup
 
 
 def _rows(
-    rows: Iterator[list[Cell]], first: int, left: int, special: dict[tuple[int, int], str]
+    rows: Iterator[list[Cell]], left: int, special: dict[tuple[int, int], str]
 ) -> Iterator[tuple[int, list[str]]]:
     exact = _Cells()
     marked = {row for row, _ in special}
-    for number, values in enumerate(rows, first + 1):
+    for number, values in enumerate(rows, 1):
         cells = [exact[value] if value.__class__ is float else _text(value) for value in values]
         if number in marked:
             for column in range(len(cells)):

@@ -13,7 +13,7 @@ from typing import IO, Any
 import ijson
 
 from etl.errors import InputError
-from etl.extract.encoding import TextFacts, open_text, stamp
+from etl.extract.encoding import TextFacts, closer, open_text, stamp
 from etl.model.export import BROKEN, NUMBER, Dialect, Records, text_cell
 
 ENVELOPE = "orders"
@@ -61,7 +61,7 @@ def _records(
         records=records,
         dialect=Dialect(facts.encoding, facts.bom, "", '"', facts.newline),
         position=lambda: 0 if raw.closed else raw.tell(),
-        close=stream.close,
+        close=closer(stream, raw),
     )
 
 

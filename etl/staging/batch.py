@@ -142,26 +142,23 @@ class Batch:
     def raw_rows(self, numbers: Collection[str]) -> Iterator[RawFile]:
         """The user's own rows of the named orders, file by file, as they were; nested returns mean their order.
 
-        Shape: one RawFile per file that has any; its rows must be used up before the next one is asked for.
+        Shape: one RawFile per file that has any of them.
         """
         self._loaded()
-        wanted = {number.partition("-R")[0] for number in numbers}
-        parts = self._spool.some(wanted)
-        for index, group in groupby(parts, key=lambda item: item[1].file):
-            file = self._files[index]
-            export = file.export
-            dialect = export.dialect or Dialect("utf-8", bom=True, newline="\r\n")
-            if isinstance(export, Records):
-                objects = ((number, *_object_text(part)) for number, part in group)
-                yield RawFile(export.path, export.format, dialect, (), iter(()), objects)
-            else:
-                columns = tuple(
-                    header
-                    for header in export.columns
-                    if not is_secret(header) and not header.casefold().startswith(ATTENTION)
-                )
-                rows = (row for number, part in group for row in self._raw(file, columns, number, part))
-                yield RawFile(export.path, export.format, dialect, columns, rows, iter(()))
+        for index, parts in self._spool.ask({number.partition("-R")[0] for number in numbers}):
+            yield self._raw_file(self._files[index], parts)
+
+    def _raw_file(self, file: _File, parts: Iterator[tuple[str, Part]]) -> RawFile:
+        export = file.export
+        dialect = export.dialect or Dialect("utf-8", bom=True, newline="\r\n")
+        if isinstance(export, Records):
+            objects = ((number, *_object_text(part)) for number, part in parts)
+            return RawFile(export.path, export.format, dialect, (), iter(()), objects)
+        columns = tuple(
+            header for header in export.columns if not is_secret(header) and not header.casefold().startswith(ATTENTION)
+        )
+        rows = (row for number, part in parts for row in self._raw(file, columns, number, part))
+        return RawFile(export.path, export.format, dialect, columns, rows, iter(()))
 
     def _raw(
         self, file: _File, columns: tuple[str, ...], number: str, part: Part
@@ -271,11 +268,10 @@ class Batch:
 
     def _orders(self, number: str, parts: list[Part]) -> list[Order]:
         if len(parts) == 1:
-            return self._draft(number, parts).finish()
+            return _in_order(self._draft(number, parts).finish())
         copies = [list(group) for _, group in groupby(parts, key=itemgetter(0, 1))]
         drafts = [self._draft(number, copy) for copy in copies]
-        orders = (join(drafts) if len(drafts) > 1 else drafts[0]).finish()
-        return [orders[0], *sorted(orders[1:], key=lambda order: number_key(order.number))]
+        return _in_order((join(drafts) if len(drafts) > 1 else drafts[0]).finish())
 
     def _draft(self, number: str, parts: list[Part]) -> Draft:
         file = self._files[parts[0].file]
@@ -497,6 +493,11 @@ def _rows_of(part: Part) -> Any:
 def _object_text(part: Part) -> tuple[int, str]:
     row, record = _rows_of(part)
     return row, object_text(record)
+
+
+def _in_order(orders: list[Order]) -> list[Order]:
+    """An order, then its nested returns by number."""
+    return orders if len(orders) < 3 else [orders[0], *sorted(orders[1:], key=lambda order: number_key(order.number))]
 
 
 def _is_within(day: date, start: date | None, end: date | None) -> bool:

@@ -204,9 +204,26 @@ def _as_child(order: Order, child: Order) -> Order:
         invoice_country=order.invoice_country,
         delivery_country=order.delivery_country,
         tax_mode=order.tax_mode,
-        texts={**order.texts, "orderNumber": child.number, "orderDate": str(child.order_date or "")},
+        texts=_child_texts(order, child),
         problems=(*child.problems, *faults),
     )
+
+
+_OWN_TO_ORDER = ("orderTotal", "voucherCode", "deliveryDate", "cancelDate", "taxTotal")
+
+
+def _child_texts(order: Order, child: Order) -> dict[str, str]:
+    """The order's texts, with what is different for the return."""
+    texts = {name: text for name, text in order.texts.items() if name not in _OWN_TO_ORDER}
+    own = {
+        "orderNumber": child.number,
+        "orderDate": canonical_text(child.order_date) if child.order_date else "",
+        "shippingValue": canonical_text(child.shipping),
+        "voucherValue": canonical_text(child.voucher_value),
+        "createdFromOrigin.type": child.origin_type,
+        "createdFromOrigin.id": child.origin_id,
+    }
+    return texts | own
 
 
 def canonical_text(value: Any) -> str:

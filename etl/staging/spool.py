@@ -49,6 +49,7 @@ class Spool:
         self._is_sorted = True
         self._transitions = 0
         self._has_index = False
+        self._questions = 0
         self._db = sqlite3.connect(name, isolation_level=None, check_same_thread=False)
         for pragma in (
             "journal_mode = OFF",
@@ -91,14 +92,20 @@ class Spool:
         for key, parts in groupby(rows, itemgetter(0)):
             yield key[3:], [Part(*part[1:]) for part in parts]
 
-    def some(self, numbers: Collection[str]) -> Iterator[tuple[str, Part]]:
-        """The parts of the named orders, in input order by file."""
+    def ask(self, numbers: Collection[str]) -> list[tuple[int, Iterator[tuple[str, Part]]]]:
+        """(file, its parts of the named orders in input order) for each file that has any of them."""
         self._index()
-        self._db.execute("CREATE TEMP TABLE IF NOT EXISTS asked (key TEXT PRIMARY KEY) WITHOUT ROWID")
-        self._db.execute("DELETE FROM asked")
-        self._db.executemany("INSERT OR IGNORE INTO asked VALUES (?)", ((sort_key(number),) for number in numbers))
+        self._questions += 1
+        asked = f"temp.asked_{self._questions}"
+        self._db.execute(f"CREATE TABLE {asked} (key TEXT PRIMARY KEY) WITHOUT ROWID")
+        self._db.executemany(f"INSERT OR IGNORE INTO {asked} VALUES (?)", ((sort_key(number),) for number in numbers))
+        files = self._db.execute(f"SELECT DISTINCT file FROM part JOIN {asked} USING (key) ORDER BY file").fetchall()
+        return [(file, self._answers(asked, file)) for (file,) in files]
+
+    def _answers(self, asked: str, file: int) -> Iterator[tuple[str, Part]]:
         rows = self._db.execute(
-            "SELECT part.key, file, copy, data FROM part JOIN asked USING (key) ORDER BY file, part.rowid"
+            f"SELECT part.key, file, copy, data FROM part JOIN {asked} USING (key) WHERE file = ? ORDER BY part.rowid",
+            (file,),
         )
         for key, *part in rows:
             yield key[3:], Part(*part)
