@@ -39,6 +39,7 @@ class _Connection(asyncio.Protocol):
         self._request: h11.Request | None = None
         self._body = bytearray()
         self._is_busy = False
+        self._is_reading = False
         self._loop = asyncio.get_running_loop()
         self._timers: list[asyncio.TimerHandle] = []
         self._idle_since = 0.0
@@ -69,7 +70,17 @@ class _Connection(asyncio.Protocol):
         self._transport.close()
 
     def _read(self) -> None:
-        while not self._is_busy:
+        """Handle what has arrived, one request after the other; never nested, however many were sent at once."""
+        if self._is_reading:
+            return
+        self._is_reading = True
+        try:
+            self._read_requests()
+        finally:
+            self._is_reading = False
+
+    def _read_requests(self) -> None:
+        while not self._is_busy and not self._transport.is_closing():
             try:
                 event = self._http.next_event()
             except h11.RemoteProtocolError as fault:

@@ -266,6 +266,7 @@ class Journal:
                 place=str(self._path),
                 hint="Name a file in a folder that can be written.",
             ) from fault
+        _hold(handle, self._path)
         for number, line in enumerate(handle, 1):
             if not line.endswith(b"\n"):
                 break
@@ -300,6 +301,7 @@ class Journal:
             with contextlib.suppress(OSError):
                 self._file.close()
         self._file = self._path.open("r+b")
+        _hold(self._file, self._path)
         self._file.truncate(self._good)
         self._file.seek(self._good)
 
@@ -325,6 +327,23 @@ class Journal:
             )
         self.is_new = False
         self.started = entry.started
+
+
+def _hold(handle: IO[bytes], path: Path) -> None:
+    """Keep the file for this process, where the system can: two writers would tear each other's lines."""
+    try:
+        import fcntl
+    except ImportError:
+        return
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as fault:
+        handle.close()
+        raise UsageError(
+            "The state file is in use by another sandbox.",
+            place=str(path),
+            hint="End that sandbox, or give this one a --state file of its own.",
+        ) from fault
 
 
 def _adapter() -> TypeAdapter[Entry]:

@@ -152,6 +152,25 @@ def test_odd_requests_get_an_answer(raw, status):
         assert post(client).status_code == 200
 
 
+def test_requests_sent_all_at_once_are_answered_in_turn():
+    """Two thousand requests in one write do not exhaust the server."""
+    one = b"GET /x HTTP/1.1\r\nHost: x\r\n\r\n"
+    with started() as running:
+        host, port = running.url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=20) as raw, raw.makefile("rb") as answers:
+            raw.sendall(one * 2000)
+            assert sum(b"HTTP/1.1 404" in line for line in _lines(answers, 2000)) == 2000
+
+
+def _lines(answers, count):
+    """The lines of `count` answers."""
+    while count:
+        line = answers.readline()
+        assert line
+        count -= line.lower().startswith(b"content-length")
+        yield line
+
+
 def test_a_huge_body_is_413():
     """A body beyond the size is refused without being kept."""
     with started() as running, httpx.Client(base_url=running.url) as client:

@@ -27,13 +27,13 @@ def filled(path) -> Desk:
 def test_everything_is_there_after_a_restart(tmp_path):
     """Orders, items with their cancellation, payments and customers come back, ids included."""
     first = filled(tmp_path / "state")
+    first.sandbox.close()
     again = Desk(state=tmp_path / "state")
     assert again.sandbox.items == first.sandbox.items
     assert again.sandbox.orders == first.sandbox.orders
     assert again.sandbox.payments == first.sandbox.payments
     assert again.sandbox.customers == first.sandbox.customers
     assert again.items(ServiceIds=[SERVICE]) == first.items(ServiceIds=[SERVICE])
-    first.sandbox.close()
     again.sandbox.close()
 
 
@@ -90,6 +90,15 @@ def test_the_file_of_another_world_is_refused(tmp_path):
     other = world_of(enterprise={"id": "e0000000-0000-4000-a000-0000000000ff", "name": "Other"})
     with pytest.raises(UsageError, match="another world"):
         Desk(other, state=tmp_path / "state")
+
+
+def test_two_sandboxes_do_not_share_a_file(tmp_path):
+    """The second one is refused; two writers would tear each other's lines."""
+    desk = filled(tmp_path / "state")
+    with pytest.raises(UsageError, match="in use"):
+        Desk(state=tmp_path / "state")
+    desk.sandbox.close()
+    Desk(state=tmp_path / "state").sandbox.close()
 
 
 @pytest.mark.parametrize("content", ["no json\n", '{"order": 1}\n', "[]\n"])
