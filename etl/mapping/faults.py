@@ -20,8 +20,8 @@ class Fault:
         return f"{self.place}: {self.message}"
 
 
-def nearest(value: str, known: Iterable[str]) -> str:
-    """The known name that `value` was probably meant to be, or ""."""
+def nearest(value: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:
+    """The known name that `value` was probably meant to be, or ""; `cutoff` 1 asks for equality."""
     names = list(known)
     folded = {name.casefold(): name for name in reversed(names)}
     if value.casefold() in folded:
@@ -31,7 +31,7 @@ def nearest(value: str, known: Iterable[str]) -> str:
     swapped = next((name for name in folded if len(letters) > 2 and sorted(name) == letters), "")
     if swapped:
         return folded[swapped]
-    close = difflib.get_close_matches(value.casefold(), list(folded), n=1, cutoff=0.6)
+    close = difflib.get_close_matches(value.casefold(), list(folded), n=1, cutoff=cutoff)
     return folded[close[0]] if close else ""
 
 

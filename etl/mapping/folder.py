@@ -72,13 +72,20 @@ def _require(folder: Path) -> None:
 
 def _unknown_files(folder: Path, reading: Reading) -> None:
     """A table under a wrong name would be left out in silence, and its decisions with it."""
-    present = {path.name for path in folder.iterdir() if path.is_file()}
+    try:
+        present = {path.name for path in folder.iterdir() if path.is_file()}
+    except OSError as error:
+        raise MappingError(
+            f"The mapping folder {folder} can't be read: {error.strerror or error}.",
+            place=str(folder),
+            hint="Make it readable for you, or name another with --mappings DIR.",
+        ) from error
     for name in sorted(present - set(FILES)):
         if name.startswith((".", "~")) or name.endswith(("~", ".md", ".bak")):
             continue
         stem, _, suffix = name.partition(".")
         known = {file.partition(".")[0]: file for file in FILES}
-        near = known.get(nearest(stem.split(" ")[0].split("-")[0], known), "")
+        near = known.get(nearest(stem.split(" ")[0].split("-")[0], known, cutoff=0.8), "")
         if not near:
             reading.notices.append(f"{name}: is no file of the mapping folder and was not read.")
         elif near in present:

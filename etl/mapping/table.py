@@ -8,7 +8,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
-import unicodedata
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ from etl.model.place import Place
 DELIMITERS = ",;\t|"
 COMMENT = "#"
 _INVISIBLE = "\ufeff\u200b"
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _FORMULA_STARTS = "=+-@"
 _WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 
@@ -229,7 +230,7 @@ def _row(number: int, cells: list[str], columns: list[str | None], spec: TableSp
                     "or a cell with a delimiter not quoted?",
                 )
             )
-        elif any(unicodedata.category(char) == "Cc" and char not in "\r\n\t" for char in cell):
+        elif _CONTROL.search(cell):
             faults.append(Fault(place.at(column), f"{cell!r} has control characters. Type the value again."))
         elif column in known:
             known[column] = cell
