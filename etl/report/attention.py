@@ -95,7 +95,9 @@ def _write(stream: IO[str], raw: RawFile, why: Mapping[str, str]) -> None:
         return
     rows = CsvRows(stream, delimiter=dialect.delimiter or ",", quote=dialect.quote, newline=dialect.newline or "\n")
     width = len(raw.columns)
-    rows.write([*map(safe_cell, raw.columns), PROBLEM, HINT])
+    # A file that was attention.csv already gets its remarks anew.
+    old = [at for at, name in enumerate(raw.columns) if name.strip().casefold() in (PROBLEM, HINT)]
+    rows.write([*map(safe_cell, _without(raw.columns, old)), PROBLEM, HINT])
     hints: dict[str, str] = {}
     for number, _, cells in raw.rows:
         codes = why.get(number, "")
@@ -104,7 +106,11 @@ def _write(stream: IO[str], raw: RawFile, why: Mapping[str, str]) -> None:
             hint = hints[codes] = hints_for(codes)
         safe = [safe_cell(cell) for cell in cells]
         # Cells beyond the header stay beyond it, so that they are still noticed when the file is read again.
-        rows.write([*safe[:width], codes, hint, *safe[width:]])
+        rows.write([*_without(safe[:width], old), codes, hint, *safe[width:]])
+
+
+def _without(cells: Sequence[str], positions: Sequence[int]) -> Sequence[str]:
+    return [cell for at, cell in enumerate(cells) if at not in positions] if positions else cells
 
 
 def _with_reason(text: str, codes: str) -> str:

@@ -4,8 +4,10 @@ filtering only; the exact record is orders.csv.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from html import escape
 from pathlib import Path
 from typing import IO
 
@@ -24,6 +26,10 @@ from etl.report.tally import Tally
 
 SHEET_ROWS = 1_048_576
 CELL_CHARS = 32_767
+_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_PLAIN = re.compile(r"[0-9A-Za-z.,:;'()/-](?:[0-9A-Za-z.,:;'()/ -]{0,200}[0-9A-Za-z.,:;'()/-])?")
+_ESCAPE = re.compile("(_x[0-9a-fA-F]{4}_)")
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\ufffe\uffff]")
 _FIXED = ("Summary", "Totals", "Months", "Taxes", "Problems")
 _SHEET_OF = {"totals": "Totals", "months": "Months", "taxes": "Taxes", "problems": "Problems"}
 _ORDER_COLUMNS = tuple(
@@ -46,39 +52,60 @@ _ORDER_WIDTHS = (14, 15, 24, 9, 15, 15, 13, 10, 38, 38, 80)
 _PROBLEM_WIDTHS = (10, 24, 14, 28, 9, 24, 24, 50, 70, 14)
 
 
+class LongSheet(Worksheet):  # type: ignore[misc]  # the library's types are not exported
+    """A sheet whose rows go straight into the file that the library keeps of them, at four times its speed.
+
+    A history of two million orders takes a quarter of an hour cell by cell. The heading and all settings
+    are the library's own; only the XML of plain rows is written here.
+    """
+
+    def append(self, row: int, cells: Sequence[str | Decimal | None], money: Format) -> None:
+        """Writes one row below all that were written; empty cells take no room."""
+        if self.previous_row < row:
+            # The heading still stands in the library's one-row buffer.
+            self._write_single_row(row)
+        parts = [f'<row r="{row + 1}">']
+        for letter, cell in zip(_LETTERS, cells, strict=False):
+            if cell is None or cell == "":
+                continue
+            if isinstance(cell, Decimal):
+                # Formatted from the Decimal itself: no float on the way into the file.
+                parts.append(f'<c r="{letter}{row + 1}" s="{money.xf_index}"><v>{cell:.16G}</v></c>')
+            else:
+                parts.append(f'<c r="{letter}{row + 1}" t="inlineStr"><is>{_inline(cell)}</is></c>')
+        parts.append("</row>")
+        self.fh.write("".join(parts))
+        self.dim_rowmax = row
+
+
 class Sheet:
     """A table that goes on in further sheets: rows are appended, the heading is repeated and frozen."""
 
     def __init__(
-        self, book: xlsxwriter.Workbook, name: str, columns: Sequence[Column], formats: Formats, widths: Sequence[int]
+        self,
+        book: xlsxwriter.Workbook,
+        name: str,
+        columns: Sequence[Column],
+        formats: Formats,
+        widths: Sequence[int],
+        sheet_rows: int = SHEET_ROWS,
     ) -> None:
         self._book = book
         self._name = name
         self._columns = columns
         self._formats = formats
         self._widths = widths
+        self._sheet_rows = sheet_rows
         self._sheets = 0
         self._row = 0
         self._start()
 
-    def append(self, cells: Sequence[str | Decimal | int | None], money: Format) -> None:
-        """Writes one row: text as text, numbers as numbers, `money` the format of its amounts."""
-        if self._row >= SHEET_ROWS:
+    def append(self, cells: Sequence[str | Decimal | None], money: Format) -> None:
+        """Writes one row: text as text, amounts as numbers in the format `money`."""
+        if self._row >= self._sheet_rows:
             self._end()
             self._start()
-        row, sheet = self._row, self._sheet
-        for at, cell in enumerate(cells):
-            if cell is None or cell == "":
-                continue
-            if isinstance(cell, str):
-                sheet.write_string(
-                    row, at, cell if cell.isascii() and len(cell) < 99 and cell[0] != "<" else text_of(cell)
-                )
-            elif isinstance(cell, Decimal):
-                # Formatted from the Decimal itself: no float arithmetic on the way into the file.
-                sheet.write_number(row, at, cell, money)
-            else:
-                sheet.write_number(row, at, cell, self._formats.count)
+        self._sheet.append(self._row, cells, money)
         self._row += 1
 
     def finish(self) -> None:
@@ -88,11 +115,13 @@ class Sheet:
     def _start(self) -> None:
         self._sheets += 1
         name = self._name if self._sheets == 1 else f"{self._name} {self._sheets}"
-        self._sheet: Worksheet = self._book.add_worksheet(name)
+        self._sheet: LongSheet = self._book.add_worksheet(name, LongSheet)
         for at, width in enumerate(self._widths):
             self._sheet.set_column(at, at, width)
         for at, column in enumerate(self._columns):
             self._sheet.write_string(0, at, text_of(column.title), self._formats.heading)
+        # Order numbers are texts: leading zeros and long ones stay as they are, without Excel's green corners.
+        self._sheet.ignore_errors({"number_stored_as_text": f"A1:{_LETTERS[len(self._columns) - 1]}{SHEET_ROWS}"})
         self._sheet.freeze_panes(1, 0)
         self._sheet.set_landscape()
         self._sheet.fit_to_pages(1, 0)
@@ -127,13 +156,17 @@ class Formats:
         if known is None:
             pattern = "#,##0" + ("." + "0" * decimals if decimals else "")
             known = self._money[decimals] = self._book.add_format({"num_format": pattern})
+            # Registers the format, so that LongSheet can name it.
+            known._get_xf_index()  # noqa: SLF001
         return known
 
 
 class Workbook:
     """The workbook of a report: order rows go to disk as they come, the other sheets are written at the end."""
 
-    def __init__(self, stream: IO[bytes], scratch: Path, precisions: Mapping[str, int]) -> None:
+    def __init__(
+        self, stream: IO[bytes], scratch: Path, precisions: Mapping[str, int], *, sheet_rows: int = SHEET_ROWS
+    ) -> None:
         options = {
             "constant_memory": True,
             "tmpdir": str(scratch),
@@ -144,9 +177,10 @@ class Workbook:
         self._book = xlsxwriter.Workbook(stream, options)
         self._book.use_zip64()
         self._precisions = precisions
+        self._sheet_rows = sheet_rows
         self._formats = Formats(self._book)
         self._fixed: dict[str, Worksheet] = {name: self._book.add_worksheet(name) for name in _FIXED}
-        self._orders = Sheet(self._book, "Orders", _ORDER_COLUMNS, self._formats, _ORDER_WIDTHS)
+        self._orders = Sheet(self._book, "Orders", _ORDER_COLUMNS, self._formats, _ORDER_WIDTHS, sheet_rows)
         self._problems: Sheet | None = None
 
     def add_order(self, order: OrderStatus) -> None:
@@ -172,7 +206,9 @@ class Workbook:
         """Appends one problem or notice."""
         if self._problems is None:
             columns = [Column(title.capitalize()) for title in PROBLEM_COLUMNS]
-            self._problems = Sheet(self._book, "Problem rows", columns, self._formats, _PROBLEM_WIDTHS)
+            self._problems = Sheet(
+                self._book, "Problem rows", columns, self._formats, _PROBLEM_WIDTHS, self._sheet_rows
+            )
         self._problems.append(problem_cells(problem), self._formats.count)
 
     def finish(self, facts: ReportFacts, grids: Mapping[str, Grid], tally: Tally) -> None:
@@ -215,6 +251,16 @@ class Workbook:
             number += 1
             name = f"{base[:27]} {number}"
         return name
+
+
+def _inline(text: str) -> str:
+    """The text as an inline string; what XML or Excel's own escapes could misread is escaped."""
+    if _PLAIN.fullmatch(text):
+        return f"<t>{text}</t>"
+    cut = text_of(text)
+    cut = _ESCAPE.sub(r"_x005F\1", cut)
+    cut = _CONTROL.sub(lambda match: f"_x{ord(match[0]):04X}_", cut)
+    return f'<t xml:space="preserve">{escape(cut, quote=False)}</t>'
 
 
 def text_of(text: str) -> str:

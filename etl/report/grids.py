@@ -16,7 +16,7 @@ from etl.report.facts import ReportFacts, Section
 from etl.report.tally import GROUPS, Group, Tally
 
 NO_MONTH = "(no date)"
-SHOWN_BALANCES = 200
+SHOWN_BALANCES = 25
 _AMOUNT = re.compile(r"-?\d+\.\d{2,}")
 
 UNPROVED = {
@@ -183,12 +183,17 @@ def unproved(document: Mapping[str, Any]) -> Grid:
 def balances(facts: ReportFacts) -> Grid:
     """The open balance left on each account, largest first."""
     rows = tuple((row["account_id"] or "(new account)", row["currency"], row["balance"]) for row in facts.balances)
+    sums: dict[str, Decimal] = {}
+    for _, currency, balance in rows:
+        sums[currency] = sums.get(currency, Decimal(0)) + Decimal(balance)
+    total = _by_currency({currency: f"{amount:f}" for currency, amount in sorted(sums.items())})
     return Grid(
         "balances",
         "Open balances",
         _columns("Account, Currency, Open balance:money"),
         rows,
-        "What the planned and posted orders leave open on each account, with tax and less payments posted with them.",
+        f"What planned and posted orders leave open, with tax and less their payments. {len(rows):,} accounts and "
+        f"currencies, in all {total}.",
         "No order leaves an open balance.",
     )
 
@@ -274,7 +279,7 @@ def _less(source: str, planned: str) -> str:
 
 
 def _by_currency(amounts: Mapping[str, str]) -> str:
-    return "; ".join(f"{currency} {grouped(amount)}" for currency, amount in amounts.items())
+    return "; ".join(f"{currency}\u00a0{grouped(amount)}" for currency, amount in amounts.items())
 
 
 def grouped(text: str) -> str:

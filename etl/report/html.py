@@ -81,15 +81,14 @@ def _environment() -> Environment:
 
 
 def _tiles(tally: Tally) -> list[tuple[str, int, str]]:
-    """Label, count and CSS class of the figures on top."""
-    in_mews = tally.count(state for state in ReportState if state.is_in_mews)
-    left_out = tally.count((ReportState.SKIPPED, ReportState.UNDONE))
+    """Label, count and CSS class of the figures on top; all but the first add up to it."""
+    groups = tally.groups()
     return [
         ("orders read", tally.read, ""),
-        ("known to be in Mews", in_mews, "mews"),
-        ("ready to post", tally.states[ReportState.READY], "post"),
+        ("in Mews, unchanged", groups[Group.IN_MEWS], "mews"),
+        ("ready to post", groups[Group.READY], "post"),
         ("need attention", tally.attention, "attention" if tally.attention else ""),
-        ("skipped or undone", left_out, "out"),
+        ("skipped or undone", groups[Group.LEFT_OUT], "out"),
     ]
 
 

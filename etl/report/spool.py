@@ -36,9 +36,10 @@ _CHUNK = 1 << 16
 
 
 class OrderSpool:
-    """Two lists on disk, each at most LIMIT rows: orders that need attention, and the others."""
+    """Two lists on disk, each at most `limit` rows: orders that need attention, and the others."""
 
-    def __init__(self, scratch: Path, precisions: Mapping[str, int]) -> None:
+    def __init__(self, scratch: Path, precisions: Mapping[str, int], *, limit: int = LIMIT) -> None:
+        self._limit = limit
         self._precisions = precisions
         self._paths = (scratch / "attention.part", scratch / "others.part")
         self._streams: list[IO[str]] = [private_text(path) for path in self._paths]
@@ -47,7 +48,7 @@ class OrderSpool:
     def add(self, order: OrderStatus) -> None:
         """Keeps the order if the table has room for it."""
         which = 0 if order.state.needs_attention else 1
-        if self._counts[which] >= LIMIT or (which and self._counts[0] >= LIMIT):
+        if self._counts[which] >= self._limit or (which and self._counts[0] >= self._limit):
             return
         self._counts[which] += 1
         self._streams[which].write(json.dumps(self._row(order), separators=(",", ":")) + "\n")
@@ -55,7 +56,7 @@ class OrderSpool:
     @property
     def shown(self) -> int:
         """Rows that the table will hold."""
-        return min(LIMIT, sum(self._counts))
+        return min(self._limit, sum(self._counts))
 
     def close(self) -> None:
         """Closes the lists; `json_text` reads them afterwards."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
@@ -56,14 +55,17 @@ class Tally:
         """Orders counted."""
         return sum(self.states.values())
 
-    def count(self, states: Iterable[ReportState]) -> int:
-        """Orders in any of the states."""
-        return sum(self.states[state] for state in states)
+    def groups(self) -> Counter[Group]:
+        """Orders by group."""
+        counts: Counter[Group] = Counter()
+        for state, count in self.states.items():
+            counts[GROUPS[state]] += count
+        return counts
 
     @property
     def attention(self) -> int:
         """Orders that need a person."""
-        return self.count(state for state in ReportState if state.needs_attention)
+        return self.groups()[Group.ATTENTION]
 
     def check(self, orders: Any) -> None:
         """Fails unless the document counts the same orders. Raises InternalError, `internal.count`."""
