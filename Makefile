@@ -19,7 +19,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@touch $@
 
 demo: setup ## Run the main job on the sandbox: dry run, run, status, report
-	@$(BIN)/python -m benchmarks.demo
+	@$(BIN)/python sample_data/demo.py
 
 test: lint types ## Lint, types and the whole suite
 	$(BIN)/python -m pytest -n 2 -q

@@ -21,6 +21,7 @@ from etl.pipeline.prepare import Export, open_batch, read_mapping_of
 from etl.report.summary import money_text
 from etl.settings import Settings
 from etl.staging.facts import FileFacts
+from etl.staging.style import Style
 
 PROBLEMS_SHOWN = 20
 KEYS_SHOWN = 10
@@ -154,6 +155,18 @@ def inspect(stack: ExitStack, settings: Settings, export: Export, progress: Prog
     }
 
 
+def style_lines(style: Style) -> list[str]:
+    """How the file writes numbers and dates, with the evidence."""
+    lines = []
+    for what, name, evidence in (
+        ("numbers", style.numbers.value, style.number_evidence),
+        ("dates", style.dates, style.date_evidence),
+    ):
+        proof = ", ".join(f"{one.count:,} x {one.shape} such as {one.example} ({one.place})" for one in evidence)
+        lines.append(f"{what}: {name or 'none'}" + (f"; {proof}" if proof else ""))
+    return lines
+
+
 def problem_document(problem: Problem) -> dict[str, Any]:
     """A problem as data."""
     return {
@@ -192,7 +205,7 @@ def file_document(file: FileFacts) -> dict[str, Any]:
         "lines": file.lines,
         "encoding": dialect.encoding if dialect else "",
         "delimiter": dialect.delimiter if dialect else "",
-        "style": file.style.describe(),
+        "style": style_lines(file.style),
         "columns": {
             "used": [header for header, _ in columns.used],
             "not_migrated": [{"column": header, "why": why} for header, why in columns.not_migrated],

@@ -6,16 +6,17 @@ import asyncio
 import random
 import signal
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from etl.errors import EtlError, ExitCode, PlanError, UsageError
+from etl.errors import ExitCode, PlanError, UsageError
 from etl.load.ledger import Ledger
-from etl.load.poster import LoadResult, Poster, StopFlag
+from etl.load.poster import LoadResult, Poster
 from etl.load.records import RunRecord
+from etl.load.stop import StopFlag
 from etl.model.plan import Basis, PlannedOrder
 from etl.model.reference import Pricing
 from etl.pipeline.connect import Link, connect
@@ -128,8 +129,8 @@ async def _post(prepared: Prepared, ledger: Ledger, link: Link, options: RunOpti
         raise UsageError(f"--only: the export has no order {', '.join(unknown)}.", hint="Check the order numbers.")
     ledger.save_run(_record(prepared, run_id))
     ledger.record_plan(run_id, prepared.store.by_number())
-    result, failure = await _load(prepared, ledger, link, options, run_id, progress)
-    code = _exit_code(result, failure)
+    result = await _load(prepared, ledger, link, options, run_id, progress)
+    code = _early_end(result)
     summary, paths, document = report_on(
         prepared,
         statuses(prepared, ledger, run_id=run_id),
@@ -137,18 +138,19 @@ async def _post(prepared: Prepared, ledger: Ledger, link: Link, options: RunOpti
         command="run",
         run_id=run_id,
         exit_code=code,
-        more={**facts_document(prepared), "stopped": _reason(result, failure)},
+        more={**facts_document(prepared), **_result_document(result)},
     )
     if code is None:
-        code = summary.exit_code
+        code = ExitCode.ATTENTION if result.duplicated else summary.exit_code
+        document["exit_code"] = int(code)
     ledger.save_run(_record(prepared, run_id, code, document))
-    hint = failure.hint if failure else ""
-    return RunDone(document, summary, code, paths, _reason(result, failure), hint)
+    stop = result.stop
+    return RunDone(document, summary, code, paths, stop.message if stop else "", stop.hint if stop else "")
 
 
 async def _load(
     prepared: Prepared, ledger: Ledger, link: Link, options: RunOptions, run_id: str, progress: Progress
-) -> tuple[LoadResult | None, EtlError | None]:
+) -> LoadResult:
     settings = prepared.mapping.settings
     if link.writer is None:
         raise UsageError("this connection can't write")
@@ -170,20 +172,28 @@ async def _load(
         stop=stop,
         progress=progress,
         window_start=earliest_consumption(prepared.mapping, prepared.reference),
+        linked_reservation=linked_reservation(link, prepared.reference.service.id),
     )
     with _signals(stop):
-        try:
-            result = await poster.run(
-                _chosen(prepared, options),
-                limit=options.limit,
-                no_wait=options.no_wait,
-                retry_rejected=options.retry_rejected,
-                repost_undone=options.repost_undone,
-            )
-        except EtlError as error:
-            # What was sent is in the ledger; the report below tells it before the command ends.
-            return None, error
-    return result, None
+        return await poster.run(
+            _chosen(prepared, options),
+            limit=options.limit,
+            no_wait=options.no_wait,
+            retry_rejected=options.retry_rejected,
+            repost_undone=options.repost_undone,
+        )
+
+
+def linked_reservation(link: Link, service_id: str) -> Callable[[str], Awaitable[str]]:
+    """Asks Mews which reservation it linked to an OrderId, "" for none."""
+
+    async def ask(order_id: str) -> str:
+        async for page in link.reader.service_orders(service_ids=[service_id], order_ids=[order_id]):
+            for order in page:
+                return order.reservation_id
+        return ""
+
+    return ask
 
 
 def _chosen(prepared: Prepared, options: RunOptions) -> Iterator[PlannedOrder]:
@@ -198,16 +208,21 @@ def _numbers(prepared: Prepared, wanted: frozenset[str]) -> frozenset[str]:
     return frozenset(order.number for order in prepared.store.by_number() if order.number in wanted)
 
 
-def _exit_code(result: LoadResult | None, failure: EtlError | None) -> ExitCode | None:
-    if failure is not None:
-        return failure.exit_code
-    return result.exit_code if result is not None else None
+def _early_end(result: LoadResult) -> ExitCode | None:
+    """The exit code of a run that did not come to its end; None where the orders decide."""
+    if result.stop is not None:
+        return result.stop.exit_code
+    return ExitCode.INTERRUPTED if result.is_interrupted else None
 
 
-def _reason(result: LoadResult | None, failure: EtlError | None) -> str:
-    if failure is not None:
-        return failure.message
-    return result.stop_reason if result is not None else ""
+def _result_document(result: LoadResult) -> dict[str, Any]:
+    return {
+        "sent": result.sent,
+        "stopped": result.stop.attrs() if result.stop else None,
+        "duplicated": {number: list(ids) for number, ids in result.duplicated.items()},
+        "rounding_of_mews": list(result.first_check),
+        "other_orders_on_the_service": result.strangers,
+    }
 
 
 def _record(
@@ -228,15 +243,8 @@ def _record(
 def _signals(stop: StopFlag) -> Iterator[None]:
     """Ctrl-C and SIGTERM: the first stops after what is in flight, the second leaves at once."""
     loop = asyncio.get_running_loop()
-    task = asyncio.current_task()
-
-    def on_signal() -> None:
-        if stop.is_set and task is not None:
-            task.cancel()
-        stop.set()
-
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, on_signal)
+        loop.add_signal_handler(number, stop.request)
     try:
         yield
     finally:
