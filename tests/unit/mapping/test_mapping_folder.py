@@ -289,6 +289,14 @@ def test_keys_met_twice(tmp_path: Path) -> None:
     assert "row 2" in message
 
 
+def test_keys_that_a_spreadsheet_changed_still_meet_the_export(tmp_path: Path) -> None:
+    """Staging takes an apostrophe and `.0` off SKUs; keys that kept them would never match, in silence."""
+    mapping = read(tmp_path, products="key_type,key,product\nsku,71053.0,eid:A\nean,'0200,eid:B\nitem,7.0,eid:C\n")
+    assert set(mapping.products) == {("sku", "71053"), ("ean", "0200"), ("item", "7.0")}
+    assert len(mapping.notices) == 2
+    assert "text" in refused(tmp_path, products="key_type,key,product\nean,5.01E+12,eid:B\n")
+
+
 def test_ids_are_lower_case_and_checked(tmp_path: Path) -> None:
     """Mews writes ids in small letters; a truncated one must be found before anything is sent."""
     mapping = read(
