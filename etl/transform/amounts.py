@@ -56,6 +56,7 @@ def canonical(lines: Sequence[Line]) -> list[Line]:
 
 
 def _content_key(line: Line) -> tuple[object, ...]:
+    # All that can reach the payload takes part, or equal content in another order would be numbered otherwise.
     return (
         line.sku,
         line.ean,
@@ -64,31 +65,44 @@ def _content_key(line: Line) -> tuple[object, ...]:
         line.unit_price,
         line.qty,
         -1 if line.vat_percent is None else line.vat_percent,
-        (line.brand, line.product, line.variant, line.size, line.text_sku),
+        line.brand,
+        line.product,
+        line.variant,
+        line.size,
+        line.text_sku,
+        line.comment,
     )
 
 
 def rounded_totals(
-    lines: Sequence[Line], extra: Sequence[Decimal], precision: int
+    totals: Sequence[Decimal], taxes: Sequence[TaxAnswer], extra: Sequence[Decimal], precision: int
 ) -> tuple[list[Decimal], list[Decimal]]:
-    """Line totals, and `extra` amounts (shipping, fee, vouchers as negatives), rounded together.
+    """Line `totals`, and `extra` amounts (shipping, fee, vouchers as negatives), rounded together.
 
-    They add up to the order's exact sum rounded once. Ties: larger amount, then canonical order.
+    They add up to the order's exact sum rounded once. Ties: larger amount, then tax codes, then canonical order.
     """
-    parts = round_together([*(line.total for line in lines), *extra], precision)
-    return parts[: len(lines)], parts[len(lines) :]
+    keys = [(0, tax.codes, index) for index, tax in enumerate(taxes)]
+    keys += [(1, (), index) for index in range(len(extra))]
+    parts = round_together([*totals, *extra], precision, tie_keys=keys)
+    return parts[: len(totals)], parts[len(totals) :]
 
 
 def tax_sets(lines: Sequence[TaxedLine], arithmetic: Arithmetic, *, is_return: bool) -> list[TaxSet]:
     """The tax-code sets of the goods of value, heaviest first."""
-    found: dict[tuple[str, ...], TaxSet] = {}
-    sign = -1 if is_return else 1
+    members: dict[tuple[str, ...], list[TaxedLine]] = {}
     for taxed in lines:
-        codes = arithmetic.without_flat(taxed.tax.codes)
-        weight = abs(taxed.total) if is_return else max(ZERO, taxed.total)
-        old = found.get(codes) or TaxSet(codes, taxed.tax.percent, ZERO, ZERO)
-        found[codes] = replace(old, weight=old.weight + weight, net=old.net + sign * taxed.total)
-    return sorted((one for one in found.values() if one.weight), key=lambda one: (-one.weight, one.codes))
+        members.setdefault(arithmetic.without_flat(taxed.tax.codes), []).append(taxed)
+    sets = [_tax_set(codes, group, is_return=is_return) for codes, group in members.items()]
+    return sorted((one for one in sets if one.weight), key=lambda one: (-one.weight, one.codes))
+
+
+def _tax_set(codes: tuple[str, ...], lines: Sequence[TaxedLine], *, is_return: bool) -> TaxSet:
+    net = sum([taxed.total for taxed in lines], ZERO)
+    if is_return:
+        weight, net = sum([abs(taxed.total) for taxed in lines], ZERO), -net
+    else:
+        weight = sum([taxed.total for taxed in lines if taxed.total > 0], ZERO)
+    return TaxSet(codes, lines[0].tax.percent, weight, net)
 
 
 def share_over(amount: Decimal, sets: Sequence[TaxSet], precision: int) -> list[Part]:
@@ -174,31 +188,33 @@ class EntryMaker:
         sign = -1 if total < 0 else 1
         if total < 0:
             codes = self.arithmetic.without_flat(codes)
+        units: Sequence[tuple[int, Decimal]]
         if self.source is self.arithmetic.basis:
             units = split_units(abs(total), count, self.precision)
         else:
             best = self.arithmetic.convert(
                 abs(total), count, codes, self.source, self.precision, sign * self.accumulated
             )
-            units = list(best.entries)
-        labels = [label] if len(units) == 1 else [f"{label}.{index}" for index in range(1, len(units) + 1)]
+            units = best.entries
         found = []
         left = total
-        for index, (entry_label, (number, unit)) in enumerate(zip(labels, units, strict=True)):
-            booked = self.arithmetic.predict(number, sign * unit if unit else unit, codes, self.precision)
+        last = len(units) - 1
+        for index, (number, size) in enumerate(units):
+            unit = -size if sign < 0 and size else size
+            booked = self.arithmetic.predict(number, unit, codes, self.precision)
             result = booked.gross if self.source is Basis.GROSS else booked.net
             # The last entry of a line carries the line's rounding: the source has no entries.
-            amount = left if index == len(units) - 1 else result
+            amount = left if index == last else result
             left -= amount
             rounding = amount - result
             self.accumulated += rounding
             found.append(
                 Entry(
-                    entry_label,
+                    f"{label}.{index + 1}" if last else label,
                     kind,
                     name,
                     number,
-                    sign * unit if unit else unit,
+                    unit,
                     self.arithmetic.basis,
                     codes,
                     booked,

@@ -12,13 +12,14 @@ from typing import Literal
 
 from etl.model.money import ZERO, round_money
 from etl.model.order import Line, Order
+from etl.model.plan import Basis
 from etl.model.problem import Problem
-from etl.transform.context import Findings
+from etl.transform.context import Context, Findings, Footing
 
 Reading = Literal["bundle", "contents"]
 
 
-def charged_lines(order: Order, setting: str, precision: int, tolerance: Decimal, found: Findings) -> tuple[Line, ...]:
+def charged_lines(order: Order, ctx: Context, basis: Basis, precision: int, found: Findings) -> tuple[Line, ...]:
     """The lines to charge; where nobody can tell, the bundle's, with the reason in `found`."""
     bundles, contents = _parts(order.lines)
     if not bundles or not contents:
@@ -27,16 +28,17 @@ def charged_lines(order: Order, setting: str, precision: int, tolerance: Decimal
         "bundle": tuple(line for index, line in enumerate(order.lines) if index not in contents),
         "contents": tuple(line for index, line in enumerate(order.lines) if index not in bundles),
     }
+    setting = ctx.mapping.settings.products.bundles
     if setting != "auto":
         return readings["bundle" if setting == "bundle" else "contents"]
-    footing = [name for name in readings if _foots(order, readings[name], precision, tolerance)]
+    footing = [name for name in readings if _foots(order, readings[name], ctx, basis, precision)]
     if len(footing) == 1:
         return readings[footing[0]]
     if order.order_total is not None and not footing:
         return readings["bundle"]  # total.mismatch will say so
     if _sums_per_rate(readings["bundle"]) == _sums_per_rate(readings["contents"]):
         return readings["bundle"]
-    proved = [name for name in readings if _fits_breakdown(order, readings[name], precision)]
+    proved = [name for name in readings if _fits_breakdown(order, readings[name], basis, precision)]
     if len(proved) == 1:
         return readings[proved[0]]
     found.add(
@@ -62,11 +64,18 @@ def _parts(lines: Sequence[Line]) -> tuple[set[int], set[int]]:
     return bundles, contents
 
 
-def _foots(order: Order, lines: Sequence[Line], precision: int, tolerance: Decimal) -> bool:
+def _foots(order: Order, lines: Sequence[Line], ctx: Context, basis: Basis, precision: int) -> bool:
+    """Whether the lines make orderTotal; with tax only about, since the total is checked to the cent later."""
     if order.order_total is None:
         return False
-    total = sum((line.total for line in lines), ZERO) + order.shipping - order.voucher_value
-    return abs(round_money(total, precision) - order.order_total) <= tolerance
+    goods = sum((line.total for line in lines), ZERO)
+    extra = order.shipping - order.voucher_value
+    tolerance = ctx.mapping.settings.source.total_tolerance
+    if basis is Basis.NET and ctx.footing is not Footing.WITHOUT_TAX:
+        factor = 1 + extra / goods if goods else Decimal(1)
+        tax = sum((_tax(total, percent, basis) for percent, total in _sums_per_rate(lines).items()), ZERO)
+        return abs(goods + extra + tax * factor - order.order_total) <= tolerance + _slack(lines, precision)
+    return abs(round_money(goods + extra, precision) - round_money(order.order_total, precision)) <= tolerance
 
 
 def _sums_per_rate(lines: Sequence[Line]) -> dict[Decimal | None, Decimal]:
@@ -76,16 +85,33 @@ def _sums_per_rate(lines: Sequence[Line]) -> dict[Decimal | None, Decimal]:
     return {percent: total for percent, total in sums.items() if total}
 
 
-def _fits_breakdown(order: Order, lines: Sequence[Line], precision: int) -> bool:
-    """Whether the tax of the goods, per rate, is nearer to `taxBreakdown` than half a percent of it."""
+def _fits_breakdown(order: Order, lines: Sequence[Line], basis: Basis, precision: int) -> bool:
+    """Whether the tax per rate is that of `taxBreakdown`, give or take the last digit of each line.
+
+    The breakdown is over the whole order, so shipping and voucher are in it, shared over the goods; exports
+    that leave them out are read too.
+    """
     if not order.tax_breakdown:
         return False
     stated: dict[Decimal, Decimal] = defaultdict(lambda: ZERO)
     for row in order.tax_breakdown:
         stated[row.percent] += row.value
-    computed: dict[Decimal, Decimal] = defaultdict(lambda: ZERO)
-    for percent, total in _sums_per_rate(lines).items():
-        if percent:
-            computed[percent] += total * percent / (100 + percent)
-    slack = Decimal(len(lines) + 1).scaleb(-precision)
-    return all(abs(stated[percent] - computed[percent]) <= slack for percent in {*stated, *computed} if percent)
+    sums = _sums_per_rate(lines)
+    goods = sum(sums.values(), ZERO)
+    factors = {Decimal(1), 1 + (order.shipping - order.voucher_value) / goods if goods else Decimal(1)}
+    rates = {percent for percent in (*stated, *sums) if percent}
+    slack = _slack(lines, precision)
+    return any(
+        all(abs(stated[rate] - factor * _tax(sums.get(rate, ZERO), rate, basis)) <= slack for rate in rates)
+        for factor in factors
+    )
+
+
+def _tax(total: Decimal, percent: Decimal | None, basis: Basis) -> Decimal:
+    if not percent:
+        return ZERO
+    return total * percent / (100 + percent if basis is Basis.GROSS else 100)
+
+
+def _slack(lines: Sequence[Line], precision: int) -> Decimal:
+    return Decimal(len(lines) + 1).scaleb(-precision)

@@ -74,7 +74,8 @@ def consumption_of(order: Order, settings: Settings) -> tuple[datetime | None, l
                 message=f"Order {order.number} has no {column}, which decides when Mews books it.",
             )
         ]
-    return _to_utc(chosen, source.timezone, order)
+    column = "deliveryDate" if chosen is not order.order_date else "orderDate"
+    return _to_utc(chosen, source.timezone, order, column)
 
 
 def local_day(moment: datetime, timezone: str) -> date:
@@ -88,16 +89,16 @@ def zone(name: str) -> ZoneInfo:
     return ZoneInfo(name)
 
 
-def _to_utc(local: LocalTime, timezone: str, order: Order) -> tuple[datetime | None, list[Problem]]:
+def _to_utc(local: LocalTime, timezone: str, order: Order, column: str) -> tuple[datetime | None, list[Problem]]:
     moment = local.wall.replace(tzinfo=zone(timezone), fold=0)
     utc = moment.astimezone(UTC)
-    place = order.place.at("orderDate")
+    place = order.place
     if utc.astimezone(zone(timezone)).replace(tzinfo=None) != local.wall:
         return None, [
             Problem(
                 "date.nonexistent",
                 order.number,
-                place,
+                place.at(column),
                 str(local),
                 f"{local} was skipped in {timezone} when the clocks went forward.",
             )
@@ -109,7 +110,7 @@ def _to_utc(local: LocalTime, timezone: str, order: Order) -> tuple[datetime | N
                 "date.ambiguous",
                 f"{local} occurs twice in {timezone}; the first occurrence was used.",
                 order=order.number,
-                place=place,
+                place=place.at(column),
                 value=str(local),
             )
         )

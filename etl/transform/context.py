@@ -6,11 +6,11 @@ The lookups come in as arguments, because reading tables is another room's busin
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 from etl.model.mapping import GlobRule, Mapping, PaymentRule, TaxRule, VoucherRule
 from etl.model.problem import Problem
@@ -56,7 +56,7 @@ class Lookups:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """One enterprise, one mapping, one moment."""
+    """One enterprise, one mapping, one moment. `articles` is the memory of `etl.transform.products`."""
 
     mapping: Mapping
     reference: Reference
@@ -65,6 +65,7 @@ class Context:
     arithmetic: Arithmetic
     footing: Footing = Footing.WITHOUT_TAX
     is_public_demo: bool = False
+    articles: dict[tuple[str, ...], Any] = field(default_factory=dict, compare=False, repr=False)
 
 
 class Findings:

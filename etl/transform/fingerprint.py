@@ -7,6 +7,7 @@ imported ones, comments and other columns do not count.
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import lru_cache
 
 from etl.model.identity import RECIPE_VERSION, content_hash
 from etl.model.order import Line, Order
@@ -51,5 +52,6 @@ def _line(line: Line) -> list[str]:
     ]
 
 
+@lru_cache(maxsize=65_536)
 def _plain(number: Decimal) -> str:
     return f"{number.normalize():f}" if number else "0"

@@ -10,7 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from etl.model.identity import IDENTIFIER_LIMIT, Identity
-from etl.model.money import ZERO, decimals, round_money
+from etl.model.money import ZERO, decimals, is_finer, round_money
 from etl.model.order import Line, Order, TaxMode, Voucher
 from etl.model.place import Place
 from etl.model.plan import Basis, Entry, PlannedOrder, PlannedPayment, Verdict
@@ -34,12 +34,13 @@ from etl.transform.consumption import consumption_of, local_day
 from etl.transform.context import Context, Findings, Footing
 from etl.transform.fingerprint import fingerprint, skip_fingerprint
 from etl.transform.payments import captures, gift_payments
-from etl.transform.products import article_of, cut, fill, usable_category
-from etl.transform.taxes import TaxAnswer, TaxCase, codes_usable, country_of, shipping_without_goods, tax_of_line
+from etl.transform.products import Article, article_of, cut, fill, usable_category
+from etl.transform.taxes import LineTaxes, TaxAnswer, TaxCase, codes_usable, country_of, shipping_without_goods
 
 PRICE_DECIMALS = 4
 LARGEST_AMOUNT = Decimal(10) ** 11
 LARGEST_COUNT = 2**31 - 1
+FINEST = Decimal(1).scaleb(-PRICE_DECIMALS)
 AMOUNT_COLUMNS = ("products.qty", "products.unitPrice", "shippingValue", "voucherValue", "orderTotal", "returns")
 UNSUMMABLE = frozenset({"order.overlap", "order.conflict"})
 
@@ -83,12 +84,17 @@ class _Planner:
         known = ctx.reference.currencies.get(self.currency)
         self.precision = known.precision if known else 2
         self.basis = self._source_basis()
-        self.lines = canonical(
-            charged_lines(
-                order, self.settings.products.bundles, self.precision, self.settings.source.total_tolerance, self.found
-            )
-        )
+        self.stated_total: Decimal | None = None
+        self.lines = list(order.lines)
+        self.is_in_range = self._is_in_range()
+        if self.is_in_range:
+            if order.order_total is not None:
+                self.stated_total = round_money(order.order_total, self.precision)
+            self.lines = canonical(charged_lines(order, ctx, self.basis, self.precision, self.found))
+        self.line_totals = [line.total for line in self.lines]
+        self.goods_total = sum(self.line_totals, ZERO)
         self.vouchers = self._vouchers()
+        self.texts: dict[str, str] | None = None
 
     def plan(self, parent: Verdict | None) -> PlannedOrder:
         """The planned order, whatever the verdict."""
@@ -97,6 +103,8 @@ class _Planner:
             return self._result(Verdict.SKIPPED, skip_reason=skipped)
         self._check_values()
         self._check_currency()
+        if not self.is_in_range:
+            return self._result(Verdict.BLOCKED)
         if parent is Verdict.BLOCKED:
             self.found.add(
                 Problem(
@@ -114,7 +122,8 @@ class _Planner:
         case = self._tax_case(true_time, seen)
         goods = self._goods(case) if case else None
         self._check_total(goods)
-        entries = self._entries(goods) if goods and not self.found.blocks else ()
+        articles = [article_of(line, self.ctx, self.found) for line in self.lines]
+        entries = self._entries(goods, articles) if goods and not self.found.blocks else ()
         self._check_rebates(entries)
         self._check_clamped_vat(entries, is_clamped=is_clamped)
         self._check_demo()
@@ -124,7 +133,15 @@ class _Planner:
         if self.found.blocks or seen is None or goods is None:
             return self._result(Verdict.BLOCKED, true_time=true_time, seen=seen)
         return self._ready(
-            charged, entries, payments, true_time, seen, notes, (segment, bill, reservation), is_clamped=is_clamped
+            charged,
+            goods,
+            entries,
+            payments,
+            true_time,
+            seen,
+            notes,
+            (segment, bill, reservation),
+            is_clamped=is_clamped,
         )
 
     def footings(self) -> frozenset[Footing]:
@@ -133,7 +150,7 @@ class _Planner:
         seen, _ = self._window(true_time)
         case = self._tax_case(true_time, seen)
         goods = self._goods(case) if case else None
-        total = self.order.order_total
+        total = self.stated_total
         tolerance = self.settings.source.total_tolerance
         return frozenset(
             footing
@@ -156,7 +173,7 @@ class _Planner:
     def _vouchers(self) -> list[Voucher]:
         order = self.order
         if order.vouchers:
-            return sorted(order.vouchers, key=lambda voucher: (voucher.code, voucher.name, voucher.value))
+            return sorted(order.vouchers, key=lambda one: (one.code, one.name, one.value, one.is_credit))
         if order.voucher_value:
             return [Voucher(order.voucher_code, order.voucher_value)]
         return []
@@ -193,13 +210,8 @@ class _Planner:
         order = self.order
         for line in self.lines:
             self._check_line(line)
-        for column, amount in (
-            ("shippingValue", order.shipping),
-            ("voucherValue", order.voucher_value),
-            ("returnCost", order.return_cost),
-            ("orderTotal", order.order_total or ZERO),
-        ):
-            self._check_amount(column, amount, order.place.at(column))
+        for column, amount in self._extras():
+            self._check_amount(column, amount)
         negative = [line for line in self.lines if line.qty < 0]
         if negative and not order.is_return:
             self.found.add(
@@ -218,17 +230,37 @@ class _Planner:
         if len(identifier) > IDENTIFIER_LIMIT:
             self._problem("order.number_too_long", f"Order number {order.number[:40]}… is too long.")
 
+    def _extras(self) -> tuple[tuple[str, Decimal], ...]:
+        order = self.order
+        return (
+            ("shippingValue", order.shipping),
+            ("voucherValue", order.voucher_value),
+            ("returnCost", order.return_cost),
+        )
+
+    def _is_in_range(self) -> bool:
+        """Whether every amount is small enough for exact arithmetic (and for Mews)."""
+        order = self.order
+        amounts = [order.shipping, order.voucher_value, order.return_cost, order.order_total or ZERO]
+        amounts += [voucher.value for voucher in order.vouchers]
+        return all(-LARGEST_AMOUNT < amount < LARGEST_AMOUNT for amount in amounts) and all(
+            -LARGEST_AMOUNT < line.unit_price < LARGEST_AMOUNT and -LARGEST_COUNT <= line.qty <= LARGEST_COUNT
+            for line in order.lines
+        )
+
     def _check_line(self, line: Line) -> None:
-        place = line.place.at("products.unitPrice")
         if line.unit_price < 0:
             self._problem(
-                "price.negative", f"{line.key or 'A line'} has a negative price.", place=place, value=line.unit_price
+                "price.negative",
+                f"{line.key or 'A line'} has a negative price.",
+                place=line.place.at("products.unitPrice"),
+                value=line.unit_price,
             )
-        if decimals(line.unit_price) > PRICE_DECIMALS:
+        if self.is_in_range and is_finer(line.unit_price, PRICE_DECIMALS):
             self._problem(
                 "price.decimals",
                 f"{line.key or 'A line'} has a price with more than four decimals.",
-                place=place,
+                place=line.place.at("products.unitPrice"),
                 value=line.unit_price,
             )
         if line.qty == 0:
@@ -240,11 +272,16 @@ class _Planner:
                 "value.invalid", "A quantity or price is larger than Mews can hold.", place=line.place, value=line.total
             )
 
-    def _check_amount(self, column: str, amount: Decimal, place: Place) -> None:
-        if decimals(amount) > PRICE_DECIMALS:
-            self._problem("price.decimals", f"{column} has more than four decimals.", place=place, value=amount)
+    def _check_amount(self, column: str, amount: Decimal) -> None:
+        place = self.order.place
+        if self.is_in_range and is_finer(amount, PRICE_DECIMALS):
+            self._problem(
+                "price.decimals", f"{column} has more than four decimals.", place=place.at(column), value=amount
+            )
         if abs(amount) >= LARGEST_AMOUNT:
-            self._problem("value.invalid", f"{column} is larger than Mews can hold.", place=place, value=amount)
+            self._problem(
+                "value.invalid", f"{column} is larger than Mews can hold.", place=place.at(column), value=amount
+            )
 
     def _check_vouchers(self) -> None:
         order = self.order
@@ -256,7 +293,7 @@ class _Planner:
                 place=order.place.at("voucherValue"),
                 value=order.voucher_value,
             )
-        goods = sum((line.total for line in self.lines), ZERO) + order.shipping
+        goods = self.goods_total + order.shipping
         if not order.is_return and order.voucher_value > 0 and order.voucher_value > goods and order.is_readable:
             self._problem(
                 "voucher.exceeds_order",
@@ -315,20 +352,19 @@ class _Planner:
         if not country or true_time is None or seen is None:
             return None
         day = local_day(true_time, self.ctx.reference.timezone)
-        return TaxCase(country, day, seen, self.order.store_type)
+        is_deducted = self.order.tax_mode is TaxMode.DEDUCTED
+        return TaxCase(country, day, seen, self.order.store_type, self.currency, is_deducted)
 
     def _goods(self, case: TaxCase) -> _Goods | None:
-        answers = [self._tax_of(line, case) for line in self.lines]
         order, arithmetic = self.order, self.ctx.arithmetic
-        extra = [order.shipping, order.return_cost, *(-voucher.value for voucher in self.vouchers)]
-        totals, rest = rounded_totals(self.lines, extra, self.precision)
-        if any(answer is None for answer in answers):
+        taxes = LineTaxes(case, self.ctx, self.found)
+        found = [taxes.of(line) for line in self.lines]
+        answers = [answer for answer in found if answer is not None]
+        if len(answers) < len(found):
             return None
-        taxed = [
-            TaxedLine(line, answer, total)
-            for line, answer, total in zip(self.lines, answers, totals, strict=True)
-            if answer is not None
-        ]
+        extra = [order.shipping, order.return_cost, *(-voucher.value for voucher in self.vouchers)]
+        totals, rest = rounded_totals(self.line_totals, answers, extra, self.precision)
+        taxed = [TaxedLine(*parts) for parts in zip(self.lines, answers, totals, strict=True)]
         sets = tax_sets(taxed, arithmetic, is_return=order.is_return)
         shipping = self._carried(rest[0], sets, case, fee=False)
         fees = self._carried(rest[1], sets, case, fee=True)
@@ -343,22 +379,6 @@ class _Planner:
         if vouchers is None:
             return None
         return _Goods(taxed, sets, shipping, fees, vouchers, paid, sum((*totals, *rest), ZERO))
-
-    def _tax_of(self, line: Line, case: TaxCase) -> TaxAnswer | None:
-        percent = ZERO if self.order.tax_mode is TaxMode.DEDUCTED else line.vat_percent
-        found = tax_of_line(line, percent, case, self.ctx, self.found)
-        if found is None or self.basis is not Basis.GROSS or self.ctx.arithmetic.basis is Basis.GROSS:
-            return found
-        flat = self.ctx.arithmetic.flat_amount(found.codes)
-        if line.qty > 0 and flat > line.unit_price:
-            self._problem(
-                "tax.rate_differs",
-                f"The flat tax of {flat} a piece is more than the price {line.unit_price} that includes it.",
-                place=line.place,
-                value=line.unit_price,
-            )
-            return None
-        return found
 
     def _carried(self, amount: Decimal, sets: list[TaxSet], case: TaxCase, *, fee: bool) -> list[Part] | None:
         """Shipping or a return's fee with its taxes; None with the reason in `found`."""
@@ -380,9 +400,14 @@ class _Planner:
         return [Part(self.ctx.arithmetic.without_flat(bare.codes), bare.percent, amount)]
 
     def _named_codes(self, codes: tuple[str, ...], case: TaxCase) -> TaxAnswer | None:
-        if not codes_usable(codes, "shipping.tax in migration.toml", case, self.ctx, self.found):
+        where = "shipping.tax in migration.toml"
+        if not codes_usable(codes, where, case, self.ctx, self.found):
             return None
-        return TaxAnswer(codes, self.ctx.arithmetic.combined_rate(codes) * 100)
+        percent = self.ctx.arithmetic.combined_rate(codes) * 100
+        if case.is_deducted and percent:
+            self._problem("tax.rate_differs", f"{where} has a rate, but order {self.order.number} is without tax.")
+            return None
+        return TaxAnswer(codes, percent)
 
     # Vouchers
 
@@ -423,7 +448,7 @@ class _Planner:
                 on_goods, on_shipping = share_voucher(voucher, abs(voucher.value), sets, shipping, room, self.precision)
                 taken = [replace(part, amount=sign * part.amount) for part in (*on_goods, *on_shipping)]
                 left = voucher.value - sum((part.amount for part in taken), ZERO)
-                if left and self.order.is_return:
+                if left:  # only in returns: sales are blocked where the voucher is larger than the order
                     taken += [replace(part, voucher=voucher) for part in self._over_all(left, sets, shipping)]
                 parts += taken
             else:
@@ -446,8 +471,7 @@ class _Planner:
     def _sum(self) -> Decimal:
         """The exact sum of the order in the source's basis, rounded once."""
         order = self.order
-        lines = sum((line.total for line in self.lines), ZERO)
-        return round_money(lines + order.shipping + order.return_cost - order.voucher_value, self.precision)
+        return round_money(self.goods_total + order.shipping + order.return_cost - order.voucher_value, self.precision)
 
     def _footed(self, goods: _Goods | None, footing: Footing) -> Decimal | None:
         """What orderTotal would be in this footing; None where the taxes are not known."""
@@ -455,7 +479,8 @@ class _Planner:
             return self._sum()
         if goods is None:
             return None
-        amounts = [(taxed.tax.percent, taxed.total) for taxed in goods.lines]
+        # Exact line totals: "rounded once" would be twice with the rounded ones.
+        amounts = [(taxed.tax.percent, taxed.line.total) for taxed in goods.lines]
         amounts += [(part.percent, part.amount) for part in (*goods.shipping, *goods.fees)]
         amounts += [(part.percent, -part.amount) for part in goods.vouchers]
         paid = sum((voucher.value for voucher in goods.paid), ZERO)
@@ -473,10 +498,10 @@ class _Planner:
 
     def _check_total(self, goods: _Goods | None) -> None:
         order = self.order
-        if order.order_total is None or not order.is_readable:
+        if self.stated_total is None or not order.is_readable:
             return
         stated = self._footed(goods, self._footing())
-        if stated is None or abs(order.order_total - stated) <= self.settings.source.total_tolerance:
+        if stated is None or abs(self.stated_total - stated) <= self.settings.source.total_tolerance:
             return
         how = "" if self.basis is Basis.GROSS else f" ({self._footing().value})"
         self._problem(
@@ -486,17 +511,20 @@ class _Planner:
             value=order.order_total,
         )
 
-    def _source_total(self, goods_total: Decimal | None) -> Decimal | None:
-        """OrderTotal in the source's basis where given, else the sum; None where neither can be read."""
-        order = self.order
-        summable = self._is_summable()
-        if order.order_total is not None:
-            total = round_money(order.order_total, max(self.precision, decimals(order.order_total)))
-            if self._footing() is Footing.WITHOUT_TAX or not summable:
-                return total
-            # orderTotal carries tax here: the source's own basis is the sum, less what the tolerance let pass.
-            return self._sum() if goods_total is None else goods_total
-        return self._sum() if summable else None
+    def _source_total(self, goods: _Goods | None = None) -> Decimal | None:
+        """OrderTotal in the source's basis where given, else the sum; None where neither can be read.
+
+        An orderTotal with tax is the sum and what the tolerance let pass, since the tax is no part of the basis.
+        """
+        if not self.is_in_range:
+            return None
+        is_summable = self._is_summable()
+        if self.stated_total is None:
+            return self._sum() if is_summable else None
+        if self._footing() is Footing.WITHOUT_TAX or not is_summable:
+            return self.stated_total
+        footed = self._footed(goods, self._footing()) if goods else None
+        return self._sum() + (ZERO if footed is None else self.stated_total - footed)
 
     def _is_summable(self) -> bool:
         return not any(
@@ -507,7 +535,7 @@ class _Planner:
 
     # What would be sent
 
-    def _entries(self, goods: _Goods) -> tuple[Entry, ...]:
+    def _entries(self, goods: _Goods, articles: list[Article]) -> tuple[Entry, ...]:
         sign = -1 if self.order.is_return else 1
         lines, shipping = goods.lines, goods.shipping
         rebates = [part for part in goods.vouchers if self._policy_of(part) != "spread"]
@@ -518,13 +546,15 @@ class _Planner:
             rebates += rest
         maker = EntryMaker(self.ctx.arithmetic, self.basis, self.precision)
         entries: list[Entry] = []
-        for index, taxed in enumerate(lines, 1):
-            article = article_of(taxed.line, self.ctx, self.found)
+        for index, (taxed, article) in enumerate(zip(lines, articles, strict=True), 1):
+            # A line taken back carries no flat code, not even at a price of zero.
+            codes = taxed.tax.codes if taxed.line.qty > 0 else self.ctx.arithmetic.without_flat(taxed.tax.codes)
+            self._check_flat(taxed, codes)
             entries += maker.entries(
                 f"p{index}",
                 taxed.total,
                 abs(taxed.line.qty),
-                taxed.tax.codes,
+                codes,
                 kind=article.kind,
                 name=article.name,
                 product_id=article.product_id,
@@ -538,6 +568,19 @@ class _Planner:
         if not entries and not self.found.blocks:
             self._problem("order.empty", f"Order {self.order.number} has nothing to send.")
         return tuple(entries)
+
+    def _check_flat(self, taxed: TaxedLine, codes: tuple[str, ...]) -> None:
+        """Blocks a line whose price is said to include flat taxes that are more than the price."""
+        if self.basis is not Basis.GROSS or self.ctx.arithmetic.basis is Basis.GROSS:
+            return
+        flat = self.ctx.arithmetic.flat_amount(codes) * taxed.line.qty
+        if flat and flat > taxed.total:
+            self._problem(
+                "tax.rate_differs",
+                f"The flat tax of {flat} is more than the {taxed.total} of {taxed.line.key or 'a line'}, which include it.",
+                place=taxed.line.place.at("products.unitPrice"),
+                value=taxed.total,
+            )
 
     def _policy_of(self, part: Part) -> str:
         return (self._policy(part.voucher)[0] if part.voucher else None) or "rebate"
@@ -603,7 +646,7 @@ class _Planner:
         if goods is None:
             return ()
         gifts = gift_payments(self.order, goods.paid, self.ctx, self.found, lambda voucher: self._policy(voucher)[1])
-        return (*gifts, *captures(self.order, self.ctx, self.found))
+        return (*gifts, *captures(self.order, self.ctx, self.found, self.precision))
 
     def _check_rebates(self, entries: tuple[Entry, ...]) -> None:
         negative = [entry for entry in entries if entry.unit < 0]
@@ -674,6 +717,11 @@ class _Planner:
 
     def _texts(self) -> dict[str, str]:
         """The fields of the Notes template, typed ones in one style whatever the export's."""
+        if self.texts is None:
+            self.texts = self._read_texts()
+        return self.texts
+
+    def _read_texts(self) -> dict[str, str]:
         order = self.order
         typed = {
             "orderNumber": order.number,
@@ -697,6 +745,7 @@ class _Planner:
         skip_reason: str = "",
         true_time: datetime | None = None,
         seen: datetime | None = None,
+        goods: _Goods | None = None,
     ) -> PlannedOrder:
         moment = seen or true_time
         return PlannedOrder(
@@ -704,7 +753,7 @@ class _Planner:
             verdict=verdict,
             currency=self.currency,
             basis=self.basis,
-            source_total=self._source_total(None),
+            source_total=self._source_total(goods),
             problems=tuple(self.found.problems),
             skip_reason=skip_reason,
             consumption=seen,
@@ -720,6 +769,7 @@ class _Planner:
     def _ready(
         self,
         charged: Charged,
+        goods: _Goods,
         entries: tuple[Entry, ...],
         payments: tuple[PlannedPayment, ...],
         true_time: datetime | None,
@@ -734,12 +784,10 @@ class _Planner:
             sum((e.predicted.gross if self.basis is Basis.GROSS else e.predicted.net for e in entries), ZERO) - credit
         )
         conversion = sum((entry.rounding for entry in entries), ZERO)
-        source = self._source_total(planned + conversion)
-        if source is None:
-            source = planned + conversion
+        base = self._result(Verdict.READY, true_time=true_time, seen=seen, goods=goods)
+        source = planned + conversion if base.source_total is None else base.source_total
         rounding = source - planned
         causes = (("source", rounding - conversion), ("conversion", conversion))
-        base = self._result(Verdict.READY, true_time=true_time, seen=seen)
         unproved = [
             name
             for name, holds in (

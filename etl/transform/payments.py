@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 
+from etl.model.money import round_money
 from etl.model.order import Order, Payment, Voucher
 from etl.model.plan import PlannedPayment
 from etl.model.problem import Problem, notice
@@ -43,7 +44,7 @@ def gift_payments(
     return payments
 
 
-def captures(order: Order, ctx: Context, found: Findings) -> list[PlannedPayment]:
+def captures(order: Order, ctx: Context, found: Findings, precision: int) -> list[PlannedPayment]:
     """One payment for each captured amount, if `payments.post`; what was not captured is told."""
     settings = ctx.mapping.settings.payments
     if not settings.post:
@@ -59,7 +60,9 @@ def captures(order: Order, ctx: Context, found: Findings) -> list[PlannedPayment
             continue
         kind, category = _type_of(payment, order, ctx, found)
         if kind:
-            planned.append(PlannedPayment(f"pay{len(planned) + 1}", kind, payment.amount, category))
+            # At the currency's precision, or 35.2 and 35.20 would make two plans of one.
+            amount = round_money(payment.amount, precision)
+            planned.append(PlannedPayment(f"pay{len(planned) + 1}", kind, amount, category))
     paid = sum((payment.amount for payment in planned), Decimal(0))
     if planned and order.order_total is not None and paid != order.order_total:
         found.add(

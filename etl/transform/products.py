@@ -17,6 +17,7 @@ from etl.model.problem import Problem, notice
 from etl.transform.context import Context, Findings
 
 NAME_LIMIT = 255
+ARTICLES_KEPT = 50_000
 _FIELD = re.compile(r"\{([A-Za-z][A-Za-z0-9.]*)\}")
 
 
@@ -31,7 +32,36 @@ class Article:
 
 
 def article_of(line: Line, ctx: Context, found: Findings) -> Article:
-    """The line's product, or a custom Item with full name and accounting category; reasons go to `found`."""
+    """The line's product, or a custom Item with full name and accounting category; reasons go to `found`.
+
+    Articles without a remark are remembered: a history sells the same few thousand of them.
+    """
+    key = (
+        line.sku,
+        line.ean,
+        line.id,
+        line.item,
+        line.brand,
+        line.product,
+        line.variant,
+        line.size,
+        line.text_sku,
+        line.comment,
+    )
+    known: Article | None = ctx.articles.get(key)
+    if known is None:
+        own = Findings(found.number)
+        known = _article(line, ctx, own)
+        if own.problems:
+            found.add(*own.problems)
+        else:
+            if len(ctx.articles) >= ARTICLES_KEPT:
+                ctx.articles.clear()
+            ctx.articles[key] = known
+    return known
+
+
+def _article(line: Line, ctx: Context, found: Findings) -> Article:
     product_id = _product(line, ctx, found)
     if product_id:
         return Article(EntryKind.PRODUCT, _name(line, ctx, found), product_id)

@@ -10,21 +10,27 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from etl.model.mapping import RateKind, TaxRule
+from etl.model.money import ZERO
 from etl.model.order import Line, Order
 from etl.model.place import Place
 from etl.model.problem import Problem, notice
-from etl.model.reference import Pricing
+from etl.model.reference import Pricing, Strategy
 from etl.transform.context import Context, Findings
 
 
 @dataclass(frozen=True, slots=True)
 class TaxCase:
-    """What decides on the taxes of an order's entries. `seen` is the consumption that Mews will see."""
+    """What decides on the taxes of an order's entries. `seen` is the consumption that Mews will see.
+
+    `is_deducted`: the order was sold without tax (get-orders `taxDeducted`), so every rate is 0.
+    """
 
     country: str
     day: date
     seen: datetime
     store_type: str
+    currency: str
+    is_deducted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,20 +69,39 @@ def country_of(order: Order, ctx: Context, found: Findings) -> str:
     return default
 
 
-def tax_of_line(line: Line, percent: Decimal | None, case: TaxCase, ctx: Context, found: Findings) -> TaxAnswer | None:
-    """The line's tax codes, or None with the reason in `found`. `percent` None: the line has no rate."""
-    if percent is None:
-        rule = _only_rule(line, case, ctx, found)
-    else:
-        rule = ctx.lookups.taxes.find(
-            country=case.country, percent=percent, day=case.day, store_type=case.store_type, sku=line.sku
-        )
+class LineTaxes:
+    """The taxes of one order's lines; rows of taxes.csv that are found good are checked once an order."""
+
+    __slots__ = ("_case", "_ctx", "_found", "_good")
+
+    def __init__(self, case: TaxCase, ctx: Context, found: Findings) -> None:
+        self._case = case
+        self._ctx = ctx
+        self._found = found
+        self._good: dict[tuple[int, Decimal | None], TaxAnswer] = {}
+
+    def of(self, line: Line) -> TaxAnswer | None:
+        """The line's tax codes, or None with the reason in the findings."""
+        case, found = self._case, self._found
+        percent = ZERO if case.is_deducted else line.vat_percent
+        if percent is None:
+            rule = _only_rule(line, case, self._ctx, found)
+        else:
+            rule = self._ctx.lookups.taxes.find(
+                country=case.country, percent=percent, day=case.day, store_type=case.store_type, sku=line.sku
+            )
+            if rule is None:
+                found.add(_unmapped(line, percent, case, found.number))
         if rule is None:
-            found.add(_unmapped(line, percent, case, found.number))
-    if rule is None:
-        return None
-    value = f"{case.country} {_plain(percent)}" if percent is not None else case.country
-    return answer(rule, percent, case, ctx, found, line.place.at("products.vatPercent"), value)
+            return None
+        key = (id(rule), percent)
+        known = self._good.get(key)
+        if known is None:
+            value = f"{case.country} {_plain(percent)}" if percent is not None else case.country
+            known = answer(rule, percent, case, self._ctx, found, line.place.at("products.vatPercent"), value)
+            if known is not None:
+                self._good[key] = known
+        return known
 
 
 def answer(
@@ -151,6 +176,15 @@ def codes_usable(codes: tuple[str, ...], where: str, case: TaxCase, ctx: Context
                     message=f"Mews does not accept {code} for consumption at {case.seen:%Y-%m-%d %H:%M} UTC.",
                 )
             )
+        elif rate.strategy is Strategy.FLAT and rate.currency != case.currency:
+            problems.append(
+                Problem(
+                    "tax.code_not_valid",
+                    found.number,
+                    value=code,
+                    message=f"{code} is an amount in {rate.currency}; order {found.number} is in {case.currency}.",
+                )
+            )
     found.add(*problems)
     return not problems
 
@@ -202,15 +236,21 @@ def _unmapped(line: Line, percent: Decimal | None, case: TaxCase, number: str) -
 def shipping_without_goods(case: TaxCase, ctx: Context, found: Findings, *, fee: bool = False) -> TaxAnswer | None:
     """The tax of shipping (or of a voucher or fee) where no goods of value carry it; None with the reason.
 
-    The `shipping` row of taxes.csv, else the single rate that rows naming the country leave for the date.
+    The `shipping` row of taxes.csv, else the single rate that rows naming the country leave for the date
+    (of several rows for that rate the most specific).
     """
+    percent = ZERO if case.is_deducted else None
     what = "a fee" if fee else "shipping"
     rule = ctx.lookups.taxes.find_shipping(country=case.country, day=case.day, store_type=case.store_type)
     if rule is None:
         rules = ctx.lookups.taxes.named_country_rates(country=case.country, day=case.day, store_type=case.store_type)
-        answers = {(rule.rate, rule.percent, rule.tax_codes): rule for rule in rules if rule.rate is RateKind.PERCENT}
-        if len(answers) == 1:
-            rule = next(iter(answers.values()))
+        best: dict[Decimal | None, TaxRule] = {}
+        for one in rules:  # the most specific first
+            if percent is None or one.percent in (percent, None):
+                best.setdefault(one.percent, one)
+        rates = [one for one in best.values() if one.rate is RateKind.PERCENT] or list(best.values())
+        if len(rates) == 1:
+            rule = rates[0]
     if rule is None:
         found.add(
             Problem(
@@ -222,7 +262,7 @@ def shipping_without_goods(case: TaxCase, ctx: Context, found: Findings, *, fee:
             )
         )
         return None
-    return answer(rule, None, case, ctx, found, rule.place, case.country)
+    return answer(rule, percent, case, ctx, found, rule.place, case.country)
 
 
 def _plain(number: Decimal | None) -> str:
