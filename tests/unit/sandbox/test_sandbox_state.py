@@ -75,6 +75,19 @@ def test_a_half_written_last_line_is_cut_off(tmp_path, cut):
     again.sandbox.close()
 
 
+def test_a_long_half_line_leaves_no_rest(tmp_path):
+    """What a kill left is cut off before the next write, or its end would follow a shorter line."""
+    path = tmp_path / "state"
+    filled(path).sandbox.close()
+    path.write_bytes(path.read_bytes() + b'{"order": ' + b"x" * 20_000)
+    desk = Desk(state=path)
+    desk.posted(item())
+    desk.sandbox.close()
+    again = Desk(state=path)
+    assert len(again.sandbox.orders) == 2
+    again.sandbox.close()
+
+
 def test_each_line_is_whole_before_the_answer_leaves(tmp_path):
     """What was answered is on disk, without closing anything."""
     desk = Desk(state=tmp_path / "state")
