@@ -16,7 +16,6 @@ DELIMITERS = (",", ";", "\t", "|")
 CELL_LIMIT = 8 << 20
 """Longest cell in characters; beyond it a quote was opened and never closed."""
 _HEADER_SEARCH = 30
-_MARKED = re.compile("[\x01-\x04]")
 
 csv.field_size_limit(max(CELL_LIMIT, csv.field_size_limit()))
 
@@ -28,18 +27,15 @@ class _Lines:
     stream: Iterator[str]
     pending: list[str] = field(default_factory=list)
     again: list[str] = field(default_factory=list)
-    has_marks: bool = False
 
     def __iter__(self) -> Iterator[str]:
         while self.again:
             line = self.again.pop()
             self.pending.append(line)
             yield line
-        keep, search = self.pending.append, _MARKED.search
+        keep = self.pending.append
         for line in self.stream:
             keep(line)
-            if search(line):
-                self.has_marks = True
             yield line
 
 
@@ -137,7 +133,7 @@ def _rows(path: Path, facts: TextFacts, stream: Iterator[str], delimiter: str) -
         try:
             for cells in reader:
                 if cells:
-                    yield row, [text_cell(cell) for cell in cells] if lines.has_marks else cells
+                    yield row, [text_cell(cell) for cell in cells] if facts.has_marks else cells
                 row = base + reader.line_num
                 pending.clear()
             break

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from etl.errors import InputError
+from etl.model.export import MARKS
 
 CHUNK = 1 << 20
 GZIP = b"\x1f\x8b"
@@ -27,13 +28,17 @@ _BOMS = (
 _NOT_1252 = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")
 _MULTIBYTE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 _ASCII = bytes(range(128))
+_MARKS = "".join(MARKS).encode()
 _ENOUGH = 1000
 """So many characters outside ASCII tell the encoding."""
 
 
 @dataclass(frozen=True, slots=True)
 class TextFacts:
-    """What the first pass over a text file found; `head` is its beginning, decoded."""
+    """What the first pass over a text file found; `head` is its beginning, decoded.
+
+    `has_marks`: one of the characters that mark cells may stand in it.
+    """
 
     encoding: str
     bom: bool
@@ -42,6 +47,7 @@ class TextFacts:
     size: int
     sha256: str
     compressed: bool
+    has_marks: bool
     stamp: tuple[int, int]
 
 
@@ -69,6 +75,7 @@ def look_at(path: Path) -> TextFacts:
     is_utf8 = True
     not_1252: int | None = None
     valid = invalid = lines = seen = 0
+    has_marks = False
     for chunk in _chunks(path, compressed):
         if len(head) < CHUNK:
             head += chunk[: CHUNK - len(head)]
@@ -83,6 +90,7 @@ def look_at(path: Path) -> TextFacts:
             valid, invalid = valid + len(multibyte), invalid + len(high) - sum(map(len, multibyte))
         if not_1252 is None and _NOT_1252.search(high) and (match := _NOT_1252.search(chunk)):
             not_1252 = lines + chunk.count(b"\n", 0, match.start()) + 1
+        has_marks = has_marks or len(chunk.translate(None, _MARKS)) < len(chunk)
         lines += chunk.count(b"\n")
         seen += len(chunk)
     if is_utf8:
@@ -102,6 +110,7 @@ def look_at(path: Path) -> TextFacts:
         before[0],
         digest(path),
         compressed,
+        has_marks,
         before,
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import marshal
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from itertools import groupby
 from operator import itemgetter
@@ -26,7 +26,7 @@ from etl.staging.overlap import join
 from etl.staging.parse import order_number
 from etl.staging.raw import RawFile, object_text, raw_cells
 from etl.staging.spool import Part, Spool
-from etl.staging.style import Style, Tally
+from etl.staging.style import Seen, Style, Tally
 
 UNASSIGNED_KEPT = 10_000
 _REPORT_EVERY = 20_000
@@ -49,6 +49,7 @@ class _File:
     layout: Layout
     place: Place
     tally: Tally = field(default_factory=Tally)
+    seen: dict[str, Seen] = field(default_factory=dict)
     style: Style = field(default_factory=Style)
     objects: Objects | None = None
     rows: int = 0
@@ -178,6 +179,8 @@ class Batch:
     def _load(self, export: Export) -> None:
         file = self._load_table(export) if isinstance(export, Table) else self._load_records(export)
         name = f"{export.path}, sheet {file.place.sheet}" if file.place.sheet else str(export.path)
+        for seen in file.seen.values():
+            file.tally.fold(seen)
         file.style = file.tally.style(name)
 
     def _load_table(self, table: Table) -> _File:
@@ -310,8 +313,8 @@ class _TableLoader:
         self._line_at = [column.index for column in (*layout.line, *layout.other)]
         self._line_width = len(layout.line)
         self._width = len(table.columns)
-        self._order_style = _styled(layout.order)
-        self._line_style = _styled(layout.line)
+        self._order_style = _styled(file, layout.order)
+        self._line_style = _styled(file, layout.line)
         self._groups: list[Group] = []
         self._faults: list[Fault] = []
         self._number = ""
@@ -322,7 +325,7 @@ class _TableLoader:
         at, header = self._number_at[0], [column.strip() for column in self._table.columns]
         order_cells, line_cells = _getter(self._order_at), _getter(self._line_at)
         line_width, line_style = self._line_width, self._line_style
-        tally_number, tally_date = file.tally.number, file.tally.date
+        first, place = file.tally.first, file.place
         last_cell = ""
         last_order: tuple[str, ...] | None = None
         rows: list[Row] | None = None
@@ -365,10 +368,12 @@ class _TableLoader:
             rows.append((row, line))
             if any(line[:line_width]):
                 lines += 1
-            for index, is_date, column in line_style:
+            for index, counts, seen in line_style:
                 cell = cells[index]
-                if cell and (tally_date if is_date else tally_number)(cell):
-                    (tally_date if is_date else tally_number)(cell, replace(file.place, row=row, column=column))
+                if cell in counts:
+                    counts[cell] += 1
+                elif cell:
+                    first(seen, cell, place, row)
             if fault:
                 self._faults.append((row, *fault))
         self._flush()
@@ -397,12 +402,12 @@ class _TableLoader:
 
     def _tally_order(self, cells: list[str], row: int) -> None:
         tally, place = self._file.tally, self._file.place
-        for index, is_date, column in self._order_style:
+        for index, counts, seen in self._order_style:
             cell = cells[index]
-            if cell:
-                count = tally.date if is_date else tally.number
-                if count(cell):
-                    count(cell, replace(place, row=row, column=column))
+            if cell in counts:
+                counts[cell] += 1
+            elif cell:
+                tally.first(seen, cell, place, row)
 
     def _flush(self) -> None:
         if self._groups:
@@ -412,12 +417,16 @@ class _TableLoader:
         self._number = ""
 
 
-def _styled(columns: list[Column]) -> list[tuple[int, bool, str]]:
-    return [
-        (column.index, column.kind is Kind.DATE, column.header)
-        for column in columns
-        if column.kind is Kind.DATE or column.kind in NUMERIC
-    ]
+def _styled(file: _File, columns: list[Column]) -> list[tuple[int, dict[str, int], Seen]]:
+    found = [(column.index, _seen(file, column.header, column.kind)) for column in columns]
+    return [(index, seen.counts, seen) for index, seen in found if seen is not None]
+
+
+def _seen(file: _File, column: str, kind: Kind) -> Seen | None:
+    """The counter of a column whose cells show the file's style; None for other kinds."""
+    if kind is not Kind.DATE and kind not in NUMERIC:
+        return None
+    return file.seen.setdefault(column, Seen(column, kind is Kind.DATE))
 
 
 def _getter(indices: list[int]) -> Callable[[list[str]], tuple[str, ...]]:
@@ -431,13 +440,11 @@ def _getter(indices: list[int]) -> Callable[[list[str]], tuple[str, ...]]:
 
 
 def _tally_columns(file: _File, columns: list[Column], cells: Sequence[str], row: int) -> None:
-    tally = file.tally
     for column, cell in zip(columns, cells, strict=False):
-        if not cell or (column.kind is not Kind.DATE and column.kind not in NUMERIC):
-            continue
-        count = tally.date if column.kind is Kind.DATE else tally.number
-        if count(cell):
-            count(cell, replace(file.place, row=row, column=column.header))
+        if cell:
+            seen = _seen(file, column.header, column.kind)
+            if seen is not None:
+                file.tally.count(seen, cell, file.place, row)
 
 
 _NESTED_NUMBERS = frozenset(
@@ -456,9 +463,9 @@ def _tally_nested(file: _File, nested: Any, row: int, path: str = "") -> None:
             if not isinstance(part, str):
                 _tally_nested(file, part, row, where)
             elif part and (key in _NESTED_NUMBERS or where == "returns.date"):
-                count = file.tally.date if key == "date" else file.tally.number
-                if count(part):
-                    count(part, replace(file.place, row=row, column=where))
+                seen = _seen(file, where, Kind.DATE if key == "date" else Kind.AMOUNT)
+                if seen is not None:
+                    file.tally.count(seen, part, file.place, row)
 
 
 def _file_facts(file: _File) -> FileFacts:

@@ -6,11 +6,11 @@ Never value by value: `1,234` alone is a thousand or a decimal, and only the res
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from etl.errors import InputError
-from etl.model.export import DATE, NUMBER
+from etl.model.export import DATE, NUMBER, plain
 from etl.model.place import Place
 
 
@@ -164,40 +164,43 @@ class Style:
 
 
 @dataclass(slots=True)
+class Seen:
+    """How often each cell of one column was met, for a tally."""
+
+    column: str
+    is_date: bool
+    counts: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
 class Tally:
     """Counts what the cells of one file show, while they pass."""
 
     counts: dict[str, int] = field(default_factory=dict)
     examples: dict[str, tuple[str, Place]] = field(default_factory=dict)
-    _shapes: dict[str, str] = field(default_factory=dict)
-    _dates: dict[str, str] = field(default_factory=dict)
 
-    def number(self, cell: str, place: Place | None = None) -> bool:
-        """Counts a number's cell; true where its shape was not met before, so that the place is wanted."""
-        shape = self._shapes.get(cell)
-        if shape is None:
-            shape = _number_shape(cell)
-            _remember(self._shapes, cell, shape)
-        return self._count(shape, cell, place)
+    def first(self, seen: Seen, cell: str, place: Place, row: int) -> None:
+        """Takes a cell that its column did not have before; its like are then counted in `seen.counts`."""
+        shape = _shape(cell, is_date=seen.is_date)
+        if shape not in self.examples:
+            self.examples[shape] = (cell, replace(place, row=row, column=seen.column))
+        if len(seen.counts) > _REMEMBERED:
+            self.fold(seen)
+        seen.counts[cell] = 1
 
-    def date(self, cell: str, place: Place | None = None) -> bool:
-        """Counts a date's cell, as `number` does."""
-        shape = self._dates.get(cell)
-        if shape is None:
-            shape = DateShape.CELL.value if cell[:1] == DATE else date_shape(cell).value
-            _remember(self._dates, cell, shape)
-        return self._count(shape, cell, place)
+    def count(self, seen: Seen, cell: str, place: Place, row: int) -> None:
+        """Counts one cell that is not empty."""
+        if cell in seen.counts:
+            seen.counts[cell] += 1
+        else:
+            self.first(seen, cell, place, row)
 
-    def _count(self, shape: str, cell: str, place: Place | None) -> bool:
-        counts = self.counts
-        counts[shape] = counts.get(shape, 0) + 1
-        if shape in self.examples:
-            return False
-        if place is not None:
-            self.examples[shape] = (cell, place)
-            return False
-        counts[shape] -= 1
-        return True
+    def fold(self, seen: Seen) -> None:
+        """Adds a column's counts."""
+        for cell, count in seen.counts.items():
+            shape = _shape(cell, is_date=seen.is_date)
+            self.counts[shape] = self.counts.get(shape, 0) + count
+        seen.counts.clear()
 
     def style(self, file: str) -> Style:
         """The file's style. Raises InputError where values are ambiguous and nothing decides.
@@ -211,7 +214,7 @@ class Tally:
 
     def _evidence(self, *shapes: StrEnum) -> tuple[Evidence, ...]:
         return tuple(
-            Evidence(shape.value, self.counts[shape], _shown(self.examples[shape][0]), self.examples[shape][1])
+            Evidence(shape.value, self.counts.get(shape, 0), _shown(self.examples[shape][0]), self.examples[shape][1])
             for shape in shapes
             if shape in self.examples
         )
@@ -239,7 +242,7 @@ class Tally:
         return None
 
     def _undecided(self, file: str, what: str, shapes: tuple[StrEnum, ...]) -> InputError:
-        met = [(self.counts[shape], *self.examples[shape]) for shape in shapes if shape in self.examples]
+        met = [(self.counts.get(shape, 0), *self.examples[shape]) for shape in shapes if shape in self.examples]
         shown = "; ".join(
             f"{count} like {_shown(cell)!r} (row {place.row}, column {place.column})" for count, cell, place in met
         )
@@ -257,13 +260,14 @@ class Tally:
 
 
 _NUMBER_CELL = "number cell"
+_REMEMBERED = 50_000
 
 
-def _number_shape(cell: str) -> str:
+def _shape(cell: str, *, is_date: bool) -> str:
+    if is_date:
+        return DateShape.CELL.value if cell[:1] == DATE else date_shape(cell).value
     if cell[:1] == NUMBER:
         return _NUMBER_CELL
-    if cell[:1] < "\x05" or not cell.strip():
-        return "marked"
     if cell.isascii() and cell.isdigit():
         return Shape.PLAIN.value
     number = dissect(cell)
@@ -271,10 +275,4 @@ def _number_shape(cell: str) -> str:
 
 
 def _shown(cell: str) -> str:
-    return cell[1:] if cell[:1] < "\x05" else cell
-
-
-def _remember(memo: dict[str, str], cell: str, shape: str) -> None:
-    if len(memo) > 200_000:
-        memo.clear()
-    memo[cell] = shape
+    return plain(cell)
