@@ -1,0 +1,192 @@
+"""The certificate: what was compared, with what result, from which sources; to be signed. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from etl.model.mapping import Waiver
+from etl.reconcile.totals import TotalRow
+from etl.reconcile.values import Klass
+
+ROLES = ("Prepared by", "Reviewed by")
+
+
+@dataclass(frozen=True, slots=True)
+class RunFact:
+    """One run that posted: its plan, and the hashes of what it was made from. `sources`: file name -> hash."""
+
+    run_id: str
+    command: str
+    plan_id: str
+    started: str
+    sources: Mapping[str, Any]
+    mapping: str
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """Everything that the signatures stand for. `generated` is Mews's time of the read-back, aware UTC."""
+
+    generated: datetime
+    enterprise: str
+    enterprise_id: str
+    service: str
+    store: str
+    platform: str
+    mapping: str
+    runs: tuple[RunFact, ...]
+    counts: Mapping[Klass, int]
+    sums: Mapping[str, TotalRow]
+    unsettled: int
+    not_posted: int
+    control_differences: int
+    foreign_orders: int
+    waivers: tuple[Waiver, ...]
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether nothing is left to explain."""
+        others = sum(count for klass, count in self.counts.items() if klass is not Klass.MATCHED)
+        return not (others or self.unsettled or self.control_differences) and all(
+            row.ledger.gross == row.mews.gross for row in self.sums.values()
+        )
+
+    @property
+    def statement(self) -> str:
+        """What is certified, in words."""
+        compared = sum(self.counts.values())
+        matched = self.counts[Klass.MATCHED]
+        parts = []
+        if self.is_clean:
+            parts.append(
+                f"All {matched} orders that the ledger holds as posted stand in Mews exactly once, "
+                "with the amounts, taxes, dates and accounts that were sent."
+            )
+        else:
+            others = ", ".join(
+                f"{count} {klass.value}" for klass, count in self.counts.items() if klass is not Klass.MATCHED and count
+            )
+            parts.append(
+                f"{matched} of {compared} orders agree; left to explain: {others or 'nothing of single orders'}."
+            )
+        if self.unsettled:
+            parts.append(f"Of {self.unsettled} orders nobody knows yet whether Mews holds them.")
+        if self.not_posted:
+            parts.append(f"{self.not_posted} orders of the ledger are not in Mews.")
+        if self.control_differences:
+            parts.append(f"{self.control_differences} figures of controls.csv differ.")
+        if self.waivers:
+            parts.append(f"{len(self.waivers)} problems were accepted by name (waivers).")
+        return " ".join(parts)
+
+    def document(self) -> dict[str, Any]:
+        """The certificate as data."""
+        return {
+            "statement": self.statement,
+            "is_clean": self.is_clean,
+            "read_back_utc": self.generated.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "enterprise": self.enterprise,
+            "enterprise_id": self.enterprise_id,
+            "service": self.service,
+            "store": self.store,
+            "platform": self.platform,
+            "plans": list(dict.fromkeys(run.plan_id for run in self.runs if run.plan_id)),
+            "mapping": self.mapping,
+            "runs": [
+                {
+                    "run_id": run.run_id,
+                    "command": run.command,
+                    "plan": run.plan_id,
+                    "started": run.started,
+                    "sources": dict(run.sources),
+                    "mapping": run.mapping,
+                }
+                for run in self.runs
+            ],
+            "orders": {klass.value: count for klass, count in self.counts.items()},
+            "unsettled": self.unsettled,
+            "not_posted": self.not_posted,
+            "foreign_orders": self.foreign_orders,
+            "sums": [{"currency": currency, **total_document(row)} for currency, row in self.sums.items()],
+            "control_differences": self.control_differences,
+            "waivers": [
+                {
+                    "order": waiver.order_number,
+                    "code": waiver.problem_code,
+                    "reason": waiver.reason,
+                    "by": waiver.by,
+                    "date": waiver.date,
+                }
+                for waiver in self.waivers
+            ],
+            "signatures": [{"role": role, "name": "", "date": "", "signature": ""} for role in ROLES],
+        }
+
+    def tables(self) -> list[tuple[str, Sequence[str], list[Sequence[str | int | Decimal]], str]]:
+        """The certificate for people: title, columns, rows, text of each table; the signature lines last."""
+        facts: list[Sequence[str | int | Decimal]] = [
+            ("Enterprise", f"{self.enterprise} ({self.enterprise_id})"),
+            ("Service", self.service),
+            ("Store", self.store),
+            ("Platform", self.platform),
+            ("Read back (Mews's time)", self.generated.strftime("%Y-%m-%d %H:%M:%S UTC")),
+            ("Mapping now", self.mapping),
+            *((f"Orders {klass.value}", str(count)) for klass, count in self.counts.items()),
+            ("Orders of others on the service", str(self.foreign_orders)),
+        ]
+        sums: list[Sequence[str | int | Decimal]] = [
+            (
+                currency,
+                name,
+                getattr(row.ledger, name),
+                getattr(row.mews, name),
+                getattr(row.mews, name) - getattr(row.ledger, name),
+            )
+            for currency, row in self.sums.items()
+            for name in ("net", "tax", "gross")
+        ]
+        runs: list[Sequence[str | int | Decimal]] = [
+            (
+                run.run_id,
+                run.command,
+                run.started,
+                run.plan_id,
+                " ".join(f"{name} {digest}" for name, digest in run.sources.items()),
+                run.mapping,
+            )
+            for run in self.runs
+        ]
+        waivers: list[Sequence[str | int | Decimal]] = [
+            (one.order_number, one.problem_code, one.reason, one.by, one.date) for one in self.waivers
+        ]
+        return [
+            ("Certificate", ("What", "Value"), facts, self.statement),
+            ("Sums of both sides", ("Currency", "Amount", "Ledger", "Mews", "Difference"), sums, ""),
+            ("Runs, plans and sources", ("Run", "Command", "Started", "Plan", "Sources", "Mapping"), runs, ""),
+            ("Waivers", ("Order", "Problem", "Reason", "By", "Date"), waivers, "" if waivers else "None."),
+            (
+                "Signatures",
+                ("Role", "Name", "Date", "Signature"),
+                [(role, "____________", "____________", "____________") for role in ROLES],
+                "",
+            ),
+        ]
+
+
+def total_document(row: TotalRow) -> dict[str, Any]:
+    """Both sides as data: amounts as text."""
+    return {
+        "ledger": _side(row.ledger.net, row.ledger.tax, row.ledger.gross),
+        "mews": _side(row.mews.net, row.mews.tax, row.mews.gross),
+        "difference": _side(
+            row.mews.net - row.ledger.net, row.mews.tax - row.ledger.tax, row.mews.gross - row.ledger.gross
+        ),
+    }
+
+
+def _side(net: Decimal, tax: Decimal, gross: Decimal) -> dict[str, str]:
+    return {"net": f"{net:f}", "tax": f"{tax:f}", "gross": f"{gross:f}"}

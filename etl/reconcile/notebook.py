@@ -1,0 +1,274 @@
+"""What a reconciliation has found so far, in a private temporary file: millions of orders must not live on the heap.
+
+Positions are those of the ledger's order by number; what only Mews knows comes after them.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from itertools import groupby
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import simplejson
+
+from etl.reconcile.values import Difference, Klass, What
+
+SCALE = Decimal(10_000)
+"""Amounts are kept as whole ten-thousandths: no currency has more decimals."""
+
+_TABLES = """
+CREATE TABLE orders (
+    position INTEGER PRIMARY KEY, number TEXT NOT NULL, order_id TEXT NOT NULL, lines INTEGER NOT NULL,
+    klass TEXT NOT NULL DEFAULT '', sent_at TEXT NOT NULL DEFAULT '', found TEXT NOT NULL DEFAULT ''
+);
+CREATE INDEX orders_by_number ON orders (number);
+CREATE TABLE seen (
+    number TEXT NOT NULL, generation INTEGER NOT NULL, part TEXT NOT NULL, mews_id TEXT NOT NULL,
+    live INTEGER NOT NULL, gross INTEGER NOT NULL, currency TEXT NOT NULL,
+    PRIMARY KEY (number, generation, part, mews_id)
+) WITHOUT ROWID;
+CREATE TABLE strangers (order_id TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE strays (order_id TEXT PRIMARY KEY) WITHOUT ROWID;
+"""
+_SEE = """
+INSERT INTO seen VALUES (?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT DO UPDATE SET live = live + excluded.live, gross = gross + excluded.gross
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One order to be read back."""
+
+    position: int
+    number: str
+    order_id: str
+    lines: int
+
+
+@dataclass(frozen=True, slots=True)
+class Amounts:
+    """One side of one order."""
+
+    net: Decimal
+    gross: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """The standing of one order. Amounts are None where a side has none to show."""
+
+    number: str
+    order_id: str
+    klass: Klass
+    currency: str = ""
+    ledger: Amounts | None = None
+    mews: Amounts | None = None
+    differences: tuple[Difference, ...] = ()
+    notices: tuple[Difference, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """One posting of ours that the scan met: `live` items (or payments) that are not cancelled, and their gross."""
+
+    number: str
+    generation: int
+    part: str
+    mews_id: str
+    live: int
+    gross: Decimal
+    currency: str
+
+
+@dataclass(slots=True)
+class Page:
+    """What one page of a scan adds: sums by (number, generation, part, id), and strangers' OrderIds."""
+
+    seen: dict[tuple[str, int, str, str], list[Decimal | int | str]] = field(default_factory=dict)
+    strangers: set[str] = field(default_factory=set)
+
+    def add(
+        self, number: str, generation: int, part: str, mews_id: str, *, gross: Decimal | None, currency: str
+    ) -> None:
+        """Counts one item or payment; `gross` is None where it was cancelled."""
+        sums = self.seen.setdefault((number, generation, part, mews_id), [0, Decimal(0), currency])
+        if gross is not None:
+            sums[0] = int(sums[0]) + 1
+            sums[1] = Decimal(sums[1]) + gross
+
+
+class Notebook:
+    """The temporary file. Use as a context manager: it is gone afterwards."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="centra-mews-", dir=folder)
+        self._db = sqlite3.connect(Path(self._folder.name) / "reconcile.sqlite", isolation_level=None)
+        # Nothing here outlives the command.
+        self._db.executescript(
+            "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -16000;" + _TABLES
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._db.close()
+        self._folder.cleanup()
+
+    # Orders
+
+    def add_orders(self, rows: Iterable[tuple[str, str, int]]) -> None:
+        """Orders that the ledger holds as posted: number, OrderId, lines; by number."""
+        self._many("INSERT INTO orders (number, order_id, lines) VALUES (?, ?, ?)", rows)
+
+    @property
+    def count(self) -> int:
+        """Orders noted."""
+        return int(self._db.execute("SELECT count(*) FROM orders").fetchone()[0])
+
+    def open_tasks(self, size: int, items: int) -> Iterator[list[Task]]:
+        """Orders that have no class yet, in batches of at most `size` orders and about `items` lines."""
+        yield from self._batches("klass = ''", size, items)
+
+    def doubtful_tasks(self, size: int, items: int) -> Iterator[list[Task]]:
+        """Orders to be looked at again: missing and different ones."""
+        yield from self._batches("klass IN ('missing', 'different')", size, items)
+
+    def _batches(self, condition: str, size: int, items: int) -> Iterator[list[Task]]:
+        position = 0
+        query = f"SELECT position, number, order_id, lines FROM orders WHERE position > ? AND {condition} ORDER BY position LIMIT ?"
+        while rows := self._db.execute(query, (position, size)).fetchall():
+            batch: list[Task] = []
+            weight = 0
+            for row in rows:
+                task = Task(*row)
+                if batch and weight + task.lines > items:
+                    break
+                batch.append(task)
+                weight += task.lines
+            position = batch[-1].position
+            yield batch
+
+    def note(self, results: Iterable[tuple[int, Noted, datetime | None]]) -> None:
+        """The classes of orders at these positions, and when they were sent."""
+        rows = [
+            (one.klass.value, "" if sent is None else sent.isoformat(), _dump(one), one.order_id, position)
+            for position, one, sent in results
+        ]
+        self._many("UPDATE orders SET klass = ?, sent_at = ?, found = ?, order_id = ? WHERE position = ?", rows)
+
+    def drop(self, positions: Iterable[int]) -> None:
+        """Orders that the ledger no longer holds as posted."""
+        self._many("DELETE FROM orders WHERE position = ?", ((position,) for position in positions))
+
+    def amend(self, one: Noted) -> None:
+        """Another class for an order, or one that only Mews knows."""
+        row = self._db.execute("SELECT position FROM orders WHERE number = ?", (one.number,)).fetchone()
+        if row is None:
+            statement = "INSERT INTO orders (klass, found, number, order_id, lines) VALUES (?, ?, ?, ?, 0)"
+            self._db.execute(statement, (one.klass.value, _dump(one), one.number, one.order_id))
+        else:
+            self._db.execute(
+                "UPDATE orders SET klass = ?, found = ? WHERE position = ?", (one.klass.value, _dump(one), *row)
+            )
+
+    def noted(self, numbers: Sequence[str]) -> dict[str, Noted]:
+        """What is noted of these orders."""
+        marks = ",".join("?" * len(numbers))
+        query = f"SELECT number, order_id, klass, found FROM orders WHERE klass != '' AND number IN ({marks})"
+        return {row[0]: _load(*row) for row in self._db.execute(query, tuple(numbers))}
+
+    def all(self) -> Iterator[Noted]:
+        """Every order noted, by number, then what only Mews knows."""
+        for row in self._rows(
+            "SELECT position, number, order_id, klass, found FROM orders WHERE position > ?", "position"
+        ):
+            yield _load(*row[1:])
+
+    def counts(self) -> dict[Klass, int]:
+        """How many orders are in each class."""
+        found = dict(self._db.execute("SELECT klass, count(*) FROM orders GROUP BY klass"))
+        return {klass: int(found.get(klass.value, 0)) for klass in Klass}
+
+    def last_sent_of_missing(self) -> datetime | None:
+        """When the youngest missing order was sent (Mews's time)."""
+        text = self._db.execute("SELECT max(sent_at) FROM orders WHERE klass = 'missing'").fetchone()[0]
+        return datetime.fromisoformat(text) if text else None
+
+    # The scan
+
+    def see(self, page: Page) -> None:
+        """Adds one page of a scan."""
+        self._many(
+            _SEE,
+            ((*key, int(sums[0]), int(Decimal(sums[1]) * SCALE), sums[2]) for key, sums in page.seen.items()),
+        )
+        self._many("INSERT OR IGNORE INTO strangers VALUES (?)", ((one,) for one in page.strangers))
+
+    @property
+    def strangers(self) -> int:
+        """Other people's orders."""
+        return int(self._db.execute("SELECT count(*) FROM strangers").fetchone()[0])
+
+    def sightings(self, size: int) -> Iterator[dict[str, list[Sighting]]]:
+        """What the scan met, by order number, `size` orders at a time."""
+        batch: dict[str, list[Sighting]] = {}
+        last = ""
+        query = "SELECT DISTINCT number FROM seen WHERE number > ? ORDER BY number LIMIT ?"
+        while numbers := [row[0] for row in self._db.execute(query, (last, size))]:
+            last = numbers[-1]
+            between = "SELECT * FROM seen WHERE number BETWEEN ? AND ? ORDER BY number"
+            rows = self._db.execute(between, (numbers[0], last)).fetchall()
+            batch = {number: [_sighting(row) for row in group] for number, group in groupby(rows, lambda row: row[0])}
+            yield batch
+
+    def add_stray(self, order_id: str) -> None:
+        """An order in Mews that stands for money which the ledger does not know."""
+        self._db.execute("INSERT OR IGNORE INTO strays VALUES (?)", (order_id,))
+
+    def strays(self, size: int) -> Iterator[list[str]]:
+        """The OrderIds of strays."""
+        last = ""
+        query = "SELECT order_id FROM strays WHERE order_id > ? ORDER BY order_id LIMIT ?"
+        while ids := [row[0] for row in self._db.execute(query, (last, size))]:
+            last = ids[-1]
+            yield ids
+
+    def _rows(self, query: str, key: str) -> Iterator[tuple[int, str, str, str, str]]:
+        position = 0
+        while rows := self._db.execute(f"{query} ORDER BY {key} LIMIT 500", (position,)).fetchall():
+            position = rows[-1][0]
+            yield from rows
+
+    def _many(self, statement: str, rows: Iterable[Sequence[object]]) -> None:
+        self._db.execute("BEGIN")
+        self._db.executemany(statement, rows)
+        self._db.execute("COMMIT")
+
+
+def _sighting(row: tuple[str, int, str, str, int, int, str]) -> Sighting:
+    number, generation, part, mews_id, live, gross, currency = row
+    return Sighting(number, generation, part, mews_id, live, Decimal(gross) / SCALE, currency)
+
+
+def _dump(one: Noted) -> str:
+    sides = [None if side is None else [str(side.net), str(side.gross)] for side in (one.ledger, one.mews)]
+    texts = [[[d.what.value, d.expected, d.found, d.item] for d in group] for group in (one.differences, one.notices)]
+    return simplejson.dumps([one.currency, *sides, *texts], separators=(",", ":"), ensure_ascii=False)
+
+
+def _load(number: str, order_id: str, klass: str, text: str) -> Noted:
+    currency, ledger, mews, differences, notices = simplejson.loads(text)
+    sides = [None if side is None else Amounts(Decimal(side[0]), Decimal(side[1])) for side in (ledger, mews)]
+    groups = [tuple(Difference(What(d[0]), *d[1:]) for d in group) for group in (differences, notices)]
+    return Noted(number, order_id, Klass(klass), currency, sides[0], sides[1], groups[0], groups[1])

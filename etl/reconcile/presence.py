@@ -1,0 +1,163 @@
+"""What a complete scan says of one order beyond its read-back: copies, strangers to the ledger, reversals. Pure.
+
+`held` is the ledger as read after the scan: an intent is on disk before its first byte leaves, so whatever the
+scan met and the ledger does not know then, nobody here has sent.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from etl.model.states import PLANNED, State
+from etl.reconcile.notebook import Sighting
+from etl.reconcile.read_back import ORDER_PART, UNDO_PART
+from etl.reconcile.values import Difference, Klass, What
+
+PartKey = tuple[int, str]
+"""Generation and part."""
+
+_RANK = (Klass.DUPLICATED, Klass.UNEXPECTED, Klass.MISSING, Klass.DIFFERENT, Klass.MATCHED)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One part as the ledger has it."""
+
+    state: State
+    mews_id: str
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What follows for the order. `klass` None: nothing but what the read-back said.
+
+    `strays`: OrderIds whose money the ledger does not know. `unsettled`: the ledger itself is not sure yet.
+    `replaces_missing`: it stands in Mews after all, under another OrderId.
+    """
+
+    klass: Klass | None = None
+    differences: list[Difference] = field(default_factory=list)
+    notices: list[Difference] = field(default_factory=list)
+    strays: list[str] = field(default_factory=list)
+    mews_ids: list[str] = field(default_factory=list)
+    unsettled: bool = False
+    replaces_missing: bool = False
+
+    def rank(self, klass: Klass) -> None:
+        """Takes the class that says more."""
+        if self.klass is None or _RANK.index(klass) < _RANK.index(self.klass):
+            self.klass = klass
+
+
+def judge(sightings: Sequence[Sighting], held: Mapping[PartKey, Held], own: Klass | None) -> Verdict:
+    """The verdict on one order number. `own`: the class of its read-back, None where it was not read back."""
+    verdict = Verdict()
+    groups: dict[PartKey, list[Sighting]] = defaultdict(list)
+    undone: dict[int, list[Sighting]] = defaultdict(list)
+    for one in sightings:
+        if one.part == UNDO_PART:
+            undone[one.generation].append(one)
+        else:
+            groups[one.generation, one.part].append(one)
+    for key, group in sorted(groups.items()):
+        reversals = undone.pop(key[0], []) if key[1] == ORDER_PART else []
+        _judge_part(key, group, reversals, held.get(key), own, verdict)
+    for generation, reversals in sorted(undone.items()):
+        if (generation, ORDER_PART) not in held:
+            _unexpected(reversals, "undo entries of an order unknown to the ledger", verdict)
+    return verdict
+
+
+def _judge_part(
+    key: PartKey,
+    group: list[Sighting],
+    reversals: list[Sighting],
+    held: Held | None,
+    own: Klass | None,
+    verdict: Verdict,
+) -> None:
+    if held is not None and held.state in (State.IN_FLIGHT, State.UNKNOWN):
+        verdict.unsettled = True
+    elif held is None or (held.state in PLANNED and not held.mews_id):
+        words = "unknown to the ledger" if held is None else f"{held.state.value}: not in Mews as the ledger has it"
+        _unexpected(group, words, verdict)
+    elif held.state is State.UNDONE:
+        _judge_undone(key, group, reversals, verdict)
+    else:
+        _judge_posted(key, group, reversals, held, own, verdict)
+
+
+def _unexpected(group: list[Sighting], words: str, verdict: Verdict) -> None:
+    verdict.rank(Klass.UNEXPECTED)
+    for one in group:
+        verdict.differences.append(Difference(What.ORDER, words, _words(one), _name(one)))
+        verdict.mews_ids.append(one.mews_id)
+        if one.live and one.part in (ORDER_PART, UNDO_PART):
+            verdict.strays.append(one.mews_id)
+
+
+def _judge_undone(key: PartKey, group: list[Sighting], reversals: list[Sighting], verdict: Verdict) -> None:
+    if key[1] != ORDER_PART:
+        return
+    left = _gross([*group, *reversals])
+    if any(one.live for one in group) and left:
+        verdict.rank(Klass.DIFFERENT)
+        currency = group[0].currency
+        verdict.differences.append(Difference(What.UNDONE, f"0.00 {currency}", f"{left:f} {currency} with tax"))
+        verdict.mews_ids += [one.mews_id for one in group]
+        verdict.strays += [one.mews_id for one in (*group, *reversals) if one.live]
+
+
+def _judge_posted(
+    key: PartKey,
+    group: list[Sighting],
+    reversals: list[Sighting],
+    held: Held,
+    own: Klass | None,
+    verdict: Verdict,
+) -> None:
+    copies = [one for one in group if one.mews_id.lower() != held.mews_id.lower()]
+    live = [one for one in copies if one.live]
+    if key[1] == ORDER_PART and own is Klass.MISSING and len(live) == 1 and len(copies) == len(group):
+        one = live[0]
+        verdict.rank(Klass.DIFFERENT)
+        verdict.replaces_missing = True
+        verdict.differences.append(Difference(What.ORDER, f"OrderId {held.mews_id}", _words(one)))
+        verdict.strays.append(one.mews_id)
+        return
+    rest = _gross([*copies, *reversals])
+    if reversals and not rest:
+        texts = ", ".join(one.mews_id for one in copies) or "the order"
+        verdict.notices.append(Difference(What.UNDONE, "nothing", f"{texts}: reversed"))
+    elif live:
+        verdict.rank(Klass.DUPLICATED)
+        expected = f"once, OrderId {held.mews_id}" if key[1] == ORDER_PART else f"once, PaymentId {held.mews_id}"
+        for one in live:
+            verdict.differences.append(Difference(What.ORDER, expected, f"also {_words(one)}", _name(one)))
+            verdict.mews_ids.append(one.mews_id)
+        if key[1] == ORDER_PART:
+            verdict.strays += [one.mews_id for one in (*live, *reversals)]
+    elif reversals and rest:
+        verdict.rank(Klass.DIFFERENT)
+        words = f"undo entries of {rest:f} {reversals[0].currency} with tax"
+        verdict.differences.append(Difference(What.UNDONE, "not undone", words))
+        verdict.strays += [one.mews_id for one in reversals]
+    else:
+        verdict.notices += [Difference(What.CANCELLED, "nothing", f"cancelled copy {one.mews_id}") for one in copies]
+
+
+def _gross(group: Sequence[Sighting]) -> Decimal:
+    return sum((one.gross for one in group), Decimal(0))
+
+
+def _words(one: Sighting) -> str:
+    kind = "OrderId" if one.part in (ORDER_PART, UNDO_PART) else "PaymentId"
+    amount = f"{one.gross:.2f} {one.currency}" if one.live else "cancelled"
+    return f"{kind} {one.mews_id}: {amount}"
+
+
+def _name(one: Sighting) -> str:
+    return "" if one.part == ORDER_PART else one.part
