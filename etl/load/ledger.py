@@ -503,10 +503,11 @@ class Ledger:
                 order = latest[number]
                 state = steps.replan(number, State(order.verdict.value))
                 counts[state] += 1
-                if state in PLANNED and not row.has_posted:
+                reason = change(row, order, store)
+                # What `recover` found has no facts of its own yet; the plan that it equals gives them.
+                if (state in PLANNED and not row.has_posted) or (row.verdict == "" and not reason):
                     facts.append({"k_number": number, "changed": "", **plan_facts(order, run_id)})
                 else:
-                    reason = change(row, order, store)
                     more = {name: value for name, value in row.facts.items() if name != "now"}
                     if reason:
                         more["now"] = current_facts(order)

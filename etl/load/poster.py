@@ -607,6 +607,10 @@ class Poster:
 
     async def _send_first(self, job: _Job, *, no_wait: bool) -> None:
         """The first order of a ledger goes alone and is read back before any other is sent."""
+        if not job.send_order:
+            # Payments of an order that was found in Mews: there is no order of ours to read back yet.
+            await self._put(job)
+            return
         earlier = self._ledger.first_posted()
         if earlier is not None:
             await self._read_back(earlier.number)

@@ -496,10 +496,11 @@ class Steps:
         payments: Iterable[tuple[str, str]],
         differences: Sequence[str],
         run_id: str,
+        facts: dict[str, str],
     ) -> State:
         """Anything not known to be in Mews -> POSTED or DIFFERENT: `recover` read it there.
 
-        `payments`: (part, id) of those found. Units: as `observed` in Mews; no attempt of ours proves it.
+        `payments`: (part, id) of those found. `facts`: columns that stand in for a plan until there is one.
         """
         order = self._orders.get(number)
         if order is None:
@@ -507,7 +508,7 @@ class Steps:
                 number, State.READY, generation, "", "", "", "", "", "", "", "", "", "", "", "", ""
             )
             self._connection.execute(
-                insert(schema.orders).values(number=number, state=State.READY.value, updated_at=self._now)
+                insert(schema.orders).values(number=number, state=State.READY.value, updated_at=self._now, **facts)
             )
         order.generation = generation
         row = self._find((number, generation, ORDER_PART))

@@ -405,7 +405,7 @@ def test_a_copy_at_work_elsewhere_is_noticed_while_running(path, mews, time):
                 0.0,
             )
             mews.items += other.items
-        return None
+        return
 
     mews.script = script
     result = run_poster(path, mews, time, orders(300), concurrency=2)

@@ -1,0 +1,473 @@
+"""Building or completing the ledger from Mews (`recover`), and a person's decision (`settle`). Both only read Mews."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from itertools import groupby
+from typing import Any
+
+from sqlalchemy import delete, insert, select
+
+from etl.errors import LedgerError, UsageError
+from etl.load import schema
+from etl.load.compare import compare_items
+from etl.load.ledger import Ledger
+from etl.load.ports import Reader, Sleep
+from etl.load.records import ORDER_PART, RECOVERED_RUN, Attempt, Clock, Part, dumps, loads, stamp
+from etl.load.scan import MARGIN, MewsTime, Progress, identity_of, items_of, payment_part, walk_items, walk_payments
+from etl.load.steps import CHUNK, NotReady, Steps
+from etl.model.identity import parse_identifier
+from etl.model.rows import OrderItemRow
+from etl.model.states import IN_MEWS, State
+
+
+@dataclass(slots=True)
+class RecoverResult:
+    """What `recover` found. `different`: orders that are there only in part, or not as sent, with the reason.
+
+    `duplicated`: orders that Mews holds more than once, with their OrderIds. `strangers`: other people's items.
+    `since`: when the first of our items was created.
+    """
+
+    found: int = 0
+    known: int = 0
+    resolved: int = 0
+    different: dict[str, str] = field(default_factory=dict)
+    duplicated: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    payments: int = 0
+    items: int = 0
+    strangers: int = 0
+    since: datetime | None = None
+
+
+async def recover(
+    ledger: Ledger,
+    reader: Reader,
+    *,
+    service_id: str,
+    store: str,
+    settle_seconds: Decimal,
+    clock: Clock,
+    sleep: Sleep,
+    progress: Progress = lambda _stage, _done, _total: None,
+    with_payments: bool = True,
+) -> RecoverResult:
+    """Reads every order of this store from Mews into the ledger, cancelled ones included.
+
+    Rule: design section 2: after `settle_seconds` the recent part is read again, so that what was still on its
+    way is not missed. Raises: MewsError where a page can't be read; then the ledger is as before.
+    Effects: writes the ledger; needs its lock. Memory stays bounded: what was read waits in a table.
+    """
+    time = MewsTime(reader, clock)
+    settle = timedelta(seconds=float(settle_seconds))
+    result = RecoverResult()
+    started = await time.sync()
+    with ledger.steps() as steps:
+        steps.start_settling(started)
+    _empty(ledger)
+    await _read_items(ledger, reader, service_id, store, None, started, result, progress)
+    progress("wait for what may still be on its way", 0, 0)
+    await sleep(settle.total_seconds())
+    second = await time.sync()
+    await _read_items(ledger, reader, service_id, store, started - settle - MARGIN, second, result, progress)
+    payments = {}
+    if with_payments and result.since is not None:
+        # A payment is never sent before its order.
+        payments = await _read_payments(reader, store, result.since - MARGIN, second)
+    result.payments = sum(len(parts) for parts in payments.values())
+    _record(ledger, payments, result, progress)
+    with ledger.steps() as steps:
+        steps.meta("watermark", stamp(second - settle))
+    _empty(ledger)
+    return result
+
+
+async def settle(
+    ledger: Ledger,
+    reader: Reader,
+    number: str,
+    *,
+    service_id: str,
+    store: str,
+    settle_seconds: Decimal,
+    clock: Clock,
+    run_id: str,
+    posted_order_id: str = "",
+    absent: bool = False,
+) -> State:
+    """A person decides an order that the tool may not decide, after Mews was asked whether that can be true.
+
+    Shape: the order's new state. Raises: UsageError `settle.contradicted` where Mews says otherwise,
+    `settle.not_open` where there is nothing to decide. Effects: writes the ledger; needs its lock.
+    """
+    if bool(posted_order_id) == absent:
+        raise UsageError("say either --posted ORDERID or --absent", code="settle.choice")
+    part = _open_part(ledger, number)
+    time = MewsTime(reader, clock)
+    now = await time.sync()
+    if posted_order_id:
+        return await _settle_posted(ledger, reader, part, posted_order_id, service_id, store, run_id)
+    return await _settle_absent(ledger, reader, part, service_id, store, now, timedelta(seconds=float(settle_seconds)))
+
+
+# recover
+
+
+async def _read_items(
+    ledger: Ledger,
+    reader: Reader,
+    service_id: str,
+    store: str,
+    start: datetime | None,
+    now: datetime,
+    result: RecoverResult,
+    progress: Progress,
+) -> None:
+    async for page in walk_items(reader, service_id, start, now):
+        rows = []
+        for row in page:
+            result.items += 1
+            identity = identity_of(row)
+            if identity is None:
+                result.strangers += 1
+            elif identity.store == store and not identity.is_undo:
+                result.since = min(result.since or row.created, row.created)
+                rows.append(
+                    {
+                        "item_id": row.id,
+                        "number": identity.number,
+                        "generation": identity.generation,
+                        "order_id": row.order_id,
+                        "row": dumps(_item(row)),
+                    }
+                )
+        _keep(ledger, rows)
+        progress("read items", result.items, 0)
+
+
+def _item(row: OrderItemRow) -> dict[str, Any]:
+    """What is compared with the plan later. Cancelled items count as first booked."""
+    original = row.is_canceled and (row.original_net or row.original_gross)
+    return {
+        "identifier": row.external_identifier,
+        "count": row.count,
+        "unit_net": row.unit_net,
+        "unit_gross": row.unit_gross,
+        "net": row.original_net if original else row.net,
+        "gross": row.original_gross if original else row.gross,
+        "currency": row.currency,
+        "codes": [code for code, _ in row.taxes],
+        "account": row.account_id,
+        "consumed": "" if row.consumed is None else row.consumed.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "canceled": row.is_canceled,
+    }
+
+
+def _keep(ledger: Ledger, rows: list[dict[str, Any]]) -> None:
+    if not rows:
+        return
+    table = schema.sightings
+    unique = {row["item_id"]: row for row in rows}
+    with ledger.transaction() as connection:
+        ledger.verify_lock(connection)
+        ids = list(unique)
+        for start in range(0, len(ids), CHUNK):
+            connection.execute(delete(table).where(table.c.item_id.in_(ids[start : start + CHUNK])))
+        connection.execute(insert(table), list(unique.values()))
+
+
+def _empty(ledger: Ledger) -> None:
+    with ledger.transaction() as connection:
+        ledger.verify_lock(connection)
+        connection.execute(delete(schema.sightings))
+
+
+async def _read_payments(
+    reader: Reader, store: str, start: datetime, now: datetime
+) -> dict[tuple[str, int], dict[str, list[str]]]:
+    found: dict[tuple[str, int], dict[str, list[str]]] = {}
+    async for page in walk_payments(reader, start, now):
+        for row in page:
+            parsed = payment_part(row)
+            if parsed is None or parsed[0].store != store or parsed[0].is_undo:
+                continue
+            identity, part = parsed
+            ids = found.setdefault((identity.number, identity.generation), {}).setdefault(part, [])
+            if row.id not in ids:
+                ids.append(row.id)
+    return found
+
+
+def _record(
+    ledger: Ledger,
+    payments: dict[tuple[str, int], dict[str, list[str]]],
+    result: RecoverResult,
+    progress: Progress,
+) -> None:
+    for batch in _batches(_sightings(ledger), 200):
+        with ledger.steps({number for number, _, _ in batch}) as steps:
+            for number, generation, items in batch:
+                _record_order(ledger, steps, number, generation, items, payments, result)
+        progress("record orders", result.found + result.known + result.resolved, 0)
+
+
+def _sightings(ledger: Ledger) -> Iterator[tuple[str, int, dict[str, list[dict[str, Any]]]]]:
+    """Shape: (number, generation, items by OrderId), older generations first; read in slices, not held open."""
+    table = schema.sightings
+    after = ("", 0)
+    while True:
+        with ledger.transaction() as connection:
+            newer = (table.c.number > after[0]) | ((table.c.number == after[0]) & (table.c.generation > after[1]))
+            query = (
+                select(table.c.number, table.c.generation)
+                .where(newer)
+                .distinct()
+                .order_by(table.c.number, table.c.generation)
+                .limit(200)
+            )
+            keys = [(row.number, row.generation) for row in connection.execute(query)]
+            numbers = sorted({number for number, _ in keys})
+            rows = connection.execute(
+                select(table)
+                .where(table.c.number.in_(numbers))
+                .order_by(table.c.number, table.c.generation, table.c.order_id, table.c.item_id)
+            ).all()
+        if not keys:
+            return
+        wanted = set(keys)
+        for key, group in groupby(rows, lambda row: (row.number, row.generation)):
+            if key in wanted:
+                orders: dict[str, list[dict[str, Any]]] = {}
+                for row in group:
+                    orders.setdefault(row.order_id, []).append(loads(row.row, {}))
+                yield (*key, orders)
+        after = keys[-1]
+
+
+def _record_order(
+    ledger: Ledger,
+    steps: Steps,
+    number: str,
+    generation: int,
+    orders: dict[str, list[dict[str, Any]]],
+    payments: dict[tuple[str, int], dict[str, list[str]]],
+    result: RecoverResult,
+) -> None:
+    state = steps.part_state(number, generation)
+    paid = payments.get((number, generation), {})
+    order_id = next(iter(orders))
+    if len(orders) > 1 or any(len(ids) > 1 for ids in paid.values()):
+        result.duplicated[number] = tuple(orders)
+    if state is not None and state in IN_MEWS:
+        result.known += 1
+        if len(orders) > 1:
+            steps.duplicate(number, orders)
+        return
+    attempts = ledger.attempts(number, generation=generation, part=ORDER_PART)
+    if attempts and state is not None:
+        _resolve(steps, attempts, number, generation, orders, result)
+    else:
+        items = orders[order_id]
+        different = _missing_lines(items)
+        observed = {
+            "account": items[0]["account"],
+            "consumed": items[0]["consumed"],
+            "items": items,
+            "order_id": order_id,
+        }
+        steps.recover(
+            number,
+            generation,
+            mews_order_id=order_id,
+            observed=dumps(observed),
+            payments=[(part, ids[0]) for part, ids in paid.items()],
+            differences=different,
+            run_id=RECOVERED_RUN,
+            facts={
+                "currency": items[0]["currency"],
+                "basis": "gross",
+                "planned_total": str(sum((item["gross"] for item in items), Decimal(0))),
+                "account_id": items[0]["account"],
+            },
+        )
+        result.found += 1
+        if different:
+            result.different[number] = "; ".join(different)
+    if len(orders) > 1:
+        steps.duplicate(number, orders)
+
+
+def _resolve(
+    steps: Steps,
+    attempts: list[Attempt],
+    number: str,
+    generation: int,
+    orders: dict[str, list[dict[str, Any]]],
+    result: RecoverResult,
+) -> None:
+    """An order that this ledger sent itself and lost track of: the stored attempts say what it must be."""
+    best: tuple[str, Attempt, tuple[str, ...]] | None = None
+    for order_id, items in orders.items():
+        for attempt in reversed(attempts):
+            differences = _differs(attempt, items)
+            if best is None or not differences:
+                best = (order_id, attempt, differences)
+            if not differences:
+                break
+    if best is None:
+        return
+    order_id, attempt, differences = best
+    steps.find(
+        number,
+        generation,
+        ORDER_PART,
+        mews_id=order_id,
+        differences=differences,
+        fingerprint=attempt.fingerprint,
+        run_id=RECOVERED_RUN,
+        sent_by=attempt.run_id,
+    )
+    result.resolved += 1
+    if differences:
+        result.different[number] = "; ".join(differences)
+
+
+def _differs(attempt: Attempt, items: Iterable[dict[str, Any]]) -> tuple[str, ...]:
+    """Sums by identifier against the payload, in the enterprise's basis."""
+    value = "gross" if attempt.basis.value == "gross" else "net"
+    field_name = "GrossValue" if value == "gross" else "NetValue"
+    sent: dict[str, Decimal] = {}
+    payload = attempt.payload
+    for entry in [*payload.get("ProductOrders", ()), *payload.get("Items", ())]:
+        count = entry["Count"] if "Count" in entry else entry["UnitCount"]
+        amount = Decimal(str(entry["UnitAmount"][field_name])) * count
+        sent[entry["ExternalIdentifier"]] = sent.get(entry["ExternalIdentifier"], Decimal(0)) + amount
+    seen: dict[str, Decimal] = {}
+    for item in items:
+        seen[item["identifier"]] = seen.get(item["identifier"], Decimal(0)) + item[value]
+    if not any(seen):
+        sent, seen = {"": sum(sent.values(), Decimal(0))}, {"": sum(seen.values(), Decimal(0))}
+    return tuple(
+        f"{name or 'the order'}: sent {sent.get(name, 'nothing')}, Mews has {seen.get(name, 'nothing')}"
+        for name in sorted(sent.keys() | seen.keys())
+        if sent.get(name) != seen.get(name)
+    )
+
+
+def _missing_lines(items: Iterable[dict[str, Any]]) -> list[str]:
+    """Lines that must have been there: numbers are given without gaps, so a gap is a missing item."""
+    numbers: dict[str, set[int]] = {}
+    for item in items:
+        parsed = parse_identifier(item["identifier"])
+        if parsed is None:
+            continue
+        line = parsed[1].split(".")[0]
+        if line[:1].isalpha() and line[1:].isdigit():
+            numbers.setdefault(line[0], set()).add(int(line[1:]))
+    missing = [
+        f"{kind}{number}"
+        for kind, found in sorted(numbers.items())
+        for number in range(1, max(found) + 1)
+        if number not in found
+    ]
+    return [f"lines {', '.join(missing)} are not in Mews"] if missing else []
+
+
+def _batches(values: Iterator[Any], size: int) -> Iterator[list[Any]]:
+    batch: list[Any] = []
+    for value in values:
+        batch.append(value)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+# settle
+
+
+def _open_part(ledger: Ledger, number: str) -> Part:
+    order = ledger.order(number)
+    if order is None:
+        raise UsageError(f"the ledger knows no order {number}", code="settle.not_open")
+    parts = [part for part in ledger.parts([number]).get(number, []) if part.generation == order.generation]
+    for part in parts:
+        if part.part == ORDER_PART and part.state in (State.UNKNOWN, State.DIFFERENT):
+            return part
+    raise UsageError(
+        f"order {number} is {order.state}: there is nothing to decide",
+        code="settle.not_open",
+        hint="Only orders that are unknown or different need a person; see `centra-mews status`.",
+    )
+
+
+async def _settle_posted(
+    ledger: Ledger, reader: Reader, part: Part, order_id: str, service_id: str, store: str, run_id: str
+) -> State:
+    rows = (await items_of(reader, [order_id])).get(order_id, [])
+    if not rows:
+        raise _contradicted(f"Mews has no items of OrderId {order_id}")
+    if any(row.service_id != service_id for row in rows):
+        raise _contradicted(f"OrderId {order_id} belongs to another service")
+    for row in rows:
+        identity = identity_of(row)
+        if identity is not None and (identity.store, identity.number) != (store, part.number):
+            raise _contradicted(f"OrderId {order_id} carries the mark of order {identity.number}")
+    taken = _owner(ledger, order_id)
+    if taken not in ("", part.number):
+        raise _contradicted(f"OrderId {order_id} is order {taken}")
+    attempts = ledger.attempts(part.number, generation=part.generation, part=ORDER_PART)
+    findings = [compare_items(attempt.payload, attempt.basis, rows) for attempt in attempts]
+    is_equal = not findings or any(finding.is_equal for finding in findings)
+    if not is_equal and part.state is State.UNKNOWN:
+        raise _contradicted(f"OrderId {order_id} is not what was sent: " + "; ".join(findings[-1].differences))
+    note = "settled by a person" + ("" if is_equal else ", who accepts: " + "; ".join(findings[-1].differences))
+    with ledger.steps([part.number]) as steps:
+        steps.settle_posted(part.number, part.generation, mews_id=order_id, note=note, run_id=run_id)
+    return State.POSTED
+
+
+async def _settle_absent(
+    ledger: Ledger, reader: Reader, part: Part, service_id: str, store: str, now: datetime, settle_time: timedelta
+) -> State:
+    if part.state is not State.UNKNOWN or part.first_sent_at is None:
+        raise UsageError(
+            f"order {part.number} is {part.state}: something of it is in Mews",
+            code="settle.not_open",
+            hint="Use `centra-mews undo` for what has to leave Mews.",
+        )
+    if part.settle_from is None or now < part.settle_from + settle_time:
+        raise _contradicted(f"order {part.number} may still be on its way; wait {settle_time.total_seconds():g} s")
+    async for page in walk_items(reader, service_id, part.first_sent_at - MARGIN, now):
+        for row in page:
+            identity = identity_of(row)
+            if identity is not None and (identity.store, identity.number, identity.generation, identity.is_undo) == (
+                store,
+                part.number,
+                part.generation,
+                False,
+            ):
+                raise _contradicted(f"order {part.number} is in Mews as OrderId {row.order_id}")
+    with ledger.steps([part.number]) as steps:
+        try:
+            steps.settle_absent(part.number, part.generation, note="a person says that Mews has nothing of it")
+        except NotReady as error:
+            raise LedgerError(error.message, code="settle.not_open") from error
+    return State.READY
+
+
+def _owner(ledger: Ledger, order_id: str) -> str:
+    table = schema.parts
+    with ledger.transaction() as connection:
+        number = connection.scalar(select(table.c.number).where(table.c.mews_id == order_id).limit(1))
+    return number or ""
+
+
+def _contradicted(message: str) -> UsageError:
+    return UsageError(
+        message, code="settle.contradicted", hint="Look at the order in Mews; nothing was changed in the ledger."
+    )

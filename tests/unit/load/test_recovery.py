@@ -1,0 +1,211 @@
+"""`recover` and `settle`: the ledger from Mews, and a person's decision checked against it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from load_fakes import HOME, SERVICE, FakeMews, VirtualTime, a_payment, an_order, open_ledger, run_poster
+
+from etl.errors import ExitCode, MewsError, UsageError
+from etl.load.ledger import Ledger
+from etl.load.recovery import recover, settle
+from etl.load.standing import Standing
+from etl.model.outcome import Kind, Outcome
+from etl.model.plan import Verdict
+from etl.model.states import State
+
+
+@pytest.fixture
+def time() -> VirtualTime:
+    return VirtualTime()
+
+
+@pytest.fixture
+def mews(time: VirtualTime) -> FakeMews:
+    return FakeMews(time)
+
+
+def recover_into(path: Path, mews: FakeMews, time: VirtualTime):
+    async def main():
+        work = recover(
+            ledger, mews, service_id=SERVICE, store="uk", settle_seconds=Decimal(180), clock=time, sleep=time.sleep
+        )
+        return await time.drive(asyncio.ensure_future(work))
+
+    with open_ledger(path, time) as ledger:
+        return asyncio.run(main())
+
+
+def settle_in(path: Path, mews: FakeMews, time: VirtualTime, number: str, **more):
+    async def main():
+        work = settle(
+            ledger,
+            mews,
+            number,
+            service_id=SERVICE,
+            store="uk",
+            settle_seconds=Decimal(180),
+            clock=time,
+            run_id="settle-1",
+            **more,
+        )
+        return await time.drive(asyncio.ensure_future(work))
+
+    with open_ledger(path, time) as ledger:
+        return asyncio.run(main())
+
+
+def orders(count: int, **more) -> list:
+    return [an_order(str(number), **more) for number in range(1, count + 1)]
+
+
+def test_a_lost_ledger_is_rebuilt_and_a_run_posts_only_what_is_missing(tmp_path, mews, time):
+    """Orders and payments come back; a payment that never arrived is sent, nothing else twice."""
+    batch = [an_order("1"), an_order("2", payments=(a_payment("gift1"), a_payment("pay1"))), an_order("3")]
+    mews.script = lambda p, _: Outcome(Kind.REFUSED, status=403) if p.get("Notes", "").endswith("pay1") else None
+    run_poster(tmp_path / "lost.sqlite", mews, time, batch)
+    mews.script = lambda _p, _n: None
+    found = recover_into(tmp_path / "new.sqlite", mews, time)
+    assert (found.found, found.payments, found.different, found.duplicated) == (3, 1, {}, {})
+    with Ledger.open(tmp_path / "new.sqlite", read_only=True) as ledger:
+        assert ledger.counts()[State.POSTED] == 3
+        assert ledger.order("1").posted_run_id == "recovered"
+    batch.append(an_order("4"))
+    result = run_poster(tmp_path / "new.sqlite", mews, time, batch, run_id="run-2")
+    assert result.counts == {Standing.ALREADY_POSTED: 2, Standing.POSTED: 2}
+    assert [mews.times_posted(number) for number in "1234"] == [1, 1, 1, 1]
+    assert (mews.times_paid("2", "gift1"), mews.times_paid("2", "pay1")) == (1, 1)
+
+
+def test_recovered_orders_that_differ_from_the_source_are_changed(tmp_path, mews, time):
+    """What Mews holds decides for orders whose attempt nobody has any more; clamped times aside."""
+    run_poster(tmp_path / "lost.sqlite", mews, time, orders(4))
+    recover_into(tmp_path / "new.sqlite", mews, time)
+    batch = orders(4)
+    batch[1] = an_order("2", amount="12.50")
+    batch[2] = an_order("3", account_id="other")
+    batch[3] = an_order("4", day=5, is_clamped=True)
+    result = run_poster(tmp_path / "new.sqlite", mews, time, batch, run_id="run-2")
+    assert result.counts == {Standing.ALREADY_POSTED: 2, Standing.CHANGED: 2}
+    assert len(mews.calls) == 4
+    again = run_poster(tmp_path / "new.sqlite", mews, time, orders(4, account_id="moved"), run_id="run-3")
+    assert again.counts[Standing.ALREADY_POSTED] == 2, "adopted orders go by their fingerprint: mapping is no change"
+
+
+def test_recover_waits_for_what_is_still_on_its_way(tmp_path, mews, time):
+    """An order that commits after the first scan is found by the second."""
+    run_poster(tmp_path / "lost.sqlite", mews, time, orders(1))
+    mews._book(dict(mews.calls[0], Notes="[centra:uk:9] x"), "late-1", 100.0)
+    at, row = mews.items[-1]
+    mews.items[-1] = (at, replace(row, external_identifier="centra:uk:9:p1"))
+    found = recover_into(tmp_path / "new.sqlite", mews, time)
+    assert found.found == 2
+
+
+def test_recover_tells_what_is_there_twice_or_in_part(tmp_path, mews, time):
+    """A person has to look at these; they are never sent."""
+    run_poster(tmp_path / "lost.sqlite", mews, time, orders(3))
+    at, row = mews.items[1]
+    mews.items.append((at, replace(row, id="twin", order_id="twin-order")))
+    at, row = mews.items[2]
+    mews.items[2] = (at, replace(row, external_identifier="centra:uk:3:p2"))
+    found = recover_into(tmp_path / "new.sqlite", mews, time)
+    assert set(found.duplicated) == {"2"}
+    assert set(found.different) == {"3"}
+    result = run_poster(tmp_path / "new.sqlite", mews, time, orders(3), run_id="run-2")
+    assert result.counts == {Standing.ALREADY_POSTED: 2, Standing.DIFFERENT: 1}
+    assert len(mews.calls) == 3
+
+
+def test_recover_completes_an_old_ledger(tmp_path, mews, time):
+    """An old copy gets what it missed, and then runs on."""
+    path = tmp_path / "a.sqlite"
+    run_poster(path, mews, time, orders(2))
+    copy = tmp_path / "b.sqlite"
+    copy.write_bytes(path.read_bytes())
+    run_poster(path, mews, time, orders(5), run_id="run-2")
+    found = recover_into(copy, mews, time)
+    assert (found.found, found.known) == (3, 2)
+    result = run_poster(copy, mews, time, orders(6), run_id="run-3")
+    assert result.counts == {Standing.ALREADY_POSTED: 5, Standing.POSTED: 1}
+
+
+def test_a_broken_walk_changes_nothing(tmp_path, mews, time):
+    """Half a scan must not look like a whole ledger."""
+    run_poster(tmp_path / "lost.sqlite", mews, time, orders(2))
+    mews.failing_reads = 99
+    with pytest.raises(MewsError):
+        recover_into(tmp_path / "new.sqlite", mews, time)
+    with Ledger.open(tmp_path / "new.sqlite", read_only=True) as ledger:
+        assert ledger.counts()[State.POSTED] == 0
+        assert ledger.watermark() is None
+
+
+def test_people_who_skip_a_posted_order_see_it_as_changed(tmp_path, mews, time):
+    """The source now skips it, but Mews has it: reported, not forgotten."""
+    path = tmp_path / "a.sqlite"
+    run_poster(path, mews, time, orders(2))
+    with open_ledger(path, time) as ledger:
+        skipped = an_order("1", verdict=Verdict.SKIPPED, skip_fingerprint="sha256:cancelled", skip_reason="status")
+        ledger.record_plan("run-2", [skipped, an_order("2", verdict=Verdict.BLOCKED, entries=())])
+        assert ledger.order("1").is_changed
+        assert not ledger.order("2").is_changed, "a mapping that blocks now is no change of the source"
+
+
+def an_unknown(path, mews, time, *, lost: bool) -> None:
+    """A ledger whose order 2 is unknown, hidden behind missing marks."""
+    run_poster(path, mews, time, orders(1))
+    mews.script = lambda _, n: (("lost", 0.0) if lost else Outcome(Kind.UNKNOWN, message="reset")) if n == 2 else None
+    mews.hides_identifiers = mews.hides_notes = lost
+    extra = an_order("2", amount="99.00", account_id="account-2")
+    result = run_poster(path, mews, time, [*orders(1), extra], run_id="run-2", run={"no_wait": True})
+    assert result.exit_code is ExitCode.ATTENTION
+
+
+def test_settle_posted_is_checked_against_mews(tmp_path, mews, time):
+    """Only an OrderId that carries what was sent, and is nobody else's, is taken."""
+    path = tmp_path / "a.sqlite"
+    an_unknown(path, mews, time, lost=True)
+    for wrong in ("OrderId-1", "OrderId-77"):
+        with pytest.raises(UsageError) as caught:
+            settle_in(path, mews, time, "2", posted_order_id=wrong)
+        assert caught.value.code == "settle.contradicted"
+    assert settle_in(path, mews, time, "2", posted_order_id="OrderId-2") is State.POSTED
+    with Ledger.open(path, read_only=True) as ledger:
+        assert ledger.order("2").mews_order_id == "OrderId-2"
+
+
+def test_settle_absent_is_checked_against_mews(tmp_path, mews, time):
+    """Nobody may call absent what is there, or may still arrive."""
+    path = tmp_path / "a.sqlite"
+    an_unknown(path, mews, time, lost=False)
+    with pytest.raises(UsageError):
+        settle_in(path, mews, time, "2", absent=True)
+    time.seconds += 200
+    assert settle_in(path, mews, time, "2", absent=True) is State.READY
+    with pytest.raises(UsageError) as caught:
+        settle_in(path, mews, time, "1", absent=True)
+    assert caught.value.code == "settle.not_open"
+
+
+def test_settle_absent_refuses_what_carries_our_mark(tmp_path, mews, time):
+    """The mark in Mews beats the person."""
+    path = tmp_path / "a.sqlite"
+    an_unknown(path, mews, time, lost=True)
+    mews.hides_notes = False
+    time.seconds += 200
+    with pytest.raises(UsageError) as caught:
+        settle_in(path, mews, time, "2", absent=True)
+    assert caught.value.code == "settle.contradicted"
+
+
+def test_home_is_checked(tmp_path, time):
+    """A ledger used against another property refuses and names both."""
+    with open_ledger(tmp_path / "a.sqlite", time) as ledger, pytest.raises(UsageError) as caught:
+        ledger.bind(replace(HOME, enterprise_id="enterprise-2"))
+    assert "enterprise-1" in caught.value.message
+    assert "enterprise-2" in caught.value.message
