@@ -36,7 +36,8 @@ class ReportWriter:
     Orders come in number order; memory does not grow with their number. Nothing is replaced before
     `close`. `inputs`: files that must not be replaced, whatever their name.
     *Units*: `currency_precisions` holds the decimals of each currency; 2 for others.
-    *Raises*: UsageError where the folder can't be written or holds somebody's own file of such a name.
+    *Raises*: UsageError where the folder can't be written or holds somebody's own file of such a name;
+    a writer that raised has aborted.
     *Effects*: the folder (0700) and its files (0600) belong to the user alone.
     """
 
@@ -72,12 +73,16 @@ class ReportWriter:
             for problem in order.problems:
                 self._add_problem(problem)
         except OSError as error:
+            self.abort()
             raise unwritable(self._folder.path, error) from error
 
     def add_unassigned(self, problem: Problem) -> None:
         """Takes a problem of a row that belongs to no order."""
-        with explained(self._folder.path):
+        try:
             self._add_problem(problem)
+        except OSError as error:
+            self.abort()
+            raise unwritable(self._folder.path, error) from error
 
     def close(self, document: Mapping[str, Any], facts: ReportFacts) -> list[Path]:
         """Writes what needs the sums, publishes all files and gives their paths.
@@ -93,7 +98,7 @@ class ReportWriter:
             raise
 
     def abort(self) -> None:
-        """Leaves the folder as it was found."""
+        """Leaves the folder as it was found; may be called at any time, and again."""
         if self._spool:
             self._spool.discard()
         if self._workbook:
