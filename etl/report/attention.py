@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Protocol
 
+import simplejson
+
 from etl.model.codes import CODES
 from etl.model.export import Dialect
 from etl.report.cells import CsvRows, safe_cell
@@ -115,6 +117,11 @@ def _without(cells: Sequence[str], positions: Sequence[int]) -> Sequence[str]:
 
 def _with_reason(text: str, codes: str) -> str:
     """The object's own text with two members more; its numbers keep their digits."""
+    if PROBLEM in text:
+        # The remarks of an earlier attention file; Decimal keeps every other digit as it stands.
+        members = simplejson.loads(text, use_decimal=True)
+        kept = {name: value for name, value in members.items() if name not in {PROBLEM, HINT}}
+        text = simplejson.dumps(kept, use_decimal=True, ensure_ascii=False)
     body = text.rstrip().removesuffix("}")
     comma = "" if body.rstrip().endswith("{") else ", "
     more = f'"{PROBLEM}": {json.dumps(codes)}, "{HINT}": {json.dumps(hints_for(codes))}'
