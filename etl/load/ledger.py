@@ -443,6 +443,14 @@ class Ledger:
             rows = self._read().execute(query.order_by(table.c.generation, table.c.part, table.c.seq)).all()
         return [attempt_value(row, row.payload) for row in rows]
 
+    def posted_between(self, start: datetime, end: datetime) -> int:
+        """How many requests were answered with success in that time of this machine."""
+        table = schema.attempts
+        query = select(func.count()).where(
+            table.c.outcome == "done", table.c.finished_at >= stamp(start), table.c.finished_at < stamp(end)
+        )
+        return int(self._scalar(query) or 0)
+
     def duplicated(self) -> Iterator[tuple[str, tuple[str, ...]]]:
         """Orders found more than once in Mews, with all their OrderIds."""
         table = schema.orders

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import Any
 from etl.errors import UsageError
 from etl.load.ledger import Ledger
 from etl.load.records import LedgerOrder, RunRecord
-from etl.model.order import number_key
 from etl.model.plan import Basis
 from etl.model.problem import Problem
 from etl.model.reference import load_reference
@@ -41,7 +39,7 @@ def report_from_ledger(ledger_url: str, folder: Path) -> tuple[dict[str, Any], l
         summary.precisions = precisions
         writer = ReportWriter(folder, currency_precisions=precisions)
         try:
-            for order in _by_number(ledger):
+            for order in ledger.orders():
                 status = _status(order, last.run_id)
                 summary.add(status)
                 writer.add(status)
@@ -57,14 +55,6 @@ def report_from_ledger(ledger_url: str, folder: Path) -> tuple[dict[str, Any], l
             writer.abort()
             raise
         return document, paths
-
-
-def _by_number(ledger: Ledger) -> Iterator[LedgerOrder]:
-    # Numbers are texts in the ledger; a report is read by number.
-    for number in sorted(ledger.numbers(), key=number_key):
-        order = ledger.order(number)
-        if order is not None:
-            yield order
 
 
 def _status(order: LedgerOrder, run_id: str) -> OrderStatus:

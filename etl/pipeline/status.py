@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from etl.load.ledger import Ledger
 from etl.model.states import State
 
 ERRORS_SHOWN = 10
+RATE_OVER = timedelta(seconds=60)
+IN_DOUBT = (State.REJECTED, State.UNKNOWN, State.DIFFERENT)
 
 
 def status(ledger_url: str) -> dict[str, Any]:
@@ -17,7 +20,8 @@ def status(ledger_url: str) -> dict[str, Any]:
         counts = ledger.counts()
         holder = ledger.holder()
         runs = [run for run in ledger.runs() if run.command in ("run", "undo")]
-        rate = ledger.rate_per_second(datetime.now(UTC))
+        now = datetime.now(UTC)
+        rate = round(ledger.posted_between(now - RATE_OVER, now) / RATE_OVER.total_seconds(), 2)
         ready = counts.get(State.READY, 0)
         last = runs[-1] if runs else None
         home = ledger.home()
@@ -47,7 +51,7 @@ def status(ledger_url: str) -> dict[str, Any]:
             "seconds_left": round(ready / rate) if rate and holder else None,
             "last_errors": [
                 {"order": order.number, "state": order.state.value, "code": order.code, "message": order.message}
-                for order in ledger.last_errors(ERRORS_SHOWN)
+                for order in islice(ledger.orders(IN_DOUBT), ERRORS_SHOWN)
             ],
             "exit_code": 0,
         }

@@ -1,0 +1,39 @@
+"""centra-mews recover."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import ExitStack
+
+import click
+
+from etl.cli.console import Console
+
+
+@click.command("recover")
+@click.option("--take-over", metavar="HOST", default="", help="Take the lock of a run that died on that host.")
+@click.pass_obj
+def command(console: Console, take_over: str) -> int:
+    """Build or complete the ledger from Mews: after a lost, old or copied ledger, before the next run.
+
+    Scans the service for this store's orders, cancelled ones included, waits settle_seconds and scans the
+    recent part again. Only reads Mews.
+    """
+    from etl.pipeline.recovery import recover_ledger
+    from etl.settings import connection, environment
+
+    link = connection(environment())
+    console.start_logging(link)
+    with ExitStack() as stack, console.progress() as progress:
+        document = asyncio.run(recover_ledger(stack, console.settings, link, take_over=take_over, progress=progress))
+    console.text(
+        f"Read {document['items_read']:,} items: {document['found']:,} orders were new to the ledger, "
+        f"{document['known']:,} were known, {document['resolved']:,} in doubt were resolved."
+    )
+    for number, why in document["different"].items():
+        console.text(f"  different: {number}: {why}")
+    for number, ids in document["duplicated"].items():
+        console.text(f"  twice in Mews: {number}: {', '.join(ids)}; centra-mews undo --order-id ID reverses one")
+    console.text("Next: centra-mews run EXPORT... posts only what is missing.")
+    console.result(document)
+    return int(document["exit_code"])

@@ -1,0 +1,32 @@
+"""centra-mews settle."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import ExitStack
+
+import click
+
+from etl.cli.console import Console
+from etl.errors import UsageError
+
+
+@click.command("settle")
+@click.argument("order")
+@click.option("--posted", metavar="ORDERID", default="", help="It is in Mews, under this OrderId.")
+@click.option("--absent", is_flag=True, help="It is not in Mews; it may be sent again.")
+@click.pass_obj
+def command(console: Console, order: str, posted: str, absent: bool) -> int:
+    """Decide an order that the tool may not decide; both sides are checked against Mews first."""
+    from etl.pipeline.recovery import settle_order
+    from etl.settings import connection, environment
+
+    if bool(posted) == absent:
+        raise UsageError("settle needs either --posted ORDERID or --absent.", hint="Look the order up in Mews first.")
+    link = connection(environment())
+    console.start_logging(link)
+    with ExitStack() as stack:
+        document = asyncio.run(settle_order(stack, console.settings, link, order, posted=posted, absent=absent))
+    console.text(f"Order {order} is {document['state']} now.")
+    console.result(document)
+    return 0

@@ -1,0 +1,100 @@
+"""The jobs of `recover` and `settle`: the ledger from what Mews holds, and a person's word on one order."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from contextlib import ExitStack
+from decimal import Decimal
+from typing import Any
+
+from etl.errors import ExitCode
+from etl.load.ledger import Ledger
+from etl.load.recovery import recover, settle
+from etl.model.mapping import Mapping
+from etl.model.reference import Reference
+from etl.pipeline.connect import Link, connect
+from etl.pipeline.planning import Progress, Span
+from etl.pipeline.prepare import keep_reference, ledger_file, locked, read_mapping_of, reference_online
+from etl.settings import Connection, Settings
+
+
+async def recover_ledger(
+    stack: ExitStack, settings: Settings, connection: Connection, *, take_over: str, progress: Progress
+) -> dict[str, Any]:
+    """The `recover --json` document. Effects: reads Mews, writes the ledger.
+
+    Raises LedgerError where the ledger is held or foreign, MewsError where a scan can't be read to its end.
+    """
+    mapping = read_mapping_of(settings)
+    ledger = stack.enter_context(Ledger.open(settings.ledger))
+    stack.enter_context(locked(ledger, "recover", take_over=take_over))
+    async with _link(settings, mapping, connection) as link:
+        reference = await _bound(link, mapping, ledger)
+        result = await recover(
+            ledger,
+            link.reader,
+            service_id=reference.service.id,
+            store=mapping.settings.source.store,
+            settle_seconds=mapping.settings.mews.settle_seconds,
+            clock=link.clock,
+            sleep=asyncio.sleep,
+            progress=progress,
+        )
+    attention = result.different or result.duplicated
+    return {
+        "command": "recover",
+        "found": result.found,
+        "known": result.known,
+        "resolved": result.resolved,
+        "payments": result.payments,
+        "items_read": result.items,
+        "other_orders_on_the_service": result.strangers,
+        "different": result.different,
+        "duplicated": {number: list(ids) for number, ids in result.duplicated.items()},
+        "orders": {state.value: count for state, count in sorted(ledger.counts().items()) if count},
+        "exit_code": int(ExitCode.ATTENTION if attention else ExitCode.DONE),
+    }
+
+
+async def settle_order(
+    stack: ExitStack, settings: Settings, connection: Connection, number: str, *, posted: str, absent: bool
+) -> dict[str, Any]:
+    """The `settle --json` document. Effects: reads Mews, writes the ledger.
+
+    Raises UsageError where what the person says can't be true.
+    """
+    mapping = read_mapping_of(settings)
+    ledger = stack.enter_context(Ledger.open(settings.ledger, create=False))
+    stack.enter_context(locked(ledger, "settle"))
+    async with _link(settings, mapping, connection) as link:
+        reference = await _bound(link, mapping, ledger)
+        state = await settle(
+            ledger,
+            link.reader,
+            number,
+            service_id=reference.service.id,
+            store=mapping.settings.source.store,
+            settle_seconds=Decimal(mapping.settings.mews.settle_seconds),
+            clock=link.clock,
+            run_id=uuid.uuid4().hex[:12],
+            posted_order_id=posted,
+            absent=absent,
+        )
+    return {"command": "settle", "order": number, "state": state.value, "exit_code": 0}
+
+
+def _link(settings: Settings, mapping: Mapping, connection: Connection) -> Any:
+    return connect(
+        connection,
+        mapping.settings.mews,
+        enterprise_id=mapping.settings.target.enterprise_id,
+        ledger_file=ledger_file(settings.ledger),
+        writes=False,
+    )
+
+
+async def _bound(link: Link, mapping: Mapping, ledger: Ledger) -> Reference:
+    reference = await reference_online(link, mapping, None, Span())
+    keep_reference(ledger, mapping, reference)
+    return reference
