@@ -236,16 +236,15 @@ class _Planner:
             ("shippingValue", order.shipping),
             ("voucherValue", order.voucher_value),
             ("returnCost", order.return_cost),
+            ("orderTotal", order.order_total or ZERO),
+            *(("discounts.vouchers", voucher.value) for voucher in order.vouchers),
         )
 
     def _is_in_range(self) -> bool:
         """Whether every amount is small enough for exact arithmetic (and for Mews)."""
-        order = self.order
-        amounts = [order.shipping, order.voucher_value, order.return_cost, order.order_total or ZERO]
-        amounts += [voucher.value for voucher in order.vouchers]
-        return all(-LARGEST_AMOUNT < amount < LARGEST_AMOUNT for amount in amounts) and all(
+        return all(-LARGEST_AMOUNT < amount < LARGEST_AMOUNT for _, amount in self._extras()) and all(
             -LARGEST_AMOUNT < line.unit_price < LARGEST_AMOUNT and -LARGEST_COUNT <= line.qty <= LARGEST_COUNT
-            for line in order.lines
+            for line in self.order.lines
         )
 
     def _check_line(self, line: Line) -> None:
@@ -274,7 +273,8 @@ class _Planner:
 
     def _check_amount(self, column: str, amount: Decimal) -> None:
         place = self.order.place
-        if self.is_in_range and is_finer(amount, PRICE_DECIMALS):
+        # orderTotal is only compared, at the currency's precision.
+        if self.is_in_range and column != "orderTotal" and is_finer(amount, PRICE_DECIMALS):
             self._problem(
                 "price.decimals", f"{column} has more than four decimals.", place=place.at(column), value=amount
             )
