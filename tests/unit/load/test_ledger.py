@@ -1,0 +1,265 @@
+"""The ledger file itself: durability settings, modes, locks, plans, migrations, faults of the disk."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from load_fakes import HOME, ME, VirtualTime, an_order, open_ledger
+from sqlalchemy import text
+
+from etl.errors import LedgerError
+from etl.load import migrations
+from etl.load.commit import Committer
+from etl.load.ledger import Ledger
+from etl.load.lock import Holder, LockLost, is_alive, this_process
+from etl.load.records import RunRecord
+from etl.load.standing import Standing, standing
+from etl.load.steps import NotReady
+from etl.model.place import Place
+from etl.model.plan import Verdict
+from etl.model.problem import Problem
+from etl.model.states import State
+
+
+@pytest.fixture
+def time() -> VirtualTime:
+    return VirtualTime()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "ledger.sqlite"
+
+
+def test_files_are_private_and_commits_durable(path, time):
+    """Money and people are in it: 0600 also for the log; FULL, or a power loss forgets what was sent."""
+    old = os.umask(0)
+    try:
+        with open_ledger(path, time) as ledger:
+            for suffix in ("", "-wal", "-shm"):
+                assert Path(f"{path}{suffix}").stat().st_mode & 0o777 == 0o600
+            run = ledger._writing().exec_driver_sql
+            assert run("PRAGMA journal_mode").scalar() == "wal"
+            assert run("PRAGMA synchronous").scalar() == 2
+            assert run("PRAGMA foreign_keys").scalar() == 1
+            assert run("PRAGMA busy_timeout").scalar() >= 10_000
+            ledger._writing().rollback()
+    finally:
+        os.umask(old)
+
+
+def test_a_second_run_is_refused_and_told_who_holds_it(path, time):
+    """Two runs on one ledger would post twice."""
+    with open_ledger(path, time), Ledger.open(path, wall=time.wall) as second:
+        other = replace(ME, pid=4712)
+        with pytest.raises(LedgerError) as caught:
+            second.take_lock("run", me=other, alive=lambda _: True)
+        assert caught.value.code == "ledger.locked"
+        assert "4711" in caught.value.message
+
+
+def test_another_hosts_lock_needs_a_person(path, time):
+    """From here nobody can see whether the other machine still works on it."""
+    first = open_ledger(path, time)
+    try:
+        with Ledger.open(path, wall=time.wall) as second:
+            there = replace(ME, host="there")
+            with pytest.raises(LedgerError) as caught:
+                second.take_lock("run", me=there, alive=lambda _: False)
+            assert "--take-over here" in caught.value.hint
+            with pytest.raises(LedgerError):
+                second.take_lock("run", me=there, take_over="elsewhere")
+            second.take_lock("run", me=there, take_over="here")
+            with pytest.raises(LockLost), first.steps(["1"]):
+                pass
+    finally:
+        first.close()
+
+
+def test_a_dead_process_is_told_from_a_living_one():
+    """Pid, boot and start together: a reused pid or a reboot is no living holder."""
+    me = this_process()
+    assert is_alive(me)
+    assert not is_alive(replace(me, boot_id="another"))
+    assert not is_alive(replace(me, started="ticks:1"))
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    from etl.load.lock import _started
+
+    holder = Holder(me.host, me.boot_id, child.pid, _started(child.pid))
+    assert is_alive(holder)
+    child.kill()
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    assert not is_alive(holder), "a zombie writes nothing any more"
+    child.communicate()
+    assert not is_alive(holder)
+
+
+def test_foreign_and_newer_files_are_refused_untouched(path, tmp_path, time):
+    """Somebody's other database, a text file, a folder or a newer ledger must stay as it is."""
+    other = tmp_path / "other.sqlite"
+    with sqlite3.connect(other) as connection:
+        connection.execute("create table customers (id integer)")
+    connection.close()
+    before = other.read_bytes()
+    note = tmp_path / "note.txt"
+    note.write_text("orderNumber;status\n" * 200)
+    for foreign in (other, note, tmp_path):
+        with pytest.raises(LedgerError) as caught:
+            Ledger.open(foreign)
+        assert caught.value.code == "ledger.foreign"
+    assert other.read_bytes()[100:] == before[100:]
+    with open_ledger(path, time) as ledger:
+        ledger.set_meta("schema_version", "99")
+    with pytest.raises(LedgerError) as caught:
+        Ledger.open(path)
+    assert caught.value.code == "ledger.newer"
+
+
+def test_a_damaged_file_is_named(path, time):
+    """Damage is said, with recover as the way out, not shown as a traceback."""
+    with open_ledger(path, time) as ledger:
+        ledger.record_plan("run-1", [an_order(str(n)) for n in range(500)])
+    content = bytearray(path.read_bytes())
+    content[8192:] = b"\xff" * (len(content) - 8192)
+    path.write_bytes(bytes(content))
+
+    def read() -> None:
+        with Ledger.open(path) as ledger:
+            list(ledger.orders())
+            ledger.counts()
+
+    with pytest.raises(LedgerError) as caught:
+        read()
+    assert caught.value.code in ("ledger.corrupt", "ledger.unusable")
+
+
+def test_missing_and_read_only(path, tmp_path, time):
+    """`status` of nothing says so; a reading command writes nothing."""
+    with pytest.raises(LedgerError) as caught:
+        Ledger.open(path, create=False)
+    assert caught.value.code == "ledger.missing"
+    assert not path.exists()
+    with pytest.raises(LedgerError):
+        Ledger.open(tmp_path / "no" / "folder" / "ledger.sqlite")
+    with open_ledger(path, time), Ledger.open(path, read_only=True) as reading:
+        with pytest.raises(LedgerError) as caught:
+            reading.set_meta("x", "y")
+        assert caught.value.code == "ledger.read_only"
+
+
+def test_an_older_schema_is_led_on_in_one_transaction(path, time):
+    """An upgrade that fails leaves the old ledger whole; one that works keeps every order."""
+    with open_ledger(path, time) as ledger:
+        ledger.record_plan("run-1", [an_order("1")])
+
+    def add_column(connection):
+        connection.execute(text("ALTER TABLE orders ADD COLUMN colour TEXT DEFAULT 'red'"))
+
+    def fail(connection):
+        add_column(connection)
+        raise LedgerError("stop here")
+
+    with pytest.raises(LedgerError):
+        Ledger.open(path, steps=(fail,))
+    with Ledger.open(path) as ledger:
+        assert ledger.meta("schema_version") == "1"
+    with Ledger.open(path, steps=(add_column,)) as ledger:
+        assert ledger.meta("schema_version") == "2"
+        assert ledger.order("1") is not None
+        assert ledger._scalar(text("select colour from orders")) == "red"
+    with pytest.raises(LedgerError) as caught:
+        Ledger.open(path)
+    assert caught.value.code == "ledger.newer"
+    assert migrations.latest() == 1
+
+
+def test_plans_are_kept_and_counted(path, time):
+    """Blocked, skipped and ready orders stand in the ledger with their facts and problems."""
+    problem = Problem("tax.unmapped", "2", Place("a.csv", "", 7, "country"), "SE", "no row", "add one")
+    plan = [
+        an_order("1"),
+        an_order("2", verdict=Verdict.BLOCKED, problems=(problem,), source_total=None),
+        an_order("3", verdict=Verdict.SKIPPED, skip_reason="status Cancelled"),
+    ]
+    with open_ledger(path, time) as ledger:
+        assert ledger.record_plan("run-1", plan) == Counter({State.READY: 1, State.BLOCKED: 1, State.SKIPPED: 1})
+        row = ledger.order("2")
+        assert row.problems == (problem,)
+        assert row.codes == ("tax.unmapped",)
+        assert row.source_total is None
+        assert ledger.order("1").source_total == Decimal("12.00")
+        assert ledger.order("1").consumption == an_order("1").consumption
+        fixed = [plan[0], an_order("2"), an_order("3", verdict=Verdict.BLOCKED, problems=(problem,))]
+        ledger.record_plan("run-2", fixed)
+        counts = ledger.counts()
+        assert (counts[State.READY], counts[State.BLOCKED], counts[State.SKIPPED]) == (2, 1, 0)
+        assert [row.number for row in ledger.orders([State.BLOCKED])] == ["3"]
+        assert standing(ledger.order("2"), fixed[1], "uk") is Standing.READY
+
+
+def test_orders_come_by_number(path, time):
+    """People look for 9 before 10."""
+    with open_ledger(path, time) as ledger:
+        ledger.record_plan("run-1", [an_order(n) for n in ("10", "9", "100")])
+        assert [row.number for row in ledger.orders()] == ["9", "10", "100"]
+
+
+def test_runs_reference_and_meta(path, time):
+    """What `report` and offline work rest on comes back as it was."""
+    with open_ledger(path, time) as ledger:
+        run = RunRecord("r1", "run", "sha256:x", "2026-03-01T00:00:00.000000Z", summary={"a": Decimal("1.10")})
+        ledger.save_run(run)
+        ledger.save_run(replace(run, finished="later", exit_code=3, sources={"a.csv": "h"}))
+        (stored,) = ledger.runs()
+        assert (stored.exit_code, stored.sources, stored.summary) == (3, {"a.csv": "h"}, {"a": Decimal("1.10")})
+        assert ledger.load_reference() is None
+        ledger.save_reference('{"x": 1}')
+        time.seconds += 60
+        assert ledger.load_reference() == '{"x": 1}'
+        assert ledger.reference_saved_at() == time.wall() - timedelta(seconds=60)
+        assert ledger.home() == HOME
+
+
+def test_writing_without_the_lock_is_an_error(path, time):
+    """No code path may change a state without holding the ledger."""
+    from etl.errors import InternalError
+
+    with open_ledger(path, time, lock=False) as ledger, pytest.raises(InternalError):
+        ledger.record_plan("run-1", [an_order("1")])
+
+
+def test_concurrent_steps_share_commits_and_fail_alone(path, time):
+    """Group commit: one transaction for what is wanted at once; a step that does not apply hurts nobody else."""
+    import asyncio
+
+    async def main(ledger):
+        commit = Committer(ledger)
+        good = [commit.do(str(n), lambda s, n=n: s.withdraw(str(n), 1, "window.passed", "late")) for n in range(20)]
+        bad = commit.do("0", lambda s: (_ for _ in ()).throw(NotReady("no")))
+        results = await asyncio.gather(*good, bad, return_exceptions=True)
+        assert commit.commits == 1
+        return results
+
+    with open_ledger(path, time) as ledger:
+        ledger.record_plan("run-1", [an_order(str(n)) for n in range(20)])
+        results = asyncio.run(main(ledger))
+        assert ledger.counts()[State.BLOCKED] == 20
+    assert isinstance(results[-1], NotReady)
+
+
+def test_any_sqlalchemy_url_opens(path, time):
+    """`--ledger` takes URLs; an unknown driver is said plainly."""
+    with Ledger.open(f"sqlite:///{path}") as ledger:
+        assert ledger.counts()[State.READY] == 0
+    for wrong in ("nonsense://x/y", "sqlite://"):
+        with pytest.raises(LedgerError):
+            Ledger.open(wrong)
