@@ -106,7 +106,7 @@ def _judge_undone(key: PartKey, group: list[Sighting], reversals: list[Sighting]
     if any(one.live for one in group) and left:
         verdict.rank(Klass.DIFFERENT)
         currency = group[0].currency
-        verdict.differences.append(Difference(What.UNDONE, f"0.00 {currency}", f"{left:f} {currency} with tax"))
+        verdict.differences.append(Difference(What.UNDONE, f"0.00 {currency}", f"{_money(left)} {currency} with tax"))
         verdict.mews_ids += [one.mews_id for one in group]
         verdict.strays += [one.mews_id for one in (*group, *reversals) if one.live]
 
@@ -142,7 +142,7 @@ def _judge_posted(
             verdict.strays += [one.mews_id for one in (*live, *reversals)]
     elif reversals and rest:
         verdict.rank(Klass.DIFFERENT)
-        words = f"undo entries of {rest:f} {reversals[0].currency} with tax"
+        words = f"undo entries of {_money(rest)} {reversals[0].currency} with tax"
         verdict.differences.append(Difference(What.UNDONE, "not undone", words))
         verdict.strays += [one.mews_id for one in reversals]
     else:
@@ -153,9 +153,14 @@ def _gross(group: Sequence[Sighting]) -> Decimal:
     return sum((one.gross for one in group), Decimal(0))
 
 
+def _money(amount: Decimal) -> str:
+    cents = amount.quantize(Decimal("0.01"))
+    return f"{cents:f}" if cents == amount else f"{amount.normalize():f}"
+
+
 def _words(one: Sighting) -> str:
     kind = "OrderId" if one.part in (ORDER_PART, UNDO_PART) else "PaymentId"
-    amount = f"{one.gross:.2f} {one.currency}" if one.live else "cancelled"
+    amount = f"{_money(one.gross)} {one.currency} with tax" if one.live else "cancelled"
     return f"{kind} {one.mews_id}: {amount}"
 
 

@@ -1,0 +1,76 @@
+"""centra-mews reconcile."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import click
+
+from etl.cli import options, show
+from etl.cli.console import Console
+
+DIFFERENCES_SHOWN = 20
+
+
+@click.command("reconcile")
+@options.report()
+@click.pass_obj
+def command(console: Console, report: Path | None) -> int:
+    """Read the orders back from Mews and compare every one, and every cent, with the ledger.
+
+    Each order is matched, missing, different, duplicated or unexpected. Only reads; a run may be going on.
+    --report DIR adds the certificate to be signed, and reconciliation.csv with both sides of every order.
+    """
+    from etl.pipeline.reconcile import reconcile
+    from etl.settings import connection, environment
+
+    link = connection(environment())
+    console.start_logging(link)
+    with ExitStack() as stack, console.progress() as progress:
+        done = asyncio.run(reconcile(stack, console.settings, link, report=report, progress=progress))
+    _show(console, done.document)
+    show.report_paths(console, done.report)
+    if done.exit_code:
+        console.text(
+            "Next: compare the orders above in Mews; `centra-mews settle` or `centra-mews undo` decides single ones."
+            + ("" if report else " --report DIR lists all of them.")
+        )
+    console.result(done.document)
+    return int(done.exit_code)
+
+
+def _show(console: Console, document: dict[str, Any]) -> None:
+    rows = [(name, f"{count:,}") for name, count in document["orders"].items()]
+    rows.append(("others' orders on the service", f"{document['foreign_orders']:,}"))
+    console.table("Orders", ["class", "orders"], rows, right=[1])
+    sums = document["certificate"]["sums"]
+    console.table(
+        "Sums with tax",
+        ["currency", "ledger", "Mews", "difference"],
+        [(row["currency"], row["ledger"]["gross"], row["mews"]["gross"], row["difference"]["gross"]) for row in sums],
+        right=[1, 2, 3],
+    )
+    columns = ["order", "class", "mews_order_id", "what", "item", "expected", "found"]
+    shown = document["differences"][:DIFFERENCES_SHOWN]
+    console.table("Differences", columns, [tuple(row[name] for name in columns) for row in shown])
+    if len(document["differences"]) + document["left_out"] > len(shown):
+        console.text(f"{len(document['differences']) + document['left_out'] - len(shown)} more are not shown here.")
+    names = ["month", "currency", "figure", "control", "ledger", "mews", "difference"]
+    console.table(
+        "Controls", names, [tuple(row[name] for name in names) for row in document["controls"]], right=[3, 4, 5]
+    )
+    for row in document["notices"][:DIFFERENCES_SHOWN]:
+        console.text(f"Order {row['order']}, {row['what']}: expected {row['expected']}, found {row['found']}")
+    _show_unsettled(console, document["unsettled"])
+    console.text(document["certificate"]["statement"])
+
+
+def _show_unsettled(console: Console, unsettled: dict[str, Any]) -> None:
+    if unsettled["in_flight"] and unsettled["in_progress"]:
+        console.text(f"{unsettled['in_flight']} orders are being sent right now and were left out.")
+    waiting = unsettled["unknown"] + (0 if unsettled["in_progress"] else unsettled["in_flight"])
+    if waiting:
+        console.text(f"{waiting} orders are unknown: the next `centra-mews run` finds out.")

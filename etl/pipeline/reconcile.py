@@ -1,0 +1,653 @@
+"""The job of `reconcile`: every order that the ledger holds as posted against what Mews returns. Only reads.
+
+First every order by its OrderId, then one scan of the service for what the ledger does not know, then a second
+look at everything that did not agree: a run may be going on, and reads may lag behind writes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeVar
+
+from etl.errors import ExitCode
+from etl.load import lock
+from etl.load.ledger import Ledger
+from etl.load.records import ORDER_PART, Attempt, LedgerOrder, Part, PartKind, loads
+from etl.mews.reference_data import Needs, read_reference
+from etl.model.identity import Identity, parse_identifier, parse_marker
+from etl.model.mapping import Mapping
+from etl.model.outcome import Kind
+from etl.model.plan import Basis
+from etl.model.problem import Problem
+from etl.model.reference import Pricing, Reference
+from etl.model.rows import OrderItemRow, PaymentRow
+from etl.model.states import IN_MEWS, State
+from etl.model.status import OrderStatus, ReportState, TaxSum
+from etl.pipeline.connect import connect
+from etl.pipeline.needs import needs_of
+from etl.pipeline.prepare import home_of, ledger_file, read_mapping_of
+from etl.reconcile.certificate import Certificate, RunFact
+from etl.reconcile.compare import bookings, compare_order
+from etl.reconcile.controls import ControlFinding, ControlSums
+from etl.reconcile.document import (
+    CSV_COLUMNS,
+    control_rows,
+    control_table,
+    csv_cells,
+    difference_rows,
+    total_rows,
+    total_table,
+    words,
+)
+from etl.reconcile.expected import (
+    observed_entries,
+    observed_moment,
+    payload_currency,
+    sent_entries,
+    sent_payment,
+)
+from etl.reconcile.notebook import Amounts, Notebook, Noted, Task
+from etl.reconcile.presence import Held, Verdict, judge
+from etl.reconcile.read_back import ReadBack, Reader, scan_items, scan_payments
+from etl.reconcile.totals import ControlTotals
+from etl.reconcile.values import Booking, Expected, ExpectedPayment, Klass, OrderFinding, What, sums
+from etl.report.facts import ReportFacts, Section
+from etl.report.summary import Summary
+from etl.settings import Connection, Settings
+
+T = TypeVar("T")
+Progress = Callable[[str, int, int | None], None]
+Sleep = Callable[[float], Awaitable[None]]
+
+IDS = 1000
+"""Most OrderIds of one request."""
+ITEMS = 4000
+"""About so many items of one batch: their rows are what fills the memory."""
+PARALLEL = 4
+CHUNK = 500
+MARGIN = timedelta(hours=1)
+"""The scan starts this much before the first attempt."""
+SHOWN = 10_000
+"""Most differences and notices of the `--json` document; reconciliation.csv holds all."""
+SHOWN_ON_PAGE = 1000
+
+_NOT_DONE = frozenset({Kind.REFUSED, Kind.CONFLICT, Kind.WAIT, Kind.NOT_SENT, Kind.STOP})
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciled:
+    """What a reconciliation found."""
+
+    document: dict[str, Any]
+    exit_code: ExitCode
+    report: list[Path]
+
+
+async def reconcile(
+    stack: ExitStack,
+    settings: Settings,
+    connection: Connection,
+    *,
+    report: Path | None,
+    progress: Progress,
+    sleep: Sleep = asyncio.sleep,
+) -> Reconciled:
+    """Reads Mews, never writes there nor into the ledger; needs no lock, a run may be going on.
+
+    Raises LedgerError where there is no ledger or it belongs elsewhere, MewsError where Mews gives no whole
+    answer. Effects: writes the report folder.
+    """
+    mapping = read_mapping_of(settings)
+    ledger = stack.enter_context(Ledger.open(settings.ledger, create=False, read_only=True))
+    notebook = stack.enter_context(Notebook())
+    async with connect(
+        connection,
+        mapping.settings.mews,
+        enterprise_id=mapping.settings.target.enterprise_id,
+        ledger_file=ledger_file(settings.ledger),
+        writes=False,
+    ) as link:
+        needs = Needs(service=mapping.settings.target.service, categories=needs_of(mapping).categories)
+        reference = await read_reference(link.reader, needs, platform=link.platform)
+        if ledger.home() is not None:
+            ledger.bind(home_of(mapping, reference))
+        job = Reconciliation(ledger, link.reader, mapping, reference, notebook, sleep=sleep, progress=progress)
+        await job.work()
+    return job.tell(report)
+
+
+class Reconciliation:
+    """One reconciliation at work. Memory does not grow with the number of orders. Shape: `work`, then `tell`."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        reader: Reader,
+        mapping: Mapping,
+        reference: Reference,
+        notebook: Notebook,
+        *,
+        sleep: Sleep,
+        progress: Progress,
+    ) -> None:
+        self._ledger = ledger
+        self._reader = reader
+        self._back = ReadBack(reader)
+        self._mapping = mapping
+        self._reference = reference
+        self._notebook = notebook
+        self._sleep = sleep
+        self._progress = progress
+        self._store = mapping.settings.source.store
+        self._basis = Basis.GROSS if reference.pricing is Pricing.GROSS else Basis.NET
+        self._totals = ControlTotals(reference.timezone)
+        self._controls = ControlSums()
+        self._first_sent: datetime | None = None
+        self._knows_first = True
+        self._has_payments = False
+        self._read = 0
+        self._posted_meanwhile = 0
+        self._not_posted = 0
+        self._unsettled_seen: list[str] = []
+        self._generated = reference.now
+
+    async def work(self) -> None:
+        """Reads everything. Raises MewsError, LedgerError."""
+        self._spool()
+        for batches in _grouped(self._notebook.open_tasks(IDS, ITEMS), PARALLEL):
+            await asyncio.gather(*(self._compare(tasks, is_last=False) for tasks in batches))
+        await self._scan()
+        await self._wait_for_lagging_reads()
+        for tasks in self._notebook.doubtful_tasks(IDS, ITEMS):
+            await self._compare(tasks, is_last=True)
+        self._judge()
+        await self._count_strays()
+        self._generated = self._reader.now()
+
+    # The ledger's side
+
+    def _spool(self) -> None:
+        """Notes what the ledger holds as posted. One short read: a long one would hold up a run's checkpoints."""
+        for orders in _grouped(self._ledger.orders(), CHUNK):
+            for order in orders:
+                self._count_in_ledger(order)
+            self._notebook.add_orders(
+                (order.number, order.mews_order_id, max(1, order.line_count)) for order in orders if order.has_posted
+            )
+            for parts in self._ledger.parts([order.number for order in orders]).values():
+                for part in parts:
+                    self._look_at(part)
+
+    def _look_at(self, part: Part) -> None:
+        self._has_payments |= part.kind is PartKind.PAYMENT
+        if part.first_sent_at is not None:
+            self._first_sent = min(self._first_sent or part.first_sent_at, part.first_sent_at)
+        elif part.kind is PartKind.ORDER and part.state in IN_MEWS:
+            # Found by `recover`: nobody knows when it was sent.
+            self._knows_first = False
+
+    def _count_in_ledger(self, order: LedgerOrder) -> None:
+        if order.state is State.SKIPPED:
+            return
+        if not order.has_posted and order.state is not State.UNDONE:
+            self._not_posted += 1
+        total = order.source_total
+        if total is None:
+            total = order.planned_total if order.has_posted else Decimal(0)
+        tax = sum((Decimal(row[1]) for row in order.facts.get("by_codes", {}).values()), Decimal(0))
+        self._controls.add_ledger(self._month(order), order.currency, total, tax)
+
+    def _month(self, order: LedgerOrder) -> str:
+        """The month of the true, unclamped consumption: the shop's own report knows no other."""
+        return self._totals.month(order.true_consumption or order.consumption) or order.month
+
+    def _candidates(self, order: LedgerOrder, parts: Sequence[Part]) -> list[Expected]:
+        """What the order may have been sent as, the likeliest first; nearly always one."""
+        mine = {part.part: part for part in parts if part.generation == order.generation}
+        attempts = self._ledger.attempts(order.number, generation=order.generation)
+        payments = tuple(self._payments(order, mine, attempts))
+        sent = _likely(mine.get(ORDER_PART), [one for one in attempts if one.part == ORDER_PART])
+        if not sent:
+            return [self._observed(order, payments)]
+        return [
+            Expected(
+                number=order.number,
+                generation=order.generation,
+                order_id=order.mews_order_id,
+                account_id=attempt.account_id,
+                consumption=attempt.consumption,
+                currency=payload_currency(attempt.payload) or order.currency,
+                basis=attempt.basis,
+                entries=sent_entries(attempt.payload, attempt.basis, attempt.predicted, attempt.identifier),
+                payments=payments,
+                sent_at=max(one.sent_at for one in attempts),
+            )
+            for attempt in sent
+        ]
+
+    def _observed(self, order: LedgerOrder, payments: tuple[ExpectedPayment, ...]) -> Expected:
+        observed = loads(order.observed, {})
+        items = observed.get("items", ())
+        return Expected(
+            number=order.number,
+            generation=order.generation,
+            order_id=order.mews_order_id,
+            account_id=str(observed.get("account") or ""),
+            consumption=observed_moment(observed),
+            currency=order.currency or next((str(item["currency"]) for item in items), ""),
+            basis=self._basis,
+            entries=observed_entries(observed, self._basis),
+            payments=payments,
+        )
+
+    def _payments(
+        self, order: LedgerOrder, mine: dict[str, Part], attempts: Sequence[Attempt]
+    ) -> Iterator[ExpectedPayment]:
+        identity = Identity(self._store, order.number, order.generation)
+        for name, part in mine.items():
+            if part.kind is not PartKind.PAYMENT or part.state not in (State.POSTED, State.DIFFERENT):
+                continue
+            sent = _likely(part, [one for one in attempts if one.part == name])
+            if sent:
+                yield sent_payment(name, part.mews_id, sent[0].payload, sent[0].basis)
+            else:
+                yield ExpectedPayment(name, part.mews_id, identity.line(name), "", None, order.currency)
+
+    # The read-back
+
+    async def _compare(self, tasks: Sequence[Task], *, is_last: bool) -> None:
+        """Classifies a batch. What agrees is counted at once, what does not after its last look."""
+        numbers = [task.number for task in tasks]
+        orders, parts = self._ledger.lookup(numbers), self._ledger.parts(numbers)
+        held = {number: order for number, order in orders.items() if order.has_posted}
+        self._notebook.drop(task.position for task in tasks if task.number not in held)
+        candidates = {number: self._candidates(order, parts.get(number, ())) for number, order in held.items()}
+        rows = await self._back.items([order.mews_order_id for order in held.values()])
+        payments = await self._back.payments(
+            [payment.id for expected in candidates.values() for payment in expected[0].payments if payment.id]
+        )
+        results = []
+        for task in tasks:
+            if task.number in held:
+                order = held[task.number]
+                expected, finding = _best(candidates[task.number], rows.get(order.mews_order_id, []), payments)
+                if is_last or finding.klass is Klass.MATCHED:
+                    self._count(order, finding)
+                results.append((task.position, _noted(expected, finding), expected.sent_at))
+        self._notebook.note(results)
+        self._read += 0 if is_last else len(tasks)
+        self._progress("read back", self._read, None if is_last else self._notebook.count)
+
+    def _count(self, order: LedgerOrder, finding: OrderFinding) -> None:
+        self._totals.add(finding.ledger, finding.mews)
+        if finding.klass is Klass.MISSING:
+            return
+        net, gross = sums(finding.mews)
+        basis = Basis(order.basis) if order.basis else self._basis
+        self._controls.add_mews(
+            self._month(order),
+            order.currency,
+            total=(gross if basis is Basis.GROSS else net) - finding.credits,
+            gross=gross - finding.credits,
+            tax=gross - net,
+            rounding=order.rounding,
+        )
+
+    async def _wait_for_lagging_reads(self) -> None:
+        """An order sent just now may not be readable yet (design section 7.1)."""
+        youngest = self._notebook.last_sent_of_missing()
+        if youngest is None:
+            return
+        settle = timedelta(seconds=float(self._mapping.settings.mews.settle_seconds))
+        wait = (youngest + settle / 2 - self._reader.now()).total_seconds()
+        if wait > 0:
+            await self._sleep(min(wait, settle.total_seconds()))
+
+    # The scan
+
+    async def _scan(self) -> None:
+        start = None
+        if self._knows_first and self._first_sent is not None:
+            start = self._first_sent - MARGIN
+        await scan_items(
+            self._reader,
+            self._notebook,
+            service_id=self._reference.service.id,
+            store=self._store,
+            start=start,
+            progress=self._progress,
+        )
+        if self._has_payments and self._first_sent is not None:
+            await scan_payments(
+                self._reader,
+                self._notebook,
+                store=self._store,
+                start=self._first_sent - MARGIN,
+                progress=self._progress,
+            )
+
+    def _judge(self) -> None:
+        """Copies, strangers and reversals, by what the ledger says now, after the scan."""
+        for batch in self._notebook.sightings(CHUNK):
+            parts, noted = self._ledger.parts(batch), self._notebook.noted(list(batch))
+            for number, sightings in batch.items():
+                held = {(part.generation, part.part): Held(part.state, part.mews_id) for part in parts.get(number, ())}
+                own = noted.get(number)
+                verdict = judge(sightings, held, own.klass if own else None)
+                if verdict.unsettled:
+                    self._unsettled_seen.append(number)
+                self._apply(number, own, verdict, sightings[0].currency)
+                if own is None and verdict.klass is None and any(one.state is State.POSTED for one in held.values()):
+                    self._posted_meanwhile += 1
+
+    def _apply(self, number: str, own: Noted | None, verdict: Verdict, currency: str) -> None:
+        for order_id in verdict.strays:
+            self._notebook.add_stray(order_id)
+        if verdict.klass is None:
+            if own is not None and verdict.notices:
+                self._notebook.amend(replace(own, notices=own.notices + tuple(verdict.notices)))
+            return
+        if own is None:
+            own = Noted(number, next(iter(verdict.mews_ids), ""), verdict.klass, currency)
+        kept = own.differences
+        if verdict.replaces_missing:
+            kept = tuple(one for one in kept if one.what is not What.ORDER)
+        elif own.klass is Klass.MISSING and verdict.klass is Klass.DIFFERENT:
+            verdict.klass = Klass.MISSING
+        self._notebook.amend(
+            replace(
+                own,
+                klass=verdict.klass,
+                differences=(*kept, *verdict.differences),
+                notices=(*own.notices, *verdict.notices),
+            )
+        )
+
+    async def _count_strays(self) -> None:
+        """What Mews holds and the ledger does not belongs into Mews's sums."""
+        for order_ids in self._notebook.strays(IDS):
+            for rows in (await self._back.items(order_ids)).values():
+                found = bookings(rows)
+                self._totals.add((), found)
+                number = _number_of(rows)
+                for own in self._notebook.noted([number]).values():
+                    net, gross = sums(found)
+                    more = own.mews or Amounts(Decimal(0), Decimal(0))
+                    self._notebook.amend(replace(own, mews=Amounts(more.net + net, more.gross + gross)))
+
+    # The result
+
+    def tell(self, report: Path | None) -> Reconciled:
+        """The document, the exit code and the report's files. Effects: writes the report folder."""
+        controls = self._controls.compare(self._mapping.controls)
+        counts = self._notebook.counts()
+        unsettled = self._unsettled()
+        certificate = self._certificate(counts, controls, unsettled)
+        code = ExitCode.DONE if certificate.is_clean else ExitCode.ATTENTION
+        categories = {category.id: category.name for category in self._reference.categories.values()}
+        document: dict[str, Any] = {
+            "command": "reconcile",
+            "exit_code": int(code),
+            "orders": {klass.value: count for klass, count in counts.items()},
+            "foreign_orders": self._notebook.strangers,
+            "unsettled": unsettled,
+            "not_posted": self._not_posted,
+            "posted_meanwhile": self._posted_meanwhile,
+            **self._listed(),
+            "totals": total_rows(self._totals, categories),
+            "controls": control_rows(controls),
+            "certificate": certificate.document(),
+        }
+        paths = [] if report is None else self._write(report, document, certificate, controls, categories)
+        return Reconciled(document, code, paths)
+
+    def _unsettled(self) -> dict[str, Any]:
+        """Orders of which the ledger itself is not sure. In flight is normal only while somebody sends."""
+        counts = self._ledger.counts()
+        return {
+            "in_flight": counts[State.IN_FLIGHT],
+            "unknown": counts[State.UNKNOWN],
+            "in_progress": self._is_being_written(),
+            "seen_in_mews": len(self._unsettled_seen),
+            "examples": self._unsettled_seen[:10],
+        }
+
+    def _is_being_written(self) -> bool:
+        held = self._ledger.holder()
+        if held is None:
+            return False
+        return held.holder.host != lock.this_process().host or lock.is_alive(held.holder)
+
+    def _listed(self) -> dict[str, Any]:
+        differences: list[dict[str, str]] = []
+        notices: list[dict[str, str]] = []
+        left_out = 0
+        for one in self._notebook.all():
+            if len(differences) + len(notices) >= SHOWN:
+                left_out += len(one.differences) + len(one.notices)
+                continue
+            differences += difference_rows(one, one.differences)
+            notices += difference_rows(one, one.notices)
+        return {"differences": differences, "notices": notices, "left_out": left_out}
+
+    def _certificate(
+        self, counts: dict[Klass, int], controls: Sequence[ControlFinding], unsettled: dict[str, Any]
+    ) -> Certificate:
+        runs = [run for run in self._ledger.runs() if run.command in ("run", "undo", "recover")]
+        rounded = sum(any(one.what is What.ROUNDING for one in noted.notices) for noted in self._notebook.all())
+        home = self._ledger.home()
+        return Certificate(
+            generated=self._generated,
+            enterprise=self._reference.enterprise_name,
+            enterprise_id=self._reference.enterprise_id,
+            service=self._reference.service.name or self._reference.service.id,
+            store=self._store,
+            platform=home.platform if home else self._reference.platform,
+            mapping=self._mapping.digest,
+            runs=tuple(
+                RunFact(
+                    run.run_id, run.command, run.plan_id, run.started, run.sources, str(run.mapping.get("digest", ""))
+                )
+                for run in runs
+            ),
+            counts=counts,
+            sums=self._totals.by_currency(),
+            unsettled=unsettled["unknown"] + (0 if unsettled["in_progress"] else unsettled["in_flight"]),
+            not_posted=self._not_posted,
+            control_differences=sum(not one.is_equal for one in controls),
+            rounded_orders=rounded,
+            foreign_orders=self._notebook.strangers,
+            waivers=self._mapping.waivers,
+        )
+
+    # The report
+
+    def _write(
+        self,
+        path: Path,
+        document: dict[str, Any],
+        certificate: Certificate,
+        controls: Sequence[ControlFinding],
+        categories: dict[str, str],
+    ) -> list[Path]:
+        import simplejson
+
+        from etl.report.cells import CsvRows, safe_cell
+        from etl.report.folder import SUMMARY, ReportFolder, private_text
+        from etl.report.writer import ReportWriter
+
+        names = ("reconciliation.csv", SUMMARY)
+        precisions = {code: currency.precision for code, currency in self._reference.currencies.items()}
+        folder = ReportFolder(path, names)
+        try:
+            writer = ReportWriter(path, currency_precisions=precisions)
+            summary = Summary()
+            summary.precisions = precisions
+            try:
+                with private_text(folder.scratch / names[0]) as stream:
+                    rows = CsvRows(stream)
+                    rows.write(CSV_COLUMNS)
+                    for one, status in self._statuses():
+                        rows.write([safe_cell(cell) for cell in csv_cells(one)])
+                        writer.add(status)
+                        summary.add(status)
+                summary.check(self._notebook.count)
+                page = summary.document("reconcile", exit_code=document["exit_code"])
+                facts = self._facts(document, certificate, controls, categories)
+                paths: list[Path] = list(writer.close(page, facts))
+            except BaseException:
+                writer.abort()
+                raise
+            with private_text(folder.scratch / SUMMARY) as stream:
+                simplejson.dump(document, stream, indent=2, ensure_ascii=False, default=str)
+            # The page's own summary.json gives way to the reconciliation's.
+            return list(dict.fromkeys([*paths, *folder.publish(names)]))
+        finally:
+            folder.discard()
+
+    def _statuses(self) -> Iterator[tuple[Noted, OrderStatus]]:
+        for chunk in _grouped(self._notebook.all(), CHUNK):
+            orders = self._ledger.lookup(one.number for one in chunk)
+            for one in chunk:
+                yield one, _status(one, orders.get(one.number))
+
+    def _facts(
+        self,
+        document: dict[str, Any],
+        certificate: Certificate,
+        controls: Sequence[ControlFinding],
+        categories: dict[str, str],
+    ) -> ReportFacts:
+        sections = [Section(*table) for table in certificate.tables()]
+        shown = document["differences"][:SHOWN_ON_PAGE]
+        columns = ("order", "class", "mews_order_id", "what", "item", "expected", "found")
+        sections[1:1] = [
+            Section(
+                "Differences",
+                columns,
+                [tuple(row[name] for name in columns) for row in shown],
+                "reconciliation.csv holds every order with both sides.",
+            ),
+            Section("Control totals", *total_table(self._totals, categories)),
+            Section("Controls", *control_table(controls), "" if controls else "controls.csv holds no figures."),
+        ]
+        plans = certificate.document()["plans"]
+        return ReportFacts(
+            command="reconcile",
+            generated=datetime.now(UTC),
+            plan=plans[-1] if plans else "",
+            exit_code=document["exit_code"],
+            enterprise_name=certificate.enterprise,
+            platform=certificate.platform,
+            store=self._store,
+            mapping_digest=self._mapping.digest,
+            notes=[certificate.statement],
+            sections=sections,
+        )
+
+
+def _grouped(values: Iterable[T], size: int) -> Iterator[list[T]]:
+    rest = iter(values)
+    while chunk := list(islice(rest, size)):
+        yield chunk
+
+
+def _likely(part: Part | None, attempts: Sequence[Attempt]) -> list[Attempt]:
+    """The attempts that may have booked the part: the one that Mews answered, else those that may have arrived."""
+    answered = [one for one in attempts if part is not None and one.mews_id and one.mews_id == part.mews_id]
+    if answered:
+        return answered[-1:]
+    sent = [one for one in reversed(attempts) if not one.outcome or Kind(one.outcome) not in _NOT_DONE]
+    fingerprint = part.fingerprint if part is not None else ""
+    return sorted(sent, key=lambda one: one.fingerprint != fingerprint)
+
+
+def _best(
+    candidates: Sequence[Expected], rows: Sequence[OrderItemRow], payments: dict[str, PaymentRow]
+) -> tuple[Expected, OrderFinding]:
+    """The first candidate that agrees, else the likeliest with its differences."""
+    first: tuple[Expected, OrderFinding] | None = None
+    for expected in candidates:
+        finding = compare_order(expected, rows, payments)
+        if finding.klass is Klass.MATCHED:
+            return expected, finding
+        first = first or (expected, finding)
+    if first is None:
+        raise ValueError("an order without candidates")
+    return first
+
+
+def _noted(expected: Expected, finding: OrderFinding) -> Noted:
+    return Noted(
+        expected.number,
+        expected.order_id,
+        finding.klass,
+        expected.currency,
+        _amounts(finding.ledger),
+        _amounts(finding.mews) if finding.klass is not Klass.MISSING else None,
+        finding.differences,
+        finding.notices,
+    )
+
+
+def _amounts(side: tuple[Booking, ...]) -> Amounts:
+    return Amounts(*sums(side))
+
+
+def _number_of(rows: Sequence[OrderItemRow]) -> str:
+    for row in rows:
+        parsed = parse_identifier(row.external_identifier)
+        identity = parsed[0] if parsed else parse_marker(row.notes)
+        if identity is not None:
+            return identity.number
+    return ""
+
+
+def _status(one: Noted, order: LedgerOrder | None) -> OrderStatus:
+    """The order as the page's table shows it."""
+    agrees = one.klass is Klass.MATCHED
+    message = f"{one.klass.value}: {words(one.differences)}" if not agrees else words(one.notices)
+    problems = () if agrees else (Problem("different", one.number, message=message),)
+    state = ReportState.ALREADY_POSTED if agrees else ReportState.CHANGED
+    if order is None or not order.has_posted:
+        gross = one.mews.gross if one.mews else Decimal(0)
+        return OrderStatus(
+            number=one.number,
+            state=state,
+            currency=one.currency,
+            source_total=order.source_total if order and order.source_total is not None else Decimal(0),
+            planned_total=gross,
+            planned_currency=one.currency,
+            problems=problems,
+            mews_order_id=one.order_id,
+            message=message,
+        )
+    basis = Basis(order.basis) if order.basis else Basis.GROSS
+    codes = order.facts.get("by_codes", {})
+    return OrderStatus(
+        number=one.number,
+        state=state,
+        currency=order.currency,
+        basis=basis,
+        source_total=order.source_total if order.source_total is not None else order.planned_total,
+        planned_total=order.planned_total if one.klass is not Klass.MISSING else Decimal(0),
+        planned_currency=order.currency,
+        planned_basis=basis,
+        rounding=order.rounding,
+        problems=problems,
+        account_id=order.account_id,
+        mews_order_id=one.order_id,
+        message=message,
+        month=order.month,
+        consumption=order.consumption,
+        is_clamped=order.is_clamped,
+        line_count=order.line_count,
+        taxes=tuple(TaxSum(tuple(name.split()), *(Decimal(one) for one in row)) for name, row in codes.items()),
+    )

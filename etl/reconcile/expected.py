@@ -1,0 +1,98 @@
+"""What was sent, as the ledger froze it, or what `recover` read, as the side that Mews is compared with. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from etl.model.plan import Basis
+from etl.reconcile.values import ExpectedEntry, ExpectedPayment
+
+Predicted = tuple[str, Decimal, Decimal, Decimal]
+"""Line, net, tax, gross."""
+
+
+def sent_entries(
+    payload: Mapping[str, Any], basis: Basis, predicted: Iterable[Predicted], stem: str
+) -> tuple[ExpectedEntry, ...]:
+    """The entries of an `orders/add` payload; `stem` and line make the identifiers of `predicted`."""
+    amounts = {f"{stem}:{line}": (net, gross) for line, net, _, gross in predicted}
+    return tuple(
+        _sent_entry(entry, name, basis, amounts)
+        for group, name in (("ProductOrders", "Count"), ("Items", "UnitCount"))
+        for entry in payload.get(group, ())
+    )
+
+
+def _sent_entry(
+    entry: Mapping[str, Any], count_name: str, basis: Basis, amounts: Mapping[str, tuple[Decimal, Decimal]]
+) -> ExpectedEntry:
+    unit, count = entry["UnitAmount"], int(entry[count_name])
+    identifier = str(entry.get("ExternalIdentifier", ""))
+    net, gross = amounts.get(identifier, (None, None))
+    return ExpectedEntry(
+        identifier=identifier,
+        name=str(entry.get("Name") or entry.get("ProductId") or ""),
+        count=count,
+        total=_amount(unit, basis) * count,
+        codes=tuple(unit["TaxCodes"]),
+        category_id=str(entry.get("AccountingCategoryId") or ""),
+        net=net,
+        gross=gross,
+    )
+
+
+def payload_currency(payload: Mapping[str, Any]) -> str:
+    """The one currency of an `orders/add` payload, "" without entries."""
+    for entry in (*payload.get("ProductOrders", ()), *payload.get("Items", ())):
+        return str(entry["UnitAmount"]["Currency"])
+    return ""
+
+
+def sent_payment(part: str, mews_id: str, payload: Mapping[str, Any], basis: Basis) -> ExpectedPayment:
+    """A `payments/addExternal` payload."""
+    return ExpectedPayment(
+        part=part,
+        id=mews_id,
+        identifier=str(payload.get("ExternalIdentifier", "")),
+        type=str(payload.get("Type", "")),
+        amount=_amount(payload["Amount"], basis),
+        currency=str(payload["Amount"]["Currency"]),
+        account_id=str(payload.get("AccountId", "")),
+    )
+
+
+def observed_entries(observed: Mapping[str, Any], basis: Basis) -> tuple[ExpectedEntry, ...]:
+    """What `recover` read of an order: no payload of ours proves it. Items of one identifier count together."""
+    sums: dict[str, list[Any]] = {}
+    for item in observed.get("items", ()):
+        row = sums.setdefault(str(item.get("identifier") or ""), [0, Decimal(0), Decimal(0), set()])
+        row[0] += int(item.get("count") or 0)
+        row[1] += Decimal(str(item["net"]))
+        row[2] += Decimal(str(item["gross"]))
+        row[3].update(item.get("codes") or ())
+    return tuple(
+        ExpectedEntry(
+            identifier=identifier,
+            name=identifier,
+            count=count or None,
+            total=gross if basis is Basis.GROSS else net,
+            codes=tuple(sorted(codes)),
+            net=net,
+            gross=gross,
+        )
+        for identifier, (count, net, gross, codes) in sums.items()
+    )
+
+
+def observed_moment(observed: Mapping[str, Any]) -> datetime | None:
+    """The time of consumption that `recover` read."""
+    text = str(observed.get("consumed") or "")
+    return datetime.fromisoformat(text) if text else None
+
+
+def _amount(unit: Mapping[str, Any], basis: Basis) -> Decimal:
+    value = unit.get("GrossValue" if basis is Basis.GROSS else "NetValue")
+    return Decimal(0) if value is None else Decimal(str(value))
