@@ -15,13 +15,14 @@ from python_calamine import CalamineError, CalamineWorkbook, PasswordError, Shee
 
 from etl.errors import InputError
 from etl.extract.encoding import digest
-from etl.model.export import BROKEN, DATE, NUMBER, HeaderTest, Table, text_cell
+from etl.model.export import BROKEN, DATE, NUMBER, HeaderTest, Table, plain, text_cell
 
 _HEADER_SEARCH = 30
 _SHEET_CHUNK = 4 << 20
 _LONGEST_EXACT = 10**15
-_CELL = re.compile(rb"<c ([^>]*?)(?:/>|>(.*?)</c>)", re.DOTALL)
-_VALUE = re.compile(rb"<v[^>]*>([^<]*)</v>")
+_CELL = re.compile(rb"<(?:\w+:)?c ([^>]*?)(?:/>|>(.*?)</(?:\w+:)?c>)", re.DOTALL)
+_VALUE = re.compile(rb"<(?:\w+:)?v[^>]*>([^<]*)</")
+_ROW_END = b"row>"
 _REF = re.compile(rb'\br="([A-Z]+)(\d+)"')
 _STYLE = re.compile(rb'\bs="(\d+)"')
 _MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
@@ -62,7 +63,7 @@ def read_workbook(path: Path, format_: str, is_header: HeaderTest) -> Table:
         format=format_,
         size=path.stat().st_size,
         sha256=digest(path),
-        columns=tuple(cell.strip() for cell in header),
+        columns=tuple(plain(cell).strip() for cell in header),
         rows=rows,
         sheet=name,
         header_row=header_row,
@@ -232,8 +233,8 @@ def _scan(archive: zipfile.ZipFile, part: str, percent: set[int]) -> Iterator[tu
         rest = b""
         while chunk := stream.read(_SHEET_CHUNK):
             chunk = rest + chunk
-            cut = chunk.rfind(b"<c ")
-            chunk, rest = (chunk[:cut], chunk[cut:]) if cut > 0 else (chunk, b"")
+            cut = chunk.rfind(_ROW_END) + len(_ROW_END)
+            chunk, rest = (chunk[:cut], chunk[cut:]) if cut >= len(_ROW_END) else (b"", chunk)
             if wanted.search(chunk):
                 yield from _special_in(chunk, percent)
         if wanted.search(rest):

@@ -6,7 +6,7 @@ import marshal
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from itertools import groupby
+from itertools import chain, groupby, islice
 from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
@@ -30,6 +30,8 @@ from etl.staging.style import Seen, Style, Tally
 
 UNASSIGNED_KEPT = 10_000
 _REPORT_EVERY = 20_000
+_HEAD = 50
+_NOTICES_KEPT = 100
 Progress = Callable[[str, int, int | None], None]
 
 
@@ -193,30 +195,31 @@ class Batch:
     def _load_records(self, records: Records) -> _File:
         place = Place(str(records.path))
         stream = iter(records.records)
-        first = next(stream, None)
-        sample = first[1] if first is not None and isinstance(first[1], dict) else {}
-        objects = Objects(self._names, self._names.vocabulary(sample))
+        # Whose names the file uses is told by the first objects that name an order.
+        head = list(self._head(stream))
+        keys = [key for _, record in head if isinstance(record, dict) for key in record]
+        objects = Objects(self._names, self._names.vocabulary(keys))
         file = _File(records, objects.layout, place, objects=objects, notices=list(records.notices))
         self._files.append(file)
         index = len(self._files) - 1
-        row, record = first if first is not None else (0, {})
-        total = 0
-        while first is not None:
+        for row, record in chain(head, stream):
             file.rows += 1
             if file.rows % _REPORT_EVERY == 0:
                 self._progress(str(records.path), records.position(), records.size)
             if isinstance(record, str):
                 self.unassigned(file, row, "", "", plain(record))
             else:
-                total += self._load_object(file, index, row, record)
-            following = next(stream, None)
-            if following is None:
-                break
-            row, record = following
+                self._load_object(file, index, row, record)
         self._progress(str(records.path), records.size, records.size)
         return file
 
-    def _load_object(self, file: _File, index: int, row: int, record: dict[str, Any]) -> int:
+    def _head(self, stream: Iterator[tuple[int, dict[str, Any] | str]]) -> Iterator[tuple[int, dict[str, Any] | str]]:
+        for row, record in islice(stream, _HEAD):
+            yield row, record
+            if isinstance(record, dict) and self._names.is_header(list(record)):
+                return
+
+    def _load_object(self, file: _File, index: int, row: int, record: dict[str, Any]) -> None:
         objects = file.objects
         if objects is None:
             raise InternalError("objects without a layout")
@@ -225,7 +228,7 @@ class Batch:
         number, header, cell = self._number_of(file.layout, flat.order)
         if number is None:
             self.unassigned(file, row, header, cell)
-            return 0
+            return
         _tally_columns(file, file.layout.order, flat.order, row)
         for cells in flat.lines:
             _tally_columns(file, file.layout.line, cells, row)
@@ -237,7 +240,6 @@ class Batch:
         file.returns += len(elements(flat.nested.get("returns")))
         self._copies += 1
         self._spool.add(number, Part(index, self._copies, marshal.dumps((row, record))))
-        return len(flat.lines)
 
     @staticmethod
     def _number_of(layout: Layout, cells: Sequence[str]) -> tuple[str | None, str, str]:
@@ -343,7 +345,8 @@ class _TableLoader:
                     if not any(text.strip() for text in cells):
                         continue
                     if [text.strip() for text in cells[:width]] == header:
-                        file.notices.append(f"{file.place}, row {row}: the header is repeated; the row was left out.")
+                        if len(file.notices) < _NOTICES_KEPT:
+                            file.notices.append(f"{file.place}, row {row}: the header is repeated and was left out.")
                         continue
                     count += 1
                     batch.unassigned(file, row, header[at], cell)
@@ -481,7 +484,10 @@ def _file_facts(file: _File) -> FileFacts:
         header_row=export.header_row if isinstance(export, Table) else 0,
         style=file.style,
         columns=ColumnFacts(
-            used=tuple((column.header, column.field) for column in (*layout.order, *layout.line)),
+            used=(
+                *((column.header, column.field) for column in (*layout.order, *layout.line)),
+                *((name, name) for name in sorted(file.objects.nested if file.objects else ())),
+            ),
             not_migrated=tuple(layout.not_migrated.items()),
             unknown=tuple(layout.unknown.items()),
             missing=layout.missing,

@@ -10,11 +10,11 @@ from typing import Any
 from etl.model.export import plain
 from etl.model.order import Line
 from etl.model.place import Place
-from etl.staging.draft import Draft, Source, canonical_text
+from etl.staging.draft import Draft, Source, canonical_text, same_value
 from etl.staging.fields import ORDER_NUMBER, Column, Kind, Layout, Vocabulary
 from etl.staging.nested import read_nested
 from etl.staging.objects import Flat
-from etl.staging.parse import Odd, Reader, Readers, symbol_fits
+from etl.staging.parse import NO_DATE, Odd, Reader, Readers, symbol_fits
 from etl.staging.style import Style
 
 Row = tuple[int, tuple[str, ...]]
@@ -99,7 +99,7 @@ class Builder:
         for shown in flat.broken:
             draft.fault("value.invalid", f"{plain(shown)[:80]!r} is no product line.", self._at(row, "products"), shown)
         self._read_lines(draft, row, flat)
-        read_nested(draft, flat.nested, self._readers, replace(self._place, row=row), self._layout.vocabulary)
+        read_nested(draft, flat.nested, self._readers, replace(self._place, row=row))
         self._check(draft)
         return draft
 
@@ -150,6 +150,8 @@ class Builder:
             except Odd as odd:
                 value = self._odd(draft, odd, row, column, cell)
                 shown = "" if value is None else canonical_text(value)
+            if value.__class__ is str:
+                value, shown = value.strip(), shown.strip()
             if value is None or value == "":
                 if cell.strip() and value is None:
                     sources[field] = Source(row, column)
@@ -170,7 +172,7 @@ class Builder:
             seen.add(cells)
             row = lines[0][0]
             for index, cell in enumerate(cells):
-                if not cell or cell == merged[index] or not cell.strip():
+                if not cell or cell == merged[index] or not cell.strip() or cell.startswith(NO_DATE):
                     continue
                 if not merged[index]:
                     merged[index], rows[index] = cell, row
@@ -186,9 +188,7 @@ class Builder:
         left, right = _value(reader, first), _value(reader, second)
         if left is None or right is None:
             return left is right and not first.strip() and not second.strip()
-        if isinstance(left, str) and isinstance(right, str):
-            return left.strip() == right.strip()
-        return bool(left == right)
+        return same_value(left, right)
 
     def _conflict(self, draft: Draft, index: int, first: tuple[int, str], second: tuple[int, str]) -> None:
         header = self._layout.order[index].header

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from datetime import time
 from decimal import Decimal
 from typing import Any
 
@@ -226,6 +227,15 @@ def _child_texts(order: Order, child: Order) -> dict[str, str]:
     return texts | own
 
 
+def same_value(first: Any, second: Any) -> bool:
+    """Whether two parsed values of a field say the same."""
+    if isinstance(first, str) and isinstance(second, str):
+        return first.strip() == second.strip()
+    if isinstance(first, LocalTime) and isinstance(second, LocalTime):
+        return first.wall == second.wall
+    return bool(first == second)
+
+
 def canonical_text(value: Any) -> str:
     """The text of a parsed value, the same whatever the export's style."""
     match value:
@@ -237,6 +247,7 @@ def canonical_text(value: Any) -> str:
             exponent = value.normalize().as_tuple().exponent
             return f"{value:.{max(2, -exponent if isinstance(exponent, int) else 0)}f}"
         case LocalTime():
-            return str(value)
+            # Workbooks do not tell a date from its midnight, so no format does.
+            return str(value) if value.wall.time() != time.min else value.wall.date().isoformat()
         case _:
             return str(value)

@@ -175,12 +175,12 @@ _GET_ORDERS: dict[str, str] = {
 """get-orders name -> the name used here. Of two columns for one field the first that is not empty counts."""
 
 _ONLY_GET_ORDERS = frozenset(
-    {"orderId", "orderStatus", "orderCurrency", "orderStore", "grandTotalValue", "billingEmail"}
+    {"orderid", "orderstatus", "ordercurrency", "orderstore", "grandtotalvalue", "billingemail"}
 )
+"""Names, in lower case, that tell get-orders from create-order."""
 
 _DIRECTIVE = "a directive to Centra's own import"
 _CONTROL = "a control sum; orderTotal is the control"
-_STRUCTURE = "read with the order it belongs to"
 _SECRET = "personal data that is not stored"  # noqa: S105 - a reason
 NOT_MIGRATED: dict[str, str] = {
     "customerRegister": "says how Centra registers the customer",
@@ -312,7 +312,7 @@ class Names:
 
     def vocabulary(self, headers: Iterable[str]) -> Vocabulary:
         """Whose names these are."""
-        names = {header.strip() for header in headers} - set(self._renames)
+        names = {header.strip().casefold() for header in headers} - set(self._folded)
         return Vocabulary.GET_ORDERS if names & _ONLY_GET_ORDERS else Vocabulary.CREATE_ORDER
 
     def rename(self, header: str) -> str | None:
@@ -428,7 +428,7 @@ def _known_names(vocabulary: Vocabulary) -> Iterable[str]:
     return KINDS if vocabulary is Vocabulary.CREATE_ORDER else [*KINDS, *_GET_ORDERS]
 
 
-_FOLDED = {name.casefold(): name for name in FIELDS}
+_FOLDED = {name.casefold(): name for name in KINDS}
 _FOLDED_GET_ORDERS = {name.casefold(): name for name in KINDS} | {
     name.casefold(): target for name, target in _GET_ORDERS.items()
 }

@@ -9,8 +9,8 @@ from typing import Any
 from etl.model.export import BROKEN, plain
 from etl.model.order import Line, LocalTime, Order, TaxBreakdownRow, Voucher
 from etl.model.place import Place
+from etl.model.problem import Problem
 from etl.staging.draft import Draft
-from etl.staging.fields import Vocabulary
 from etl.staging.objects import elements
 from etl.staging.parse import Odd, Reader, Readers, symbol_fits
 
@@ -64,10 +64,8 @@ class _Scope:
         self.draft.fault(code, message, self.place.at(f"{self.path}.{name}"), plain(self.cell(name)))
 
 
-def read_nested(draft: Draft, nested: dict[str, Any], readers: Readers, place: Place, vocabulary: Vocabulary) -> None:
+def read_nested(draft: Draft, nested: dict[str, Any], readers: Readers, place: Place) -> None:
     """Adds vouchers, tax breakdown and returns to the draft. Rule: the get-orders table of the contract."""
-    if not nested or vocabulary is not Vocabulary.GET_ORDERS:
-        return
     discounts = nested.get("discounts")
     if isinstance(discounts, dict):
         draft.vouchers = tuple(
@@ -84,7 +82,7 @@ def read_nested(draft: Draft, nested: dict[str, Any], readers: Readers, place: P
     for record in elements(nested.get("returns")):
         child = _return(draft, readers, place, record)
         if child is not None:
-            draft.returns.append(child)
+            _add_return(draft, child)
 
 
 def _scope(draft: Draft, readers: Readers, place: Place, path: str, record: Any) -> _Scope:
@@ -178,6 +176,22 @@ def _return_line(draft: Draft, scope: _Scope) -> Line | None:
             return None
         price = original.unit_price
     return replace(original, qty=-abs(int(quantity)), unit_price=price, place=scope.place, comment="")
+
+
+def _add_return(draft: Draft, child: Order) -> None:
+    """Adds a return once; a second one of its number must say the same."""
+    at = next((index for index, known in enumerate(draft.returns) if known.number == child.number), None)
+    if at is None:
+        draft.returns.append(child)
+    elif not same_return(draft.returns[at], child):
+        problem = Problem(
+            "order.overlap",
+            child.number,
+            child.place,
+            "",
+            f"The order holds two different returns with the number {child.number}.",
+        )
+        draft.returns[at] = replace(draft.returns[at], problems=(*draft.returns[at].problems, problem))
 
 
 def same_return(first: Order, second: Order) -> bool:

@@ -42,6 +42,8 @@ class Objects:
         self._names = names
         self._columns: dict[str, Column | None] = {}
         self._secret: dict[str, bool] = {}
+        self.nested: set[str] = set()
+        """Nested parts met: returns, discounts, taxBreakdown."""
 
     def clean(self, value: Any) -> Any:
         """The object without personal data that must not be stored."""
@@ -65,6 +67,7 @@ class Objects:
                     blank.add(column.field)
         flat = Flat(_row(order, len(self.layout.order)), [], blank=frozenset(blank))
         flat.nested = {name: record[name] for name in NESTED - {"products"} if record.get(name)}
+        self.nested.update(flat.nested)
         broken = []
         for product in elements(record.get("products")):
             if not isinstance(product, dict):

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from etl.model.order import Line
 from etl.model.place import Place
 from etl.model.problem import Problem
-from etl.staging.draft import Draft
+from etl.staging.draft import Draft, same_value
 from etl.staging.nested import same_return
 
 _PRECISION = {
@@ -106,7 +105,7 @@ def _join_values(whole: Draft, others: Sequence[Draft]) -> bool:
                 whole.sources[field] = other.sources[field]
                 if field in other.texts:
                     whole.texts[field] = other.texts[field]
-            elif not _is_same(whole.values[field], value):
+            elif not same_value(whole.values[field], value):
                 agree = False
                 column = other.sources[field].column.header
                 whole.fault(
@@ -117,12 +116,6 @@ def _join_values(whole: Draft, others: Sequence[Draft]) -> bool:
                     other.texts.get(field, ""),
                 )
     return agree
-
-
-def _is_same(first: Any, second: Any) -> bool:
-    if isinstance(first, str) and isinstance(second, str):
-        return first.strip() == second.strip()
-    return bool(first == second)
 
 
 def _join_nested(whole: Draft, others: Sequence[Draft]) -> bool:

@@ -91,7 +91,7 @@ class Readers:
 
     def __init__(self, style: Style) -> None:
         self.amount: Reader[Decimal | None] = Reader(lambda cell: parse_amount(cell, style.numbers))
-        self.voucher: Reader[Decimal | None] = Reader(lambda cell: _positive(parse_amount(cell, style.numbers)))
+        self.voucher: Reader[Decimal | None] = Reader(lambda cell: parse_either_sign(cell, style.numbers))
         self.percent: Reader[Decimal | None] = Reader(lambda cell: parse_percent(cell, style.numbers))
         self.qty: Reader[int | None] = Reader(lambda cell: parse_qty(cell, style.numbers))
         self.switch: Reader[bool] = Reader(lambda cell: parse_switch(cell, style.numbers))
@@ -202,8 +202,13 @@ def parse_switch(cell: str, style: NumberStyle) -> bool:
     return bool(parse_amount(cell, style))
 
 
-def _positive(value: Decimal | None) -> Decimal | None:
-    return None if value is None else abs(value)
+def parse_either_sign(cell: str, style: NumberStyle) -> Decimal | None:
+    """The size of an amount that comes positive in one call of get-orders and negative in another."""
+    value, _, remarks, symbol = _number(cell, style)
+    size = None if value is None else value.copy_abs()
+    if remarks:
+        raise Odd(size, remarks, symbol)
+    return size
 
 
 def _number(
@@ -297,6 +302,8 @@ _DATE = re.compile(
     r"(?:[T ,]\s*(?P<H>\d{1,2}):(?P<M>\d{2})(?::(?P<S>\d{2})(?:\.\d+)?)?)?(?P<offset>\s*(?:Z|UTC|GMT|[-+]\d{2}:?\d{2}))?",
     re.ASCII,
 )
+NO_DATE = "0000-00-00"
+"""How Centra writes that there is no date."""
 _NO_DATE = re.compile(r"0000-00-00(?:[T ]00:00(?::00)?)?")
 
 
@@ -395,6 +402,8 @@ def parse_ean(cell: str) -> str:
 
 
 def _key_text(cell: str) -> tuple[str, list[Remark]]:
+    if cell[:1] == DATE:
+        raise bad(f"{plain(cell)!r} is a date where a key belongs.", "Format the column as text in the export.")
     try:
         text, remarks = parse_text(cell).strip(), []
     except Odd as odd:

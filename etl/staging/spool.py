@@ -40,7 +40,14 @@ class Spool:
     """
 
     def __init__(self, directory: Path | None = None) -> None:
-        handle, name = tempfile.mkstemp(prefix="centra-mews-", suffix=".spool", dir=directory)
+        try:
+            handle, name = tempfile.mkstemp(prefix="centra-mews-", suffix=".spool", dir=directory)
+        except OSError as error:
+            raise UsageError(
+                f"No temporary file can be made in {directory or tempfile.gettempdir()}: {error.strerror}.",
+                code="spool.unusable",
+                hint="Set TMPDIR to a folder that can be written.",
+            ) from error
         os.close(handle)
         self._path = Path(name)
         self._pending: list[tuple[str, int, int, bytes]] = []
@@ -118,10 +125,23 @@ class Spool:
     def _flush(self) -> None:
         if not self._pending:
             return
-        try:
+        with self._told():
             self._db.execute("BEGIN")
             self._db.executemany("INSERT INTO part VALUES (?, ?, ?, ?)", self._pending)
             self._db.execute("COMMIT")
+        self._pending.clear()
+        self._bytes = 0
+
+    def _index(self) -> None:
+        if not self._has_index:
+            with self._told():
+                self._db.execute("CREATE INDEX part_key ON part (key)")
+            self._has_index = True
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
         except sqlite3.OperationalError as error:
             raise UsageError(
                 f"The temporary file for grouping rows can't be written: {error}.",
@@ -129,10 +149,3 @@ class Spool:
                 place=str(self._path.parent),
                 hint="Make room there, or set TMPDIR to a folder with more.",
             ) from error
-        self._pending.clear()
-        self._bytes = 0
-
-    def _index(self) -> None:
-        if not self._has_index:
-            self._db.execute("CREATE INDEX part_key ON part (key)")
-            self._has_index = True

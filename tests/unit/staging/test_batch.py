@@ -14,7 +14,7 @@ from typing import Any
 import openpyxl
 import pytest
 
-from etl.errors import InputError, MappingError
+from etl.errors import InputError, MappingError, UsageError
 from etl.extract.identify import open_export
 from etl.model.order import Order, TaxMode
 from etl.model.place import Place
@@ -677,3 +677,90 @@ def test_every_problem_code_is_known(tmp_path: Path) -> None:
     order = one(tmp_path, **{name.replace(".", "__"): cell for name, cell in row.items()})
     assert {problem.code for problem in order.problems} <= set(CODES)
     assert len(errors(order)) == 4
+
+
+def test_voucher_text_of_get_orders_loses_its_sign(tmp_path: Path) -> None:
+    """A voucher of "-5.00 USD" reduces the order, it does not raise it."""
+    (order,) = staged_json(tmp_path, get_order(voucherValue="-5.00 USD"))
+    assert order.voucher_value == 5
+    assert order.is_readable
+
+
+def test_a_key_that_excel_made_a_date_blocks(tmp_path: Path) -> None:
+    """SKU MAY-10 saved as the 10th of May would name another product."""
+    book = openpyxl.Workbook()
+    sheet = book.active
+    sheet.append(["orderNumber", "products.sku", "products.qty", "products.unitPrice"])
+    sheet.append([1, datetime.fromisoformat("2011-05-10"), 1, 2.5])
+    book.save(tmp_path / "x.xlsx")
+    with Batch([tmp_path / "x.xlsx"], open_export=open_export) as batch:
+        (order,) = batch.orders()
+    assert [problem.place.column for problem in errors(order)] == ["products.sku"]
+
+
+def test_the_same_return_twice_counts_once(tmp_path: Path) -> None:
+    """A refund listed twice is paid once; two different ones of one number are a person's question."""
+    one_return = {"returnId": 1, "completed": 1, "date": "2011-06-20", "products": [{"orderLineId": 1, "quantity": 1}]}
+    orders = staged_json(tmp_path, get_order(returns=[one_return, one_return]))
+    assert [order.number for order in orders] == ["77", "77-R1"]
+    assert orders[1].is_readable
+    assert orders[1].lines[0].unit_price == 20
+    orders = staged_json(tmp_path, get_order(returns=[one_return, {**one_return, "returnCost": 3}]))
+    assert codes(orders[1]) == ["order.overlap"]
+
+
+def test_the_same_object_twice_counts_once(tmp_path: Path) -> None:
+    """Pages of an API that overlap hold an order twice."""
+    orders = staged_json(tmp_path, get_order(), get_order(orderId=78), get_order())
+    assert [(order.number, len(order.lines)) for order in orders] == [("77", 2), ("78", 2)]
+    assert "file.overlap" in codes(orders[0])
+
+
+def test_the_vocabulary_survives_a_broken_first_line(tmp_path: Path) -> None:
+    """One cut line must not hide what all other lines are."""
+    text = "{cut\n" + json.dumps({"note": 1}) + "\n" + json.dumps(get_order())
+    staged = stage(tmp_path, ("x.ndjson", text))
+    assert [order.number for order in staged.orders] == ["77"]
+    assert [problem.place.row for problem in staged.facts.unassigned] == [1, 2]
+
+
+def test_a_zero_date_does_not_contradict_a_date(tmp_path: Path) -> None:
+    """0000-00-00 on one row says nothing against the date on another."""
+    rows = [{"orderDate": "0000-00-00 00:00:00"}, {"orderDate": "2011-06-15"}]
+    order = stage(tmp_path, ("x.csv", csv_text(*rows))).orders[0]
+    assert not order.problems
+    assert str(order.order_date) == "2011-06-15"
+
+
+def test_texts_are_the_same_in_every_style(tmp_path: Path) -> None:
+    """Notes are part of what is sent, so they must not depend on the spreadsheet's way of writing."""
+    point = csv_text({"orderDate": "2011-06-15 00:00:00", "shippingValue": "1,234.50"})
+    comma = csv_text({"orderDate": "15.06.2011", "shippingValue": "1234,5", "voucherValue": "0",
+                      "products.unitPrice": "10"})  # fmt: skip
+    texts = [stage(tmp_path, ("x.csv", text)).orders[0].texts for text in (point, comma)]
+    assert texts[0] == texts[1]
+    assert (texts[0]["orderDate"], texts[0]["shippingValue"]) == ("2011-06-15", "1234.50")
+
+
+def test_a_missing_temporary_folder_is_said_in_words(tmp_path: Path) -> None:
+    """No traceback where the disk is at fault."""
+    with pytest.raises(UsageError) as caught:
+        Batch([tmp_path / "x.csv"], open_export=open_export, spool_dir=tmp_path / "nowhere")
+    assert caught.value.code == "spool.unusable"
+
+
+def test_unassigned_rows_are_counted_exactly_but_not_all_kept(tmp_path: Path) -> None:
+    """A million bad rows must not fill the memory, and none may be missing in the count."""
+    text = "orderNumber,comment\n" + "x,y\n" * 10_050
+    staged = stage(tmp_path, ("x.csv", text))
+    assert (staged.facts.unassigned_count, len(staged.facts.unassigned), staged.facts.rows) == (10_050, 10_000, 10_050)
+
+
+def test_progress_is_told_in_bytes(tmp_path: Path) -> None:
+    """A long read shows how far it is."""
+    steps: list[tuple[str, int, int | None]] = []
+    path = tmp_path / "x.csv"
+    path.write_text(csv_text({}))
+    with Batch([path], open_export=open_export, progress=lambda *step: steps.append(step)) as batch:
+        batch.load()
+    assert (str(path), path.stat().st_size, path.stat().st_size) in steps
