@@ -13,6 +13,10 @@ from etl.pipeline.prepare import Prepared, summarise
 from etl.report.summary import Summary
 
 
+BALANCES_SHOWN = 1000
+"""Accounts in the `--json` document; the report folder has all."""
+
+
 class Reasons:
     """Gathers, for attention.csv, which orders need attention and why."""
 
@@ -37,27 +41,29 @@ def report_on(
     more: dict[str, Any],
 ) -> tuple[Summary, list[Path], dict[str, Any]]:
     """Summary, written files and `--json` document. `exit_code` None: as the orders say."""
-    writer, reasons = None, Reasons()
+    reasons = Reasons()
+    writer = None
     if folder is not None:
         from etl.report.writer import ReportWriter
 
         precisions = {code: currency.precision for code, currency in prepared.reference.currencies.items()}
-        writer = ReportWriter(folder, currency_precisions=precisions)
+        inputs = [file.path for file in prepared.facts.files]
+        writer = ReportWriter(folder, currency_precisions=precisions, inputs=inputs)
     try:
         summary = summarise(prepared, orders, *([writer, reasons] if writer else []))
+        document = summary.document(
+            command,
+            plan=prepared.plan.plan,
+            run_id=run_id,
+            exit_code=int(summary.exit_code if exit_code is None else exit_code),
+            **more,
+        )
+        document["balances"] = summary.balances()[:BALANCES_SHOWN]
+        paths = _write(writer, reasons, folder, prepared, summary, document) if writer and folder else []
     except BaseException:
         if writer:
             writer.abort()
         raise
-    document = summary.document(
-        command,
-        plan=prepared.plan.plan,
-        run_id=run_id,
-        exit_code=int(summary.exit_code if exit_code is None else exit_code),
-        **more,
-    )
-    document["balances"] = summary.balances()[:1000]
-    paths = _write(writer, reasons, folder, prepared, summary, document) if writer and folder else []
     return summary, paths, document
 
 
@@ -89,5 +95,6 @@ def _write(
     )
     paths: list[Path] = list(writer.close(document, facts))
     if reasons.by_order:
-        paths += write_attention(folder, prepared.batch.raw_rows(reasons.by_order), reasons.by_order)
+        inputs = [file.path for file in prepared.facts.files]
+        paths += write_attention(folder, prepared.batch.raw_rows(reasons.by_order), reasons.by_order, inputs=inputs)
     return paths
