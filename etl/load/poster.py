@@ -310,6 +310,8 @@ class Poster:
             with self._ledger.steps(numbers) as writing:
                 for step in steps:
                     step(writing)
+            again = [job.order for job in jobs if job.generation > known[job.number].generation]
+            self._ledger.record_plan(self._run_id, again)
         return jobs
 
     def _job(

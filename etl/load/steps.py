@@ -26,7 +26,7 @@ GIVE_UP = 3
 """Proved absent so many times, an order is rejected as `send.gave_up`."""
 
 RECHECKS = 2
-"""What was sent more than once is looked up at the end of the run and in the next run."""
+"""What was proved absent and sent again is looked up at the end of the run and in the next run."""
 
 PartKey = tuple[str, int, str]
 
@@ -245,7 +245,9 @@ class Steps:
         row.move(State.IN_FLIGHT)
         row.seq += 1
         row.sends += 1
-        row.recheck = RECHECKS if row.sends > 1 else 0
+        if row.absents:
+            # An earlier request may have been processed after all, beyond the time that Mews takes.
+            row.recheck = RECHECKS
         row.fingerprint, row.skip_fingerprint = intent.fingerprint, intent.skip_fingerprint
         row.first_sent_at = min(row.first_sent_at or stamp(intent.sent_at), stamp(intent.sent_at))
         row.settle_from = row.unseen_at = row.held = row.code = row.message = row.request_id = ""
@@ -310,7 +312,6 @@ class Steps:
             case _:
                 if outcome.kind is Kind.NOT_SENT:
                     row.sends -= 1
-                    row.recheck = RECHECKS if row.sends > 1 else 0
         self._settle_order(row)
         return row.state
 
@@ -382,7 +383,7 @@ class Steps:
         else:
             row.absents += 1
             row.unseen_at = row.settle_from = row.held = ""
-            if row.absents >= GIVE_UP:
+            if row.absents % GIVE_UP == 0:
                 row.move(State.REJECTED)
                 row.rejected_hash = self._last_hash(row)
                 row.code = "send.gave_up"
@@ -435,7 +436,6 @@ class Steps:
         """REJECTED or BLOCKED -> READY: another payload, or a person wants it tried again."""
         row = self._at(number, generation, part)
         row.move(State.READY)
-        row.absents = 0
         row.rejected_hash = row.code = row.message = row.request_id = ""
         self._settle_order(row)
 

@@ -1,0 +1,169 @@
+"""One look at Mews: what proves presence, what proves absence, and what proves nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from load_fakes import ME, SERVICE, FakeMews, VirtualTime, a_poster, an_order, open_ledger, run_poster
+
+from etl.errors import ExitCode, LedgerError
+from etl.load.ledger import Ledger
+from etl.load.scan import MewsTime
+from etl.load.survey import Survey, Surveyor
+from etl.model.outcome import Kind, Outcome
+from etl.model.states import State
+
+
+@pytest.fixture
+def time() -> VirtualTime:
+    return VirtualTime()
+
+
+@pytest.fixture
+def mews(time: VirtualTime) -> FakeMews:
+    return FakeMews(time)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "ledger.sqlite"
+
+
+def look(path: Path, mews: FakeMews, time: VirtualTime, *, busy: str = "") -> Survey:
+    async def main():
+        surveyor = Surveyor(
+            ledger,
+            mews,
+            MewsTime(mews, time),
+            service_id=SERVICE,
+            store="uk",
+            settle=timedelta(seconds=180),
+            run_id="run-9",
+            is_busy=busy.__eq__,
+        )
+        return await time.drive(asyncio.ensure_future(surveyor.survey()))
+
+    with open_ledger(path, time) as ledger:
+        return asyncio.run(main())
+
+
+def an_unknown(path: Path, mews: FakeMews, time: VirtualTime, answer) -> None:
+    """Order 1 is posted; order 2 had this answer and is unknown."""
+    mews.script = lambda p, _: answer if "uk:2]" in p["Notes"] else None
+    run_poster(path, mews, time, [an_order("1"), an_order("2")], run={"no_wait": True})
+
+
+NEVER = Outcome(Kind.UNKNOWN, message="reset")
+
+
+def test_two_scans_must_lie_apart(path, mews, time):
+    """The second scan counts only half the settling time after the first: reads may lag that long."""
+    an_unknown(path, mews, time, NEVER)
+    time.seconds += 179
+    assert not look(path, mews, time).absent
+    time.seconds += 2
+    assert not look(path, mews, time).absent
+    assert not look(path, mews, time).absent
+    time.seconds += 88
+    assert not look(path, mews, time).absent
+    time.seconds += 3
+    assert look(path, mews, time).absent == [("2", 1, "order")]
+
+
+def test_what_a_worker_has_in_hand_is_left_alone(path, mews, time):
+    """A scan must not decide on an order that is being sent at the same moment."""
+    an_unknown(path, mews, time, ("lost", 0.0))
+    assert not look(path, mews, time, busy="2").found
+    assert look(path, mews, time).found == {("2", 1, "order"): State.POSTED}
+
+
+def test_cancelled_items_prove_presence(path, mews, time):
+    """Staff may cancel an order within minutes; it was there all the same."""
+    an_unknown(path, mews, time, ("lost", 0.0))
+    at, row = mews.items[-1]
+    zero = row.gross - row.gross
+    mews.items[-1] = (
+        at,
+        replace(row, state="Canceled", canceled=row.created, net=zero, gross=zero, unit_gross=zero, unit_net=zero),
+    )
+    assert look(path, mews, time).found == {("2", 1, "order"): State.POSTED}
+
+
+def test_other_amounts_are_different(path, mews, time):
+    """It is there, but not as sent: known to be in Mews, shown with both sides, never sent."""
+    an_unknown(path, mews, time, ("lost", 0.0))
+    at, row = mews.items[-1]
+    mews.items[-1] = (at, replace(row, unit_gross=row.unit_gross + 1, gross=row.gross + 1))
+    assert look(path, mews, time).found == {("2", 1, "order"): State.DIFFERENT}
+    with Ledger.open(path, read_only=True) as ledger:
+        message = ledger.order("2").message
+    assert "12" in message
+    assert "13" in message
+
+
+def test_undo_entries_and_other_stores_prove_nothing(path, mews, time):
+    """What reverses an order, or belongs to another shop, is neither this order nor a foreign one of ours."""
+    an_unknown(path, mews, time, ("lost", 0.0))
+    at, row = mews.items.pop()
+    for stem in ("centra:uk:2:undo", "centra:se:77"):
+        mews.items.append(
+            (at, replace(row, id=stem, order_id=stem, notes=f"[{stem}] x", external_identifier=f"{stem}:p1"))
+        )
+    assert not look(path, mews, time).found
+
+
+def test_the_window_starts_before_the_first_attempt(path, mews, time):
+    """An order sent twice may be there from its first request: the second attempt must not narrow the search."""
+    an_unknown(path, mews, time, NEVER)
+    at = time.seconds
+    time.seconds += 400
+    look(path, mews, time)
+    time.seconds += 100
+    assert look(path, mews, time).absent
+    time.seconds += 4000
+    mews.script = lambda p, _: NEVER if "uk:2]" in p["Notes"] else None
+    run_poster(path, mews, time, [an_order("1"), an_order("2")], run_id="run-2", run={"no_wait": True})
+    mews._book(mews.calls[-1], "from-the-first", at - time.seconds)
+    assert look(path, mews, time).found == {("2", 1, "order"): State.POSTED}
+
+
+def test_a_broken_walk_keeps_the_watermark(path, mews, time):
+    """The watermark vouches for whole scans only."""
+    run_poster(path, mews, time, [an_order("1")])
+    with Ledger.open(path, read_only=True) as ledger:
+        before = ledger.watermark()
+    time.seconds += 1000
+    foreign = replace(mews.items[-1][1], id="x", order_id="x", external_identifier="centra:uk:9:p1")
+    mews.items.append((time.seconds, replace(foreign, created=mews.now())))
+    with pytest.raises(LedgerError):
+        look(path, mews, time)
+    with Ledger.open(path, read_only=True) as ledger:
+        assert ledger.watermark() == before
+
+
+def test_a_run_that_lost_its_lock_sends_nothing_more(path, mews, time):
+    """Somebody on another machine took the ledger over: this run must stop before its next byte."""
+    sent = []
+
+    def take_over(number: int) -> None:
+        if number == 5:
+            with Ledger.open(path, wall=time.wall) as other:
+                other.take_lock("run", me=replace(ME, host="there"), take_over=ME.host)
+                other.abandon()
+            sent.append(len(mews.calls))
+
+    mews.before_answer = take_over
+
+    async def main():
+        return await time.drive(asyncio.ensure_future(a_poster(ledger, mews, time).run(iter(batch))))
+
+    batch = [an_order(str(number)) for number in range(1, 40)]
+    with open_ledger(path, time) as ledger:
+        result = asyncio.run(main())
+    assert result.stop.code == "ledger.lock_lost"
+    assert result.exit_code is ExitCode.USAGE
+    assert len(mews.calls) <= sent[0] + 4
