@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import codecs
 import io
 import json
+import re
 from collections.abc import Iterator
-from decimal import Decimal
 from pathlib import Path
 from typing import IO, Any
 
-import ijson
-
 from etl.errors import InputError
 from etl.extract.encoding import TextFacts, closer, open_text, stamp
-from etl.model.export import BROKEN, NUMBER, Dialect, Records, text_cell
+from etl.model.export import BROKEN, NUMBER, Dialect, Records, plain, text_cell
 
 ENVELOPE = "orders"
+_PIECE = 1 << 16
+_LONGEST_TOKEN = 16
+_BLANK = re.compile(r"[ \t\r\n]*")
 
 
 def read_json(path: Path, facts: TextFacts) -> Records:
@@ -66,14 +66,11 @@ def _records(
 
 
 def _lines(path: Path, facts: TextFacts, stream: Iterator[str]) -> Iterator[tuple[int, dict[str, Any] | str]]:
-    decoder = json.JSONDecoder(
-        parse_float=_number, parse_int=_number, parse_constant=_constant, object_pairs_hook=_object
-    )
     for number, line in enumerate(stream, 1):
         if not line.strip():
             continue
         try:
-            value = decoder.decode(line.strip())
+            value = _DECODER.decode(line.strip())
         except ValueError as error:
             yield number, f"Line {number} is no JSON: {error}."
             continue
@@ -96,63 +93,125 @@ def _orders_in(value: Any) -> Iterator[Any]:
 
 def _json_orders(path: Path, facts: TextFacts, stream: io.TextIOBase) -> Iterator[tuple[int, dict[str, Any] | str]]:
     try:
-        yield from enumerate(map(_cells, _objects(_Utf8(stream))), 1)
-    except (ijson.JSONError, ValueError, RecursionError) as error:
+        yield from enumerate(map(_cells, _objects(_Text(stream))), 1)
+    except (ValueError, RecursionError) as error:
         raise InputError(
-            f"{path} is no complete JSON: {str(error).splitlines()[0]}.",
+            f"{path} is no complete JSON: {error}.",
             place=str(path),
             hint="Export the orders again; the file may be cut short.",
         ) from error
     _unchanged(path, facts)
 
 
-def _objects(stream: _Utf8) -> Iterator[Any]:
+def _objects(text: _Text) -> Iterator[Any]:
     """Order objects of all top-level values: elements of lists and of `orders`, else the value itself."""
-    rest: dict[str, Any] = {}
-    has_orders = is_list = False
-    events = ijson.parse(stream, multiple_values=True)
-    for prefix, event, value in events:
-        if event == "map_key":
-            continue
-        if prefix == "":
-            if event in {"start_map", "start_array"}:
-                rest, has_orders, is_list = {}, False, event == "start_array"
-            elif event == "end_map" and not has_orders:
-                yield rest
-            elif event not in {"end_map", "end_array"}:
-                yield value
-        elif is_list:
-            yield _build(events, prefix, event, value)
-        elif prefix == ENVELOPE and event == "start_array":
+    while (start := text.peek()) != "":
+        if start == "[":
+            yield from _elements(text)
+        elif start == "{":
+            yield from _members(text)
+        else:
+            yield text.value()
+
+
+def _elements(text: _Text) -> Iterator[Any]:
+    text.take("[")
+    if text.peek() == "]":
+        text.take("]")
+        return
+    while True:
+        yield text.value()
+        if text.take(",]") == "]":
+            return
+
+
+def _members(text: _Text) -> Iterator[Any]:
+    """The elements of `orders`; the object itself where it has none."""
+    text.take("{")
+    pairs: list[tuple[str, Any]] = []
+    has_orders = False
+    if text.peek() == "}":
+        text.take("}")
+        yield {}
+        return
+    while True:
+        if text.peek() != '"':
+            raise ValueError(f"a name is expected at {text.where}")
+        key = text.value()
+        text.take(":")
+        if key == ENVELOPE and text.peek() == "[":
             has_orders = True
-        elif prefix == f"{ENVELOPE}.item":
-            yield _build(events, prefix, event, value)
-        elif not (prefix == ENVELOPE and event == "end_array"):
-            rest[prefix] = _build(events, prefix, event, value)
-
-
-def _build(events: Iterator[tuple[str, str, Any]], prefix: str, event: str, value: Any) -> Any:
-    """The value that starts with this event, with what follows of it taken from `events`."""
-    if event not in {"start_map", "start_array"}:
-        return value
-    builder = ijson.ObjectBuilder()
-    builder.event(event, value)
-    for inner, name, part in events:
-        builder.event(name, part)
-        if inner == prefix and name in {"end_map", "end_array"}:
+            yield from _elements(text)
+        else:
+            pairs.append((key, text.value()))
+        if text.take(",}") == "}":
             break
-    return builder.value
+    if not has_orders:
+        yield _object(pairs)
 
 
-class _Utf8:
-    """The text again as UTF-8 bytes, which is all that the parser reads."""
+class _Text:
+    """JSON text read piece by piece, so that only one element is in memory.
+
+    The common streaming parser ends the whole process on an integer of some thousand digits; here the
+    standard decoder reads each element, and numbers stay literals.
+    """
 
     def __init__(self, stream: io.TextIOBase) -> None:
         self._stream = stream
-        self._encode = codecs.getincrementalencoder("utf-8")().encode
+        self._buffer = ""
+        self._at = 0
+        self._passed = 0
+        self._decode = _DECODER.raw_decode
 
-    def read(self, size: int = -1) -> bytes:
-        return self._encode(self._stream.read(size))
+    @property
+    def where(self) -> str:
+        """The position in words."""
+        return f"character {self._passed + self._at + 1}"
+
+    def peek(self) -> str:
+        """The next character that is not blank; "" at the end."""
+        while True:
+            match = _BLANK.match(self._buffer, self._at)
+            self._at = match.end() if match else self._at
+            if self._at < len(self._buffer):
+                return self._buffer[self._at]
+            if not self._more():
+                return ""
+
+    def take(self, wanted: str) -> str:
+        """The next character, which must be one of these. Raises ValueError otherwise."""
+        found = self.peek()
+        if not found or found not in wanted:
+            raise ValueError(f"{' or '.join(wanted)} is expected at {self.where}, not {found or 'the end'!r}")
+        self._at += 1
+        return found
+
+    def value(self) -> Any:
+        """The next value, whole. Raises ValueError where there is none."""
+        self.peek()
+        while True:
+            try:
+                value, end = self._decode(self._buffer, self._at)
+            except json.JSONDecodeError as error:
+                # An error well before the end is none of a text cut by the buffer: do not read the rest in vain.
+                is_cut = error.msg.startswith("Unterminated") or len(self._buffer) - error.pos < _LONGEST_TOKEN
+                if is_cut and self._more():
+                    continue
+                raise ValueError(f"{error.msg} at character {self._passed + error.pos + 1}") from error
+            # A number that ends with the buffer may go on after it.
+            if end == len(self._buffer) and self._more():
+                continue
+            self._at = end
+            return value
+
+    def _more(self) -> bool:
+        """Reads on, as much again as is held, so that a large element costs no more than its size."""
+        held = self._buffer[self._at :]
+        piece = self._stream.read(max(_PIECE, len(held)))
+        self._passed += self._at
+        self._buffer, self._at = held + piece, 0
+        return bool(piece)
 
 
 class _Literal(str):
@@ -181,10 +240,13 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     }
 
 
+_DECODER = json.JSONDecoder(parse_float=_number, parse_int=_number, parse_constant=_constant, object_pairs_hook=_object)
+
+
 def _cells(value: Any) -> dict[str, Any] | str:
     """The value with every leaf a cell, or what is wrong with it."""
     if not isinstance(value, dict):
-        return f"{_leaf(value)!r} is no order object."
+        return f"{'A list' if isinstance(value, list) else plain(_leaf(value) or 'null')[:80]} is no order object."
     return {str(key): _deep(part, 0) for key, part in value.items()}
 
 
@@ -210,8 +272,6 @@ def _leaf(value: Any) -> Any:
             return text_cell(value)
         case bool():
             return "true" if value else "false"
-        case int() | Decimal() | float():
-            return f"{NUMBER}{value}"
         case _:
             return BROKEN + str(value)[:80]
 

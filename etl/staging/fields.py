@@ -209,8 +209,8 @@ NOT_MIGRATED: dict[str, str] = {
     "products.harmCode": "Mews has no place for it",
     "products.warehouses": "Mews has no place for it",
 }
-ATTENTION = "attention."
-"""Columns that attention.csv adds carry this prefix; they are ignored when the file is fed again."""
+ATTENTION = ("centra_mews", "attention.")
+"""Columns that attention.csv adds start so; they are ignored when the file is fed again."""
 
 EXPECTED = (
     "orderDate",

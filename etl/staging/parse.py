@@ -495,7 +495,14 @@ def parse_email(cell: str) -> str:
     text = plain(cell).strip()
     if not text:
         return text
-    if _CONTROL.search(text) or not _EMAIL.fullmatch(text) or ".." in text or text[0] == "." or ".@" in text:
+    if (
+        _CONTROL.search(text)
+        or _BIDI.search(text)
+        or not _EMAIL.fullmatch(text)
+        or ".." in text
+        or text[0] == "."
+        or ".@" in text
+    ):
         raise bad(f"{text[:80]!r} is no e-mail address.")
     return text
 

@@ -95,9 +95,9 @@ class Spool:
     def groups(self) -> Iterator[tuple[str, list[Part]]]:
         """(order number, its parts in input order) by number; every call starts anew."""
         order = "rowid" if self._is_sorted else "key, rowid"
-        rows = self._db.execute(f"SELECT key, file, copy, data FROM part ORDER BY {order}")
-        for key, parts in groupby(rows, itemgetter(0)):
-            yield key[3:], [Part(*part[1:]) for part in parts]
+        rows = self._db.execute(f"SELECT file, copy, data, key FROM part ORDER BY {order}")
+        for key, parts in groupby(rows, itemgetter(3)):
+            yield key[3:], [Part(file, copy, data) for file, copy, data, _ in parts]
 
     def ask(self, numbers: Collection[str]) -> list[tuple[int, Iterator[tuple[str, Part]]]]:
         """(file, its parts of the named orders in input order) for each file that has any of them."""

@@ -303,3 +303,30 @@ def test_bad_ndjson_lines_are_named_and_the_rest_goes_on(tmp_path: Path) -> None
     assert isinstance(last, dict)
     assert last["a"].startswith(BROKEN)
     assert last["b"].startswith(BROKEN)
+
+
+def test_large_json_is_read_piece_by_piece(tmp_path: Path) -> None:
+    """Objects and numbers that a buffer cuts in two come out whole."""
+    orders = [{"orderNumber": number, "comment": "é" * (number % 97), "total": number / 8} for number in range(5000)]
+    found = records(tmp_path / "x.json", json.dumps({"status": "ok", "orders": orders}, ensure_ascii=False))
+    assert [row for row, _ in found] == list(range(1, 5001))
+    assert [record["comment"] for _, record in found] == [order["comment"] for order in orders]  # type: ignore[index]
+    assert [record["total"] for _, record in found] == [f"{NUMBER}{order['total']}" for order in orders]  # type: ignore[index]
+    numbers = [record for _, record in records(tmp_path / "y.json", "[" + ",".join(map(str, range(30_000))) + "]")]
+    assert numbers[-1] == "29999 is no order object."
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['[{"orderNumber": 1}, {"orderNumber": }' + " " * 300_000 + "]", '[{"orderNumber": 1} 2]', '{"orderNumber": 1',
+     "{7: 1}", '["open', '[{"orderNumber": 1}]]', "[" * 90_000, '{"orders": [1,]}'],
+)  # fmt: skip
+def test_broken_json_is_refused_where_it_breaks(tmp_path: Path, text: str) -> None:
+    """A cut or mistyped dump is refused in words, whatever is wrong with it."""
+    refused(tmp_path / "x.json", text.encode())
+
+
+def test_an_integer_of_thousands_of_digits_is_only_a_bad_value(tmp_path: Path) -> None:
+    """One absurd number must not end the process."""
+    found = records(tmp_path / "x.json", '[{"orderNumber": ' + "9" * 50_000 + '}, {"orderNumber": 2}]')
+    assert len(found) == 2

@@ -370,10 +370,10 @@ def test_repeated_header_lines_are_skipped_with_a_notice(tmp_path: Path) -> None
 
 def test_columns_are_used_not_migrated_or_unknown(tmp_path: Path) -> None:
     """No column is ignored silently."""
-    row = {"adjustStock": "1", "shippingvalu": "4", "ipAddress": "10.0.0.1", "attention.reason": "x"}
+    row = {"adjustStock": "1", "shippingvalu": "4", "ipAddress": "10.0.0.1", "centra_mews_problem": "x"}
     staged = stage(tmp_path, ("x.csv", csv_text(row)))
     columns = staged.facts.files[0].columns
-    assert {header for header, _ in columns.not_migrated} == {"adjustStock", "ipAddress", "attention.reason"}
+    assert {header for header, _ in columns.not_migrated} == {"adjustStock", "ipAddress", "centra_mews_problem"}
     assert columns.unknown == (("shippingvalu", "shippingValue"),)
     assert "status" in columns.missing
     assert "10.0.0.1" not in repr(staged.orders)
