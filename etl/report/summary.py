@@ -61,12 +61,17 @@ class Summary:
             self._add_planned(order)
 
     def add_unassigned(self, problems: Iterable[Problem], count: int) -> None:
-        """Counts rows without a readable order number."""
+        """Counts rows without a readable order number; `problems` may be the first ones of `count` only."""
         self.unassigned += count
+        codes: Counter[str] = Counter()
         for problem in problems:
+            codes[problem.code] += 1
             self._count_problem(problem.code, str(problem.place), problem.severity, problem.hint)
-        if count:
-            self.problems["order.number_missing"].orders = count
+        if count > codes.total():
+            # The rest is most likely what most of the kept ones are.
+            code = codes.most_common(1)[0][0] if codes else "order.number_missing"
+            row = self.problems.setdefault(code, ProblemCount(severity=Severity.ERROR, hint=hint_for(code)))
+            row.orders += count - codes.total()
 
     @property
     def read(self) -> int:
