@@ -43,7 +43,7 @@ fault: setup ## The fault harness: SCHEDULES=10000 for the long proof
 	$(BIN)/python -m tests.fault.harness --schedules $(SCHEDULES)
 
 bench: setup ## Lines and orders per second, peak memory (takes minutes)
-	$(BIN)/python -m benchmarks.bench
+	$(BIN)/python benchmarks/bench.py
 
 lock: ## Write requirements.lock from pyproject.toml (newest versions that fit)
 	$(BIN)/python -m pip install --quiet --upgrade pip

@@ -76,7 +76,9 @@ def main() -> int:
     say(f"  export MEWS_CLIENT_TOKEN={CLIENT_TOKEN}")
     say(f"  export MEWS_ACCESS_TOKEN={ACCESS_TOKEN}")
     say(f"  {relative(program)} inspect sample_data/orders-eu.csv")
-    say(f"  {relative(program)} --ledger {LEDGER} run sample_data/orders.xlsx   # the same orders: nothing is posted twice")
+    say(
+        f"  {relative(program)} --ledger {LEDGER} run sample_data/orders.xlsx   # the same orders: nothing is posted twice"
+    )
     say(f"  {relative(program)} --ledger {LEDGER} reconcile --report {FOLDER / 'reconcile'}")
     say(f"  {relative(program)} --mappings {FOLDER / 'mapping'} init sample_data/orders.csv --store shop")
     return 0

@@ -1,4 +1,3 @@
-# ruff: noqa: INP001, S311, T201 - a script that people run; its random choices are meant to repeat
 """Writes the sample exports of an invented shop, the same bytes on every run.
 
 python sample_data/make_samples.py [DIR]    needs simplejson and xlsxwriter, which the importer installs

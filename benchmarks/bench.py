@@ -1,0 +1,80 @@
+"""Speed and memory of whole commands: `make bench`. Prints figures; judges nothing.
+
+dry-run on 100,000 generated lines (also with the rows of orders scattered), run on 2,000 orders against the sandbox
+without a request limit, and where ../shared/data is present the whole real year.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import generate
+
+from etl.sandbox.server import running_sandbox
+from etl.sandbox.world import ACCESS_TOKEN, CLIENT_TOKEN
+
+HERE = Path(__file__).parent
+YEAR = HERE.parents[1] / "shared" / "data" / "online-retail-2010-2011.csv.gz"
+
+
+def measure(url: str, folder: Path, *arguments: str) -> tuple[float, float, float, int]:
+    """Wall seconds, CPU seconds, peak MiB and exit code of one command."""
+    environment = {
+        "PATH": os.environ["PATH"],
+        "MEWS_PLATFORM_ADDRESS": url,
+        "MEWS_CLIENT_TOKEN": CLIENT_TOKEN,
+        "MEWS_ACCESS_TOKEN": ACCESS_TOKEN,
+    }
+    command = [sys.executable, "-m", "etl", "--quiet", "--mappings", str(HERE / "mapping"), *arguments]
+    started = time.monotonic()
+    process = subprocess.Popen(command, env=environment, cwd=folder, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return time.monotonic() - started, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, process.returncode
+
+
+def show(name: str, count: int, unit: str, figures: tuple[float, float, float, int]) -> None:
+    wall, cpu, peak, code = figures
+    print(
+        f"{name:<38} {count:>9,} {unit:<6} {wall:8.2f} s wall {cpu:8.2f} s cpu {count / wall:10,.0f} {unit}/s "
+        f"{peak:7.0f} MiB  exit {code}",
+        flush=True,
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--lines", type=int, default=100_000)
+    parser.add_argument("--orders", type=int, default=2_000)
+    parser.add_argument("--year", action="store_true", help="also the whole real year")
+    options = parser.parse_args()
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        with running_sandbox(str(HERE / "world.json")) as mews:
+            for shuffled in (False, True):
+                export = folder / f"export-{shuffled}.csv"
+                generate.write(export, options.lines, shuffled=shuffled)
+                figures = measure(mews.url, folder, "--ledger", "dry.sqlite", "dry-run", str(export))
+                show(f"dry-run, rows {'scattered' if shuffled else 'together'}", options.lines, "lines", figures)
+            if options.year and YEAR.exists():
+                figures = measure(mews.url, folder, "--ledger", "year.sqlite", "dry-run", str(YEAR))
+                show("dry-run, the whole real year", 539_719, "lines", figures)
+        export = folder / "run.csv"
+        orders = generate.write(export, options.orders * 5, lines_per_order=5)
+        with running_sandbox(str(HERE / "world.json")) as mews:
+            figures = measure(mews.url, folder, "--ledger", "run.sqlite", "run", str(export))
+            show("run, 5 lines an order, with sandbox", orders, "orders", figures)
+            held = len(mews.sandbox.orders)
+        print(f"the sandbox holds {held:,} orders, {len(mews.sandbox.duplicates())} twice")
+
+
+if __name__ == "__main__":
+    main()
