@@ -66,12 +66,6 @@ T = TypeVar("T")
 Progress = Callable[[str, int, int | None], None]
 Sleep = Callable[[float], Awaitable[None]]
 
-IDS = 1000
-"""Most OrderIds of one request."""
-ITEMS = 4000
-"""About so many items of one batch: their rows are what fills the memory."""
-PARALLEL = 4
-CHUNK = 500
 MARGIN = timedelta(hours=1)
 """The scan starts this much before the first attempt."""
 SHOWN = 10_000
@@ -79,6 +73,16 @@ SHOWN = 10_000
 SHOWN_ON_PAGE = 1000
 
 _NOT_DONE = frozenset({Kind.REFUSED, Kind.CONFLICT, Kind.WAIT, Kind.NOT_SENT, Kind.STOP})
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How much is done at once. `ids`: of one request; `items`: about so many rows of one batch fill the memory."""
+
+    ids: int = 1000
+    items: int = 4000
+    parallel: int = 4
+    chunk: int = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +140,7 @@ class Reconciliation:
         *,
         sleep: Sleep,
         progress: Progress,
+        sizes: Sizes = Sizes(),
     ) -> None:
         self._ledger = ledger
         self._reader = reader
@@ -145,6 +150,7 @@ class Reconciliation:
         self._notebook = notebook
         self._sleep = sleep
         self._progress = progress
+        self._sizes = sizes
         self._store = mapping.settings.source.store
         self._basis = Basis.GROSS if reference.pricing is Pricing.GROSS else Basis.NET
         self._totals = ControlTotals(reference.timezone)
@@ -161,11 +167,11 @@ class Reconciliation:
     async def work(self) -> None:
         """Reads everything. Raises MewsError, LedgerError."""
         self._spool()
-        for batches in _grouped(self._notebook.open_tasks(IDS, ITEMS), PARALLEL):
+        for batches in _grouped(self._notebook.open_tasks(self._sizes.ids, self._sizes.items), self._sizes.parallel):
             await asyncio.gather(*(self._compare(tasks, is_last=False) for tasks in batches))
         await self._scan()
         await self._wait_for_lagging_reads()
-        for tasks in self._notebook.doubtful_tasks(IDS, ITEMS):
+        for tasks in self._notebook.doubtful_tasks(self._sizes.ids, self._sizes.items):
             await self._compare(tasks, is_last=True)
         self._judge()
         await self._count_strays()
@@ -175,7 +181,7 @@ class Reconciliation:
 
     def _spool(self) -> None:
         """Notes what the ledger holds as posted. One short read: a long one would hold up a run's checkpoints."""
-        for orders in _grouped(self._ledger.orders(), CHUNK):
+        for orders in _grouped(self._ledger.orders(), self._sizes.chunk):
             for order in orders:
                 self._count_in_ledger(order)
             self._notebook.add_orders(
@@ -335,7 +341,7 @@ class Reconciliation:
 
     def _judge(self) -> None:
         """Copies, strangers and reversals, by what the ledger says now, after the scan."""
-        for batch in self._notebook.sightings(CHUNK):
+        for batch in self._notebook.sightings(self._sizes.chunk):
             parts, noted = self._ledger.parts(batch), self._notebook.noted(list(batch))
             for number, sightings in batch.items():
                 held = {(part.generation, part.part): Held(part.state, part.mews_id) for part in parts.get(number, ())}
@@ -372,7 +378,7 @@ class Reconciliation:
 
     async def _count_strays(self) -> None:
         """What Mews holds and the ledger does not belongs into Mews's sums."""
-        for order_ids in self._notebook.strays(IDS):
+        for order_ids in self._notebook.strays(self._sizes.ids):
             for rows in (await self._back.items(order_ids)).values():
                 found = bookings(rows)
                 self._totals.add((), found)
@@ -513,7 +519,7 @@ class Reconciliation:
             folder.discard()
 
     def _statuses(self) -> Iterator[tuple[Noted, OrderStatus]]:
-        for chunk in _grouped(self._notebook.all(), CHUNK):
+        for chunk in _grouped(self._notebook.all(), self._sizes.chunk):
             orders = self._ledger.lookup(one.number for one in chunk)
             for one in chunk:
                 yield one, _status(one, orders.get(one.number))

@@ -1,0 +1,383 @@
+"""The whole reconciliation against a ledger on disk and a Mews that tests change."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from reconcile_fakes import NOW, SENT, House, a_payment, a_plan, an_entry, payment_row, rows_of
+
+from etl.errors import MewsError
+from etl.load.records import ORDER_PART, dumps
+from etl.model.mapping import ControlRow, Waiver
+from etl.model.outcome import Kind
+from etl.model.plan import Verdict
+from etl.pipeline.reconcile import Sizes
+
+D = Decimal
+ZEROS = {"matched": 0, "missing": 0, "different": 0, "duplicated": 0, "unexpected": 0}
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    one = House(tmp_path)
+    yield one
+    one.close()
+
+
+def test_everything_as_sent_is_matched(house: House) -> None:
+    """The good case: exit code 0, no difference, equal sums."""
+    house.post(a_plan("1"), a_plan("2", an_entry("p1", "12.00", 2, "4.00")), a_plan("10"))
+    done = house.reconcile()
+    assert done.exit_code == 0
+    assert done.document["orders"] == {**ZEROS, "matched": 3}
+    assert done.document["differences"] == []
+    assert [row["difference"]["gross"] for row in done.document["totals"]] == ["0.00"]
+    assert done.document["totals"][0]["ledger"] == {"net": "40.00", "tax": "8.00", "gross": "48.00"}
+    assert done.document["certificate"]["plans"] == ["sha256:plan"]
+    assert done.document["certificate"]["is_clean"] is True
+
+
+def test_an_empty_ledger_is_no_fault(house: House) -> None:
+    """Nothing posted, nothing there: nothing to explain."""
+    done = house.reconcile()
+    assert (done.exit_code, done.document["orders"]) == (0, ZEROS)
+
+
+def test_every_order_is_in_exactly_one_class(house: House) -> None:
+    """All five classes side by side, counted once each."""
+    orders = [a_plan(str(number)) for number in range(1, 6)]
+    house.post(*orders)
+    house.mews.remove("o-2")
+    house.mews.change("o-3", gross=D("13.00"))
+    house.mews.copy("o-4", "o-4-again")
+    house.mews.items += rows_of(a_plan("99"), "o-99")
+    house.mews.items += [replace(row, external_identifier="", notes="bar") for row in rows_of(a_plan("98"), "o-bar")]
+    done = house.reconcile()
+    assert done.exit_code == 3
+    assert done.document["orders"] == {"matched": 2, "missing": 1, "different": 1, "duplicated": 1, "unexpected": 1}
+    assert done.document["foreign_orders"] == 1
+    rows = {row["order"]: row for row in done.document["differences"]}
+    assert {number: row["class"] for number, row in rows.items()} == {
+        "2": "missing",
+        "3": "different",
+        "4": "duplicated",
+        "99": "unexpected",
+    }
+    assert (rows["3"]["expected"], rows["3"]["found"]) == ("12.00 GBP", "13.00 GBP")
+    assert "o-4" in rows["4"]["expected"]
+    assert "o-4-again" in rows["4"]["found"]
+    assert rows["99"]["mews_order_id"] == "o-99"
+    # Five orders of 12.00 in the ledger; Mews lacks one, has one a pound dearer, one twice and one more.
+    sums = done.document["certificate"]["sums"][0]
+    assert (sums["ledger"]["gross"], sums["mews"]["gross"]) == ("60.00", "73.00")
+
+
+def test_a_marker_alone_is_enough_to_be_unexpected(house: House) -> None:
+    """An older API returns no identifier; a lost ledger must be noticed all the same."""
+    house.post(a_plan("1"))
+    house.mews.items += [replace(row, external_identifier="") for row in rows_of(a_plan("99"), "o-99")]
+    assert house.reconcile().document["orders"]["unexpected"] == 1
+
+
+def test_other_stores_are_other_people(house: House) -> None:
+    """Another shop's orders on the same service are counted, never judged."""
+    house.post(a_plan("1"))
+    house.mews.items += [
+        replace(row, external_identifier="centra:other:1:p1", notes="[centra:other:1]")
+        for row in rows_of(a_plan("1"), "o-other")
+    ]
+    done = house.reconcile()
+    assert (done.exit_code, done.document["foreign_orders"]) == (0, 1)
+
+
+def test_an_order_held_as_unsent_is_unexpected(house: House) -> None:
+    """What the ledger calls rejected must not stand in Mews unnoticed."""
+    house.post(a_plan("1"))
+    house.send(a_plan("2"), Kind.REFUSED)
+    house.mews.items += rows_of(a_plan("2"), "o-late")
+    done = house.reconcile()
+    assert done.document["orders"] == {**ZEROS, "matched": 1, "unexpected": 1}
+    assert "rejected" in done.document["differences"][0]["expected"]
+
+
+def test_orders_in_flight_are_told_and_not_judged(house: House) -> None:
+    """Reconcile may run beside a run: what is on its way is neither unexpected nor a fault."""
+    house.post(a_plan("1"))
+    house.send(a_plan("2"), Kind.STOP)
+    house.mews.items += rows_of(a_plan("2"), "o-2")
+    done = house.reconcile()
+    assert (done.exit_code, done.document["orders"]) == (0, {**ZEROS, "matched": 1})
+    assert done.document["unsettled"]["in_flight"] == 1
+    assert done.document["unsettled"]["seen_in_mews"] == 1
+    house.ledger.release_lock()
+    # Nobody sends any more: the order is in doubt, and a person must know.
+    assert house.reconcile().exit_code == 3
+
+
+def test_unknown_orders_need_attention(house: House) -> None:
+    """Nobody knows whether Mews took it: that is not in order, whatever the scan sees."""
+    house.post(a_plan("1"))
+    house.send(a_plan("2"), Kind.UNKNOWN)
+    done = house.reconcile()
+    assert (done.exit_code, done.document["unsettled"]["unknown"]) == (3, 1)
+    assert done.document["orders"] == {**ZEROS, "matched": 1}
+
+
+def test_what_is_posted_while_the_scan_runs_is_not_unexpected(house: House) -> None:
+    """The ledger is asked again after the scan: a run that goes on raises no false alarm."""
+    house.post(a_plan("1"))
+    house.mews.on_scan = lambda: house.post(a_plan("2")) and setattr(house.mews, "on_scan", lambda: None)
+    done = house.reconcile()
+    assert (done.exit_code, done.document["orders"]) == (0, {**ZEROS, "matched": 1})
+    assert done.document["posted_meanwhile"] == 1
+
+
+def test_lagging_reads_are_waited_for(house: House) -> None:
+    """An order sent a moment ago may not be readable yet; it is not missing."""
+    house.post(a_plan("1"), a_plan("2"), sent_at=NOW - timedelta(seconds=2))
+    house.mews.lag = {"o-2": 1}
+    done = house.reconcile()
+    assert (done.exit_code, done.document["orders"]["matched"]) == (0, 2)
+    assert house.slept == [88.0]
+
+
+def test_missing_orders_of_long_ago_are_not_waited_for(house: House) -> None:
+    """Nobody waits where waiting can't help."""
+    house.post(a_plan("1"), a_plan("2"))
+    house.mews.remove("o-2")
+    assert house.reconcile().document["orders"]["missing"] == 1
+    assert house.slept == []
+
+
+def test_an_order_under_another_order_id_is_no_duplicate(house: House) -> None:
+    """It stands in Mews once: other id, same money."""
+    house.post(a_plan("1"))
+    house.mews.change("o-1", order_id="o-moved")
+    done = house.reconcile()
+    assert done.document["orders"] == {**ZEROS, "different": 1}
+    row = done.document["differences"][0]
+    assert (row["expected"], "o-moved" in row["found"]) == ("OrderId o-1", True)
+    sums = done.document["certificate"]["sums"][0]
+    assert sums["ledger"] == sums["mews"]
+
+
+def test_a_cancelled_copy_charges_nobody(house: House) -> None:
+    """A duplicate that was undone is told, and is no duplicate any more."""
+    house.post(a_plan("1"))
+    house.mews.copy("o-1", "o-copy", canceled=SENT, state="Canceled")
+    done = house.reconcile()
+    assert (done.exit_code, done.document["orders"]["matched"]) == (0, 1)
+    assert "o-copy" in done.document["notices"][0]["found"]
+
+
+def test_a_reversed_copy_charges_nobody(house: House) -> None:
+    """The exact opposite of a copy explains it; half of it does not."""
+    order = a_plan("1", an_entry("p1"), an_entry("p2"))
+    house.post(order)
+    house.mews.copy("o-1", "o-copy")
+    house.mews.items += rows_of(order, "o-undo", undo=True)
+    assert house.reconcile().exit_code == 0
+    house.mews.items.pop()
+    assert house.reconcile().document["orders"]["duplicated"] == 1
+
+
+def test_undo_entries_never_prove_presence(house: House) -> None:
+    """An order of which only the reversal is left is missing."""
+    order = a_plan("1")
+    house.post(order)
+    house.mews.remove("o-1")
+    house.mews.items += rows_of(order, "o-undo", undo=True)
+    done = house.reconcile()
+    assert done.document["orders"] == {**ZEROS, "missing": 1}
+
+
+def test_a_reversal_that_the_ledger_does_not_know_is_different(house: House) -> None:
+    """A posted order that somebody reversed charges nobody: the ledger is wrong."""
+    order = a_plan("1")
+    house.post(order)
+    house.mews.items += rows_of(order, "o-undo", undo=True)
+    done = house.reconcile()
+    assert done.document["orders"] == {**ZEROS, "different": 1}
+    assert done.document["certificate"]["sums"][0]["mews"]["gross"] == "0.00"
+
+
+def test_undone_orders_must_come_to_nothing(house: House) -> None:
+    """Undone means that no money stands; what was not reversed is told."""
+    order = a_plan("1")
+    house.post(order, a_plan("2"))
+    with house.ledger.steps(["1"]) as steps:
+        steps.undo("1", 1, ORDER_PART)
+    wrong = house.reconcile()
+    assert wrong.document["orders"] == {**ZEROS, "matched": 1, "different": 1}
+    house.mews.items += rows_of(order, "o-undo", undo=True)
+    assert house.reconcile().document["orders"] == {**ZEROS, "matched": 1}
+
+
+def test_generations_do_not_mix(house: House) -> None:
+    """An order undone and posted again is in Mews once, under its second name."""
+    order = a_plan("1")
+    house.post(order)
+    with house.ledger.steps(["1"]) as steps:
+        steps.undo("1", 1, ORDER_PART)
+    with house.ledger.steps(["1"]) as steps:
+        steps.regenerate("1")
+    house.mews.change("o-1", canceled=SENT, state="Canceled")
+    house.send(order, generation=2)
+    house.mews.items += rows_of(order, "o-1-2", generation=2)
+    done = house.reconcile()
+    assert (done.exit_code, done.document["orders"]) == (0, {**ZEROS, "matched": 1})
+
+
+def test_payments_are_read_back_and_found_twice(house: House) -> None:
+    """A gift card booked twice is money given away."""
+    order = a_plan("1", payments=(a_payment(),))
+    house.post(order)
+    assert house.reconcile().document["orders"]["matched"] == 1
+    house.mews.paid.append(payment_row(order, order.payments[0], "m-again"))
+    done = house.reconcile()
+    assert done.document["orders"] == {**ZEROS, "duplicated": 1}
+    assert "m-again" in done.document["differences"][0]["found"]
+
+
+def test_a_payment_that_the_ledger_never_sent_is_unexpected(house: House) -> None:
+    """Money on a guest's account under our name, of which the ledger knows nothing."""
+    order = a_plan("1", payments=(a_payment(),))
+    house.post(order)
+    house.mews.paid.append(payment_row(order, a_payment("pay1", "10.00", "Cash"), "m-9"))
+    assert house.reconcile().document["orders"] == {**ZEROS, "unexpected": 1}
+
+
+def test_one_id_that_mews_refuses_costs_no_other_order(house: House) -> None:
+    """Mews may refuse a whole request for one id that it does not know."""
+    house.post(*(a_plan(str(number)) for number in range(1, 9)))
+    house.mews.remove("o-5")
+    house.mews.refuses = {"o-5"}
+    assert house.reconcile().document["orders"] == {**ZEROS, "matched": 7, "missing": 1}
+
+
+def test_refusals_without_end_stop_the_job(house: House) -> None:
+    """A Mews that refuses everything must not make every order look missing."""
+    house.post(*(a_plan(str(number)) for number in range(1, 61)))
+    house.mews.refuses = {f"o-{number}" for number in range(1, 61)}
+    with pytest.raises(MewsError):
+        house.reconcile()
+
+
+def test_the_scan_starts_before_the_first_attempt(house: House) -> None:
+    """All of a shared service would be read for nothing; less would miss our own."""
+    house.post(a_plan("1"), sent_at=SENT)
+    house.reconcile()
+    starts = [asked[1][0] for asked in house.mews.asked if asked[0] == "scan"]
+    assert starts == [SENT - timedelta(hours=1)]
+
+
+def test_what_was_recovered_is_scanned_for_from_the_beginning(house: House) -> None:
+    """Nobody knows when a recovered order was sent."""
+    order = a_plan("7")
+    rows = rows_of(order, "o-7")
+    items = [
+        {
+            "identifier": row.external_identifier,
+            "count": 1,
+            "net": row.net,
+            "gross": row.gross,
+            "codes": ["UK-20%"],
+            "currency": "GBP",
+        }
+        for row in rows
+    ]
+    with house.ledger.steps(["7"]) as steps:
+        steps.recover(
+            "7",
+            1,
+            mews_order_id="o-7",
+            observed=dumps({"account": order.account_id, "consumed": "2011-06-15T11:00:00Z", "items": items}),
+            payments=[],
+            differences=[],
+            run_id="recovered",
+            facts={"currency": "GBP", "basis": "gross", "planned_total": "12.00", "account_id": order.account_id},
+        )
+    house.mews.items += rows
+    done = house.reconcile()
+    assert (done.exit_code, done.document["orders"]["matched"]) == (0, 1)
+    assert ("scan", None) in house.mews.asked
+    house.mews.change("o-7", gross=D("11.00"))
+    assert house.reconcile().document["orders"]["different"] == 1
+
+
+def test_controls_are_compared_with_ledger_and_mews(house: House) -> None:
+    """The shop's own figures prove what neither export nor ledger can."""
+    house.post(a_plan("1"), a_plan("2"))
+    house.plan(a_plan("3", verdict=Verdict.BLOCKED, planned_total=D(0)))
+    row = ControlRow("2011-06", "GBP", 3, D("36.00"), D("6.00"))
+    house.mapping = replace(house.mapping, controls=(row,))
+    done = house.reconcile()
+    found = {one["figure"]: one for one in done.document["controls"]}
+    assert done.exit_code == 3
+    assert (found["orders"]["ledger"], found["orders"]["mews"], found["orders"]["equal"]) == ("3", "2", False)
+    assert (found["total"]["ledger"], found["total"]["mews"]) == ("36.00", "24.00")
+    house.mapping = replace(house.mapping, controls=(replace(row, orders=None, total=None, tax=D("6.00")),))
+    assert house.reconcile().exit_code == 3
+
+
+def test_controls_that_agree_are_clean(house: House) -> None:
+    """Gift cards lower what the customer paid and not what was sold: both must foot to orderTotal."""
+    house.post(a_plan("1"), a_plan("2", payments=(a_payment(),)))
+    row = ControlRow("2011-06", "GBP", 2, D("22.00"), D("4.00"))
+    house.mapping = replace(house.mapping, controls=(row,))
+    done = house.reconcile()
+    assert [one["difference"] for one in done.document["controls"]] == ["", "", ""]
+    assert done.exit_code == 0
+
+
+def test_large_ledgers_go_in_batches(house: House) -> None:
+    """Neither a request nor the memory may grow with the ledger."""
+    house.post(*(a_plan(str(number)) for number in range(1, 41)))
+    house.mews.remove("o-33")
+    house.mews.copy("o-12", "o-x")
+    done = house.reconcile(sizes=Sizes(ids=7, chunk=5))
+    assert done.document["orders"] == {**ZEROS, "matched": 38, "missing": 1, "duplicated": 1}
+    assert max(len(asked[1]) for asked in house.mews.asked if asked[0] == "orders") == 7
+
+
+def test_the_report_holds_every_order_and_the_certificate(house: House, tmp_path: Path) -> None:
+    """What is signed must be complete: every order with both sides, sources, plan, waivers, signature lines."""
+    house.post(a_plan("1"), a_plan("2"), a_plan("10"))
+    house.mews.change("o-2", gross=D("13.00"))
+    house.mews.items += rows_of(a_plan("99"), "o-99")
+    house.mapping = replace(house.mapping, waivers=(Waiver("2", "total.mismatch", "a penny", "Ann", "2012-01-01"),))
+    folder = tmp_path / "report"
+    done = house.reconcile(folder)
+    with (folder / "reconciliation.csv").open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [(row["order"], row["class"]) for row in rows] == [
+        ("1", "matched"),
+        ("2", "different"),
+        ("10", "matched"),
+        ("99", "unexpected"),
+    ]
+    assert (rows[1]["ledger_gross"], rows[1]["mews_gross"]) == ("12.00", "13.00")
+    assert rows[3]["mews_gross"] == "12.00"
+    assert json.loads((folder / "summary.json").read_text(encoding="utf-8")) == json.loads(json.dumps(done.document))
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    for words in (
+        "Certificate",
+        "Prepared by",
+        "Reviewed by",
+        "sha256:plan",
+        "a penny",
+        "o-99",
+        "Control totals",
+        "Web shop",
+    ):
+        assert words in page
+    assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
+    assert {"report.html", "reconciliation.csv", "summary.json"} <= {path.name for path in done.report}
+    house.reconcile(folder)
