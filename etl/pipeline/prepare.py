@@ -35,6 +35,10 @@ from etl.staging.facts import BatchFacts
 from etl.staging.fields import Vocabulary
 
 
+TAX_MODE_FIELDS = frozenset({"taxDeducted", "taxAdded"})
+"""Fields that give an order a basis of its own."""
+
+
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """An export that is read and planned, ready to be reported or posted."""
@@ -149,7 +153,11 @@ def plan_export(
     """Plans the whole batch; the store lives as long as `stack`."""
     ctx = make_context(mapping, reference, now=reference.now, orders=facts.orders + facts.nested_returns)
     store = stack.enter_context(PlanStore())
-    has_tax_modes = any(file.vocabulary is Vocabulary.GET_ORDERS for file in facts.files)
+    has_tax_modes = any(
+        file.vocabulary is Vocabulary.GET_ORDERS
+        or TAX_MODE_FIELDS.intersection(field for _, field in file.columns.used)
+        for file in facts.files
+    )
     plan = plan_batch(batch, ctx, store, span=span, has_tax_modes=has_tax_modes, progress=progress)
     return Prepared(mapping, reference, batch, facts, store, plan)
 
