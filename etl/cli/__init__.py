@@ -15,7 +15,7 @@ from typing import Any
 import click
 
 from etl.cli.console import Console
-from etl.errors import EtlError, ExitCode
+from etl.errors import EtlError, ExitCode, UsageError
 from etl.settings import Settings
 from etl.version import __version__
 
@@ -125,6 +125,8 @@ def run(arguments: list[str]) -> int:
         return end.exit_code
     except click.ClickException as error:
         error.show()
+        if "--json" in arguments:
+            click.echo(_usage_document(error))
         return int(ExitCode.USAGE)
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted; the ledger is consistent. Run the same command again to go on.", err=True)
@@ -138,3 +140,11 @@ def run(arguments: list[str]) -> int:
     except Exception as error:
         Console.current().show_crash(error)
         return int(ExitCode.INTERNAL)
+
+
+def _usage_document(error: click.ClickException) -> str:
+    """A mistyped command as data, before there is a console to print it."""
+    import json
+
+    fault = UsageError(error.format_message())
+    return json.dumps({"error": fault.attrs(), "exit_code": int(fault.exit_code)}, ensure_ascii=False)
