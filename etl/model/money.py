@@ -120,7 +120,12 @@ def split_units(total: Decimal, count: int, precision: int) -> list[tuple[int, D
 
     Shape: the lower absolute unit first. Units: `total` at `precision`, `count` > 0.
     """
+    if count == 1:
+        return [(1, total)]
     step = ulp(precision)
+    even = (total / count).quantize(step)
+    if even * count == total:
+        return [(count, even)]
     low, extra = divmod(int(abs(total) / step), count)
     signed = -step if total < 0 else step
     entries = [(count - extra, low * signed), (extra, (low + 1) * signed)]

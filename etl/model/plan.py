@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import Any
 
 from etl.model.identity import RECIPE_VERSION, Identity, canonical_json
+from etl.model.packed import Packed
 from etl.model.problem import Problem
 
 
@@ -41,7 +42,7 @@ class EntryKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Booked:
+class Booked(Packed):
     """What Mews books (or is predicted to book) for a whole entry. `taxes`: (code, amount) per code."""
 
     net: Decimal
@@ -51,7 +52,7 @@ class Booked:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Packed):
     """One ProductOrder or Item of the payload.
 
     `unit` is UnitAmount in the enterprise's basis (`basis`), in the order's currency; it is negative in
@@ -74,7 +75,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class PlannedPayment:
+class PlannedPayment(Packed):
     """One `payments/addExternal`: a part of the order with an identifier and state of its own.
 
     `amount` is positive for a payment received; in the order's currency; sent in the enterprise's basis.
@@ -87,7 +88,7 @@ class PlannedPayment:
 
 
 @dataclass(frozen=True, slots=True)
-class PlannedOrder:
+class PlannedOrder(Packed):
     """What would be sent for one order, or why not.
 
     `source_total`: orderTotal in the source's basis, else the order's sum; None where it can't be read.
@@ -227,20 +228,34 @@ def plan_line(order: PlannedOrder, store: str) -> bytes:
 
     A clamped time enters as the word clamped; nothing of files, clock, ledger or [mews] enters.
     """
+    content: list[Any] = [RECIPE_VERSION, order.number, order.verdict.value]
     if order.verdict is Verdict.READY:
-        content: dict[str, Any] = order_payload(order, Identity(store, order.number))
-        if order.is_clamped:
-            content["ConsumptionUtc"] = "clamped"
-        content["payments"] = [
-            [payment.part, payment.type, payment.amount, payment.category_id] for payment in order.payments
+        # The payload's content in a fixed order, without its names: this is done once for every order of a history.
+        content += [
+            Identity(store, order.number).marker,
+            order.service_id,
+            order.enterprise_id,
+            order.account_id,
+            order.create_customer,
+            "clamped" if order.is_clamped else str(order.consumption),
+            order.notes,
+            order.disable_item_grouping,
+            order.currency,
+            order.segment_id,
+            order.bill_id,
+            order.reservation_id,
+            [_entry_content(entry) for entry in order.entries],
+            [(payment.part, payment.type, payment.amount, payment.category_id) for payment in order.payments],
         ]
-        content["customer"] = list(order.create_customer)
     else:
-        content = {"codes": order.codes, "skip": order.skip_reason}
-    content["order"] = order.number
-    content["verdict"] = order.verdict.value
-    content["recipe"] = RECIPE_VERSION
+        content += [order.codes, order.skip_reason]
     return canonical_json(content) + b"\n"
+
+
+def _entry_content(entry: Entry) -> tuple[object, ...]:
+    # Amounts have the currency's decimals already, so their text is canonical.
+    what = (entry.product_id,) if entry.kind is EntryKind.PRODUCT else (entry.name, entry.category_id)
+    return (entry.line, entry.kind, entry.count, str(entry.unit), entry.basis, entry.codes, what)
 
 
 def plan_id(lines: Iterable[bytes]) -> str:

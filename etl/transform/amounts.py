@@ -185,29 +185,27 @@ class EntryMaker:
 
         Negative amounts become positive counts with negative units, and never carry flat codes.
         """
-        sign = -1 if total < 0 else 1
+        arithmetic = self.arithmetic
         if total < 0:
-            codes = self.arithmetic.without_flat(codes)
-        units: Sequence[tuple[int, Decimal]]
-        if self.source is self.arithmetic.basis:
-            units = split_units(abs(total), count, self.precision)
-        else:
-            best = self.arithmetic.convert(
-                abs(total), count, codes, self.source, self.precision, sign * self.accumulated
-            )
-            units = best.entries
+            codes = arithmetic.without_flat(codes)
+        units = (
+            split_units(total, count, self.precision)
+            if self.source is arithmetic.basis
+            else self._converted(total, count, codes)
+        )
         found = []
         left = total
         last = len(units) - 1
-        for index, (number, size) in enumerate(units):
-            unit = -size if sign < 0 and size else size
-            booked = self.arithmetic.predict(number, unit, codes, self.precision)
+        for index, (number, unit) in enumerate(units):
+            booked = arithmetic.predict(number, unit, codes, self.precision)
             result = booked.gross if self.source is Basis.GROSS else booked.net
             # The last entry of a line carries the line's rounding: the source has no entries.
             amount = left if index == last else result
-            left -= amount
             rounding = amount - result
-            self.accumulated += rounding
+            if last:
+                left -= amount
+            if rounding:
+                self.accumulated += rounding
             found.append(
                 Entry(
                     f"{label}.{index + 1}" if last else label,
@@ -215,7 +213,7 @@ class EntryMaker:
                     name,
                     number,
                     unit,
-                    self.arithmetic.basis,
+                    arithmetic.basis,
                     codes,
                     booked,
                     amount,
@@ -225,3 +223,11 @@ class EntryMaker:
                 )
             )
         return found
+
+    def _converted(self, total: Decimal, count: int, codes: tuple[str, ...]) -> Sequence[tuple[int, Decimal]]:
+        """The way into the enterprise's basis; a negative total goes the mirrored way."""
+        sign = -1 if total < 0 else 1
+        best = self.arithmetic.convert(abs(total), count, codes, self.source, self.precision, sign * self.accumulated)
+        if sign > 0:
+            return best.entries
+        return [(number, -unit if unit else unit) for number, unit in best.entries]

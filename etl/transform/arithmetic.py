@@ -42,13 +42,14 @@ class Arithmetic:
         self._candidates = lru_cache(maxsize=65_536)(self._find_candidates)
         self.combined_rate = lru_cache(maxsize=4_096)(self._combined_rate)
         self.flat_amount = lru_cache(maxsize=4_096)(self._flat_amount)
+        self.without_flat = lru_cache(maxsize=4_096)(self._without_flat)
 
     @property
     def basis(self) -> Basis:
         """The basis in which the enterprise takes amounts."""
         return self._basis
 
-    def without_flat(self, codes: tuple[str, ...]) -> tuple[str, ...]:
+    def _without_flat(self, codes: tuple[str, ...]) -> tuple[str, ...]:
         """`codes` less the flat ones: rebates, returns and shipping never carry those."""
         return tuple(code for code in codes if self._rates[code].strategy is not Strategy.FLAT)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from etl.model.identity import IDENTIFIER_LIMIT, Identity
 from etl.model.money import ZERO, decimals, is_finer, round_money
@@ -742,28 +743,29 @@ class _Planner:
         self,
         verdict: Verdict,
         *,
-        skip_reason: str = "",
         true_time: datetime | None = None,
         seen: datetime | None = None,
-        goods: _Goods | None = None,
+        source_total: Decimal | None = None,
+        **more: Any,
     ) -> PlannedOrder:
         moment = seen or true_time
+        order = self.order
         return PlannedOrder(
-            number=self.order.number,
+            number=order.number,
             verdict=verdict,
             currency=self.currency,
             basis=self.basis,
-            source_total=self._source_total(goods),
+            source_total=self._source_total() if source_total is None else source_total,
             problems=tuple(self.found.problems),
-            skip_reason=skip_reason,
             consumption=seen,
             true_consumption=true_time,
-            month="" if moment is None else f"{local_day(moment, self.ctx.reference.timezone):%Y-%m}",
-            parent=self.order.parent,
+            month="" if moment is None else local_day(moment, self.ctx.reference.timezone).isoformat()[:7],
+            parent=order.parent,
             # Content that can't be read has no fingerprint: nothing may pass for it.
-            fingerprint=fingerprint(self.order) if self.order.is_readable else "",
-            skip_fingerprint=skip_fingerprint(self.order),
-            line_count=len(self.order.lines),
+            fingerprint=fingerprint(order) if order.is_readable else "",
+            skip_fingerprint=skip_fingerprint(order),
+            line_count=len(order.lines),
+            **more,
         )
 
     def _ready(
@@ -779,27 +781,25 @@ class _Planner:
         *,
         is_clamped: bool,
     ) -> PlannedOrder:
-        credit = sum((payment.amount for payment in payments if payment.part.startswith("gift")), ZERO)
-        planned = (
-            sum((e.predicted.gross if self.basis is Basis.GROSS else e.predicted.net for e in entries), ZERO) - credit
-        )
-        conversion = sum((entry.rounding for entry in entries), ZERO)
-        base = self._result(Verdict.READY, true_time=true_time, seen=seen, goods=goods)
-        source = planned + conversion if base.source_total is None else base.source_total
+        credit = sum([payment.amount for payment in payments if payment.part.startswith("gift")], ZERO)
+        booked = [one.predicted.gross if self.basis is Basis.GROSS else one.predicted.net for one in entries]
+        planned = sum(booked, ZERO) - credit
+        conversion = sum([entry.rounding for entry in entries], ZERO)
+        source = self._source_total(goods)
+        if source is None:
+            source = planned + conversion
         rounding = source - planned
         causes = (("source", rounding - conversion), ("conversion", conversion))
-        unproved = [
-            name
-            for name, holds in (
-                ("rebates", any(entry.unit < 0 for entry in entries)),
-                ("company", charged.is_company),
-                ("reservation", bool(links[2])),
-                ("payments", bool(payments)),
-            )
-            if holds
-        ]
-        return replace(
-            base,
+        unproved = (
+            ("rebates", any(entry.unit < 0 for entry in entries)),
+            ("company", charged.is_company),
+            ("reservation", bool(links[2])),
+            ("payments", bool(payments)),
+        )
+        return self._result(
+            Verdict.READY,
+            true_time=true_time,
+            seen=seen,
             source_total=source,
             planned_total=planned,
             rounding=rounding,
@@ -816,7 +816,7 @@ class _Planner:
             bill_id=links[1],
             reservation_id=links[2],
             disable_item_grouping=self.settings.target.disable_item_grouping,
-            unproved=tuple(unproved),
+            unproved=tuple(name for name, holds in unproved if holds),
             create_customer=charged.create,
         )
 
