@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from etl.model.packed import Packed
+
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Place(Packed):
     """A spot in an export or mapping table, as a person would look it up.
 
     `row` counts from 1 as the spreadsheet or text editor shows it (the header is row 1; for a text

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from etl.model.packed import Packed
 from etl.model.place import Place
 
 
@@ -16,7 +17,7 @@ class Severity(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Packed):
     """One fault of one order (or of one row, where the order number is unreadable).
 
     `code` is one of `etl.model.codes`, which also holds title and default hint. `order` is the
