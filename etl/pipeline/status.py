@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
@@ -36,7 +37,8 @@ def status(ledger_url: str) -> dict[str, Any]:
                 "service_id": home.service_id,
                 "store": home.store,
             },
-            "orders": {state.value: count for state, count in sorted(counts.items()) if count},
+            "orders": _by_state(counts),
+            "different": counts.get(State.DIFFERENT, 0),
             "run": None
             if last is None
             else {
@@ -55,6 +57,14 @@ def status(ledger_url: str) -> dict[str, Any]:
             ],
             "exit_code": 0,
         }
+
+
+def _by_state(counts: Mapping[State, int]) -> dict[str, int]:
+    """Counts by the states of design section 7; `posted` holds every order known to be in Mews."""
+    found = {state.value: count for state, count in sorted(counts.items()) if count and state is not State.DIFFERENT}
+    if counts.get(State.DIFFERENT):
+        found[State.POSTED.value] = found.get(State.POSTED.value, 0) + counts[State.DIFFERENT]
+    return found
 
 
 def _ended(exit_code: int | None) -> str:
