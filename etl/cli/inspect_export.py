@@ -104,11 +104,24 @@ def _show_orders(console: Console, document: dict[str, Any]) -> None:
         [[currency, *(sums.get(name, "") for name in names)] for currency, sums in document["sums"].items()],
         right=range(1, 5),
     )
-    foots = ", ".join(f"{name}: {count:,}" for name, count in document["footing"].items())
-    console.text(f"  orderTotal against lines + shipping - voucher: {foots}")
+    _show_footing(console, document["footing"])
     gaps = document["number_gaps"]
     if gaps["gaps"]:
         console.text(
             f"  {gaps['missing_numbers']:,} numbers are missing in {gaps['gaps']:,} gaps, first {', '.join(gaps['examples'][:3])}; "
             "compare with the shop's own report (controls.csv)"
         )
+
+
+def _show_footing(console: Console, footing: dict[str, Any]) -> None:
+    from etl.pipeline.readings import CONTRACT
+
+    total, readings = footing["orders_with_total"], footing["readings"]
+    if not total:
+        console.text("  no orderTotal: nothing in the export proves what the columns mean")
+        return
+    console.text(f"  orderTotal proves {CONTRACT} for {readings.get(CONTRACT, 0):,} of {total:,} orders")
+    for name in footing["better"]:
+        console.text(f"  better: {name}: {readings[name]:,} orders")
+    if footing["in_no_reading"]:
+        console.text(f"  in no reading: {', '.join(footing['in_no_reading'])}")

@@ -18,6 +18,7 @@ from etl.model.order import Order
 from etl.model.problem import Problem
 from etl.pipeline.planning import Progress
 from etl.pipeline.prepare import Export, open_batch, read_mapping_of
+from etl.pipeline.readings import Proof
 from etl.report.summary import money_text
 from etl.settings import Settings
 from etl.staging.facts import FileFacts
@@ -25,6 +26,8 @@ from etl.staging.style import Style
 
 PROBLEMS_SHOWN = 20
 KEYS_SHOWN = 10
+JUMP = 100_000
+"""A leap in the numbers as long as this is another numbering, not missing orders."""
 
 
 @dataclass(slots=True)
@@ -35,13 +38,16 @@ class NumberGaps:
     gaps: int = 0
     missing: int = 0
     examples: list[str] = field(default_factory=list)
+    jumps: list[str] = field(default_factory=list)
 
     def add(self, number: str) -> None:
         """Counts what lies between the last number and this one."""
         if not number.isdigit():
             return
         value = int(number)
-        if self.previous is not None and value > self.previous + 1:
+        if self.previous is not None and value > self.previous + JUMP:
+            self.jumps.append(f"{self.previous} to {value}")
+        elif self.previous is not None and value > self.previous + 1:
             self.gaps += 1
             self.missing += value - self.previous - 1
             if len(self.examples) < KEYS_SHOWN:
@@ -67,7 +73,7 @@ class Tally:
     markets: Counter[str] = field(default_factory=Counter)
     store_types: Counter[str] = field(default_factory=Counter)
     sums: dict[str, dict[str, Decimal]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(Decimal)))
-    foots: Counter[str] = field(default_factory=Counter)
+    proof: Proof = field(default_factory=Proof)
     problems: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     first_problems: list[Problem] = field(default_factory=list)
     numbers: NumberGaps = field(default_factory=NumberGaps)
@@ -109,10 +115,7 @@ class Tally:
         sums["voucher"] += order.voucher_value
         if order.order_total is not None:
             sums["orderTotal"] += order.order_total
-            exact = lines + order.shipping + order.return_cost - order.voucher_value
-            self.foots["foots" if abs(exact - order.order_total) < Decimal("0.01") else "does not foot"] += 1
-        else:
-            self.foots["no orderTotal"] += 1
+            self.proof.add(order)
 
 
 def inspect(stack: ExitStack, settings: Settings, export: Export, progress: Progress) -> dict[str, Any]:
@@ -141,11 +144,17 @@ def inspect(stack: ExitStack, settings: Settings, export: Export, progress: Prog
             currency: {name: money_text(amount, 2) for name, amount in sums.items()}
             for currency, sums in sorted(tally.sums.items())
         },
-        "footing": dict(tally.foots),
+        "footing": {
+            "orders_with_total": tally.proof.orders,
+            "readings": dict(tally.proof.foots.most_common()),
+            "better": [name for name, _ in tally.proof.better],
+            "in_no_reading": tally.proof.failing,
+        },
         "number_gaps": {
             "gaps": tally.numbers.gaps,
             "missing_numbers": tally.numbers.missing,
             "examples": tally.numbers.examples,
+            "jumps": tally.numbers.jumps,
         },
         "problems": [
             {"code": code, "orders": count} for code, count in sorted(tally.problems.items(), key=lambda row: -row[1])
