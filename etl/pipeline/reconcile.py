@@ -171,6 +171,7 @@ class Reconciliation:
             await asyncio.gather(*(self._compare(tasks, is_last=False) for tasks in batches))
         await self._scan()
         await self._wait_for_lagging_reads()
+        self._read = 0
         for tasks in self._notebook.doubtful_tasks(self._sizes.ids, self._sizes.items):
             await self._compare(tasks, is_last=True)
         self._judge()
@@ -288,8 +289,11 @@ class Reconciliation:
                     self._count(order, finding)
                 results.append((task.position, _noted(expected, finding), expected.sent_at))
         self._notebook.note(results)
-        self._read += 0 if is_last else len(tasks)
-        self._progress("read back", self._read, None if is_last else self._notebook.count)
+        self._read += len(tasks)
+        if is_last:
+            self._progress("second look", self._read, None)
+        else:
+            self._progress("read back", self._read, self._notebook.count)
 
     def _count(self, order: LedgerOrder, finding: OrderFinding) -> None:
         self._totals.add(finding.ledger, finding.mews)
@@ -572,7 +576,8 @@ def _likely(part: Part | None, attempts: Sequence[Attempt]) -> list[Attempt]:
         return answered[-1:]
     sent = [one for one in reversed(attempts) if not one.outcome or Kind(one.outcome) not in _NOT_DONE]
     fingerprint = part.fingerprint if part is not None else ""
-    return sorted(sent, key=lambda one: one.fingerprint != fingerprint)
+    # Found in Mews although every answer said no: then any attempt may be the one.
+    return sorted(sent or list(reversed(attempts)), key=lambda one: one.fingerprint != fingerprint)
 
 
 def _best(

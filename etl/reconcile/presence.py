@@ -62,13 +62,21 @@ def judge(sightings: Sequence[Sighting], held: Mapping[PartKey, Held], own: Klas
             undone[one.generation].append(one)
         else:
             groups[one.generation, one.part].append(one)
-    for key, group in sorted(groups.items()):
-        reversals = undone.pop(key[0], []) if key[1] == ORDER_PART else []
-        _judge_part(key, group, reversals, held.get(key), own, verdict)
-    for generation, reversals in sorted(undone.items()):
-        if (generation, ORDER_PART) not in held:
-            _unexpected(reversals, "undo entries of an order unknown to the ledger", verdict)
+    for key in sorted(groups.keys() | {(generation, ORDER_PART) for generation in undone}):
+        reversals = undone.get(key[0], []) if key[1] == ORDER_PART else []
+        if reversals and _is_being_undone(key[0], held):
+            verdict.unsettled = True
+        else:
+            _judge_part(key, groups.get(key, []), reversals, held.get(key), own, verdict)
     return verdict
+
+
+def _is_being_undone(generation: int, held: Mapping[PartKey, Held]) -> bool:
+    """Whether undo entries are on their way, or in doubt: then no balance says anything yet."""
+    return any(
+        one == generation and part.startswith(f"{UNDO_PART}:") and is_open.state in (State.IN_FLIGHT, State.UNKNOWN)
+        for (one, part), is_open in held.items()
+    )
 
 
 def _judge_part(
@@ -83,7 +91,7 @@ def _judge_part(
         verdict.unsettled = True
     elif held is None or (held.state in PLANNED and not held.mews_id):
         words = "unknown to the ledger" if held is None else f"{held.state.value}: not in Mews as the ledger has it"
-        _unexpected(group, words, verdict)
+        _unexpected([*group, *reversals], words, verdict)
     elif held.state is State.UNDONE:
         _judge_undone(key, group, reversals, verdict)
     else:
@@ -103,9 +111,9 @@ def _judge_undone(key: PartKey, group: list[Sighting], reversals: list[Sighting]
     if key[1] != ORDER_PART:
         return
     left = _gross([*group, *reversals])
-    if any(one.live for one in group) and left:
+    if left:
         verdict.rank(Klass.DIFFERENT)
-        currency = group[0].currency
+        currency = (group or reversals)[0].currency
         verdict.differences.append(Difference(What.UNDONE, f"0.00 {currency}", f"{_money(left)} {currency} with tax"))
         verdict.mews_ids += [one.mews_id for one in group]
         verdict.strays += [one.mews_id for one in (*group, *reversals) if one.live]
@@ -121,32 +129,37 @@ def _judge_posted(
 ) -> None:
     copies = [one for one in group if one.mews_id.lower() != held.mews_id.lower()]
     live = [one for one in copies if one.live]
-    if key[1] == ORDER_PART and own is Klass.MISSING and len(live) == 1 and len(copies) == len(group):
-        one = live[0]
+    rest = _gross([*copies, *reversals])
+    is_order = key[1] == ORDER_PART
+    if is_order and (rest or not reversals):
+        verdict.strays += [one.mews_id for one in (*live, *reversals) if one.live]
+    if is_order and own is Klass.MISSING and len(live) == 1 and len(copies) == len(group):
         verdict.rank(Klass.DIFFERENT)
         verdict.replaces_missing = True
-        verdict.differences.append(Difference(What.ORDER, f"OrderId {held.mews_id}", _words(one)))
-        verdict.strays.append(one.mews_id)
-        return
-    rest = _gross([*copies, *reversals])
-    if reversals and not rest:
+        verdict.differences.append(Difference(What.ORDER, f"OrderId {held.mews_id}", _words(live[0])))
+        if reversals:
+            _tell_reversals(reversals, verdict)
+    elif reversals and not rest:
         texts = ", ".join(one.mews_id for one in copies) or "the order"
         verdict.notices.append(Difference(What.UNDONE, "nothing", f"{texts}: reversed"))
     elif live:
         verdict.rank(Klass.DUPLICATED)
-        expected = f"once, OrderId {held.mews_id}" if key[1] == ORDER_PART else f"once, PaymentId {held.mews_id}"
+        expected = f"once, {'OrderId' if is_order else 'PaymentId'} {held.mews_id}"
         for one in live:
             verdict.differences.append(Difference(What.ORDER, expected, f"also {_words(one)}", _name(one)))
             verdict.mews_ids.append(one.mews_id)
-        if key[1] == ORDER_PART:
-            verdict.strays += [one.mews_id for one in (*live, *reversals)]
-    elif reversals and rest:
+        if reversals:
+            _tell_reversals(reversals, verdict)
+    elif reversals:
         verdict.rank(Klass.DIFFERENT)
-        words = f"undo entries of {_money(rest)} {reversals[0].currency} with tax"
-        verdict.differences.append(Difference(What.UNDONE, "not undone", words))
-        verdict.strays += [one.mews_id for one in reversals]
+        _tell_reversals(reversals, verdict)
     else:
         verdict.notices += [Difference(What.CANCELLED, "nothing", f"cancelled copy {one.mews_id}") for one in copies]
+
+
+def _tell_reversals(reversals: list[Sighting], verdict: Verdict) -> None:
+    words = f"undo entries of {_money(_gross(reversals))} {reversals[0].currency} with tax"
+    verdict.differences.append(Difference(What.UNDONE, "not undone", words))
 
 
 def _gross(group: Sequence[Sighting]) -> Decimal:
