@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from etl.errors import MewsError
 from etl.mews.api import MewsReader, MewsWriter
 from etl.mews.clock import Clock, SystemClock
 from etl.mews.http import check_address, http_client
@@ -72,5 +73,8 @@ async def connect(
                 yield Link(platform, writer, writer, limiter, clock)
             else:
                 yield Link(platform, MewsReader(transport, enterprise_id=enterprise_id or None), None, limiter, clock)
+        except MewsError as error:
+            error.place = error.place or platform
+            raise
         finally:
             limiter.close()

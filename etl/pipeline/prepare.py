@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from etl.errors import MappingError, UsageError
+from etl.errors import MappingError, MewsError, UsageError
 from etl.extract.identify import open_export
 from etl.load.ledger import Ledger
 from etl.load.records import Home, LedgerOrder
@@ -33,7 +33,6 @@ from etl.settings import Settings
 from etl.staging.batch import Batch
 from etl.staging.facts import BatchFacts
 from etl.staging.fields import Vocabulary
-
 
 TAX_MODE_FIELDS = frozenset({"taxDeducted", "taxAdded"})
 """Fields that give an order a basis of its own."""
@@ -86,7 +85,26 @@ async def reference_online(link: Link, mapping: Mapping, batch: Batch | None, sp
     emails: set[str] = set()
     if batch is not None and mapping.settings.accounts.lookup_email:
         emails = {order.email for order in batch.orders(start=span.start, end=span.end) if order.email}
-    return await read_reference(link.reader, needs_of(mapping, emails), platform=link.platform)
+    try:
+        return await read_reference(link.reader, needs_of(mapping, emails), platform=link.platform)
+    except MewsError as error:
+        # The first request names nothing but tokens and enterprise, so what is malformed is the enterprise.
+        if error.code == "mews.refused" and error.message.startswith("configuration/get") and "400" in error.message:
+            raise _wrong_enterprise(error, mapping.settings.target.enterprise_id) from error
+        raise
+
+
+def _wrong_enterprise(error: MewsError, enterprise_id: str) -> MappingError:
+    named = (
+        f"Mews does not know enterprise {enterprise_id!r}" if enterprise_id else "Mews wants to know which enterprise"
+    )
+    return MappingError(
+        f"{named}: {error.message}",
+        code="enterprise.unknown",
+        place="migration.toml, target.enterprise_id",
+        hint="With a token for several enterprises, write the EnterpriseId of this property into target.enterprise_id.",
+        request_id=error.request_id,
+    )
 
 
 def reference_offline(ledger: Ledger) -> Reference:
