@@ -5,20 +5,27 @@ Rule: design section 5 (account).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from etl.model.mapping import ACCOUNT_KEYS
 from etl.model.order import Order
-from etl.model.problem import Problem
+from etl.model.problem import Problem, notice
+from etl.model.reference import Account, Reference
 from etl.transform.context import Context, Findings
 
 REFUSED_CLASSIFICATION = "Cashlist"
+LONGEST_NAME = 255
 MERGE_HINT = "Use the account that it was merged into."
 
 
 @dataclass(frozen=True, slots=True)
 class Charged:
-    """The account of an order. `key` tells how it was found; `create` holds customers/add fields if it must be made."""
+    """The account of an order. `key` tells how it was found.
+
+    `create` holds the customers/add fields of an order whose customer is found by e-mail or made; `account_id` is
+    empty where nobody has the address yet.
+    """
 
     account_id: str = ""
     key: str = ""
@@ -56,24 +63,20 @@ def account_of(order: Order, ctx: Context, found: Findings) -> Charged:
 
 
 def _looked_up(order: Order, ctx: Context, found: Findings) -> Charged:
+    """By e-mail: the one customer in use, else a new one, else the fallback. Creating implies looking up."""
     settings = ctx.mapping.settings.accounts
-    if settings.lookup_email and order.email:
-        candidates = ctx.reference.accounts_by_email.get(order.email.lower(), ())
-        if len(candidates) == 1:
-            return _checked(candidates[0], "lookup", order, ctx, found)
-        if candidates:
-            found.add(
-                Problem(
-                    "account.ambiguous",
-                    order.number,
-                    order.place.at("invoiceAddress.email"),
-                    order.email,
-                    f"{len(candidates)} customers have the e-mail address of order {order.number}: {', '.join(candidates)}.",
-                )
-            )
+    create = _new_customer(order) if settings.create_customers and order.email else ()
+    if order.email and (settings.lookup_email or settings.create_customers):
+        customers = customers_of(order.email, ctx.reference)
+        if len(customers) > 1:
+            found.add(_ambiguous(order, customers))
             return Charged(key="lookup")
-    if settings.create_customers and order.email:
-        return Charged("", "create", _new_customer(order))
+        if customers:
+            _tell_merged(order, customers[0], ctx, found)
+            # What would be made goes along: whether somebody made it already is no difference of the plan.
+            return replace(_checked(customers[0].id, "lookup", order, ctx, found), create=create)
+    if create:
+        return Charged("", "create", create)
     if settings.fallback:
         return _checked(settings.fallback, "fallback", order, ctx, found)
     found.add(
@@ -86,6 +89,58 @@ def _looked_up(order: Order, ctx: Context, found: Findings) -> Charged:
         )
     )
     return Charged()
+
+
+def customers_of(email: str, reference: Reference) -> list[Account]:
+    """The customers in use that an address leads to; profiles that are all merged lead to their targets.
+
+    Shape: by id, each once; empty where the address is unknown or its profiles are deleted.
+    """
+    known = reference.accounts
+    candidates = [known[one] for one in reference.accounts_by_email.get(email.lower(), ()) if one in known]
+    in_use = {one.id: one for one in candidates if one.is_active}
+    if not in_use:
+        targets = (_final(one, known) for one in candidates)
+        in_use = {one.id: one for one in targets if one is not None and one.is_active}
+    return [in_use[one] for one in sorted(in_use)]
+
+
+def _final(account: Account, known: Mapping[str, Account]) -> Account | None:
+    """Where the merges of a profile end; None where that is not known."""
+    seen = {account.id}
+    while account.merged_into:
+        target = known.get(account.merged_into)
+        if target is None or target.id in seen:
+            return None
+        seen.add(target.id)
+        account = target
+    return account
+
+
+def _ambiguous(order: Order, customers: Sequence[Account]) -> Problem:
+    listed = ", ".join(f"{one.id} ({one.name})" if one.name else one.id for one in customers)
+    return Problem(
+        "account.ambiguous",
+        order.number,
+        order.place.at("invoiceAddress.email"),
+        order.email,
+        f"{len(customers)} customers have the e-mail address of order {order.number}: {listed}.",
+    )
+
+
+def _tell_merged(order: Order, customer: Account, ctx: Context, found: Findings) -> None:
+    candidates = ctx.reference.accounts_by_email.get(order.email.lower(), ())
+    if customer.id in candidates:
+        return
+    found.add(
+        notice(
+            "account.merged",
+            f"Customer {candidates[0]} was merged into {customer.id}, which is charged for order {order.number}.",
+            order=order.number,
+            place=order.place.at("invoiceAddress.email"),
+            value=order.email,
+        )
+    )
 
 
 def _checked(target: str, key: str, order: Order, ctx: Context, found: Findings) -> Charged:
@@ -126,4 +181,4 @@ def _checked(target: str, key: str, order: Order, ctx: Context, found: Findings)
 def _new_customer(order: Order) -> tuple[tuple[str, str], ...]:
     last_name = order.last_name or order.email.partition("@")[0]
     fields = {"Email": order.email, "FirstName": order.first_name, "LastName": last_name, "Phone": order.phone}
-    return tuple((name, value) for name, value in fields.items() if value)
+    return tuple((name, value[:LONGEST_NAME]) for name, value in fields.items() if value)

@@ -57,7 +57,7 @@ def footings(order: Order, ctx: Context) -> frozenset[Footing]:
     The pipeline gathers these over the whole batch and decides once (design section 6).
     """
     planner = _Planner(order, ctx)
-    if planner.basis is Basis.GROSS or order.order_total is None or not order.is_readable:
+    if planner.basis is Basis.GROSS or planner.stated_total is None or not order.is_readable:
         return frozenset()
     return planner.footings()
 
@@ -692,7 +692,9 @@ class _Planner:
         if not bill_id:
             return ""
         bill = self.ctx.reference.bills.get(bill_id)
-        if bill is None or not bill.is_open or (charged.account_id and bill.account_id != charged.account_id):
+        # A customer that is still to be made has no bill yet.
+        is_theirs = bill is not None and (bill.account_id == charged.account_id or not (charged.account_id or charged.create))
+        if bill is None or not bill.is_open or not is_theirs:
             self._problem(
                 "bill.not_open",
                 f"Bill {bill_id} is not an open bill of the account of order {self.order.number}.",
@@ -712,8 +714,10 @@ class _Planner:
         # Nobody's comment may pass for the marker of an order.
         notes = fill(self.settings.target.notes, self._texts()).replace("[centra:", "(centra:")
         if is_clamped and true_time is not None:
-            day = local_day(true_time, self.settings.source.timezone)
-            notes = f"{notes} (consumed {day.isoformat()})".strip()
+            # The customer knows the shop's day, the tax follows the hotel's.
+            zones = (self.settings.source.timezone, self.ctx.reference.timezone)
+            days = dict.fromkeys(local_day(true_time, zone).isoformat() for zone in zones)
+            notes = f"{notes} (consumed {', in the hotel '.join(days)})".strip()
         return notes
 
     def _texts(self) -> dict[str, str]:

@@ -177,7 +177,7 @@ CODES = (
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     st.integers(0, 300),
     st.integers(1, 5),

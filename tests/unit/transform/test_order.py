@@ -561,6 +561,14 @@ def test_outside_the_window() -> None:
     assert result.notes == "Centra order 10001 (consumed 2011-12-20)"
 
 
+def test_both_days_are_noted_where_they_differ() -> None:
+    """Half past midnight in the shop is the day before in the hotel: the receipt has one, the books the other."""
+    target = {"outside_editable_window": "clamp", "clamped_vat": "declare"}
+    mapping = a_mapping(source={"timezone": "Europe/Stockholm"}, target=target)
+    result = plan_order(an_order(order_date=at("2011-12-20 00:30:00")), a_context(mapping, window=BOOKS))
+    assert result.notes == "Centra order 10001 (consumed 2011-12-20, in the hotel 2011-12-19)"
+
+
 def test_inside_the_window_nothing_moves() -> None:
     """The first moment that Mews takes is inside."""
     first = clamped(an_order(order_date=at("2012-01-03 09:00:00")))
