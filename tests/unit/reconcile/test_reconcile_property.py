@@ -30,8 +30,8 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     one.close()
 
 
-def change(mews: FakeMews, number: str, how: str) -> None:
-    """One thing that happens to an order in Mews."""
+def change(mews: FakeMews, number: str, how: str, at: int) -> None:
+    """One thing that happens to an order in Mews; `at` makes new ids unique."""
     order_id = f"o-{number}"
     match how:
         case "remove":
@@ -39,29 +39,29 @@ def change(mews: FakeMews, number: str, how: str) -> None:
         case "cancel":
             mews.change(order_id, canceled=LATER, state="Canceled")
         case "cancel one":
-            at = next((i for i, row in enumerate(mews.items) if row.order_id == order_id), None)
-            if at is not None:
-                mews.items[at] = replace(mews.items[at], canceled=LATER, state="Canceled")
+            first = next((i for i, row in enumerate(mews.items) if row.order_id == order_id), None)
+            if first is not None:
+                mews.items[first] = replace(mews.items[first], canceled=LATER, state="Canceled")
         case "copy":
-            mews.copy(order_id, f"{order_id}-copy-{len(mews.items)}")
+            mews.copy(order_id, f"{order_id}-copy-{at}")
         case "cancelled copy":
-            mews.copy(order_id, f"{order_id}-dead-{len(mews.items)}", canceled=LATER, state="Canceled")
+            mews.copy(order_id, f"{order_id}-dead-{at}", canceled=LATER, state="Canceled")
         case "reverse":
-            mews.items += rows_of(POSTED[number], f"{order_id}-undo-{len(mews.items)}", undo=True)
+            mews.items += rows_of(POSTED[number], f"{order_id}-undo-{at}", undo=True)
         case "reprice":
             mews.change(order_id, gross=Decimal("7.77"), net=Decimal("7.00"))
         case "extra":
             rows = [row for row in mews.items if row.order_id == order_id][:1]
             more = {"external_identifier": "", "gross": Decimal("-1.20"), "net": Decimal("-1.00")}
-            mews.items += [replace(row, id=f"{row.id}-extra-{len(mews.items)}", **more) for row in rows]
+            mews.items += [replace(row, id=f"{row.id}-extra-{at}", **more) for row in rows]
         case "move":
             mews.change(order_id, account_id="ac-other")
         case "forget identifiers":
             mews.change(order_id, external_identifier="")
         case "unexpected":
-            mews.items += rows_of(UNKNOWN_TO_LEDGER, f"o-90-{len(mews.items)}")
+            mews.items += rows_of(UNKNOWN_TO_LEDGER, f"o-90-{at}")
         case "stranger":
-            for row in rows_of(UNKNOWN_TO_LEDGER, f"o-x-{len(mews.items)}"):
+            for row in rows_of(UNKNOWN_TO_LEDGER, f"o-x-{at}"):
                 mews.items.append(replace(row, external_identifier="till:1", notes="bar"))
 
 
@@ -87,8 +87,8 @@ HARMLESS = {"cancelled copy", "forget identifiers", "stranger"}
 def test_classes_and_sums_are_complete(house: House, changes: list[tuple[str, str]]) -> None:
     """Counts add up to the ledger's orders, Mews's sum is what really stands there, and nothing harmful is clean."""
     house.mews = FakeMews(items=[row for order in POSTED.values() for row in rows_of(order, f"o-{order.number}")])
-    for number, how in changes:
-        change(house.mews, number, how)
+    for at, (number, how) in enumerate(changes):
+        change(house.mews, number, how, at)
     done = house.reconcile()
     counts = done.document["orders"]
     has_unexpected = any(how == "unexpected" for _, how in changes)
