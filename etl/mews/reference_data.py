@@ -15,6 +15,8 @@ from etl.model.reference import Account, Bill, Currency, Named, Product, Referen
 
 EID = "eid:"
 """Prefix of a mapping value that names an ExternalIdentifier."""
+LONGEST_MERGE = 5
+"""So many merges of merged profiles are followed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +150,17 @@ async def _read_accounts(reader: MewsReader, needs: Needs, found: _Found) -> Non
             found.accounts |= {company.id: company for company in matches}
     if any(needs.emails):
         _add_by_email(await reader.customers_by_email(needs.emails), found)
+        await _follow_merges(reader, found)
+
+
+async def _follow_merges(reader: MewsReader, found: _Found) -> None:
+    """Reads the profiles that merged ones lead to: whom an address means now."""
+    for _ in range(LONGEST_MERGE):
+        targets = {account.merged_into for account in found.accounts.values()} - found.accounts.keys() - {""}
+        customers = await reader.customers_by_id(targets) if targets else []
+        if not customers:
+            return
+        found.accounts |= {customer.id: customer for customer in customers}
 
 
 def _add_by_email(customers: Iterable[Account], found: _Found) -> None:

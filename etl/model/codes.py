@@ -209,6 +209,18 @@ _ALL = (
         _M,
     ),
     Code(
+        "account.merged",
+        "The customer with this e-mail address was merged into another one, which is charged",
+        "Nothing to do, or name another account in accounts.csv.",
+        _W,
+    ),
+    Code(
+        "account.not_created",
+        "Mews did not create the customer",
+        "Read Mews's message; correct the order, or name an account in accounts.csv; or use --retry-rejected.",
+        _W,
+    ),
+    Code(
         "category.undecided",
         "The accounting_category cell is empty",
         "Fill in accounting_category in categories.csv.",

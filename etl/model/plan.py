@@ -235,7 +235,8 @@ def plan_line(order: PlannedOrder, store: str) -> bytes:
             Identity(store, order.number).marker,
             order.service_id,
             order.enterprise_id,
-            order.account_id,
+            # A customer by e-mail enters as that, so that having been made meanwhile is no other plan.
+            "" if order.create_customer else order.account_id,
             order.create_customer,
             "clamped" if order.is_clamped else str(order.consumption),
             order.notes,

@@ -81,9 +81,10 @@ def open_batch(export: Export, mapping: Mapping | None, progress: Progress) -> I
 
 
 async def reference_online(link: Link, mapping: Mapping, batch: Batch | None, span: Span) -> Reference:
-    """The reference data that the mapping (and, with e-mail look-up, the batch) needs."""
+    """The reference data that the mapping (and, with e-mail look-up or creation, the batch) needs."""
     emails: set[str] = set()
-    if batch is not None and mapping.settings.accounts.lookup_email:
+    accounts = mapping.settings.accounts
+    if batch is not None and (accounts.lookup_email or accounts.create_customers):
         emails = {order.email for order in batch.orders(start=span.start, end=span.end) if order.email}
     try:
         return await read_reference(link.reader, needs_of(mapping, emails), platform=link.platform)

@@ -75,6 +75,7 @@ def _looked_up(order: Order, ctx: Context, found: Findings) -> Charged:
             _tell_merged(order, customers[0], ctx, found)
             # What would be made goes along: whether somebody made it already is no difference of the plan.
             return replace(_checked(customers[0].id, "lookup", order, ctx, found), create=create)
+        _tell_deleted(order, ctx, found)
     if create:
         return Charged("", "create", create)
     if settings.fallback:
@@ -98,7 +99,7 @@ def customers_of(email: str, reference: Reference) -> list[Account]:
     """
     known = reference.accounts
     candidates = [known[one] for one in reference.accounts_by_email.get(email.lower(), ()) if one in known]
-    in_use = {one.id: one for one in candidates if one.is_active}
+    in_use = {one.id: one for one in candidates if one.is_active and not one.merged_into}
     if not in_use:
         targets = (_final(one, known) for one in candidates)
         in_use = {one.id: one for one in targets if one is not None and one.is_active}
@@ -130,17 +131,20 @@ def _ambiguous(order: Order, customers: Sequence[Account]) -> Problem:
 
 def _tell_merged(order: Order, customer: Account, ctx: Context, found: Findings) -> None:
     candidates = ctx.reference.accounts_by_email.get(order.email.lower(), ())
-    if customer.id in candidates:
-        return
-    found.add(
-        notice(
-            "account.merged",
-            f"Customer {candidates[0]} was merged into {customer.id}, which is charged for order {order.number}.",
-            order=order.number,
-            place=order.place.at("invoiceAddress.email"),
-            value=order.email,
-        )
-    )
+    if customer.id not in candidates:
+        words = f"Customer {candidates[0]} was merged into {customer.id}, which is charged for order {order.number}."
+        _tell(order, "account.merged", words, found)
+
+
+def _tell_deleted(order: Order, ctx: Context, found: Findings) -> None:
+    if candidates := ctx.reference.accounts_by_email.get(order.email.lower(), ()):
+        words = f"Customer {candidates[0]} of order {order.number} is deleted in Mews and counts as nobody."
+        _tell(order, "account.inactive", words, found)
+
+
+def _tell(order: Order, code: str, words: str, found: Findings) -> None:
+    place = order.place.at("invoiceAddress.email")
+    found.add(notice(code, words, order=order.number, place=place, value=order.email))
 
 
 def _checked(target: str, key: str, order: Order, ctx: Context, found: Findings) -> Charged:

@@ -693,7 +693,9 @@ class _Planner:
             return ""
         bill = self.ctx.reference.bills.get(bill_id)
         # A customer that is still to be made has no bill yet.
-        is_theirs = bill is not None and (bill.account_id == charged.account_id or not (charged.account_id or charged.create))
+        is_theirs = bill is not None and (
+            bill.account_id == charged.account_id or not (charged.account_id or charged.create)
+        )
         if bill is None or not bill.is_open or not is_theirs:
             self._problem(
                 "bill.not_open",

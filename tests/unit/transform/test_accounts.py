@@ -114,4 +114,71 @@ def test_nobody_to_charge_blocks() -> None:
 )
 def test_accounts_that_should_not_be_charged_block(more: dict[str, Any], code: str) -> None:
     """Mews would refuse them, or the hotel would."""
-    assert charged(reference=with_ann(**more), accounts={"lookup_email": True})[1] == [code]
+    assert charged({("email", "ann@example.com"): "ac-ann"}, reference=with_ann(**more))[1] == [code]
+
+
+def test_customers_found_on_the_cash_list_are_refused() -> None:
+    """Finding somebody by e-mail is no way around the list, and the fallback is not meant for them."""
+    reference = with_ann(classifications=("Cashlist",))
+    for accounts in ({"lookup_email": True}, {"create_customers": True}):
+        assert charged(reference=reference, accounts=accounts)[1] == ["account.cashlist"]
+
+
+def found_by_email(*profiles: Account, **accounts: Any) -> tuple[Charged, list[str]]:
+    """Ann's order where Mews returns these profiles; those without her address are only known."""
+    reference = a_reference()
+    known = {**reference.accounts, **{one.id: one for one in profiles}}
+    theirs = tuple(one.id for one in profiles if one.email == "ann@example.com")
+    reference = replace(reference, accounts=known, accounts_by_email={"ann@example.com": theirs})
+    return charged(reference=reference, accounts=accounts or {"lookup_email": True})
+
+
+MERGED = replace(ANN, is_active=False, merged_into="ac-2")
+TARGET = Account("ac-2", "Customer", "Ann", True, "new@example.com")
+
+
+def test_a_merged_profile_leads_to_its_target() -> None:
+    """The person is still there, under the profile that staff kept."""
+    assert found_by_email(MERGED, TARGET) == (Charged("ac-2", "lookup"), ["account.merged"])
+    between = replace(TARGET, is_active=False, merged_into="ac-3")
+    assert found_by_email(MERGED, between, replace(TARGET, id="ac-3"))[0].account_id == "ac-3"
+
+
+def test_merged_profiles_with_several_targets_block() -> None:
+    """Two people had the address: nobody may guess which of them is charged."""
+    other = replace(MERGED, id="ac-old", merged_into="ac-3")
+    found, problems = found_by_email(MERGED, other, TARGET, replace(TARGET, id="ac-3"))
+    assert (found.account_id, problems) == ("", ["account.ambiguous"])
+    same = replace(other, merged_into="ac-2")
+    assert found_by_email(MERGED, same, TARGET)[0].account_id == "ac-2"
+
+
+@pytest.mark.parametrize(
+    "profiles",
+    [
+        (replace(ANN, is_active=False),),
+        (MERGED,),
+        (MERGED, replace(TARGET, is_active=False)),
+        (MERGED, replace(TARGET, merged_into="ac-ann")),
+    ],
+    ids=["deleted", "target unknown", "target deleted", "merged in a circle"],
+)
+def test_profiles_that_lead_nowhere_are_nobody(profiles: tuple[Account, ...]) -> None:
+    """A person whom Mews forgot is one that it does not know: created, or charged to the house account."""
+    found, problems = found_by_email(*profiles)
+    assert (found.key, found.account_id, problems) == ("fallback", ACCOUNT, ["account.inactive"])
+    assert found_by_email(*profiles, create_customers=True)[0].key == "create"
+
+
+def test_the_profile_in_use_has_no_rivals() -> None:
+    """A deleted or merged twin does not make a living customer ambiguous."""
+    twin = replace(MERGED, id="ac-twin")
+    assert found_by_email(ANN, twin, TARGET) == (Charged("ac-ann", "lookup"), [])
+
+
+def test_creating_looks_first_and_keeps_what_would_be_made() -> None:
+    """Nobody is made twice; and the plan is the same before and after the person was made."""
+    found, problems = found_by_email(ANN, create_customers=True)
+    assert (found.account_id, found.key, problems) == ("ac-ann", "lookup", [])
+    assert found.create == found_by_email(create_customers=True)[0].create
+    assert found_by_email(ANN, lookup_email=True)[0].create == ()
