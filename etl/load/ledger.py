@@ -673,7 +673,9 @@ def _connect_sqlite(name: str, path: Path, *, read_only: bool) -> sqlite3.Connec
                 connection.close()
                 connection = sqlite3.connect(f"{name}?immutable=1", uri=True, isolation_level=None)
             return connection
-        connection.execute("PRAGMA journal_mode = WAL")
+        # Somebody else's database keeps its journal as it is: it will be refused, and may not be changed.
+        if _may_be_ours(connection):
+            connection.execute("PRAGMA journal_mode = WAL")
         # FULL: a commit is on the disk, not on its way there, when it returns; NORMAL would lose the last
         # commits in a power loss, and with them the proof of what was sent.
         connection.execute("PRAGMA synchronous = FULL")
@@ -682,6 +684,13 @@ def _connect_sqlite(name: str, path: Path, *, read_only: bool) -> sqlite3.Connec
         connection.close()
         raise
     return connection
+
+
+def _may_be_ours(connection: sqlite3.Connection) -> bool:
+    """Whether the database is a ledger by its mark, or still empty."""
+    (mark,) = connection.execute("PRAGMA application_id").fetchone()
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    return mark == _APPLICATION_ID or not tables
 
 
 def _create_private(path: Path) -> None:
