@@ -36,6 +36,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 
 
+GLOBAL_OPTIONS = frozenset({"mappings", "ledger", "log_format", "log_level", "as_json", "quiet"})
+"""Parameters of the program; everything else belongs to a command."""
+
+
 class LazyGroup(click.Group):
     """Loads a command's module when it is called, not when the program starts."""
 
@@ -111,6 +115,33 @@ def cli(
     ctx.obj = Console(Settings(mappings, ledger, log_format, log_level, as_json, quiet))
 
 
+def hoisted(arguments: list[str]) -> list[str]:
+    """The arguments with the global options first, wherever they were typed: `dry-run orders.csv --json` works too."""
+    takes_value = {name: not option.is_flag for option in _global_options() for name in option.opts}
+    front: list[str] = []
+    rest: list[str] = []
+    waiting = iter(arguments)
+    for argument in waiting:
+        name = argument.partition("=")[0]
+        if argument == "--":
+            rest += [argument, *waiting]
+        elif name not in takes_value:
+            rest.append(argument)
+        elif takes_value[name] and "=" not in argument:
+            front += [argument, *[value for value in [next(waiting, None)] if value is not None]]
+        else:
+            front.append(argument)
+    return front + rest
+
+
+def _global_options() -> list[click.Option]:
+    return [
+        parameter
+        for parameter in cli.params
+        if isinstance(parameter, click.Option) and parameter.name in GLOBAL_OPTIONS
+    ]
+
+
 def main() -> None:
     """Runs the program and ends the process with its exit code: the border where errors become sentences."""
     # Orders are plain trees of values: looking for cycles among them triples the time of a large plan.
@@ -121,7 +152,7 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     """The exit code of one call. Effects: prints; never shows a traceback for anything foreseeable."""
     try:
-        with cli.make_context("centra-mews", list(arguments)) as ctx:
+        with cli.make_context("centra-mews", hoisted(arguments)) as ctx:
             result: Any = cli.invoke(ctx)
             return int(result or 0)
     except click.exceptions.Exit as end:
