@@ -1,0 +1,328 @@
+"""What happens in one schedule: orders, Mews's habits, and the processes that come and go. A function of the seed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from random import Random
+
+BEYOND_EVERY = 5
+"""Every fifth seed leaves the bounds of design 7.1."""
+
+CHECKPOINTS = (
+    *("run.begun", "slot.granted", "intent.recorded", "answer.received", "outcome.recorded"),
+    *("survey.complete", "survey.recorded", "ledger.before_commit", "ledger.after_commit"),
+)
+EPSILON = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One entry of an order; `unit` is gross."""
+
+    line: str
+    name: str
+    count: int
+    unit: Decimal
+    code: str = "UK-20%"
+    is_product: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """One order as the export has it at some time. `fate`: ok, refused, or edge (its window closes soon).
+
+    `age_seconds`: how long before the schedule's beginning it was consumed. `payments`: part, amount, type.
+    """
+
+    number: str
+    version: int
+    lines: tuple[Line, ...]
+    payments: tuple[tuple[str, Decimal, str], ...] = ()
+    age_seconds: int = 86400
+    parent: str = ""
+    fate: str = "ok"
+
+    @property
+    def gross(self) -> Decimal:
+        """What the items come to."""
+        return sum((line.count * line.unit for line in self.lines), Decimal(0))
+
+    @property
+    def total(self) -> Decimal:
+        """Items less credits."""
+        return self.gross - sum((amount for _, amount, _ in self.payments), Decimal(0))
+
+    @property
+    def fingerprint(self) -> str:
+        """Of what must not change once posted."""
+        return f"sha256:{self.number}:{self.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """One command and what befalls it. `kill`: checkpoint name ("any", "time") and count (or seconds).
+
+    `before`: "lose" or "restore" what was the ledger. `changes`: orders that the export shows in their next version.
+    `jumps`: (seconds, by how much) of the machine's wall clock. `freeze`: the machine sleeps at the n-th checkpoint.
+    """
+
+    command: str = "run"
+    pause: float = 1.0
+    before: str = ""
+    kill: tuple[str, float] | None = None
+    stop_at: float | None = None
+    leave_after: float | None = None
+    no_wait: bool = False
+    limit: int | None = None
+    is_shuffled: bool = False
+    retry: bool = False
+    changes: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
+    revoke_after: int | None = None
+    jumps: tuple[tuple[float, float], ...] = ()
+    freeze: tuple[int, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """One bad day. `hides`: identifiers, notes, or both from the second process on. `latency`: most seconds one way."""
+
+    seed: int
+    within_bounds: bool
+    settle: float
+    timeout: float
+    concurrency: int
+    rate: tuple[int, float]
+    lag: float
+    offset: float
+    hides: str
+    latency: float
+    slow_connects: float
+    staff_rate: float
+    strangers: int
+    has_lookalike: bool
+    shared_slots: bool
+    orders: tuple[tuple[Spec, ...], ...]
+    processes: tuple[Process, ...]
+    calm_pause: float = 1.0
+
+    def describe(self) -> str:
+        """The schedule in words, for whoever replays it."""
+        lines = [f"seed {self.seed}, {'within' if self.within_bounds else 'beyond'} the bounds of design 7.1"]
+        names = [name for name in self.__dataclass_fields__ if name not in ("orders", "processes", "seed")]
+        lines.append("  " + ", ".join(f"{name}={getattr(self, name)}" for name in names))
+        for versions in self.orders:
+            for spec in versions:
+                entries = " ".join(f"{line.count}x{line.unit}" for line in spec.lines)
+                paid = " ".join(f"{part}={amount} {kind}" for part, amount, kind in spec.payments)
+                more = f" parent {spec.parent}" if spec.parent else ""
+                lines.append(f"  order {spec.number} v{spec.version} {spec.fate}: {entries} {paid}{more}")
+        plain = Process()
+        for index, process in enumerate(self.processes):
+            told = {
+                name: getattr(process, name)
+                for name in process.__dataclass_fields__
+                if getattr(process, name) != getattr(plain, name)
+            }
+            lines.append(f"  process {index}: {told}")
+        return "\n".join(lines)
+
+
+@dataclass(slots=True)
+class _Draw:
+    """The random choices of one seed."""
+
+    rng: Random
+    within_bounds: bool
+    settle: float = 20.0
+    timeout: float = 10.0
+    latency: float = 0.01
+    numbers: list[str] = field(default_factory=list)
+
+    def chance(self, probability: float) -> bool:
+        return self.rng.random() < probability
+
+    def upto(self, bound: float) -> float:
+        """Something below the bound, often just below."""
+        if bound <= 0:
+            return 0.0
+        return round(bound * (self.rng.uniform(0.9, 1.0) if self.chance(0.5) else self.rng.random()), 3)
+
+    def money(self) -> Decimal:
+        return Decimal(self.rng.randrange(1, 20000)) / 100
+
+
+def draw(seed: int) -> Schedule:
+    """The schedule of a seed."""
+    rng = Random(f"schedule {seed}")
+    d = _Draw(rng, seed % BEYOND_EVERY != BEYOND_EVERY - 1)
+    d.settle = rng.choice((6.0, 20.0, 60.0, 180.0))
+    d.timeout = rng.choice((2.0, 10.0, 100.0))
+    rate = rng.choice(((200, 30.0), (60, 20.0), (20, 5.0), (6, 2.0), (1000, 5.0)))
+    arrival = min(0.5, 0.02 * rate[1])
+    d.latency = rng.choice((0.0, arrival / 4, arrival * 0.99, min(1.5, d.settle / 8)))
+    orders = _orders(d)
+    hides = rng.choice(("", "", "", "", "identifiers", "identifiers", "notes", "notes"))
+    if d.within_bounds and d.chance(0.03):
+        hides = "both"
+    return Schedule(
+        seed=seed,
+        within_bounds=d.within_bounds,
+        settle=d.settle,
+        timeout=d.timeout,
+        concurrency=rng.randint(1, 5),
+        rate=rate,
+        lag=_lag(d),
+        offset=rng.choice((0.0, 0.0, 0.4, -300.0, 7200.5, -86400.25)),
+        hides=hides,
+        latency=d.latency,
+        slow_connects=rng.choice((0.0, 0.0, 0.0, 0.1)),
+        staff_rate=0.0 if hides == "both" else rng.choice((0.0, 0.0, 0.4)),
+        strangers=rng.choice((0, 0, 1, 3)),
+        has_lookalike=d.chance(0.04),
+        shared_slots=d.chance(0.3),
+        orders=orders,
+        processes=_processes(d, orders),
+        calm_pause=rng.choice((0.0, 1.0, d.settle, 3600.0)),
+    )
+
+
+def _lag(d: _Draw) -> float:
+    if d.chance(0.45):
+        return 0.0
+    if d.within_bounds:
+        return max(0.0, d.upto(d.settle / 2) - EPSILON)
+    return round(d.settle * d.rng.uniform(0.3, 1.5), 3)
+
+
+def _orders(d: _Draw) -> tuple[tuple[Spec, ...], ...]:
+    rng = d.rng
+    count = rng.choice((1, 2, 3, 4, 5, 6, 8)) if not d.chance(0.02) else 24
+    all_refused = count == 24 and d.chance(0.5)
+    found: list[tuple[Spec, ...]] = []
+    for index in range(count):
+        number = str(500 + index)
+        lines = tuple(
+            Line(f"p{place}", f"Mug {place}", rng.randint(1, 4), d.money(), is_product=d.chance(0.3))
+            for place in range(1, rng.choice((1, 1, 2, 3)) + 1)
+        )
+        spec = Spec(number, 1, lines, age_seconds=rng.randrange(3600, 20 * 86400))
+        if d.chance(0.25):
+            spec = replace(spec, payments=_payments(d, spec))
+        fate = rng.random()
+        if all_refused or fate < 0.08:
+            spec = _refused(spec)
+        elif fate < 0.12:
+            # The window of 30 days closes while the schedule runs.
+            spec = replace(spec, age_seconds=30 * 86400 - rng.randrange(0, 900), fate="edge")
+        found.append((spec, *_next_versions(d, spec)))
+        if fate >= 0.12 and d.chance(0.12):
+            back = (replace(lines[0], line="p1", count=1, unit=-lines[0].unit),)
+            found.append((Spec(f"{number}-R1", 1, back, age_seconds=3600, parent=number),))
+    d.numbers = [versions[0].number for versions in found]
+    return tuple(found)
+
+
+def _payments(d: _Draw, spec: Spec) -> tuple[tuple[str, Decimal, str], ...]:
+    amount = max(Decimal("0.01"), (spec.gross / 2).quantize(Decimal("0.01")))
+    parts = [("gift1", amount, "GiftCard" if d.chance(0.9) else "Invoice")]
+    if d.chance(0.3):
+        parts.append(("pay1", Decimal("0.01"), "Cash"))
+    return tuple(parts)
+
+
+def _refused(spec: Spec) -> Spec:
+    return replace(spec, lines=(replace(spec.lines[0], code="NO-SUCH"), *spec.lines[1:]), fate="refused")
+
+
+def _next_versions(d: _Draw, spec: Spec) -> list[Spec]:
+    """What the export says later: refused orders are mended, others get another price."""
+    if spec.fate == "refused":
+        if d.chance(0.5):
+            mended = tuple(replace(line, code="UK-20%") for line in spec.lines)
+            return [replace(spec, version=2, lines=mended, fate="ok")]
+        return []
+    if spec.fate == "ok" and d.chance(0.15):
+        first = spec.lines[0]
+        return [replace(spec, version=2, lines=(replace(first, unit=first.unit + 1), *spec.lines[1:]))]
+    return []
+
+
+def _processes(d: _Draw, orders: tuple[tuple[Spec, ...], ...]) -> tuple[Process, ...]:
+    rng = d.rng
+    changeable = [versions[0].number for versions in orders if len(versions) > 1]
+    found = []
+    for index in range(rng.choice((1, 2, 2, 3, 3, 4))):
+        process = Process(pause=_pause(d), faults=_faults(d), is_shuffled=d.chance(0.3), retry=d.chance(0.2))
+        end = rng.random()
+        if end < 0.3:
+            name = rng.choice((*CHECKPOINTS, "any", "any"))
+            process = replace(process, kill=(name, rng.choice((1, 1, 2, 3, rng.randint(1, 40)))))
+        elif end < 0.5:
+            horizon = rng.choice((1.0, d.timeout, 2 * d.settle))
+            process = replace(process, kill=("time", round(rng.uniform(0.0, horizon), 3)))
+        elif end < 0.65:
+            leave = round(rng.uniform(0.0, d.timeout), 3) if d.chance(0.4) else None
+            process = replace(process, stop_at=round(rng.uniform(0.0, 2 * d.timeout), 3), leave_after=leave)
+        if d.chance(0.25):
+            process = replace(process, no_wait=True)
+        if d.chance(0.1):
+            process = replace(process, limit=rng.randint(1, 3))
+        if d.chance(0.08):
+            process = replace(process, revoke_after=rng.randint(0, 25))
+        if d.chance(0.1):
+            process = replace(process, jumps=((rng.uniform(0, 10), rng.choice((-3600.0, 3600.0, 40.0))),))
+        if d.chance(0.08):
+            process = replace(process, freeze=(rng.randint(1, 60), rng.choice((3.0, 8.0, 2 * d.settle))))
+        if index and changeable and d.chance(0.5):
+            process = replace(process, changes=(rng.choice(changeable),))
+        if index and d.chance(0.12):
+            process = replace(process, before=rng.choice(("lose", "restore")), pause=_long_pause(d))
+        found.append(process)
+    return tuple(found)
+
+
+def _pause(d: _Draw) -> float:
+    return round(d.rng.choice((0.0, 0.0, d.rng.random(), d.rng.uniform(0, d.settle), 4000.0)), 3)
+
+
+def _long_pause(d: _Draw) -> float:
+    """Within the bounds a person who lost a ledger needs longer than Mews to settle: everything sent has landed."""
+    if d.within_bounds:
+        return round(1.5 * d.settle + 2 * d.latency + d.rng.uniform(1, 60), 3)
+    return round(d.rng.uniform(0, d.settle), 3)
+
+
+_WRITE_FAULTS = (
+    *("timeout-before-commit", "timeout-after-commit", "reset-before-commit", "reset-after-commit", "truncate"),
+    *("not-json", "no-order-id", "status-409", "status-500-before", "status-500-after", "status-503-before"),
+    *("status-408-before", "status-408-after", "status-504-after"),
+)
+
+
+def _faults(d: _Draw) -> tuple[str, ...]:
+    rng = d.rng
+    specs = []
+    if d.chance(0.15):
+        return ()
+    for name in rng.sample(_WRITE_FAULTS, rng.choice((0, 1, 1, 2, 3))):
+        on = rng.choice(("writes", "writes", "orders/add", "payments/addExternal"))
+        specs.append(f"{name}:{rng.choice((0.1, 0.3, 0.6))}:on={on}")
+    if d.chance(0.6):
+        most = d.settle - d.latency - EPSILON if d.within_bounds else 5 * d.settle
+        seconds = max(0.0, d.upto(most))
+        answer = rng.choice(("reset", "hang", "408", "500"))
+        specs.append(f"delayed-commit:{rng.choice((0.2, 0.5, 0.8))}:seconds={seconds}:answer={answer}")
+    if d.chance(0.25):
+        specs.append(f"slow:{rng.choice((0.05, 0.3))}:seconds={d.upto(1.5 * d.timeout)}")
+    if d.chance(0.15):
+        specs.append(f"connect-error:0.1:seconds={rng.choice((0, 0, 3))}")
+    if d.chance(0.2):
+        form = rng.choice(("seconds", "date", "none"))
+        specs.append(f"429-burst:0.05:seconds={rng.choice((1, 5, 20))}:form={form}")
+    if d.chance(0.3):
+        name = rng.choice(("reset-before-commit", "truncate", "status-500-before", "timeout-before-commit", "not-json"))
+        if not any(spec.startswith(f"{name}:") for spec in specs):
+            specs.append(f"{name}:{rng.choice((0.05, 0.3))}:on=reads")
+    return tuple(specs)

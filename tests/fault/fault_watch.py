@@ -1,0 +1,279 @@
+"""The wire between importer and sandbox, and the watch that sees every request and everything that Mews books.
+
+What is watched at every moment: no order or payment twice (within the bounds), each as some version of the export has
+it, a return after its order, no request after a 401, never more requests than the limit allows.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from random import Random
+
+import httpx
+from fault_schedule import Schedule, Spec
+from fault_world import ACCOUNT, OTHER_ACCOUNT, STORE, is_booked_as, mews_start, world
+from virtual_time import START, Timeline
+
+from etl.sandbox.call import Quirks
+from etl.sandbox.core import Sandbox
+from etl.sandbox.faults import FaultPlan, parse_fault
+from etl.sandbox.inprocess import SandboxTransport
+
+_STEM = re.compile(rf"centra:{STORE}:([0-9]+(?:-R[0-9]+)?)(?:~([0-9]+))?:(\S+)")
+_IN_BODY = re.compile(rb'"ExternalIdentifier":"centra:uk:([0-9]+(?:-R[0-9]+)?)(?:~[0-9]+)?:([a-z0-9.]+)"')
+
+PartKey = tuple[str, str]
+"""Number and part ("order", "gift1")."""
+
+
+@dataclass(slots=True)
+class Copy:
+    """One posting that Mews holds. `version` of the export that it is."""
+
+    id: str
+    at: float
+    version: Spec
+
+
+@dataclass(slots=True)
+class Watch:
+    """What Mews holds of ours, and what should never have happened."""
+
+    schedule: Schedule
+    versions: dict[str, tuple[Spec, ...]]
+    copies: dict[PartKey, list[Copy]] = field(default_factory=dict)
+    violations: list[str] = field(default_factory=list)
+    log: list[str] = field(default_factory=list)
+    requests: int = 0
+    _sends: deque[float] = field(default_factory=deque)
+    _orders_seen: int = 0
+    _payments_seen: int = 0
+
+    def blame(self, now: float, what: str) -> None:
+        """Notes a violation."""
+        self.violations.append(f"at {now:.3f} s: {what}")
+        self.log.append(f"{now:10.3f}   !! {what}")
+
+    def tell(self, now: float, who: str, what: str) -> None:
+        """Notes what happens, for the replay."""
+        self.log.append(f"{now:10.3f} {who:>4} {what}")
+
+    def sent(self, now: float) -> None:
+        """The first byte of a request leaves."""
+        self.requests += 1
+        count, seconds = self.schedule.rate
+        while self._sends and now - self._sends[0] >= seconds - 1e-6:
+            self._sends.popleft()
+        self._sends.append(now)
+        if len(self._sends) > count:
+            self.blame(now, f"{len(self._sends)} requests in {seconds:g} s, {count} are allowed")
+
+    def look(self, sandbox: Sandbox, now: float) -> list[str]:
+        """Takes note of what was booked since the last look. Shape: ids of new orders of ours."""
+        store = sandbox._store
+        new = []
+        for order in itertools.islice(store.orders.values(), self._orders_seen, None):
+            self._orders_seen += 1
+            items = store.items_of(order.id)
+            match = _STEM.fullmatch(items[0].external_identifier or "")
+            if match is None:
+                continue
+            number = match[1]
+            new.append(order.id)
+            start = mews_start(self.schedule.offset)
+            fitting = [spec for spec in self.versions[number] if is_booked_as(spec, items, start)]
+            if not fitting:
+                self.blame(now, f"order {number} is booked as {order.id}, which is none of its versions")
+            version = fitting[0] if fitting else self.versions[number][0]
+            self._add((number, "order"), Copy(order.id, now, version), now)
+            if version.parent and not self.copies.get((version.parent, "order")):
+                self.blame(now, f"the return {number} is booked before its order {version.parent}")
+        for paid in itertools.islice(store.payments.values(), self._payments_seen, None):
+            self._payments_seen += 1
+            match = _STEM.fullmatch(paid.external_identifier or "")
+            if match is None:
+                continue
+            number, part = match[1], match[3]
+            fitting = [
+                spec
+                for spec in self.versions[number]
+                if (part, paid.amount.gross, paid.type) in spec.payments and paid.account_id == ACCOUNT
+            ]
+            if not fitting:
+                self.blame(now, f"payment {part} of {number} is booked with another amount: {paid.amount.gross}")
+            self._add((number, part), Copy(paid.id, now, fitting[0] if fitting else self.versions[number][0]), now)
+            if not self.copies.get((number, "order")):
+                self.blame(now, f"payment {part} is booked before its order {number}")
+        return new
+
+    def _add(self, key: PartKey, copy: Copy, now: float) -> None:
+        copies = self.copies.setdefault(key, [])
+        copies.append(copy)
+        if len(copies) > 1 and self.schedule.within_bounds:
+            ids = ", ".join(one.id for one in copies)
+            self.blame(now, f"{key[1]} of {key[0]} is in Mews {len(copies)} times: {ids}")
+
+
+class Mews:
+    """The sandbox on a timeline, with what happens to it besides requests: late commits and the hotel's staff."""
+
+    def __init__(self, schedule: Schedule, timeline: Timeline, watch: Watch, rng: Random) -> None:
+        arrival = min(0.5, 0.02 * schedule.rate[1])
+        self.timeline, self.watch, self.schedule, self.rng = timeline, watch, schedule, rng
+        faults = [parse_fault(f"clock-offset:seconds={schedule.offset}")] if schedule.offset else []
+        self.sandbox = Sandbox(
+            world(schedule.rate if schedule.latency <= arrival else None),
+            lambda: START + timedelta(seconds=timeline.now),
+            Random(f"ids {schedule.seed}"),
+            faults=faults,
+        )
+        self.hide(schedule.hides if schedule.hides != "both" else "")
+
+    def hide(self, what: str) -> None:
+        """Which marks this Mews does not return from now on."""
+        self.sandbox._quirks = Quirks(
+            identifiers="ignored" if what in ("identifiers", "both") else "kept",
+            keeps_notes=what not in ("notes", "both"),
+            lag_seconds=self.schedule.lag,
+        )
+
+    def set_faults(self, specs: tuple[str, ...], seed: int, revoke_after: int | None) -> None:
+        """Today's dials."""
+        faults = [parse_fault(spec) for spec in specs]
+        if revoke_after is not None:
+            faults.append(parse_fault(f"revoke-token:after={self.sandbox._authorised + revoke_after}"))
+        self.sandbox.plan = FaultPlan(tuple(faults), seed)
+
+    def arrive(self, path: str, body: bytes, content_type: str, who: str) -> object:
+        """A request reaches Mews."""
+        now = self.timeline.now
+        answer = self.sandbox.handle(path, body, self.sandbox.clock(), content_type=content_type)
+        logged = self.sandbox.log[-1]
+        marks = sorted({f"{number.decode()}:{part.decode()}" for number, part in _IN_BODY.findall(body)})
+        self.watch.tell(
+            now, who, f"{logged.operation} {' '.join(marks)} -> {logged.status} {logged.fault} {logged.message}".rstrip()
+        )
+        if logged.status == 429 and logged.message.startswith("More than"):
+            self.watch.blame(now, f"Mews answers 429: {logged.message}")
+        due = self.sandbox.next_due()
+        if due is not None:
+            self.timeline.at((due - START).total_seconds(), self.settle)
+        self._look()
+        return answer
+
+    def settle(self) -> None:
+        """Late commits land."""
+        if self.sandbox.settle():
+            self.watch.tell(self.timeline.now, "mews", "a delayed commit is carried out")
+        self._look()
+
+    def under_way(self) -> set[PartKey]:
+        """Parts that Mews has received and will still commit."""
+        found = set()
+        for _, _, operation, data in self.sandbox._due:
+            named = data.get("ExternalIdentifier") or next(
+                (entry["ExternalIdentifier"] for name in ("Items", "ProductOrders") for entry in data.get(name) or ()),
+                "",
+            )
+            match = _STEM.fullmatch(named)
+            if match is not None:
+                found.add((match[1], match[3] if operation.startswith("payments") else "order"))
+        return found
+
+    def _look(self) -> None:
+        for order_id in self.watch.look(self.sandbox, self.timeline.now):
+            if self.rng.random() < self.schedule.staff_rate:
+                wait = self.rng.uniform(0, self.schedule.settle)
+                self.timeline.at(self.timeline.now + wait, self._staff(order_id))
+
+    def _staff(self, order_id: str) -> Callable[[], None]:
+        """The hotel's staff move, cancel or rename what we posted."""
+        kinds = ("move", "cancel", "strip") if not self.schedule.hides else ("move", "cancel")
+        kind = self.rng.choice(kinds)
+
+        def act() -> None:
+            self.sandbox.settle()
+            self.watch.tell(self.timeline.now, "desk", f"{kind} {order_id}")
+            for item in self.sandbox.items_of(order_id):
+                if kind == "move":
+                    self.sandbox.change_item(item.id, account_id=OTHER_ACCOUNT)
+                elif kind == "strip":
+                    self.sandbox.change_item(item.id, notes="late checkout")
+                elif item.canceled is None:
+                    self.sandbox.cancel_item(item.id)
+
+        return act
+
+
+@dataclass(slots=True, eq=False)
+class Transit:
+    """A request whose bytes have left but not arrived."""
+
+    arrives: float
+    path: str
+    body: bytes
+    content_type: str
+
+
+class Wire(SandboxTransport):
+    """The network of one process. What is on its way when the process dies may arrive all the same."""
+
+    def __init__(self, mews: Mews, who: str, sleep: Callable[[float], object], rng: Random) -> None:
+        super().__init__(
+            mews.sandbox, clock=mews.sandbox.clock, sleep=sleep, latency=lambda: rng.random() * mews.schedule.latency
+        )
+        self._mews, self._who, self._rng = mews, who, rng
+        self._refused_at: float | None = None
+        self._transit: dict[Transit, None] = {}
+        self._is_cut = False
+
+    def cut(self) -> None:
+        """The process is dead: no request leaves any more."""
+        self._is_cut = True
+        for transit in list(self._transit):
+            self._lose(transit)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """The sandbox's answer, as httpx would see it on a socket."""
+        body = await request.aread()
+        timeline, watch = self._mews.timeline, self._mews.watch
+        if self._rng.random() < self._mews.schedule.slow_connects:
+            await self._sleep(self._rng.choice((2.0, 6.0, 15.0)))
+        # httpcore tells so just before the first byte leaves.
+        await request.extensions["trace"]("http11.send_request_headers.started", {})
+        if self._is_cut:
+            raise httpx.ConnectError("the process is dead", request=request)
+        now = timeline.now
+        if self._refused_at is not None and now > self._refused_at:
+            watch.blame(now, f"process {self._who} sends {request.url.path} after a 401")
+        watch.sent(now)
+        latency = self._latency()
+        path, kind = request.url.raw_path.decode("ascii"), request.headers.get("Content-Type", "")
+        transit = Transit(now + latency, path, body, kind)
+        self._transit[transit] = None
+        try:
+            if latency:
+                await self._sleep(latency)
+        except BaseException:
+            self._lose(transit)
+            raise
+        del self._transit[transit]
+        answer = self._mews.arrive(path, body, kind, self._who)
+        response = await self._carry_out(request, answer)
+        if response.status_code == 401 and self._refused_at is None:
+            self._refused_at = timeline.now
+        return response
+
+    def _lose(self, transit: Transit) -> None:
+        """Nobody waits for the answer any more; the bytes may still arrive."""
+        if transit not in self._transit:
+            return
+        del self._transit[transit]
+        if self._rng.random() < 0.5:
+            args = (transit.path, transit.body, transit.content_type, f"{self._who}+")
+            self._mews.timeline.at(transit.arrives, lambda: self._mews.arrive(*args))

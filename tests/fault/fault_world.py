@@ -1,0 +1,146 @@
+"""The Mews that schedules run against, and orders as plans: two independent readings of one `Spec`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
+from functools import cache
+
+from fault_schedule import Line, Spec
+from virtual_time import START
+
+from etl.model.plan import Basis, Booked, Entry, EntryKind, PlannedOrder, PlannedPayment, Verdict
+from etl.sandbox.state import Item
+from etl.sandbox.world import World, parse_world
+
+SERVICE = "5e000000-0000-4000-a000-000000000001"
+ACCOUNT = "ac000000-0000-4000-a000-000000000001"
+OTHER_ACCOUNT = "ac000000-0000-4000-a000-000000000002"
+PRODUCT = "9d000000-0000-4000-a000-000000000001"
+ENTERPRISE = "e0000000-0000-4000-a000-000000000001"
+ADDRESS = "http://127.0.0.1:1"
+STORE = "uk"
+WINDOW = timedelta(days=30)
+CENT = Decimal("0.01")
+
+
+@cache
+def _base() -> World:
+    return parse_world(
+        {
+            "pricing": "Gross",
+            "timezone": "UTC",
+            "editable_window": "P0Y0M30DT0H0M0S",
+            "currencies": {"GBP": 2},
+            "rates": [{"code": "UK-20%", "taxation": "VAT", "relative": "0.2"}],
+            "enterprise": {"id": ENTERPRISE, "name": "Hotel"},
+            "service": {"id": SERVICE, "name": "Web shop"},
+            "products": [{"id": PRODUCT, "name": "Mug", "price": "9.99", "tax_codes": ["UK-20%"]}],
+            "accounts": [
+                {"id": ACCOUNT, "email": "webshop@example.com"},
+                {"id": OTHER_ACCOUNT, "email": "guest@example.com"},
+            ],
+            "payment_types": ["Cash", "GiftCard"],
+            "allow_rebates": True,
+            "rate_limit": None,
+        }
+    )
+
+
+def world(limit: tuple[int, float] | None) -> World:
+    """A gross hotel whose window is 30 days."""
+    return replace(_base(), limit=limit)
+
+
+def window_start(now: datetime) -> datetime:
+    """The earliest consumption that this Mews takes."""
+    return now - WINDOW
+
+
+@cache
+def planned(spec: Spec, mews_start: datetime) -> PlannedOrder:
+    """The order as the transform would plan it. `mews_start`: Mews's time when the schedule begins."""
+    return PlannedOrder(
+        number=spec.number,
+        verdict=Verdict.READY,
+        currency="GBP",
+        source_total=spec.total,
+        planned_total=spec.total,
+        account_id=ACCOUNT,
+        account_key="fallback",
+        service_id=SERVICE,
+        consumption=consumed(spec, mews_start),
+        true_consumption=consumed(spec, mews_start),
+        month="2026-02",
+        notes=f"Centra order {spec.number}",
+        entries=tuple(_entry(line) for line in spec.lines),
+        payments=tuple(PlannedPayment(part, kind, amount) for part, amount, kind in spec.payments),
+        parent=spec.parent,
+        fingerprint=spec.fingerprint,
+        skip_fingerprint="sha256:completed",
+        line_count=len(spec.lines),
+    )
+
+
+def consumed(spec: Spec, mews_start: datetime) -> datetime:
+    """When the order was consumed, on a whole second."""
+    return (mews_start - timedelta(seconds=spec.age_seconds)).astimezone(UTC).replace(microsecond=0)
+
+
+def mews_start(offset: float) -> datetime:
+    """Mews's time when a schedule begins."""
+    return START + timedelta(seconds=offset)
+
+
+def _entry(line: Line) -> Entry:
+    gross = line.count * line.unit
+    net = (gross / Decimal("1.2")).quantize(CENT, ROUND_HALF_UP)
+    return Entry(
+        line=line.line,
+        kind=EntryKind.PRODUCT if line.is_product else EntryKind.ITEM,
+        name=line.name,
+        count=line.count,
+        unit=line.unit,
+        basis=Basis.GROSS,
+        codes=(line.code,),
+        predicted=Booked(net, gross - net, gross, ((line.code, gross - net),)),
+        source_amount=gross,
+        rounding=Decimal(0),
+        product_id=PRODUCT if line.is_product else "",
+    )
+
+
+def is_booked_as(spec: Spec, items: list[Item], start: datetime) -> bool:
+    """Whether what Mews booked is this version of the order, to the cent."""
+    expected = sorted(
+        (
+            f"centra:{STORE}:{spec.number}:{line.line}",
+            line.count,
+            line.count * line.unit,
+            PRODUCT if line.is_product else None,
+            None if line.is_product else line.name,
+            (line.code,),
+        )
+        for line in spec.lines
+    )
+    seen = sorted(
+        (
+            item.external_identifier or "",
+            item.count,
+            item.amount.gross,
+            item.product_id,
+            None if item.product_id else item.name,
+            tuple(code for code, _ in item.amount.taxes),
+        )
+        for item in items
+    )
+    moment = consumed(spec, start)
+    return expected == seen and all(
+        item.consumed == moment
+        and item.account_id == ACCOUNT
+        and item.service_id == SERVICE
+        and item.currency == "GBP"
+        and item.notes == f"[centra:{STORE}:{spec.number}] Centra order {spec.number}"
+        for item in items
+    )

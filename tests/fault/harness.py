@@ -1,0 +1,798 @@
+"""The fault harness: the real loader, ledger and Mews client against the sandbox, through bad days drawn from seeds.
+
+    python tests/fault/harness.py --schedules 10000     all seeds from 0 on
+    python tests/fault/harness.py --seed 4711           one seed, with its description and its log
+
+A schedule is a storm (processes that are killed, stopped, and met by faults), then calm reruns without new faults.
+Properties: design sections 7.1 to 7.8; what is checked at every moment is in `fault_watch.py`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import multiprocessing
+import os
+import random
+import shutil
+import sqlite3
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, ClassVar
+
+import httpx
+from fault_schedule import Process, Schedule, Spec, draw
+from fault_watch import Mews, PartKey, Watch, Wire
+from fault_world import ADDRESS, ENTERPRISE, SERVICE, STORE, consumed, mews_start, planned, window_start
+from sqlalchemy import Engine
+from virtual_time import Deadlock, Killed, MachineClock, Timeline, VirtualLoop
+
+from etl.errors import EtlError, ExitCode, InternalError
+from etl.load.ledger import Home, Ledger
+from etl.load.lock import Holder
+from etl.load.poster import LoadResult, Poster
+from etl.load.records import RunRecord
+from etl.load.recovery import RecoverResult, recover, settle
+from etl.load.standing import Standing, standing
+from etl.load.stop import StopFlag
+from etl.mews.api import MewsWriter
+from etl.mews.limiter import Limiter
+from etl.mews.secrets import Tokens
+from etl.mews.slots import MemorySlots, SlotStore, SqliteSlots
+from etl.mews.transport import Transport
+from etl.model.plan import Basis, PlannedOrder
+from etl.sandbox.world import ACCESS_TOKEN, CLIENT_TOKEN
+
+CALM_RERUNS = 6
+"""N of the guarantee: after so many reruns without new faults every order is there once, or reported."""
+
+HOME = Home(ADDRESS, ENTERPRISE, SERVICE, STORE)
+FAR = 100 * 86400.0
+_IN_MEWS = ("posted", "different")
+_ABSENT = ("ready", "rejected", "blocked", "skipped")
+_TRACES = 60
+
+
+class OneEngineLedger(Ledger):
+    """The real ledger on one engine for all files, so that statements are compiled once, not once a process.
+
+    Only the pool, which knows the file, changes; a harness has one ledger open at a time.
+    """
+
+    _engines: ClassVar[list[Engine]] = []
+
+    def __init__(self, engine: Engine, *more: Any, **named: Any) -> None:
+        self._engines.append(engine)
+        self._engines[0].pool = engine.pool
+        del self._engines[1:]
+        super().__init__(self._engines[0], *more, **named)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a schedule is run with; tests that break a guard on purpose give other parts."""
+
+    ledger: type[Ledger] = OneEngineLedger
+    poster: type[Poster] = Poster
+    writer: Callable[[MewsWriter], Any] = lambda writer: writer
+    reader: Callable[[MewsWriter], Any] = lambda writer: writer
+    rate: Callable[[int], int] = lambda count: count
+    settle: Callable[[float], float] = lambda seconds: seconds
+
+
+REAL = Parts()
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What became of one schedule."""
+
+    schedule: Schedule
+    violations: list[str]
+    log: list[str]
+    processes: int
+    requests: int
+    virtual_seconds: float
+    duplicates: int = 0
+
+    def report(self) -> str:
+        """Everything needed to understand and replay a failure."""
+        return "\n".join(
+            [
+                self.schedule.describe(),
+                "",
+                *self.log,
+                "",
+                *(f"VIOLATION {what}" for what in self.violations),
+                f"replay: make fault SEED={self.schedule.seed}",
+            ]
+        )
+
+
+class _SlotsOfProcess:
+    """The slot store as one process has it: once the process is dead, nothing of it writes any more."""
+
+    def __init__(self, store: SlotStore, *, is_shared: bool) -> None:
+        self._store = store
+        self._is_shared = is_shared
+        self.is_dead = False
+
+    def take(self, **asked: Any) -> Any:
+        """See SlotStore."""
+        if self.is_dead:
+            raise Killed
+        return self._store.take(**asked)
+
+    def write(self, moved: Any) -> None:
+        """See SlotStore."""
+        if not self.is_dead:
+            self._store.write(moved)
+
+    def close(self, moved: Any) -> None:
+        """See SlotStore."""
+        if self._is_shared:
+            self._store.close([] if self.is_dead else moved)
+        elif not self.is_dead:
+            self._store.write(moved)
+
+    def kill(self) -> None:
+        """What was moved and not written is lost."""
+        self.is_dead = True
+        if self._is_shared:
+            self._store._db.close()
+
+
+@dataclass(slots=True)
+class _Rows:
+    """The ledger as it lies on disk."""
+
+    parts: dict[PartKey, tuple[str, str]] = field(default_factory=dict)
+    """State and Mews's id."""
+    orders: dict[str, sqlite3.Row] = field(default_factory=dict)
+    held: list[str] = field(default_factory=list)
+
+
+class Runner:
+    """One schedule, from its first process to its last rerun."""
+
+    def __init__(self, schedule: Schedule, folder: Path, parts: Parts = REAL) -> None:
+        self.schedule, self.parts = schedule, parts
+        self.folder = folder
+        self.path = folder / "ledger.sqlite"
+        self.timeline = Timeline()
+        self.clock = MachineClock(self.timeline)
+        self.rng = random.Random(f"run {schedule.seed}")
+        self.versions = {versions[0].number: versions for versions in schedule.orders}
+        self.watch = Watch(schedule, self.versions)
+        self.mews = Mews(schedule, self.timeline, self.watch, random.Random(f"staff {schedule.seed}"))
+        self.current = dict.fromkeys(self.versions, 0)
+        self.memory_slots = MemorySlots()
+        self.count = 0
+        self.needs_recover = False
+        self.is_stale = False
+        self.reported: dict[str, set[str]] = {}
+        self.copies_of_ledger: list[Path] = []
+        self.last: LoadResult | None = None
+
+    # The whole
+
+    def run(self) -> Verdict:
+        """Storm, then calm; stops at the first violation."""
+        try:
+            self._post_strangers()
+            self._storm()
+            self._calm()
+        except _Violated:
+            pass
+        return Verdict(
+            self.schedule,
+            self.watch.violations,
+            self.watch.log,
+            self.count,
+            self.watch.requests,
+            self.timeline.now,
+            sum(len(copies) > 1 for copies in self.watch.copies.values()),
+        )
+
+    def _storm(self) -> None:
+        for index, process in enumerate(self.schedule.processes):
+            self.timeline.pass_until(self.timeline.now + process.pause)
+            if self.schedule.hides == "both" and index:
+                self.mews.hide("both")
+            self._tamper(process)
+            for number in process.changes:
+                self.current[number] = min(self.current[number] + 1, len(self.versions[number]) - 1)
+            if self.needs_recover:
+                self._process(replace(process, command="recover", changes=()))
+            self._process(process)
+            self._keep_copy(index)
+
+    def _calm(self) -> None:
+        self.timeline.pass_until(self.timeline.now + self.schedule.calm_pause)
+        for number in range(CALM_RERUNS):
+            if self.needs_recover:
+                self._process(Process("recover"))
+            self._ask_person()
+            result = self._process(Process(retry=number == 1))
+            if isinstance(result, LoadResult) and result.stop is None and self._is_settled(number):
+                break
+        else:
+            self._blame(f"not finished after {CALM_RERUNS} reruns: {self._states()}")
+        self._final_check()
+
+    def _is_settled(self, number: int) -> bool:
+        rows = self._rows()
+        if rows.held or number == 0:
+            return False
+        return not any(state in ("in_flight", "unknown") for state, _ in rows.parts.values())
+
+    # Processes
+
+    def _process(self, process: Process) -> LoadResult | RecoverResult | EtlError | None:
+        """One process from start to end; None where it was killed."""
+        self.count += 1
+        who = f"p{self.count}"
+        tag = f"{process.command} {'no-wait ' if process.no_wait else ''}{process.faults}"
+        self.watch.tell(self.timeline.now, who, f"starts: {tag}")
+        self.mews.set_faults(process.faults, self.schedule.seed * 1000 + self.count, process.revoke_after)
+        started = self.timeline.now
+        kill_at = started + process.kill[1] if process.kill and process.kill[0] == "time" else None
+        self.timeline.begin_process(kill_at)
+        running = _Running(self, process, who)
+        loop = VirtualLoop(self.timeline)
+        result: Any = None
+        try:
+            asyncio.set_event_loop(loop)
+            result = loop.run_until_complete(running.work())
+        except Killed:
+            self.watch.tell(self.timeline.now, who, "is killed")
+            running.die()
+        except InternalError as error:
+            self._blame(f"{who}: internal error {error.code}: {error}", stop=False)
+        except EtlError as error:
+            result = error
+        except Deadlock:
+            self._blame(f"{who}: everybody waits for ever", stop=False)
+        except Exception as error:
+            self._blame(f"{who}: {type(error).__name__}: {error}", stop=False)
+        finally:
+            self.timeline.begin_process(None)
+            running.is_over = True
+            loop.sweep()
+            running.close()
+            asyncio.set_event_loop(None)
+            loop.close()
+        self.clock.skew = timedelta(0)
+        self._conclude(process, who, result)
+        return result
+
+    def _conclude(self, process: Process, who: str, result: Any) -> None:
+        error = result if isinstance(result, EtlError) else getattr(result, "stop", None)
+        words = f"ends: {error.code}: {error}" if error else "ends"
+        if isinstance(result, LoadResult):
+            words += f" {dict(result.counts)}{' interrupted' if result.is_interrupted else ''}"
+        if isinstance(result, RecoverResult):
+            words += f" {result}"
+        self.watch.tell(self.timeline.now, who, words)
+        if isinstance(error, InternalError):
+            self._blame(f"{who}: internal error {error.code}: {error}", stop=False)
+        if error is not None and error.code == "ledger.incomplete":
+            self.needs_recover = True
+            if not self.is_stale and self.schedule.within_bounds:
+                self._blame(f"{who}: the right ledger is called incomplete: {error}", stop=False)
+        if isinstance(result, LoadResult | RecoverResult):
+            for number, ids in result.duplicated.items():
+                self.reported.setdefault(number, set()).update(ids)
+        if isinstance(result, RecoverResult):
+            self.needs_recover = self.is_stale = False
+        if isinstance(result, LoadResult):
+            self.last = result
+            if self.is_stale and result.stop is None and result.sent and self.schedule.within_bounds:
+                self._blame(f"{who}: a ledger that lacks orders sent {result.sent} more", stop=False)
+        if self.watch.violations:
+            raise _Violated
+        if self.schedule.within_bounds and not self.is_stale:
+            self._check_ledger(is_clean=_ended_clean(process, result))
+
+    def plans(self) -> list[PlannedOrder]:
+        """Today's export, oldest consumption first."""
+        start = mews_start(self.schedule.offset)
+        specs = [versions[self.current[number]] for number, versions in self.versions.items()]
+        return sorted((planned(spec, start) for spec in specs), key=lambda order: (order.consumption, order.number))
+
+    def _ask_person(self) -> None:
+        """A person decides what the tool may not; this one knows the truth."""
+        self._settle_all([number for number in self._rows().held])
+
+    def _settle_all(self, numbers: list[str]) -> None:
+        for number in numbers:
+            wait = self.schedule.settle * 1.5 + 2
+            self.timeline.pass_until(self.timeline.now + wait)
+            copies = self.watch.copies.get((number, "order"), [])
+            choice = f"--posted {copies[0].id}" if copies else "--absent"
+            self.watch.tell(self.timeline.now, "desk", f"settle {number} {choice}")
+            self._process(Process(f"settle {number} {copies[0].id if copies else ''}".strip()))
+
+    # Around the processes
+
+    def _post_strangers(self) -> None:
+        """Orders of other people on the service, one of them perhaps like one of ours."""
+        start = mews_start(self.schedule.offset)
+        for index in range(self.schedule.strangers):
+            self._stranger(f"2026-02-1{index}T10:00:00Z", Decimal("12.50"), 1)
+        if self.schedule.has_lookalike:
+            spec = self.schedule.orders[0][0]
+            line = spec.lines[0]
+            moment = consumed(spec, start).strftime("%Y-%m-%dT%H:%M:%SZ")
+            self.timeline.at(self.rng.uniform(0, 5), lambda: self._stranger(moment, line.unit, line.count))
+
+    def _stranger(self, moment: str, unit: Decimal, count: int) -> None:
+        from etl.mews import bodies
+
+        body = {
+            "ClientToken": CLIENT_TOKEN,
+            "AccessToken": ACCESS_TOKEN,
+            "Client": "another integration",
+            "ServiceId": SERVICE,
+            "AccountId": "ac000000-0000-4000-a000-000000000001",
+            "ConsumptionUtc": moment,
+            "Items": [
+                {
+                    "Name": "Massage",
+                    "UnitCount": count,
+                    "UnitAmount": {"Currency": "GBP", "TaxCodes": ["UK-20%"], "GrossValue": unit},
+                }
+            ],
+        }
+        sandbox, plan, recent = self.mews.sandbox, self.mews.sandbox.plan, self.mews.sandbox._recent
+        self.mews.set_faults((), 0, None)
+        sandbox.handle("/api/connector/v1/orders/add", bodies.dump(body), sandbox.clock())
+        # Another access token: our limit has nothing to do with it.
+        recent.pop() if recent else None
+        sandbox.plan = plan
+
+    def _tamper(self, process: Process) -> None:
+        if not process.before or not self.path.exists():
+            return
+        if process.before == "restore" and not self.copies_of_ledger:
+            return
+        self.watch.tell(self.timeline.now, "disk", f"the ledger is {'lost' if process.before == 'lose' else 'old'}")
+        _remove(self.path)
+        if process.before == "restore":
+            _copy(self.rng.choice(self.copies_of_ledger), self.path)
+        rows = self._rows()
+        known = ("posted", "different", "unknown", "in_flight")
+        lacking = [key for key in self.watch.copies if rows.parts.get(key, ("", ""))[0] not in known]
+        self.is_stale = bool(lacking)
+
+    def _keep_copy(self, index: int) -> None:
+        if any(process.before == "restore" for process in self.schedule.processes[index + 1 :]) and self.path.exists():
+            copy = self.folder / f"copy-{index}.sqlite"
+            _copy(self.path, copy)
+            self.copies_of_ledger.append(copy)
+
+    # Checks
+
+    def _rows(self) -> _Rows:
+        if not self.path.exists():
+            return _Rows()
+        rows = _Rows()
+        connection = sqlite3.connect(self.path)
+        connection.row_factory = sqlite3.Row
+        try:
+            if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'orders'").fetchone() is None:
+                return rows
+            for row in connection.execute("SELECT number, part, state, mews_id, held FROM parts"):
+                rows.parts[row["number"], row["part"]] = (row["state"], row["mews_id"])
+                if row["held"] and row["state"] == "unknown":
+                    rows.held.append(row["number"])
+            for row in connection.execute("SELECT * FROM orders"):
+                rows.orders[row["number"]] = row
+                rows.parts.setdefault((row["number"], "order"), (row["state"], row["mews_order_id"]))
+        finally:
+            connection.close()
+        return rows
+
+    def _check_ledger(self, *, is_clean: bool) -> None:
+        """What the ledger claims is true in Mews: posted is there under that id, ready and rejected are not."""
+        rows, under_way = self._rows(), self.mews.under_way()
+        for key, (state, mews_id) in rows.parts.items():
+            ids = [copy.id for copy in self.watch.copies.get(key, ())]
+            if state in _IN_MEWS and mews_id not in ids:
+                self._blame(f"the ledger calls {key} {state} as {mews_id}, Mews has {ids}")
+            if state in _ABSENT and ids:
+                self._blame(f"the ledger calls {key} {state}, Mews has {ids}")
+            if state in _ABSENT and key in under_way:
+                self._blame(f"the ledger calls {key} {state}, Mews will still commit it")
+            if state == "in_flight" and is_clean:
+                self._blame(f"the run ended in order, but {key} is still in flight")
+        for key, copies in self.watch.copies.items():
+            if key not in rows.parts:
+                self._blame(f"Mews has {key} as {copies[0].id}, the ledger does not know it")
+
+    def _final_check(self) -> None:
+        if not self.schedule.within_bounds:
+            self._check_reports()
+        rows = self._rows()
+        expected = Counter[Standing]()
+        booked = ledger = Decimal(0)
+        for number, versions in self.versions.items():
+            spec = versions[self.current[number]]
+            row = rows.orders.get(number)
+            if row is None:
+                self._blame(f"the ledger does not know order {number} at the end")
+                continue
+            copies = self.watch.copies.get((number, "order"), [])
+            if not copies:
+                self._check_unsent(number, spec, row)
+                continue
+            expected[self._check_posted(number, spec, row, rows)] += 1
+            version = copies[0].version
+            booked += version.gross
+            ledger += Decimal(row["planned_total"]) + sum((amount for _, amount, _ in version.payments), Decimal(0))
+        if booked != ledger and not self.watch.violations:
+            self._blame(f"Mews holds {booked}, the ledger says {ledger}")
+        if self.schedule.within_bounds:
+            self._check_sums(booked)
+            self._check_report(expected)
+
+    def _check_unsent(self, number: str, spec: Spec, row: sqlite3.Row) -> None:
+        """An order that is not in Mews is reported with the right reason, or it is lost."""
+        state, code = row["state"], row["code"]
+        refused = spec.fate == "refused" or (spec.fate == "edge" and "before the editable" in row["message"])
+        if state == "rejected" and code == "mews.refused" and refused:
+            return
+        if state == "blocked" and code == "window.passed" and spec.fate == "edge":
+            return
+        parent = spec.parent and not self.watch.copies.get((spec.parent, "order"))
+        if state == "blocked" and code == "return.parent" and parent:
+            return
+        self._blame(f"order {number} is lost: {state} {code} {row['message']}")
+
+    def _check_posted(self, number: str, spec: Spec, row: sqlite3.Row, rows: _Rows) -> Standing:
+        """The order is there: so are its payments, and the ledger says so of the version that is there."""
+        copies = self.watch.copies[number, "order"]
+        version = next((one.version for one in copies if one.id == row["mews_order_id"]), None)
+        if version is None:
+            self._blame(f"order {number}: the ledger says {row['mews_order_id']}, Mews has {[c.id for c in copies]}")
+            return Standing.POSTED
+        if row["posted_fingerprint"] not in ("", version.fingerprint):
+            self._blame(f"order {number}: the ledger posted {row['posted_fingerprint']}, Mews has v{version.version}")
+        is_changed = version is not spec
+        if is_changed != bool(row["changed"]):
+            self._blame(f"order {number}: v{version.version} is in Mews, the export has v{spec.version}: {row['changed']!r}")
+        for part, _, kind in version.payments:
+            state = rows.parts.get((number, part), ("", ""))[0]
+            paid = len(self.watch.copies.get((number, part), ()))
+            if kind == "Invoice" and not is_changed:
+                if (state, paid) != ("rejected", 0):
+                    self._blame(f"order {number}: {part} must be refused, it is {state}")
+            elif not is_changed and (state != "posted" or not paid):
+                self._blame(f"order {number}: {part} is {state} and {paid} times in Mews")
+        if is_changed:
+            return Standing.CHANGED
+        return Standing.REJECTED if any(kind == "Invoice" for _, _, kind in version.payments) else Standing.POSTED
+
+    def _check_sums(self, booked: Decimal) -> None:
+        items = self.mews.sandbox._store.items
+        held = sum((item.amount.gross for item in items if (item.external_identifier or "").startswith("centra:")), Decimal(0))
+        if held != booked:
+            self._blame(f"Mews's items come to {held}, its orders of ours to {booked}")
+
+    def _check_report(self, expected: Counter[Standing]) -> None:
+        """The last run's counts and exit code say what Mews holds."""
+        result = self.last
+        if result is None:
+            self._blame("no run came to an end")
+            return
+        posted = sum(result.counts[name] for name in (Standing.POSTED, Standing.RECOVERED, Standing.ALREADY_POSTED))
+        if posted != expected[Standing.POSTED] or result.counts[Standing.CHANGED] != expected[Standing.CHANGED]:
+            self._blame(f"the last run counts {dict(result.counts)}, Mews holds {dict(expected)}")
+        all_good = expected[Standing.POSTED] == len(self.versions)
+        if result.exit_code is not (ExitCode.DONE if all_good else ExitCode.ATTENTION):
+            self._blame(f"the last run ends with {result.exit_code!r}; {dict(expected)} of {len(self.versions)}")
+
+    def _check_reports(self) -> None:
+        """Beyond the bounds: whatever is there twice was reported, or is by whoever reads Mews back."""
+        self.timeline.pass_until(self.timeline.now + 10 * self.schedule.settle + 60)
+        self._process(Process("recover"))
+        rows = self._rows()
+        for (number, part), copies in self.watch.copies.items():
+            row = rows.orders.get(number)
+            told = self.reported.get(number, set()) | set(_ids(row["duplicates"]) if row is not None else ())
+            if len(copies) > 1 and not told:
+                self._blame(f"{part} of {number} is in Mews {len(copies)} times and nobody says so")
+
+    def _states(self) -> dict[str, str]:
+        return {f"{number}:{part}": state for (number, part), (state, _) in self._rows().parts.items()}
+
+    def _blame(self, what: str, *, stop: bool = True) -> None:
+        self.watch.blame(self.timeline.now, what)
+        if stop:
+            raise _Violated
+
+
+class _Violated(Exception):  # noqa: N818 - a signal, not an error
+    """The schedule showed what must not be; it ends here."""
+
+
+class _Running:
+    """One process while it runs: its ledger, client and loader."""
+
+    def __init__(self, runner: Runner, process: Process, who: str) -> None:
+        self._runner, self._process, self._who = runner, process, who
+        self._rng = random.Random(f"process {runner.schedule.seed} {who}")
+        self._wire = Wire(runner.mews, who, asyncio.sleep, self._rng)
+        self._ledger: Ledger | None = None
+        self._slots: _SlotsOfProcess | None = None
+        self._limiter: Limiter | None = None
+        self._passed: Counter[str] = Counter()
+        self.is_over = False
+
+    async def work(self) -> LoadResult | RecoverResult | None:
+        """What the command does between its start and its end."""
+        runner, schedule = self._runner, self._runner.schedule
+        for at, seconds in self._process.jumps:
+            runner.timeline.at(runner.timeline.now + at, lambda by=seconds: self._jump(by))
+        self._ledger = ledger = runner.parts.ledger.open(runner.path, wall=runner.clock.wall, checkpoint=self._checkpoint)
+        ledger.take_lock(
+            self._process.command, me=Holder("here", "boot", int(self._who[1:]), "ticks:1"), alive=lambda _: False
+        )
+        ledger.bind(HOME)
+        async with httpx.AsyncClient(
+            transport=self._wire, timeout=httpx.Timeout(schedule.timeout), trust_env=False
+        ) as http:
+            writer = self._client(http)
+            reader = runner.parts.reader(writer)
+            match self._process.command.split():
+                case ["run"]:
+                    return await self._run(ledger, writer, reader)
+                case ["recover"]:
+                    return await recover(
+                        ledger,
+                        reader,
+                        service_id=SERVICE,
+                        store=STORE,
+                        settle_seconds=Decimal(schedule.settle),
+                        clock=runner.clock,
+                        sleep=asyncio.sleep,
+                    )
+                case ["settle", number, *posted]:
+                    await settle(
+                        ledger,
+                        reader,
+                        number,
+                        service_id=SERVICE,
+                        store=STORE,
+                        settle_seconds=Decimal(schedule.settle),
+                        clock=runner.clock,
+                        run_id=self._who,
+                        posted_order_id=posted[0] if posted else "",
+                        absent=not posted,
+                    )
+        return None
+
+    async def _run(self, ledger: Ledger, writer: MewsWriter, reader: Any) -> LoadResult:
+        runner, process, schedule = self._runner, self._process, self._runner.schedule
+        orders = runner.plans()
+        if process.is_shuffled:
+            self._rng.shuffle(orders)
+        ledger.save_run(RunRecord(self._who, "run"))
+        ledger.record_plan(self._who, orders)
+        stop = StopFlag()
+        self._plan_stops(stop)
+        poster = runner.parts.poster(
+            ledger=ledger,
+            writer=runner.parts.writer(writer),
+            reader=reader,
+            limiter=self._limiter,
+            clock=runner.clock,
+            sleep=asyncio.sleep,
+            rng=random.Random(f"jitter {schedule.seed} {self._who}"),
+            identity_store=STORE,
+            service_id=SERVICE,
+            settle_seconds=Decimal(str(runner.parts.settle(schedule.settle))),
+            concurrency=schedule.concurrency,
+            run_id=self._who,
+            basis=Basis.GROSS,
+            stop=stop,
+            window_start=window_start,
+            checkpoint=self._checkpoint,
+        )
+        result = await poster.run(
+            iter(orders), limit=process.limit, no_wait=process.no_wait, retry_rejected=process.retry
+        )
+        if result.is_counted:
+            self._check_counts(ledger, orders, result)
+        return result
+
+    def _check_counts(self, ledger: Ledger, orders: list[PlannedOrder], result: LoadResult) -> None:
+        """Each order is counted once, in the standing that the ledger gives it."""
+        rows = ledger.lookup([order.number for order in orders])
+        truth = Counter(standing(rows.get(order.number), order, STORE, self._who) for order in orders)
+        if _known(result.counts) != _known(truth):
+            self._runner._blame(f"{self._who} counts {dict(result.counts)}, its ledger says {dict(truth)}", stop=False)
+
+    def _client(self, http: httpx.AsyncClient) -> MewsWriter:
+        runner, schedule = self._runner, self._runner.schedule
+        tokens = Tokens(CLIENT_TOKEN, ACCESS_TOKEN)
+        store: SlotStore = (
+            SqliteSlots(runner.folder / "slots", tokens.key, clock=runner.clock, boot_id="boot")
+            if schedule.shared_slots
+            else runner.memory_slots
+        )
+        self._slots = _SlotsOfProcess(store, is_shared=schedule.shared_slots)
+        count, seconds = schedule.rate
+        self._limiter = Limiter(
+            runner.parts.rate(count), Decimal(str(seconds)), store=self._slots, clock=runner.clock, sleep=asyncio.sleep
+        )
+        transport = Transport(
+            address=ADDRESS,
+            tokens=tokens,
+            http=http,
+            limiter=self._limiter,
+            clock=runner.clock,
+            rng=random.Random(f"pauses {schedule.seed} {self._who}"),
+            sleep=asyncio.sleep,
+        )
+        return MewsWriter(transport)
+
+    def _plan_stops(self, stop: StopFlag) -> None:
+        process, timeline = self._process, self._runner.timeline
+
+        def request() -> None:
+            if not self.is_over:
+                self._runner.watch.tell(timeline.now, self._who, "Ctrl-C")
+                stop.request()
+
+        if process.stop_at is not None:
+            timeline.at(timeline.now + process.stop_at, request)
+            if process.leave_after is not None:
+                timeline.at(timeline.now + process.stop_at + process.leave_after, request)
+
+    def _jump(self, seconds: float) -> None:
+        if not self.is_over:
+            self._runner.clock.skew += timedelta(seconds=seconds)
+
+    def _checkpoint(self, name: str) -> None:
+        if self.is_over:
+            return
+        self._passed[name] += 1
+        self._passed["any"] += 1
+        process, timeline = self._process, self._runner.timeline
+        if process.freeze is not None and self._passed["any"] == process.freeze[0]:
+            self._runner.watch.tell(timeline.now, self._who, f"the machine sleeps at {name}")
+            timeline.pass_until(timeline.now + process.freeze[1])
+        if self._runner.watch.violations or (
+            process.kill is not None and self._passed[process.kill[0]] == process.kill[1] and name != "time"
+            and process.kill[0] in (name, "any")
+        ):
+            self._runner.watch.tell(timeline.now, self._who, f"dies at {name}")
+            timeline.kill()
+            raise Killed
+
+    def die(self) -> None:
+        """kill -9: nothing more is written or sent."""
+        self.is_over = True
+        self._wire.cut()
+        if self._ledger is not None:
+            self._ledger.abandon()
+        if self._slots is not None:
+            self._slots.kill()
+
+    def close(self) -> None:
+        """What an orderly end does; nothing after a kill."""
+        if self._ledger is not None:
+            self._ledger.close()
+        if self._limiter is not None and self._slots is not None and not self._slots.is_dead:
+            self._limiter.close()
+
+
+def _known(counts: Counter[Standing]) -> Counter[Standing]:
+    """Counts that do not tell apart how this run came to know that an order is there."""
+    return Counter({name: count for name, count in counts.items() if name is not Standing.RECOVERED}) + Counter(
+        {Standing.POSTED: counts[Standing.RECOVERED]}
+    )
+
+
+def _ended_clean(process: Process, result: Any) -> bool:
+    return isinstance(result, LoadResult) and result.is_counted and process.command == "run"
+
+
+def _ids(text: str) -> list[str]:
+    return [part for part in text.strip("[]").replace('"', "").split(",") if part]
+
+
+def _files(path: Path) -> Iterator[tuple[Path, str]]:
+    for suffix in ("", "-wal", "-shm"):
+        yield Path(f"{path}{suffix}"), suffix
+
+
+def _remove(path: Path) -> None:
+    for file, _ in _files(path):
+        file.unlink(missing_ok=True)
+
+
+def _copy(source: Path, target: Path) -> None:
+    for file, suffix in _files(source):
+        if file.exists():
+            shutil.copyfile(file, f"{target}{suffix}")
+
+
+# Many schedules
+
+
+def scratch() -> str | None:
+    """Where ledgers lie: in memory if possible, for durability of the disk is not what is tested here."""
+    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - made unique by tempfile
+
+
+def run_seed(seed: int, parts: Parts = REAL, schedule: Schedule | None = None) -> Verdict:
+    """The verdict on one seed."""
+    with tempfile.TemporaryDirectory(dir=scratch(), prefix="fault-") as folder:
+        return Runner(schedule or draw(seed), Path(folder), parts).run()
+
+
+def _quiet(seed: int) -> Verdict:
+    verdict = run_seed(seed)
+    if not verdict.violations:
+        verdict.log.clear()
+    return verdict
+
+
+def run_seeds(seeds: range, jobs: int = 1) -> Iterator[Verdict]:
+    """The verdicts, in order of the seeds."""
+    if jobs == 1:
+        yield from map(_quiet, seeds)
+        return
+    with multiprocessing.get_context("spawn").Pool(jobs) as pool:
+        yield from pool.imap(_quiet, seeds, chunksize=8)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Exit code 0 if no schedule showed a violation."""
+    parser = argparse.ArgumentParser(description="Bad days drawn from seeds, against the real loader.")
+    parser.add_argument("--schedules", type=int, default=200)
+    parser.add_argument("--start", type=int, default=0)
+    parser.add_argument("--seed", type=int)
+    parser.add_argument("--jobs", type=int, default=0, help="processes; 0: one for each core in long proofs")
+    options = parser.parse_args(argv)
+    if options.seed is not None:
+        verdict = run_seed(options.seed)
+        print(verdict.report())
+        return int(bool(verdict.violations))
+    jobs = options.jobs or (os.cpu_count() or 1 if options.schedules > 500 else 1)
+    began = time.perf_counter()
+    totals = Counter[str]()
+    failed: list[int] = []
+    for verdict in run_seeds(range(options.start, options.start + options.schedules), jobs):
+        totals.update(
+            schedules=1,
+            processes=verdict.processes,
+            requests=verdict.requests,
+            hours=int(verdict.virtual_seconds),
+            duplicates=verdict.duplicates,
+        )
+        if verdict.violations:
+            failed.append(verdict.schedule.seed)
+            print(f"seed {verdict.schedule.seed}: {verdict.violations[0]}", flush=True)
+            if len(failed) == 1:
+                print(verdict.report(), flush=True)
+    seconds = time.perf_counter() - began
+    print(
+        f"{totals['schedules']} schedules in {seconds:.1f} s ({totals['schedules'] / seconds:.1f}/s, {jobs} jobs): "
+        f"{totals['processes']} processes, {totals['requests']} requests, {totals['hours'] / 3600:.0f} virtual hours, "
+        f"{totals['duplicates']} duplicates beyond the bounds (all reported), {len(failed)} failed {failed[:_TRACES]}"
+    )
+    return int(bool(failed))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
