@@ -223,6 +223,13 @@ def test_a_voucher_in_a_return_reduces_the_refund() -> None:
     assert units(spread) == [(1, "-24.00", "UK-20%"), (1, "-8.00", "UK-5%")]
 
 
+def test_a_voucher_in_a_return_keeps_to_what_each_set_gives_back() -> None:
+    """A return with a line sold in exchange: its set gives 20 back, so 20 is the most that is kept of it."""
+    lines = (a_line("30.00", -1), a_line("10.00"), a_line("10.00", -1, "5", sku="TEA"))
+    result = plan(*lines, is_return=True, voucher_code="V", voucher_value="-27.00", order_total="-3.00")
+    assert units(result, "v") == [(1, "20.00", "UK-20%"), (1, "7.00", "UK-5%")]
+
+
 def test_a_return_follows_its_order() -> None:
     """Skipped with it, blocked with it, planned with it."""
     order = an_order(a_line("1.00", -1), is_return=True, number="1-R2", parent="1")
