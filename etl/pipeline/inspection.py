@@ -123,8 +123,11 @@ def inspect(stack: ExitStack, settings: Settings, export: Export, progress: Prog
     mapping, mapping_error = _mapping_if_any(settings)
     batch, facts = stack.enter_context(open_batch(export, mapping, progress))
     tally = Tally()
+    expected = facts.orders + facts.nested_returns
     for order in batch.orders(start=export.span.start, end=export.span.end):
         tally.add(order)
+        if tally.orders % 1000 == 0:
+            progress("orders", tally.orders, expected)
     problems = [*tally.first_problems, *facts.unassigned][:PROBLEMS_SHOWN]
     attention = tally.unreadable or facts.unassigned_count
     return {

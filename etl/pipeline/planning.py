@@ -69,11 +69,11 @@ def earliest_consumption(mapping: Mapping, reference: Reference) -> Callable[[da
 
 
 def plan_batch(
-    batch: Batch, ctx: Context, store: PlanStore, *, span: Span, has_tax_modes: bool, progress: Progress
+    batch: Batch, ctx: Context, store: PlanStore, *, span: Span, has_tax_modes: bool, expected: int, progress: Progress
 ) -> PlanFacts:
     """Plans every order of the batch into `store` and gives the plan id.
 
-    `has_tax_modes`: orders may carry a basis of their own (get-orders). The way in which orderTotal of orders without tax foots is decided over the whole batch first.
+    `expected` orders are shown as the end of the progress. `has_tax_modes`: orders may carry a basis of their own (get-orders). The way in which orderTotal of orders without tax foots is decided over the whole batch first.
     """
     facts = PlanFacts(earliest=ctx.window.start)
     facts.footing, facts.footing_votes = _decide_footing(batch, ctx, span, has_tax_modes=has_tax_modes)
@@ -91,7 +91,7 @@ def plan_batch(
             digest.update(plan_line(result, ctx.mapping.settings.source.store))
             _count_window(result, ctx, facts)
             if count % 1000 == 0:
-                progress("transform", count, None)
+                progress("transform", count, expected)
             yield result
 
     store.fill(planned())

@@ -170,14 +170,15 @@ def plan_export(
     progress: Progress,
 ) -> Prepared:
     """Plans the whole batch; the store lives as long as `stack`."""
-    ctx = make_context(mapping, reference, now=reference.now, orders=facts.orders + facts.nested_returns)
+    expected = facts.orders + facts.nested_returns
+    ctx = make_context(mapping, reference, now=reference.now, orders=expected)
     store = stack.enter_context(PlanStore())
     has_tax_modes = any(
         file.vocabulary is Vocabulary.GET_ORDERS
         or TAX_MODE_FIELDS.intersection(field for _, field in file.columns.used)
         for file in facts.files
     )
-    plan = plan_batch(batch, ctx, store, span=span, has_tax_modes=has_tax_modes, progress=progress)
+    plan = plan_batch(batch, ctx, store, span=span, has_tax_modes=has_tax_modes, expected=expected, progress=progress)
     return Prepared(mapping, reference, batch, facts, store, plan)
 
 
