@@ -75,11 +75,18 @@ class Arithmetic:
         # Two entries round each code's tax by at most half a digit each; tax digits may be coarser than amounts.
         coarser = max(0, precision - (precision if self._tax_precision is None else self._tax_precision))
         reach = (2 * len(codes) + 3) * ceil(1 + rate) * 10**coarser
-        found = [
-            candidate
-            for units in range(max(0, middle - reach), middle + reach + 1)
-            for candidate in self._ways(units, count, codes, amount, source, precision, exact)
-        ]
+        found: list[Candidate] = []
+        solved: Decimal | None = None
+        near_first = sorted(
+            (abs(units * step - exact), units) for units in range(max(0, middle - reach), middle + reach + 1)
+        )
+        for distance, units in near_first:
+            if solved is not None and distance > solved:
+                break  # nothing farther off beats a way without rounding
+            ways = self._ways(units, count, codes, amount, source, precision, distance)
+            found += ways
+            if any(not way.rounding for way in ways):
+                solved = distance
         best = min((abs(candidate.rounding), candidate.distance) for candidate in found)
         return tuple(candidate for candidate in found if (abs(candidate.rounding), candidate.distance) == best)
 
@@ -91,12 +98,11 @@ class Arithmetic:
         amount: Decimal,
         source: Basis,
         precision: int,
-        exact: Decimal,
+        distance: Decimal,
     ) -> list[Candidate]:
         step = ulp(precision)
         low, extra = divmod(units, count)
         total = units * step
-        distance = abs(total - exact)
 
         def way(*entries: tuple[int, Decimal]) -> Candidate:
             result = ZERO
