@@ -9,9 +9,10 @@ from __future__ import annotations
 import gc
 import importlib
 import os
+import signal
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -146,6 +147,10 @@ def main() -> None:
     """Runs the program and ends the process with its exit code: the border where errors become sentences."""
     # Orders are plain trees of values: looking for cycles among them triples the time of a large plan.
     gc.set_threshold(200_000, 20, 100)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # A shell that ignores Ctrl-C for its background jobs means it.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _interrupt)
     sys.exit(run(sys.argv[1:]))
 
 
@@ -160,10 +165,14 @@ def run(arguments: list[str]) -> int:
     except click.ClickException as error:
         error.show()
         if "--json" in arguments:
-            click.echo(_usage_document(error))
+            click.echo(_document(UsageError(error.format_message()).attrs()))
         return int(ExitCode.USAGE)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("Interrupted; the ledger is consistent. Run the same command again to go on.", err=True)
+        message = "Interrupted; the ledger is consistent. Run the same command again to go on."
+        click.echo(message, err=True)
+        if "--json" in arguments:
+            code = int(ExitCode.INTERRUPTED)
+            click.echo(_document({"code": "interrupted", "message": message, "exit_code": code}))
         return int(ExitCode.INTERRUPTED)
     except EtlError as error:
         Console.current().show_error(error)
@@ -176,9 +185,14 @@ def run(arguments: list[str]) -> int:
         return int(ExitCode.INTERNAL)
 
 
-def _usage_document(error: click.ClickException) -> str:
-    """A mistyped command as data, before there is a console to print it."""
+def _interrupt(number: int, frame: object) -> NoReturn:
+    """Ctrl-C and SIGTERM, outside the part of a run that waits for what is in flight."""
+    del number, frame
+    raise KeyboardInterrupt
+
+
+def _document(error: dict[str, Any]) -> str:
+    """An error as data, where there may be no console yet to print it."""
     import json
 
-    fault = UsageError(error.format_message())
-    return json.dumps({"error": fault.attrs(), "exit_code": int(fault.exit_code)}, ensure_ascii=False)
+    return json.dumps({"error": error, "exit_code": error["exit_code"]}, ensure_ascii=False)

@@ -173,6 +173,7 @@ async def _load(
         progress=progress,
         window_start=earliest_consumption(prepared.mapping, prepared.reference),
         linked_reservation=linked_reservation(link, prepared.reference.service.id),
+        people=(link.writer, link.reader),
     )
     with _signals(stop):
         return await poster.run(
@@ -243,10 +244,12 @@ def _record(
 def _signals(stop: StopFlag) -> Iterator[None]:
     """Ctrl-C and SIGTERM: the first stops after what is in flight, the second leaves at once."""
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in before:
         loop.add_signal_handler(number, stop.request)
     try:
         yield
     finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number, handler in before.items():
             loop.remove_signal_handler(number)
+            signal.signal(number, handler)
