@@ -475,6 +475,11 @@ class Ledger:
         number = self._scalar(query)
         return None if number is None else self.order(number)
 
+    def select(self, query: Any) -> Sequence[Any]:
+        """The rows of a short query, as of the last commit."""
+        with _translated(self._where):
+            return self._read().execute(query).all()
+
     # Plans
 
     def record_plan(self, run_id: str, orders: Iterable[PlannedOrder]) -> Counter[State]:

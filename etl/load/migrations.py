@@ -16,7 +16,13 @@ APPLICATION = "centra-mews"
 
 Step = Callable[[Connection], None]
 
-STEPS: tuple[Step, ...] = ()
+
+def _add_customers(connection: Connection) -> None:
+    """2: customers that the run makes."""
+    schema.customers.create(connection)
+
+
+STEPS: tuple[Step, ...] = (_add_customers,)
 """STEPS[n] leads from version n + 1 to n + 2; append only."""
 
 

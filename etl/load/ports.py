@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
 from etl.model.outcome import Outcome
+from etl.model.reference import Account
 from etl.model.rows import OrderItemRow, PaymentRow
 
 BeforeSend = Callable[[], Awaitable[None]]
@@ -54,6 +55,22 @@ class Reader(Protocol):
         account_ids: Sequence[str] | None = None,
     ) -> AsyncIterator[list[PaymentRow]]:
         """`payments/getAll`, page by page."""
+        ...
+
+
+class CustomerWriter(Protocol):
+    """Exactly one attempt a call, as `Writer`."""
+
+    async def add_customer(self, payload: Mapping[str, Any], *, before_send: BeforeSend) -> Outcome:
+        """`customers/add`; a DONE body holds Id."""
+        ...
+
+
+class CustomerReader(Protocol):
+    """Who is there. Raises MewsError where the answer is not whole."""
+
+    async def customers_by_email(self, emails: Iterable[str]) -> list[Account]:
+        """Customers with these addresses, whatever the case, deleted and merged ones included."""
         ...
 
 

@@ -20,8 +20,9 @@ from etl.errors import EtlError, ExitCode, InternalError, LedgerError, MewsError
 from etl.load.breaker import Breaker
 from etl.load.commit import Committer
 from etl.load.compare import compare_items, compare_predicted
+from etl.load.customers import Answer, Customers, HeldBack, Pace, book_account, email_of, orphan
 from etl.load.ledger import Checkpoint, Ledger
-from etl.load.ports import Limiter, LinkedReservation, Reader, Sleep, Writer
+from etl.load.ports import CustomerReader, CustomerWriter, Limiter, LinkedReservation, Reader, Sleep, Writer
 from etl.load.records import ORDER_PART, RECOVERED_RUN, Clock, LedgerOrder, Part, PartKind, dumps
 from etl.load.scan import MewsTime, Progress, identity_of, items_of
 from etl.load.standing import Standing, change, standing
@@ -142,6 +143,7 @@ class Poster:
         linked_reservation: LinkedReservation | None = None,
         scan_seconds: float = SCAN_SECONDS,
         checkpoint: Checkpoint = lambda _: None,
+        people: tuple[CustomerWriter, CustomerReader] | None = None,
     ) -> None:
         self._ledger = ledger
         self._writer = writer
@@ -178,12 +180,14 @@ class Poster:
             is_busy=self._busy.__contains__,
             checkpoint=self._checkpoint,
         )
+        self._nameless: dict[str, list[_Job]] = {}
         self._result = LoadResult()
         self._halt_event = asyncio.Event()
         self._draining = False
         self._queue: asyncio.Queue[_Job] = asyncio.Queue()
         self._room = asyncio.Semaphore(2 * concurrency)
         self._parked: set[asyncio.Future[Outcome]] = set()
+        self._customers = None if people is None else self._make_customers(*people)
         self._waiting: dict[str, PlannedOrder] = {}
         self._held: dict[str, list[_Job]] = {}
         self._uncounted: dict[str, PlannedOrder] = {}
@@ -206,6 +210,8 @@ class Poster:
         Shape: the result, also where the run stopped (`stop`). Raises only what nobody could foresee.
         Effects: sends, writes the ledger; needs the ledger's lock.
         """
+        if self._customers is not None:
+            self._customers.retries = retry_rejected
         body = asyncio.ensure_future(
             self._body(orders, limit, no_wait=no_wait, retry_rejected=retry_rejected, repost_undone=repost_undone)
         )
@@ -252,6 +258,7 @@ class Poster:
         extra = TAKEOVER_SECONDS if taken is not None and self._is_foreign(taken.holder.host) else 0
         with self._ledger.steps() as steps:
             steps.start_settling(now + timedelta(seconds=extra))
+            orphan(steps, now + timedelta(seconds=extra))
         self._checkpoint("run.begun")
         if self._ledger.to_recheck() or self._ledger.unsettled():
             await self._survey(recheck_floor=0)
@@ -268,6 +275,7 @@ class Poster:
         fed = 0
         while not self._halt_event.is_set() and (chunk := list(islice(orders, CHUNK))):
             self._uncounted.update((order.number, order) for order in chunk)
+            await self._look_for_customers(chunk)
             for job in self._jobs(chunk, retry=retry, repost=repost):
                 if self._halt_event.is_set() or (limit is not None and fed >= limit):
                     self._tally(job.order, _job_standing(job))
@@ -292,6 +300,7 @@ class Poster:
         """The chunk's orders that have something to send; the others are counted."""
         numbers = [order.number for order in chunk]
         known = self._ledger.lookup(numbers)
+        chunk = self._with_accounts(chunk, known)
         fresh = [order for order in chunk if _needs_record(known.get(order.number), self._run_id)]
         if fresh:
             self._ledger.record_plan(self._run_id, fresh)
@@ -399,8 +408,10 @@ class Poster:
             return
         self._busy.add(job.number)
         try:
+            if not await self._has_account(job):
+                return
             await self._send_parts(job)
-        except _Halted:
+        except (_Halted, HeldBack):
             self._tally(job.order, _job_standing(job))
         except _WindowPassed:
             await self._block(job, "window.passed", "the editable window moved past the order before it was sent")
@@ -412,6 +423,79 @@ class Poster:
         finally:
             self._busy.discard(job.number)
         self._release_children(job)
+
+    # Customers
+
+    def _make_customers(self, writer: CustomerWriter, reader: CustomerReader) -> Customers:
+        pace = Pace(
+            is_halted=self._halt_event.is_set,
+            meet=self._meet,
+            nap=self._nap,
+            patience=lambda tries: self._nap(min(30.0, 0.5 * 2.0**tries) * (0.5 + self._rng.random())),
+            parked=self._parked,
+            monotonic=self._clock.monotonic,
+        )
+        return Customers(
+            self._ledger,
+            self._commit,
+            writer,
+            reader,
+            self._time,
+            pace,
+            settle=self._settle,
+            run_id=self._run_id,
+            checkpoint=self._checkpoint,
+        )
+
+    async def _look_for_customers(self, chunk: list[PlannedOrder]) -> None:
+        """Whom Mews has by now of those who are to be made: one request for many."""
+        emails = {email for order in chunk if (email := email_of(order))}
+        if emails and self._customers is not None:
+            await self._guard(self._customers.look(emails))
+
+    def _with_accounts(self, chunk: list[PlannedOrder], known: dict[str, LedgerOrder]) -> list[PlannedOrder]:
+        """The orders with the accounts of the customers made so far; what was posted keeps its own."""
+        emails = {email for order in chunk if (email := email_of(order))}
+        if not emails or self._customers is None:
+            return chunk
+        made = {email: row.customer_id for email, row in self._customers.known(emails).items()}
+        settled = []
+        for order in chunk:
+            row = known.get(order.number)
+            account_id = row.account_id if row is not None and row.has_posted else ""
+            account_id = account_id or made.get(email_of(order), "")
+            settled.append(replace(order, account_id=account_id) if email_of(order) and account_id else order)
+        return settled
+
+    async def _has_account(self, job: _Job) -> bool:
+        """Makes the customer of an order that has none; a job without account is blocked or put aside."""
+        if not email_of(job.order):
+            return True
+        if self._customers is None:
+            raise InternalError(f"order {job.number} needs a customer to be made", code="internal.customer")
+        answer: Answer = await self._customers.of(job.order)
+        if answer.is_open:
+            # Mews may be making the customer: the order waits for two looks.
+            self._nameless.setdefault(email_of(job.order), []).append(job)
+            return False
+        if not answer.account_id:
+            await self._block(job, answer.code, answer.message)
+            return False
+        job.order = replace(job.order, account_id=answer.account_id)
+        await self._commit.do(job.number, lambda steps: book_account(steps, job.number, answer.account_id))
+        return True
+
+    async def _settle_customers(self, *, no_wait: bool) -> None:
+        """Orders whose customer was in doubt go on once it is known whether there is one."""
+        while self._nameless and self._customers is not None and not self._halt_event.is_set():
+            await self._guard(self._customers.settle(self._nameless, no_wait=no_wait))
+            known = self._customers.known(self._nameless)
+            for email in [email for email in self._nameless if email in known and not known[email].is_open]:
+                for job in self._nameless.pop(email):
+                    self._queue.put_nowait(job)
+            await self._guard(self._queue.join())
+            if no_wait:
+                return
 
     def _parent_is_posted(self, job: _Job) -> bool:
         """Whether the order that a return belongs to is in Mews; else the return is put aside."""
@@ -464,35 +548,39 @@ class Poster:
         template = self._intent(job, part, payload, identity)
         while True:
             outcome, state, sending = await self._attempt(job, part, payload, template, conflicts)
-            stop = self._breaker.see(outcome)
-            if stop is not None:
-                self._halt(stop)
+            self._meet(outcome, sending.granted_at)
             match outcome.kind:
-                case Kind.DONE | Kind.REFUSED:
+                case Kind.DONE | Kind.REFUSED | Kind.UNKNOWN:
                     return state
-                case Kind.UNKNOWN:
-                    self._rest(self._breaker.pause_after_fault())
-                    return state
-                case Kind.STOP:
-                    self._halt(_refused_credentials(outcome))
-                    raise _Halted
                 case Kind.CONFLICT:
                     conflicts += 1
                     if state is State.REJECTED:
                         return state
                     await self._nap(0.25 * 2**conflicts * (0.5 + self._rng.random()))
-                case Kind.WAIT:
-                    now = self._clock.monotonic()
-                    self._rest(self._breaker.wait(sending.granted_at, now, outcome.retry_after))
-                    too_long = self._breaker.waited_too_long(now)
-                    if too_long is not None:
-                        self._halt(too_long)
                 case Kind.NOT_SENT:
                     faults += 1
-                    self._rest(self._breaker.pause_after_fault())
                     await self._nap(min(30.0, 2.0 ** (faults - 1)) * (0.5 + self._rng.random()))
+                case Kind.WAIT | Kind.STOP:
+                    pass
             if self._halt_event.is_set():
                 raise _Halted
+
+    def _meet(self, outcome: Outcome, granted_at: float) -> None:
+        """What an answer means for the whole run: everybody rests, or it ends."""
+        stop = self._breaker.see(outcome)
+        match outcome.kind:
+            case Kind.UNKNOWN | Kind.NOT_SENT:
+                self._rest(self._breaker.pause_after_fault())
+            case Kind.STOP:
+                stop = _refused_credentials(outcome)
+            case Kind.WAIT:
+                now = self._clock.monotonic()
+                self._rest(self._breaker.wait(granted_at, now, outcome.retry_after))
+                stop = self._breaker.waited_too_long(now)
+            case Kind.DONE | Kind.REFUSED | Kind.CONFLICT:
+                pass
+        if stop is not None:
+            self._halt(stop)
 
     async def _attempt(
         self, job: _Job, part: str, payload: dict[str, Any], template: Intent, conflicts: int
@@ -755,6 +843,7 @@ class Poster:
     async def _settle_down(self, *, no_wait: bool) -> None:
         """All orders were fed: finish them, resolve the unknown, let the returns go, look again at resends."""
         await self._guard(self._queue.join())
+        await self._settle_customers(no_wait=no_wait)
         await self._drain(no_wait=no_wait)
         await self._block_orphans()
         if not self._halt_event.is_set() and any(part.recheck > 1 for part in self._ledger.to_recheck()):

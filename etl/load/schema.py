@@ -151,6 +151,24 @@ attempts = Table(
     Column("finished_at", String(32), nullable=False, default=""),
 )
 
+customers = Table(
+    "customers",
+    metadata,
+    Column("email", String(320), primary_key=True),
+    Column("state", String(16), nullable=False),
+    Column("customer_id", String(64), nullable=False, default=""),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("absents", Integer, nullable=False, default=0),
+    Column("payload_hash", String(80), nullable=False, default=""),
+    Column("run_id", String(64), nullable=False, default=""),
+    Column("settle_from", String(32), nullable=False, default=""),
+    Column("unseen_at", String(32), nullable=False, default=""),
+    Column("code", String(64), nullable=False, default=""),
+    Column("message", Text, nullable=False, default=""),
+    Column("updated_at", String(32), nullable=False, default=""),
+)
+"""People whom this ledger made or began to make in Mews, by lower-cased e-mail. Neither name nor phone is kept."""
+
 sightings = Table(
     "sightings",
     metadata,

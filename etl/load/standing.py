@@ -113,7 +113,7 @@ def differs_from_observed(observed: dict[str, Any], order: PlannedOrder, identit
         return []
     payload = order_payload(order, identity)
     differences = []
-    if observed["account"] and observed["account"] != payload["AccountId"]:
+    if observed["account"] and payload["AccountId"] and observed["account"] != payload["AccountId"]:
         differences.append(f"Mews has account {observed['account']}, the plan says {payload['AccountId']}")
     if not order.is_clamped and observed["consumed"] and observed["consumed"] != payload["ConsumptionUtc"]:
         differences.append(f"Mews has consumption {observed['consumed']}, the plan says {payload['ConsumptionUtc']}")

@@ -616,6 +616,15 @@ class Steps:
         """One statement over many rows of facts, within the same transaction; no state may be in it."""
         self._connection.execute(statement, rows)
 
+    @property
+    def now(self) -> str:
+        """The time of this machine, as it is stored."""
+        return self._now
+
+    def run(self, statement: Any) -> None:
+        """One statement within the same transaction; no state of an order or part may be in it."""
+        self._connection.execute(statement)
+
     def rows(self, query: Any) -> Sequence[Any]:
         """What a query sees within the same transaction."""
         return self._connection.execute(query).all()

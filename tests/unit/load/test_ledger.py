@@ -161,6 +161,8 @@ def test_an_older_schema_is_led_on_in_one_transaction(path, time):
     with open_ledger(path, time) as ledger:
         ledger.record_plan("run-1", [an_order("1")])
 
+    latest = migrations.latest()
+
     def add_column(connection):
         connection.execute(text("ALTER TABLE orders ADD COLUMN colour TEXT DEFAULT 'red'"))
 
@@ -169,17 +171,29 @@ def test_an_older_schema_is_led_on_in_one_transaction(path, time):
         raise LedgerError("stop here")
 
     with pytest.raises(LedgerError):
-        Ledger.open(path, steps=(fail,))
+        Ledger.open(path, steps=(*migrations.STEPS, fail))
     with Ledger.open(path) as ledger:
-        assert ledger.meta("schema_version") == "1"
-    with Ledger.open(path, steps=(add_column,)) as ledger:
-        assert ledger.meta("schema_version") == "2"
+        assert ledger.meta("schema_version") == str(latest)
+    with Ledger.open(path, steps=(*migrations.STEPS, add_column)) as ledger:
+        assert ledger.meta("schema_version") == str(latest + 1)
         assert ledger.order("1") is not None
         assert ledger._scalar(text("select colour from orders")) == "red"
     with pytest.raises(LedgerError) as caught:
         Ledger.open(path)
     assert caught.value.code == "ledger.newer"
-    assert migrations.latest() == 1
+
+
+def test_a_ledger_of_the_first_version_is_led_on(path, time):
+    """Whoever began with an earlier program goes on with its ledger: nothing of it is lost, what is new is there."""
+    with open_ledger(path, time) as ledger:
+        ledger.record_plan("run-1", [an_order("1")])
+        ledger.set_meta("schema_version", "1")
+        with ledger.transaction() as connection:
+            connection.execute(text("DROP TABLE customers"))
+    with Ledger.open(path) as ledger:
+        assert ledger.meta("schema_version") == str(migrations.latest())
+        assert ledger.order("1") is not None
+        assert ledger._scalar(text("select count(*) from customers")) == 0
 
 
 def test_plans_are_kept_and_counted(path, time):
