@@ -135,6 +135,7 @@ class _Draw:
 
     rng: Random
     within_bounds: bool
+    is_tight: bool = False
     settle: float = 20.0
     timeout: float = 10.0
     latency: float = 0.01
@@ -144,9 +145,11 @@ class _Draw:
         return self.rng.random() < probability
 
     def upto(self, bound: float) -> float:
-        """Something below the bound, often just below."""
+        """Something below the bound, often just below; tight schedules go to the bound itself."""
         if bound <= 0:
             return 0.0
+        if self.is_tight:
+            return round(bound, 3)
         return round(bound * (self.rng.uniform(0.9, 1.0) if self.chance(0.5) else self.rng.random()), 3)
 
     def money(self) -> Decimal:
@@ -157,6 +160,7 @@ def draw(seed: int) -> Schedule:
     """The schedule of a seed."""
     rng = Random(f"schedule {seed}")
     d = _Draw(rng, seed % BEYOND_EVERY != BEYOND_EVERY - 1)
+    d.is_tight = d.chance(0.15)
     d.settle = rng.choice((6.0, 20.0, 60.0, 180.0))
     d.timeout = rng.choice((2.0, 10.0, 100.0))
     rate = rng.choice(((200, 30.0), (60, 20.0), (20, 5.0), (6, 2.0), (1000, 5.0)))
@@ -164,8 +168,13 @@ def draw(seed: int) -> Schedule:
     d.latency = rng.choice((0.0, arrival / 4, arrival * 0.99, min(1.5, d.settle / 8)))
     orders = _orders(d)
     hides = rng.choice(("", "", "", "", "identifiers", "identifiers", "notes", "notes"))
+    processes = _processes(d, orders)
     if d.within_bounds and d.chance(0.03):
+        # No mark comes back from some process on: a person decides on orders. Nobody can on payments, and a lost
+        # ledger can't be noticed.
         hides = "both"
+        orders = tuple(tuple(replace(spec, payments=()) for spec in versions) for versions in orders)
+        processes = tuple(replace(process, before="") for process in processes)
     return Schedule(
         seed=seed,
         within_bounds=d.within_bounds,
@@ -183,13 +192,13 @@ def draw(seed: int) -> Schedule:
         has_lookalike=d.chance(0.04),
         shared_slots=d.chance(0.3),
         orders=orders,
-        processes=_processes(d, orders),
+        processes=processes,
         calm_pause=rng.choice((0.0, 1.0, d.settle, 3600.0)),
     )
 
 
 def _lag(d: _Draw) -> float:
-    if d.chance(0.45):
+    if not d.is_tight and d.chance(0.45):
         return 0.0
     if d.within_bounds:
         return max(0.0, d.upto(d.settle / 2) - EPSILON)

@@ -49,6 +49,8 @@ class Watch:
     copies: dict[PartKey, list[Copy]] = field(default_factory=dict)
     violations: list[str] = field(default_factory=list)
     log: list[str] = field(default_factory=list)
+    touched: set[str] = field(default_factory=set)
+    """OrderIds that the hotel's staff changed."""
     requests: int = 0
     _sends: deque[float] = field(default_factory=deque)
     _orders_seen: int = 0
@@ -198,6 +200,7 @@ class Mews:
 
         def act() -> None:
             self.sandbox.settle()
+            self.watch.touched.add(order_id)
             self.watch.tell(self.timeline.now, "desk", f"{kind} {order_id}")
             for item in self.sandbox.items_of(order_id):
                 if kind == "move":
