@@ -91,14 +91,14 @@ def test_share_without_weights_fails_loudly() -> None:
 def test_no_share_goes_beyond_its_cap() -> None:
     """A voucher never takes more from a tax set than the set is worth; the others take the rest."""
     parts, left = share_capped(D("30.00"), ds("30", "10"), ds("20", "10"), 2)
-    assert (parts, left) == (ds("20", "10"), D("0"))
+    assert (parts, left) == (ds("20", "10"), D(0))
     parts, left = share_capped(D("31.00"), ds("30", "10"), ds("20", "10"), 2)
     assert (parts, left) == (ds("20", "10"), D("1.00"))
 
 
 def test_what_weights_cannot_take_goes_where_room_is() -> None:
     """A set without weight may still have room; money must not vanish for want of a weight."""
-    assert share_capped(D("5.00"), ds("1", "0"), ds("2", "9"), 2) == (ds("2", "3"), D("0"))
+    assert share_capped(D("5.00"), ds("1", "0"), ds("2", "9"), 2) == (ds("2", "3"), D(0))
     assert share_capped(D("5.00"), [], [], 2) == ([], D("5.00"))
 
 
@@ -108,7 +108,7 @@ def test_a_total_is_split_into_neighbouring_units() -> None:
     assert split_units(D("53.27"), 3, 2) == [(1, D("17.75")), (2, D("17.76"))]
     assert split_units(D("-53.27"), 3, 2) == [(1, D("-17.75")), (2, D("-17.76"))]
     assert split_units(D("12.00"), 3, 2) == [(3, D("4.00"))]
-    assert split_units(D("100"), 3, 0) == [(2, D("33")), (1, D("34"))]
+    assert split_units(D(100), 3, 0) == [(2, D(33)), (1, D(34))]
 
 
 def test_fewer_cents_than_pieces_leave_some_free() -> None:
