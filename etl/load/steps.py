@@ -236,7 +236,9 @@ class Steps:
         key = (intent.number, intent.generation, intent.part)
         row = self._find(key)
         state = order.state if row is None and intent.kind is PartKind.ORDER else row.state if row else None
-        if state is not State.READY or intent.generation != order.generation:
+        # Only what reverses may concern an older posting: a copy that turned up late.
+        is_current = intent.generation == order.generation or intent.kind is PartKind.UNDO
+        if state is not State.READY or not is_current:
             raise NotReady(f"order {intent.number}: {intent.part} is {state}, not ready", place=intent.number)
         if row is None:
             row = self._add(PartRow(*key, intent.kind.value, State.READY))
@@ -467,10 +469,64 @@ class Steps:
                 row = self._add(PartRow(number, order.generation, part, PartKind.PAYMENT.value, State.READY))
                 self._settle_order(row)
 
+    # Undoing
+
+    def plan_undo(self, number: str, generation: int, part: str, target: str) -> None:
+        """A new undo part is READY; one that was refused or held back is READY again. `target`: what it reverses."""
+        self._order(number)
+        row = self._find((number, generation, part))
+        if row is None:
+            row = self._add(PartRow(number, generation, part, PartKind.UNDO.value, State.READY))
+        elif row.state is not State.READY:
+            row.move(State.READY)
+        row.fingerprint = target
+        row.rejected_hash = row.code = row.message = row.request_id = ""
+        self._settle_order(row)
+
+    def see_undo(self, number: str, generation: int, part: str, *, mews_id: str, target: str, run_id: str) -> None:
+        """Anything but IN_FLIGHT -> POSTED: what Mews shows proves that this undo part did its work."""
+        self._order(number)
+        row = self._find((number, generation, part))
+        if row is None:
+            row = self._add(PartRow(number, generation, part, PartKind.UNDO.value, State.READY))
+        row.move(State.POSTED)
+        row.fingerprint, row.mews_id, row.run_id = target, mews_id, row.run_id or run_id
+        row.settle_from = row.unseen_at = row.held = row.code = row.message = ""
+        self._settle_order(row)
+
     def undo(self, number: str, generation: int, part: str = ORDER_PART) -> None:
         """POSTED or DIFFERENT -> UNDONE: it was reversed in Mews."""
         row = self._at(number, generation, part)
         row.move(State.UNDONE)
+        row.code = row.message = ""
+        self._settle_order(row)
+
+    def undo_all(self, number: str, generation: int) -> None:
+        """POSTED or DIFFERENT -> UNDONE for the order and its payments: nothing of this generation is left."""
+        self._at(number, generation, ORDER_PART)
+        for row in self._rows([number]):
+            is_there = row.state in (State.POSTED, State.DIFFERENT)
+            if row.generation == generation and row.kind != PartKind.UNDO.value and is_there:
+                self.undo(number, generation, row.part)
+        order = self._order(number)
+        if order.generation == generation:
+            order.duplicates = ""
+
+    def keep_copies(self, number: str, generation: int, order_ids: Sequence[str]) -> None:
+        """POSTED or DIFFERENT stays, under the copies that are left: others were reversed."""
+        row, order = self._at(number, generation, ORDER_PART), self._order(number)
+        if row.mews_id not in order_ids:
+            row.mews_id = order_ids[0]
+        if order.generation == generation:
+            order.mews_order_id = row.mews_id
+            order.duplicates = dumps(sorted(order_ids)) if len(order_ids) > 1 else ""
+        self._settle_order(row)
+
+    def differ(self, number: str, generation: int, message: str) -> None:
+        """POSTED -> DIFFERENT: Mews holds only a part of it any more."""
+        row = self._at(number, generation, ORDER_PART)
+        row.move(State.DIFFERENT)
+        row.code, row.message = "different", message
         self._settle_order(row)
 
     def regenerate(self, number: str) -> int:
@@ -678,6 +734,9 @@ class Steps:
             for part in self._parts[row.number].values()
             if part.generation == order.generation and part.kind != PartKind.UNDO.value
         ]
+        if any(part.part == ORDER_PART and part.state is State.UNDONE for part in parts):
+            # A payment that was never sent is not due any more.
+            parts = [part for part in parts if part.state not in PLANNED]
         order.state = worst(part.state for part in parts)
         speaking = min(parts, key=lambda part: (part.state is not order.state, part.part != ORDER_PART, part.part))
         order.code, order.message, order.request_id = speaking.code, speaking.message, speaking.request_id

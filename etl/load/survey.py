@@ -5,7 +5,7 @@ Rule: design sections 7.2 and 7.6. One walk serves all. Absence needs two comple
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -14,6 +14,7 @@ from etl.load.compare import Finding, compare_items, compare_payment, may_be
 from etl.load.ledger import Checkpoint, Ledger
 from etl.load.ports import Reader
 from etl.load.records import ORDER_PART, Attempt, Part, PartKind, dumps, stamp
+from etl.load.reversal import OPPOSITE, is_cancel, sight_undos, target_of, travels_as, what_of
 from etl.load.scan import (
     MARGIN,
     MewsTime,
@@ -54,10 +55,11 @@ class _Look:
     started: datetime
     unknown: list[Part]
     rechecks: list[Part]
-    attempts: dict[OrderKey, list[Attempt]]
+    attempts: dict[PartKey, list[Attempt]]
     seen: Sighted = field(default_factory=Sighted)
     present: dict[OrderKey, dict[str, None]] = field(default_factory=dict)
     extra: dict[OrderKey, dict[str, None]] = field(default_factory=dict)
+    undone: dict[PartKey, dict[str, None]] = field(default_factory=dict)
     rows: dict[str, dict[str, OrderItemRow]] = field(default_factory=dict)
     foreign: dict[str, None] = field(default_factory=dict)
     payments: dict[PartKey, dict[str, PaymentRow]] = field(default_factory=dict)
@@ -127,11 +129,11 @@ class Surveyor:
         unknown = [part for part in self._ledger.unsettled() if not self._is_busy(part.number)]
         rechecks = [part for part in self._ledger.to_recheck() if not self._is_busy(part.number)]
         attempts = {
-            (part.number, part.generation): self._ledger.attempts(
-                part.number, generation=part.generation, part=ORDER_PART
+            (part.number, part.generation, part.part): self._ledger.attempts(
+                part.number, generation=part.generation, part=part.part
             )
             for part in unknown
-            if part.kind is PartKind.ORDER
+            if _is_order(part)
         }
         return _Look(started, unknown, rechecks, attempts)
 
@@ -151,7 +153,8 @@ class Surveyor:
             look.walked_payments = True
 
     def _see_page(self, look: _Look, page: list[OrderItemRow], found: dict[OrderKey, dict[str, None]]) -> None:
-        parts = self._ledger.parts({number for number, _ in found}) if found else {}
+        undos = sight_undos(page, self._store)
+        parts = self._ledger.parts({number for number, _ in (*found, *undos)}) if found or undos else {}
         wanted: set[str] = set()
         for key, order_ids in found.items():
             number, generation = key
@@ -161,30 +164,64 @@ class Surveyor:
             if part is None or (part.state in PLANNED and part.seq == 0):
                 look.foreign[number] = None
             elif part.state in IN_MEWS:
-                if set(order_ids) - {part.mews_id}:
-                    look.extra.setdefault(key, {part.mews_id: None}).update(order_ids)
+                known = {part.mews_id, *_reversed(parts.get(number, ()), generation)}
+                # A copy that was cancelled or reversed charges nobody.
+                copies = [order_id for order_id in order_ids if order_id not in known and _charges(page, order_id)]
+                if copies:
+                    look.extra.setdefault(key, {part.mews_id: None}).update(dict.fromkeys(copies))
             elif part.state is not State.IN_FLIGHT:
                 look.present.setdefault(key, {}).update(order_ids)
                 wanted.update(order_ids)
+        for key, orders in undos.items():
+            wanted |= self._see_undos(look, key, orders, parts.get(key[0], ()))
         if wanted:
             for row in page:
                 if row.order_id in wanted:
                     look.rows.setdefault(row.order_id, {})[row.id] = row
 
+    def _see_undos(
+        self, look: _Look, key: OrderKey, orders: dict[str, list[OrderItemRow]], parts: Sequence[Part]
+    ) -> set[str]:
+        """Undo orders on a page: the known, the lost, those there twice. Shape: OrderIds whose rows are wanted."""
+        if self._is_busy(key[0]):
+            return set()
+        undos = [part for part in parts if part.generation == key[1] and part.kind is PartKind.UNDO]
+        mine = [part for part in undos if what_of(part) == OPPOSITE]
+        order = _order_part(parts, key[1])
+        wanted = set()
+        for order_id, rows in orders.items():
+            target = target_of(rows[0].notes)
+            fitting = [part for part in mine if target in ("", part.fingerprint)]
+            lost = [part for part in fitting if part.state not in IN_MEWS and part.seq]
+            if any(part.mews_id == order_id for part in mine):
+                continue
+            if lost:
+                if lost[0].state is not State.IN_FLIGHT:
+                    look.undone.setdefault(_key(lost[0]), {})[order_id] = None
+                    wanted.add(order_id)
+            elif fitting and fitting[0].mews_id:
+                if _charges(rows, order_id):
+                    look.extra.setdefault(key, {fitting[0].mews_id: None})[order_id] = None
+            elif order is not None and order.state in IN_MEWS:
+                # Undo entries prove no presence; but they prove that another ledger knows more than this one.
+                look.foreign[key[0]] = None
+        return wanted
+
     def _see_payments(self, look: _Look, page: Iterable[PaymentRow]) -> None:
-        wanted = {(part.number, part.generation, part.part) for part in (*look.unknown, *look.rechecks)}
+        wanted = {_key(part) for part in (*look.unknown, *look.rechecks)}
         for row in page:
             found = payment_part(row)
             if found is None:
                 continue
             identity, part = found
-            key = (identity.number, identity.generation, part)
-            if identity.store == self._store and not identity.is_undo and key in wanted:
+            key = (identity.number, identity.generation, f"undo:{part}" if identity.is_undo else part)
+            if identity.store == self._store and key in wanted:
                 look.payments.setdefault(key, {})[row.id] = row
 
     async def _read_found(self, look: _Look) -> dict[str, list[OrderItemRow]]:
         """All items of the orders found: a walk may have met only those inside its window."""
-        ids = list(dict.fromkeys(order_id for order_ids in look.present.values() for order_id in order_ids))
+        seen = (*look.present.values(), *look.undone.values())
+        ids = list(dict.fromkeys(order_id for order_ids in seen for order_id in order_ids))
         read = await items_of(self._reader, ids) if ids else {}
         return {
             order_id: list({**look.rows.get(order_id, {}), **{row.id: row for row in read.get(order_id, ())}}.values())
@@ -197,9 +234,12 @@ class Surveyor:
         result = Survey(look.started, look.seen.items, look.seen.strangers)
         numbers = {part.number for part in (*look.unknown, *look.rechecks)}
         numbers.update(number for number, _ in (*look.present, *look.extra))
+        numbers.update(number for number, _, _ in look.undone)
         with self._ledger.steps(numbers) as steps:
             for key, order_ids in look.present.items():
                 self._found(steps, key, list(order_ids), rows, result)
+            for part_key, order_ids in look.undone.items():
+                self._found_undo(steps, part_key, list(order_ids), rows, result)
             for key, order_ids in look.extra.items():
                 steps.duplicate(key[0], filter(None, order_ids))
                 result.duplicated[key[0]] = tuple(order_ids)
@@ -208,8 +248,8 @@ class Surveyor:
             for part in look.unknown:
                 self._not_found(steps, look, part, ended, result)
             if recheck_floor is not None:
-                done = [part for part in look.rechecks if part.kind is PartKind.ORDER or look.walked_payments]
-                steps.rechecked([(part.number, part.generation, part.part) for part in done], recheck_floor)
+                done = [part for part in look.rechecks if travels_as(part) is PartKind.ORDER or look.walked_payments]
+                steps.rechecked([_key(part) for part in done], recheck_floor)
             steps.meta("watermark", stamp(look.started - self._settle))
         return result
 
@@ -231,6 +271,29 @@ class Surveyor:
             number,
             generation,
             ORDER_PART,
+            mews_id=order_id,
+            differences=finding.differences,
+            fingerprint=attempt.fingerprint,
+            run_id=self._run_id,
+            sent_by=attempt.run_id,
+        )
+        if len(order_ids) > 1:
+            steps.duplicate(number, order_ids)
+            result.duplicated[number] = tuple(order_ids)
+
+    def _found_undo(
+        self, steps: Steps, key: PartKey, order_ids: list[str], rows: dict[str, list[OrderItemRow]], result: Survey
+    ) -> None:
+        state = steps.part_state(*key)
+        if state is None or state in IN_MEWS or state is State.IN_FLIGHT:
+            return
+        number, generation, part = key
+        attempts = self._ledger.attempts(number, generation=generation, part=part)
+        order_id, attempt, finding = _best(attempts, order_ids, rows)
+        result.found[key] = steps.find(
+            number,
+            generation,
+            part,
             mews_id=order_id,
             differences=finding.differences,
             fingerprint=attempt.fingerprint,
@@ -263,10 +326,10 @@ class Surveyor:
         )
 
     def _not_found(self, steps: Steps, look: _Look, part: Part, ended: datetime, result: Survey) -> None:
-        key = (part.number, part.generation, part.part)
+        key = _key(part)
         if key in result.found or steps.part_state(*key) is not State.UNKNOWN or part.settle_from is None:
             return
-        if part.kind is PartKind.ORDER:
+        if _is_order(part):
             candidates = self._candidates(look, part)
             if candidates:
                 steps.hold(*key, candidates)
@@ -282,7 +345,7 @@ class Surveyor:
 
     def _candidates(self, look: _Look, part: Part) -> str:
         """Unmarked orders in Mews that could be this one, with both sides, for a person."""
-        for attempt in look.attempts.get((part.number, part.generation), ()):
+        for attempt in look.attempts.get(_key(part), ()):
             likely = [order_id for order_id, rows in look.seen.candidates.items() if may_be(attempt, rows)]
             if likely:
                 return dumps(
@@ -322,7 +385,31 @@ def _order_part(parts: Iterable[Part], generation: int) -> Part | None:
 
 
 def _first_sends(parts: Iterable[Part], kind: PartKind) -> list[datetime]:
-    return [part.first_sent_at - MARGIN for part in parts if part.kind is kind and part.first_sent_at is not None]
+    return [
+        part.first_sent_at - MARGIN for part in parts if travels_as(part) is kind and part.first_sent_at is not None
+    ]
+
+
+def _key(part: Part) -> PartKey:
+    return part.number, part.generation, part.part
+
+
+def _is_order(part: Part) -> bool:
+    """Whether an `orders/add` is in doubt: an order, or the opposite of one."""
+    return travels_as(part) is PartKind.ORDER and not is_cancel(part)
+
+
+def _reversed(parts: Iterable[Part], generation: int) -> set[str]:
+    """OrderIds that this ledger knows to be reversed."""
+    return {
+        part.fingerprint
+        for part in parts
+        if part.kind is PartKind.UNDO and part.generation == generation and part.state is State.POSTED
+    }
+
+
+def _charges(rows: Iterable[OrderItemRow], order_id: str) -> bool:
+    return any(row.order_id == order_id and not row.is_canceled for row in rows)
 
 
 def _incomplete(numbers: list[str], store: str) -> LedgerError:
