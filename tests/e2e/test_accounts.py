@@ -180,16 +180,6 @@ def test_without_waiting_the_next_run_finds_out(tmp_path: Path) -> None:
         check_each_once(shop, 2)
 
 
-def test_people_whom_mews_refuses_hold_their_orders_back(tmp_path: Path) -> None:
-    """The reason is told; nothing is asked again until something changes, and others are posted."""
-    with bad_day(tmp_path) as shop:
-        configure(shop, accounts="create_customers = true")
-        export = shop.export([*new_people(1), row(5000, email="x" * 60 + "@example.com")])
-        done = shop.shell.run("run", export)
-        assert done.code in (0, 3)
-        check_counts(done.json)
-
-
 def test_a_customer_who_comes_to_mews_meanwhile_is_taken(tmp_path: Path) -> None:
     """Between dry run and run the front desk made the profile: same plan, no second one."""
     late = Customer("ac000000-0000-4000-a000-0000000000aa", "New0@example.com", (), "Nora", "New", True, None)

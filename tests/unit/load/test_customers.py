@@ -1,0 +1,310 @@
+"""People are made once: whatever the answer, whenever the process dies."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from load_fakes import FakeMews, Killed, VirtualTime, a_payment, a_poster, an_order, open_ledger
+
+from etl.errors import ExitCode
+from etl.load.ledger import Ledger
+from etl.load.poster import LoadResult
+from etl.model.outcome import Kind, Outcome
+from etl.model.plan import PlannedOrder
+from etl.model.reference import Account
+from etl.model.states import State
+
+
+class FakePeople(FakeMews):
+    """A Mews that never deduplicates customers itself. `welcome` answers each customers/add as `script` does.
+
+    `person_lag`: seconds until a customer is found by e-mail.
+    """
+
+    def __init__(self, time: VirtualTime) -> None:
+        super().__init__(time)
+        self.people: list[tuple[float, Account]] = []
+        self.welcomes: list[dict[str, Any]] = []
+        self.welcome: Callable[[dict[str, Any], int], Outcome | float | None] = lambda _p, _n: None
+        self.person_lag = 0.0
+        self.looks = 0
+
+    async def add_customer(self, payload: Any, *, before_send: Any) -> Outcome:
+        await before_send()
+        self.welcomes.append(dict(payload))
+        number = len(self.welcomes)
+        await self.time.sleep(self.latency)
+        answer = self.welcome(payload, number)
+        if isinstance(answer, Outcome):
+            return answer
+        self.add(f"person-{number}", payload["Email"], delay=answer or 0.0)
+        if answer is not None:
+            return Outcome(Kind.UNKNOWN, message="no answer")
+        return Outcome(Kind.DONE, {"Id": f"person-{number}"}, 200)
+
+    def add(self, key: str, email: str, *, delay: float = 0.0, **more: Any) -> None:
+        person = replace(Account(key, "Customer", "", True, email), **more)
+        self.people.append((self.time.seconds + delay, person))
+
+    async def customers_by_email(self, emails: Any) -> list[Account]:
+        self._read()
+        self.looks += 1
+        wanted = {email.lower() for email in emails}
+        there = [one for at, one in self.people if at + self.person_lag <= self.time.seconds]
+        return [one for one in there if one.email.lower() in wanted]
+
+    def named(self, email: str) -> list[str]:
+        """The ids of everybody with the address."""
+        return [one.id for _, one in self.people if one.email.lower() == email]
+
+    def account_of(self, number: str) -> str:
+        """Whom Mews holds an order on."""
+        (account,) = {row.account_id for _, row in self.items if row.notes.startswith(f"[centra:uk:{number}]")}
+        return account
+
+
+def new(number: str, email: str = "zoe@example.com", **more: Any) -> PlannedOrder:
+    """An order of somebody whom Mews does not know."""
+    fields = (("Email", email), ("LastName", "Quick"))
+    return an_order(number, account_id="", account_key="create", create_customer=fields, **more)
+
+
+def load(
+    path: Path, mews: FakePeople, orders: list[PlannedOrder], *, kill: Any = None, no_wait: bool = False, **more: Any
+) -> LoadResult | None:
+    """One run; None where the checkpoint killed it."""
+    time = mews.time
+    ledger = open_ledger(path, time)
+    check = kill or (lambda _: None)
+    ledger._checkpoint = ledger.fatal(check)
+
+    async def main() -> LoadResult:
+        run = {name: more.pop(name) for name in ("retry_rejected",) if name in more}
+        poster = a_poster(ledger, mews, time, checkpoint=check, people=(mews, mews), **more)
+        done: LoadResult = await time.drive(asyncio.ensure_future(poster.run(iter(orders), no_wait=no_wait, **run)))
+        return done
+
+    try:
+        return asyncio.run(main())
+    except Killed:
+        return None
+    finally:
+        ledger._checkpoint = lambda _: None
+        if kill is None:
+            ledger.close()
+        ledger.abandon()
+
+
+@pytest.fixture
+def mews() -> FakePeople:
+    return FakePeople(VirtualTime())
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "ledger.sqlite"
+
+
+def test_one_customer_for_all_orders_of_a_person(mews: FakePeople, path: Path) -> None:
+    """Orders of one address go to one profile, whatever the case, and their payments follow them."""
+    orders = [new("1"), new("2", "ZOE@example.com", payments=(a_payment(),)), new("3", "bo@example.com"), an_order("4")]
+    result = load(path, mews, orders)
+    assert result is not None
+    assert result.exit_code is ExitCode.DONE
+    assert len(mews.welcomes) == 2
+    assert (
+        mews.account_of("1") == mews.account_of("2") == mews.paid[0][1].account_id == mews.named("zoe@example.com")[0]
+    )
+    assert all(payload["OverwriteExisting"] is False for payload in mews.welcomes)
+    with Ledger.open(path, read_only=True) as ledger:
+        assert ledger.order("2").account_id == mews.account_of("2")
+
+
+class KillAt:
+    """Raises at the n-th checkpoint of all."""
+
+    def __init__(self, count: int) -> None:
+        self.left = count
+
+    def __call__(self, name: str) -> None:
+        self.left -= 1
+        if self.left == 0:
+            raise Killed
+
+
+def test_a_kill_at_any_moment_makes_nobody_twice(tmp_path: Path) -> None:
+    """Killed at every checkpoint, one run after the other: one customer, one order each, on that customer."""
+    orders = [new("1"), new("2")]
+    count = 0
+    while True:
+        count += 1
+        mews = FakePeople(VirtualTime())
+        path = tmp_path / f"{count}.sqlite"
+        is_over = load(path, mews, orders, kill=KillAt(count)) is not None
+        result = load(path, mews, orders, run_id="run-2")
+        assert result is not None
+        assert result.exit_code is ExitCode.DONE, count
+        assert len(mews.named("zoe@example.com")) == 1, count
+        assert {mews.account_of(number) for number in "12"} == set(mews.named("zoe@example.com"))
+        assert [mews.times_posted(number) for number in "12"] == [1, 1]
+        if is_over:
+            break
+    assert count > 15, "there were fewer steps than there are checkpoints"
+
+
+@pytest.mark.parametrize("delay", [0.0, 60.0, 179.0])
+def test_a_customer_in_doubt_is_looked_up_twice(mews: FakePeople, path: Path, delay: float) -> None:
+    """A customer that lands after the answer was lost is found, never made again; the orders wait for it."""
+    mews.welcome = lambda _p, n: delay if n == 1 else None
+    mews.person_lag = 80.0
+    result = load(path, mews, [new("1"), new("2"), an_order("3")])
+    assert result is not None
+    assert (result.exit_code, result.sent) == (ExitCode.DONE, 3)
+    assert len(mews.named("zoe@example.com")) == len(mews.welcomes) == 1
+
+
+def test_who_was_never_made_is_made_after_two_looks(mews: FakePeople, path: Path) -> None:
+    """Nothing is sent again before the settling time and half of it have passed."""
+    mews.welcome = lambda _p, n: Outcome(Kind.UNKNOWN, message="reset") if n == 1 else None
+    sent_at: list[float] = []
+    before = mews.add_customer
+
+    async def add_customer(payload: Any, *, before_send: Any) -> Outcome:
+        sent_at.append(mews.time.seconds)
+        return await before(payload, before_send=before_send)
+
+    mews.add_customer = add_customer  # type: ignore[method-assign]
+    result = load(path, mews, [new("1")])
+    assert result is not None
+    assert result.exit_code is ExitCode.DONE
+    assert len(mews.named("zoe@example.com")) == 1
+    assert sent_at[1] - sent_at[0] >= 270
+
+
+def test_without_waiting_the_order_stays_ready(mews: FakePeople, path: Path) -> None:
+    """--no-wait: the next run finds out; nothing is sent before."""
+    mews.welcome = lambda _p, n: 30.0 if n == 1 else None
+    first = load(path, mews, [new("1"), an_order("2")], no_wait=True)
+    assert first is not None
+    assert (first.sent, len(mews.welcomes)) == (1, 1)
+    with Ledger.open(path, read_only=True) as ledger:
+        assert ledger.order("1").state is State.READY
+    second = load(path, mews, [new("1"), an_order("2")], run_id="run-2")
+    assert second is not None
+    assert (second.sent, second.exit_code, len(mews.welcomes)) == (1, ExitCode.DONE, 1)
+
+
+def test_who_comes_meanwhile_is_taken(mews: FakePeople, path: Path) -> None:
+    """Somebody made the profile after planning: no request to make a second one."""
+    mews.add("desk-1", "Zoe@Example.com")
+    mews.add("old-1", "zoe@example.com", is_active=False)
+    result = load(path, mews, [new("1")])
+    assert result is not None
+    assert result.exit_code is ExitCode.DONE
+    assert (mews.welcomes, mews.account_of("1")) == ([], "desk-1")
+
+
+def test_a_refusal_because_somebody_has_the_address_finds_him(mews: FakePeople, path: Path) -> None:
+    """The look before came too early; the refusal says that there is somebody."""
+
+    def refuse(_payload: dict[str, Any], _number: int) -> Outcome:
+        mews.add("desk-1", "zoe@example.com")
+        return Outcome(Kind.REFUSED, status=403, message="exists already")
+
+    mews.welcome = refuse
+    result = load(path, mews, [new("1")])
+    assert result is not None
+    assert (result.exit_code, mews.account_of("1")) == (ExitCode.DONE, "desk-1")
+
+
+@pytest.mark.parametrize(
+    ("profiles", "code"),
+    [
+        ([{"classifications": ("Cashlist",)}], "account.cashlist"),
+        ([{}, {}], "account.ambiguous"),
+    ],
+)
+def test_who_may_not_be_charged_holds_the_order_back(
+    mews: FakePeople, path: Path, profiles: list[dict[str, Any]], code: str
+) -> None:
+    """Found after planning, the rules are the same; once staff cleared it up, the order goes."""
+    for index, more in enumerate(profiles):
+        mews.add(f"desk-{index}", "zoe@example.com", **more)
+    result = load(path, mews, [new("1")])
+    assert result is not None
+    assert (result.exit_code, mews.welcomes, mews.items) == (ExitCode.ATTENTION, [], [])
+    with Ledger.open(path, read_only=True) as ledger:
+        assert (ledger.order("1").state, ledger.order("1").code) == (State.BLOCKED, code)
+    mews.people.clear()
+    again = load(path, mews, [new("1")], run_id="run-2")
+    assert again is not None
+    assert (again.exit_code, len(mews.welcomes)) == (ExitCode.DONE, 1)
+
+
+def test_a_refused_customer_is_not_sent_again_unchanged(mews: FakePeople, path: Path) -> None:
+    """Mews's message holds the order back; changed content or --retry-rejected tries again; others go on."""
+    mews.welcome = lambda p, _n: (
+        Outcome(Kind.REFUSED, status=400, message="odd name") if p["LastName"] == "Quick" else None
+    )
+    first = load(path, mews, [new("1"), an_order("2")])
+    assert first is not None
+    assert (first.exit_code, first.sent, len(mews.welcomes)) == (ExitCode.ATTENTION, 1, 1)
+    with Ledger.open(path, read_only=True) as ledger:
+        held = ledger.order("1")
+        assert (held.state, held.code) == (State.BLOCKED, "account.not_created")
+        assert "odd name" in held.message
+    load(path, mews, [new("1")], run_id="run-2")
+    assert len(mews.welcomes) == 1
+    load(path, mews, [new("1")], run_id="run-3", retry_rejected=True)
+    assert len(mews.welcomes) == 2
+    corrected = replace(new("1"), create_customer=(("Email", "zoe@example.com"), ("LastName", "Slow")))
+    last = load(path, mews, [corrected], run_id="run-4")
+    assert last is not None
+    assert (last.exit_code, last.sent) == (ExitCode.DONE, 1)
+
+
+def test_what_never_arrives_is_given_up(mews: FakePeople, path: Path) -> None:
+    """Proved absent three times, the order is held back with the reason, and the run ends."""
+    mews.welcome = lambda _p, _n: Outcome(Kind.UNKNOWN, message="no answer")
+    result = load(path, mews, [new("1")])
+    assert result is not None
+    assert (result.exit_code, len(mews.welcomes)) == (ExitCode.ATTENTION, 3)
+    with Ledger.open(path, read_only=True) as ledger:
+        assert ledger.order("1").code == "account.not_created"
+
+
+def test_credentials_that_are_refused_stop_the_run(mews: FakePeople, path: Path) -> None:
+    """401 to a customer ends the run like any other; the customer and the order are as if never sent."""
+    mews.welcome = lambda _p, _n: Outcome(Kind.STOP, status=401, message="no")
+    result = load(path, mews, [new("1"), new("2", "bo@example.com")])
+    assert result is not None
+    assert (result.exit_code, mews.items) == (ExitCode.MEWS, [])
+    mews.welcome = lambda _p, _n: None
+    again = load(path, mews, [new("1"), new("2", "bo@example.com")], run_id="run-2")
+    assert again is not None
+    assert (again.exit_code, again.sent) == (ExitCode.DONE, 2)
+
+
+@pytest.mark.parametrize("kind", [Kind.WAIT, Kind.NOT_SENT, Kind.CONFLICT])
+def test_what_was_not_processed_is_tried_again(mews: FakePeople, path: Path, kind: Kind) -> None:
+    """429, a refused connection and 409 make nobody, and cost nothing but time."""
+    mews.welcome = lambda _p, n: Outcome(kind, message="later") if n < 3 else None
+    result = load(path, mews, [new("1")])
+    assert result is not None
+    assert (result.exit_code, len(mews.welcomes), len(mews.people)) == (ExitCode.DONE, 3, 1)
+    assert mews.time.seconds < 60
+
+
+def test_a_rejected_order_of_a_made_customer_stays_rejected(mews: FakePeople, path: Path) -> None:
+    """The account that was made meanwhile is no change of the payload: nothing is sent again unasked."""
+    mews.script = lambda _p, _n: Outcome(Kind.REFUSED, status=403, message="no")
+    load(path, mews, [new("1")])
+    calls = len(mews.calls)
+    assert calls == 1
+    load(path, mews, [new("1")], run_id="run-2")
+    assert (len(mews.calls), len(mews.welcomes)) == (calls, 1)
