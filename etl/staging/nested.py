@@ -130,6 +130,8 @@ def _return(draft: Draft, readers: Readers, place: Place, record: Any) -> Order 
     completed = scope.read("completed", readers.bool)
     date: LocalTime | None = scope.read("date", readers.date)
     voucher = scope.amount("voucherValue") or Decimal(0)
+    # The part of a voucher that comes back is of the kind that was given, where the order had one.
+    given = draft.vouchers[0] if voucher and len(draft.vouchers) == 1 else None
     shipping = scope.amount("shippingCost") or Decimal(0)
     cost = scope.amount("returnCost") or Decimal(0)
     lines = [
@@ -145,6 +147,8 @@ def _return(draft: Draft, readers: Readers, place: Place, record: Any) -> Order 
         shipping=-shipping if shipping else Decimal(0),
         return_cost=cost,
         voucher_value=-abs(voucher) if voucher else Decimal(0),
+        voucher_code=given.code if given else "",
+        vouchers=(replace(given, value=-abs(voucher)),) if given else (),
         is_return=True,
         is_complete=bool(completed),
         origin_type="return",

@@ -6,17 +6,29 @@ The lookups come in as arguments, because reading tables is another room's busin
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Protocol
 
-from etl.model.mapping import GlobRule, Mapping, PaymentRule, TaxRule, VoucherRule
-from etl.model.problem import Problem
+from etl.model.codes import CODES
+from etl.model.mapping import GlobRule, Mapping, PaymentRule, TaxRule, VoucherRule, Waiver
+from etl.model.problem import Problem, Severity
 from etl.model.reference import Reference
 from etl.transform.arithmetic import Arithmetic
 from etl.transform.consumption import Window
+
+WaiverIndex = dict[str, dict[str, Waiver]]
+"""Order number to problem code to the row of waivers.csv."""
+
+
+def waivers_of(mapping: Mapping) -> WaiverIndex:
+    """waivers.csv by order and code."""
+    index: WaiverIndex = {}
+    for waiver in mapping.waivers:
+        index.setdefault(waiver.order_number, {})[waiver.problem_code] = waiver
+    return index
 
 
 class Footing(StrEnum):
@@ -65,25 +77,35 @@ class Context:
     arithmetic: Arithmetic
     footing: Footing = Footing.WITHOUT_TAX
     is_public_demo: bool = False
+    waivers: WaiverIndex = field(default_factory=dict)
     articles: dict[tuple[str, ...], Any] = field(default_factory=dict, compare=False, repr=False)
 
 
 class Findings:
-    """Collects the problems of one order while its rules run."""
+    """Collects the problems of one order while its rules run. `waivers`: what a person accepted of it, by code."""
 
-    __slots__ = ("_seen", "number", "problems")
+    __slots__ = ("_seen", "_waivers", "number", "problems")
 
-    def __init__(self, number: str, problems: Sequence[Problem] = ()) -> None:
+    def __init__(self, number: str, problems: Sequence[Problem] = (), waivers: dict[str, Waiver] | None = None) -> None:
         self.number = number
         self.problems = list(problems)
         self._seen = set(problems)
+        self._waivers = waivers or {}
 
     def add(self, *problems: Problem) -> None:
         """Keeps the problems, each once."""
         for problem in problems:
             if problem not in self._seen:
                 self._seen.add(problem)
-                self.problems.append(problem)
+                self.problems.append(self._accepted(problem))
+
+    def _accepted(self, problem: Problem) -> Problem:
+        """The problem, as a notice where waivers.csv accepts it and Mews takes the order all the same."""
+        waiver = self._waivers.get(problem.code)
+        if waiver is None or not CODES[problem.code].can_waive:
+            return problem
+        message = f"{problem.message} Accepted by {waiver.by} on {waiver.date}: {waiver.reason}"
+        return replace(problem, severity=Severity.NOTICE, message=message)
 
     @property
     def blocks(self) -> bool:

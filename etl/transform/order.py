@@ -80,7 +80,7 @@ class _Planner:
         self.order = order
         self.ctx = ctx
         self.settings = ctx.mapping.settings
-        self.found = Findings(order.number, order.problems)
+        self.found = Findings(order.number, order.problems, ctx.waivers.get(order.number))
         self.currency = order.currency or self.settings.source.default_currency
         known = ctx.reference.currencies.get(self.currency)
         self.precision = known.precision if known else 2
@@ -101,7 +101,9 @@ class _Planner:
         """The planned order, whatever the verdict."""
         skipped = self._skip_reason(parent)
         if skipped:
-            return self._result(Verdict.SKIPPED, skip_reason=skipped)
+            # The month of a skipped order is wanted in the report; what is odd about its date is not.
+            when, _ = consumption_of(self.order, self.settings)
+            return self._result(Verdict.SKIPPED, skip_reason=skipped, true_time=when)
         self._check_values()
         self._check_currency()
         if not self.is_in_range:
@@ -274,11 +276,6 @@ class _Planner:
 
     def _check_amount(self, column: str, amount: Decimal) -> None:
         place = self.order.place
-        # orderTotal is only compared, at the currency's precision.
-        if self.is_in_range and column != "orderTotal" and is_finer(amount, PRICE_DECIMALS):
-            self._problem(
-                "price.decimals", f"{column} has more than four decimals.", place=place.at(column), value=amount
-            )
         if abs(amount) >= LARGEST_AMOUNT:
             self._problem(
                 "value.invalid", f"{column} is larger than Mews can hold.", place=place.at(column), value=amount
