@@ -165,7 +165,7 @@ def draw(seed: int) -> Schedule:
     d.timeout = rng.choice((2.0, 10.0, 100.0))
     rate = rng.choice(((200, 30.0), (60, 20.0), (20, 5.0), (6, 2.0), (1000, 5.0)))
     arrival = min(0.5, 0.02 * rate[1])
-    d.latency = rng.choice((0.0, arrival / 4, arrival * 0.99, min(1.5, d.settle / 8)))
+    d.latency = rng.choice((0.0, arrival / 4, arrival * 0.99, min(1.5, d.settle / 8, 0.4 * d.timeout)))
     orders = _orders(d)
     hides = rng.choice(("", "", "", "", "identifiers", "identifiers", "notes", "notes"))
     processes = _processes(d, orders)

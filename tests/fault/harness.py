@@ -455,7 +455,9 @@ class Runner:
         """An order that is not in Mews is reported with the right reason, or it is lost."""
         state, code = row["state"], row["code"]
         refused = spec.fate == "refused" or (spec.fate == "edge" and "before the editable" in row["message"])
-        if state == "rejected" and code == "mews.refused" and refused:
+        # A refusal whose answer was lost every time looks like an order that never arrives.
+        gave_up = spec.fate in ("refused", "edge") and code == "send.gave_up"
+        if state == "rejected" and ((code == "mews.refused" and refused) or gave_up):
             return
         if state == "blocked" and code == "window.passed" and spec.fate == "edge":
             return

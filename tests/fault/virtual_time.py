@@ -135,6 +135,9 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def sweep(self) -> None:
         """Ends what a killed process left in memory, without a moment passing."""
         self._timeline.is_frozen = True
+        # Killed in the very moment in which it ended: what ends the loop may still be waiting for its turn.
+        self.stop()
+        self.run_forever()
         tasks = asyncio.all_tasks(self)
         for task in tasks:
             task.cancel()

@@ -1,0 +1,245 @@
+"""Each guard of the exactly-once promise, broken on purpose: the harness must see it.
+
+A harness that finds nothing proves nothing, unless it finds something once there is something to find.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+from fault_schedule import BEYOND_EVERY, Schedule, draw
+from fault_world import ACCOUNT
+from harness import OneEngineLedger, Parts, run_seed
+
+from etl.load.poster import Poster
+from etl.load.steps import Steps
+from etl.load.survey import Survey, Surveyor
+from etl.model.identity import parse_identifier, parse_marker
+from etl.model.outcome import Kind, Outcome
+
+MOST_SEEDS = 150
+
+
+class BrokenWriter:
+    """A writer whose outcomes (`told`) or payloads (`sent`) are not what they should be."""
+
+    def __init__(
+        self,
+        inner: Any,
+        told: Callable[[Outcome], Outcome] = lambda outcome: outcome,
+        sent: Callable[[dict[str, Any]], dict[str, Any]] = lambda payload: payload,
+    ) -> None:
+        self._inner, self._told, self._sent = inner, told, sent
+
+    async def add_order(self, payload: dict[str, Any], *, before_send: Any) -> Outcome:
+        return self._told(await self._inner.add_order(self._sent(payload), before_send=before_send))
+
+    async def add_payment(self, payload: dict[str, Any], *, before_send: Any) -> Outcome:
+        return self._told(await self._inner.add_payment(payload, before_send=before_send))
+
+
+class SendsFirst:
+    """Writes the intent once the answer is there."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    async def add_order(self, payload: dict[str, Any], *, before_send: Any) -> Outcome:
+        outcome = await self._inner.add_order(payload, before_send=_nothing)
+        await before_send()
+        return outcome
+
+    async def add_payment(self, payload: dict[str, Any], *, before_send: Any) -> Outcome:
+        outcome = await self._inner.add_payment(payload, before_send=_nothing)
+        await before_send()
+        return outcome
+
+
+async def _nothing() -> None:
+    """No intent."""
+
+
+class BrokenReader:
+    """A reader that shows less of Mews than there is."""
+
+    def __init__(self, inner: Any, shows: Callable[[Any], bool] = lambda _: True, *, by_account: bool = False) -> None:
+        self._inner, self._shows, self._by_account = inner, shows, by_account
+
+    async def configuration(self) -> Any:
+        return await self._inner.configuration()
+
+    def now(self) -> Any:
+        return self._inner.now()
+
+    async def order_items(self, **filters: Any) -> AsyncIterator[list[Any]]:
+        if self._by_account and "service_ids" in filters:
+            filters = {"account_ids": [ACCOUNT], **{key: filters[key] for key in filters if key != "service_ids"}}
+        async for page in self._inner.order_items(**filters):
+            yield [row for row in page if self._shows(row)]
+
+    async def payments(self, **filters: Any) -> AsyncIterator[list[Any]]:
+        async for page in self._inner.payments(**filters):
+            yield [row for row in page if self._shows(row)]
+
+
+class OneScan(Surveyor):
+    """Takes the first complete scan for a proof of absence."""
+
+    def _not_found(self, steps: Steps, look: Any, part: Any, ended: Any, result: Survey) -> None:
+        seen_once = replace(part, unseen_at=part.settle_from)
+        key = (part.number, part.generation, part.part)
+        if part.settle_from is not None and look.started >= part.settle_from + self._settle and part.unseen_at is None:
+            steps.miss(*key, part.seq, proved=False, at=ended)
+        super()._not_found(steps, look, seen_once, ended, result)
+
+
+class NoWatermark(Surveyor):
+    """Does not mind orders that the ledger knows nothing of."""
+
+    def _see_page(self, look: Any, page: Any, found: Any) -> None:
+        super()._see_page(look, page, found)
+        look.foreign.clear()
+
+
+def with_surveyor(kind: type[Surveyor]) -> type[Poster]:
+    """A poster that looks at Mews in another way."""
+
+    class OtherPoster(Poster):
+        def __init__(self, **given: Any) -> None:
+            super().__init__(**given)
+            self._surveyor = kind(
+                given["ledger"],
+                given["reader"],
+                self._time,
+                service_id=given["service_id"],
+                store=given["identity_store"],
+                settle=self._settle,
+                run_id=given["run_id"],
+                is_busy=self._busy.__contains__,
+                checkpoint=given["checkpoint"],
+            )
+
+    return OtherPoster
+
+
+class ReturnsAtOnce(Poster):
+    """Does not wait for the order that a return belongs to."""
+
+    def _parent_is_posted(self, job: Any) -> bool:
+        return True
+
+
+class Forgetful(OneEngineLedger):
+    """Takes what a dead process left in flight for not sent."""
+
+    def take_lock(self, purpose: str, **named: Any) -> int:
+        orphans = super().take_lock(purpose, **named)
+        with self.transaction() as connection:
+            for table in ("parts", "orders"):
+                connection.exec_driver_sql(f"UPDATE {table} SET state = 'ready' WHERE state = 'unknown'")
+        return orphans
+
+
+def _call(kind: Kind, other: Kind) -> Callable[[Any], BrokenWriter]:
+    return lambda writer: BrokenWriter(
+        writer, lambda outcome: replace(outcome, kind=other) if outcome.kind is kind else outcome
+    )
+
+
+def _a_cent_more(payload: dict[str, Any]) -> dict[str, Any]:
+    entries = [*payload.get("Items", ()), *payload.get("ProductOrders", ())]
+    unit = entries[0]["UnitAmount"]
+    unit["GrossValue"] = unit["GrossValue"] + type(unit["GrossValue"])("0.01")
+    return payload
+
+
+class _OneCopy:
+    """Shows of each order the copy that it met first."""
+
+    def __init__(self) -> None:
+        self._met: dict[str, str] = {}
+
+    def __call__(self, row: Any) -> bool:
+        parsed = parse_identifier(row.external_identifier)
+        identity = parsed[0] if parsed else parse_marker(row.notes)
+        if identity is None:
+            return True
+        part = getattr(row, "order_id", None)
+        key = f"{identity.number}:{'order' if part else row.notes.split()[-1]}"
+        return self._met.setdefault(key, part or row.id) == (part or row.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Break:
+    """One guard broken. `seen_as`: what the harness must say; `beyond`: on seeds beyond the bounds.
+
+    `focus` makes the bad days that the guard is for frequent, where they are rare.
+    """
+
+    parts: Parts
+    seen_as: str
+    beyond: bool = False
+    focus: Callable[[Schedule], Schedule] = lambda schedule: schedule
+
+
+def _each(**changes: Any) -> Callable[[Schedule], Schedule]:
+    """All processes changed so."""
+    return lambda schedule: replace(
+        schedule, processes=tuple(replace(process, **changes) for process in schedule.processes)
+    )
+
+
+BREAKS = {
+    "an outcome that nobody knows is taken for not sent": Break(
+        Parts(writer=_call(Kind.UNKNOWN, Kind.NOT_SENT)), "times"
+    ),
+    "an outcome that nobody knows is taken for a refusal": Break(
+        Parts(writer=_call(Kind.UNKNOWN, Kind.REFUSED)), "rejected, Mews"
+    ),
+    "a 401 is taken for a refusal": Break(Parts(writer=_call(Kind.STOP, Kind.REFUSED)), "after a 401", focus=_each(revoke_after=6)),
+    "the intent is written after sending": Break(
+        Parts(writer=SendsFirst), "Mews has", focus=_each(kill=("slot.granted", 2))
+    ),
+    "what a dead process left is sent again": Break(Parts(ledger=Forgetful), "Mews"),
+    "one scan proves absence": Break(Parts(poster=with_surveyor(OneScan)), "times"),
+    "absence is proved before Mews has settled": Break(Parts(settle=lambda seconds: seconds / 5), "Mews"),
+    "an account filter proves absence": Break(
+        Parts(reader=lambda reader: BrokenReader(reader, by_account=True)), "times"
+    ),
+    "canceled items prove nothing": Break(
+        Parts(reader=lambda reader: BrokenReader(reader, lambda row: not row.is_canceled)), "times"
+    ),
+    "orders unknown to the ledger are passed over": Break(Parts(poster=with_surveyor(NoWatermark)), "times"),
+    "returns do not wait for their order": Break(Parts(poster=ReturnsAtOnce), "before its order"),
+    "the limit is not kept": Break(
+        Parts(rate=lambda count: 3 * count), "are allowed", focus=lambda schedule: replace(schedule, rate=(6, 2.0))
+    ),
+    "a cent is added": Break(Parts(writer=lambda writer: BrokenWriter(writer, sent=_a_cent_more)), "none of its versions"),
+    "copies are passed over in silence": Break(
+        Parts(reader=lambda reader: BrokenReader(reader, _OneCopy())), "nobody says so", beyond=True
+    ),
+}
+
+
+def seeds_until_seen(broken: Break) -> int | None:
+    """How many seeds it takes; None if none of them shows it."""
+    tried = 0
+    for seed in range(10 * MOST_SEEDS):
+        if (seed % BEYOND_EVERY == BEYOND_EVERY - 1) is not broken.beyond:
+            continue
+        tried += 1
+        verdict = run_seed(seed, broken.parts, broken.focus(draw(seed)))
+        if any(broken.seen_as in what for what in verdict.violations):
+            return tried
+        if tried == MOST_SEEDS:
+            break
+    return None
+
+
+@pytest.mark.parametrize("name", BREAKS)
+def test_a_broken_guard_is_seen(name):
+    """The harness finds the harm that this guard prevents."""
+    assert seeds_until_seen(BREAKS[name]) is not None
