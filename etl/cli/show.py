@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ def plan(console: Console, document: dict[str, Any]) -> None:
     states(console, document)
     totals(console, document["totals"])
     problems(console, document["problems"])
+    controls(console, document["controls"])
     _unproved(console, document["unproved"])
 
 
@@ -75,6 +77,19 @@ def problems(console: Console, rows: Sequence[dict[str, Any]]) -> None:
     )
     if len(rows) > len(shown):
         console.text(f"{len(rows) - len(shown)} more codes are in the report (--report DIR).")
+
+
+def controls(console: Console, rows: Sequence[dict[str, str]]) -> None:
+    """Where the export differs from the shop's own report (controls.csv)."""
+    differing = [row for row in rows if Decimal(row["difference"])]
+    if rows and not differing:
+        console.text(f"All {len(rows)} figures of controls.csv agree with the export.")
+    console.table(
+        "The export differs from controls.csv",
+        ["month", "currency", "figure", "control", "export", "difference"],
+        [tuple(row.values()) for row in differing],
+        right=[3, 4, 5],
+    )
 
 
 def report_paths(console: Console, paths: Sequence[Path]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from etl.pipeline.planning import compare_controls
 from etl.pipeline.prepare import Prepared
 
 PAYMENT_NOTE = "Mews books external payments when they are posted, whatever the date of the order."
@@ -28,6 +29,11 @@ def facts_document(prepared: Prepared) -> dict[str, Any]:
             "bookable_from_utc": plan.earliest.isoformat() if plan.earliest else None,
         },
         "footing": {"without_tax_orders": plan.footing.value if plan.footing else None, "votes": plan.footing_votes},
+        "controls": compare_controls(prepared.mapping.controls, plan),
+        "waivers": [
+            {"order": waiver.order_number, "code": waiver.problem_code, "by": waiver.by, "reason": waiver.reason}
+            for waiver in prepared.mapping.waivers
+        ],
         "mapping": prepared.mapping.digest,
         "mapping_notices": list(prepared.mapping.notices),
         "sources": [

@@ -7,20 +7,20 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
 from urllib.parse import urlsplit
 
 from etl.mapping.lookup import TaxTable, find_glob, find_payment, find_voucher
-from etl.model.mapping import Mapping
+from etl.model.mapping import ControlRow, Mapping
 from etl.model.plan import PlannedOrder, Verdict, plan_line
 from etl.model.reference import Reference
 from etl.pipeline.plan_store import PlanStore
 from etl.staging.batch import Batch
 from etl.transform.arithmetic import Arithmetic
-from etl.transform.consumption import window_at, window_start
+from etl.transform.consumption import local_day, window_at, window_start
 from etl.transform.context import Context, Footing, Lookups, waivers_of
 from etl.transform.order import footings, plan_order
 
@@ -38,6 +38,17 @@ class Span:
 
 
 @dataclass(slots=True)
+class ControlSum:
+    """What the export holds of one month and currency, orders skipped by rule left out."""
+
+    orders: int = 0
+    total: Decimal = Decimal(0)
+    tax: Decimal = Decimal(0)
+    untaxed: int = 0
+    """Orders whose tax is not known, because they are blocked."""
+
+
+@dataclass(slots=True)
 class PlanFacts:
     """What is known of the plan as a whole. `earliest`: from which consumption on Mews takes orders."""
 
@@ -47,6 +58,7 @@ class PlanFacts:
     earliest: datetime | None = None
     inside_window: int = 0
     outside_window: int = 0
+    controls: dict[tuple[str, str], ControlSum] = field(default_factory=dict)
 
 
 def make_context(mapping: Mapping, reference: Reference, *, now: datetime, orders: int) -> Context:
@@ -91,6 +103,7 @@ def plan_batch(
                 parent = (order.number, result.verdict)
             digest.update(plan_line(result, ctx.mapping.settings.source.store))
             _count_window(result, ctx, facts)
+            _add_control(result, ctx, facts)
             if count % 1000 == 0:
                 progress("transform", count, expected)
             yield result
@@ -107,6 +120,48 @@ def _count_window(order: PlannedOrder, ctx: Context, facts: PlanFacts) -> None:
         facts.inside_window += 1
     else:
         facts.outside_window += 1
+
+
+def _add_control(order: PlannedOrder, ctx: Context, facts: PlanFacts) -> None:
+    """Adds the order under its true month on the enterprise's calendar, which is how a shop's report counts it."""
+    if not ctx.mapping.controls or order.verdict is Verdict.SKIPPED:
+        return
+    moment = order.true_consumption
+    month = "" if moment is None else f"{local_day(moment, ctx.reference.timezone):%Y-%m}"
+    sums = facts.controls.setdefault((month, order.currency), ControlSum())
+    sums.orders += 1
+    sums.total += order.source_total or Decimal(0)
+    sums.tax += sum((entry.predicted.tax for entry in order.entries), Decimal(0))
+    sums.untaxed += order.verdict is not Verdict.READY
+
+
+def compare_controls(controls: Iterable[ControlRow], facts: PlanFacts) -> list[dict[str, str]]:
+    """Every figure of controls.csv beside what the export holds: an export can't prove its own completeness.
+
+    The tax of a month with blocked orders is not known, and is not compared.
+    """
+    rows = []
+    for row in controls:
+        sums = facts.controls.get((row.month, row.currency), ControlSum())
+        figures: list[tuple[str, Decimal | int | None, Decimal | int]] = [
+            ("orders", row.orders, sums.orders),
+            ("total", row.total, sums.total),
+        ]
+        if not sums.untaxed:
+            figures.append(("tax", row.tax, sums.tax))
+        for name, control, export in figures:
+            if control is not None:
+                rows.append(
+                    {
+                        "month": row.month,
+                        "currency": row.currency,
+                        "figure": name,
+                        "control": f"{Decimal(control):f}",
+                        "export": f"{Decimal(export):f}",
+                        "difference": f"{Decimal(export) - Decimal(control):f}",
+                    }
+                )
+    return rows
 
 
 def _decide_footing(

@@ -12,7 +12,6 @@ from etl.model.status import OrderStatus
 from etl.pipeline.prepare import Prepared, summarise
 from etl.report.summary import Summary
 
-
 BALANCES_SHOWN = 1000
 """Accounts in the `--json` document; the report folder has all."""
 
@@ -67,6 +66,22 @@ def report_on(
     return summary, paths, document
 
 
+def _sections(document: dict[str, Any]) -> list[Any]:
+    from etl.report.facts import Section
+
+    sections = []
+    if document["controls"]:
+        names = ["month", "currency", "figure", "control", "export", "difference"]
+        rows = [tuple(row[name] for name in names) for row in document["controls"]]
+        text = "Typed from the shop's own report (controls.csv) against what the export holds."
+        sections.append(Section("Controls", names, rows, text))
+    if document["waivers"]:
+        names = ["order", "code", "by", "reason"]
+        rows = [tuple(row[name] for name in names) for row in document["waivers"]]
+        sections.append(Section("Waivers", names, rows, "Accepted by a person in waivers.csv."))
+    return sections
+
+
 def _write(
     writer: Any, reasons: Reasons, folder: Path, prepared: Prepared, summary: Summary, document: dict[str, Any]
 ) -> list[Path]:
@@ -91,7 +106,7 @@ def _write(
         footing=document["footing"],
         balances=summary.balances(),
         notes=[PAYMENT_NOTE] if prepared.mapping.settings.payments.post else [],
-        sections=[],
+        sections=_sections(document),
     )
     paths: list[Path] = list(writer.close(document, facts))
     if reasons.by_order:

@@ -1,6 +1,6 @@
 """controls.csv, typed from the shop's own report, against the ledger's source totals and what Mews returns. Pure.
 
-Rule: issue of accounting, point 11: an export can't prove its own completeness.
+Rule: design section 4 (controls.csv): an export can't prove its own completeness.
 """
 
 from __future__ import annotations
