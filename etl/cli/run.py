@@ -85,6 +85,10 @@ def command(
             )
         )
     show.plan(console, done.document)
+    if canary := done.document.get("canary"):
+        console.text(
+            f"Canary: {canary['matched']} of {canary['orders']} orders ({canary['items']} items) are in Mews as predicted."
+        )
     show.report_paths(console, done.report)
     if done.stopped:
         console.text(f"Stopped: {done.stopped}")

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from etl.errors import ExitCode, PlanError, UsageError
+from etl.errors import ExitCode, MewsError, PlanError, UsageError
 from etl.load.ledger import Ledger
 from etl.load.poster import LoadResult, Poster
 from etl.load.records import RunRecord
 from etl.load.stop import StopFlag
 from etl.model.plan import Basis, PlannedOrder
 from etl.model.reference import Pricing
+from etl.pipeline.canary import Canary, CanaryCheck
 from etl.pipeline.connect import Link, connect
 from etl.pipeline.facts import facts_document
 from etl.pipeline.planning import Progress, earliest_consumption
@@ -129,7 +130,7 @@ async def _post(prepared: Prepared, ledger: Ledger, link: Link, options: RunOpti
         raise UsageError(f"--only: the export has no order {', '.join(unknown)}.", hint="Check the order numbers.")
     ledger.save_run(_record(prepared, run_id))
     ledger.record_plan(run_id, prepared.store.by_number())
-    result = await _load(prepared, ledger, link, options, run_id, progress)
+    result, canary = await _load(prepared, ledger, link, options, run_id, progress)
     code = _early_end(result)
     summary, paths, document = report_on(
         prepared,
@@ -138,7 +139,7 @@ async def _post(prepared: Prepared, ledger: Ledger, link: Link, options: RunOpti
         command="run",
         run_id=run_id,
         exit_code=code,
-        more={**facts_document(prepared), **_result_document(result)},
+        more={**facts_document(prepared), **_result_document(result), "canary": canary.document() if canary else None},
     )
     if code is None:
         code = ExitCode.ATTENTION if result.duplicated else summary.exit_code
@@ -150,12 +151,70 @@ async def _post(prepared: Prepared, ledger: Ledger, link: Link, options: RunOpti
 
 async def _load(
     prepared: Prepared, ledger: Ledger, link: Link, options: RunOptions, run_id: str, progress: Progress
-) -> LoadResult:
+) -> tuple[LoadResult, Canary | None]:
+    """Posts; with --canary the first orders go alone and are compared before the others."""
+    stop = StopFlag()
+
+    async def post(limit: int | None) -> LoadResult:
+        return await _poster(prepared, ledger, link, run_id, stop, progress).run(
+            _chosen(prepared, options),
+            limit=limit,
+            no_wait=options.no_wait,
+            retry_rejected=options.retry_rejected,
+            repost_undone=options.repost_undone,
+        )
+
+    with _signals(stop):
+        if options.canary is None:
+            return await post(options.limit), None
+        first = options.canary if options.limit is None else min(options.canary, options.limit)
+        begun = await post(first)
+        if begun.stop is not None or begun.is_interrupted:
+            return begun, None
+        canary = await _compared(prepared, ledger, link, run_id, stop, begun)
+        left = None if options.limit is None else options.limit - first
+        if begun.stop is not None or left == 0:
+            return begun, canary
+        return _joined(begun, await post(left)), canary
+
+
+async def _compared(
+    prepared: Prepared, ledger: Ledger, link: Link, run_id: str, stop: StopFlag, begun: LoadResult
+) -> Canary | None:
+    """What the first orders look like in Mews. Effects: `begun` says why the run stops, if it does."""
+    check = CanaryCheck(
+        ledger,
+        link.reader,
+        run_id=run_id,
+        service_id=prepared.reference.service.id,
+        patience=float(prepared.mapping.settings.mews.settle_seconds) / 2 + 1,
+        sleep=asyncio.sleep,
+        is_over=lambda: stop.is_set,
+    )
+    try:
+        canary = await check.look()
+    except MewsError as error:
+        begun.stop = error
+        return None
+    begun.stop = canary.stop()
+    return canary
+
+
+def _joined(first: LoadResult, second: LoadResult) -> LoadResult:
+    """Two parts of one run as one; the second has counted every order."""
+    second.sent += first.sent
+    second.duplicated = {**first.duplicated, **second.duplicated}
+    second.first_check = first.first_check or second.first_check
+    second.strangers = max(first.strangers, second.strangers)
+    second.surveys += first.surveys
+    return second
+
+
+def _poster(prepared: Prepared, ledger: Ledger, link: Link, run_id: str, stop: StopFlag, progress: Progress) -> Poster:
     settings = prepared.mapping.settings
     if link.writer is None:
         raise UsageError("this connection can't write")
-    stop = StopFlag()
-    poster = Poster(
+    return Poster(
         ledger=ledger,
         writer=link.writer,
         reader=link.reader,
@@ -175,14 +234,6 @@ async def _load(
         linked_reservation=linked_reservation(link, prepared.reference.service.id),
         people=(link.writer, link.reader),
     )
-    with _signals(stop):
-        return await poster.run(
-            _chosen(prepared, options),
-            limit=options.limit,
-            no_wait=options.no_wait,
-            retry_rejected=options.retry_rejected,
-            repost_undone=options.repost_undone,
-        )
 
 
 def linked_reservation(link: Link, service_id: str) -> Callable[[str], Awaitable[str]]:
