@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import click
-import simplejson
 
 from etl.errors import EtlError
 from etl.settings import Connection, Settings
@@ -87,6 +86,8 @@ class Console:
     def result(self, document: dict[str, Any]) -> None:
         """The JSON document, with `--json`."""
         if self.settings.json:
+            import simplejson
+
             click.echo(simplejson.dumps(document, indent=2, ensure_ascii=False, default=str))
 
     @contextmanager
@@ -126,6 +127,8 @@ class Console:
         if error.hint:
             click.echo(f"  Next: {error.hint}", err=True)
         if self.settings.json:
+            import simplejson
+
             click.echo(
                 simplejson.dumps({"error": error.attrs(), "exit_code": int(error.exit_code)}, ensure_ascii=False)
             )

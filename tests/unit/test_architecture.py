@@ -1,0 +1,188 @@
+"""The house rules that a review forgets: imports point one way, the transform is pure, quick commands stay quick."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import etl
+
+PACKAGE = Path(etl.__file__).parent
+ROOMS = ("extract", "staging", "mapping", "transform", "load", "reconcile", "report", "mews")
+BELOW = {"etl.model", "etl.errors"}
+MAY_IMPORT: dict[str, set[str]] = {
+    "errors": set(),
+    "version": set(),
+    "settings": {"etl.errors"},
+    "logs": {"etl.errors"},
+    "model": {"etl.errors"},
+    **dict.fromkeys(ROOMS, BELOW),
+    "pipeline": {*BELOW, *(f"etl.{room}" for room in ROOMS), "etl.settings", "etl.logs", "etl.version"},
+    "cli": {"etl.errors", "etl.model", "etl.pipeline", "etl.sandbox", "etl.settings", "etl.logs", "etl.version"},
+    # Independent of everything, so that it does not repeat our mistakes.
+    "sandbox": {"etl.errors", "etl.version"},
+    "__init__": set(),
+    "__main__": {"etl.cli"},
+}
+ALLOWED_BESIDES = {
+    # The client names itself to Mews.
+    ("mews", "etl.version"),
+    # Reports and ledgers carry the version that wrote them.
+    ("report", "etl.version"),
+    ("load", "etl.version"),
+    ("reconcile", "etl.version"),
+    # For type checkers only: what the confirmation shows.
+    ("cli", "etl.report"),
+}
+IMPURE = {
+    *("asyncio", "glob", "http", "httpx", "io", "logging", "os", "pathlib", "random", "secrets", "shutil", "socket"),
+    *("sqlalchemy", "sqlite3", "structlog", "subprocess", "sys", "tempfile", "threading", "time", "urllib", "uuid"),
+}
+HEAVY = {
+    *("pandas", "numpy", "httpx", "pydantic", "sqlalchemy", "jinja2", "xlsxwriter", "python_calamine", "ijson"),
+    *("rich", "structlog", "tenacity", "pycountry", "isodate", "simplejson", "psutil", "asyncio"),
+}
+BORDERS = {"cli/__init__.py", "load/poster.py", "load/customers.py"}
+"""Where everything is caught: the program's own border, and where a worker has sent something: what left must be looked up."""
+
+
+def modules() -> list[Path]:
+    """All our modules."""
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def room_of(path: Path) -> str:
+    """The room a module lives in, or its own name at the top."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imported(path: Path) -> Iterator[tuple[int, str]]:
+    """Line and full name of everything that a module imports, at the top or within."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.lineno, f"{'.' * node.level}{node.module or ''}"
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_point_one_way(path: Path) -> None:
+    """cli -> pipeline -> rooms -> model -> errors; rooms do not know each other. Otherwise nothing can be replaced."""
+    room = room_of(path)
+    assert room in MAY_IMPORT, f"{room} has no place in the house"
+    for line, name in imported(path):
+        assert not name.startswith("."), f"{path.name}:{line} imports relatively"
+        if name.partition(".")[0] != "etl":
+            continue
+        target = ".".join(name.split(".")[:2])
+        known = {f"etl.{room}", *MAY_IMPORT[room]}
+        assert target in known or (room, target) in ALLOWED_BESIDES, f"{path.name}:{line}: {room} imports {name}"
+
+
+def test_the_rules_name_every_room() -> None:
+    """A new room gets its place here, not somewhere by accident."""
+    assert {room_of(path) for path in modules()} == set(MAY_IMPORT)
+
+
+@pytest.mark.parametrize("room", ["transform", "model"])
+def test_the_rules_are_pure(room: str) -> None:
+    """The same orders, mapping and reference data give the same plan: no disk, network, clock or chance."""
+    for path in (PACKAGE / room).rglob("*.py"):
+        for line, name in imported(path):
+            # Places name files by their path; nothing of them is opened here.
+            allowed = room == "model" and name == "pathlib"
+            assert name.partition(".")[0] not in IMPURE or allowed, f"{path.name}:{line} imports {name}"
+
+
+@pytest.mark.parametrize("room", ["transform", "model"])
+def test_the_rules_ask_no_clock(room: str) -> None:
+    """Mews's time arrives as a value; this machine's has no say."""
+    for path in (PACKAGE / room).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Attribute):
+                assert node.attr not in {"now", "utcnow", "today"} or not _is_clock(node), f"{path.name}:{node.lineno}"
+
+
+def _is_clock(node: ast.Attribute) -> bool:
+    return isinstance(node.value, ast.Name) and node.value.id in {"datetime", "date"}
+
+
+def test_no_money_is_a_float() -> None:
+    """One float in the chain and a cent is gone: rooms that touch money never call float on anything but seconds."""
+    for room in ("transform", "staging", "model"):
+        for path in (PACKAGE / room).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+                called = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "float"
+                assert not called or "seconds" in ast.unparse(node), f"{path.name}:{node.lineno}"
+                literal = isinstance(node, ast.Constant) and isinstance(node.value, float)
+                assert not literal, f"{path.name}:{node.lineno}"
+
+
+def test_everything_is_caught_at_the_borders_only() -> None:
+    """A broad except elsewhere hides the fault that duplicates an order."""
+    found = set()
+    for path in modules():
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            passed_on = isinstance(node, ast.ExceptHandler) and isinstance(node.body[-1], ast.Raise)
+            if isinstance(node, ast.ExceptHandler) and not passed_on and _catches(node) & {"Exception", ""}:
+                found.add(str(path.relative_to(PACKAGE)))
+    assert found <= BORDERS
+
+
+def test_whoever_catches_even_the_end_raises_it_again() -> None:
+    """Ctrl-C must not be swallowed: `except BaseException` is for tidying up, and re-raises (or hands it over)."""
+    for path in modules():
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.ExceptHandler) and "BaseException" in _catches(node):
+                kept = any(isinstance(inner, ast.Raise) for inner in ast.walk(node))
+                handed = any(isinstance(inner, ast.Name) and inner.id == node.name for inner in ast.walk(node))
+                assert kept or handed, f"{path.name}:{node.lineno}"
+
+
+def _catches(node: ast.ExceptHandler) -> set[str]:
+    if node.type is None:
+        return {""}
+    kinds = node.type.elts if isinstance(node.type, ast.Tuple) else [node.type]
+    return {kind.id for kind in kinds if isinstance(kind, ast.Name)}
+
+
+@pytest.mark.parametrize(
+    ("what", "heavy"),
+    [
+        ("import etl.cli", HEAVY),
+        ("import etl.cli.run, etl.cli.dry_run, etl.cli.inspect_export", {"pandas", "sqlalchemy", "pydantic", "httpx"}),
+        ("import etl.pipeline.status", {"pandas", "numpy", "httpx", "jinja2", "xlsxwriter", "python_calamine"}),
+        ("import etl.pipeline.run, etl.pipeline.dry_run", {"pandas", "numpy", "xlsxwriter", "jinja2"}),
+        ("import etl.sandbox", HEAVY),
+    ],
+    ids=["help", "options", "status", "run", "sandbox"],
+)
+def test_a_command_imports_only_what_it_needs(what: str, heavy: set[str]) -> None:
+    """--help and status answer at once; a dry run without a report does not load the libraries of reports."""
+    script = f"import sys; {what}; print(' '.join(name for name in sys.modules if '.' not in name))"
+    shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert set(shown.stdout.split()) & heavy == set()
+
+
+def test_only_the_end_of_the_program_exits_it() -> None:
+    """sys.exit in a room would skip the ledger's end."""
+    for path in modules():
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Attribute) and node.attr in {"exit", "_exit"} and isinstance(node.value, ast.Name):
+                assert node.value.id not in {"sys", "os"} or path.name == "__init__.py", f"{path}:{node.lineno}"
+
+
+def test_nothing_is_left_undone() -> None:
+    """A known gap is a documented limit, not a remark in the code; and prints bypass --quiet and --json."""
+    for path in modules():
+        text = path.read_text("utf-8")
+        for word in ("TODO", "FIXME", "XXX", "NotImplementedError("):
+            assert word not in text, f"{path.name}: {word}"
+        for node in ast.walk(ast.parse(text)):
+            printed = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
+            assert not printed, f"{path.name}:{node.lineno}"
