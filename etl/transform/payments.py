@@ -45,47 +45,78 @@ def gift_payments(
 
 
 def captures(order: Order, ctx: Context, found: Findings, precision: int) -> list[PlannedPayment]:
-    """One payment for each captured amount, if `payments.post`; what was not captured is told."""
+    """One payment for each captured amount, if `payments.post`; what is not posted of a payment is told.
+
+    A negative amount is a refund, posted if `payments.refunds` says so. A return takes no money: what is captured
+    there without a sign is not guessed to be a refund.
+    """
     settings = ctx.mapping.settings.payments
     if not settings.post:
         return []
     planned: list[PlannedPayment] = []
-    for payment in order.payments:
-        if payment.kind != "capture":
-            continue
-        if payment.status != "success" or not payment.amount:
-            _tell(order, payment, found)
-            continue
-        if payment.amount < 0 and settings.refunds == "none":
+    taken = [payment for payment in order.payments if payment.kind == "capture"]
+    for payment in taken:
+        amount = None if payment.amount is None else round_money(payment.amount, precision)
+        reason = _not_posted(order, payment, amount, settings.refunds)
+        if reason:
+            _tell(order, reason, payment.status if payment.status != "success" else str(amount or ""), found)
+        if reason or not amount:
             continue
         kind, category = _type_of(payment, order, ctx, found)
         if kind:
-            # At the currency's precision, or 35.2 and 35.20 would make two plans of one.
-            amount = round_money(payment.amount, precision)
             planned.append(PlannedPayment(f"pay{len(planned) + 1}", kind, amount, category))
-    paid = sum((payment.amount for payment in planned), Decimal(0))
-    if planned and order.order_total is not None and paid != order.order_total:
-        found.add(
-            notice(
-                "payment.differs",
-                f"Captures of order {order.number} add up to {paid}, orderTotal is {order.order_total}.",
-                order=order.number,
-                place=order.place.at("payment.capture.amount"),
-                value=str(paid),
-            )
-        )
+    if not taken and not order.is_return and order.order_total:
+        _tell(order, "is missing", "", found)
+    _compare(order, sum((payment.amount for payment in planned), Decimal(0)), ctx, found, is_posted=bool(planned))
     return planned
 
 
-def _tell(order: Order, payment: Payment, found: Findings) -> None:
-    what = f"is {payment.status}" if payment.status else "is missing"
+def _not_posted(order: Order, payment: Payment, amount: Decimal | None, refunds: str) -> str:
+    """Why nothing is posted for a capture; "" where it is, or where it is of nothing."""
+    if payment.status != "success":
+        return f"is {payment.status}" if payment.status else "is missing"
+    if amount is None:
+        return "says no amount"
+    if amount < 0 and refunds == "none":
+        return f'of {amount} is a refund, and payments.refunds is "none"'
+    if amount > 0 and order.is_return:
+        return f"of {amount} is money received, but the order is a return"
+    return ""
+
+
+def _compare(order: Order, paid: Decimal, ctx: Context, found: Findings, *, is_posted: bool) -> None:
+    total = order.order_total
+    if not is_posted or total is None or paid == total:
+        return
+    if not _includes_tax(order, ctx) and paid > total:
+        # What was captured has the tax in it, orderTotal need not.
+        return
+    found.add(
+        notice(
+            "payment.differs",
+            f"Captures of order {order.number} add up to {paid}, orderTotal is {total}.",
+            order=order.number,
+            place=order.place.at("payment.capture.amount"),
+            value=str(paid),
+        )
+    )
+
+
+def _includes_tax(order: Order, ctx: Context) -> bool:
+    include = ctx.mapping.settings.source.prices_include_tax
+    if order.tax_mode is not None:
+        return False
+    return order.store_type != "b2b" if include == "b2c" else bool(include)
+
+
+def _tell(order: Order, what: str, value: str, found: Findings) -> None:
     found.add(
         notice(
             "payment.differs",
             f"The capture of order {order.number} {what}; nothing is posted for it.",
             order=order.number,
             place=order.place.at("payment.capture.status"),
-            value=payment.status,
+            value=value,
         )
     )
 

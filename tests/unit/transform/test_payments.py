@@ -104,16 +104,57 @@ def test_methods_are_mapped_to_types() -> None:
     assert posted(capture("50.00"), type="PayPal").codes == ("payment.type_not_enabled",)
 
 
+def told(result: PlannedOrder) -> list[str]:
+    return [problem.message for problem in result.problems if problem.code == "payment.differs"]
+
+
 def test_what_was_not_captured_is_told_and_not_posted() -> None:
     """Failed, pending and missing captures are told apart; none of them is money."""
-    for payment in (
-        capture("50.00", status="failed"),
-        capture("50.00", status="pending"),
-        Payment("card", "success"),
+    for payments, word in (
+        ((capture("50.00", status="failed"),), "failed"),
+        ((capture("50.00", status="pending"),), "pending"),
+        ((Payment("card", "success"),), "no amount"),
+        ((Payment("card", "success", money("50.00"), kind="auth"),), "missing"),
+        ((), "missing"),
     ):
-        result = posted(payment)
+        result = posted(*payments)
         assert parts(result) == []
-        assert "payment.differs" in {problem.code for problem in result.problems}
+        (words,) = told(result)
+        assert word in words
+
+
+def test_a_capture_of_nothing_is_no_payment() -> None:
+    """Mews refuses payments of zero, also of less than the currency's smallest coin."""
+    order = an_order(a_line("0.00"), order_total="0.00", payments=(capture("0.00"), capture("0.004")))
+    assert parts(plan_order(order, a_context(a_mapping(payments=POST)))) == []
+
+
+def returned(amount: str, **settings: Any) -> PlannedOrder:
+    order = an_order(a_line("12.00", -1), is_return=True, order_total="-12.00", payments=(capture(amount),))
+    return plan_order(order, a_context(a_mapping(payments=POST | settings)))
+
+
+def test_refunds_go_by_their_own_switch() -> None:
+    """Money given back is posted only where that is wanted, and told where it is not."""
+    kept = returned("-12.00")
+    assert (parts(kept), len(told(kept)), kept.gross_balance) == ([], 1, money("-12.00"))
+    back = returned("-12.00", refunds="post")
+    assert (parts(back), told(back), back.gross_balance) == ([("pay1", "Cash", "-12.00")], [], 0)
+
+
+def test_money_received_for_a_return_is_not_guessed_to_be_a_refund() -> None:
+    """The wrong sign would double what the guest is owed."""
+    result = returned("12.00", refunds="post")
+    assert (parts(result), len(told(result))) == ([], 1)
+
+
+def test_captures_of_orders_without_tax_have_the_tax_in_them() -> None:
+    """60.00 for 50.00 and tax is what was due; 20.00 is not."""
+    mapping = a_mapping(source={"prices_include_tax": False}, payments=POST)
+    for amount, count in (("60.00", 0), ("50.00", 0), ("20.00", 1)):
+        order = an_order(a_line("50.00"), order_total="50.00", payments=(capture(amount),))
+        result = plan_order(order, a_context(mapping))
+        assert (parts(result), len(told(result))) == ([("pay1", "Cash", amount)], count)
 
 
 def test_partial_captures_are_told() -> None:
