@@ -40,6 +40,7 @@ from etl.load.records import (
     Home,
     LedgerOrder,
     Part,
+    PartKind,
     RunRecord,
     attempt_value,
     current_facts,
@@ -423,6 +424,22 @@ class Ledger:
                     found.setdefault(row.number, []).append(part_value(row))
         return found
 
+    def parts_of(self, mews_id: str) -> list[Part]:
+        """The parts that are in Mews under this id."""
+        return self._parts_where(schema.parts.c.mews_id == mews_id)
+
+    def standing_returns(self) -> list[str]:
+        """The nested returns that are, or may be, in Mews."""
+        table = schema.orders
+        in_doubt = (State.UNKNOWN.value, State.IN_FLIGHT.value)
+        query = (
+            select(table.c.number)
+            .where(table.c.number.like("%-R%"), table.c.state != State.UNDONE.value)
+            .where((table.c.mews_order_id != "") | table.c.state.in_(in_doubt))
+        )
+        with _translated(self._where):
+            return list(self._read().scalars(query))
+
     def unsettled(self) -> list[Part]:
         """All parts that are unknown."""
         return self._parts_where(schema.parts.c.state == State.UNKNOWN.value)
@@ -430,6 +447,11 @@ class Ledger:
     def to_recheck(self) -> list[Part]:
         """All parts that were sent more than once and are still to be looked up again."""
         return self._parts_where(schema.parts.c.recheck > 0)
+
+    def has_payments(self) -> bool:
+        """Whether any order that was ever sent has payments."""
+        query = select(schema.parts.c.part).where(schema.parts.c.kind == PartKind.PAYMENT.value).limit(1)
+        return self._scalar(query) is not None
 
     def attempts(self, number: str, *, generation: int | None = None, part: str | None = None) -> list[Attempt]:
         """Every request that may have left for an order. Shape: by generation, part and sequence."""

@@ -56,6 +56,20 @@ def undo_part(what: str, copy: int = 1) -> str:
     return f"undo{copy if copy > 1 else ''}:{what}"
 
 
+def copy_of(parts: Iterable[Part], target: str, payment: str = "") -> int:
+    """Which copy of the order (or of one payment) a target is in the names of undo parts: a known one, or the next."""
+    used: set[int] = set()
+    for part in parts:
+        prefix, _, what = part.part.partition(":")
+        if what != payment if payment else travels_as(part) is not PartKind.ORDER:
+            continue
+        copy = int(prefix.removeprefix("undo") or 1)
+        if part.fingerprint == target:
+            return copy
+        used.add(copy)
+    return max(used, default=0) + 1
+
+
 def what_of(part: Part) -> str:
     """`order`, `gift1`, `cancel1` of an undo part."""
     return part.part.partition(":")[2]

@@ -147,6 +147,9 @@ class Surveyor:
         async for page in walk_items(self._reader, self._service_id, start, look.started):
             self._see_page(look, page, sight(page, self._store, look.seen, keys))
         sends = _first_sends(in_doubt, PartKind.PAYMENT)
+        if watermark is not None and self._ledger.has_payments():
+            # An old copy of the ledger may know an order and not its payments.
+            sends.append(watermark)
         if sends:
             async for payments in walk_payments(self._reader, min(sends), look.started):
                 self._see_payments(look, payments)
@@ -209,14 +212,34 @@ class Surveyor:
 
     def _see_payments(self, look: _Look, page: Iterable[PaymentRow]) -> None:
         wanted = {_key(part) for part in (*look.unknown, *look.rechecks)}
+        others: dict[PartKey, dict[str, PaymentRow]] = {}
         for row in page:
             found = payment_part(row)
             if found is None:
                 continue
             identity, part = found
             key = (identity.number, identity.generation, f"undo:{part}" if identity.is_undo else part)
-            if identity.store == self._store and key in wanted:
+            if identity.store != self._store:
+                continue
+            if key in wanted:
                 look.payments.setdefault(key, {})[row.id] = row
+            elif not identity.is_undo and not self._is_busy(identity.number):
+                others.setdefault(key, {})[row.id] = row
+        parts = self._ledger.parts({number for number, _, _ in others}) if others else {}
+        for key, rows in others.items():
+            self._see_payment(look, key, rows, parts.get(key[0], ()))
+
+    def _see_payment(self, look: _Look, key: PartKey, rows: dict[str, PaymentRow], parts: Sequence[Part]) -> None:
+        """A payment that nobody is in doubt about: unknown to the ledger, lost by it, or there twice."""
+        part = next((part for part in parts if _key(part) == key), None)
+        if part is None or (part.state in PLANNED and part.seq == 0):
+            look.foreign[key[0]] = None
+        elif part.state in IN_MEWS:
+            copies = [row.id for row in rows.values() if row.id != part.mews_id and not row.is_canceled]
+            if copies:
+                look.extra.setdefault(key[:2], {part.mews_id: None}).update(dict.fromkeys(copies))
+        elif part.state is not State.IN_FLIGHT:
+            look.payments.setdefault(key, {}).update(rows)
 
     async def _read_found(self, look: _Look) -> dict[str, list[OrderItemRow]]:
         """All items of the orders found: a walk may have met only those inside its window."""
@@ -234,7 +257,7 @@ class Surveyor:
         result = Survey(look.started, look.seen.items, look.seen.strangers)
         numbers = {part.number for part in (*look.unknown, *look.rechecks)}
         numbers.update(number for number, _ in (*look.present, *look.extra))
-        numbers.update(number for number, _, _ in look.undone)
+        numbers.update(number for number, _, _ in (*look.undone, *look.payments))
         with self._ledger.steps(numbers) as steps:
             for key, order_ids in look.present.items():
                 self._found(steps, key, list(order_ids), rows, result)
@@ -310,7 +333,7 @@ class Surveyor:
         if len(rows) > 1:
             steps.duplicate(number, [row.id for row in rows])
             result.duplicated[number] = tuple(row.id for row in rows)
-        if state is not State.UNKNOWN:
+        if state is None or state in IN_MEWS or state is State.IN_FLIGHT:
             return
         attempt = self._ledger.attempts(number, generation=generation, part=part)[-1]
         finding = compare_payment(attempt.payload, attempt.basis, rows[0])
@@ -400,11 +423,12 @@ def _is_order(part: Part) -> bool:
 
 
 def _reversed(parts: Iterable[Part], generation: int) -> set[str]:
-    """OrderIds that this ledger knows to be reversed."""
+    """OrderIds that this ledger balanced by their opposite."""
     return {
         part.fingerprint
         for part in parts
-        if part.kind is PartKind.UNDO and part.generation == generation and part.state is State.POSTED
+        if (part.kind, part.generation, part.state) == (PartKind.UNDO, generation, State.POSTED)
+        and what_of(part) == OPPOSITE
     }
 
 

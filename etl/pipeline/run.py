@@ -164,7 +164,7 @@ async def _load(
             repost_undone=options.repost_undone,
         )
 
-    with _signals(stop):
+    with signals(stop):
         if options.canary is None:
             return await post(options.limit), None
         first = options.canary if options.limit is None else min(options.canary, options.limit)
@@ -292,7 +292,7 @@ def _record(
 
 
 @contextmanager
-def _signals(stop: StopFlag) -> Iterator[None]:
+def signals(stop: StopFlag) -> Iterator[None]:
     """Ctrl-C and SIGTERM: the first stops after what is in flight, the second leaves at once."""
     loop = asyncio.get_running_loop()
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
