@@ -47,7 +47,12 @@ def category(row: Json) -> Named:
 
 def segment(row: Json) -> Named:
     """One entry of `BusinessSegments`."""
-    return Named(id=essential(row, "Id", "BusinessSegment"), name=text(row, "Name"), is_active=is_active(row))
+    return Named(
+        id=essential(row, "Id", "BusinessSegment"),
+        name=text(row, "Name"),
+        is_active=is_active(row),
+        service_id=text(row, "ServiceId"),
+    )
 
 
 def customer(row: Json) -> Account:

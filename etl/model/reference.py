@@ -95,12 +95,13 @@ class Product:
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """An accounting category or business segment."""
+    """An accounting category or business segment; `service_id` of segments, "" where Mews does not say."""
 
     id: str
     name: str
     is_active: bool
     external_code: str = ""
+    service_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

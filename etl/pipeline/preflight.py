@@ -12,12 +12,14 @@ from typing import Any
 from etl.errors import ExitCode
 from etl.load.ledger import Ledger
 from etl.model.mapping import Mapping, RateKind, TaxRule
+from etl.model.plan import PlannedOrder
 from etl.model.reference import Pricing, Reference
 from etl.pipeline.connect import connect
 from etl.pipeline.dry_run import finish
 from etl.pipeline.planning import Progress, Span, earliest_consumption
 from etl.pipeline.prepare import (
     Export,
+    Prepared,
     keep_reference,
     ledger_file,
     open_batch,
@@ -26,7 +28,7 @@ from etl.pipeline.prepare import (
     reference_online,
 )
 from etl.settings import Connection, Settings
-from etl.transform.accounts import REFUSED_CLASSIFICATION
+from etl.transform.accounts import REFUSED_CLASSIFICATION, customers_of
 from etl.transform.arithmetic import Arithmetic
 from etl.transform.consumption import zone
 
@@ -79,7 +81,9 @@ async def preflight(
             stack, *batch, mapping, reference, span=Span(export.span.start, export.span.end), progress=progress
         )
         planned = finish(prepared, ledger, None, "preflight")
+        history = [*_history(prepared), *_people(prepared)]
         document = {**planned.document, **document}
+        document["checks"] += [asdict(check) for check in history]
         code = code or planned.exit_code
     document["exit_code"] = int(code)
     return document
@@ -103,9 +107,60 @@ def run_checks(mapping: Mapping, reference: Reference, machine_now: datetime) ->
     yield _currencies(mapping, reference)
     yield from _payments(mapping, reference)
     yield _window(mapping, reference)
-    yield from _unproved(mapping)
+    yield from _unproved(mapping, reference)
     for text in mapping.notices:
         yield Check("mapping", Result.WARNING, text, "Look at the rows named.")
+
+
+def _history(prepared: Prepared) -> Iterator[Check]:
+    """Whether the whole history can be booked, before anything is sent."""
+    plan = prepared.plan
+    total = plan.inside_window + plan.outside_window
+    start = f"{plan.earliest:%Y-%m-%d %H:%M} UTC" if plan.earliest else "any time"
+    detail = f"{plan.inside_window:,} of {total:,} orders can be booked at their own date (from {start} on)"
+    if not plan.outside_window:
+        yield Check("history", Result.OK, detail)
+    elif prepared.mapping.settings.target.outside_editable_window == "clamp":
+        yield Check(
+            "history",
+            Result.WARNING,
+            f"{detail}; {plan.outside_window:,} are older and would be booked at the window's start",
+            "Ask Mews for a longer editable window if their own dates matter.",
+        )
+    else:
+        yield Check(
+            "history",
+            Result.WARNING,
+            f"{detail}; {plan.outside_window:,} are older and blocked",
+            'Ask Mews for a longer editable window, or set target.outside_editable_window = "clamp".',
+        )
+
+
+def _people(prepared: Prepared) -> Iterator[Check]:
+    """What looking up the e-mail addresses of the export came to."""
+    accounts, reference = prepared.mapping.settings.accounts, prepared.reference
+    if not (accounts.lookup_email or accounts.create_customers):
+        return
+    found = several = 0
+    for email in reference.accounts_by_email:
+        count = len(customers_of(email, reference))
+        found += count == 1
+        several += count > 1
+    made = len({dict(order.create_customer)["Email"].lower() for order in prepared.store.ready() if _is_new(order)})
+    detail = f"addresses of one customer: {found:,}" + (f"; customers to be made: {made:,}" if made else "")
+    if several:
+        yield Check(
+            "customers",
+            Result.WARNING,
+            f"{detail}; addresses of several customers, whose orders are blocked: {several:,}",
+            "Name the right customers in accounts.csv, or merge the profiles in Mews.",
+        )
+    else:
+        yield Check("customers", Result.OK, detail)
+
+
+def _is_new(order: PlannedOrder) -> bool:
+    return bool(order.create_customer) and not order.account_id
 
 
 def _clock(reference: Reference, machine_now: datetime) -> Check:
@@ -158,6 +213,26 @@ def _named(mapping: Mapping, reference: Reference) -> Iterator[Check]:
             or not found.is_active
         ]
         yield _found(what, len(wanted), faults, f"Correct {file}.")
+    if not mapping.settings.products.accounting_category:
+        yield Check(
+            "accounting categories",
+            Result.WARNING,
+            'items without one land under "None" in the accounting report, and products has no default',
+            "Set products.accounting_category (and that of shipping and vouchers) in migration.toml.",
+        )
+    others = [
+        segment.name
+        for name in sorted(needs.segments)
+        if (segment := reference.segments.get(name))
+        and segment.service_id.lower() not in ("", reference.service.id.lower())
+    ]
+    if others:
+        yield Check(
+            "business segments",
+            Result.UNPROVED,
+            f"{', '.join(others)} belong to another service; Mews does not tell whether it takes them here",
+            "Post one order of that market first (--only).",
+        )
     faults = [
         f"bill {bill} is not open"
         for bill in sorted(needs.bills)
@@ -180,6 +255,14 @@ def _accounts(mapping: Mapping, reference: Reference) -> Iterator[Check]:
         elif REFUSED_CLASSIFICATION in account.classifications:
             faults.append(f"{target} is on the cash list")
     yield _found("accounts", len(wanted), faults, "Correct accounts.csv and accounts.fallback.")
+    undecided = sum(target is None for target in mapping.accounts.values())
+    if undecided:
+        yield Check(
+            "accounts",
+            Result.WARNING,
+            f"{undecided} rows of accounts.csv are undecided",
+            "Fill in account, or remove the rows.",
+        )
     if not mapping.settings.accounts.fallback:
         yield Check(
             "fallback account",
@@ -197,6 +280,13 @@ def _taxes(mapping: Mapping, reference: Reference) -> Iterator[Check]:
             undecided += 1
             continue
         faults += _tax_faults(rule, reference, arithmetic)
+    shipping = mapping.settings.shipping.tax
+    if shipping not in ("proportional", "highest"):
+        faults += [
+            f"migration.toml, shipping.tax: {code} is not in the tax environment"
+            for code in shipping.split()
+            if code not in reference.tax_rates
+        ]
     yield _found("tax codes", sum(rule.tax_codes is not None for rule in mapping.taxes), faults, "Correct taxes.csv.")
     if undecided:
         yield Check(
@@ -220,13 +310,15 @@ def _tax_faults(rule: TaxRule, reference: Reference, arithmetic: Arithmetic) -> 
         faults.append(
             f"{rule.place}: {' '.join(codes) or 'exempt'} is {combined.normalize():f} %, the row says {rule.percent} %"
         )
-    # Days of the row on which Mews would refuse the code: its first day, if it has one.
-    if rule.valid_from is not None:
-        start = datetime.combine(rule.valid_from, time(12), zone(reference.timezone)).astimezone(UTC)
+    # Days of the row on which Mews would refuse the code: its first and its last one, if it has them.
+    for day in (rule.valid_from, rule.valid_before and rule.valid_before - timedelta(days=1)):
+        if day is None:
+            continue
+        noon = datetime.combine(day, time(12), zone(reference.timezone)).astimezone(UTC)
         faults += [
-            f"{rule.place}: Mews does not accept {code} on {rule.valid_from}"
+            f"{rule.place}: Mews does not accept {code} on {day}"
             for code in codes
-            if not reference.tax_rates[code].is_valid(start)
+            if not reference.tax_rates[code].is_valid(noon)
         ]
     return faults
 
@@ -269,8 +361,22 @@ def _window(mapping: Mapping, reference: Reference) -> Check:
     )
 
 
-def _unproved(mapping: Mapping) -> Iterator[Check]:
+def _unproved(mapping: Mapping, reference: Reference) -> Iterator[Check]:
     target = mapping.settings.target
+    if any(account.kind == "Company" for account in reference.accounts.values()):
+        yield Check(
+            "companies",
+            Result.UNPROVED,
+            "Mews does not tell whether the integration may charge companies",
+            "Post one order of a company first (--only).",
+        )
+    if mapping.settings.accounts.create_customers:
+        yield Check(
+            "new customers",
+            Result.UNPROVED,
+            "Mews does not tell whether the integration may add customers",
+            "Post one order of a new customer first (--only).",
+        )
     if target.rebates == "allow":
         yield Check(
             "rebates",
