@@ -848,6 +848,8 @@ class Poster:
         await self._block_orphans()
         if not self._halt_event.is_set() and any(part.recheck > 1 for part in self._ledger.to_recheck()):
             await self._survey(recheck_floor=1)
+            # What was found only there lets its payments and returns go.
+            await self._drain(no_wait=no_wait)
 
     async def _drain(self, *, no_wait: bool) -> None:
         """Waits until no order is unknown any more, sending again what was proved absent."""

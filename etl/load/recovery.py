@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -22,6 +22,9 @@ from etl.load.steps import CHUNK, NotReady, Steps
 from etl.model.identity import parse_identifier
 from etl.model.rows import OrderItemRow
 from etl.model.states import IN_MEWS, State
+
+Payments = dict[tuple[str, int], dict[str, dict[str, Decimal]]]
+"""By number and generation, then part: the gross amounts by PaymentId."""
 
 
 @dataclass(slots=True)
@@ -185,25 +188,22 @@ def _empty(ledger: Ledger) -> None:
         connection.execute(delete(schema.sightings))
 
 
-async def _read_payments(
-    reader: Reader, store: str, start: datetime, now: datetime
-) -> dict[tuple[str, int], dict[str, list[str]]]:
-    found: dict[tuple[str, int], dict[str, list[str]]] = {}
+async def _read_payments(reader: Reader, store: str, start: datetime, now: datetime) -> Payments:
+    found: Payments = {}
     async for page in walk_payments(reader, start, now):
         for row in page:
             parsed = payment_part(row)
             if parsed is None or parsed[0].store != store or parsed[0].is_undo:
                 continue
             identity, part = parsed
-            ids = found.setdefault((identity.number, identity.generation), {}).setdefault(part, [])
-            if row.id not in ids:
-                ids.append(row.id)
+            ids = found.setdefault((identity.number, identity.generation), {}).setdefault(part, {})
+            ids[row.id] = abs(row.gross)
     return found
 
 
 def _record(
     ledger: Ledger,
-    payments: dict[tuple[str, int], dict[str, list[str]]],
+    payments: Payments,
     result: RecoverResult,
     progress: Progress,
 ) -> None:
@@ -253,7 +253,7 @@ def _record_order(
     number: str,
     generation: int,
     orders: dict[str, list[dict[str, Any]]],
-    payments: dict[tuple[str, int], dict[str, list[str]]],
+    payments: Payments,
     result: RecoverResult,
 ) -> None:
     state = steps.part_state(number, generation)
@@ -265,10 +265,13 @@ def _record_order(
         result.known += 1
         if len(orders) > 1:
             steps.duplicate(number, orders)
+        if state is not State.UNDONE:
+            _record_payments(steps, number, generation, paid)
         return
     attempts = ledger.attempts(number, generation=generation, part=ORDER_PART)
     if attempts and state is not None:
         _resolve(steps, attempts, number, generation, orders, result)
+        _record_payments(steps, number, generation, paid)
     else:
         items = orders[order_id]
         different = _missing_lines(items)
@@ -283,13 +286,16 @@ def _record_order(
             generation,
             mews_order_id=order_id,
             observed=dumps(observed),
-            payments=[(part, ids[0]) for part, ids in paid.items()],
+            payments=[(part, next(iter(ids))) for part, ids in paid.items()],
             differences=different,
             run_id=RECOVERED_RUN,
             facts={
                 "currency": items[0]["currency"],
                 "basis": "gross",
-                "planned_total": str(sum((item["gross"] for item in items), Decimal(0))),
+                "planned_total": str(
+                    sum((item["gross"] for item in items), Decimal(0))
+                    - sum((next(iter(ids.values())) for ids in paid.values()), Decimal(0))
+                ),
                 "account_id": items[0]["account"],
             },
         )
@@ -298,6 +304,14 @@ def _record_order(
             result.different[number] = "; ".join(different)
     if len(orders) > 1:
         steps.duplicate(number, orders)
+
+
+def _record_payments(steps: Steps, number: str, generation: int, paid: Mapping[str, Mapping[str, Decimal]]) -> None:
+    """Payments of an order that the ledger knows: one that it calls unsent would be sent again."""
+    for part, ids in paid.items():
+        steps.see_payment(number, generation, part, mews_id=next(iter(ids)), run_id=RECOVERED_RUN)
+        if len(ids) > 1:
+            steps.duplicate(number, ids)
 
 
 def _resolve(

@@ -566,6 +566,13 @@ class Steps:
             self._connection.execute(
                 insert(schema.orders).values(number=number, state=State.READY.value, updated_at=self._now, **facts)
             )
+        else:
+            # The facts of a plan that was never sent are none of what Mews holds.
+            self._connection.execute(
+                update(schema.orders)
+                .where(schema.orders.c.number == number)
+                .values(verdict="", source_total=None, rounding="0", **facts)
+            )
         order.generation = generation
         row = self._find((number, generation, ORDER_PART))
         if row is None:
@@ -578,14 +585,22 @@ class Steps:
         self._book(row, mews_order_id, run_id)
         order.resolved_run_id = run_id
         for part, mews_id in payments:
-            paid = self._find((number, generation, part))
-            if paid is None:
-                paid = self._add(PartRow(number, generation, part, PartKind.PAYMENT.value, State.READY))
-            if paid.state not in IN_MEWS:
-                paid.move(State.POSTED)
-                self._book(paid, mews_id, run_id)
+            self.see_payment(number, generation, part, mews_id=mews_id, run_id=run_id)
         self._settle_order(row)
         return row.state
+
+    def see_payment(self, number: str, generation: int, part: str, *, mews_id: str, run_id: str) -> None:
+        """Anything not known to be in Mews -> POSTED: `recover` read the payment there. One in flight stays."""
+        self._order(number)
+        row = self._find((number, generation, part))
+        if row is None:
+            row = self._add(PartRow(number, generation, part, PartKind.PAYMENT.value, State.READY))
+        if row.state in IN_MEWS or row.state is State.IN_FLIGHT:
+            return
+        row.move(State.POSTED)
+        row.code = row.message = ""
+        self._book(row, mews_id, row.run_id or run_id)
+        self._settle_order(row)
 
     def settle_posted(self, number: str, generation: int, *, mews_id: str, note: str, run_id: str) -> None:
         """UNKNOWN or DIFFERENT -> POSTED: a person decided."""

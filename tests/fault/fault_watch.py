@@ -245,6 +245,7 @@ class Wire(SandboxTransport):
         """The sandbox's answer, as httpx would see it on a socket."""
         body = await request.aread()
         timeline, watch = self._mews.timeline, self._mews.watch
+        began = timeline.now
         if self._rng.random() < self._mews.schedule.slow_connects:
             await self._sleep(self._rng.choice((2.0, 6.0, 15.0)))
         # httpcore tells so just before the first byte leaves.
@@ -252,7 +253,8 @@ class Wire(SandboxTransport):
         if self._is_cut:
             raise httpx.ConnectError("the process is dead", request=request)
         now = timeline.now
-        if self._refused_at is not None and now > self._refused_at:
+        # What waits for its connection already is not held back any more.
+        if self._refused_at is not None and began > self._refused_at:
             watch.blame(now, f"process {self._who} sends {request.url.path} after a 401")
         watch.sent(now)
         latency = self._latency()

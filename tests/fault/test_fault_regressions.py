@@ -1,0 +1,73 @@
+"""Bad days that once went wrong, each written out: seeds move when the drawing changes, these do not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+from fault_schedule import Line, Process, Schedule, Spec
+from harness import run_seed
+
+GIFTS = (("gift1", Decimal("5.00"), "GiftCard"), ("pay1", Decimal("0.50"), "Cash"))
+
+
+def an_order(number: str, amount: str = "12.00", **more) -> Spec:
+    """One mug."""
+    return Spec(number, 1, (Line("p1", "Mug", 1, Decimal(amount)),), **more)
+
+
+def a_schedule(seed: int, *orders: Spec, processes: tuple[Process, ...], **more) -> Schedule:
+    """A quiet Mews, unless told otherwise."""
+    values = {
+        "within_bounds": True,
+        "settle": 20.0,
+        "timeout": 10.0,
+        "concurrency": 2,
+        "rate": (200, 30.0),
+        "lag": 0.0,
+        "offset": 0.0,
+        "hides": "",
+        "latency": 0.01,
+        "slow_connects": 0.0,
+        "staff_rate": 0.0,
+        "strangers": 0,
+        "has_lookalike": False,
+        "shared_slots": False,
+        "orders": tuple((order,) if isinstance(order, Spec) else order for order in orders),
+    }
+    return Schedule(seed=seed, processes=processes, **{**values, **more})
+
+
+def violations(schedule: Schedule) -> list[str]:
+    return run_seed(schedule.seed, schedule=schedule).violations
+
+
+@pytest.mark.parametrize("others", [0, 2])
+@pytest.mark.parametrize("step", range(1, 4))
+def test_an_old_ledger_does_not_pay_twice(step, others):
+    """A restored copy knows the order but not its payments: they are noticed, recovered, and not sent again."""
+    orders = [an_order("500", payments=GIFTS), *(an_order(str(501 + index)) for index in range(others))]
+    for seed in range(4):
+        processes = (
+            Process(kill=("outcome.recorded", step)),
+            Process(pause=5.0),
+            Process(pause=60.0, before="restore"),
+        )
+        assert violations(a_schedule(seed, *orders, processes=processes)) == []
+
+
+def test_a_recovered_order_counts_as_it_is_in_mews():
+    """The ledger was lost and the export changed meanwhile: sums are those that Mews holds, credits taken off."""
+    first = an_order("500", payments=GIFTS)
+    second = replace(first, version=2, lines=(replace(first.lines[0], unit=Decimal("13.00")),))
+    processes = (Process(), Process(pause=60.0, before="lose", changes=("500",)))
+    assert violations(a_schedule(1, (first, second), an_order("501"), processes=processes)) == []
+
+
+def test_what_the_last_look_finds_lets_its_payments_go_in_order():
+    """A given-up order that lands beyond the bounds is found by the last look of a run; its payment is awaited."""
+    for seconds in (294.5, 295.0, 295.5, 296.0):
+        faults = (f"delayed-commit:1.0:seconds={seconds}:answer=500:on=orders/add",)
+        order, storm = an_order("500", payments=GIFTS[:1]), (Process(faults=faults),)
+        assert violations(a_schedule(1, order, processes=storm, within_bounds=False, settle=60.0, latency=1.4)) == []
