@@ -39,8 +39,8 @@ format: setup ## Format and fix what ruff can fix
 	$(BIN)/ruff check --fix .
 
 SCHEDULES ?= 200
-fault: setup ## The fault harness: SCHEDULES=10000 for the long proof
-	$(BIN)/python -m tests.fault.harness --schedules $(SCHEDULES)
+fault: setup ## The fault harness: SCHEDULES=10000 for the long proof, SEED=N to replay one
+	$(BIN)/python tests/fault/harness.py $(if $(SEED),--seed $(SEED),--schedules $(SCHEDULES))
 
 bench: setup ## Lines and orders per second, peak memory (takes minutes)
 	$(BIN)/python benchmarks/bench.py
