@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 from etl.load.records import Attempt
+from etl.model.observed import ObservedEntry
 from etl.model.plan import Basis
 from etl.model.rows import OrderItemRow, PaymentRow
 
@@ -105,6 +106,22 @@ def compare_predicted(attempt: Attempt, rows: Sequence[OrderItemRow]) -> Finding
         near = max(abs(one - other) for one, other in zip(seen, expected, strict=True)) <= digit
         (last_digit if near else differences).append(text)
     return Finding(tuple(differences), tuple(last_digit))
+
+
+def observed_entries(attempt: Attempt, rows: Sequence[OrderItemRow]) -> tuple[ObservedEntry, ...]:
+    """Each entry of an attempt as Mews booked it; empty where not every entry is one item with an identifier."""
+    value = "GrossValue" if attempt.basis is Basis.GROSS else "NetValue"
+    found: list[ObservedEntry] = []
+    booked = {row.external_identifier: row for row in rows}
+    for group, name in (("ProductOrders", "Count"), ("Items", "UnitCount")):
+        for entry in attempt.payload.get(group, ()):
+            row = booked.pop(entry["ExternalIdentifier"], None)
+            if row is None or row.count != entry[name]:
+                return ()
+            unit = entry["UnitAmount"]
+            amounts = (Decimal(str(unit[value])), tuple(unit["TaxCodes"]), unit["Currency"], *_booked(row))
+            found.append(ObservedEntry(row.count, *amounts))
+    return tuple(found)
 
 
 def may_be(attempt: Attempt, rows: Sequence[OrderItemRow]) -> bool:

@@ -6,7 +6,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from datetime import datetime
 from typing import Any, Protocol
 
+from etl.model.observed import ObservedEntry
 from etl.model.outcome import Outcome
+from etl.model.plan import PlannedOrder
 from etl.model.reference import Account
 from etl.model.rows import OrderItemRow, PaymentRow
 
@@ -79,6 +81,18 @@ class Limiter(Protocol):
 
     def pause(self, seconds: float) -> None:
         """Nobody sends for that long."""
+        ...
+
+
+class Predictions(Protocol):
+    """What the first order's booked amounts teach about later predictions."""
+
+    def observe(self, entries: Sequence[ObservedEntry]) -> str:
+        """The name of the way of rounding that explains all of them; "" for none that is known."""
+        ...
+
+    def adapt(self, order: PlannedOrder, rounding: str) -> PlannedOrder:
+        """The order with predictions that follow it; the same object where nothing differs."""
         ...
 
 

@@ -19,11 +19,20 @@ from typing import Any, TypeVar
 from etl.errors import EtlError, ExitCode, InternalError, LedgerError, MewsError, StoppedError
 from etl.load.breaker import Breaker
 from etl.load.commit import Committer
-from etl.load.compare import compare_items, compare_predicted
+from etl.load.compare import compare_items, compare_predicted, observed_entries
 from etl.load.customers import Answer, Customers, HeldBack, Pace, book_account, email_of, orphan
 from etl.load.ledger import Checkpoint, Ledger
-from etl.load.ports import CustomerReader, CustomerWriter, Limiter, LinkedReservation, Reader, Sleep, Writer
-from etl.load.records import ORDER_PART, RECOVERED_RUN, Clock, LedgerOrder, Part, PartKind, dumps
+from etl.load.ports import (
+    CustomerReader,
+    CustomerWriter,
+    Limiter,
+    LinkedReservation,
+    Predictions,
+    Reader,
+    Sleep,
+    Writer,
+)
+from etl.load.records import ORDER_PART, RECOVERED_RUN, Clock, LedgerOrder, Part, PartKind, dumps, loads
 from etl.load.scan import MewsTime, Progress, identity_of, items_of
 from etl.load.standing import Standing, change, standing
 from etl.load.steps import Intent, NotReady, Steps
@@ -144,6 +153,7 @@ class Poster:
         scan_seconds: float = SCAN_SECONDS,
         checkpoint: Checkpoint = lambda _: None,
         people: tuple[CustomerWriter, CustomerReader] | None = None,
+        predictions: Predictions | None = None,
     ) -> None:
         self._ledger = ledger
         self._writer = writer
@@ -180,6 +190,8 @@ class Poster:
             is_busy=self._busy.__contains__,
             checkpoint=self._checkpoint,
         )
+        self._predictions = predictions
+        self._rounding: str | None = None
         self._nameless: dict[str, list[_Job]] = {}
         self._result = LoadResult()
         self._halt_event = asyncio.Event()
@@ -527,6 +539,7 @@ class Poster:
     async def _send_parts(self, job: _Job) -> None:
         identity = Identity(self._store, job.number, job.generation)
         if job.send_order:
+            self._follow_rounding(job)
             payload = order_payload(job.order, identity)
             job.states[ORDER_PART] = await self._send(job, ORDER_PART, payload, identity)
             if job.states[ORDER_PART] is State.POSTED:
@@ -753,7 +766,26 @@ class Poster:
                 hint="Nothing else was sent. Compare the order in Mews, correct the mapping, undo it, and run again.",
             )
         self._result.first_check = booked.last_digit if booked is not None else ()
-        self._ledger.set_meta(FIRST_CHECK, dumps({"order": number, "last_digit": self._result.first_check}))
+        rounding = ""
+        if self._result.first_check and self._predictions is not None:
+            rounding = self._predictions.observe(observed_entries(attempt, rows))
+        facts = {"order": number, "last_digit": self._result.first_check, "rounding": rounding}
+        self._ledger.set_meta(FIRST_CHECK, dumps(facts))
+
+    def _follow_rounding(self, job: _Job) -> None:
+        """Predictions as the first order taught them; what is sent stays as it was planned."""
+        if self._predictions is None:
+            return
+        if self._rounding is None:
+            checked = self._ledger.meta(FIRST_CHECK)
+            if checked is None:
+                return
+            self._rounding = str(loads(checked, {}).get("rounding") or "")
+        if self._rounding:
+            order = self._predictions.adapt(job.order, self._rounding)
+            if order is not job.order:
+                job.order = order
+                self._ledger.record_plan(self._run_id, [order])
 
     async def _read_until_there(self, order_id: str) -> list[Any]:
         """The order's items; reads may lag behind the write by half of the settling time."""

@@ -6,7 +6,7 @@ import asyncio
 import random
 import signal
 import uuid
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +17,9 @@ from etl.load.ledger import Ledger
 from etl.load.poster import LoadResult, Poster
 from etl.load.records import RunRecord
 from etl.load.stop import StopFlag
+from etl.model.observed import ObservedEntry
 from etl.model.plan import Basis, PlannedOrder
-from etl.model.reference import Pricing
+from etl.model.reference import Pricing, Reference
 from etl.pipeline.canary import Canary, CanaryCheck
 from etl.pipeline.connect import Link, connect
 from etl.pipeline.facts import facts_document
@@ -39,6 +40,7 @@ from etl.pipeline.prepare import (
 from etl.pipeline.reporting import report_on
 from etl.report.summary import Summary
 from etl.settings import Connection, Settings
+from etl.transform.observed import TaxRounding, as_booked, observe
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +235,24 @@ def _poster(prepared: Prepared, ledger: Ledger, link: Link, run_id: str, stop: S
         window_start=earliest_consumption(prepared.mapping, prepared.reference),
         linked_reservation=linked_reservation(link, prepared.reference.service.id),
         people=(link.writer, link.reader),
+        predictions=_Observed(prepared.reference),
     )
+
+
+class _Observed:
+    """The first order's lesson on rounding, for one enterprise."""
+
+    def __init__(self, reference: Reference) -> None:
+        self._reference = reference
+
+    def observe(self, entries: Sequence[ObservedEntry]) -> str:
+        """The name of a way of rounding that explains the entries, "" for none."""
+        found = observe(entries, self._reference)
+        return found.value if found else ""
+
+    def adapt(self, order: PlannedOrder, rounding: str) -> PlannedOrder:
+        """The order with predictions that follow it."""
+        return as_booked(order, TaxRounding(rounding), self._reference)
 
 
 def linked_reservation(link: Link, service_id: str) -> Callable[[str], Awaitable[str]]:
