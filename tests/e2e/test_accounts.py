@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import subprocess
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -194,3 +196,45 @@ def test_a_customer_who_comes_to_mews_meanwhile_is_taken(tmp_path: Path) -> None
         done = shop.shell.run("run", export, "--expect", plan)
         assert (done.code, done.json["orders"]["posted"]) == (0, 2), done.err
         assert accounts_charged(shop) == {"1000": late.id, "1001": late.id}
+
+
+def test_a_portfolio_makes_people_in_its_chain(tmp_path: Path) -> None:
+    """With a portfolio token customers belong to the chain, and the orders to the enterprise named."""
+    world = change_enterprise(lambda one: one)
+    other = replace(world.enterprise, id="e0000000-0000-4000-a000-000000000002", name="The other hotel", services={})
+    enterprises = {world.enterprise.id: world.enterprise, other.id: other}
+    with bad_day(tmp_path, world=replace(world, enterprises=enterprises, is_portfolio=True)) as shop:
+        configure(
+            shop,
+            accounts="create_customers = true",
+            target=f'rebates = "allow"\nenterprise_id = "{world.enterprise.id}"',
+        )
+        done = shop.shell.run("run", shop.export(new_people(2)))
+        assert (done.code, done.json["orders"]["posted"]) == (0, 4), done.err
+        check_each_once(shop, 2)
+
+
+@pytest.mark.parametrize("answers", [1, 2, 5])
+def test_a_killed_process_makes_nobody_twice(tmp_path: Path, answers: int) -> None:
+    """kill -9 while people are being made, with answers under way: the next run finds whom Mews has."""
+    with bad_day(tmp_path, "slow:1:on=customers/add:seconds=0.3") as shop:
+        configure(shop, accounts="create_customers = true")
+        export = shop.export(new_people(6))
+        plan = shop.shell.run("dry-run", export).json["plan"]
+        running = subprocess.Popen(
+            shop.shell.command("run", export),
+            cwd=tmp_path,
+            env=shop.shell.environment(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            until = time.monotonic() + 60
+            while len(shop.sandbox.requests("customers/add")) < answers and time.monotonic() < until:
+                time.sleep(0.01)
+        finally:
+            running.kill()
+            running.wait()
+        done = shop.shell.run("run", export, "--expect", plan)
+        assert done.code == 0, done.err
+        check_each_once(shop, 6)
