@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import click
 
 from etl.cli.console import Console
@@ -30,9 +32,16 @@ def command(console: Console) -> int:
             + (f", about {left} s left for what is ready." if left is not None else ".")
         )
     console.table(
+        "Runs", ["run", "command", "started", "exit code"], [_row(one.values()) for one in document["runs"]], right=[3]
+    )
+    console.table(
         "Last errors", ["order", "state", "code", "message"], [tuple(row.values()) for row in document["last_errors"]]
     )
     if not document["orders"]:
         console.text("The ledger is empty. Next: centra-mews dry-run EXPORT...")
     console.result(document)
     return 0
+
+
+def _row(values: Iterable[object]) -> tuple[object, ...]:
+    return tuple("" if value is None else value for value in values)

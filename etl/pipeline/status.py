@@ -11,6 +11,7 @@ from etl.load.ledger import Ledger
 from etl.model.states import State
 
 ERRORS_SHOWN = 10
+RUNS_SHOWN = 10
 RATE_OVER = timedelta(seconds=60)
 IN_DOUBT = (State.REJECTED, State.UNKNOWN, State.DIFFERENT)
 
@@ -48,6 +49,10 @@ def status(ledger_url: str) -> dict[str, Any]:
                 "exit_code": last.exit_code,
                 "plan": last.plan_id,
             },
+            "runs": [
+                {"run_id": one.run_id, "command": one.command, "started": one.started, "exit_code": one.exit_code}
+                for one in runs[-RUNS_SHOWN:]
+            ],
             "holder": None if holder is None else {"host": holder.holder.host, "pid": holder.holder.pid},
             "rate_per_second": rate,
             "seconds_left": round(ready / rate) if rate and holder else None,
