@@ -515,6 +515,8 @@ class Steps:
     def keep_copies(self, number: str, generation: int, order_ids: Sequence[str]) -> None:
         """POSTED or DIFFERENT stays, under the copies that are left: others were reversed."""
         row, order = self._at(number, generation, ORDER_PART), self._order(number)
+        if row.state is State.UNDONE:
+            return
         if row.mews_id not in order_ids:
             row.mews_id = order_ids[0]
         if order.generation == generation:
