@@ -1,0 +1,128 @@
+"""One order under the rules: what it says in its own tax basis, read once, and where findings go. Pure.
+
+Rule: design sections 5 and 6. The rules take a `Case` and live in files of their own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from etl.model.mapping import Settings
+from etl.model.money import ZERO, round_money
+from etl.model.order import Line, Order, TaxMode, Voucher
+from etl.model.place import Place
+from etl.model.plan import Basis
+from etl.model.problem import Problem
+from etl.transform.amounts import canonical
+from etl.transform.bundles import charged_lines
+from etl.transform.context import Context, Findings
+
+LARGEST_AMOUNT = Decimal(10) ** 11
+LARGEST_COUNT = 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """An order, its surroundings and its content in the source's `basis`.
+
+    `lines` are those that are charged, in canonical order; `totals` and `goods_total` are exact. `stated_total` is
+    orderTotal at the currency's `precision`. `is_in_range`: every amount is small enough for exact arithmetic (and
+    for Mews); where it is not, lines are as they came and nothing may be rounded.
+    """
+
+    order: Order
+    ctx: Context
+    found: Findings
+    currency: str
+    precision: int
+    basis: Basis
+    is_in_range: bool
+    stated_total: Decimal | None
+    lines: list[Line]
+    totals: list[Decimal]
+    goods_total: Decimal
+    vouchers: list[Voucher]
+
+    @property
+    def settings(self) -> Settings:
+        """The mapping's settings."""
+        return self.ctx.mapping.settings
+
+    @property
+    def sign(self) -> int:
+        """-1 in returns, whose amounts are those of a sale mirrored."""
+        return -1 if self.order.is_return else 1
+
+    def problem(self, code: str, message: str, *, place: Place | None = None, value: object = "") -> None:
+        """Notes what holds the order back."""
+        self.found.add(Problem(code, self.order.number, place or self.order.place, str(value), message))
+
+
+def case_of(order: Order, ctx: Context) -> Case:
+    """The order as the rules see it; findings start with what staging found."""
+    found = Findings(order.number, order.problems, ctx.waivers.get(order.number))
+    currency = order.currency or ctx.mapping.settings.source.default_currency
+    known = ctx.reference.currencies.get(currency)
+    precision = known.precision if known else 2
+    basis = _source_basis(order, ctx)
+    is_in_range = _is_in_range(order)
+    stated_total: Decimal | None = None
+    lines = list(order.lines)
+    if is_in_range:
+        if order.order_total is not None:
+            stated_total = round_money(order.order_total, precision)
+        lines = canonical(charged_lines(order, ctx, basis, precision, found))
+    totals = [line.qty * line.unit_price for line in lines]
+    return Case(
+        order,
+        ctx,
+        found,
+        currency,
+        precision,
+        basis,
+        is_in_range,
+        stated_total,
+        lines,
+        totals,
+        sum(totals, ZERO),
+        _vouchers(order),
+    )
+
+
+def extra_amounts(order: Order) -> tuple[tuple[str, Decimal], ...]:
+    """Column and amount of everything that is no line."""
+    return (
+        ("shippingValue", order.shipping),
+        ("voucherValue", order.voucher_value),
+        ("returnCost", order.return_cost),
+        ("orderTotal", order.order_total or ZERO),
+        *(("discounts.vouchers", voucher.value) for voucher in order.vouchers),
+    )
+
+
+def _source_basis(order: Order, ctx: Context) -> Basis:
+    if order.tax_mode in (TaxMode.DEDUCTED, TaxMode.ADDED):
+        return Basis.NET
+    include = ctx.mapping.settings.source.prices_include_tax
+    if include == "b2c":
+        include = order.store_type != "b2b"
+    return Basis.GROSS if include else Basis.NET
+
+
+def _is_in_range(order: Order) -> bool:
+    for _, amount in extra_amounts(order):
+        if not -LARGEST_AMOUNT < amount < LARGEST_AMOUNT:
+            return False
+    for line in order.lines:
+        if not (-LARGEST_AMOUNT < line.unit_price < LARGEST_AMOUNT and -LARGEST_COUNT <= line.qty <= LARGEST_COUNT):
+            return False
+    return True
+
+
+def _vouchers(order: Order) -> list[Voucher]:
+    if order.vouchers:
+        return sorted(order.vouchers, key=lambda one: (one.code, one.name, one.value, one.is_credit))
+    if order.voucher_value:
+        return [Voucher(order.voucher_code, order.voucher_value)]
+    return []

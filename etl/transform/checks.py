@@ -1,0 +1,158 @@
+"""What must hold of the values of an order, whatever the mapping says. Pure.
+
+Rule: design sections 5 (negative amounts, vouchers, returns) and 6 (decimals), 7.11 (the public demo).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from etl.model.identity import IDENTIFIER_LIMIT, Identity
+from etl.model.money import ZERO, is_finer
+from etl.model.order import Line
+from etl.model.plan import Entry, Verdict
+from etl.model.problem import Problem, notice
+from etl.transform.case import LARGEST_AMOUNT, LARGEST_COUNT, Case, extra_amounts
+
+PRICE_DECIMALS = 4
+RESERVED = ("example.com", "example.net", "example.org")
+_LONGEST_LINE = "p99999.2"
+_LATEST_GENERATION = 99
+
+
+def check_values(case: Case) -> None:
+    """Lines, amounts, vouchers and number of the order by themselves."""
+    order = case.order
+    for line in case.lines:
+        # Nearly every line passes here.
+        if not (
+            line.qty and line.unit_price >= 0 and case.is_in_range and not is_finer(line.unit_price, PRICE_DECIMALS)
+        ):
+            _check_line(case, line)
+    for column, amount in extra_amounts(order):
+        _check_amount(case, column, amount)
+    if not order.is_return:
+        _tell_negative(case)
+    if order.is_readable and not (case.lines or order.shipping or order.return_cost or case.vouchers):
+        case.problem("order.empty", f"Order {order.number} has no line, no shipping and no voucher.")
+    _check_vouchers(case)
+    identifier = Identity(case.settings.source.store, order.number, _LATEST_GENERATION).line(_LONGEST_LINE)
+    if len(identifier) > IDENTIFIER_LIMIT:
+        case.problem("order.number_too_long", f"Order number {order.number[:40]}… is too long.")
+
+
+def _check_line(case: Case, line: Line) -> None:
+    what = line.key or "A line"
+    price_at = line.place.at("products.unitPrice")
+    if line.unit_price < 0:
+        case.problem("price.negative", f"{what} has a negative price.", place=price_at, value=line.unit_price)
+    if case.is_in_range and is_finer(line.unit_price, PRICE_DECIMALS):
+        message = f"{what} has a price with more than four decimals."
+        case.problem("price.decimals", message, place=price_at, value=line.unit_price)
+    if line.qty == 0:
+        case.problem("quantity.zero", f"{what} has quantity 0.", place=line.place.at("products.qty"), value=0)
+    if abs(line.qty) > LARGEST_COUNT or abs(line.unit_price) >= LARGEST_AMOUNT:
+        message = "A quantity or price is larger than Mews can hold."
+        case.problem("value.invalid", message, place=line.place, value=line.total)
+
+
+def _check_amount(case: Case, column: str, amount: Decimal) -> None:
+    if abs(amount) >= LARGEST_AMOUNT:
+        message = f"{column} is larger than Mews can hold."
+        case.problem("value.invalid", message, place=case.order.place.at(column), value=amount)
+
+
+def _tell_negative(case: Case) -> None:
+    negative = [line for line in case.lines if line.qty < 0]
+    if negative:
+        number = case.order.number
+        case.found.add(
+            notice(
+                "quantity.negative",
+                f"Order {number} is no return, but has {len(negative)} lines with a negative quantity.",
+                order=number,
+                place=negative[0].place.at("products.qty"),
+                value=str(negative[0].qty),
+            )
+        )
+
+
+def _check_vouchers(case: Case) -> None:
+    order = case.order
+    if not order.is_readable:
+        return
+    stated = sum((voucher.value for voucher in case.vouchers), ZERO)
+    if stated != order.voucher_value:
+        case.problem(
+            "voucher.mismatch",
+            f"The vouchers of order {order.number} add up to {stated}, voucherValue is {order.voucher_value}.",
+            place=order.place.at("voucherValue"),
+            value=order.voucher_value,
+        )
+    goods = case.goods_total + order.shipping
+    if not order.is_return and order.voucher_value > 0 and order.voucher_value > goods:
+        case.problem(
+            "voucher.exceeds_order",
+            f"The voucher of {order.voucher_value} is larger than goods and shipping of {goods}.",
+            place=order.place.at("voucherValue"),
+            value=order.voucher_value,
+        )
+
+
+def check_currency(case: Case) -> None:
+    """The order has a currency, and the enterprise takes it."""
+    place = case.order.place.at("currency")
+    if not case.currency:
+        if not any(problem.code == "currency.invalid" for problem in case.found.problems):
+            case.problem("currency.missing", f"Order {case.order.number} has no currency.", place=place)
+        return
+    reference = case.ctx.reference
+    known = reference.currencies.get(case.currency)
+    if known is None or not known.is_enabled:
+        message = f"{reference.enterprise_name} does not take {case.currency}."
+        case.problem("currency.not_enabled", message, place=place, value=case.currency)
+
+
+def check_parent(case: Case, parent: Verdict | None) -> None:
+    """A nested return follows its own order only."""
+    order = case.order
+    if parent is Verdict.BLOCKED:
+        message = f"Order {order.parent} is blocked, so its return {order.number} can't follow it."
+        case.problem("return.parent", message, value=order.parent)
+
+
+def check_rebates(case: Case, entries: Sequence[Entry]) -> None:
+    """Negative amounts go out only where the mapping says that Mews takes them."""
+    if case.settings.target.rebates != "block":
+        return
+    negative = [entry for entry in entries if entry.unit < 0]
+    if negative:
+        case.problem(
+            "rebate.not_allowed",
+            f'Order {case.order.number} has {len(negative)} negative amounts, and target.rebates is "block".',
+            value=negative[0].unit,
+        )
+
+
+def check_demo(case: Case) -> None:
+    """The public demo gets no real people's data."""
+    order = case.order
+    if case.ctx.is_public_demo and order.email and not _is_reserved(order.email):
+        case.found.add(
+            Problem(
+                "demo.real_data",
+                order.number,
+                order.place.at("invoiceAddress.email"),
+                message=f"Order {order.number} has an e-mail address outside the reserved example domains.",
+            )
+        )
+
+
+def _is_reserved(email: str) -> bool:
+    domain = email.rpartition("@")[2].lower()
+    return (
+        domain.split(".")[-1] in ("example", "test", "invalid", "localhost")
+        or domain in RESERVED
+        or domain.endswith(tuple(f".{name}" for name in RESERVED))
+    )

@@ -1,0 +1,53 @@
+"""When Mews will see an order consumed: at its own time, or clamped into the editable window. Pure.
+
+Rule: design section 5 (editable window). The window itself is `etl.transform.consumption`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from etl.model.plan import Entry
+from etl.transform.case import Case
+from etl.transform.consumption import consumption_of
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """The consumption of an order, aware UTC: its `true` time and the one that Mews will see; None if unknown."""
+
+    true: datetime | None = None
+    seen: datetime | None = None
+    is_clamped: bool = False
+
+
+def moment_of(case: Case) -> Moment:
+    """The order's consumption; what is wrong with it goes to the findings."""
+    true, problems = consumption_of(case.order, case.settings)
+    case.found.add(*problems)
+    window = case.ctx.window
+    if true is None or true >= window.start:
+        return Moment(true, true)
+    if case.settings.target.outside_editable_window == "clamp":
+        return Moment(true, window.clamp_to, is_clamped=True)
+    case.problem(
+        "window.outside",
+        f"Order {case.order.number} was consumed at {true:%Y-%m-%d %H:%M} UTC; "
+        f"Mews takes nothing before {window.start:%Y-%m-%d %H:%M} UTC.",
+        value=f"{true:%Y-%m-%d}",
+    )
+    return Moment(true, true)
+
+
+def check_clamped_vat(case: Case, moment: Moment, entries: Sequence[Entry]) -> None:
+    """A clamped order would declare its VAT again in the period it is moved to."""
+    if not moment.is_clamped or case.settings.target.clamped_vat == "declare":
+        return
+    rate, flat = case.ctx.arithmetic.combined_rate, case.ctx.arithmetic.flat_amount
+    if any(rate(entry.codes) > 0 or flat(entry.codes) > 0 for entry in entries):
+        case.problem(
+            "window.vat_undeclared",
+            f"Order {case.order.number} is older than the editable window; clamping would declare its VAT again.",
+        )
