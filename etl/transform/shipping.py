@@ -1,0 +1,46 @@
+"""Shipping, and the fee of a return: which tax-code sets carry them. Pure.
+
+Rule: design section 5 (shipping, returns nested in get-orders).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from etl.transform.amounts import Part, TaxSet, share_over
+from etl.transform.case import Case
+from etl.transform.taxes import TaxAnswer, TaxCase, codes_usable, shipping_without_goods
+
+
+def carried(
+    case: Case, amount: Decimal, sets: Sequence[TaxSet], tax_case: TaxCase, *, fee: bool = False
+) -> list[Part] | None:
+    """The amount with its taxes, `sets` being those of the goods; None with the reason in the findings."""
+    if not amount:
+        return []
+    tax = case.settings.shipping.tax
+    if tax == "highest" and sets:
+        rate = case.ctx.arithmetic.combined_rate
+        top = max(sets, key=lambda one: (rate(one.codes), one.weight))
+        return [Part(top.codes, top.percent, amount)]
+    if tax in ("proportional", "highest"):
+        if sets:
+            return share_over(amount, sets, case.precision)
+        bare = shipping_without_goods(tax_case, case.ctx, case.found, fee=fee)
+    else:
+        bare = _named_codes(case, tuple(tax.split()), tax_case)
+    if bare is None:
+        return None
+    return [Part(case.ctx.arithmetic.without_flat(bare.codes), bare.percent, amount)]
+
+
+def _named_codes(case: Case, codes: tuple[str, ...], tax_case: TaxCase) -> TaxAnswer | None:
+    where = "shipping.tax in migration.toml"
+    if not codes_usable(codes, where, tax_case, case.ctx, case.found):
+        return None
+    percent = case.ctx.arithmetic.combined_rate(codes) * 100
+    if tax_case.is_deducted and percent:
+        case.problem("tax.rate_differs", f"{where} has a rate, but order {case.order.number} is without tax.")
+        return None
+    return TaxAnswer(codes, percent)

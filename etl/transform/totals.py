@@ -1,0 +1,111 @@
+"""What an order adds up to, how orderTotal foots, and the total that stands for the source. Pure.
+
+Rule: design section 6.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from etl.model.money import ZERO, round_money
+from etl.model.plan import Basis
+from etl.transform.case import Case
+from etl.transform.context import Footing
+from etl.transform.goods import Goods
+
+AMOUNT_COLUMNS = ("", "products.qty", "products.unitPrice", "shippingValue", "voucherValue", "orderTotal", "returns")
+"""Columns whose faults leave the sum unknown; a fault of no column is one of the whole order."""
+
+UNSUMMABLE = frozenset({"order.overlap", "order.conflict"})
+
+
+def sum_of(case: Case) -> Decimal:
+    """The exact sum of the order in the source's basis, rounded once."""
+    order = case.order
+    return round_money(case.goods_total + order.shipping + order.return_cost - order.voucher_value, case.precision)
+
+
+def footing_of(case: Case) -> Footing:
+    """The way in which orderTotal is expected to foot."""
+    return Footing.WITHOUT_TAX if case.basis is Basis.GROSS else case.ctx.footing
+
+
+def footed(case: Case, goods: Goods | None, footing: Footing) -> Decimal | None:
+    """What orderTotal would be in this footing; None where the taxes are not known."""
+    if footing is Footing.WITHOUT_TAX:
+        return sum_of(case)
+    if goods is None:
+        return None
+    # Exact line totals: "rounded once" would be twice with the rounded ones.
+    amounts = [(taxed.tax.percent, taxed.line.total) for taxed in goods.lines]
+    amounts += [(part.percent, part.amount) for part in (*goods.shipping, *goods.fees)]
+    amounts += [(part.percent, -part.amount) for part in goods.vouchers]
+    paid = sum((voucher.value for voucher in goods.paid), ZERO)
+    if footing is Footing.PER_LINE:
+        return _rounded_sum(amounts, case.precision) - paid
+    rates: dict[Decimal, Decimal] = {}
+    for percent, amount in amounts:
+        rates[percent] = rates.get(percent, ZERO) + amount
+    if footing is Footing.PER_RATE:
+        return _rounded_sum(list(rates.items()), case.precision) - paid
+    return round_money(sum((_with(p, a) for p, a in rates.items()), ZERO), case.precision) - paid
+
+
+def holding_footings(case: Case, goods: Goods | None) -> frozenset[Footing]:
+    """The footings in which orderTotal is what the order adds up to."""
+    total, tolerance = case.stated_total, case.settings.source.total_tolerance
+    return frozenset(
+        footing
+        for footing in Footing
+        if total is not None
+        and (stated := footed(case, goods, footing)) is not None
+        and abs(total - stated) <= tolerance
+    )
+
+
+def check_total(case: Case, goods: Goods | None) -> None:
+    """Given, orderTotal is a control on the sum."""
+    order = case.order
+    if case.stated_total is None or not order.is_readable:
+        return
+    stated = footed(case, goods, footing_of(case))
+    if stated is None or abs(case.stated_total - stated) <= case.settings.source.total_tolerance:
+        return
+    how = "" if case.basis is Basis.GROSS else f" ({footing_of(case).value})"
+    case.problem(
+        "total.mismatch",
+        f"Lines, shipping and voucher of order {order.number} add up to {stated}{how}; orderTotal is {order.order_total}.",
+        place=order.place.at("orderTotal"),
+        value=order.order_total,
+    )
+
+
+def source_total(case: Case, goods: Goods | None = None) -> Decimal | None:
+    """OrderTotal in the source's basis where given, else the sum; None where neither can be read.
+
+    An orderTotal with tax is the sum and what the tolerance let pass, since the tax is no part of the basis.
+    """
+    if not case.is_in_range:
+        return None
+    is_summable = _is_summable(case)
+    if case.stated_total is None:
+        return sum_of(case) if is_summable else None
+    if footing_of(case) is Footing.WITHOUT_TAX or not is_summable:
+        return case.stated_total
+    stated = footed(case, goods, footing_of(case)) if goods else None
+    return sum_of(case) + (ZERO if stated is None else case.stated_total - stated)
+
+
+def _is_summable(case: Case) -> bool:
+    return not any(
+        problem.is_error and (problem.code in UNSUMMABLE or problem.place.column in AMOUNT_COLUMNS)
+        for problem in case.order.problems
+    )
+
+
+def _rounded_sum(amounts: list[tuple[Decimal, Decimal]], precision: int) -> Decimal:
+    return sum((round_money(_with(percent, amount), precision) for percent, amount in amounts), ZERO)
+
+
+def _with(percent: Decimal, amount: Decimal) -> Decimal:
+    return amount * (100 + percent) / 100
