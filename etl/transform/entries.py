@@ -1,0 +1,97 @@
+"""The entries of an order: its lines, shipping, fee and vouchers as ProductOrders and Items. Pure.
+
+Rule: design section 5 (identifiers of lines, negative amounts) and 6.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from etl.model.identity import IDENTIFIER_LIMIT
+from etl.model.money import ZERO
+from etl.model.order import Voucher
+from etl.model.plan import Basis, Entry
+from etl.transform.amounts import EntryMaker, Part, TaxedLine
+from etl.transform.case import Case
+from etl.transform.goods import Goods
+from etl.transform.products import Article, cut, fill, usable_category
+from etl.transform.vouchers import merged, policy_of, spread_vouchers
+
+FEE_NAME = "Return fee"
+
+
+def entries_of(case: Case, goods: Goods, articles: Sequence[Article], texts: Mapping[str, str]) -> tuple[Entry, ...]:
+    """What would be sent; `texts` are the fields for the names of vouchers."""
+    lines, shipping, items = goods.lines, goods.shipping, goods.vouchers
+    if items:
+        lines, shipping, items = spread_vouchers(case, items, lines, shipping)
+    maker = EntryMaker(case.ctx.arithmetic, case.basis, case.precision)
+    entries = _line_entries(case, maker, lines, articles)
+    if shipping:
+        carried = [part for part in shipping if part.amount]
+        entries += _part_entries(case, maker, "s", carried, case.settings.shipping.name)
+    entries += _part_entries(case, maker, "f", goods.fees, FEE_NAME)
+    entries += _voucher_entries(case, maker, merged(items), texts)
+    if not entries and not case.found.blocks:
+        case.problem("order.empty", f"Order {case.order.number} has nothing to send.")
+    return tuple(entries)
+
+
+def _line_entries(
+    case: Case, maker: EntryMaker, lines: Sequence[TaxedLine], articles: Sequence[Article]
+) -> list[Entry]:
+    arithmetic = case.ctx.arithmetic
+    may_hold_flat = case.basis is Basis.GROSS and arithmetic.basis is not Basis.GROSS
+    entries: list[Entry] = []
+    for index, (taxed, article) in enumerate(zip(lines, articles, strict=True), 1):
+        # A line taken back carries no flat code, not even at a price of zero.
+        codes = taxed.tax.codes if taxed.line.qty > 0 else arithmetic.without_flat(taxed.tax.codes)
+        if may_hold_flat:
+            _check_flat(case, taxed, codes)
+        entries += maker.entries(
+            f"p{index}",
+            taxed.total,
+            abs(taxed.line.qty),
+            codes,
+            kind=article.kind,
+            name=article.name,
+            product_id=article.product_id,
+            category_id=article.category_id,
+        )
+    return entries
+
+
+def _check_flat(case: Case, taxed: TaxedLine, codes: tuple[str, ...]) -> None:
+    """Blocks a line whose price is said to include flat taxes that are more than the price."""
+    flat = case.ctx.arithmetic.flat_amount(codes) * taxed.line.qty
+    if flat and flat > taxed.total:
+        case.problem(
+            "tax.rate_differs",
+            f"The flat tax of {flat} is more than the {taxed.total} of {taxed.line.key or 'a line'}, which include it.",
+            place=taxed.line.place.at("products.unitPrice"),
+            value=taxed.total,
+        )
+
+
+def _part_entries(case: Case, maker: EntryMaker, letter: str, parts: Sequence[Part], name: str) -> list[Entry]:
+    if not parts:
+        return []
+    where = "shipping.accounting_category in migration.toml"
+    category = usable_category(case.settings.shipping.accounting_category, case.ctx, case.found, where)
+    return [
+        entry
+        for index, part in enumerate(parts, 1)
+        for entry in maker.entries(f"{letter}{index}", part.amount, 1, part.codes, name=name, category_id=category)
+    ]
+
+
+def _voucher_entries(case: Case, maker: EntryMaker, parts: Sequence[Part], texts: Mapping[str, str]) -> list[Entry]:
+    entries: list[Entry] = []
+    for index, part in enumerate(parts, 1):
+        voucher = part.voucher or Voucher("", ZERO)
+        where = "the voucher's accounting category"
+        category = usable_category(policy_of(case, voucher)[1], case.ctx, case.found, where)
+        values = {**texts, "voucherCode": voucher.code or voucher.name, "voucherName": voucher.name}
+        name = cut(fill(case.settings.vouchers.name, values) or "Voucher", IDENTIFIER_LIMIT)
+        entries += maker.entries(f"v{index}", -part.amount, 1, part.codes, name=name, category_id=category)
+    return entries

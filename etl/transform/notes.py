@@ -1,0 +1,48 @@
+"""Notes of an order, and the fields that templates may name. Pure.
+
+Rule: design section 5 (Notes, editable window). The marker before them is `etl.model.identity`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+from etl.model.money import decimals, round_money
+from etl.transform.case import Case
+from etl.transform.consumption import local_day
+from etl.transform.products import fill
+from etl.transform.window import Moment
+
+
+def notes_of(case: Case, moment: Moment, texts: Mapping[str, str]) -> str:
+    """The filled template, and the true date of a clamped order."""
+    # Nobody's comment may pass for the marker of an order.
+    notes = fill(case.settings.target.notes, texts).replace("[centra:", "(centra:")
+    if moment.is_clamped and moment.true is not None:
+        # The customer knows the shop's day, the tax follows the hotel's.
+        zones = (case.settings.source.timezone, case.ctx.reference.timezone)
+        days = dict.fromkeys(local_day(moment.true, zone).isoformat() for zone in zones)
+        notes = f"{notes} (consumed {', in the hotel '.join(days)})".strip()
+    return notes
+
+
+def texts_of(case: Case) -> dict[str, str]:
+    """The order's fields as texts, typed ones in one style whatever the export's."""
+    order = case.order
+    typed = {
+        "orderNumber": order.number,
+        "orderDate": str(order.order_date or ""),
+        "deliveryDate": str(order.delivery_date or ""),
+        "currency": case.currency,
+        "invoiceAddress.country": order.invoice_country,
+        "deliveryAddress.country": order.delivery_country,
+        "shippingValue": _money_text(order.shipping, case.precision),
+        "voucherValue": _money_text(order.voucher_value, case.precision),
+        "orderTotal": "" if order.order_total is None else _money_text(order.order_total, case.precision),
+    }
+    return {**order.texts, **{name: text for name, text in typed.items() if text}}
+
+
+def _money_text(amount: Decimal, precision: int) -> str:
+    return f"{round_money(amount, max(precision, decimals(amount))):f}"
