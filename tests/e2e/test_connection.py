@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import socket
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -81,14 +79,7 @@ def test_nobody_listens(shop: SmallShop) -> None:
         done = with_environment(shop, MEWS_PLATFORM_ADDRESS=address).shell.run("run", shop.export(rows(1)), timeout=90)
     assert done.code == 4
     assert done.json["error"]["exit_code"] == 4
-
-
-def test_an_unknown_host(shop: SmallShop) -> None:
-    """A mistyped address far away, with a plan id at hand: nothing but exit code 4 follows."""
-    far = with_environment(shop, MEWS_PLATFORM_ADDRESS="https://mews.invalid")
-    done = far.shell.run("run", shop.export(rows(1)), "--expect", "sha256:00", timeout=90)
-    assert done.code == 4
-    assert "mews.invalid" in done.err
+    assert address in done.err
 
 
 def test_wrong_tokens_stop_at_the_first_request(tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -117,40 +108,6 @@ def test_a_token_revoked_midway_stops_the_run(tmp_path_factory: pytest.TempPathF
         assert orders["posted"] + orders["ready"] == 30
         held = len(mews.sandbox.orders)
     assert held
-
-
-@contextmanager
-def listener() -> Iterator[tuple[str, list[bytes]]]:
-    """A server on all interfaces' loopback name that notes every byte it gets and never answers."""
-    got: list[bytes] = []
-    server = socket.create_server(("127.0.0.1", 0))
-
-    def serve() -> None:
-        while True:
-            try:
-                connection, _ = server.accept()
-            except OSError:
-                return
-            with connection:
-                got.append(connection.recv(65536))
-
-    thread = threading.Thread(target=serve, daemon=True)
-    thread.start()
-    try:
-        yield f"127.0.0.1:{server.getsockname()[1]}", got
-    finally:
-        server.shutdown(socket.SHUT_RDWR)
-        server.close()
-        thread.join(5)
-
-
-def test_https_is_verified(shop: SmallShop) -> None:
-    """A server that can't prove to be the address never sees a token."""
-    with listener() as (place, got):
-        done = with_environment(shop, MEWS_PLATFORM_ADDRESS=f"https://{place}").shell.run("preflight", timeout=120)
-    assert done.code == 4
-    assert got
-    assert all(b"Token" not in data for data in got)
 
 
 # Wrong place
