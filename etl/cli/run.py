@@ -116,7 +116,8 @@ def _confirm(console: Console, prepared: Prepared, summary: Summary) -> bool:
     show.states(console, document)
     show.totals(console, document["totals"])
     for row in summary.balances()[:5]:
-        console.text(f"  open balance left on {row['account_id']}: {row['balance']} {row['currency']}")
+        account = row["account_id"] or "customers to be created"
+        console.text(f"  open balance left on {account}: {row['balance']} {row['currency']}")
     if not sys.stdin.isatty():
         return False
     return bool(click.prompt(f"Type the enterprise's name ({name}) to post", default="", err=True) == name)

@@ -504,7 +504,10 @@ class Poster:
             known = self._customers.known(self._nameless)
             for email in [email for email in self._nameless if email in known and not known[email].is_open]:
                 for job in self._nameless.pop(email):
-                    self._queue.put_nowait(job)
+                    if self._is_unchecked():
+                        await self._send_first(job, no_wait=no_wait)
+                    else:
+                        self._queue.put_nowait(job)
             await self._guard(self._queue.join())
             if no_wait:
                 return

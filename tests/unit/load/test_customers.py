@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -197,6 +198,17 @@ def test_without_waiting_the_order_stays_ready(mews: FakePeople, path: Path) -> 
     second = load(path, mews, [new("1"), an_order("2")], run_id="run-2")
     assert second is not None
     assert (second.sent, second.exit_code, len(mews.welcomes)) == (1, ExitCode.DONE, 1)
+
+
+def test_the_first_order_goes_alone_even_after_its_customer_was_in_doubt(mews: FakePeople, path: Path) -> None:
+    """Design 7.6 holds for orders that waited for their customer: what Mews books wrong, it books once."""
+    mews.welcome = lambda _p, n: 1.0 if n == 1 else None
+    mews.tax_error = Decimal(1)
+    result = load(path, mews, [new("1"), new("2"), new("3")])
+    assert result is not None
+    assert (result.exit_code, len(mews.calls)) == (ExitCode.ATTENTION, 1)
+    assert result.stop is not None
+    assert result.stop.code == "run.first_order"
 
 
 def test_who_comes_meanwhile_is_taken(mews: FakePeople, path: Path) -> None:
