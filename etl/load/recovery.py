@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -16,20 +16,51 @@ from etl.load import schema
 from etl.load.compare import compare_items
 from etl.load.ledger import Ledger
 from etl.load.ports import Reader, Sleep
-from etl.load.records import ORDER_PART, RECOVERED_RUN, Attempt, Clock, Part, dumps, loads, stamp
+from etl.load.records import ORDER_PART, RECOVERED_RUN, Attempt, Clock, Part, PartKind, dumps, loads, stamp
+from etl.load.reversal import OPPOSITE, copy_of, target_of, undo_part
 from etl.load.scan import MARGIN, MewsTime, Progress, identity_of, items_of, payment_part, walk_items, walk_payments
 from etl.load.steps import CHUNK, NotReady, Steps
 from etl.model.identity import parse_identifier
 from etl.model.rows import OrderItemRow
 from etl.model.states import IN_MEWS, State
 
-Payments = dict[tuple[str, int], dict[str, dict[str, Decimal]]]
-"""By number and generation, then part: the gross amounts by PaymentId."""
+
+@dataclass(slots=True)
+class Paid:
+    """The payments of one generation, by part. `sent`: gross amounts by PaymentId; `canceled`: of which nothing stands.
+
+    `undone`: by PaymentId of the reversal, what it names ("" where Mews returns no notes) and its gross amount.
+    """
+
+    sent: dict[str, dict[str, Decimal]] = field(default_factory=dict)
+    canceled: set[str] = field(default_factory=set)
+    undone: dict[str, dict[str, tuple[str, Decimal]]] = field(default_factory=dict)
+
+    def reversed_by(self, part: str, payment_id: str) -> str:
+        """The PaymentId of what reverses a payment; "" where nothing does."""
+        amount = self.sent[part][payment_id]
+        for undo_id, (target, undone) in self.undone.get(part, {}).items():
+            if target in ("", payment_id) and undone == amount:
+                return undo_id
+        return ""
+
+    def standing(self, part: str) -> list[str]:
+        """PaymentIds of a part that were neither cancelled nor reversed."""
+        return [one for one in self.sent[part] if one not in self.canceled and not self.reversed_by(part, one)]
+
+
+Payments = dict[tuple[str, int], Paid]
+"""By number and generation."""
+
+Items = dict[str, list[dict[str, Any]]]
+"""Items as kept in the side table, by OrderId."""
 
 
 @dataclass(slots=True)
 class RecoverResult:
     """What `recover` found. `different`: orders that are there only in part, or not as sent, with the reason.
+
+    `undone`: orders that turned out to be reversed.
 
     `duplicated`: orders that Mews holds more than once, with their OrderIds. `strangers`: other people's items.
     `since`: when the first of our items was created.
@@ -44,6 +75,7 @@ class RecoverResult:
     items: int = 0
     strangers: int = 0
     since: datetime | None = None
+    undone: int = 0
 
 
 async def recover(
@@ -69,18 +101,18 @@ async def recover(
     result = RecoverResult()
     started = await time.sync()
     with ledger.steps() as steps:
-        steps.start_settling(started)
+        steps.start_settling(time.latest())
     _empty(ledger)
     await _read_items(ledger, reader, service_id, store, None, started, result, progress)
     progress("wait for what may still be on its way", 0, 0)
     await sleep(settle.total_seconds())
     second = await time.sync()
     await _read_items(ledger, reader, service_id, store, started - settle - MARGIN, second, result, progress)
-    payments = {}
+    payments: Payments = {}
     if with_payments and result.since is not None:
         # A payment is never sent before its order.
         payments = await _read_payments(reader, store, result.since - MARGIN, second)
-    result.payments = sum(len(parts) for parts in payments.values())
+    result.payments = sum(len(paid.sent) for paid in payments.values())
     _record(ledger, payments, result, progress)
     with ledger.steps() as steps:
         steps.meta("watermark", stamp(second - settle))
@@ -136,7 +168,7 @@ async def _read_items(
             identity = identity_of(row)
             if identity is None:
                 result.strangers += 1
-            elif identity.store == store and not identity.is_undo:
+            elif identity.store == store:
                 result.since = min(result.since or row.created, row.created)
                 rows.append(
                     {
@@ -144,7 +176,7 @@ async def _read_items(
                         "number": identity.number,
                         "generation": identity.generation,
                         "order_id": row.order_id,
-                        "row": dumps(_item(row)),
+                        "row": dumps({**_item(row), "undo": target_of(row.notes) if identity.is_undo else None}),
                     }
                 )
         _keep(ledger, rows)
@@ -193,11 +225,16 @@ async def _read_payments(reader: Reader, store: str, start: datetime, now: datet
     async for page in walk_payments(reader, start, now):
         for row in page:
             parsed = payment_part(row)
-            if parsed is None or parsed[0].store != store or parsed[0].is_undo:
+            if parsed is None or parsed[0].store != store:
                 continue
             identity, part = parsed
-            ids = found.setdefault((identity.number, identity.generation), {}).setdefault(part, {})
-            ids[row.id] = abs(row.gross)
+            paid = found.setdefault((identity.number, identity.generation), Paid())
+            if not identity.is_undo:
+                paid.sent.setdefault(part, {})[row.id] = abs(row.gross)
+                if row.is_canceled:
+                    paid.canceled.add(row.id)
+            elif not row.is_canceled:
+                paid.undone.setdefault(part, {})[row.id] = (target_of(row.notes), abs(row.gross))
     return found
 
 
@@ -252,19 +289,43 @@ def _record_order(
     steps: Steps,
     number: str,
     generation: int,
-    orders: dict[str, list[dict[str, Any]]],
+    found: Items,
     payments: Payments,
     result: RecoverResult,
 ) -> None:
+    undos = {order_id: items for order_id, items in found.items() if items[0].get("undo") is not None}
+    orders = {order_id: items for order_id, items in found.items() if order_id not in undos}
+    if not orders:
+        # What reverses an order proves no presence.
+        return
+    paid = payments.get((number, generation), Paid())
+    gone = {order_id: by for order_id in orders if (by := _gone(order_id, orders, undos)) is not None}
+    standing = [order_id for order_id in orders if order_id not in gone]
+    # Where copies were reversed, the order is the one that stands.
+    orders = {order_id: orders[order_id] for order_id in (*standing, *gone)}
+    _record_presence(ledger, steps, number, generation, orders, paid, result)
+    if len(standing) > 1:
+        steps.duplicate(number, standing)
+    if len(standing) > 1 or any(len(paid.standing(part)) > 1 for part in paid.sent):
+        result.duplicated[number] = tuple(standing or orders)
+    if gone or undos or paid.undone:
+        _record_reversals(ledger, steps, number, generation, gone, paid)
+        _conclude_reversals(steps, number, generation, standing, undos, gone, paid, result)
+
+
+def _record_presence(
+    ledger: Ledger,
+    steps: Steps,
+    number: str,
+    generation: int,
+    orders: Items,
+    paid: Paid,
+    result: RecoverResult,
+) -> None:
     state = steps.part_state(number, generation)
-    paid = payments.get((number, generation), {})
     order_id = next(iter(orders))
-    if len(orders) > 1 or any(len(ids) > 1 for ids in paid.values()):
-        result.duplicated[number] = tuple(orders)
     if state is not None and state in IN_MEWS:
         result.known += 1
-        if len(orders) > 1:
-            steps.duplicate(number, orders)
         if state is not State.UNDONE:
             _record_payments(steps, number, generation, paid)
         return
@@ -272,46 +333,133 @@ def _record_order(
     if attempts and state is not None:
         _resolve(steps, attempts, number, generation, orders, result)
         _record_payments(steps, number, generation, paid)
-    else:
-        items = orders[order_id]
-        different = _missing_lines(items)
-        observed = {
-            "account": items[0]["account"],
-            "consumed": items[0]["consumed"],
-            "items": items,
-            "order_id": order_id,
-        }
-        steps.recover(
-            number,
-            generation,
-            mews_order_id=order_id,
-            observed=dumps(observed),
-            payments=[(part, next(iter(ids))) for part, ids in paid.items()],
-            differences=different,
-            run_id=RECOVERED_RUN,
-            facts={
-                "currency": items[0]["currency"],
-                "basis": "gross",
-                "planned_total": str(
-                    sum((item["gross"] for item in items), Decimal(0))
-                    - sum((next(iter(ids.values())) for ids in paid.values()), Decimal(0))
-                ),
-                "account_id": items[0]["account"],
-            },
-        )
-        result.found += 1
-        if different:
-            result.different[number] = "; ".join(different)
-    if len(orders) > 1:
-        steps.duplicate(number, orders)
+        return
+    items = orders[order_id]
+    different = _missing_lines(items)
+    observed = {
+        "account": items[0]["account"],
+        "consumed": items[0]["consumed"],
+        "items": items,
+        "order_id": order_id,
+    }
+    steps.recover(
+        number,
+        generation,
+        mews_order_id=order_id,
+        observed=dumps(observed),
+        payments=[(part, _first(paid, part)) for part in paid.sent],
+        differences=different,
+        run_id=RECOVERED_RUN,
+        facts={
+            "currency": items[0]["currency"],
+            "basis": "gross",
+            "planned_total": str(
+                sum((item["gross"] for item in items), Decimal(0))
+                - sum((ids[_first(paid, part)] for part, ids in paid.sent.items()), Decimal(0))
+            ),
+            "account_id": items[0]["account"],
+        },
+    )
+    result.found += 1
+    if different:
+        result.different[number] = "; ".join(different)
 
 
-def _record_payments(steps: Steps, number: str, generation: int, paid: Mapping[str, Mapping[str, Decimal]]) -> None:
+def _record_payments(steps: Steps, number: str, generation: int, paid: Paid) -> None:
     """Payments of an order that the ledger knows: one that it calls unsent would be sent again."""
-    for part, ids in paid.items():
-        steps.see_payment(number, generation, part, mews_id=next(iter(ids)), run_id=RECOVERED_RUN)
-        if len(ids) > 1:
-            steps.duplicate(number, ids)
+    for part in paid.sent:
+        steps.see_payment(number, generation, part, mews_id=_first(paid, part), run_id=RECOVERED_RUN)
+        if len(paid.standing(part)) > 1:
+            steps.duplicate(number, paid.standing(part))
+
+
+def _first(paid: Paid, part: str) -> str:
+    """The payment that a part is: one that stands, if any does."""
+    return next(iter(paid.standing(part) or paid.sent[part]))
+
+
+# What was reversed
+
+
+def _gone(order_id: str, orders: Items, undos: Items) -> str | None:
+    """What reversed an order: "" for its cancellation, the OrderId of its opposite; None where it stands."""
+    items = orders[order_id]
+    left = [item for item in items if not item["canceled"]]
+    if len(left) < len(items) and not any(item["gross"] or item["net"] for item in left):
+        return ""
+    for undo_id, undo in undos.items():
+        target = undo[0]["undo"]
+        opposite = [item for item in undo if not item["canceled"]]
+        is_its_own = target == order_id or (not target and len(orders) == 1)
+        if is_its_own and opposite and not any(_sums([*left, *opposite]).values()):
+            return undo_id
+    return None
+
+
+def _sums(items: Iterable[dict[str, Any]]) -> dict[tuple[str, str], Decimal]:
+    sums: dict[tuple[str, str], Decimal] = {}
+    for item in items:
+        for basis in ("net", "gross"):
+            key = (item["currency"], basis)
+            sums[key] = sums.get(key, Decimal(0)) + item[basis]
+    return sums
+
+
+def _record_reversals(
+    ledger: Ledger, steps: Steps, number: str, generation: int, gone: Mapping[str, str], paid: Paid
+) -> None:
+    """Undo entries become parts of their own, so that scans know them."""
+    parts = [one for one in ledger.parts([number]).get(number, []) if one.generation == generation]
+    undo_parts = [one for one in parts if one.kind is PartKind.UNDO]
+
+    def see(what: str, target: str, mews_id: str, payment: str = "") -> None:
+        name = undo_part(what, copy_of(undo_parts, target, payment))
+        undo_parts.append(Part(number, generation, name, State.POSTED, PartKind.UNDO, fingerprint=target))
+        steps.see_undo(number, generation, name, mews_id=mews_id, target=target, run_id=RECOVERED_RUN)
+
+    for order_id, undo_id in gone.items():
+        if undo_id:
+            see(OPPOSITE, order_id, undo_id)
+    for part, ids in paid.sent.items():
+        for payment_id in ids:
+            undo_id = paid.reversed_by(part, payment_id)
+            if undo_id:
+                see(part, payment_id, undo_id, part)
+
+
+def _conclude_reversals(
+    steps: Steps,
+    number: str,
+    generation: int,
+    standing: Sequence[str],
+    undos: Items,
+    gone: Mapping[str, str],
+    paid: Paid,
+    result: RecoverResult,
+) -> None:
+    """UNDONE where nothing is left, DIFFERENT where only a part of it was reversed, else the copies that stand."""
+    state = steps.part_state(number, generation)
+    if state not in (State.POSTED, State.DIFFERENT):
+        return
+    open_payments = [part for part in paid.sent if paid.standing(part)]
+    lonely = [undo_id for undo_id in undos if undo_id not in gone.values() and _charges(undos[undo_id])]
+    message = ""
+    if lonely:
+        message = f"its reversal {', '.join(lonely)} does not balance it"
+    elif not standing and open_payments:
+        message = f"its items are reversed, its payment {', '.join(open_payments)} stands"
+    if message:
+        steps.differ(number, generation, message)
+        result.different[number] = message
+    elif not standing:
+        steps.undo_all(number, generation)
+        result.undone += 1
+    elif gone:
+        steps.keep_copies(number, generation, standing)
+
+
+def _charges(items: Iterable[dict[str, Any]]) -> bool:
+    return any(not item["canceled"] and (item["gross"] or item["net"]) for item in items)
 
 
 def _resolve(
