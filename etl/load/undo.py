@@ -468,11 +468,11 @@ class Undoer:
             rest = rest[len(chunk) :]
             items = await self._items([order_id for target in chunk for order_id in target.order_ids])
             done = await asyncio.gather(*(self._carry(one, items) for one in chunk), return_exceptions=True)
-            for target, ending in zip(chunk, done, strict=True):
-                if isinstance(ending, _Later):
-                    later[target] = ending
-                elif isinstance(ending, BaseException) and not isinstance(ending, _Halted):
-                    raise ending
+            faults = [one for one in done if isinstance(one, BaseException) and not isinstance(one, _Later | _Halted)]
+            if faults:
+                # What ended the process comes before what followed from it.
+                raise min(faults, key=lambda one: isinstance(one, Exception))
+            later.update((target, one) for target, one in zip(chunk, done, strict=True) if isinstance(one, _Later))
         return later
 
     async def _carry(self, target: Target, items: dict[str, list[OrderItemRow]]) -> None:
