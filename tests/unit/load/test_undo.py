@@ -1,0 +1,661 @@
+"""Undo: whole orders reversed once, or kept with the reason; no answer, crash or copy leads to a second reversal."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from load_fakes import Killed, VirtualTime, a_payment, an_order, open_ledger, run_poster
+from undo_fakes import UndoMews, an_undoer, posted, undo_in, with_lines
+
+from etl.errors import ExitCode, LedgerError, MewsError, UsageError
+from etl.load.ledger import Ledger
+from etl.load.stop import StopFlag
+from etl.load.undo import Ending, UndoResult
+from etl.model.outcome import Kind, Outcome
+from etl.model.states import State
+
+NEVER = Outcome(Kind.UNKNOWN, message="reset")
+REFUSED = Outcome(Kind.REFUSED, status=403, message="not this one", request_id="r7")
+
+
+@pytest.fixture
+def time() -> VirtualTime:
+    return VirtualTime()
+
+
+@pytest.fixture
+def mews(time: VirtualTime) -> UndoMews:
+    return UndoMews(time)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "ledger.sqlite"
+
+
+def orders(count: int, **more: object) -> list:
+    return [an_order(str(number), **more) for number in range(1, count + 1)]
+
+
+def endings(result: UndoResult) -> dict[str, Ending]:
+    return {detail.order: detail.result for detail in result.details}
+
+
+def message_of(result: UndoResult, number: str) -> str:
+    return next(detail.message for detail in result.details if detail.order == number)
+
+
+def state_of(path: Path, number: str) -> State:
+    with Ledger.open(path, read_only=True) as ledger:
+        return ledger.order(number).state
+
+
+# Ways to reverse
+
+
+def test_a_run_is_cancelled_ten_items_a_call(path, mews, time):
+    """`orderItems/cancel` takes ten ids; an order of 25 items needs three calls, and no call serves two orders."""
+    posted(path, mews, time, [with_lines("1", 25), an_order("2")])
+    result = undo_in(path, mews, time)
+    assert endings(result) == {"1": Ending.REVERSED, "2": Ending.REVERSED}
+    assert sorted(len(ids) for ids in mews.cancel_calls) == [1, 5, 10, 10]
+    assert mews.balance() == 0
+    assert (state_of(path, "1"), state_of(path, "2")) == (State.UNDONE, State.UNDONE)
+    assert result.exit_code is ExitCode.DONE
+
+
+def test_the_opposite_is_exact(path, mews, time):
+    """Where cancelling is not allowed: same account, codes, time and product, opposite unit, undo identifiers."""
+    posted(path, mews, time, [an_order("1", amount="12.34")])
+    mews.may_cancel = False
+    result = undo_in(path, mews, time)
+    assert result.details[0].how == "opposite"
+    sent, opposite = mews.calls[0], mews.calls[1]
+    for name in ("ServiceId", "AccountId", "ConsumptionUtc"):
+        assert opposite[name] == sent[name]
+    (item,), (original,) = opposite["Items"], sent["Items"]
+    assert item["UnitCount"] == original["UnitCount"] > 0
+    assert item["UnitAmount"] == {**original["UnitAmount"], "GrossValue": Decimal("-12.34")}
+    assert item["ExternalIdentifier"] == "centra:uk:1:undo:p1"
+    assert opposite["Notes"].startswith("[centra:uk:1:undo] ")
+    assert mews.balance() == 0
+    assert state_of(path, "1") is State.UNDONE
+
+
+def test_one_refused_permission_is_asked_for_once(path, mews, time):
+    """401 on cancelling is a missing permission, not lost credentials; later orders are not tried in vain."""
+    posted(path, mews, time, orders(6))
+    mews.may_cancel = False
+    result = undo_in(path, mews, time)
+    assert (result.count(Ending.REVERSED), len(mews.cancel_calls)) == (6, 1)
+    assert mews.balance() == 0
+
+
+def test_lost_credentials_stop_everything(path, mews, time):
+    """401 on every operation: nothing is posted as opposite, and the next undo goes on."""
+    posted(path, mews, time, orders(3))
+    mews.may_cancel = False
+
+    original = mews.cancel_items
+
+    async def cancel_items(ids, *, before_send=None):
+        mews.has_lost_credentials = True
+        return await original(ids, before_send=before_send)
+
+    mews.cancel_items = cancel_items
+    result = undo_in(path, mews, time)
+    assert result.exit_code is ExitCode.MEWS
+    assert result.left == 3
+    assert len(mews.calls) == 3
+    mews.has_lost_credentials, mews.cancel_items = False, original
+    mews.may_cancel = True
+    assert undo_in(path, mews, time).count(Ending.REVERSED) == 3
+
+
+def test_a_second_undo_does_nothing(path, mews, time):
+    """Idempotent: what is reversed is told as such, and no request changes anything."""
+    posted(path, mews, time, orders(2))
+    undo_in(path, mews, time)
+    calls = len(mews.cancel_calls)
+    result = undo_in(path, mews, time)
+    assert endings(result) == {"1": Ending.ALREADY, "2": Ending.ALREADY}
+    assert result.exit_code is ExitCode.DONE
+    assert len(mews.cancel_calls) == calls
+    assert len(mews.calls) == 2
+
+
+def test_what_the_staff_cancelled_is_not_reversed_again(path, mews, time):
+    """Half of an order is cancelled by hand: only the rest gets an opposite; a whole one needs nothing."""
+    posted(path, mews, time, [with_lines("1", 2), an_order("2")])
+    mews.may_cancel = False
+    mews.cancelled = [(0.0, mews.items[0][1].id), (0.0, mews.items[2][1].id)]
+    result = undo_in(path, mews, time)
+    assert result.count(Ending.REVERSED) == 2
+    assert mews.reversals() == ["centra:uk:1:undo:p2"]
+    assert mews.balance() == 0
+
+
+# Why an order is kept
+
+
+def test_a_closed_bill_keeps_the_whole_order(path, mews, time):
+    """One closed item is enough: no other item of the order is touched, and the exit code says so."""
+    posted(path, mews, time, [with_lines("1", 12), an_order("2")])
+    mews.closed = {mews.items[11][1].id}
+    result = undo_in(path, mews, time)
+    assert endings(result) == {"1": Ending.KEPT, "2": Ending.REVERSED}
+    assert "closed bill" in message_of(result, "1")
+    assert len(mews.cancel_calls) == 1
+    assert state_of(path, "1") is State.POSTED
+    assert result.exit_code is ExitCode.ATTENTION
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        ({"may_rebate": False}, "rebates"),
+        ({"window_start": lambda now: now - timedelta(days=1)}, "window"),
+        ({"flat_codes": frozenset({"UK-S"})}, "amount a piece"),
+    ],
+    ids=["rebates", "window", "flat tax"],
+)
+def test_an_opposite_that_can_not_be_is_told(path, mews, time, more, why):
+    """Rebates not allowed, consumption outside the window, a tax a piece: kept with the reason, nothing sent."""
+    posted(path, mews, time, orders(1))
+    mews.may_cancel = False
+    result = undo_in(path, mews, time, **more)
+    assert endings(result) == {"1": Ending.KEPT}
+    assert why in message_of(result, "1")
+    assert len(mews.calls) == 1
+    assert state_of(path, "1") is State.POSTED
+
+
+def test_a_refused_opposite_keeps_the_order_and_can_be_tried_again(path, mews, time):
+    """Mews's message and RequestId are told; once the cause is cleared, the same command works."""
+    posted(path, mews, time, orders(1))
+    mews.may_cancel = False
+    mews.script = lambda p, _: REFUSED
+    result = undo_in(path, mews, time)
+    assert endings(result) == {"1": Ending.KEPT}
+    assert "not this one" in message_of(result, "1")
+    assert "r7" in message_of(result, "1")
+    mews.script = lambda _p, _n: None
+    assert undo_in(path, mews, time).count(Ending.REVERSED) == 1
+    assert mews.balance() == 0
+
+
+def test_an_order_with_a_part_in_doubt_is_kept(path, mews, time):
+    """Whether its payment arrived is not known: reversing now could leave it standing."""
+    mews.script = lambda p, n: NEVER if n == 2 else None
+    run_poster(path, mews, time, [an_order("1", payments=(a_payment("gift1"),))], run={"no_wait": True})
+    result = undo_in(path, mews, time)
+    assert endings(result) == {"1": Ending.KEPT}
+    assert mews.cancel_calls == []
+
+
+# Payments
+
+
+def test_payments_are_reversed_by_their_opposite(path, mews, time):
+    """gift1 and pay1 each get the opposite external payment under undo identifiers; a rerun adds none."""
+    posted(path, mews, time, [an_order("1", payments=(a_payment("gift1"), a_payment("pay1", "7.00")))])
+    result = undo_in(path, mews, time)
+    assert result.count(Ending.REVERSED) == 1
+    assert mews.paid_balance() == 0
+    assert {row.external_identifier for _, row in mews.paid[2:]} == {"centra:uk:1:undo:gift1", "centra:uk:1:undo:pay1"}
+    with Ledger.open(path, read_only=True) as ledger:
+        states = {part.part: part.state for part in ledger.parts(["1"])["1"]}
+    assert states["order"] is states["gift1"] is states["pay1"] is State.UNDONE
+    undo_in(path, mews, time)
+    assert len(mews.paid) == 4
+
+
+@pytest.mark.parametrize("may_cancel", [True, False])
+def test_a_payment_that_stays_keeps_its_order(path, mews, time, may_cancel):
+    """A guest must not lose the charge and keep the credit: where the opposite payment is refused, all is kept."""
+    posted(path, mews, time, [an_order("0"), an_order("1", payments=(a_payment("gift1"),))])
+    mews.may_cancel = may_cancel
+    mews.script = lambda p, _: REFUSED if p.get("Type") else None
+    result = undo_in(path, mews, time)
+    assert endings(result) == {"0": Ending.REVERSED, "1": Ending.KEPT}
+    assert mews.standing("1")
+    assert mews.balance() == Decimal("12.00")
+    assert state_of(path, "1") is State.POSTED
+
+
+def test_payments_stay_where_the_opposite_of_the_order_can_not_be(path, mews, time):
+    """What is known beforehand is looked at before the first payment is reversed."""
+    posted(path, mews, time, [an_order("0"), an_order("1", payments=(a_payment("gift1"),))])
+    mews.may_cancel = False
+    result = undo_in(path, mews, time, may_rebate=False)
+    assert endings(result) == {"0": Ending.KEPT, "1": Ending.KEPT}
+    assert len(mews.paid) == 1
+
+
+# Returns
+
+
+def test_an_order_with_a_return_in_mews_is_refused_without_it(path, mews, time):
+    """A return credits what its order charged: alone it would be a gift."""
+    posted(path, mews, time, [an_order("1"), an_order("1-R7", parent="1")])
+    result = undo_in(path, mews, time, only=["1"])
+    assert endings(result) == {"1": Ending.KEPT}
+    assert "1-R7" in message_of(result, "1")
+    assert mews.cancel_calls == []
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_returns_go_before_their_order(path, mews, time, lost):
+    """With the whole run both go, the return first, even where the return's answer is lost."""
+    posted(path, mews, time, [an_order("1"), an_order("1-R7", parent="1"), an_order("2")])
+    if lost:
+        mews.cancel_script = lambda ids, n: ("lost", 20.0) if n == 1 else None
+    result = undo_in(path, mews, time)
+    assert result.count(Ending.REVERSED) == 3
+    order = [detail.order for detail in result.details]
+    assert order.index("1-R7") < order.index("1")
+
+
+def test_a_return_that_is_kept_keeps_its_order(path, mews, time):
+    """The return stands on a closed bill: its order stays as well."""
+    posted(path, mews, time, [an_order("1"), an_order("1-R7", parent="1")])
+    mews.closed = {row.id for _, row in mews.items if "1-R7" in row.notes}
+    assert endings(undo_in(path, mews, time)) == {"1-R7": Ending.KEPT, "1": Ending.KEPT}
+
+
+# Copies
+
+
+def a_copy(mews: UndoMews, index: int = 0, order_id: str = "copy") -> None:
+    at, row = mews.items[index]
+    mews.items.append((at, replace(row, id=f"{order_id}-item", order_id=order_id)))
+
+
+@pytest.mark.parametrize("may_cancel", [True, False])
+@pytest.mark.parametrize("gone", ["copy", "OrderId-1"])
+def test_one_copy_goes_and_the_other_is_the_order(path, mews, time, may_cancel, gone):
+    """Whichever copy is undone: the order stays posted under the other, and no longer counts as duplicated."""
+    posted(path, mews, time, orders(2))
+    a_copy(mews)
+    mews.may_cancel = may_cancel
+    kept = ({"copy", "OrderId-1"} - {gone}).pop()
+    result = undo_in(path, mews, time, run="", order_ids=[gone])
+    assert [(detail.order, detail.order_id, detail.result) for detail in result.details] == [
+        ("1", gone, Ending.REVERSED)
+    ]
+    with Ledger.open(path, read_only=True) as ledger:
+        row = ledger.order("1")
+        assert (row.state, row.mews_order_id, row.duplicates) == (State.POSTED, kept, ())
+    assert mews.balance() == Decimal("24.00")
+    again = run_poster(path, mews, time, orders(3), run_id="run-2")
+    assert (again.duplicated, again.exit_code) == ({}, ExitCode.DONE)
+    assert undo_in(path, mews, time, run="", order_ids=[gone]).count(Ending.FAILED) == 0
+    assert mews.balance() == Decimal("36.00")
+
+
+@pytest.mark.parametrize("may_cancel", [True, False])
+def test_a_run_takes_all_copies_along(path, mews, time, may_cancel):
+    """Nothing of the order stays, each copy is balanced by an entry of its own, and both under one identifier."""
+    posted(path, mews, time, orders(1))
+    a_copy(mews)
+    mews.may_cancel = may_cancel
+    result = undo_in(path, mews, time)
+    assert result.count(Ending.REVERSED) == 1
+    assert mews.balance() == 0
+    assert state_of(path, "1") is State.UNDONE
+
+
+@pytest.mark.parametrize(
+    ("order_id", "notes"),
+    [("nothing", ""), ("foreign", "[centra:se:1] x"), ("mute", "x"), ("undo", "[centra:uk:1:undo] x")],
+)
+def test_order_ids_of_others_are_refused(path, mews, time, order_id, notes):
+    """Only what carries this store's identifier may be reversed, and no reversal."""
+    posted(path, mews, time, orders(1))
+    if notes:
+        at, row = mews.items[0]
+        mews.items.append((at - 400, replace(row, id="x", order_id=order_id, notes=notes, external_identifier="")))
+    with pytest.raises((UsageError, LedgerError)):
+        undo_in(path, mews, time, run="", order_ids=[order_id])
+    assert mews.cancel_calls == []
+
+
+# Names
+
+
+def test_names_that_mean_nothing_are_refused(path, mews, time):
+    """A mistyped run, an order of another run, one that was never posted: nothing is sent."""
+    posted(path, mews, time, orders(1))
+    for names in ({"run": "run-9"}, {"only": ["2"]}, {"run": "", "only": ["2"]}):
+        with pytest.raises(UsageError):
+            undo_in(path, mews, time, **names)
+
+
+def test_a_ledger_that_knows_less_than_mews_undoes_nothing(path, mews, time, tmp_path):
+    """An old copy of the ledger would reverse a second time: the scan before the first write stops it."""
+    posted(path, mews, time, orders(1))
+    old = tmp_path / "old.sqlite"
+    old.write_bytes(path.read_bytes())
+    mews.may_cancel = False
+    undo_in(path, mews, time)
+    assert mews.balance() == 0
+    with pytest.raises(LedgerError) as caught:
+        undo_in(old, mews, time)
+    assert caught.value.code == "ledger.incomplete"
+    assert mews.balance() == 0
+
+
+# Generations
+
+
+@pytest.mark.parametrize("may_cancel", [True, False])
+def test_generations_are_undone_one_by_one(path, mews, time, may_cancel):
+    """Undone orders are left alone, posted again as generation 2 on demand, and that is undone under its own name."""
+    posted(path, mews, time, orders(1))
+    mews.may_cancel = may_cancel
+    undo_in(path, mews, time)
+    assert run_poster(path, mews, time, orders(1), run_id="run-2").sent == 0
+    again = run_poster(path, mews, time, orders(1), run_id="run-3", run={"repost_undone": True})
+    assert again.sent == 1
+    assert mews.times_posted("1", "~2") == 1
+    assert mews.balance() == Decimal("12.00")
+    result = undo_in(path, mews, time, run="run-3")
+    assert result.count(Ending.REVERSED) == 1
+    assert mews.balance() == 0
+    if not may_cancel:
+        assert mews.reversals() == ["centra:uk:1:undo:p1", "centra:uk:1~2:undo:p1"]
+    with pytest.raises(UsageError):
+        undo_in(path, mews, time, run="run-1")
+
+
+def test_a_payment_that_was_never_sent_is_not_due_after_an_undo(path, mews, time):
+    """The order is undone, so its open payment must not be posted by the next run."""
+    mews.script = lambda p, _: REFUSED if p.get("Type") else None
+    batch = [an_order("1", payments=(a_payment("gift1"),))]
+    run_poster(path, mews, time, batch)
+    mews.script = lambda _p, _n: None
+    undo_in(path, mews, time)
+    assert state_of(path, "1") is State.UNDONE
+    run_poster(path, mews, time, batch, run_id="run-2", run={"retry_rejected": True})
+    assert mews.paid == []
+
+
+# Unclear answers
+
+
+@pytest.mark.parametrize("delay", [0.0, 30.0, 170.0])
+def test_a_lost_answer_to_a_cancellation_is_settled_by_looking(path, mews, time, delay):
+    """However late it lands: the items are cancelled, nothing is posted on top."""
+    posted(path, mews, time, orders(2))
+    mews.cancel_script = lambda ids, n: ("lost", delay) if n == 1 else None
+    result = undo_in(path, mews, time)
+    assert result.count(Ending.REVERSED) == 2
+    assert mews.reversals() == []
+    assert mews.balance() == 0
+
+
+def test_a_cancellation_in_doubt_is_never_joined_by_an_opposite(path, mews, time):
+    """The permission is withdrawn while a cancellation is on its way: the opposite waits until that has settled."""
+    posted(path, mews, time, orders(1))
+    mews.lag = 60.0
+
+    def withdraw(ids: list[str], number: int) -> tuple[str, float]:
+        mews.may_cancel = False
+        return ("lost", 150.0)
+
+    mews.cancel_script = withdraw
+    result = undo_in(path, mews, time)
+    assert result.count(Ending.REVERSED) == 1
+    assert mews.reversals() == []
+    assert mews.balance() == 0
+
+
+def test_a_cancellation_that_never_arrived_is_sent_again(path, mews, time):
+    """A reset before Mews acted: proved by two scans, then cancelled."""
+    posted(path, mews, time, orders(1))
+    mews.cancel_script = lambda ids, n: NEVER if n == 1 else None
+    assert undo_in(path, mews, time).count(Ending.REVERSED) == 1
+    assert len(mews.cancel_calls) == 2
+    assert mews.balance() == 0
+
+
+def test_a_refused_cancellation_waits_for_lagging_reads_before_the_opposite(path, mews, time):
+    """Cancelled by somebody else a moment ago, and the read does not show it yet: no opposite may follow."""
+    posted(path, mews, time, orders(1))
+    time.seconds += 500
+    mews.lag = 80.0
+
+    def too_late(ids: list[str], number: int) -> Outcome:
+        mews.cancelled += [(time.seconds, item_id) for item_id in ids]
+        return REFUSED
+
+    mews.cancel_script = too_late
+    result = undo_in(path, mews, time)
+    assert result.count(Ending.REVERSED) == 1
+    assert mews.reversals() == []
+    assert mews.balance() == 0
+
+
+@pytest.mark.parametrize("delay", [0.0, 30.0, 170.0])
+def test_a_lost_answer_to_an_opposite_is_settled_by_scans(path, mews, time, delay):
+    """Found late or early, the opposite is there once; an order and its payment alike."""
+    posted(path, mews, time, [an_order("1", payments=(a_payment("gift1"),)), an_order("2")])
+    mews.may_cancel = False
+    seen: set[str] = set()
+
+    def lost_once(payload: dict, _: int) -> tuple[str, float] | None:
+        if payload["Notes"] in seen:
+            return None
+        seen.add(payload["Notes"])
+        return ("lost", delay)
+
+    mews.script = lost_once
+    result = undo_in(path, mews, time)
+    assert result.count(Ending.REVERSED) == 2
+    assert sorted(mews.reversals()) == ["centra:uk:1:undo:p1", "centra:uk:2:undo:p1"]
+    assert (mews.balance(), mews.paid_balance()) == (0, 0)
+
+
+def test_an_opposite_that_never_arrived_is_sent_again(path, mews, time):
+    """Two scans prove it absent, then it goes once more."""
+    posted(path, mews, time, orders(1))
+    mews.may_cancel = False
+    mews.script = lambda p, n: NEVER if n == 2 else None
+    assert undo_in(path, mews, time).count(Ending.REVERSED) == 1
+    assert mews.reversals() == ["centra:uk:1:undo:p1"]
+
+
+def test_a_run_settles_what_an_undo_left_in_doubt(path, mews, time):
+    """The scans of a run know undo entries: a found one is no copy and no stranger, and the next undo ends it."""
+    posted(path, mews, time, orders(1))
+    mews.may_cancel = False
+
+    def killed_after_answer(name: str) -> None:
+        if name == "undo.answer_received" and len(mews.calls) > 1:
+            raise Killed
+
+    assert killed_undo(path, mews, time, killed_after_answer)
+    time.seconds += 1
+    result = run_poster(path, mews, time, orders(2), run_id="run-2")
+    assert (result.exit_code, result.duplicated) == (ExitCode.DONE, {})
+    assert undo_in(path, mews, time).count(Ending.REVERSED) == 1
+    assert mews.reversals() == ["centra:uk:1:undo:p1"]
+    assert state_of(path, "1") is State.UNDONE
+
+
+def test_ctrl_c_ends_cleanly(path, mews, time):
+    """What is in flight is recorded, nothing new leaves, and the next undo does the rest."""
+    posted(path, mews, time, orders(30))
+    stop = StopFlag()
+    mews.cancel_script = lambda ids, n: stop.request() if n == 5 else None
+    result = undo_in(path, mews, time, stop=stop)
+    assert result.exit_code is ExitCode.INTERRUPTED
+    assert 0 < result.left < 30
+    assert result.left + len(result.details) == 30
+    mews.cancel_script = lambda _i, _n: None
+    assert undo_in(path, mews, time).exit_code is ExitCode.DONE
+    assert mews.balance() == 0
+
+
+# Crash windows
+
+
+class KillAt:
+    """Raises at the n-th checkpoint that is named so (or at the n-th of all, for no name)."""
+
+    def __init__(self, name: str, count: int) -> None:
+        self.name, self.left = name, count
+        self.seen: list[str] = []
+
+    def __call__(self, name: str) -> None:
+        self.seen.append(name)
+        if not self.name or name == self.name:
+            self.left -= 1
+            if self.left == 0:
+                raise Killed
+
+
+def killed_undo(path: Path, mews: UndoMews, time: VirtualTime, kill: Callable[[str], None]) -> bool:
+    """One undo that the checkpoint may end as a kill would; whether it did."""
+    ledger = open_ledger(path, time)
+    ledger._checkpoint = ledger.fatal(kill)
+
+    async def main() -> None:
+        undoer = an_undoer(ledger, mews, time, checkpoint=kill, concurrency=2)
+
+        async def work() -> None:
+            await undoer.run(await undoer.choose("run-1"))
+
+        await time.drive(asyncio.ensure_future(work()))
+
+    try:
+        asyncio.run(main())
+    except Killed:
+        return True
+    else:
+        ledger._checkpoint = lambda _: None
+        ledger.close()
+        return False
+    finally:
+        ledger.abandon()
+
+
+WINDOWS = [
+    # checkpoint, part's state on disk after the kill, whether Mews acted
+    ("undo.slot_granted", None, False),
+    ("undo.intent_recorded", State.IN_FLIGHT, False),
+    ("undo.answer_received", State.IN_FLIGHT, True),
+    ("undo.outcome_recorded", State.POSTED, True),
+    ("undo.finished", State.POSTED, True),
+]
+
+
+@pytest.mark.parametrize(("checkpoint", "expected", "acted"), WINDOWS, ids=[row[0] for row in WINDOWS])
+@pytest.mark.parametrize("may_cancel", [True, False], ids=["cancel", "opposite"])
+def test_the_disk_says_what_an_undo_did(path, mews, time, checkpoint, expected, acted, may_cancel):
+    """The state found after a kill is the one of the table, and the rerun reverses exactly once."""
+    posted(path, mews, time, orders(1))
+    mews.may_cancel = may_cancel
+    name = "undo:cancel1" if may_cancel else "undo:order"
+    skipped = 0 if may_cancel or checkpoint == "undo.finished" else 1
+    assert killed_undo(path, mews, time, KillAt(checkpoint, 1 + skipped))
+    with Ledger.open(path, read_only=True) as ledger:
+        states = {part.part: part.state for part in ledger.parts(["1"])["1"]}
+    assert states.get(name) is expected
+    assert states["order"] is (State.UNDONE if checkpoint == "undo.finished" else State.POSTED)
+    assert (mews.balance() == 0) is acted
+    time.seconds += 1
+    undo_in(path, mews, time)
+    assert mews.balance() == 0
+    assert state_of(path, "1") is State.UNDONE
+
+
+def scenario() -> list:
+    """Orders for every fate: many lines and a lost answer, never processed, a payment, a return."""
+    return [
+        with_lines("2", 12),
+        an_order("3"),
+        an_order("4", payments=(a_payment("gift1"),)),
+        an_order("2-R1", parent="2"),
+    ]
+
+
+def inject(mews: UndoMews) -> None:
+    """Answers lost, late, or never given (once), for cancellations and opposites alike."""
+    dropped: set[str] = set()
+
+    def fate(key: str, name: str) -> Outcome | tuple[str, float] | None:
+        if name == "late":
+            return ("lost", 30.0)
+        if name == "never" and key not in dropped:
+            dropped.add(key)
+            return NEVER
+        return None
+
+    def by_order(payload: dict, _: int) -> Outcome | tuple[str, float] | None:
+        notes = payload["Notes"]
+        if ":undo]" not in notes:
+            return None
+        return fate(notes, {"[centra:uk:2:undo]": "late", "[centra:uk:3:undo]": "never"}.get(notes.split()[0], ""))
+
+    def by_items(ids: list[str], _: int) -> Outcome | tuple[str, float] | None:
+        number = next(row.notes.split()[0] for _, row in mews.items if row.id == ids[0])
+        return fate(ids[0], {"[centra:uk:2]": "late", "[centra:uk:3]": "never"}.get(number, ""))
+
+    mews.script, mews.cancel_script = by_order, by_items
+
+
+@pytest.mark.parametrize("may_cancel", [True, False], ids=["cancel", "opposite"])
+@pytest.mark.parametrize("residue", range(4))
+def test_killed_at_any_step_every_order_is_reversed_once(tmp_path, residue, may_cancel):
+    """Kill at each single checkpoint of a whole undo, twice, then undo on: balanced to the cent, once each."""
+
+    then = VirtualTime()
+    before = UndoMews(then)
+    posted(tmp_path / "posted.sqlite", before, then, scenario())
+
+    def prepared(name: str) -> tuple[VirtualTime, UndoMews, Path]:
+        time = VirtualTime()
+        time.seconds = then.seconds
+        mews, path = UndoMews(time), tmp_path / f"{name}.sqlite"
+        path.write_bytes((tmp_path / "posted.sqlite").read_bytes())
+        mews.items, mews.paid, mews.calls = list(before.items), list(before.paid), list(before.calls)
+        mews.may_cancel = may_cancel
+        inject(mews)
+        return time, mews, path
+
+    time, mews, path = prepared("probe")
+    probe = KillAt("", 10**9)
+    killed_undo(path, mews, time, probe)
+    assert len(probe.seen) > 40
+    for at in range(1 + residue, len(probe.seen) + 1, 4):
+        time, mews, path = prepared(f"ledger-{at}")
+        assert killed_undo(path, mews, time, KillAt("", at)), at
+        time.seconds += 1
+        killed_undo(path, mews, time, KillAt("", 7 + at % 23))
+        result = undo_in(path, mews, time)
+        assert result.exit_code is ExitCode.DONE, (at, result)
+        assert (mews.balance(), mews.paid_balance()) == (0, 0), at
+        assert len(mews.reversals()) == len(set(mews.reversals())), at
+        assert len(mews.paid) == 2, at
+        with Ledger.open(path, read_only=True) as ledger:
+            assert ledger.counts()[State.UNDONE] == 4, at
+        # The next run takes none of it for something else.
+        if at % 16 == residue:
+            after = run_poster(path, mews, time, scenario(), run_id="run-9")
+            assert (after.sent, after.duplicated) == (0, {}), at
+
+
+def test_mews_out_of_reach_is_said(path, mews, time):
+    """The scan before the first write can't be read: nothing is reversed on a guess."""
+    posted(path, mews, time, orders(1))
+    mews.failing_reads = 100
+    with pytest.raises(MewsError):
+        undo_in(path, mews, time)
+    assert mews.cancel_calls == []
