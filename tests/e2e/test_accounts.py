@@ -54,6 +54,22 @@ def test_customers_are_found_by_email(shop: SmallShop) -> None:
     check_counts(done.json)
 
 
+def test_merges_are_followed_to_people_whom_no_order_names(tmp_path: Path) -> None:
+    """The target of a merge, and of its merge, is read from Mews although no address leads there."""
+    last = Customer("ac000000-0000-4000-a000-0000000000b2", "kept@example.com", (), "Mia", "Kept", True, None)
+    middle = replace(last, id="ac000000-0000-4000-a000-0000000000b1", is_active=False, merged_into=last.id, email=None)
+    first = replace(middle, id="ac000000-0000-4000-a000-0000000000b0", merged_into=middle.id, email="old@example.com")
+    more = {one.id: one for one in (first, middle, last)}
+    world = change_enterprise(lambda one: replace(one, customers={**one.customers, **more}))
+    with bad_day(tmp_path, world=world) as shop:
+        configure(shop, accounts="lookup_email = true")
+        done = shop.shell.run("run", shop.export([row(1, email="OLD@example.com"), row(2, email="merged@example.com")]))
+        assert done.code == 0, done.err
+        assert accounts_charged(shop) == {"1": last.id, "2": ANN}
+        offline = shop.shell.run("dry-run", "--offline", shop.folder / "orders.csv")
+        assert offline.json["plan"] == done.json["plan"]
+
+
 def test_companies_are_named_by_their_external_identifier(shop: SmallShop) -> None:
     """A wholesale buyer's orders go to the company; one that was closed is not charged."""
     table = "key_type,key,account\nbuyerId,7,eid:TRADE-1\nbuyerId,8,eid:TRADE-OLD\nbuyerId,9,eid:TRADE-9\n"
