@@ -195,4 +195,4 @@ def _document(error: dict[str, Any]) -> str:
     """An error as data, where there may be no console yet to print it."""
     import json
 
-    return json.dumps({"error": error, "exit_code": error["exit_code"]}, ensure_ascii=False)
+    return json.dumps({"error": error, "exit_code": error["exit_code"]}, indent=2)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import click
 
-from etl.errors import EtlError
+from etl.errors import EtlError, ExitCode
 from etl.settings import Connection, Settings
 
 if TYPE_CHECKING:
@@ -88,7 +88,9 @@ class Console:
         if self.settings.json:
             import simplejson
 
-            click.echo(simplejson.dumps(document, indent=2, ensure_ascii=False, default=str))
+            # Where the terminal or pipe has no UTF-8 (Windows), a name must not end a finished run with an error.
+            is_utf8 = "utf" in (sys.stdout.encoding or "").lower()
+            click.echo(simplejson.dumps(document, indent=2, ensure_ascii=not is_utf8, default=str))
 
     @contextmanager
     def progress(self) -> Iterator[Progress]:
@@ -126,12 +128,7 @@ class Console:
             click.echo(f"  Mews RequestId: {error.request_id}", err=True)
         if error.hint:
             click.echo(f"  Next: {error.hint}", err=True)
-        if self.settings.json:
-            import simplejson
-
-            click.echo(
-                simplejson.dumps({"error": error.attrs(), "exit_code": int(error.exit_code)}, ensure_ascii=False)
-            )
+        self.result({"error": error.attrs(), "exit_code": int(error.exit_code)})
 
     def show_crash(self, error: Exception) -> None:
         """An internal error: a sentence for the user, the trace in a private file."""
@@ -143,4 +140,10 @@ class Console:
         click.echo(f"  Details: {file.name} (it holds no tokens; it may hold order data)", err=True)
         click.echo(
             "  Next: run `centra-mews status`, then the same command again; report the file if it stops here.", err=True
+        )
+        self.result(
+            {
+                "error": {"code": "internal", "message": type(error).__name__, "details": file.name},
+                "exit_code": int(ExitCode.INTERNAL),
+            }
         )

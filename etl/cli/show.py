@@ -18,7 +18,9 @@ def plan(console: Console, document: dict[str, Any]) -> None:
     console.text(
         f"{enterprise['name']} ({enterprise['pricing']} pricing, {enterprise['timezone']}) at {enterprise['platform']}"
     )
-    if feasible["older_than_the_editable_window"]:
+    if not document["orders"]["read"]:
+        console.text("There is no order in the export, or none between --from and --to.")
+    elif feasible["older_than_the_editable_window"]:
         console.text(
             f"{feasible['at_their_own_date']} orders can be booked at their own date, "
             f"{feasible['older_than_the_editable_window']} can't: Mews takes consumption from "

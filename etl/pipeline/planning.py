@@ -13,6 +13,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from urllib.parse import urlsplit
 
+from etl.errors import UsageError
 from etl.mapping.lookup import TaxTable, find_glob, find_payment, find_voucher
 from etl.model.mapping import ControlRow, Mapping
 from etl.model.plan import PlannedOrder, Verdict, plan_line
@@ -31,10 +32,17 @@ Progress = Callable[[str, int, int | None], None]
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """The local order dates that a command is narrowed to; `end` exclusive."""
+    """The local order dates that a command is narrowed to; `end` exclusive. Raises UsageError where none is left."""
 
     start: date | None = None
     end: date | None = None
+
+    def __post_init__(self) -> None:
+        if self.start is not None and self.end is not None and self.start >= self.end:
+            raise UsageError(
+                f"--from {self.start} --to {self.end} leaves no day.",
+                hint="--to is exclusive: --from 2024-01-01 --to 2024-02-01 is January.",
+            )
 
 
 @dataclass(slots=True)

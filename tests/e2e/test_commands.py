@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -230,3 +231,41 @@ def test_the_environment_names_mapping_and_ledger(shop: SmallShop, tmp_path: Pat
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "own.sqlite").exists()
     assert not shop.ledger.exists()
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii", "utf-8"])
+def test_odd_names_do_not_break_the_output(shop: SmallShop, encoding: str) -> None:
+    """A Windows pipe has no UTF-8: a finished run must not end as an internal error because of a letter."""
+    export = shop.export([row(1001, product="☃ Émile", comment="─")]).rename(shop.folder / "été ☃.csv")
+    done = subprocess.run(
+        shop.shell.command("dry-run", export),
+        cwd=shop.folder,
+        env=shop.shell.environment() | {"PYTHONIOENCODING": encoding},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["sources"][0]["file"] == "été ☃.csv"
+
+
+def test_a_pipe_that_closes_early_is_no_crash(shop: SmallShop) -> None:
+    """`centra-mews ... | head` is how people look at things."""
+    command = shlex.join(shop.shell.command("inspect", shop.export(rows(2))))
+    done = subprocess.run(
+        ["bash", "-c", f"{command} | head -c 1; exit ${{PIPESTATUS[0]}}"],
+        cwd=shop.folder,
+        env=shop.shell.environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+
+
+def test_dates_that_leave_no_day_are_refused(shop: SmallShop) -> None:
+    """Swapped dates would otherwise look like a finished run of nothing."""
+    done = shop.shell.run("dry-run", shop.export(rows(1)), "--from", "2024-06-01", "--to", "2024-05-01")
+    assert done.code == 2
+    assert "--to" in done.json["error"]["message"]
