@@ -10,11 +10,12 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from load_fakes import Killed, VirtualTime, a_payment, an_order, open_ledger, run_poster
+from load_fakes import SERVICE, Killed, VirtualTime, a_payment, an_order, open_ledger, run_poster
 from undo_fakes import UndoMews, an_undoer, posted, undo_in, with_lines
 
 from etl.errors import ExitCode, LedgerError, MewsError, UsageError
 from etl.load.ledger import Ledger
+from etl.load.recovery import RecoverResult, recover
 from etl.load.stop import StopFlag
 from etl.load.undo import Ending, UndoResult
 from etl.model.outcome import Kind, Outcome
@@ -501,6 +502,104 @@ def test_ctrl_c_ends_cleanly(path, mews, time):
     mews.cancel_script = lambda _i, _n: None
     assert undo_in(path, mews, time).exit_code is ExitCode.DONE
     assert mews.balance() == 0
+
+
+# Recover
+
+
+def recover_into(path: Path, mews: UndoMews, time: VirtualTime) -> RecoverResult:
+    async def main() -> RecoverResult:
+        work = recover(
+            ledger,
+            mews,
+            service_id=SERVICE,
+            store="uk",
+            settle_seconds=Decimal(180),
+            clock=time,
+            sleep=time.sleep,
+        )
+        return await time.drive(asyncio.ensure_future(work))
+
+    with open_ledger(path, time) as ledger:
+        return asyncio.run(main())
+
+
+@pytest.mark.parametrize("may_cancel", [True, False])
+def test_recover_sees_what_was_undone(path, mews, time, tmp_path, may_cancel):
+    """A lost ledger: undone orders come back as undone, not as posted, and are posted again only on demand."""
+    batch = [an_order("1", payments=(a_payment("gift1"),)), an_order("2")]
+    posted(path, mews, time, batch)
+    mews.may_cancel = may_cancel
+    undo_in(path, mews, time, only=["1"])
+    fresh = tmp_path / "fresh.sqlite"
+    found = recover_into(fresh, mews, time)
+    assert (found.found, found.undone, found.different, found.duplicated) == (2, 1, {}, {})
+    assert (state_of(fresh, "1"), state_of(fresh, "2")) == (State.UNDONE, State.POSTED)
+    assert run_poster(fresh, mews, time, batch, run_id="run-2").sent == 0
+    again = run_poster(fresh, mews, time, batch, run_id="run-3", run={"repost_undone": True})
+    assert (again.sent, mews.times_posted("1", "~2"), mews.times_posted("1")) == (1, 1, 1)
+    # Generation 2 stands, generation 1 does not: a ledger that is lost once more says the same.
+    last = tmp_path / "last.sqlite"
+    recover_into(last, mews, time)
+    with Ledger.open(last, read_only=True) as ledger:
+        row = ledger.order("1")
+        assert (row.state, row.generation) == (State.POSTED, 2)
+    assert undo_in(last, mews, time, run="recovered").count(Ending.REVERSED) == 2
+    assert (mews.balance(), mews.paid_balance()) == (0, 0)
+
+
+@pytest.mark.parametrize("may_cancel", [True, False])
+def test_an_old_ledger_learns_what_was_undone(path, mews, time, tmp_path, may_cancel):
+    """A copy from before the undo: recover brings it up to date, and nothing is reversed a second time."""
+    posted(path, mews, time, orders(2))
+    old = tmp_path / "old.sqlite"
+    old.write_bytes(path.read_bytes())
+    mews.may_cancel = may_cancel
+    undo_in(path, mews, time)
+    assert recover_into(old, mews, time).undone == 2
+    assert undo_in(old, mews, time).count(Ending.ALREADY) == 2
+    assert mews.balance() == 0
+
+
+def test_recover_does_not_call_half_a_reversal_undone(path, mews, time, tmp_path):
+    """Items cancelled by hand while the payment stands: posting again would credit the guest twice."""
+    posted(path, mews, time, [an_order("1", payments=(a_payment("gift1"),))])
+    mews.cancelled = [(0.0, mews.items[0][1].id)]
+    fresh = tmp_path / "fresh.sqlite"
+    assert "gift1" in recover_into(fresh, mews, time).different["1"]
+    assert state_of(fresh, "1") is State.DIFFERENT
+    # Undo ends what the staff began.
+    assert undo_in(fresh, mews, time, run="", only=["1"]).count(Ending.REVERSED) == 1
+    assert mews.paid_balance() == 0
+    assert state_of(fresh, "1") is State.UNDONE
+
+
+@pytest.mark.parametrize("may_cancel", [True, False])
+def test_recover_takes_the_copy_that_stands(path, mews, time, tmp_path, may_cancel):
+    """One of two copies was reversed: the other is the order, and nothing is duplicated."""
+    posted(path, mews, time, orders(1))
+    a_copy(mews)
+    mews.may_cancel = may_cancel
+    undo_in(path, mews, time, run="", order_ids=["OrderId-1"])
+    fresh = tmp_path / "fresh.sqlite"
+    found = recover_into(fresh, mews, time)
+    assert (found.undone, found.duplicated) == (0, {})
+    with Ledger.open(fresh, read_only=True) as ledger:
+        row = ledger.order("1")
+        assert (row.state, row.mews_order_id, row.duplicates) == (State.POSTED, "copy", ())
+    assert run_poster(fresh, mews, time, orders(1), run_id="run-2").duplicated == {}
+
+
+def test_a_reversal_that_does_not_balance_is_told(path, mews, time, tmp_path):
+    """Somebody changed the undo order: neither posted nor undone is true."""
+    posted(path, mews, time, orders(1))
+    mews.may_cancel = False
+    undo_in(path, mews, time)
+    at, row = mews.items[-1]
+    mews.items[-1] = (at, replace(row, gross=row.gross + 1, unit_gross=row.unit_gross + 1))
+    fresh = tmp_path / "fresh.sqlite"
+    assert "balance" in recover_into(fresh, mews, time).different["1"]
+    assert state_of(fresh, "1") is State.DIFFERENT
 
 
 # Crash windows
