@@ -47,6 +47,7 @@ async def recover_ledger(
         "found": result.found,
         "known": result.known,
         "resolved": result.resolved,
+        "undone": result.undone,
         "payments": result.payments,
         "items_read": result.items,
         "other_orders_on_the_service": result.strangers,
