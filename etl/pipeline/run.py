@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 from etl.errors import ExitCode, MewsError, PlanError, UsageError
 from etl.load.ledger import Ledger
 from etl.load.poster import LoadResult, Poster
@@ -69,6 +71,9 @@ class RunDone:
     stopped: str = ""
     hint: str = ""
 
+
+NOT_PERMITTED = frozenset({"mews.refused", "mews.credentials", "mews.address"})
+"""How a read ends that this integration may not make."""
 
 Confirm = Callable[[Prepared, Summary], bool]
 """Shows enterprise, orders, money and open balance, and asks; called outside loopback without --expect."""
@@ -256,12 +261,21 @@ class _Observed:
 
 
 def linked_reservation(link: Link, service_id: str) -> Callable[[str], Awaitable[str]]:
-    """Asks Mews which reservation it linked to an OrderId, "" for none."""
+    """Asks Mews which reservation it linked to an OrderId, "" for none.
+
+    An integration that may not read service orders goes on without this check: what is really wrong with the
+    tokens or the address shows at the next request.
+    """
 
     async def ask(order_id: str) -> str:
-        async for page in link.reader.service_orders(service_ids=[service_id], order_ids=[order_id]):
-            for order in page:
-                return order.reservation_id
+        try:
+            async for page in link.reader.service_orders(service_ids=[service_id], order_ids=[order_id]):
+                for order in page:
+                    return order.reservation_id
+        except MewsError as error:
+            if error.code not in NOT_PERMITTED:
+                raise
+            structlog.get_logger().warning("linked reservation not checked", reason=error.message)
         return ""
 
     return ask
