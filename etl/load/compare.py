@@ -81,8 +81,8 @@ def compare_payment(payload: Mapping[str, Any], basis: Basis, row: PaymentRow) -
 def compare_predicted(attempt: Attempt, rows: Sequence[OrderItemRow]) -> Finding:
     """Net and gross of each entry as booked against the prediction that was frozen with the attempt.
 
-    One unit of the last digit of an entry's tax is shown in `last_digit` only: Mews may round elsewhere.
-    Where Mews returns no identifiers, the order's sums are compared, a digit for each entry.
+    One unit of the last digit of an entry's tax is shown in `last_digit` only: Mews may round elsewhere. What was
+    sent, gross or net by the enterprise's pricing, is not rounded and has to be booked as it is. Where Mews returns no identifiers, the order's sums are compared, a digit for each entry.
     """
     if not attempt.predicted:
         return Finding()
@@ -103,7 +103,8 @@ def compare_predicted(attempt: Attempt, rows: Sequence[OrderItemRow]) -> Finding
         text = f"{identifier or 'the order'}: predicted net {expected[0]}, gross {expected[1]}; "
         text += f"Mews booked net {seen[0]}, gross {seen[1]}"
         digit = Decimal(1).scaleb(min(_exponent(amount) for amount in expected)) * entries
-        near = max(abs(one - other) for one, other in zip(seen, expected, strict=True)) <= digit
+        sent = 1 if attempt.basis is Basis.GROSS else 0
+        near = seen[sent] == expected[sent] and abs(seen[1 - sent] - expected[1 - sent]) <= digit
         (last_digit if near else differences).append(text)
     return Finding(tuple(differences), tuple(last_digit))
 
