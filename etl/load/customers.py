@@ -185,7 +185,7 @@ class Customers:
                 return
             started = await self._time.sync()
             profiles = await self._profiles([row.email for row in rows])
-            ended = self._time.now()
+            ended = self._time.latest()
             for row in rows:
                 if profiles[row.email]:
                     await self._take(row.email, profiles[row.email])
@@ -230,7 +230,7 @@ class Customers:
                     return await self._refuse(email, outcome)
                 case Kind.UNKNOWN:
                     await self._record(
-                        email, CustomerState.UNKNOWN, message=outcome.message, settle_from=self._time.now()
+                        email, CustomerState.UNKNOWN, message=outcome.message, settle_from=self._time.latest()
                     )
                     return Answer()
                 case Kind.CONFLICT:

@@ -265,12 +265,13 @@ class Poster:
 
     async def _begin(self) -> None:
         """Mews's clock, what a dead process left behind, and the first look where something is in doubt."""
-        now = await self._time.sync()
+        await self._time.sync()
         taken = self._ledger.taken_from
         extra = TAKEOVER_SECONDS if taken is not None and self._is_foreign(taken.holder.host) else 0
+        sent_before = self._time.latest() + timedelta(seconds=extra)
         with self._ledger.steps() as steps:
-            steps.start_settling(now + timedelta(seconds=extra))
-            orphan(steps, now + timedelta(seconds=extra))
+            steps.start_settling(sent_before)
+            orphan(steps, sent_before)
         self._checkpoint("run.begun")
         if self._ledger.to_recheck() or self._ledger.unsettled():
             await self._survey(recheck_floor=0)
@@ -641,7 +642,7 @@ class Poster:
                 Kind.UNKNOWN, status=outcome.status, message="Mews's answer has no id", request_id=outcome.request_id
             )
         is_last = conflicts + 1 >= CONFLICT_TRIES
-        at = self._time.now()
+        at = self._time.latest()
         state = await self._commit.do(
             job.number,
             lambda steps: steps.conclude(*key, sending.seq, outcome, at=at, mews_id=mews_id, is_last_try=is_last),
@@ -807,14 +808,16 @@ class Poster:
         """One complete look, tried a few times; None where the run ends meanwhile. Raises MewsError, LedgerError."""
         async with self._survey_lock:
             for attempt in range(SURVEY_TRIES):
+                if self._halt_event.is_set():
+                    return None
                 try:
                     survey = await self._surveyor.survey(recheck_floor=recheck_floor)
                 except MewsError as error:
                     if attempt + 1 == SURVEY_TRIES or error.code in _FINAL:
+                        # Before the lock is free: whoever waits for it must not ask again.
+                        self._halt(error)
                         raise
                     await self._nap(2.0**attempt * (0.75 + 0.5 * self._rng.random()))
-                    if self._halt_event.is_set():
-                        return None
                     continue
                 break
             self._last_survey = self._clock.monotonic()
@@ -859,9 +862,20 @@ class Poster:
                 await self._nap(min(wait, max(self._settle.total_seconds() / 4, 0.05)))
                 continue
             try:
-                await self._survey(recheck_floor=None)
+                await self._unless_halted(self._survey(recheck_floor=None))
             except (LedgerError, MewsError, StoppedError) as error:
                 self._halt(error)
+
+    async def _unless_halted(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Does the work, unless the run ends meanwhile: a look that nobody waits for asks Mews nothing more."""
+        task = asyncio.ensure_future(work)
+        halting = asyncio.ensure_future(self._halt_event.wait())
+        try:
+            await asyncio.wait({task, halting}, return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
+                task.result()
+        finally:
+            await _cancel([task, halting])
 
     def _until_next_survey(self) -> float:
         last = self._last_survey if self._last_survey is not None else self._clock.monotonic()

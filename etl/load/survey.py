@@ -104,7 +104,7 @@ class Surveyor:
         if look.foreign:
             raise _incomplete(list(look.foreign), self._store)
         rows = await self._read_found(look)
-        ended = self._time.now()
+        ended = self._time.latest()
         self._checkpoint("survey.complete")
         result = self._decide(look, rows, ended, recheck_floor)
         self._checkpoint("survey.recorded")
