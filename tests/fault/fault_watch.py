@@ -158,7 +158,9 @@ class Mews:
         logged = self.sandbox.log[-1]
         marks = sorted({f"{number.decode()}:{part.decode()}" for number, part in _IN_BODY.findall(body)})
         self.watch.tell(
-            now, who, f"{logged.operation} {' '.join(marks)} -> {logged.status} {logged.fault} {logged.message}".rstrip()
+            now,
+            who,
+            f"{logged.operation} {' '.join(marks)} -> {logged.status} {logged.fault} {logged.message}".rstrip(),
         )
         if logged.status == 429 and logged.message.startswith("More than"):
             self.watch.blame(now, f"Mews answers 429: {logged.message}")

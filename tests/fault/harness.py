@@ -148,6 +148,9 @@ class _SlotsOfProcess:
         self.is_dead = True
         if self._is_shared:
             self._store._db.close()
+        else:
+            # In memory the rows are the limiter's own: what it changed last is stored for the next process.
+            self._store.write(list(self._store._rows.values()))
 
 
 @dataclass(slots=True)
@@ -310,7 +313,7 @@ class Runner:
 
     def _ask_person(self) -> None:
         """A person decides what the tool may not; this one knows the truth."""
-        self._settle_all([number for number in self._rows().held])
+        self._settle_all(self._rows().held)
 
     def _settle_all(self, numbers: list[str]) -> None:
         for number in numbers:
@@ -444,12 +447,21 @@ class Runner:
             expected[self._check_posted(number, spec, row, rows)] += 1
             version = copies[0].version
             booked += version.gross
-            ledger += Decimal(row["planned_total"]) + sum((amount for _, amount, _ in version.payments), Decimal(0))
+            ledger += Decimal(row["planned_total"]) + self._credits(number, row, version)
         if booked != ledger and not self.watch.violations:
             self._blame(f"Mews holds {booked}, the ledger says {ledger}")
         if self.schedule.within_bounds:
             self._check_sums(booked)
             self._check_report(expected)
+
+    def _credits(self, number: str, row: sqlite3.Row, version: Spec) -> Decimal:
+        """Credits that the ledger takes off: those planned, or those there where `recover` found another order."""
+        as_found = row["posted_run_id"] == "recovered" and row["changed"]
+        is_there = [(number, part) in self.watch.copies for part, _, _ in version.payments]
+        return sum(
+            (amount for (_, amount, _), there in zip(version.payments, is_there, strict=True) if there or not as_found),
+            Decimal(0),
+        )
 
     def _check_unsent(self, number: str, spec: Spec, row: sqlite3.Row) -> None:
         """An order that is not in Mews is reported with the right reason, or it is lost."""
@@ -483,7 +495,9 @@ class Runner:
         is_moved = row["posted_run_id"] == "recovered" and not self.watch.touched.isdisjoint(one.id for one in copies)
         is_changed = is_changed or (is_moved and bool(row["changed"]))
         if is_changed != bool(row["changed"]):
-            self._blame(f"order {number}: v{version.version} is in Mews, the export has v{spec.version}: {row['changed']!r}")
+            self._blame(
+                f"order {number}: v{version.version} is in Mews, the export has v{spec.version}: {row['changed']!r}"
+            )
         for part, _, kind in version.payments:
             state = rows.parts.get((number, part), ("", ""))[0]
             paid = len(self.watch.copies.get((number, part), ()))
@@ -498,7 +512,9 @@ class Runner:
 
     def _check_sums(self, booked: Decimal) -> None:
         items = self.mews.sandbox._store.items
-        held = sum((item.amount.gross for item in items if (item.external_identifier or "").startswith("centra:")), Decimal(0))
+        held = sum(
+            (item.amount.gross for item in items if (item.external_identifier or "").startswith("centra:")), Decimal(0)
+        )
         if held != booked:
             self._blame(f"Mews's items come to {held}, its orders of ours to {booked}")
 
@@ -535,7 +551,7 @@ class Runner:
             raise _Violated
 
 
-class _Violated(Exception):  # noqa: N818 - a signal, not an error
+class _Violated(Exception):
     """The schedule showed what must not be; it ends here."""
 
 
@@ -557,7 +573,9 @@ class _Running:
         runner, schedule = self._runner, self._runner.schedule
         for at, seconds in self._process.jumps:
             runner.timeline.at(runner.timeline.now + at, lambda by=seconds: self._jump(by))
-        self._ledger = ledger = runner.parts.ledger.open(runner.path, wall=runner.clock.wall, checkpoint=self._checkpoint)
+        self._ledger = ledger = runner.parts.ledger.open(
+            runner.path, wall=runner.clock.wall, checkpoint=self._checkpoint
+        )
         ledger.take_lock(
             self._process.command, me=Holder("here", "boot", int(self._who[1:]), "ticks:1"), alive=lambda _: False
         )
@@ -687,7 +705,9 @@ class _Running:
             self._runner.watch.tell(timeline.now, self._who, f"the machine sleeps at {name}")
             timeline.pass_until(timeline.now + process.freeze[1])
         if self._runner.watch.violations or (
-            process.kill is not None and self._passed[process.kill[0]] == process.kill[1] and name != "time"
+            process.kill is not None
+            and self._passed[process.kill[0]] == process.kill[1]
+            and name != "time"
             and process.kill[0] in (name, "any")
         ):
             self._runner.watch.tell(timeline.now, self._who, f"dies at {name}")
@@ -747,7 +767,7 @@ def _copy(source: Path, target: Path) -> None:
 
 def scratch() -> str | None:
     """Where ledgers lie: in memory if possible, for durability of the disk is not what is tested here."""
-    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - made unique by tempfile
+    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 
 
 def run_seed(seed: int, parts: Parts = REAL, schedule: Schedule | None = None) -> Verdict:
@@ -772,6 +792,11 @@ def run_seeds(seeds: range, jobs: int = 1) -> Iterator[Verdict]:
         yield from pool.imap(_quiet, seeds, chunksize=8)
 
 
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
 def main(argv: list[str] | None = None) -> int:
     """Exit code 0 if no schedule showed a violation."""
     parser = argparse.ArgumentParser(description="Bad days drawn from seeds, against the real loader.")
@@ -782,7 +807,7 @@ def main(argv: list[str] | None = None) -> int:
     options = parser.parse_args(argv)
     if options.seed is not None:
         verdict = run_seed(options.seed)
-        print(verdict.report())
+        _say(verdict.report())
         return int(bool(verdict.violations))
     jobs = options.jobs or (os.cpu_count() or 1 if options.schedules > 500 else 1)
     began = time.perf_counter()
@@ -798,11 +823,11 @@ def main(argv: list[str] | None = None) -> int:
         )
         if verdict.violations:
             failed.append(verdict.schedule.seed)
-            print(f"seed {verdict.schedule.seed}: {verdict.violations[0]}", flush=True)
+            _say(f"seed {verdict.schedule.seed}: {verdict.violations[0]}")
             if len(failed) == 1:
-                print(verdict.report(), flush=True)
+                _say(verdict.report())
     seconds = time.perf_counter() - began
-    print(
+    _say(
         f"{totals['schedules']} schedules in {seconds:.1f} s ({totals['schedules'] / seconds:.1f}/s, {jobs} jobs): "
         f"{totals['processes']} processes, {totals['requests']} requests, {totals['hours'] / 3600:.0f} virtual hours, "
         f"{totals['duplicates']} duplicates beyond the bounds (all reported), {len(failed)} failed {failed[:_TRACES]}"

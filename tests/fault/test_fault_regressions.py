@@ -71,3 +71,28 @@ def test_what_the_last_look_finds_lets_its_payments_go_in_order():
         faults = (f"delayed-commit:1.0:seconds={seconds}:answer=500:on=orders/add",)
         order, storm = an_order("500", payments=GIFTS[:1]), (Process(faults=faults),)
         assert violations(a_schedule(1, order, processes=storm, within_bounds=False, settle=60.0, latency=1.4)) == []
+
+
+def test_a_cut_second_does_not_shorten_the_wait():
+    """Mews tells whole seconds: a commit at the bound, read with all the lag allowed, is not taken for absent."""
+    late = "delayed-commit:1.0:seconds=5.98:answer=reset:on=orders/add:at=1"
+    processes = (
+        Process(pause=0.0, limit=1),
+        # The last byte leaves late in a second, and the next process begins early in one.
+        Process(pause=0.85, faults=(late,), no_wait=True),
+        Process(pause=0.05),
+    )
+    schedule = a_schedule(1, an_order("500"), an_order("501"), processes=processes, settle=6.0, lag=2.99, latency=0.0)
+    assert violations(schedule) == []
+
+
+@pytest.mark.parametrize(
+    ("seed", "requests", "count", "settle"),
+    [(41, 30, 20, 0.6), (131, 26, 20, 6.0), (143, 17, 10, 0.6), (144, 34, 10, 2)],
+)
+def test_a_look_under_way_ends_with_the_run(seed, requests, count, settle):
+    """Once a worker met a 401, a look at Mews that is under way asks for nothing more."""
+    storm = Process(faults=("reset-before-commit:0.3:on=orders/add",), revoke_after=requests)
+    orders = [an_order(str(500 + index)) for index in range(count)]
+    schedule = a_schedule(seed, *orders, processes=(storm,), settle=settle, rate=(6, 2.0), latency=0.039)
+    assert violations(schedule) == []

@@ -199,7 +199,9 @@ BREAKS = {
     "an outcome that nobody knows is taken for a refusal": Break(
         Parts(writer=_call(Kind.UNKNOWN, Kind.REFUSED)), "rejected, Mews"
     ),
-    "a 401 is taken for a refusal": Break(Parts(writer=_call(Kind.STOP, Kind.REFUSED)), "after a 401", focus=_each(revoke_after=6)),
+    "a 401 is taken for a refusal": Break(
+        Parts(writer=_call(Kind.STOP, Kind.REFUSED)), "after a 401", focus=_each(revoke_after=6)
+    ),
     "the intent is written after sending": Break(
         Parts(writer=SendsFirst), "Mews has", focus=_each(kill=("slot.granted", 2))
     ),
@@ -217,7 +219,9 @@ BREAKS = {
     "the limit is not kept": Break(
         Parts(rate=lambda count: 3 * count), "are allowed", focus=lambda schedule: replace(schedule, rate=(6, 2.0))
     ),
-    "a cent is added": Break(Parts(writer=lambda writer: BrokenWriter(writer, sent=_a_cent_more)), "none of its versions"),
+    "a cent is added": Break(
+        Parts(writer=lambda writer: BrokenWriter(writer, sent=_a_cent_more)), "none of its versions"
+    ),
     "copies are passed over in silence": Break(
         Parts(reader=lambda reader: BrokenReader(reader, _OneCopy())), "nobody says so", beyond=True
     ),
