@@ -184,3 +184,9 @@ def test_nothing_is_left_undone() -> None:
         for node in ast.walk(ast.parse(text)):
             printed = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
             assert not printed, f"{path.name}:{node.lineno}"
+
+
+def test_test_modules_have_names_of_their_own() -> None:
+    """Two of one name and the whole suite is not even collected."""
+    names = [path.name for path in (PACKAGE.parent / "tests").rglob("test_*.py")]
+    assert sorted(names) == sorted(set(names))
