@@ -348,7 +348,12 @@ class Reconciliation:
         for batch in self._notebook.sightings(self._sizes.chunk):
             parts, noted = self._ledger.parts(batch), self._notebook.noted(list(batch))
             for number, sightings in batch.items():
-                held = {(part.generation, part.part): Held(part.state, part.mews_id) for part in parts.get(number, ())}
+                held = {
+                    (part.generation, part.part): Held(part.state, part.mews_id)
+                    for part in parts.get(number, ())
+                    # A reversal that is posted is no order that a run posted meanwhile.
+                    if part.kind is not PartKind.UNDO
+                }
                 own = noted.get(number)
                 verdict = judge(sightings, held, own.klass if own else None)
                 if verdict.unsettled:
