@@ -21,6 +21,7 @@ from etl.load.breaker import Breaker
 from etl.load.commit import Committer
 from etl.load.ledger import Checkpoint, Ledger
 from etl.load.ports import BeforeSend, Limiter, Reader, Sleep, Writer
+from etl.load.poster import TAKEOVER_SECONDS
 from etl.load.records import ORDER_PART, Attempt, Clock, LedgerOrder, Part, PartKind, dumps
 from etl.load.reversal import (
     CANCEL,
@@ -285,9 +286,11 @@ class Undoer:
         Raises: UsageError for names that mean nothing, LedgerError `ledger.incomplete`, MewsError. Effects: none in
         Mews.
         """
-        now = await self._time.sync()
+        await self._time.sync()
+        taken, mine = self._ledger.taken_from, self._ledger.holder()
+        is_foreign = taken is not None and (mine is None or mine.holder.host != taken.holder.host)
         with self._ledger.steps() as steps:
-            steps.start_settling(now)
+            steps.start_settling(self._time.latest() + timedelta(seconds=TAKEOVER_SECONDS if is_foreign else 0))
         self._checkpoint("undo.begun")
         await self._survey()
         chosen = Selection(returns=self._all_returns())
@@ -826,7 +829,7 @@ class Undoer:
             raise
         except (_Halted, CantReverseError):
             if sending.is_intended:
-                held, at = Outcome(Kind.NOT_SENT, message="held back just before sending"), self._time.now()
+                held, at = Outcome(Kind.NOT_SENT, message="held back just before sending"), self._time.latest()
                 await self._commit.do(
                     number, lambda steps: steps.conclude(number, generation, part, sending.seq, held, at=at)
                 )
@@ -839,7 +842,7 @@ class Undoer:
         if not sending.is_intended:
             return outcome, sending
         mews_id, outcome = _mews_id(template, outcome)
-        is_last, at = conflicts + 1 >= CONFLICT_TRIES, self._time.now()
+        is_last, at = conflicts + 1 >= CONFLICT_TRIES, self._time.latest()
         await self._commit.do(
             number,
             lambda steps: steps.conclude(
