@@ -19,11 +19,12 @@ class Packed:
 
     def __reduce__(self) -> tuple[type, tuple[Any, ...]]:
         kind: Any = type(self)
-        return kind, _values(kind)(self)
+        return kind, values_of(kind)(self)
 
 
 @cache
-def _values(kind: Any) -> Callable[[Any], tuple[Any, ...]]:
+def values_of(kind: Any) -> Callable[[Any], tuple[Any, ...]]:
+    """What gives the fields of an object of `kind`, in the order in which the class takes them."""
     names = [field.name for field in fields(kind)]
     # attrgetter of one name gives the value itself, not a tuple.
     return attrgetter(*names) if len(names) > 1 else lambda value: (getattr(value, names[0]),)

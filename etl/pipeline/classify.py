@@ -10,7 +10,8 @@ from decimal import Decimal
 from etl.errors import InternalError
 from etl.load.records import LedgerOrder
 from etl.load.standing import Standing, change, standing
-from etl.model.plan import Basis, PlannedOrder, Verdict
+from etl.model.money import ZERO
+from etl.model.plan import Basis, Booked, PlannedOrder, Verdict
 from etl.model.problem import Problem
 from etl.model.status import OrderStatus, ReportState, TaxSum
 
@@ -26,12 +27,12 @@ def status_of(order: PlannedOrder, held: LedgerOrder | None, store: str, *, run_
     return _in_ledger(order, held, state, "changed", store)
 
 
+def planned_status(order: PlannedOrder) -> OrderStatus:
+    """How the order is reported where the ledger does not know it, in whatever run."""
+    return _planned(order, ReportState(order.verdict.value), None, "")
+
+
 def _planned(order: PlannedOrder, state: ReportState, held: LedgerOrder | None, run_id: str) -> OrderStatus:
-    sums: dict[tuple[str, ...], list[Decimal]] = {}
-    for entry in order.entries:
-        row = sums.setdefault(entry.codes, [Decimal(0)] * 3)
-        for index, amount in enumerate((entry.predicted.net, entry.predicted.tax, entry.predicted.gross)):
-            row[index] += amount
     message = order.skip_reason
     problems = order.problems
     if held is not None and held.code and (state is ReportState.REJECTED or _stopped_here(order, state, run_id)):
@@ -57,8 +58,23 @@ def _planned(order: PlannedOrder, state: ReportState, held: LedgerOrder | None, 
         is_clamped=order.is_clamped,
         line_count=order.line_count,
         balance=order.gross_balance,
-        taxes=tuple(TaxSum(codes, *row) for codes, row in sums.items()),
+        taxes=_tax_sums(order),
         unproved=order.unproved,
+    )
+
+
+def _tax_sums(order: PlannedOrder) -> tuple[TaxSum, ...]:
+    booked: dict[tuple[str, ...], list[Booked]] = {}
+    for entry in order.entries:
+        booked.setdefault(entry.codes, []).append(entry.predicted)
+    return tuple(
+        TaxSum(
+            codes,
+            sum([one.net for one in found], ZERO),
+            sum([one.tax for one in found], ZERO),
+            sum([one.gross for one in found], ZERO),
+        )
+        for codes, found in booked.items()
     )
 
 

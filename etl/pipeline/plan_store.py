@@ -1,6 +1,7 @@
 """The plan on disk: planned orders of a batch, readable by number and by consumption.
 
-A private temporary SQLite file, so that the memory of a run does not grow with the history.
+A private temporary SQLite file, so that the memory of a run does not grow with the history. Beside each order stands
+its status as it is reported while no ledger knows the order: a dry run needs no more of most orders.
 """
 
 from __future__ import annotations
@@ -8,14 +9,19 @@ from __future__ import annotations
 import pickle
 import sqlite3
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import closing
+from dataclasses import dataclass, fields
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from etl.model.packed import values_of
 from etl.model.plan import PlannedOrder, Verdict
+from etl.model.status import OrderStatus, TaxSum
+from etl.pipeline.classify import planned_status
 
 BATCH = 500
 _SCHEMA = """
@@ -28,6 +34,23 @@ CREATE TABLE plan (
     content BLOB NOT NULL
 )
 """
+_STATUS_SCHEMA = """
+CREATE TABLE status (
+    batch INTEGER PRIMARY KEY,      -- BATCH orders each, by position
+    content BLOB NOT NULL
+)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Some orders of the plan that follow each other.
+
+    `statuses`: each as it is reported where the ledger does not know it. `planned` reads the named orders whole.
+    """
+
+    statuses: list[OrderStatus]
+    planned: Callable[[Collection[str]], dict[str, PlannedOrder]]
 
 
 class PlanStore:
@@ -41,6 +64,7 @@ class PlanStore:
         for pragma in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-16000", "temp_store=FILE"):
             self._db.execute(f"PRAGMA {pragma}").close()
         self._db.execute(_SCHEMA).close()
+        self._db.execute(_STATUS_SCHEMA).close()
         self.count = 0
 
     def __enter__(self) -> Self:
@@ -58,22 +82,19 @@ class PlanStore:
 
     def fill(self, orders: Iterable[PlannedOrder]) -> None:
         """Stores the orders, which come by number, each nested return directly after its own order."""
-        due_of_parent = ("", "")
-        rows = iter(orders)
-        while chunk := list(islice(rows, BATCH)):
+        left = iter(orders)
+        due = _Due()
+        while chunk := list(islice(left, BATCH)):
             self._db.execute("BEGIN").close()
-            for order in chunk:
-                due = order.consumption.isoformat() if order.consumption else ""
-                if order.parent and order.parent == due_of_parent[0]:
-                    due = max(due, due_of_parent[1])
-                elif not order.parent:
-                    due_of_parent = (order.number, due)
-                self.count += 1
-                self._db.execute(
-                    "INSERT INTO plan VALUES (?, ?, ?, ?, ?, ?)",
-                    (self.count, order.number, order.parent, order.verdict.value, due, pickle.dumps(order, 5)),
-                ).close()
+            rows = [
+                (at, order.number, order.parent, order.verdict.value, due.of(order), pickle.dumps(order, 5))
+                for at, order in enumerate(chunk, self.count + 1)
+            ]
+            self._db.executemany("INSERT INTO plan VALUES (?, ?, ?, ?, ?, ?)", rows).close()
+            statuses = _packed([planned_status(order) for order in chunk])
+            self._db.execute("INSERT INTO status (content) VALUES (?)", (statuses,)).close()
             self._db.execute("COMMIT").close()
+            self.count += len(chunk)
         self._db.execute("CREATE INDEX due ON plan (due, position)").close()
 
     def by_number(self) -> Iterator[PlannedOrder]:
@@ -86,13 +107,60 @@ class PlanStore:
             f"SELECT content FROM plan WHERE verdict = '{Verdict.READY.value}' ORDER BY due, position"
         )
 
-    def batches(self) -> Iterator[list[PlannedOrder]]:
-        """All planned orders by number, some hundreds at a time (for look-ups in the ledger)."""
-        orders = self.by_number()
-        while chunk := list(islice(orders, BATCH)):
-            yield chunk
+    def batches(self) -> Iterator[Batch]:
+        """All orders by number, some hundreds at a time (for look-ups in the ledger)."""
+        with closing(self._db.execute("SELECT batch, content FROM status ORDER BY batch")) as rows:
+            for number, content in rows:
+                yield Batch(_unpacked(content), partial(self._planned, number))
+
+    def _planned(self, batch: int, numbers: Collection[str]) -> dict[str, PlannedOrder]:
+        query = "SELECT number, content FROM plan WHERE position > ? AND position <= ?"
+        with closing(self._db.execute(query, ((batch - 1) * BATCH, batch * BATCH))) as rows:
+            return {number: _order(content) for number, content in rows if number in numbers}
 
     def _read(self, query: str) -> Iterator[PlannedOrder]:
         with closing(self._db.execute(query)) as rows:
             for (content,) in rows:
-                yield pickle.loads(content)  # noqa: S301 - our own private file
+                yield _order(content)
+
+
+@dataclass(slots=True)
+class _Due:
+    """When orders may be sent: at their consumption, a nested return not before its order."""
+
+    parent: str = ""
+    parent_due: str = ""
+
+    def of(self, order: PlannedOrder) -> str:
+        due = order.consumption.isoformat() if order.consumption else ""
+        if not order.parent:
+            self.parent, self.parent_due = order.number, due
+        elif order.parent == self.parent:
+            return max(due, self.parent_due)
+        return due
+
+
+def _order(content: bytes) -> PlannedOrder:
+    order: PlannedOrder = pickle.loads(content)  # noqa: S301 - our own private file
+    return order
+
+
+_TAXES = [field.name for field in fields(OrderStatus)].index("taxes")
+
+
+def _packed(statuses: Sequence[OrderStatus]) -> bytes:
+    """The fields of statuses without the classes around them; what they have in common is stored once."""
+    rows = []
+    for status in statuses:
+        values = values_of(OrderStatus)(status)
+        taxes = [values_of(TaxSum)(one) for one in status.taxes]
+        rows.append((values[:_TAXES], taxes, values[_TAXES + 1 :]))
+    return pickle.dumps(rows, 5)
+
+
+def _unpacked(content: bytes) -> list[OrderStatus]:
+    statuses = []
+    for before, taxes, after in pickle.loads(content):  # noqa: S301 - our own private file
+        values = (*before, tuple(TaxSum(*row) for row in taxes), *after)
+        statuses.append(OrderStatus(*values))
+    return statuses

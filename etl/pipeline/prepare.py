@@ -16,11 +16,10 @@ from typing import Any
 from etl.errors import MappingError, MewsError, UsageError
 from etl.extract.identify import open_export
 from etl.load.ledger import Ledger
-from etl.load.records import Home, LedgerOrder
+from etl.load.records import Home
 from etl.mapping.folder import read_mapping
 from etl.mews.reference_data import read_reference
 from etl.model.mapping import Mapping
-from etl.model.plan import PlannedOrder
 from etl.model.reference import Reference, dump_reference, load_reference
 from etl.model.status import OrderStatus
 from etl.pipeline.classify import status_of
@@ -185,10 +184,12 @@ def plan_export(
 def statuses(prepared: Prepared, ledger: Ledger | None, *, run_id: str = "") -> Iterator[OrderStatus]:
     """Every planned order by number, as it is to be reported."""
     store = prepared.mapping.settings.source.store
-    for chunk in prepared.store.batches():
-        held = _held(ledger, chunk)
-        for order in chunk:
-            yield status_of(order, held.get(order.number), store, run_id=run_id)
+    for batch in prepared.store.batches():
+        held = ledger.lookup([status.number for status in batch.statuses]) if ledger else {}
+        planned = batch.planned(held) if held else {}
+        for status in batch.statuses:
+            known = held.get(status.number)
+            yield status_of(planned[status.number], known, store, run_id=run_id) if known else status
 
 
 def summarise(prepared: Prepared, orders: Iterator[OrderStatus], *sinks: Any) -> Summary:
@@ -202,10 +203,6 @@ def summarise(prepared: Prepared, orders: Iterator[OrderStatus], *sinks: Any) ->
     summary.add_unassigned(prepared.facts.unassigned, prepared.facts.unassigned_count)
     summary.check(prepared.store.count)
     return summary
-
-
-def _held(ledger: Ledger | None, chunk: Sequence[PlannedOrder]) -> dict[str, LedgerOrder]:
-    return ledger.lookup([order.number for order in chunk]) if ledger else {}
 
 
 def read_mapping_of(settings: Settings) -> Mapping:
