@@ -189,6 +189,11 @@ class Mews:
                 found.add((match[1], match[3] if operation.startswith("payments") else "order"))
         return found
 
+    def is_canceled(self, mews_id: str) -> bool:
+        """Whether nothing of that order is charged any more."""
+        items = self.sandbox.items_of(mews_id)
+        return bool(items) and all(item.canceled is not None for item in items)
+
     def _look(self) -> None:
         for order_id in self.watch.look(self.sandbox, self.timeline.now):
             if self.rng.random() < self.schedule.staff_rate:
