@@ -417,6 +417,21 @@ def test_a_cancellation_in_doubt_is_never_joined_by_an_opposite(path, mews, time
     assert mews.balance() == 0
 
 
+def test_a_cancellation_that_never_arrived_gives_way_to_the_opposite(path, mews, time):
+    """The same, but it never reached Mews: once that is proved, the opposite goes, once."""
+    posted(path, mews, time, orders(1))
+
+    def withdraw(ids: list[str], number: int) -> Outcome:
+        mews.may_cancel = False
+        return NEVER
+
+    mews.cancel_script = withdraw
+    result = undo_in(path, mews, time)
+    assert result.count(Ending.REVERSED) == 1
+    assert mews.reversals() == ["centra:uk:1:undo:p1"]
+    assert mews.balance() == 0
+
+
 def test_a_cancellation_that_never_arrived_is_sent_again(path, mews, time):
     """A reset before Mews acted: proved by two scans, then cancelled."""
     posted(path, mews, time, orders(1))
