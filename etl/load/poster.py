@@ -314,7 +314,7 @@ class Poster:
         numbers = [order.number for order in chunk]
         known = self._ledger.lookup(numbers)
         chunk = self._with_accounts(chunk, known)
-        fresh = [order for order in chunk if _needs_record(known.get(order.number), self._run_id)]
+        fresh = [order for order in chunk if _needs_record(known.get(order.number), order, self._run_id)]
         if fresh:
             self._ledger.record_plan(self._run_id, fresh)
             known.update(self._ledger.lookup([order.number for order in fresh]))
@@ -997,8 +997,14 @@ class Poster:
             await _cancel([sleeping, halting])
 
 
-def _needs_record(row: LedgerOrder | None, run_id: str) -> bool:
-    return row is None or row.plan_run_id != run_id or row.verdict != "ready"
+def _needs_record(row: LedgerOrder | None, order: PlannedOrder, run_id: str) -> bool:
+    """Whether the ledger's facts are not those of the plan that would be sent."""
+    if row is None or row.plan_run_id != run_id or row.verdict != "ready":
+        return True
+    # Frozen while nobody knew; proved absent since, another version may go.
+    facts = (row.fingerprint, row.planned_total, row.account_id)
+    is_free = row.state is State.READY and not row.has_posted
+    return is_free and facts != (order.fingerprint, order.planned_total, order.account_id)
 
 
 def _reopening(number: str, generation: int, part: str) -> Callable[[Steps], None]:

@@ -96,3 +96,17 @@ def test_a_look_under_way_ends_with_the_run(seed, requests, count, settle):
     orders = [an_order(str(500 + index)) for index in range(count)]
     schedule = a_schedule(seed, *orders, processes=(storm,), settle=settle, rate=(6, 2.0), latency=0.039)
     assert violations(schedule) == []
+
+
+def test_what_was_unknown_and_goes_in_another_version_counts_as_sent():
+    """The export changed while nobody knew of an order: proved absent and sent anew, it counts with what was sent."""
+    first = an_order("501")
+    second = replace(first, version=2, lines=(replace(first.lines[0], unit=Decimal("13.00")),))
+    processes = (
+        Process(limit=1),
+        Process(faults=("reset-before-commit:1.0:on=orders/add",), no_wait=True),
+        # The second look, with which the next run begins, proves the absence.
+        Process(pause=60.0, no_wait=True),
+        Process(pause=60.0, changes=("501",)),
+    )
+    assert violations(a_schedule(1, an_order("500"), (first, second), processes=processes)) == []
