@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from etl.model.export import plain
 from etl.model.order import Line
@@ -45,6 +45,16 @@ _LINE_FIELDS = (
     "products.sizeSku",
 )
 _EMPTY = ("",)
+_WORDS_KEPT = 20_000
+
+
+class _Words(NamedTuple):
+    """The texts of a line, read. `is_whole`: it has a key, and nothing of it stands in further columns."""
+
+    key_and_names: tuple[str, str, str, str, str, str, str, str, str, str]
+    line_id: str
+    is_bundle: bool
+    is_whole: bool
 
 
 class Builder:
@@ -58,6 +68,7 @@ class Builder:
             kind: Reader(_text_reader(reader)) for kind, reader in self._readers.by_kind.items()
         }
         self._width = len(layout.line)
+        self._known: dict[tuple[str, ...], _Words] = {}
         self._order_columns = [
             (index, column, column.field, self._readers.by_kind[column.kind], self._texts[column.kind])
             for index, column in enumerate(layout.order)
@@ -212,35 +223,41 @@ class Builder:
         if not any(found):
             return None
         read = self._readers
+        qty, price, vat, original, *_ = found
+        words = found[4:]
         try:
-            (qty, price, vat, original, sku, ean, id_, item, brand, product, variant, size, text_sku, comment,
-             line_id, is_bundle, is_part, variant_sku, size_sku) = found  # fmt: skip
-            text = read.text
+            known = self._known.get(words) or self._read_words(words)
             line = Line(
-                qty=read.qty[qty],  # type: ignore[arg-type]
-                unit_price=read.amount[price],  # type: ignore[arg-type]
-                vat_percent=read.percent[vat],
-                sku=read.sku[sku],
-                ean=read.ean[ean],
-                id=text[id_].strip(),
-                item=text[item].strip(),
-                brand=text[brand],
-                product=text[product],
-                variant=text[variant],
-                size=text[size],
-                text_sku=read.sku[text_sku],
-                comment=text[comment],
-                original_price=read.amount[original],
-                line_id=text[line_id].strip(),
-                is_bundle=read.bool[is_bundle],
-                place=Place(self._place.file, self._place.sheet, row),
+                read.qty[qty],  # type: ignore[arg-type]
+                read.amount[price],  # type: ignore[arg-type]
+                read.percent[vat],
+                *known.key_and_names,
+                read.amount[original],
+                known.line_id,
+                known.is_bundle,
+                "",
+                Place(self._place.file, self._place.sheet, row),
             )
-            is_content = read.bool[is_part]
         except Odd:
             return self._odd_line(draft, row, found)
-        if line.qty is None or line.unit_price is None or not line.key or variant_sku or size_sku or is_content:
+        if line.qty is None or line.unit_price is None or not known.is_whole:
             return self._complete(draft, row, line, found)
         return line
+
+    def _read_words(self, words: tuple[str, ...]) -> _Words:
+        """What a line says besides its numbers; remembered, since a history sells the same few thousand articles."""
+        read = self._readers
+        text = read.text
+        (sku, ean, id_, item, brand, product, variant, size, text_sku, comment,
+         line_id, is_bundle, is_part, variant_sku, size_sku) = words  # fmt: skip
+        keys = (read.sku[sku], read.ean[ean], text[id_].strip(), text[item].strip())
+        names = (text[brand], text[product], text[variant], text[size], read.sku[text_sku], text[comment])
+        is_whole = any((*keys, names[4])) and not (variant_sku or size_sku or read.bool[is_part])
+        if len(self._known) >= _WORDS_KEPT:
+            self._known.clear()
+        known = _Words((*keys, *names), text[line_id].strip(), bool(read.bool[is_bundle]), is_whole)
+        self._known[words] = known
+        return known
 
     def _first_of_twins(self, cells: tuple[str, ...]) -> tuple[str, ...]:
         merged = list(cells)
