@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from operator import attrgetter
 
 from etl.model.money import ZERO, round_together, share, share_capped, split_units
 from etl.model.order import Line, Voucher
@@ -52,26 +53,21 @@ class Part:
 
 def canonical(lines: Sequence[Line]) -> list[Line]:
     """The lines by their parsed content, so that a re-sorted export gives the same line numbers."""
-    return sorted(lines, key=_content_key)
+    has_rates = all(line.vat_percent is not None for line in lines)
+    return sorted(lines, key=_content if has_rates else _content_without_rate)
 
 
-def _content_key(line: Line) -> tuple[object, ...]:
-    # All that can reach the payload takes part, or equal content in another order would be numbered otherwise.
-    return (
-        line.sku,
-        line.ean,
-        line.id,
-        line.item,
-        line.unit_price,
-        line.qty,
-        -1 if line.vat_percent is None else line.vat_percent,
-        line.brand,
-        line.product,
-        line.variant,
-        line.size,
-        line.text_sku,
-        line.comment,
-    )
+# All that can reach the payload takes part, or equal content in another order would be numbered otherwise.
+_content = attrgetter(
+    *("sku", "ean", "id", "item", "unit_price", "qty", "vat_percent"),
+    *("brand", "product", "variant", "size", "text_sku", "comment"),
+)
+
+
+def _content_without_rate(line: Line) -> tuple[object, ...]:
+    """The same, where a line may lack a rate: it comes before those that have one."""
+    content = _content(line)
+    return (*content[:6], -1 if line.vat_percent is None else line.vat_percent, *content[7:])
 
 
 def rounded_totals(
@@ -90,8 +86,12 @@ def rounded_totals(
 def tax_sets(lines: Sequence[TaxedLine], arithmetic: Arithmetic, *, is_return: bool) -> list[TaxSet]:
     """The tax-code sets of the goods of value, heaviest first."""
     members: dict[tuple[str, ...], list[TaxedLine]] = {}
+    last: TaxAnswer | None = None
     for taxed in lines:
-        members.setdefault(arithmetic.without_flat(taxed.tax.codes), []).append(taxed)
+        if taxed.tax is not last:
+            last = taxed.tax
+            group = members.setdefault(arithmetic.without_flat(last.codes), [])
+        group.append(taxed)
     sets = [_tax_set(codes, group, is_return=is_return) for codes, group in members.items()]
     return sorted((one for one in sets if one.weight), key=lambda one: (-one.weight, one.codes))
 
@@ -188,17 +188,16 @@ class EntryMaker:
         arithmetic = self.arithmetic
         if total < 0:
             codes = arithmetic.without_flat(codes)
-        units = (
-            split_units(total, count, self.precision)
-            if self.source is arithmetic.basis
-            else self._converted(total, count, codes)
-        )
+        basis = arithmetic.basis
+        is_same = self.source is basis
+        units = split_units(total, count, self.precision) if is_same else self._converted(total, count, codes)
+        is_gross = self.source is Basis.GROSS
         found = []
         left = total
         last = len(units) - 1
         for index, (number, unit) in enumerate(units):
             booked = arithmetic.predict(number, unit, codes, self.precision)
-            result = booked.gross if self.source is Basis.GROSS else booked.net
+            result = booked.gross if is_gross else booked.net
             # The last entry of a line carries the line's rounding: the source has no entries.
             amount = left if index == last else result
             rounding = amount - result
@@ -206,14 +205,15 @@ class EntryMaker:
                 left -= amount
             if rounding:
                 self.accumulated += rounding
+            suffix = f".{index + 1}" if last else ""
             found.append(
                 Entry(
-                    f"{label}.{index + 1}" if last else label,
+                    label + suffix,
                     kind,
                     name,
                     number,
                     unit,
-                    arithmetic.basis,
+                    basis,
                     codes,
                     booked,
                     amount,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from functools import lru_cache
+from operator import attrgetter
 
 from etl.model.identity import RECIPE_VERSION, content_hash
 from etl.model.order import Line, Order
@@ -38,18 +39,23 @@ def fingerprint(order: Order) -> str:
 
 def skip_fingerprint(order: Order) -> str:
     """A hash of what decides on skipping: a posted order that is skipped now changed only if this did."""
-    return content_hash([order.status, sorted(order.flags), order.internal, order.is_complete])
+    return _skip_hash(order.status, order.flags, order.internal, order.is_complete)
 
 
-def _line(line: Line) -> list[str]:
-    key = [line.sku, line.ean, line.id, line.item]
-    return [
-        *(key if any(key) else [line.text_sku, line.product, line.variant, line.size]),
-        _plain(line.unit_price),
-        str(line.qty),
-        "" if line.vat_percent is None else _plain(line.vat_percent),
-        line.bundle,
-    ]
+@lru_cache(maxsize=1_024)
+def _skip_hash(status: str, flags: tuple[str, ...], internal: bool, is_complete: bool) -> str:
+    return content_hash([status, sorted(flags), internal, is_complete])
+
+
+def _line(line: Line) -> tuple[str, ...]:
+    key = _key(line)
+    if not any(key):
+        key = (line.text_sku, line.product, line.variant, line.size)
+    percent = line.vat_percent
+    return (*key, _plain(line.unit_price), str(line.qty), "" if percent is None else _plain(percent), line.bundle)
+
+
+_key = attrgetter("sku", "ean", "id", "item")
 
 
 @lru_cache(maxsize=65_536)
