@@ -134,9 +134,13 @@ class PlannedOrder(Packed):
     facts: tuple[tuple[str, str], ...] = field(default=())
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Entries are most of a plan: flat and as text they are stored three times as fast as objects in objects.
-        values = values_of(PlannedOrder)(self)
-        return _unpacked, (values[:_ENTRIES], [_flat(entry) for entry in self.entries], values[_ENTRIES + 1 :])
+        # Entries are most of a plan: flat and as text they are stored three times as fast as objects in objects,
+        # and so are times with a zone.
+        values = list(values_of(PlannedOrder)(self))
+        values[_ENTRIES] = [_flat(entry) for entry in self.entries]
+        for at in _TIMES:
+            values[at] = values[at] and values[at].isoformat()
+        return _unpacked, (values,)
 
     @property
     def codes(self) -> tuple[str, ...]:
@@ -151,7 +155,9 @@ class PlannedOrder(Packed):
         )
 
 
-_ENTRIES = [field.name for field in fields(PlannedOrder)].index("entries")
+_NAMES = [field.name for field in fields(PlannedOrder)]
+_ENTRIES = _NAMES.index("entries")
+_TIMES = (_NAMES.index("consumption"), _NAMES.index("true_consumption"))
 
 
 def _flat(entry: Entry) -> tuple[Any, ...]:
@@ -185,8 +191,10 @@ def _entry(line: str, kind: EntryKind, name: str, count: int, unit: str, basis: 
     return Entry(line, kind, name, count, Decimal(unit), basis, codes, booked, *amounts, product_id, category_id)
 
 
-def _unpacked(before: tuple[Any, ...], entries: list[tuple[Any, ...]], after: tuple[Any, ...]) -> PlannedOrder:
-    values = (*before, tuple([_entry(*entry) for entry in entries]), *after)
+def _unpacked(values: list[Any]) -> PlannedOrder:
+    values[_ENTRIES] = tuple([_entry(*entry) for entry in values[_ENTRIES]])
+    for at in _TIMES:
+        values[at] = values[at] and datetime.fromisoformat(values[at])
     return PlannedOrder(*values)
 
 
