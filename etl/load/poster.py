@@ -748,6 +748,9 @@ class Poster:
             raise InternalError(f"order {number} has nothing to be read back", code="internal.first_order")
         attempt = attempts[-1]
         rows = await self._read_until_there(row.mews_order_id)
+        if not rows and self._halt_event.is_set():
+            # Not read to the end: the next run does, before it sends anything else.
+            return
         faults = [] if rows else [f"Mews returns no items for OrderId {row.mews_order_id}"]
         identities = [identity_of(item) for item in rows]
         if rows and not any(found is not None and found.number == number for found in identities):
@@ -796,7 +799,7 @@ class Poster:
         until = self._clock.monotonic() + self._settle.total_seconds() / 2 + 1
         pause = 0.1
         while True:
-            rows = (await items_of(self._reader, [order_id])).get(order_id, [])
+            rows = (await self._unless_halted(items_of(self._reader, [order_id])) or {}).get(order_id, [])
             if rows or self._clock.monotonic() >= until or self._halt_event.is_set():
                 return rows
             await self._nap(pause)
@@ -866,14 +869,13 @@ class Poster:
             except (LedgerError, MewsError, StoppedError) as error:
                 self._halt(error)
 
-    async def _unless_halted(self, work: Coroutine[Any, Any, Any]) -> None:
-        """Does the work, unless the run ends meanwhile: a look that nobody waits for asks Mews nothing more."""
+    async def _unless_halted(self, work: Coroutine[Any, Any, T]) -> T | None:
+        """The work's result, None where the run ends meanwhile: who reads then asks Mews nothing more."""
         task = asyncio.ensure_future(work)
         halting = asyncio.ensure_future(self._halt_event.wait())
         try:
             await asyncio.wait({task, halting}, return_when=asyncio.FIRST_COMPLETED)
-            if task.done():
-                task.result()
+            return task.result() if task.done() else None
         finally:
             await _cancel([task, halting])
 

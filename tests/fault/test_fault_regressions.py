@@ -110,3 +110,12 @@ def test_what_was_unknown_and_goes_in_another_version_counts_as_sent():
         Process(pause=60.0, changes=("501",)),
     )
     assert violations(a_schedule(1, an_order("500"), (first, second), processes=processes)) == []
+
+
+def test_a_first_order_half_read_back_is_no_verdict():
+    """Stopped while the first order was read back: interrupted, not a first order that Mews does not return."""
+    processes = (Process(stop_at=1.5), Process(revoke_after=5))
+    schedule = a_schedule(1, an_order("500"), an_order("501"), processes=processes, settle=20.0, lag=9.9)
+    verdict = run_seed(1, schedule=schedule)
+    assert verdict.violations == []
+    assert not any("run.first_order" in line for line in verdict.log)
