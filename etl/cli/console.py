@@ -52,6 +52,12 @@ class Console:
         """A line on stderr that --quiet does not silence: the command's very purpose."""
         click.echo(line, err=True)
 
+    def confirmed(self, name: str, what: str) -> bool:
+        """Whether a person typed the enterprise's name; never without a terminal."""
+        if not sys.stdin.isatty():
+            return False
+        return bool(click.prompt(f"Type the enterprise's name ({name}) to {what}", default="", err=True) == name)
+
     def start_logging(self, connection: Connection | None = None) -> None:
         """Sets up the log, with the connection's tokens hidden."""
         from etl.logs import configure

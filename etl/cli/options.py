@@ -39,3 +39,9 @@ def report(required: bool = False) -> Callable[[F], F]:
 def day(value: datetime | None) -> date | None:
     """The date of a parsed option."""
     return value.date() if value else None
+
+
+def order_number(text: str) -> str:
+    """An order number as the ledger has it: blanks, leading zeros and a trailing .0 removed."""
+    number = text.strip().removesuffix(".0")
+    return number.lstrip("0") or number

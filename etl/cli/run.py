@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
@@ -63,7 +62,7 @@ def command(
     chosen = RunOptions(
         expect=expect,
         limit=limit,
-        only=frozenset(_canonical(number) for number in only),
+        only=frozenset(options.order_number(number) for number in only),
         canary=canary,
         retry_rejected=retry_rejected,
         repost_undone=repost_undone,
@@ -104,11 +103,6 @@ def command(
     return int(done.exit_code)
 
 
-def _canonical(number: str) -> str:
-    text = number.strip().removesuffix(".0")
-    return text.lstrip("0") or text
-
-
 def _confirm(console: Console, prepared: Prepared, summary: Summary) -> bool:
     name = prepared.reference.enterprise_name
     document = summary.document("run")
@@ -118,6 +112,4 @@ def _confirm(console: Console, prepared: Prepared, summary: Summary) -> bool:
     for row in summary.balances()[:5]:
         account = row["account_id"] or "customers to be created"
         console.text(f"  open balance left on {account}: {row['balance']} {row['currency']}")
-    if not sys.stdin.isatty():
-        return False
-    return bool(click.prompt(f"Type the enterprise's name ({name}) to post", default="", err=True) == name)
+    return console.confirmed(name, "post")

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 
 import click
 
+from etl.cli import options
 from etl.cli.console import Console
 from etl.errors import UsageError
 
@@ -26,7 +27,9 @@ def command(console: Console, order: str, posted: str, absent: bool) -> int:
     link = connection(environment())
     console.start_logging(link)
     with ExitStack() as stack:
-        document = asyncio.run(settle_order(stack, console.settings, link, order, posted=posted, absent=absent))
+        document = asyncio.run(
+            settle_order(stack, console.settings, link, options.order_number(order), posted=posted, absent=absent)
+        )
     console.text(f"Order {order} is {document['state']} now.")
     console.result(document)
     return 0

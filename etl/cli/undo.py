@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +43,7 @@ def command(
     console.start_logging(link)
     chosen = UndoOptions(
         run=run_id,
-        only=tuple(dict.fromkeys(_canonical(number) for number in only)),
+        only=tuple(dict.fromkeys(options.order_number(number) for number in only)),
         order_ids=tuple(dict.fromkeys(one.strip() for one in order_id)),
         take_over=take_over,
     )
@@ -74,11 +73,6 @@ def command(
     return int(done.exit_code)
 
 
-def _canonical(number: str) -> str:
-    text = number.strip().removesuffix(".0")
-    return text.lstrip("0") or text
-
-
 def _confirm(console: Console, preview: Preview) -> bool:
     console.text(f"This reverses {preview.orders:,} orders in {preview.enterprise} at {preview.platform}:")
     for currency, amount in sorted(preview.money.items()):
@@ -87,10 +81,7 @@ def _confirm(console: Console, preview: Preview) -> bool:
     console.text(f"  orders {', '.join(preview.examples)}{more}")
     if preview.already:
         console.text(f"  ({preview.already:,} were reversed before)")
-    if not sys.stdin.isatty():
-        return False
-    name = preview.enterprise
-    return bool(click.prompt(f"Type the enterprise's name ({name}) to undo", default="", err=True) == name)
+    return console.confirmed(preview.enterprise, "undo")
 
 
 def _show(console: Console, document: dict[str, Any]) -> None:
