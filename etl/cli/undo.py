@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from etl.cli import options
 from etl.cli.console import Console
 from etl.errors import ExitCode, UsageError
 
