@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -16,6 +17,9 @@ from etl.load.records import Attempt
 from etl.model.observed import ObservedEntry
 from etl.model.plan import Basis
 from etl.model.rows import OrderItemRow, PaymentRow
+
+CLOCK_SLACK = timedelta(minutes=1)
+"""Mews's times are whole seconds, and its clock is known to us through an answer only."""
 
 ItemKey = tuple[str, Decimal, str]
 """Identifier ("" where it is not compared), unit amount, currency."""
@@ -133,6 +137,16 @@ def may_be(attempt: Attempt, rows: Sequence[OrderItemRow]) -> bool:
             for row in rows
         )
         and compare_items(attempt.payload, attempt.basis, rows).is_equal
+    )
+
+
+def may_be_payment(attempt: Attempt, row: PaymentRow) -> bool:
+    """Whether an unmarked payment could be this attempt's: account, type, amount, created since it was sent."""
+    return (
+        row.account_id == attempt.account_id
+        and row.external_type in ("", attempt.payload.get("Type", ""))
+        and row.created >= attempt.sent_at.replace(microsecond=0) - CLOCK_SLACK
+        and compare_payment(attempt.payload, attempt.basis, row).is_equal
     )
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import delete, insert, select
 
 from etl.errors import LedgerError, UsageError
 from etl.load import schema
-from etl.load.compare import compare_items
+from etl.load.compare import compare_items, compare_payment
 from etl.load.ledger import Ledger
 from etl.load.ports import Reader, Sleep
 from etl.load.records import ORDER_PART, RECOVERED_RUN, Attempt, Clock, Part, PartKind, dumps, loads, stamp
@@ -145,6 +145,9 @@ async def settle(
     part = _open_part(ledger, number)
     time = MewsTime(reader, clock)
     now = await time.sync()
+    if part.kind is PartKind.PAYMENT:
+        wait = timedelta(seconds=float(settle_seconds))
+        return await _settle_payment(ledger, reader, part, store, now, wait, run_id, posted_order_id)
     if posted_order_id:
         return await _settle_posted(ledger, reader, part, posted_order_id, service_id, store, run_id)
     return await _settle_absent(ledger, reader, part, service_id, store, now, timedelta(seconds=float(settle_seconds)))
@@ -563,6 +566,9 @@ def _open_part(ledger: Ledger, number: str) -> Part:
     for part in parts:
         if part.part == ORDER_PART and part.state in (State.UNKNOWN, State.DIFFERENT):
             return part
+    for part in parts:
+        if part.kind is PartKind.PAYMENT and part.state is State.UNKNOWN:
+            return part
     raise UsageError(
         f"order {number} is {order.state}: there is nothing to decide",
         code="settle.not_open",
@@ -623,6 +629,51 @@ async def _settle_absent(
         except NotReady as error:
             raise LedgerError(error.message, code="settle.not_open") from error
     return State.READY
+
+
+async def _settle_payment(
+    ledger: Ledger,
+    reader: Reader,
+    part: Part,
+    store: str,
+    now: datetime,
+    settle_time: timedelta,
+    run_id: str,
+    payment_id: str,
+) -> State:
+    """A payment in doubt: it is `payment_id` of Mews, or ("") not there."""
+    if part.first_sent_at is None or part.settle_from is None or now < part.settle_from + settle_time:
+        raise _contradicted(f"payment {part.part} may still be on its way; wait {settle_time.total_seconds():g} s")
+    attempts = ledger.attempts(part.number, generation=part.generation, part=part.part)
+    chosen = None
+    async for page in walk_payments(reader, part.first_sent_at - MARGIN, now):
+        for row in page:
+            found = payment_part(row)
+            is_ours = found is not None and (found[0].store, found[0].number, found[1]) == (
+                store,
+                part.number,
+                part.part,
+            )
+            if is_ours and not payment_id:
+                raise _contradicted(f"payment {part.part} of order {part.number} is in Mews as {row.id}")
+            if row.id == payment_id:
+                chosen = row
+    if payment_id and chosen is None:
+        raise _contradicted(f"Mews has no payment {payment_id} made since this one was sent")
+    if chosen is not None and not any(compare_payment(a.payload, a.basis, chosen).is_equal for a in attempts):
+        raise _contradicted(f"payment {payment_id} is not what was sent")
+    if _owner(ledger, payment_id) if payment_id else "":
+        raise _contradicted(f"payment {payment_id} is known to the ledger already")
+    with ledger.steps([part.number]) as steps:
+        if payment_id:
+            note = "settled by a person"
+            steps.settle_posted(
+                part.number, part.generation, mews_id=payment_id, note=note, run_id=run_id, part=part.part
+            )
+        else:
+            note = "a person says that Mews has nothing of it"
+            steps.settle_absent(part.number, part.generation, note=note, part=part.part)
+    return State.POSTED if payment_id else State.READY
 
 
 def _owner(ledger: Ledger, order_id: str) -> str:

@@ -604,9 +604,11 @@ class Steps:
         self._book(row, mews_id, row.run_id or run_id)
         self._settle_order(row)
 
-    def settle_posted(self, number: str, generation: int, *, mews_id: str, note: str, run_id: str) -> None:
+    def settle_posted(
+        self, number: str, generation: int, *, mews_id: str, note: str, run_id: str, part: str = ORDER_PART
+    ) -> None:
         """UNKNOWN or DIFFERENT -> POSTED: a person decided."""
-        row = self._at(number, generation, ORDER_PART)
+        row = self._at(number, generation, part)
         row.move(State.POSTED)
         row.code, row.message = "", note
         row.held = ""
@@ -614,9 +616,9 @@ class Steps:
         self._order(number).resolved_run_id = run_id
         self._settle_order(row)
 
-    def settle_absent(self, number: str, generation: int, *, note: str) -> None:
+    def settle_absent(self, number: str, generation: int, *, note: str, part: str = ORDER_PART) -> None:
         """UNKNOWN -> READY: a person decided that Mews has nothing of it."""
-        row = self._at(number, generation, ORDER_PART)
+        row = self._at(number, generation, part)
         if row.state is not State.UNKNOWN:
             raise NotReady(f"order {number} is {row.state}, not unknown", place=number)
         row.move(State.READY)

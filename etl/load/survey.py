@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from etl.errors import LedgerError
-from etl.load.compare import Finding, compare_items, compare_payment, may_be
+from etl.load.compare import Finding, compare_items, compare_payment, may_be, may_be_payment
 from etl.load.ledger import Checkpoint, Ledger
 from etl.load.ports import Reader
 from etl.load.records import ORDER_PART, Attempt, Part, PartKind, dumps, stamp
@@ -64,6 +64,10 @@ class _Look:
     foreign: dict[str, None] = field(default_factory=dict)
     payments: dict[PartKey, dict[str, PaymentRow]] = field(default_factory=dict)
     walked_payments: bool = False
+    loose: dict[str, PaymentRow] = field(default_factory=dict)
+    """Payments without a mark of ours that may be one in doubt, by id."""
+    shows_payment_marks: bool = False
+    """A payment of ours came back with its mark: one without can't be ours."""
 
 
 class Surveyor:
@@ -133,7 +137,7 @@ class Surveyor:
                 part.number, generation=part.generation, part=part.part
             )
             for part in unknown
-            if _is_order(part)
+            if _is_order(part) or travels_as(part) is PartKind.PAYMENT
         }
         return _Look(started, unknown, rechecks, attempts)
 
@@ -212,11 +216,20 @@ class Surveyor:
 
     def _see_payments(self, look: _Look, page: Iterable[PaymentRow]) -> None:
         wanted = {_key(part) for part in (*look.unknown, *look.rechecks)}
+        unmarked = [
+            attempt
+            for part in look.unknown
+            if travels_as(part) is PartKind.PAYMENT
+            for attempt in look.attempts.get(_key(part), ())
+        ]
         others: dict[PartKey, dict[str, PaymentRow]] = {}
         for row in page:
             found = payment_part(row)
             if found is None:
+                if any(may_be_payment(attempt, row) for attempt in unmarked):
+                    look.loose[row.id] = row
                 continue
+            look.shows_payment_marks = True
             identity, part = found
             key = (identity.number, identity.generation, f"undo:{part}" if identity.is_undo else part)
             if identity.store != self._store:
@@ -352,12 +365,11 @@ class Surveyor:
         key = _key(part)
         if key in result.found or steps.part_state(*key) is not State.UNKNOWN or part.settle_from is None:
             return
-        if _is_order(part):
-            candidates = self._candidates(look, part)
-            if candidates:
-                steps.hold(*key, candidates)
-                result.held.append(key)
-                return
+        candidates = self._candidates(look, part) if _is_order(part) else self._loose_payments(look, part)
+        if candidates:
+            steps.hold(*key, candidates)
+            result.held.append(key)
+            return
         if look.started < part.settle_from + self._settle:
             return
         if part.unseen_at is None:
@@ -382,6 +394,22 @@ class Surveyor:
                             ]
                             for order_id in likely
                         },
+                    }
+                )
+        return ""
+
+    def _loose_payments(self, look: _Look, part: Part) -> str:
+        """Unmarked payments in Mews that could be this one, with both sides, for a person."""
+        if look.shows_payment_marks:
+            return ""
+        for attempt in look.attempts.get(_key(part), ()):
+            likely = [row for row in look.loose.values() if may_be_payment(attempt, row)]
+            if likely:
+                return dumps(
+                    {
+                        "sent": attempt.payload,
+                        "sent_at": stamp(attempt.sent_at),
+                        "mews": {row.id: {"type": row.external_type, "gross": row.gross} for row in likely},
                     }
                 )
         return ""

@@ -234,7 +234,7 @@ class FakeMews:
 
     async def payments(self, *, created: Any = None, account_ids: Any = None) -> AsyncIterator[list[PaymentRow]]:
         self._read()
-        visible = [row for at, row in self.paid if at + self.lag <= self.time.seconds]
+        visible = [self._shown_payment(row) for at, row in self.paid if at + self.lag <= self.time.seconds]
         if created is not None:
             visible = [row for row in visible if created[0] <= row.created < created[1]]
         yield visible
@@ -246,6 +246,10 @@ class FakeMews:
             raise MewsError("read failed")
 
     def _shown(self, row: OrderItemRow) -> OrderItemRow:
+        row = replace(row, external_identifier="") if self.hides_identifiers else row
+        return replace(row, notes="") if self.hides_notes else row
+
+    def _shown_payment(self, row: PaymentRow) -> PaymentRow:
         row = replace(row, external_identifier="") if self.hides_identifiers else row
         return replace(row, notes="") if self.hides_notes else row
 

@@ -203,6 +203,45 @@ def test_settle_absent_refuses_what_carries_our_mark(tmp_path, mews, time):
     assert caught.value.code == "settle.contradicted"
 
 
+def an_unknown_payment(path, mews, time, *, lost: bool) -> None:
+    """A ledger whose order 2 is posted and its gift card in doubt; Mews returns no mark of payments."""
+    run_poster(path, mews, time, orders(1))
+    # Order 1, order 2, then the gift card of order 2.
+    mews.script = lambda _, n: (("lost", 0.0) if lost else Outcome(Kind.UNKNOWN, message="reset")) if n == 3 else None
+    mews.hides_identifiers = mews.hides_notes = True
+    paid = an_order("2", payments=(a_payment("gift1", "5.00"),))
+    run_poster(path, mews, time, [*orders(1), paid], run_id="run-2", run={"no_wait": True})
+    mews.script = lambda _p, _n: None
+    time.seconds += 400
+    run_poster(path, mews, time, [*orders(1), paid], run_id="run-3")
+
+
+def test_a_payment_without_any_mark_is_never_paid_twice(tmp_path, mews, time):
+    """Same account and amount but no mark: a person decides, for a gift card counted twice is the hotel's money."""
+    path = tmp_path / "a.sqlite"
+    an_unknown_payment(path, mews, time, lost=True)
+    assert mews.times_paid("2", "gift1") == 1
+    with Ledger.open(path, read_only=True) as ledger:
+        gift = next(part for part in ledger.parts(["2"])["2"] if part.part == "gift1")
+    assert gift.state is State.UNKNOWN
+    ((_, payment),) = mews.paid
+    assert payment.id in gift.held
+    with pytest.raises(UsageError):
+        settle_in(path, mews, time, "2", posted_order_id="nobody's")
+    assert settle_in(path, mews, time, "2", posted_order_id=payment.id) is State.POSTED
+    with Ledger.open(path, read_only=True) as ledger:
+        assert ledger.order("2").state is State.POSTED
+
+
+def test_a_payment_that_is_not_there_is_sent_again(tmp_path, mews, time):
+    """Nothing of that amount on the account: the gift card never arrived, and the balance would stay open."""
+    path = tmp_path / "a.sqlite"
+    an_unknown_payment(path, mews, time, lost=False)
+    assert mews.times_paid("2", "gift1") == 1
+    with Ledger.open(path, read_only=True) as ledger:
+        assert ledger.order("2").state is State.POSTED
+
+
 def test_home_is_checked(tmp_path, time):
     """A ledger used against another property refuses and names both."""
     with open_ledger(tmp_path / "a.sqlite", time) as ledger, pytest.raises(UsageError) as caught:
