@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast lint types format fault golden bench lock clean
+.PHONY: help setup demo test test-slow test-fast lint types format fault bench lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | while IFS='|' read -r name text; do printf '  %-12s %s\n' "$$name" "$$text"; done
@@ -21,8 +21,11 @@ $(STAMP): requirements.lock pyproject.toml
 demo: setup ## Run the main job on the sandbox: dry run, run, status, report
 	@$(BIN)/python sample_data/demo.py
 
-test: lint types ## Lint, types and the whole suite
-	$(BIN)/python -m pytest -n 2 -q
+test: lint types ## Lint, types and the suite
+	$(BIN)/python -m pytest -n 3 --dist loadfile -q --ignore=tests/december -m "not slow"
+
+test-slow: setup ## The longest end-to-end and kill tests, which CI runs too
+	$(BIN)/python -m pytest -n 3 --dist loadfile -q --ignore=tests/december -m slow
 
 test-fast: setup ## Unit and property tests only
 	$(BIN)/python -m pytest -q tests/unit tests/property

@@ -15,6 +15,8 @@ from small_shop import SmallShop, check_counts, row, write_export
 
 from etl.sandbox.world import Customer
 
+pytestmark = pytest.mark.slow
+
 OpenShop = Callable[..., SmallShop]
 COMPANY = "c0000000-0000-4000-a000-000000000001"
 TRADE_HEADER = ("orderNumber", "orderDate", "status", "storeType", "currency", "buyerId", "deliveryAddress.country")

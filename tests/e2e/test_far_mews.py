@@ -22,6 +22,8 @@ from small_shop import SmallShop, open_shop, rows, unlimited
 
 from etl.sandbox.server import running_sandbox
 
+pytestmark = pytest.mark.slow
+
 
 def own_address() -> str:
     """An address of this machine that is not loopback; skips where there is none."""

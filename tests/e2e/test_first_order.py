@@ -10,6 +10,8 @@ from small_shop import check_counts, open_shop, rows, unlimited
 from etl.sandbox.faults import parse_fault
 from etl.sandbox.server import running_sandbox
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     "dials",

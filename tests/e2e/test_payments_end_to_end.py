@@ -21,6 +21,8 @@ from etl.model.identity import parse_identifier
 from etl.sandbox.faults import parse_fault
 from etl.sandbox.server import running_sandbox
 
+pytestmark = pytest.mark.slow
+
 OpenShop = Callable[..., SmallShop]
 POST = 'post = true\ntype = "CreditCard"'
 CATEGORY = "ca000000-0000-4000-a000-000000000004"

@@ -12,6 +12,8 @@ from small_shop import SmallShop, open_shop, row, rows, unlimited
 from etl.sandbox.faults import parse_fault
 from etl.sandbox.server import running_sandbox
 
+pytestmark = pytest.mark.slow
+
 CLIENT = "client-5f7c1c2e9d60-secret"
 ACCESS = "access-9b3e77aa41c8-secret"
 LOUD = ("--log-level", "debug", "--log-format", "json")

@@ -18,6 +18,8 @@ from etl.sandbox.core import PREFIX
 from etl.sandbox.server import RunningSandbox, running_sandbox
 from etl.sandbox.world import ACCESS_TOKEN, CLIENT_TOKEN, World
 
+pytestmark = pytest.mark.slow
+
 _COUNT = itertools.count(1)
 
 

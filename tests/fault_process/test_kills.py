@@ -54,7 +54,6 @@ def killed_run(shop: SmallShop, export: Path, rng: random.Random) -> bool:
     return was_running
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 def test_whatever_kills_it_every_order_is_there_once(tmp_path: Path, seed: int) -> None:
     """The promise of the whole program: no duplicate, no loss, no wrong report, whenever the power goes."""

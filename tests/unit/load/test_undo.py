@@ -725,6 +725,7 @@ def inject(mews: UndoMews) -> None:
     mews.script, mews.cancel_script = by_order, by_items
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("may_cancel", [True, False], ids=["cancel", "opposite"])
 @pytest.mark.parametrize("residue", range(4))
 def test_killed_at_any_step_every_order_is_reversed_once(tmp_path, residue, may_cancel):
