@@ -10,7 +10,6 @@ from typing import Any
 from etl.errors import ExitCode
 from etl.load.ledger import Ledger
 from etl.mews.http import check_address
-from etl.pipeline.connect import connect
 from etl.pipeline.facts import facts_document
 from etl.pipeline.planning import Progress
 from etl.pipeline.prepare import (
@@ -18,7 +17,7 @@ from etl.pipeline.prepare import (
     Prepared,
     check_store,
     keep_reference,
-    ledger_file,
+    link_to_mews,
     open_batch,
     plan_export,
     read_mapping_of,
@@ -63,13 +62,7 @@ async def dry_run(
         check_store(ledger, mapping)
     else:
         check_address(connection.address)
-        async with connect(
-            connection,
-            mapping.settings.mews,
-            enterprise_id=mapping.settings.target.enterprise_id,
-            ledger_file=ledger_file(settings.ledger),
-            writes=False,
-        ) as link:
+        async with link_to_mews(settings, mapping, connection, writes=False) as link:
             reference = await reference_online(link, mapping, batch, export.span)
         keep_reference(ledger, mapping, reference)
     prepared = plan_export(stack, batch, facts, mapping, reference, span=export.span, progress=progress)

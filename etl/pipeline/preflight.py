@@ -14,14 +14,13 @@ from etl.load.ledger import Ledger
 from etl.model.mapping import Mapping, RateKind, TaxRule
 from etl.model.plan import PlannedOrder
 from etl.model.reference import Pricing, Reference
-from etl.pipeline.connect import connect
 from etl.pipeline.dry_run import finish
 from etl.pipeline.planning import Progress, Span, earliest_consumption
 from etl.pipeline.prepare import (
     Export,
     Prepared,
     keep_reference,
-    ledger_file,
+    link_to_mews,
     open_batch,
     plan_export,
     read_mapping_of,
@@ -64,13 +63,7 @@ async def preflight(
     mapping = read_mapping_of(settings)
     batch = stack.enter_context(open_batch(export, mapping, progress)) if export.paths else None
     ledger = stack.enter_context(Ledger.open(settings.ledger))
-    async with connect(
-        connection,
-        mapping.settings.mews,
-        enterprise_id=mapping.settings.target.enterprise_id,
-        ledger_file=ledger_file(settings.ledger),
-        writes=False,
-    ) as link:
+    async with link_to_mews(settings, mapping, connection, writes=False) as link:
         reference = await reference_online(link, mapping, batch[0] if batch else None, export.span)
     keep_reference(ledger, mapping, reference)
     checks = list(run_checks(mapping, reference, datetime.now(UTC)))

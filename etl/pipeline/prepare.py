@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from collections.abc import Mapping as MappingType
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractAsyncContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,12 +23,12 @@ from etl.model.mapping import Mapping
 from etl.model.reference import Reference, dump_reference, load_reference
 from etl.model.status import OrderStatus
 from etl.pipeline.classify import status_of
-from etl.pipeline.connect import Link
+from etl.pipeline.connect import Link, connect
 from etl.pipeline.needs import needs_of
 from etl.pipeline.plan_store import PlanStore
 from etl.pipeline.planning import PlanFacts, Progress, Span, make_context, plan_batch
 from etl.report.summary import Summary
-from etl.settings import Settings
+from etl.settings import Connection, Settings
 from etl.staging.batch import Batch
 from etl.staging.facts import BatchFacts
 from etl.staging.fields import Vocabulary
@@ -64,6 +64,19 @@ def ledger_file(url_or_path: str) -> Path | None:
     if url_or_path.startswith("sqlite:///"):
         return Path(url_or_path.removeprefix("sqlite:///"))
     return None
+
+
+def link_to_mews(
+    settings: Settings, mapping: Mapping, connection: Connection, *, writes: bool
+) -> AbstractAsyncContextManager[Link]:
+    """The way to Mews as mapping and ledger want it; without `writes` it can't change anything there."""
+    return connect(
+        connection,
+        mapping.settings.mews,
+        enterprise_id=mapping.settings.target.enterprise_id,
+        ledger_file=ledger_file(settings.ledger),
+        writes=writes,
+    )
 
 
 def home_of(mapping: Mapping, reference: Reference) -> Home:

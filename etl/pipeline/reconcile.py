@@ -30,9 +30,8 @@ from etl.model.reference import Pricing, Reference
 from etl.model.rows import OrderItemRow, PaymentRow
 from etl.model.states import IN_MEWS, State
 from etl.model.status import OrderStatus, ReportState, TaxSum
-from etl.pipeline.connect import connect
 from etl.pipeline.needs import needs_of
-from etl.pipeline.prepare import home_of, ledger_file, read_mapping_of
+from etl.pipeline.prepare import home_of, link_to_mews, read_mapping_of
 from etl.reconcile.certificate import Certificate, RunFact
 from etl.reconcile.compare import bookings, compare_order
 from etl.reconcile.controls import ControlFinding, ControlSums
@@ -111,13 +110,7 @@ async def reconcile(
     mapping = read_mapping_of(settings)
     ledger = stack.enter_context(Ledger.open(settings.ledger, create=False, read_only=True))
     notebook = stack.enter_context(Notebook())
-    async with connect(
-        connection,
-        mapping.settings.mews,
-        enterprise_id=mapping.settings.target.enterprise_id,
-        ledger_file=ledger_file(settings.ledger),
-        writes=False,
-    ) as link:
+    async with link_to_mews(settings, mapping, connection, writes=False) as link:
         needs = Needs(service=mapping.settings.target.service, categories=needs_of(mapping).categories)
         reference = await read_reference(link.reader, needs, platform=link.platform)
         if ledger.home() is not None:

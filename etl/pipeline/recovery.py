@@ -13,9 +13,9 @@ from etl.load.ledger import Ledger
 from etl.load.recovery import recover, settle
 from etl.model.mapping import Mapping
 from etl.model.reference import Reference
-from etl.pipeline.connect import Link, connect
+from etl.pipeline.connect import Link
 from etl.pipeline.planning import Progress, Span
-from etl.pipeline.prepare import keep_reference, ledger_file, locked, read_mapping_of, reference_online
+from etl.pipeline.prepare import keep_reference, link_to_mews, locked, read_mapping_of, reference_online
 from etl.settings import Connection, Settings
 
 
@@ -29,7 +29,7 @@ async def recover_ledger(
     mapping = read_mapping_of(settings)
     ledger = stack.enter_context(Ledger.open(settings.ledger))
     stack.enter_context(locked(ledger, "recover", take_over=take_over))
-    async with _link(settings, mapping, connection) as link:
+    async with link_to_mews(settings, mapping, connection, writes=False) as link:
         reference = await _bound(link, mapping, ledger)
         result = await recover(
             ledger,
@@ -68,7 +68,7 @@ async def settle_order(
     mapping = read_mapping_of(settings)
     ledger = stack.enter_context(Ledger.open(settings.ledger, create=False))
     stack.enter_context(locked(ledger, "settle"))
-    async with _link(settings, mapping, connection) as link:
+    async with link_to_mews(settings, mapping, connection, writes=False) as link:
         reference = await _bound(link, mapping, ledger)
         state = await settle(
             ledger,
@@ -83,16 +83,6 @@ async def settle_order(
             absent=absent,
         )
     return {"command": "settle", "order": number, "state": state.value, "exit_code": 0}
-
-
-def _link(settings: Settings, mapping: Mapping, connection: Connection) -> Any:
-    return connect(
-        connection,
-        mapping.settings.mews,
-        enterprise_id=mapping.settings.target.enterprise_id,
-        ledger_file=ledger_file(settings.ledger),
-        writes=False,
-    )
 
 
 async def _bound(link: Link, mapping: Mapping, ledger: Ledger) -> Reference:

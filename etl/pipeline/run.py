@@ -23,14 +23,14 @@ from etl.model.observed import ObservedEntry
 from etl.model.plan import Basis, PlannedOrder
 from etl.model.reference import Pricing, Reference
 from etl.pipeline.canary import Canary, CanaryCheck
-from etl.pipeline.connect import Link, connect
+from etl.pipeline.connect import Link
 from etl.pipeline.facts import facts_document
 from etl.pipeline.planning import Progress, earliest_consumption
 from etl.pipeline.prepare import (
     Export,
     Prepared,
     keep_reference,
-    ledger_file,
+    link_to_mews,
     locked,
     open_batch,
     plan_export,
@@ -98,13 +98,7 @@ async def run(
     ledger = stack.enter_context(Ledger.open(settings.ledger))
     stack.enter_context(locked(ledger, "run", take_over=options.take_over))
     batch, facts = stack.enter_context(open_batch(export, mapping, progress))
-    async with connect(
-        connection,
-        mapping.settings.mews,
-        enterprise_id=mapping.settings.target.enterprise_id,
-        ledger_file=ledger_file(settings.ledger),
-        writes=True,
-    ) as link:
+    async with link_to_mews(settings, mapping, connection, writes=True) as link:
         reference = await reference_online(link, mapping, batch, export.span)
         keep_reference(ledger, mapping, reference)
         prepared = plan_export(stack, batch, facts, mapping, reference, span=export.span, progress=progress)

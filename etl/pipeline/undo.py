@@ -19,9 +19,9 @@ from etl.load.undo import Ending, Selection, Undoer, UndoResult
 from etl.model.mapping import Mapping
 from etl.model.plan import Basis
 from etl.model.reference import Pricing, Reference, Strategy
-from etl.pipeline.connect import Link, connect
+from etl.pipeline.connect import Link
 from etl.pipeline.planning import Progress, Span, earliest_consumption
-from etl.pipeline.prepare import keep_reference, ledger_file, locked, read_mapping_of, reference_online
+from etl.pipeline.prepare import keep_reference, link_to_mews, locked, read_mapping_of, reference_online
 from etl.pipeline.run import signals
 from etl.settings import Connection, Settings
 
@@ -79,13 +79,7 @@ async def undo(
     mapping = read_mapping_of(settings)
     ledger = stack.enter_context(Ledger.open(settings.ledger, create=False))
     stack.enter_context(locked(ledger, "undo", take_over=options.take_over))
-    async with connect(
-        connection,
-        mapping.settings.mews,
-        enterprise_id=mapping.settings.target.enterprise_id,
-        ledger_file=ledger_file(settings.ledger),
-        writes=True,
-    ) as link:
+    async with link_to_mews(settings, mapping, connection, writes=True) as link:
         reference = await reference_online(link, mapping, None, Span())
         keep_reference(ledger, mapping, reference)
         run_id, stop = uuid.uuid4().hex[:12], StopFlag()
