@@ -56,20 +56,6 @@ def compare_items(payload: Mapping[str, Any], basis: Basis, rows: Sequence[Order
     return Finding(tuple(differences))
 
 
-def compare_codes(payload: Mapping[str, Any], rows: Sequence[OrderItemRow]) -> Finding:
-    """Tax codes by identifier; items that Mews returns without identifier or without any tax say nothing."""
-    entries = [*payload.get("ProductOrders", ()), *payload.get("Items", ())]
-    sent = {entry["ExternalIdentifier"]: set(entry["UnitAmount"]["TaxCodes"]) for entry in entries}
-    differences = []
-    for row in rows:
-        seen = {code for code, _ in row.taxes}
-        wanted = sent.get(row.external_identifier or "")
-        if seen and wanted is not None and seen != wanted:
-            words = (" ".join(sorted(wanted)) or "exempt", " ".join(sorted(seen)))
-            differences.append(f"{row.external_identifier}: planned {words[0]}, Mews has {words[1]}")
-    return Finding(tuple(differences))
-
-
 def compare_payment(payload: Mapping[str, Any], basis: Basis, row: PaymentRow) -> Finding:
     """A payment in Mews against the payload that was sent; Mews may show what was received as negative."""
     amount = payload["Amount"]
