@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 import pycountry
 
-from etl.mapping.faults import did_you_mean, nearest, one_of
+from etl.model.faults import did_you_mean, nearest, one_of
 
 _GUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 _EXAMPLE_ID = "5e000000-0000-4000-a000-000000000001"

@@ -11,8 +11,8 @@ from datetime import date
 from decimal import Decimal
 from itertools import combinations
 
-from etl.mapping.faults import Fault
 from etl.mapping.lookup import glob_rank, rank
+from etl.model.faults import Fault
 from etl.model.mapping import GlobRule, RateKind, TaxRule, VoucherRule
 
 _Case = tuple[str, RateKind, Decimal | None]

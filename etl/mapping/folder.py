@@ -13,12 +13,12 @@ from pathlib import Path
 from etl.errors import MappingError
 from etl.mapping import rows
 from etl.mapping.check import check_patterns, check_taxes
-from etl.mapping.faults import Fault, nearest
 from etl.mapping.rows import Reading
 from etl.mapping.settings import FILE as SETTINGS_FILE
 from etl.mapping.settings import read_settings
 from etl.mapping.table import ReadTable, Table
 from etl.mapping.table import read_table as read_csv_table
+from etl.model.faults import Fault, nearest
 from etl.model.identity import content_hash
 from etl.model.mapping import TABLES, Mapping, Settings, TaxRule
 from etl.model.place import Place

@@ -14,11 +14,11 @@ from typing import TypeVar
 
 from etl.mapping import cells
 from etl.mapping.cells import CellError, DateStyle, NumberStyle
-from etl.mapping.faults import Fault, did_you_mean, nearest
 from etl.mapping.fields import FIELDS, GET_ORDERS
 from etl.mapping.lookup import ANY_COUNTRY
 from etl.mapping.table import Row, Table
 from etl.model.codes import CODES
+from etl.model.faults import Fault, did_you_mean, nearest
 from etl.model.mapping import (
     ACCOUNT_KEYS,
     CATEGORY_KEYS,

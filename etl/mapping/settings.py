@@ -16,9 +16,9 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from etl.mapping import cells
-from etl.mapping.faults import Fault, did_you_mean, one_of
 from etl.mapping.fields import NAME_FIELDS, NOTES_FIELDS, VOUCHER_FIELDS
 from etl.mapping.table import decode
+from etl.model.faults import Fault, did_you_mean, one_of
 from etl.model.mapping import EXTERNAL_PAYMENT_TYPES, Section, Settings
 from etl.model.place import Place
 

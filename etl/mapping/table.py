@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from etl.mapping.faults import Fault, did_you_mean, one_of
+from etl.model.faults import Fault, did_you_mean, one_of
 from etl.model.mapping import TableSpec
 from etl.model.place import Place
 

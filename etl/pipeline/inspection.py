@@ -19,10 +19,10 @@ from etl.model.problem import Problem
 from etl.pipeline.planning import Progress
 from etl.pipeline.prepare import Export, open_batch, read_mapping_of
 from etl.pipeline.readings import Proof
+from etl.reading.style import Style
 from etl.report.summary import money_text
 from etl.settings import Settings
 from etl.staging.facts import FileFacts
-from etl.staging.style import Style
 
 PROBLEMS_SHOWN = 20
 KEYS_SHOWN = 10

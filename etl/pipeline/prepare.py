@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from etl.errors import MappingError, MewsError, UsageError
-from etl.extract.identify import open_export
 from etl.load.ledger import Ledger
 from etl.load.records import Home
 from etl.mapping.folder import read_mapping
@@ -27,6 +26,7 @@ from etl.pipeline.connect import Link, connect
 from etl.pipeline.needs import needs_of
 from etl.pipeline.plan_store import PlanStore
 from etl.pipeline.planning import PlanFacts, Progress, Span, make_context, plan_batch
+from etl.reading.identify import open_export
 from etl.report.summary import Summary
 from etl.settings import Connection, Settings
 from etl.staging.batch import Batch

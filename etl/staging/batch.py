@@ -17,16 +17,17 @@ from etl.model.export import Dialect, Export, HeaderTest, Records, Table, plain
 from etl.model.order import Order, number_key
 from etl.model.place import Place
 from etl.model.problem import Problem
+from etl.reading.kinds import NUMERIC, Kind
+from etl.reading.parse import order_number
+from etl.reading.style import Seen, Style, Tally
 from etl.staging.build import Builder, Fault, Group, Row
 from etl.staging.draft import Draft
 from etl.staging.facts import BatchFacts, ColumnFacts, FileFacts
-from etl.staging.fields import ATTENTION, NUMERIC, ORDER_NUMBER, Column, Kind, Layout, Names, is_secret
+from etl.staging.fields import ATTENTION, ORDER_NUMBER, Column, Layout, Names, is_secret
 from etl.staging.objects import Objects, elements
 from etl.staging.overlap import join
-from etl.staging.parse import order_number
 from etl.staging.raw import RawFile, object_text, raw_cells
 from etl.staging.spool import Part, Spool
-from etl.staging.style import Seen, Style, Tally
 
 UNASSIGNED_KEPT = 10_000
 _REPORT_EVERY = 20_000

@@ -10,12 +10,13 @@ from typing import Any, NamedTuple
 from etl.model.export import plain
 from etl.model.order import Line
 from etl.model.place import Place
+from etl.reading.kinds import Kind
+from etl.reading.parse import NO_DATE, Odd, Reader, Readers, symbol_fits
+from etl.reading.style import Style
 from etl.staging.draft import Draft, Source, canonical_text, same_value
-from etl.staging.fields import ORDER_NUMBER, Column, Kind, Layout, Vocabulary
+from etl.staging.fields import ORDER_NUMBER, Column, Layout, Vocabulary
 from etl.staging.nested import read_nested
 from etl.staging.objects import Flat
-from etl.staging.parse import NO_DATE, Odd, Reader, Readers, symbol_fits
-from etl.staging.style import Style
 
 Row = tuple[int, tuple[str, ...]]
 Group = tuple[tuple[str, ...], list[Row]]

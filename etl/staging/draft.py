@@ -10,8 +10,8 @@ from typing import Any
 from etl.model.order import Line, LocalTime, Order, Payment, TaxBreakdownRow, TaxMode, Voucher
 from etl.model.place import Place
 from etl.model.problem import Problem, Severity
+from etl.reading.parse import Remark
 from etl.staging.fields import Column
-from etl.staging.parse import Remark
 
 
 @dataclass(slots=True)

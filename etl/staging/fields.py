@@ -1,6 +1,6 @@
 """The fields an export may have, in both vocabularies, and which column of a file is which.
 
-Rule: the Centra contract. A column or field is one line here; its parser is in `etl.staging.parse`.
+Rule: the Centra contract. A column or field is one line here; its parser is in `etl.reading.parse`.
 """
 
 from __future__ import annotations
@@ -12,35 +12,7 @@ from enum import StrEnum
 
 from etl.errors import InputError, MappingError
 from etl.model.place import Place
-
-
-class Kind(StrEnum):
-    """How the text of a cell is read."""
-
-    ORDER_NUMBER = "order number"
-    TEXT = "text"
-    DATE = "date"
-    AMOUNT = "amount"
-    VOUCHER = "voucher amount"
-    PERCENT = "percent"
-    QTY = "quantity"
-    ID = "id"
-    SKU = "SKU"
-    EAN = "EAN"
-    COUNTRY = "country"
-    CURRENCY = "currency"
-    STATUS = "status"
-    STATUS_NUMBER = "status number"
-    STORE = "store type"
-    EMAIL = "e-mail"
-    BOOL = "yes or no"
-    PAYMENT_STATUS = "payment status"
-    ORIGIN = "origin"
-    SWITCH = "switch or amount"
-
-
-NUMERIC = frozenset({Kind.AMOUNT, Kind.VOUCHER, Kind.PERCENT, Kind.QTY, Kind.SWITCH})
-"""Kinds that are read in the file's number style."""
+from etl.reading.kinds import Kind
 
 
 class Vocabulary(StrEnum):

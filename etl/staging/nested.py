@@ -10,9 +10,9 @@ from etl.model.export import BROKEN, plain
 from etl.model.order import Line, LocalTime, Order, TaxBreakdownRow, Voucher
 from etl.model.place import Place
 from etl.model.problem import Problem
+from etl.reading.parse import Odd, Reader, Readers, symbol_fits
 from etl.staging.draft import Draft
 from etl.staging.objects import elements
-from etl.staging.parse import Odd, Reader, Readers, symbol_fits
 
 _PRICE_OFF = ("priceOffAsANumber", "priceOffAsNumber", "priceOff")
 

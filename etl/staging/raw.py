@@ -12,8 +12,8 @@ from typing import Any
 import simplejson
 
 from etl.model.export import BROKEN, DATE, NUMBER, Dialect, plain
+from etl.reading.style import NumberStyle
 from etl.staging.fields import Layout
-from etl.staging.style import NumberStyle
 
 
 @dataclass(slots=True)

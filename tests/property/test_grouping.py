@@ -14,12 +14,12 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etl.extract.identify import open_export
 from etl.model.order import Order, number_key
 from etl.model.place import Place
+from etl.reading.identify import open_export
+from etl.reading.parse import Odd, parse_amount
+from etl.reading.style import NumberStyle
 from etl.staging.batch import Batch
-from etl.staging.parse import Odd, parse_amount
-from etl.staging.style import NumberStyle
 
 COLUMNS = ("orderNumber", "orderDate", "currency", "shippingValue", "orderTotal", "comment")
 LINE = ("products.sku", "products.qty", "products.unitPrice")

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from etl.errors import UsageError
-from etl.extract.identify import open_export
 from etl.model.export import Dialect
 from etl.model.order import Order
+from etl.reading.identify import open_export
 from etl.report.attention import HINT, PROBLEM, hints_for, write_attention
 from etl.staging.batch import Batch
 

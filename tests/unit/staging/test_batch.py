@@ -15,10 +15,10 @@ import openpyxl
 import pytest
 
 from etl.errors import InputError, MappingError, UsageError
-from etl.extract.identify import open_export
 from etl.model.order import Order, TaxMode
 from etl.model.place import Place
 from etl.model.problem import Problem
+from etl.reading.identify import open_export
 from etl.staging.batch import Batch
 from etl.staging.facts import BatchFacts
 

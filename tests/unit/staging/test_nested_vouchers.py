@@ -6,7 +6,7 @@ import json
 from decimal import Decimal as D
 from pathlib import Path
 
-from etl.extract.identify import open_export
+from etl.reading.identify import open_export
 from etl.staging.batch import Batch
 
 

@@ -19,8 +19,8 @@ import pycountry
 from etl.model.export import BROKEN, DATE, NUMBER, plain
 from etl.model.order import LocalTime
 from etl.model.problem import Severity
-from etl.staging.fields import Kind
-from etl.staging.style import NumberStyle, Shape, Style, dissect
+from etl.reading.kinds import Kind
+from etl.reading.style import NumberStyle, Shape, Style, dissect
 
 T = TypeVar("T")
 

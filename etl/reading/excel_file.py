@@ -14,8 +14,8 @@ from xml.etree import ElementTree as ET
 from python_calamine import CalamineError, CalamineWorkbook, PasswordError, SheetTypeEnum
 
 from etl.errors import InputError
-from etl.extract.encoding import digest
 from etl.model.export import BROKEN, DATE, NUMBER, HeaderTest, Table, plain, text_cell
+from etl.reading.encoding import digest
 
 _HEADER_SEARCH = 30
 _SHEET_CHUNK = 4 << 20

@@ -14,8 +14,8 @@ import pytest
 import xlwt
 
 from etl.errors import InputError
-from etl.extract.identify import open_export
 from etl.model.export import BROKEN, DATE, NUMBER, BadRow, Records, Table
+from etl.reading.identify import open_export
 
 HEADER = "orderNumber,orderDate,comment,products.qty"
 ROWS = "1,2010-12-01,a,1\n2,2010-12-02,b,2\n"

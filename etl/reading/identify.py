@@ -7,11 +7,11 @@ import zipfile
 from pathlib import Path
 
 from etl.errors import InputError
-from etl.extract.csv_file import read_csv
-from etl.extract.encoding import TextFacts, look_at
-from etl.extract.excel_file import password_error, read_workbook
-from etl.extract.json_file import is_ndjson, read_json, read_ndjson
 from etl.model.export import Export, HeaderTest
+from etl.reading.csv_file import read_csv
+from etl.reading.encoding import TextFacts, look_at
+from etl.reading.excel_file import password_error, read_workbook
+from etl.reading.json_file import is_ndjson, read_json, read_ndjson
 
 ZIP = b"PK\x03\x04"
 EMPTY_ZIP = b"PK\x05\x06"

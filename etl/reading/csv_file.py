@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from etl.errors import InputError
-from etl.extract.encoding import TextFacts, closer, open_text, stamp
 from etl.model.export import BadRow, Dialect, HeaderTest, Table, text_cell
+from etl.reading.encoding import TextFacts, closer, open_text, stamp
 
 DELIMITERS = (",", ";", "\t", "|")
 CELL_LIMIT = 8 << 20

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from etl.errors import InputError
-from etl.extract.encoding import TextFacts, closer, open_text, stamp
 from etl.model.export import BROKEN, NUMBER, Dialect, Records, plain, text_cell
+from etl.reading.encoding import TextFacts, closer, open_text, stamp
 
 ENVELOPE = "orders"
 _PIECE = 1 << 16

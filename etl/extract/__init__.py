@@ -1,1 +1,0 @@
-"""Export bytes to rows of text with their place."""

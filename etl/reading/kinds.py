@@ -1,0 +1,34 @@
+"""The kinds of cells: how the text of each is read, for exports and mapping tables alike."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """How the text of a cell is read."""
+
+    ORDER_NUMBER = "order number"
+    TEXT = "text"
+    DATE = "date"
+    AMOUNT = "amount"
+    VOUCHER = "voucher amount"
+    PERCENT = "percent"
+    QTY = "quantity"
+    ID = "id"
+    SKU = "SKU"
+    EAN = "EAN"
+    COUNTRY = "country"
+    CURRENCY = "currency"
+    STATUS = "status"
+    STATUS_NUMBER = "status number"
+    STORE = "store type"
+    EMAIL = "e-mail"
+    BOOL = "yes or no"
+    PAYMENT_STATUS = "payment status"
+    ORIGIN = "origin"
+    SWITCH = "switch or amount"
+
+
+NUMERIC = frozenset({Kind.AMOUNT, Kind.VOUCHER, Kind.PERCENT, Kind.QTY, Kind.SWITCH})
+"""Kinds that are read in the file's number style."""
