@@ -345,6 +345,7 @@ _ALL = (
         "date.ambiguous", "The time occurs twice; the first was used", "Nothing to do if the hour does not matter.", _S
     ),
     Code("quantity.negative", "A negative quantity in an order that is no return", "Check that the line is meant.", _S),
+    Code("return.handling", "A return gives back a handling cost", "Compare the return with Centra.", _S),
     Code("payment.capture_differs", "The captured amount is not orderTotal", "Compare the payment with Centra.", _S),
     Code("shipping.empty", "shippingValue is empty and was read as 0", "Nothing to do.", _S),
     Code("text.long", "A text is longer than 255 characters", "Nothing to do; it is cut where Mews needs it.", _S),

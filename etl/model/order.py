@@ -112,6 +112,8 @@ class Order:
     template; it never holds the IP address.
     `vouchers` is empty where the export only gives `voucher_value`; `voucher_value` is signed so that
     a positive value reduces the order (nested returns therefore carry the negated value).
+    `handling` is a fee of handling or of a means of payment; in returns it is negative where it is paid back,
+    as `shipping` is. `return_cost` is what a return keeps back, positive.
     `is_complete` is false for a nested return that Centra has not completed (it is skipped).
     """
 
@@ -137,6 +139,7 @@ class Order:
     lines: tuple[Line, ...] = ()
     shipping: Decimal = Decimal(0)
     return_cost: Decimal = Decimal(0)
+    handling: Decimal = Decimal(0)
     voucher_code: str = ""
     voucher_value: Decimal = Decimal(0)
     vouchers: tuple[Voucher, ...] = ()
@@ -153,6 +156,11 @@ class Order:
     texts: Mapping[str, str] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
     rows: int = 0
+
+    @property
+    def beside_goods(self) -> Decimal:
+        """Exact sum of everything that is no line: shipping, fees, and the vouchers taken off."""
+        return self.shipping + self.handling + self.return_cost - self.voucher_value
 
     @property
     def is_readable(self) -> bool:

@@ -41,6 +41,19 @@ class EntryKind(StrEnum):
     ITEM = "item"
 
 
+class RoundingCause(StrEnum):
+    """Why source and plan differ (design section 2).
+
+    `source`: orderTotal differs from the order's sum within `total_tolerance`; `waived`: beyond it, accepted by name in
+    waivers.csv; `conversion`: into the enterprise's tax basis, entry by entry; `mews`: Mews rounds otherwise than assumed.
+    """
+
+    SOURCE = "source"
+    WAIVED = "waived"
+    CONVERSION = "conversion"
+    MEWS = "mews"
+
+
 @dataclass(frozen=True, slots=True)
 class Booked(Packed):
     """What Mews books (or is predicted to book) for a whole entry. `taxes`: (code, amount) per code."""
@@ -93,7 +106,7 @@ class PlannedOrder(Packed):
 
     `source_total`: orderTotal in the source's basis, else the order's sum; None where it can't be read.
     `planned_total`: what Mews will hold in the source's basis, items less credits; 0 unless ready.
-    `rounding` = source_total - planned_total, and `rounding_causes` says why (`source`, `conversion`).
+    `rounding` = source_total - planned_total; `rounding_causes` says why, by `RoundingCause`, and adds up to it.
     `month`: YYYY-MM of the consumption on the enterprise's calendar. `fingerprint` hashes the content
     that must not change once posted; `skip_fingerprint` the facts that decide on skipping.
     `consumption` is what Mews will see, `true_consumption` the unclamped moment.
@@ -107,7 +120,7 @@ class PlannedOrder(Packed):
     source_total: Decimal | None = None
     planned_total: Decimal = Decimal(0)
     rounding: Decimal = Decimal(0)
-    rounding_causes: tuple[tuple[str, Decimal], ...] = ()
+    rounding_causes: tuple[tuple[RoundingCause, Decimal], ...] = ()
     problems: tuple[Problem, ...] = ()
     skip_reason: str = ""
     account_id: str = ""

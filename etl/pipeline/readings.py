@@ -24,7 +24,7 @@ def _with_tax(order: Order) -> Decimal:
     """Lines with their own VAT on top; shipping and voucher at the order's highest rate."""
     rates = [line.vat_percent or ZERO for line in order.lines]
     lines = sum((_taxed(line.total, line.vat_percent) for line in order.lines), ZERO)
-    return lines + _taxed(order.shipping + order.return_cost - order.voucher_value, max(rates, default=ZERO))
+    return lines + _taxed(order.beside_goods, max(rates, default=ZERO))
 
 
 def _taxed(amount: Decimal, percent: Decimal | None) -> Decimal:
@@ -36,7 +36,7 @@ def _original(line: Line) -> Decimal:
 
 
 READINGS: dict[str, Callable[[Order], Decimal]] = {
-    CONTRACT: lambda order: _lines(order) + order.shipping + order.return_cost - order.voucher_value,
+    CONTRACT: lambda order: _lines(order) + order.beside_goods,
     "lines + shipping - voucher, with tax on top": _with_tax,
     "lines + shipping (voucher already inside the prices)": lambda order: _lines(order) + order.shipping,
     "lines + shipping + voucher (voucher with the other sign)": lambda order: (

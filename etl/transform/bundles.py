@@ -69,7 +69,7 @@ def _foots(order: Order, lines: Sequence[Line], ctx: Context, basis: Basis, prec
     if order.order_total is None:
         return False
     goods = sum((line.total for line in lines), ZERO)
-    extra = order.shipping - order.voucher_value
+    extra = order.beside_goods
     tolerance = ctx.mapping.settings.source.total_tolerance
     if basis is Basis.NET and ctx.footing is not Footing.WITHOUT_TAX:
         factor = 1 + extra / goods if goods else Decimal(1)
@@ -98,7 +98,7 @@ def _fits_breakdown(order: Order, lines: Sequence[Line], basis: Basis, precision
         stated[row.percent] += row.value
     sums = _sums_per_rate(lines)
     goods = sum(sums.values(), ZERO)
-    factors = {Decimal(1), 1 + (order.shipping - order.voucher_value) / goods if goods else Decimal(1)}
+    factors = {Decimal(1), 1 + order.beside_goods / goods if goods else Decimal(1)}
     rates = {percent for percent in (*stated, *sums) if percent}
     slack = _slack(lines, precision)
     return any(

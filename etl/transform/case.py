@@ -94,6 +94,7 @@ def extra_amounts(order: Order) -> tuple[tuple[str, Decimal], ...]:
     """Column and amount of everything that is no line."""
     return (
         ("shippingValue", order.shipping),
+        ("handlingCost", order.handling),
         ("voucherValue", order.voucher_value),
         ("returnCost", order.return_cost),
         ("orderTotal", order.order_total or ZERO),

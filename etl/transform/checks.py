@@ -34,8 +34,10 @@ def check_values(case: Case) -> None:
         _check_amount(case, column, amount)
     if not order.is_return:
         _tell_negative(case)
-    if order.is_readable and not (case.lines or order.shipping or order.return_cost or case.vouchers):
-        case.problem("order.empty", f"Order {order.number} has no line, no shipping and no voucher.")
+    elif order.handling:
+        _tell_handling(case)
+    if order.is_readable and not (case.lines or order.shipping or order.handling or order.return_cost or case.vouchers):
+        case.problem("order.empty", f"Order {order.number} has no line, no shipping, no fee and no voucher.")
     _check_vouchers(case)
     identifier = Identity(case.settings.source.store, order.number, _LATEST_GENERATION).line(_LONGEST_LINE)
     if len(identifier) > IDENTIFIER_LIMIT:
@@ -76,6 +78,20 @@ def _tell_negative(case: Case) -> None:
                 value=str(negative[0].qty),
             )
         )
+
+
+def _tell_handling(case: Case) -> None:
+    order = case.order
+    column = "returns.handlingCost" if order.parent else "handlingCost"
+    case.found.add(
+        notice(
+            "return.handling",
+            f"Return {order.number} gives back a handlingCost of {abs(order.handling)}, as Centra does.",
+            order=order.number,
+            place=order.place.at(column),
+            value=str(order.handling),
+        )
+    )
 
 
 def _check_vouchers(case: Case) -> None:

@@ -18,6 +18,7 @@ from etl.transform.products import Article, cut, fill, usable_category
 from etl.transform.vouchers import merged, policy_of, spread_vouchers
 
 FEE_NAME = "Return fee"
+HANDLING_NAME = "Handling fee"
 
 
 def entries_of(case: Case, goods: Goods, articles: Sequence[Article], texts: Mapping[str, str]) -> tuple[Entry, ...]:
@@ -30,6 +31,7 @@ def entries_of(case: Case, goods: Goods, articles: Sequence[Article], texts: Map
     if shipping:
         carried = [part for part in shipping if part.amount]
         entries += _part_entries(case, maker, "s", carried, case.settings.shipping.name)
+    entries += _part_entries(case, maker, "h", goods.handling, HANDLING_NAME)
     entries += _part_entries(case, maker, "f", goods.fees, FEE_NAME)
     entries += _voucher_entries(case, maker, merged(items), texts)
     if not entries and not case.found.blocks:

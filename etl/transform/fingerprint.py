@@ -16,25 +16,26 @@ from etl.model.order import Line, Order
 
 def fingerprint(order: Order) -> str:
     """A hash that changes with the content of the order, never with file, row order or formatting."""
-    return content_hash(
-        {
-            "recipe": RECIPE_VERSION,
-            "currency": order.currency,
-            "store_type": order.store_type,
-            "lines": sorted(_line(line) for line in order.lines),
-            "shipping": _plain(order.shipping),
-            "return_cost": _plain(order.return_cost),
-            "voucher": _plain(order.voucher_value),
-            "vouchers": sorted([v.code, _plain(v.value), str(v.is_credit)] for v in order.vouchers),
-            "voucher_code": order.voucher_code,
-            "total": None if order.order_total is None else _plain(order.order_total),
-            "tax_mode": order.tax_mode,
-            "countries": [order.delivery_country, order.invoice_country],
-            "account": [order.email.lower(), order.customer_id, order.account_id, order.buyer_id, order.market],
-            "dates": [str(order.order_date or ""), str(order.delivery_date or "")],
-            "is_return": order.is_return,
-        }
-    )
+    content: dict[str, object] = {
+        "recipe": RECIPE_VERSION,
+        "currency": order.currency,
+        "store_type": order.store_type,
+        "lines": sorted(_line(line) for line in order.lines),
+        "shipping": _plain(order.shipping),
+        "return_cost": _plain(order.return_cost),
+        "voucher": _plain(order.voucher_value),
+        "vouchers": sorted([v.code, _plain(v.value), str(v.is_credit)] for v in order.vouchers),
+        "voucher_code": order.voucher_code,
+        "total": None if order.order_total is None else _plain(order.order_total),
+        "tax_mode": order.tax_mode,
+        "countries": [order.delivery_country, order.invoice_country],
+        "account": [order.email.lower(), order.customer_id, order.account_id, order.buyer_id, order.market],
+        "dates": [str(order.order_date or ""), str(order.delivery_date or "")],
+        "is_return": order.is_return,
+    }
+    if order.handling:  # later than the rest: an order without it keeps the hash that ledgers hold
+        content["handling"] = _plain(order.handling)
+    return content_hash(content)
 
 
 def skip_fingerprint(order: Order) -> str:

@@ -21,10 +21,11 @@ from etl.transform.window import Moment
 
 @dataclass(frozen=True, slots=True)
 class Goods:
-    """Lines with rounded totals; shipping, fee and vouchers over tax-code sets; `paid` vouchers are payments."""
+    """Lines with rounded totals; shipping, fees and vouchers over tax-code sets; `paid` vouchers are payments."""
 
     lines: list[TaxedLine]
     shipping: list[Part]
+    handling: list[Part]
     fees: list[Part]
     vouchers: list[Part]
     paid: list[Voucher]
@@ -53,16 +54,17 @@ def _taxed(case: Case, tax_case: TaxCase) -> Goods | None:
     answers = [answer for answer in found if answer is not None]
     if len(answers) < len(found):
         return None
-    extra = [order.shipping, order.return_cost, *(-voucher.value for voucher in case.vouchers)]
+    extra = [order.shipping, order.handling, order.return_cost, *(-voucher.value for voucher in case.vouchers)]
     totals, rest = rounded_totals(case.totals, answers, extra, case.precision)
     lines = [TaxedLine(*parts) for parts in zip(case.lines, answers, totals, strict=True)]
     sets = tax_sets(lines, case.ctx.arithmetic, is_return=order.is_return)
     shipping = carried(case, rest[0], sets, tax_case)
-    fees = carried(case, rest[1], sets, tax_case, fee=True)
-    if shipping is None or fees is None:
+    handling = carried(case, rest[1], sets, tax_case, fee=True)
+    fees = carried(case, rest[2], sets, tax_case, fee=True)
+    if shipping is None or handling is None or fees is None:
         return None
-    shared = shared_vouchers(case, _rounded(case.vouchers, rest[2:]), sets, shipping, tax_case)
-    return None if shared is None else Goods(lines, shipping, fees, shared.parts, shared.paid)
+    shared = shared_vouchers(case, _rounded(case.vouchers, rest[3:]), sets, shipping, tax_case)
+    return None if shared is None else Goods(lines, shipping, handling, fees, shared.parts, shared.paid)
 
 
 def _rounded(vouchers: Sequence[Voucher], negatives: Sequence[Decimal]) -> list[Voucher]:

@@ -38,6 +38,7 @@ def texts_of(case: Case) -> dict[str, str]:
         "invoiceAddress.country": order.invoice_country,
         "deliveryAddress.country": order.delivery_country,
         "shippingValue": _money_text(order.shipping, case.precision),
+        "handlingCost": _money_text(order.handling, case.precision) if order.handling else "",
         "voucherValue": _money_text(order.voucher_value, case.precision),
         "orderTotal": "" if order.order_total is None else _money_text(order.order_total, case.precision),
     }

@@ -12,7 +12,7 @@ from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, ROUND_HALF_DOWN, ROU
 from enum import StrEnum
 
 from etl.model.observed import ObservedEntry
-from etl.model.plan import Basis, Booked, Entry, PlannedOrder
+from etl.model.plan import Basis, Booked, Entry, PlannedOrder, RoundingCause
 from etl.model.reference import Pricing, Reference, Strategy, TaxRate
 
 ZERO = Decimal(0)
@@ -71,7 +71,7 @@ def as_booked(order: PlannedOrder, rounding: TaxRounding, reference: Reference) 
         return order
     more = sum((new.rounding - old.rounding for new, old in zip(entries, order.entries, strict=True)), ZERO)
     causes = dict(order.rounding_causes)
-    causes["conversion"] = causes.get("conversion", ZERO) + more
+    causes[RoundingCause.MEWS] = causes.get(RoundingCause.MEWS, ZERO) + more
     return replace(
         order,
         entries=entries,

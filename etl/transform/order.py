@@ -10,7 +10,7 @@ from typing import Any
 
 from etl.model.money import ZERO
 from etl.model.order import Order
-from etl.model.plan import Basis, Entry, PlannedOrder, PlannedPayment, Verdict
+from etl.model.plan import Basis, Entry, PlannedOrder, PlannedPayment, RoundingCause, Verdict
 from etl.transform.accounts import Charged, account_of
 from etl.transform.case import Case, case_of
 from etl.transform.checks import check_currency, check_demo, check_parent, check_rebates, check_values
@@ -24,7 +24,7 @@ from etl.transform.notes import notes_of, texts_of
 from etl.transform.payments import captures, gift_payments
 from etl.transform.products import article_of
 from etl.transform.skipping import skip_reason
-from etl.transform.totals import check_total, holding_footings, source_total
+from etl.transform.totals import check_total, holding_footings, is_total_waived, source_total
 from etl.transform.vouchers import policy_of
 from etl.transform.window import Moment, check_clamped_vat, moment_of
 
@@ -100,7 +100,8 @@ def _money(case: Case, goods: Goods, entries: Sequence[Entry], payments: Sequenc
     if source is None:
         source = planned + conversion
     rounding = source - planned
-    causes = (("source", rounding - conversion), ("conversion", conversion))
+    stated = RoundingCause.WAIVED if is_total_waived(case) else RoundingCause.SOURCE
+    causes = ((stated, rounding - conversion), (RoundingCause.CONVERSION, conversion))
     return {
         "source_total": source,
         "planned_total": planned,

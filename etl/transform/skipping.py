@@ -35,5 +35,5 @@ def _unread(order: Order) -> set[str]:
 
 def _is_zero(order: Order) -> bool:
     amounts = [line.total for line in order.lines]
-    amounts += [order.shipping, order.return_cost, order.voucher_value, order.order_total or ZERO]
+    amounts += [order.shipping, order.handling, order.return_cost, order.voucher_value, order.order_total or ZERO]
     return bool(order.lines) and not any(amounts)

@@ -13,16 +13,17 @@ from etl.transform.case import Case
 from etl.transform.context import Footing
 from etl.transform.goods import Goods
 
-AMOUNT_COLUMNS = ("", "products.qty", "products.unitPrice", "shippingValue", "voucherValue", "orderTotal", "returns")
-"""Columns whose faults leave the sum unknown; a fault of no column is one of the whole order."""
+AMOUNT_COLUMNS = frozenset(
+    ("", "products.qty", "products.unitPrice", "shippingValue", "handlingCost", "voucherValue", "orderTotal")
+)
+"""Columns whose faults leave the sum unknown, as do all of a nested return; a fault of no column is one of the whole order."""
 
 UNSUMMABLE = frozenset({"order.overlap", "order.conflict"})
 
 
 def sum_of(case: Case) -> Decimal:
     """The exact sum of the order in the source's basis, rounded once."""
-    order = case.order
-    return round_money(case.goods_total + order.shipping + order.return_cost - order.voucher_value, case.precision)
+    return round_money(case.goods_total + case.order.beside_goods, case.precision)
 
 
 def footing_of(case: Case) -> Footing:
@@ -38,7 +39,7 @@ def footed(case: Case, goods: Goods | None, footing: Footing) -> Decimal | None:
         return None
     # Exact line totals: "rounded once" would be twice with the rounded ones.
     amounts = [(taxed.tax.percent, taxed.line.total) for taxed in goods.lines]
-    amounts += [(part.percent, part.amount) for part in (*goods.shipping, *goods.fees)]
+    amounts += [(part.percent, part.amount) for part in (*goods.shipping, *goods.handling, *goods.fees)]
     amounts += [(part.percent, -part.amount) for part in goods.vouchers]
     paid = sum((voucher.value for voucher in goods.paid), ZERO)
     if footing is Footing.PER_LINE:
@@ -80,6 +81,11 @@ def check_total(case: Case, goods: Goods | None) -> None:
     )
 
 
+def is_total_waived(case: Case) -> bool:
+    """Whether a person accepted an orderTotal that the lines do not add up to."""
+    return any(problem.code == "total.mismatch" and not problem.is_error for problem in case.found.problems)
+
+
 def source_total(case: Case, goods: Goods | None = None) -> Decimal | None:
     """OrderTotal in the source's basis where given, else the sum; None where neither can be read.
 
@@ -98,9 +104,13 @@ def source_total(case: Case, goods: Goods | None = None) -> Decimal | None:
 
 def _is_summable(case: Case) -> bool:
     return not any(
-        problem.is_error and (problem.code in UNSUMMABLE or problem.place.column in AMOUNT_COLUMNS)
+        problem.is_error and (problem.code in UNSUMMABLE or _holds_amount(problem.place.column))
         for problem in case.order.problems
     )
+
+
+def _holds_amount(column: str) -> bool:
+    return column in AMOUNT_COLUMNS or column.startswith("returns")
 
 
 def _rounded_sum(amounts: list[tuple[Decimal, Decimal]], precision: int) -> Decimal:

@@ -63,7 +63,7 @@ def an_order(*lines: Line, **more: Any) -> Order:
         "delivery_country": "GB",
         "lines": lines or (a_line(),),
     } | more
-    for name in ("shipping", "voucher_value", "return_cost", "order_total"):
+    for name in ("shipping", "voucher_value", "return_cost", "handling", "order_total"):
         if values.get(name) is not None:
             values[name] = money(values[name])
     return Order(**values)

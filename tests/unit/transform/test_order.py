@@ -30,6 +30,7 @@ from etl.model.problem import Problem
 from etl.model.reference import Bill, Named, Pricing
 from etl.transform.consumption import Window
 from etl.transform.context import Context, Footing
+from etl.transform.fingerprint import fingerprint
 from etl.transform.order import footings, plan_order
 
 CUP = a_line("19.98", 3)
@@ -196,6 +197,42 @@ def test_a_fee_is_a_positive_item() -> None:
     line = a_line("10.00", -1, "5")
     result = plan(line, is_return=True, parent="1", number="1-R2", return_cost="2.50", order_total="-7.50")
     assert entries(result) == [("p1", 1, "-10.00", ("UK-5%",)), ("f1", 1, "2.50", ("UK-5%",))]
+
+
+def test_a_handling_fee_is_a_positive_item() -> None:
+    """handlingCost of an order is in the footing and taxed like shipping, over every tax-code set."""
+    lines = [a_line("30.00", 1), a_line("10.00", 1, "5")]
+    result = plan(*lines, shipping="4.00", handling="2.00", order_total="46.00")
+    assert entries(result, "s") == [("s1", 1, "3.00", ("UK-20%",)), ("s2", 1, "1.00", ("UK-5%",))]
+    assert entries(result, "h") == [("h1", 1, "1.50", ("UK-20%",)), ("h2", 1, "0.50", ("UK-5%",))]
+    assert (result.source_total, result.planned_total, result.rounding) == (D("46.00"), D("46.00"), 0)
+    assert plan(*lines, handling="2.00", order_total="40.00").codes == ("total.mismatch",)
+
+
+def test_a_handling_fee_alone_is_taxed_as_shipping_alone() -> None:
+    """It is something to send; vouchers do not lower it."""
+    ctx = a_context(a_mapping(taxes=(*UK_TAXES, a_tax("shipping", "UK-20%"))))
+    order = replace(an_order(handling="2.00", order_total="2.00"), lines=())
+    assert entries(plan_order(order, ctx)) == [("h1", 1, "2.00", ("UK-20%",))]
+    assert plan_order(order, a_context()).codes == ("shipping.tax_undecided",)
+
+
+def test_a_return_gives_a_handling_cost_back() -> None:
+    """As shippingCost, with a notice that names the column."""
+    line = a_line("4.25", -1)
+    result = plan(line, is_return=True, parent="1", number="1-R7", handling="-2.50", order_total="-6.75")
+    assert entries(result) == [("p1", 1, "-4.25", ("UK-20%",)), ("h1", 1, "-2.50", ("UK-20%",))]
+    told = [problem for problem in result.problems if problem.code == "return.handling"]
+    assert [(one.severity, one.place.column, one.value) for one in told] == [
+        ("notice", "returns.handlingCost", "-2.50")
+    ]
+
+
+def test_the_content_of_an_order_is_hashed_with_its_handling_fee() -> None:
+    """Orders without one keep the hash that ledgers hold."""
+    bare = an_order()
+    assert fingerprint(bare) == fingerprint(replace(bare, handling=D("0.00")))
+    assert fingerprint(bare) != fingerprint(replace(bare, handling=D("1.00")))
 
 
 def test_a_return_of_a_voucher_alone() -> None:

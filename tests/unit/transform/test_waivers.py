@@ -25,7 +25,7 @@ def test_a_waived_total_is_sent_and_its_difference_is_shown() -> None:
     result = waived("total.mismatch", order_total=D("12.01"))
     assert result.verdict is Verdict.READY
     assert (result.source_total, result.planned_total, result.rounding) == (D("12.01"), D("12.00"), D("0.01"))
-    assert result.rounding_causes == (("source", D("0.01")),)
+    assert result.rounding_causes == (("waived", D("0.01")),)
     (problem,) = [one for one in result.problems if one.code == "total.mismatch"]
     assert problem.severity is Severity.NOTICE
     assert "Ann" in problem.message
