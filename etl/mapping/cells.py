@@ -5,6 +5,7 @@ Every parser gives the value, or a `CellError` with a sentence for the person wh
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from zoneinfo import ZoneInfo, available_timezones
 import pycountry
 
 from etl.model.faults import did_you_mean, nearest, one_of
+from etl.reading.dates import DateFormat
+from etl.reading.options import NUMBER_FIELD
 
 _GUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 _EXAMPLE_ID = "5e000000-0000-4000-a000-000000000001"
@@ -28,6 +31,16 @@ _MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
 _PERCENT = re.compile(r"([0-9]{1,3})(?:[.,]([0-9]+))?\s*%?")
 _AMOUNT = re.compile(r"([+-]?)((?:[0-9]+(?:[., '’\u00a0\u202f][0-9]+)*))")
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+_ENCODING_NAMES = {
+    "macroman": "mac_roman",
+    "macintosh": "mac_roman",
+    "mac": "mac_roman",
+    "windows1250": "cp1250",
+    "windows1252": "cp1252",
+    "ansi": "cp1252",
+    "dos": "cp850",
+    "unicode": "utf-16",
+}
 _NO_COUNTRY = {"UK": "GB", "EL": "GR", "EN": "GB"}
 
 
@@ -109,6 +122,34 @@ def timezone(value: str) -> str:
     except (KeyError, ValueError, OSError):
         near = did_you_mean(value, available_timezones())
         raise CellError(f"{value!r} is no IANA timezone name such as Europe/London.{near}") from None
+    return value
+
+
+def number_pattern(value: str) -> str:
+    """How order numbers are written: `{number}`, perhaps with a prefix and a suffix."""
+    if value.count(NUMBER_FIELD) != 1 or set("{}") & set(value.replace(NUMBER_FIELD, "")):
+        raise CellError(f"{value!r} does not say where the digits stand: write {{number}} once, such as #{{number}}.")
+    return value
+
+
+def encoding(value: str) -> str:
+    """The codec of a text encoding, by the name that Python gives it."""
+    name = _ENCODING_NAMES.get(re.sub(r"[^a-z0-9]", "", value.casefold()), value)
+    try:
+        codec = codecs.lookup(name)
+        b"0".decode(codec.name, "replace").encode(codec.name)
+    except (LookupError, UnicodeError, TypeError, ValueError):
+        near = did_you_mean(value, (*_ENCODING_NAMES.values(), "utf-8", "utf-16"))
+        raise CellError(f"{value!r} is no text encoding such as utf-8, cp1252, mac_roman or cp850.{near}") from None
+    return codec.name
+
+
+def date_format(value: str) -> str:
+    """How dates are written, such as DD/MM/YYYY hh:mm or %d.%m.%y."""
+    try:
+        DateFormat(value)
+    except ValueError as error:
+        raise CellError(str(error)) from None
     return value
 
 

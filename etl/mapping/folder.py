@@ -120,6 +120,7 @@ def _mapping(settings: Settings | None, tables: dict[str, Table], reading: Readi
     payments = rows.read_payments(table("payments.csv"), reading)
     segments = rows.read_segments(table("segments.csv"), reading)
     columns = rows.read_columns(table("columns.csv"), reading)
+    values = rows.read_values(table("values.csv"), reading)
     bills = rows.read_bills(table("bills.csv"), reading)
     reservations = rows.read_reservations(table("reservations.csv"), reading)
     controls = rows.read_controls(table("controls.csv"), reading)
@@ -137,7 +138,8 @@ def _mapping(settings: Settings | None, tables: dict[str, Table], reading: Readi
         "vouchers": [[rule.code, rule.policy, rule.accounting_category] for rule in vouchers],
         "payments": [[rule.method, rule.type, rule.accounting_category] for rule in payments],
         "segments": _pairs(segments),
-        "columns": _pairs(columns),
+        "columns": [[rule.header, rule.field] for rule in columns],
+        "values": [[rule.field, rule.value, rule.means] for rule in values],
         "bills": _pairs(bills),
         "reservations": _pairs(reservations),
         "controls": [[row.month, row.currency, row.orders, _plain(row.total), _plain(row.tax)] for row in controls],
@@ -153,6 +155,7 @@ def _mapping(settings: Settings | None, tables: dict[str, Table], reading: Readi
         payments=payments,
         segments=segments,
         columns=columns,
+        values=values,
         bills=bills,
         reservations=reservations,
         controls=controls,
@@ -177,7 +180,7 @@ def _tax_content(rule: TaxRule) -> list[object]:
 
 
 def _pairs(
-    table: AnyMapping[tuple[str, str], str | None] | AnyMapping[str, str | None] | dict[str, str],
+    table: AnyMapping[tuple[str, str], str | None] | AnyMapping[str, str | None],
 ) -> list[object]:
     return [[key, value] for key, value in table.items()]
 
@@ -190,7 +193,7 @@ def _digest(settings: Settings, tables: AnyMapping[str, Sequence[object]]) -> st
     """Hash of the decisions: not of comments, row order, repeated rows, file formats or [mews]."""
     sections = settings.model_dump(exclude={"mews"})
     sections["source"]["total_tolerance"] = _plain(settings.source.total_tolerance)
-    for key in ("import_statuses", "import_flags"):
+    for key in ("import_statuses", "import_flags", "empty_words"):
         sections["source"][key] = sorted(set(sections["source"][key]))
     content = {
         "version": FORMAT_VERSION,

@@ -23,19 +23,25 @@ from etl.model.mapping import (
     ACCOUNT_KEYS,
     CATEGORY_KEYS,
     EXTERNAL_PAYMENT_TYPES,
+    NOT_MIGRATED,
     PRODUCT_KEYS,
     STORE_TYPES,
     VOUCHER_POLICIES,
+    ColumnRule,
     ControlRow,
     GlobRule,
     PaymentRule,
     RateKind,
+    Sure,
     TaxRule,
+    ValueRule,
     VoucherPolicy,
     VoucherRule,
     Waiver,
 )
 from etl.model.place import Place
+from etl.reading.kinds import NESTED_FIELDS
+from etl.reading.parse import MEANINGS, Odd
 
 T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
@@ -259,22 +265,73 @@ def read_reservations(table: Table, reading: Reading) -> dict[str, str | None]:
     return read_pairs(table, reading, ("order_number", "reservation"), cells.order_number, parser)
 
 
-def read_columns(table: Table, reading: Reading) -> dict[str, str]:
-    """columns.csv; a header whose field is empty is not renamed."""
-    pairs = read_pairs(table, reading, ("header", "field"), _text, _field)
+def read_columns(table: Table, reading: Reading) -> tuple[ColumnRule, ...]:
+    """columns.csv, without repeated rows and those that are not decided yet."""
+    seen: dict[str, tuple[tuple[str, Sure], Place]] = {}
     for row in table.rows:
-        if not row.cells["field"]:
-            reading.fault(row, "field", "The cell is empty. Name the field that the column holds, or remove the row.")
-    return {header: name for header, name in pairs.items() if name is not None}
+        before = len(reading.faults)
+        header = reading.key(row, "header", _text)
+        name, sure = reading.parse(row, "field", _field) or "", _sure(row, reading)
+        if header is not None and len(reading.faults) == before:
+            reading.once(row.place, seen, header, (name, sure), header)
+    _tell_open(table, "field", reading)
+    return tuple(ColumnRule(header, *answer, place) for header, (answer, place) in seen.items() if answer[0])
+
+
+def read_values(table: Table, reading: Reading) -> tuple[ValueRule, ...]:
+    """values.csv, without repeated rows and those that are not decided yet."""
+    seen: dict[tuple[str, str], tuple[tuple[str, Sure], Place]] = {}
+    for row in table.rows:
+        before = len(reading.faults)
+        name = reading.key(row, "field", _value_field)
+        means = reading.parse(row, "means", partial(_meaning, name or "")) or ""
+        value, sure = row.cells["value"], _sure(row, reading)
+        if name is not None and len(reading.faults) == before:
+            reading.once(row.place, seen, (name, value), (means, sure), f"{name} {value or '(empty)'}")
+    _tell_open(table, "means", reading)
+    return tuple(ValueRule(*key, *answer, place) for key, (answer, place) in seen.items() if answer[0])
+
+
+def _tell_open(table: Table, column: str, reading: Reading) -> None:
+    """An empty answer is a question that `init` could not settle: it decides nothing, and is not passed over."""
+    rows = [str(row.place.row) for row in table.rows if not row.cells[column]]
+    if rows:
+        shown = f"row{'s' * (len(rows) > 1)} {', '.join(rows[:10])}{' ..' if len(rows) > 10 else ''}"
+        reading.notices.append(f"{table.file}: {column} is empty in {shown}, which decide nothing yet.")
+
+
+def _sure(row: Row, reading: Reading) -> Sure:
+    return Sure(reading.parse(row, "sure", partial(cells.choice, allowed=tuple(Sure))) or Sure.YES)
 
 
 def _field(value: str) -> str:
-    if value in FIELDS:
+    if value in FIELDS or value in NESTED_FIELDS or value == NOT_MIGRATED:
         return value
     if value in GET_ORDERS:
         return GET_ORDERS[value]
-    hint = did_you_mean(value, (*FIELDS, *GET_ORDERS)) or did_you_mean(f"products.{value}", FIELDS)
-    raise CellError(f"{value!r} is no field.{hint}")
+    known = (*FIELDS, *GET_ORDERS, *NESTED_FIELDS)
+    hint = did_you_mean(value, known) or did_you_mean(f"products.{value}", FIELDS)
+    raise CellError(f"{value!r} is no field.{hint or ' Write - for a column that is not migrated.'}")
+
+
+def _value_field(value: str) -> str:
+    name = GET_ORDERS.get(value, value)
+    if name in FIELDS and name != "orderNumber":
+        return name
+    raise CellError(f"{value!r} is no field whose words can be translated.{did_you_mean(value, FIELDS)}")
+
+
+def _meaning(name: str, value: str) -> str:
+    """What a word of the field may mean: the same values that the export itself may carry."""
+    parser = MEANINGS.get(name) or MEANINGS.get(name.rpartition(".")[2])
+    if parser is None:
+        return value
+    try:
+        parser(value)
+    except Odd as odd:
+        remark = odd.remarks[0]
+        raise CellError(f"{remark.message}{' ' * bool(remark.hint)}{remark.hint}") from None
+    return value
 
 
 def read_controls(table: Table, reading: Reading) -> tuple[ControlRow, ...]:

@@ -108,6 +108,11 @@ def scaffold_files(facts: DumpFacts, *, store: str, timezone: str) -> dict[str, 
             "The columns below are unknown and not read. If one holds a known field: delete the # and name the field.",
             ((f"# {header}", "") for header in sorted(facts.unknown_columns)),
         ),
+        "values.csv": _table(
+            "values.csv",
+            "Words of the shop that are not Centra's own, such as status, paid, Completed. Only whole cells are translated.",
+            (),
+        ),
         "bills.csv": _table("bills.csv", "One row an order. Without a row, Mews puts the order on a bill itself.", ()),
         "reservations.csv": _table("reservations.csv", "One row an order. Without a row, none is linked by us.", ()),
         "controls.csv": _table(

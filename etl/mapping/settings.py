@@ -41,6 +41,9 @@ def _shipping_tax(value: str) -> str:
 
 _CHECKS: dict[tuple[str, str], _Check] = {
     ("source", "timezone"): cells.timezone,
+    ("source", "order_number"): cells.number_pattern,
+    ("source", "encoding"): cells.encoding,
+    ("source", "date_format"): cells.date_format,
     ("source", "default_currency"): cells.currency,
     ("source", "default_country"): cells.country,
     ("target", "service"): partial(cells.guid_or_eid, what="service"),

@@ -124,8 +124,11 @@ def _fit(line: str, delimiter: str, known: set[str]) -> tuple[int, int]:
     return len(known.intersection(names)), len(names)
 
 
+_COMMENT_LINE = re.compile(r'"?#(?:[\s,;\t|"]|$)')
+
+
 def _is_comment(line: str) -> bool:
-    return line.startswith((COMMENT, f'"{COMMENT}'))
+    return _COMMENT_LINE.match(line) is not None
 
 
 class _Lines:
@@ -154,9 +157,9 @@ class _Lines:
             if not self.at_start:
                 return line
             bare = line.strip().strip(_INVISIBLE)
-            if self.number == self._skip or bare.startswith(COMMENT):
+            if self.number == self._skip:
                 continue
-            if bare.startswith(f'"{COMMENT}') and bare.count('"') % 2 == 0:
+            if _is_comment(bare) and (bare[0] == COMMENT or bare.count('"') % 2 == 0):
                 continue
             self.at_start = False
             self.start = self.number
@@ -175,7 +178,7 @@ def _records(text: str, delimiter: str, skip: int, file: str, faults: list[Fault
         except csv.Error as error:
             faults.append(Fault(Place(file, row=lines.start), _quotes(str(error))))
             continue
-        if any(cells) and not cells[0].startswith(COMMENT):
+        if any(cells) and not (cells[0] == COMMENT or cells[0].startswith(f"{COMMENT} ")):
             yield lines.start, cells
 
 

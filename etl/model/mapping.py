@@ -74,6 +74,20 @@ class Source(Section):
     total_tolerance: Number = Field(
         Decimal("0.00"), ge=0, description="largest accepted difference between lines and orderTotal"
     )
+    order_number: str = Field(
+        "{number}", description="how order numbers are written: {number} with a prefix or suffix, such as #{number}"
+    )
+    encoding: str = Field("", description="encoding of text files, such as mac_roman or cp850; empty: found by looking")
+    date_format: str = Field("", description="how dates are written, such as DD/MM/YY hh:mm; empty: found by looking")
+    empty_words: Choices[str] = Field(
+        (), description="words that mean an empty cell, such as NULL, everywhere but in keys"
+    )
+    sheets: Choices[str] = Field(
+        (), description="sheets of a workbook to read, hidden ones too; empty: the visible ones with the header"
+    )
+    continuation_rows: bool = Field(
+        False, description="rows below an order without any order-level cell are its lines, also without an orderTotal"
+    )
 
     @field_validator("prices_include_tax", mode="before")
     @classmethod
@@ -266,6 +280,42 @@ class Waiver:
     place: Place = Place()
 
 
+class Sure(StrEnum):
+    """How sure a row of columns.csv or values.csv is: by footing, by name or content, or by a person."""
+
+    PROVED = "proved"
+    LIKELY = "likely"
+    YES = "yes"
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnRule:
+    """A row of columns.csv: the header of an export, and the canonical field that it holds.
+
+    `field` is NOT_MIGRATED for a column that is left out on purpose, "" while undecided.
+    """
+
+    header: str
+    field: str
+    sure: Sure = Sure.YES
+    place: Place = Place()
+
+
+@dataclass(frozen=True, slots=True)
+class ValueRule:
+    """A row of values.csv: what a word of the shop means in a canonical field; `means` "" while undecided."""
+
+    field: str
+    value: str
+    means: str
+    sure: Sure = Sure.YES
+    place: Place = Place()
+
+
+NOT_MIGRATED = "-"
+"""Field of a column that is left out on purpose."""
+
+
 @dataclass(frozen=True, slots=True)
 class Mapping:
     """The mapping folder, whole and checked.
@@ -273,8 +323,8 @@ class Mapping:
     `products` and `accounts` are keyed by (key_type, key); a value of None is an empty target cell,
     "not decided yet". Their key types are tried in the order PRODUCT_KEYS and ACCOUNT_KEYS.
     `segments`: market -> BusinessSegmentId. `bills`, `reservations`: order number -> id.
-    `columns`: header of the export -> canonical field. `digest` hashes the folder's content without
-    comments and without [mews].
+    `columns`: the decided rows of columns.csv, `values` those of values.csv. `digest` hashes the folder's content
+    without comments and without [mews].
     """
 
     settings: Settings
@@ -285,13 +335,20 @@ class Mapping:
     vouchers: tuple[VoucherRule, ...] = ()
     payments: tuple[PaymentRule, ...] = ()
     segments: dict[str, str | None] = field(default_factory=dict)
-    columns: dict[str, str] = field(default_factory=dict)
+    columns: tuple[ColumnRule, ...] = ()
+    values: tuple[ValueRule, ...] = ()
     bills: dict[str, str | None] = field(default_factory=dict)
     reservations: dict[str, str | None] = field(default_factory=dict)
     controls: tuple[ControlRow, ...] = ()
     waivers: tuple[Waiver, ...] = ()
     notices: tuple[str, ...] = ()
     digest: str = ""
+
+    @property
+    def likely(self) -> tuple[ColumnRule | ValueRule, ...]:
+        """The rows that nobody has confirmed: a dry run uses them, a run outside loopback refuses."""
+        rules: tuple[ColumnRule | ValueRule, ...] = (*self.columns, *self.values)
+        return tuple(rule for rule in rules if rule.sure is Sure.LIKELY)
 
 
 PRODUCT_KEYS = ("sku", "ean", "id", "item")
@@ -374,6 +431,12 @@ class TableSpec:
 
 
 _CATEGORY = Column("accounting_category", "AccountingCategoryId; empty: the one of migration.toml", required=False)
+_SURE = Column(
+    "sure",
+    "yes, or empty: a person's; proved: the orders foot with it; likely: by name or content, a person has to confirm it",
+    required=False,
+    allowed=tuple(Sure),
+)
 
 TABLES: dict[str, TableSpec] = {
     spec.file: spec
@@ -458,8 +521,19 @@ TABLES: dict[str, TableSpec] = {
             "columns.csv",
             "export columns with names of their own",
             (
-                Column("header", "the column's name in the export"),
-                Column("field", "the name of the field that it holds, such as products.sku"),
+                Column("header", "the column's name in the export; in JSON also dotted, such as line_items.sku"),
+                Column("field", "the field that it holds, such as products.sku; - is not migrated; empty: undecided"),
+                _SURE,
+            ),
+        ),
+        TableSpec(
+            "values.csv",
+            "what the shop's own words mean",
+            (
+                Column("field", "the field that holds the word, such as status or deliveryAddress.country"),
+                Column("value", "the word exactly as in the export; it may be empty"),
+                Column("means", "what it means, such as Completed or CH; empty: not decided yet"),
+                _SURE,
             ),
         ),
         TableSpec(

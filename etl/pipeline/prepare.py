@@ -6,7 +6,6 @@ Opening files and asking Mews happens here; deciding happens in `planning` and `
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from collections.abc import Mapping as MappingType
 from contextlib import AbstractAsyncContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -18,7 +17,7 @@ from etl.load.ledger import Ledger
 from etl.load.records import Home
 from etl.mapping.folder import read_mapping
 from etl.mews.reference_data import read_reference
-from etl.model.mapping import Mapping
+from etl.model.mapping import Mapping, Sure
 from etl.model.reference import Reference, dump_reference, load_reference
 from etl.model.status import OrderStatus
 from etl.pipeline.classify import status_of
@@ -27,6 +26,7 @@ from etl.pipeline.needs import needs_of
 from etl.pipeline.plan_store import PlanStore
 from etl.pipeline.planning import PlanFacts, Progress, Span, make_context, plan_batch
 from etl.reading.identify import open_export
+from etl.reading.options import ReadOptions
 from etl.report.summary import Summary
 from etl.settings import Connection, Settings
 from etl.staging.batch import Batch
@@ -87,9 +87,29 @@ def home_of(mapping: Mapping, reference: Reference) -> Home:
 @contextmanager
 def open_batch(export: Export, mapping: Mapping | None, progress: Progress) -> Iterator[tuple[Batch, BatchFacts]]:
     """The staged batch of the export. Raises InputError for a file that can't be read at all."""
-    columns: MappingType[str, str] = mapping.columns if mapping else {}
-    with Batch(export.paths, open_export=open_export, columns=columns, progress=progress) as batch:
+    options = read_options(mapping) if mapping else ReadOptions()
+    with Batch(export.paths, open_export=open_export, options=options, progress=progress) as batch:
         yield batch, batch.load()
+
+
+def read_options(mapping: Mapping) -> ReadOptions:
+    """What the mapping folder says about reading an export."""
+    source = mapping.settings.source
+    values: dict[str, dict[str, str]] = {}
+    for rule in mapping.values:
+        values.setdefault(rule.field, {})[rule.value] = rule.means
+    return ReadOptions(
+        encoding=source.encoding,
+        date_format=source.date_format,
+        timezone=source.timezone,
+        order_number=source.order_number,
+        empty_words=frozenset(source.empty_words),
+        sheets=source.sheets,
+        continuation_rows=source.continuation_rows,
+        columns={rule.header: rule.field for rule in mapping.columns},
+        values=values,
+        likely=frozenset(rule.header for rule in mapping.columns if rule.sure is Sure.LIKELY),
+    )
 
 
 async def reference_online(link: Link, mapping: Mapping, batch: Batch | None, span: Span) -> Reference:

@@ -16,6 +16,7 @@ from python_calamine import CalamineError, CalamineWorkbook, PasswordError, Shee
 from etl.errors import InputError
 from etl.model.export import BROKEN, DATE, NUMBER, HeaderTest, Table, plain, text_cell
 from etl.reading.encoding import digest
+from etl.reading.options import DEFAULT, ReadOptions
 
 _HEADER_SEARCH = 30
 _SHEET_CHUNK = 4 << 20
@@ -32,7 +33,7 @@ _PERCENT_FORMATS = {9, 10}
 Cell = Any
 
 
-def read_workbook(path: Path, format_: str, is_header: HeaderTest) -> Table:
+def read_workbook(path: Path, format_: str, is_header: HeaderTest, options: ReadOptions = DEFAULT) -> Table:
     """The sheet of the workbook that holds orders.
 
     Rule: the only sheet with an order-number column; others are named in a notice. Raises InputError
@@ -46,7 +47,7 @@ def read_workbook(path: Path, format_: str, is_header: HeaderTest) -> Table:
         raise InputError(
             f"{path} can't be opened as a workbook: {error}.", place=str(path), hint="Open and save it again in Excel."
         ) from error
-    name, others = _sheet(path, book, is_header)
+    name, others = _sheet(path, book, is_header, options.sheets)
     try:
         sheet = book.get_sheet_by_name(name)
     except CalamineError as error:
@@ -82,10 +83,12 @@ def password_error(path: Path) -> InputError:
     )
 
 
-def _sheet(path: Path, book: CalamineWorkbook, is_header: HeaderTest) -> tuple[str, list[str]]:
+def _sheet(path: Path, book: CalamineWorkbook, is_header: HeaderTest, wanted: tuple[str, ...]) -> tuple[str, list[str]]:
     names = [
         sheet.name for sheet in book.sheets_metadata if sheet.typ in (SheetTypeEnum.WorkSheet, SheetTypeEnum.MacroSheet)
     ]
+    if wanted:
+        names = [name for name in names if name in wanted]
     if len(names) == 1:
         return names[0], []
     having, filled = [], []

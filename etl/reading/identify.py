@@ -12,6 +12,7 @@ from etl.reading.csv_file import read_csv
 from etl.reading.encoding import TextFacts, look_at
 from etl.reading.excel_file import password_error, read_workbook
 from etl.reading.json_file import is_ndjson, read_json, read_ndjson
+from etl.reading.options import DEFAULT, ReadOptions
 
 ZIP = b"PK\x03\x04"
 EMPTY_ZIP = b"PK\x05\x06"
@@ -32,16 +33,16 @@ _FOREIGN = {
 _CONTROLS = re.compile("[\x00-\x08\x0e-\x1f]")
 
 
-def open_export(path: Path, is_header: HeaderTest) -> Export:
-    """The export file, opened by the one reader that claims its bytes.
+def open_export(path: Path, is_header: HeaderTest, options: ReadOptions = DEFAULT) -> Export:
+    """The export file, opened by the one reader that claims its bytes, as `options` say where they say anything.
 
     Raises InputError where nobody can read it, saying what it is and what to do.
     """
     head = _head(path)
     if head.startswith((ZIP, EMPTY_ZIP)):
-        return _zip(path, is_header)
+        return _zip(path, is_header, options)
     if head.startswith(OLE2):
-        return _ole2(path, is_header)
+        return _ole2(path, is_header, options)
     for magic, name in _FOREIGN.items():
         if head.startswith(magic):
             raise _no_export(path, name)
@@ -87,7 +88,7 @@ def _text(path: Path, facts: TextFacts, is_header: HeaderTest) -> Export:
     return read_csv(path, facts, is_header)
 
 
-def _zip(path: Path, is_header: HeaderTest) -> Export:
+def _zip(path: Path, is_header: HeaderTest, options: ReadOptions) -> Export:
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
@@ -96,18 +97,18 @@ def _zip(path: Path, is_header: HeaderTest) -> Export:
             f"{path} is a damaged workbook or ZIP archive: {error}.", place=str(path), hint="Copy the file again."
         ) from error
     if "xl/workbook.xml" in names or "xl/workbook.bin" in names:
-        return read_workbook(path, "xlsx", is_header)
+        return read_workbook(path, "xlsx", is_header, options)
     raise _no_export(path, "a ZIP archive that is no workbook", "Unpack it and name the files in it.")
 
 
-def _ole2(path: Path, is_header: HeaderTest) -> Export:
+def _ole2(path: Path, is_header: HeaderTest, options: ReadOptions) -> Export:
     with path.open("rb") as stream:
         content = stream.read(_OLE_SCAN)
     if "EncryptedPackage".encode("utf-16-le") in content:
         raise password_error(path)
     if not any(name.encode("utf-16-le") in content for name in ("Workbook", "Book")):
         raise _no_export(path, "an Office document that is no workbook")
-    return read_workbook(path, "xls", is_header)
+    return read_workbook(path, "xls", is_header, options)
 
 
 def _no_export(

@@ -32,3 +32,15 @@ class Kind(StrEnum):
 
 NUMERIC = frozenset({Kind.AMOUNT, Kind.VOUCHER, Kind.PERCENT, Kind.QTY, Kind.SWITCH})
 """Kinds that are read in the file's number style."""
+
+NESTED_FIELDS: tuple[str, ...] = (
+    *("products", "products.bundle", "returns", "returns.products", "taxBreakdown"),
+    *("discounts", "discounts.vouchers", "discounts.automaticDiscounts"),
+    *(f"returns.{name}" for name in ("returnId", "completed", "date", "returnCost", "shippingCost", "handlingCost")),
+    *(f"returns.{name}" for name in ("voucherValue", "currency", "comment")),
+    *(f"returns.products.{name}" for name in ("returnLineId", "orderLineId", "quantity", "price")),
+    *(f"taxBreakdown.{name}" for name in ("taxPercent", "value", "description")),
+    *(f"discounts.vouchers.{name}" for name in ("voucher", "name", "priceOffAsANumber", "isCredit")),
+    *(f"discounts.automaticDiscounts.{name}" for name in ("name", "priceOffAsANumber")),
+)
+"""Lists of an order object, and the fields in them: what columns.csv may name besides columns. Rule: get-orders."""

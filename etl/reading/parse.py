@@ -578,3 +578,17 @@ def _nearest_country(text: str) -> str:
     if close:
         return str(names[close[0]])
     return next(iter(difflib.get_close_matches(upper[:2], sorted(_countries()), n=1, cutoff=0.5)), "")
+
+
+MEANINGS: dict[str, Callable[[str], Any]] = {
+    "payment.auth.status": parse_payment_status,
+    "payment.capture.status": parse_payment_status,
+    "status": parse_status,
+    "storeType": lambda cell: parse_listed(cell, ("b2c", "b2b"), "a store type"),
+    "currency": parse_currency,
+    "country": parse_country,
+    "type": lambda cell: parse_listed(cell, ("return", "order", "plugin"), "an origin type"),
+    **dict.fromkeys(("internalOrder", "hold", "waitingForPayment", "suspect", "isBundle"), parse_bool),
+    "vatPercent": lambda cell: parse_percent(cell, NumberStyle.POINT),
+}
+"""Field, or the last part of its name -> what a word of values.csv may mean there; any text where none is named."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import marshal
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from itertools import chain, groupby, islice
@@ -18,6 +18,7 @@ from etl.model.order import Order, number_key
 from etl.model.place import Place
 from etl.model.problem import Problem
 from etl.reading.kinds import NUMERIC, Kind
+from etl.reading.options import ReadOptions
 from etl.reading.parse import order_number
 from etl.reading.style import Seen, Style, Tally
 from etl.staging.build import Builder, Fault, Group, Row
@@ -39,7 +40,7 @@ Progress = Callable[[str, int, int | None], None]
 class OpenExport(Protocol):
     """Opens an export file by its bytes; `is_header` tells the row that names an order number."""
 
-    def __call__(self, path: Path, is_header: HeaderTest, /) -> Export:
+    def __call__(self, path: Path, is_header: HeaderTest, options: ReadOptions, /) -> Export:
         """The opened export. Raises InputError."""
         ...
 
@@ -73,15 +74,15 @@ class Batch:
         exports: Sequence[Path],
         *,
         open_export: OpenExport,
-        columns: Mapping[str, str] | None = None,
-        columns_place: Place | None = None,
+        options: ReadOptions | None = None,
         spool_dir: Path | None = None,
         progress: Progress | None = None,
     ) -> None:
-        """Raises MappingError where `columns` names a field that does not exist."""
+        """Raises MappingError where `options.columns` names a field that does not exist."""
         self._paths = list(exports)
         self._open = open_export
-        self._names = Names(columns, columns_place)
+        self._options = options or ReadOptions()
+        self._names = Names(self._options.columns)
         self._progress = progress or _silent
         self._files: list[_File] = []
         self._copies = 0
@@ -109,7 +110,7 @@ class Batch:
         if not self._paths:
             raise InputError("No export file was named.", hint="Name at least one file.")
         for path in self._paths:
-            export = self._open(path, self._names.is_header)
+            export = self._open(path, self._names.is_header, self._options)
             try:
                 self._load(export)
             finally:
@@ -296,7 +297,8 @@ class Batch:
         return builder.table_draft(number, groups, faults)
 
     def _unused_renames(self) -> tuple[str, ...]:
-        used = {header.casefold() for file in self._files for header in file.layout.renamed}
+        met = (header for file in self._files for header in (*file.layout.renamed, *file.layout.not_migrated))
+        used = {header.casefold() for header in met}
         return tuple(
             f"columns.csv names the header {header!r}, which no file has."
             for header in self._names.renames

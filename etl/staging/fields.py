@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from etl.errors import InputError, MappingError
+from etl.model.mapping import NOT_MIGRATED as NOT_MIGRATED_FIELD
 from etl.model.place import Place
-from etl.reading.kinds import Kind
+from etl.reading.kinds import NESTED_FIELDS, Kind
 
 
 class Vocabulary(StrEnum):
@@ -153,6 +154,7 @@ _ONLY_GET_ORDERS = frozenset(
 
 _DIRECTIVE = "a directive to Centra's own import"
 _CONTROL = "a control sum; orderTotal is the control"
+_LEFT_OUT = "left out by columns.csv"
 _SECRET = "personal data that is not stored"  # noqa: S105 - a reason
 NOT_MIGRATED: dict[str, str] = {
     "customerRegister": "says how Centra registers the customer",
@@ -261,7 +263,7 @@ class Names:
         """Raises MappingError where a rename names a field that does not exist."""
         self._renames: dict[str, str] = {}
         for header, target in (renames or {}).items():
-            canonical = self._canonical(target, Vocabulary.GET_ORDERS)
+            canonical = target if target in _NAMEABLE else self._canonical(target, Vocabulary.GET_ORDERS)
             if canonical is None:
                 known = nearest(target, KINDS)
                 raise MappingError(
@@ -289,12 +291,14 @@ class Names:
 
     def rename(self, header: str) -> str | None:
         """The field that `columns.csv` gives a header."""
-        return self._renames.get(header) or self._folded.get(header.casefold())
+        return self._renames.get(header) or self._folded.get(header.strip().casefold())
 
     def field(self, header: str, vocabulary: Vocabulary, *, is_flat: bool = True) -> str | None:
         """The field that a header stands for, or None. In flat files get-orders' line fields may stand without prefix."""
         header = header.strip()
         found = self.rename(header) or self._canonical(header, vocabulary)
+        if found not in KINDS:
+            return None
         if not is_flat and found and found.startswith(LINE) != header.startswith(LINE):
             return None
         return found
@@ -324,7 +328,8 @@ class Names:
             return column
         column = Column(index, header)
         layout.other.append(column)
-        reason = _reason(header)
+        is_left_out = self.rename(header) == NOT_MIGRATED_FIELD
+        reason = _LEFT_OUT if is_left_out else _reason(header)
         if reason:
             layout.not_migrated[header] = reason
         else:
@@ -400,6 +405,7 @@ def _known_names(vocabulary: Vocabulary) -> Iterable[str]:
     return KINDS if vocabulary is Vocabulary.CREATE_ORDER else [*KINDS, *_GET_ORDERS]
 
 
+_NAMEABLE = frozenset({NOT_MIGRATED_FIELD, *NESTED_FIELDS})
 _FOLDED = {name.casefold(): name for name in KINDS}
 _FOLDED_GET_ORDERS = {name.casefold(): name for name in KINDS} | {
     name.casefold(): target for name, target in _GET_ORDERS.items()

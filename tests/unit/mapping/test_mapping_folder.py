@@ -39,6 +39,11 @@ def read(folder: Path, **files: str | bytes) -> Mapping:
     return read_mapping(write(folder, **files))
 
 
+def fields(mapping: Mapping) -> dict[str, str]:
+    """What columns.csv says, by header."""
+    return {rule.header: rule.field for rule in mapping.columns}
+
+
 def refused(folder: Path, **files: str | bytes) -> str:
     """The message with which such a folder is refused."""
     with pytest.raises(MappingError) as caught:
@@ -338,10 +343,68 @@ def test_vouchers_payments_and_segments(tmp_path: Path) -> None:
 
 def test_columns_name_known_fields(tmp_path: Path) -> None:
     """A renamed column must land in a field that exists."""
-    assert read(tmp_path, columns="header,field\nItem code,products.sku\n").columns == {"Item code": "products.sku"}
+    assert fields(read(tmp_path, columns="header,field\nItem code,products.sku\n")) == {"Item code": "products.sku"}
     assert "products.sku" in refused(tmp_path, columns="header,field\nItem code,products.SKU\n")
-    assert read(tmp_path, columns="header,field\nPrice,products.price\n").columns == {"Price": "products.unitPrice"}
-    assert "column field" in refused(tmp_path, columns="header,field\nPrice,\n")
+    assert fields(read(tmp_path, columns="header,field\nPrice,products.price\n")) == {"Price": "products.unitPrice"}
+    assert fields(read(tmp_path, columns="header,field\nitems,products\nNote,-\n")) == {
+        "items": "products",
+        "Note": "-",
+    }
+
+
+def test_an_open_row_decides_nothing_and_is_told(tmp_path: Path) -> None:
+    """What `init` could not settle stands empty: neither a fault nor a decision."""
+    mapping = read(tmp_path, columns="header,field\nPrice,\n", values="field,value,means\nstatus,paid,\n")
+    assert (mapping.columns, mapping.values) == ((), ())
+    assert [notice.partition(":")[0] for notice in mapping.notices] == ["columns.csv", "values.csv"]
+    assert "row 2" in mapping.notices[0]
+
+
+def test_values_are_read_with_how_sure_they_are(tmp_path: Path) -> None:
+    """A row without `sure` is a person's; a likely one is listed, since a run must not rest on it."""
+    text = "field,value,means,sure\nstatus,paid,Completed,\ndeliveryAddress.country,Suisse,CH,likely\norderStore,shop,b2c,proved\n"
+    mapping = read(tmp_path, values=text, columns="header,field,sure\nNr,orderNumber,likely\n")
+    assert [(rule.field, rule.value, rule.means, rule.sure.value) for rule in mapping.values] == [
+        ("status", "paid", "Completed", "yes"),
+        ("deliveryAddress.country", "Suisse", "CH", "likely"),
+        ("storeType", "shop", "b2c", "proved"),
+    ]
+    assert [str(rule.place) for rule in mapping.likely] == ["columns.csv, row 2", "values.csv, row 3"]
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ("status,paid,Complete,", "Did you mean Completed?"),
+        ("deliveryAddress.country,Suisse,Schweiz,", "column means"),
+        ("payment.capture.status,ok,paid,", "no payment status"),
+        ("statuss,paid,Completed,", "Did you mean status?"),
+        ("orderNumber,x,1,", "column field"),
+        ("status,paid,Completed,maybe", "column sure"),
+        ("status,paid,Completed,\nstatus,paid,Archived,", "another answer"),
+    ],
+)
+def test_values_mean_what_the_field_can_hold(tmp_path: Path, row: str, words: str) -> None:
+    """A meaning that the field can't have would block every order with that word, far from its cause."""
+    assert words in refused(tmp_path, values=f"field,value,means,sure\n{row}\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ('order_number = "#"', "{number} once"),
+        ('order_number = "{number}-{number}"', "{number} once"),
+        ('encoding = "maccroman"', "Did you mean mac_roman?"),
+        ('encoding = "base64"', "no text encoding"),
+        ('date_format = "DD.MM"', "day, month and year"),
+        ('date_format = "DD.DD.YYYY"', "twice"),
+        ('empty_words = "NULL"', "write a list"),
+        ('continuation_rows = "yes"', "true or false"),
+    ],
+)
+def test_settings_of_reading_are_checked(tmp_path: Path, line: str, words: str) -> None:
+    """What decides how every cell is read must not be a slip that reads nothing."""
+    assert words in refused(tmp_path, migration=SETTINGS.replace("[source]", f"[source]\n{line}"))
 
 
 def test_fields_are_those_that_staging_reads() -> None:

@@ -19,6 +19,7 @@ from etl.model.order import Order, TaxMode
 from etl.model.place import Place
 from etl.model.problem import Problem
 from etl.reading.identify import open_export
+from etl.reading.options import ReadOptions
 from etl.staging.batch import Batch
 from etl.staging.facts import BatchFacts
 
@@ -395,12 +396,12 @@ def test_columns_csv_renames_headers(tmp_path: Path) -> None:
     """Other people's headers are read by the field they are given; a wrong field is refused with a suggestion."""
     text = csv_text({}).replace("orderNumber", "Bestellnummer").replace("products.sku", "Artikel")
     names = {"Bestellnummer": "orderNumber", "Artikel": "products.sku", "Nie": "comment"}
-    staged = stage(tmp_path, ("x.csv", text), columns=names)
+    staged = stage(tmp_path, ("x.csv", text), options=ReadOptions(columns=names))
     assert (staged.orders[0].number, staged.orders[0].lines[0].sku) == ("1", "CUP")
     assert dict(staged.facts.files[0].columns.renamed) == {"Bestellnummer": "orderNumber", "Artikel": "products.sku"}
     assert "Nie" in staged.facts.notices[0]
     with pytest.raises(MappingError) as caught:
-        stage(tmp_path, ("x.csv", text), columns={"Bestellnummer": "orderNumbr"})
+        stage(tmp_path, ("x.csv", text), options=ReadOptions(columns={"Bestellnummer": "orderNumbr"}))
     assert "orderNumber" in caught.value.hint
     with pytest.raises(InputError) as refused:
         stage(tmp_path, ("x.csv", text))
