@@ -14,12 +14,14 @@ from decimal import Decimal
 from typing import Any
 
 from etl.load.records import Attempt
-from etl.model.observed import ObservedEntry
+from etl.model.observed import Observed, SentEntry
 from etl.model.plan import Basis
 from etl.model.rows import OrderItemRow, PaymentRow
 
 CLOCK_SLACK = timedelta(minutes=1)
 """Mews's times are whole seconds, and its clock is known to us through an answer only."""
+
+_NOTHING = (Decimal(0), Decimal(0))
 
 ItemKey = tuple[str, Decimal, str]
 """Identifier ("" where it is not compared), unit amount, currency."""
@@ -99,20 +101,23 @@ def compare_predicted(attempt: Attempt, rows: Sequence[OrderItemRow]) -> Finding
     return Finding(tuple(differences), tuple(last_digit))
 
 
-def observed_entries(attempt: Attempt, rows: Sequence[OrderItemRow]) -> tuple[ObservedEntry, ...]:
-    """Each entry of an attempt as Mews booked it; empty where not every entry is one item with an identifier."""
+def observed_amounts(attempt: Attempt, rows: Sequence[OrderItemRow]) -> tuple[Observed, ...]:
+    """What Mews booked for each entry of an attempt; for all of them together where no identifiers come back."""
     value = "GrossValue" if attempt.basis is Basis.GROSS else "NetValue"
-    found: list[ObservedEntry] = []
-    booked = {row.external_identifier: row for row in rows}
-    for group, name in (("ProductOrders", "Count"), ("Items", "UnitCount")):
+    has_identifiers = any(row.external_identifier for row in rows)
+    sent: dict[tuple[str, str], list[SentEntry]] = {}
+    for group, count in (("ProductOrders", "Count"), ("Items", "UnitCount")):
         for entry in attempt.payload.get(group, ()):
-            row = booked.pop(entry["ExternalIdentifier"], None)
-            if row is None or row.count != entry[name]:
-                return ()
             unit = entry["UnitAmount"]
-            amounts = (Decimal(str(unit[value])), tuple(unit["TaxCodes"]), unit["Currency"], *_booked(row))
-            found.append(ObservedEntry(row.count, *amounts))
-    return tuple(found)
+            key = (entry["ExternalIdentifier"] if has_identifiers else "", unit["Currency"])
+            one = SentEntry(entry[count], Decimal(str(unit[value])), tuple(unit["TaxCodes"]))
+            sent.setdefault(key, []).append(one)
+    booked: dict[tuple[str, str], tuple[Decimal, Decimal]] = {}
+    for row in rows:
+        key = (row.external_identifier if has_identifiers else "", row.currency)
+        (net, gross), more = booked.get(key, _NOTHING), _booked(row)
+        booked[key] = (net + more[0], gross + more[1])
+    return tuple(Observed(tuple(entries), key[1], *booked.get(key, _NOTHING)) for key, entries in sent.items())
 
 
 def may_be(attempt: Attempt, rows: Sequence[OrderItemRow]) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from datetime import datetime
 from typing import Any, Protocol
 
-from etl.model.observed import ObservedEntry
+from etl.model.observed import Observed
 from etl.model.outcome import Outcome
 from etl.model.plan import PlannedOrder
 from etl.model.reference import Account
@@ -87,7 +87,7 @@ class Limiter(Protocol):
 class Predictions(Protocol):
     """What the first order's booked amounts teach about later predictions."""
 
-    def observe(self, entries: Sequence[ObservedEntry]) -> str:
+    def observe(self, entries: Sequence[Observed]) -> str:
         """The name of the way of rounding that explains all of them; "" for none that is known."""
         ...
 

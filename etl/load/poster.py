@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from etl.errors import EtlError, ExitCode, InternalError, LedgerError, MewsError, StoppedError
 from etl.load.breaker import Breaker
 from etl.load.commit import Committer
-from etl.load.compare import compare_items, compare_predicted, observed_entries
+from etl.load.compare import compare_items, compare_predicted, observed_amounts
 from etl.load.customers import Answer, Customers, HeldBack, Pace, book_account, email_of, orphan
 from etl.load.ledger import Checkpoint, Ledger
 from etl.load.ports import (
@@ -764,6 +764,13 @@ class Poster:
             reservation = await self._linked_reservation(row.mews_order_id)
             if reservation:
                 faults.append(f"Mews linked reservation {reservation}, which nobody asked for")
+        self._result.first_check = booked.last_digit if booked is not None else ()
+        rounding = ""
+        if self._result.first_check and self._predictions is not None:
+            rounding = self._predictions.observe(observed_amounts(attempt, rows))
+            if not rounding:
+                # Every later prediction would be off by as much, with nobody to say why.
+                faults += [f"no known way of rounding explains it: {one}" for one in self._result.first_check]
         if faults:
             raise StoppedError(
                 f"the first order, {number} (OrderId {row.mews_order_id}), is not in Mews as it was sent: "
@@ -772,10 +779,6 @@ class Poster:
                 place=f"order {number}",
                 hint="Nothing else was sent. Compare the order in Mews, correct the mapping, undo it, and run again.",
             )
-        self._result.first_check = booked.last_digit if booked is not None else ()
-        rounding = ""
-        if self._result.first_check and self._predictions is not None:
-            rounding = self._predictions.observe(observed_entries(attempt, rows))
         facts = {"order": number, "last_digit": self._result.first_check, "rounding": rounding}
         self._ledger.set_meta(FIRST_CHECK, dumps(facts))
 

@@ -23,6 +23,7 @@ from etl.staging.batch import Batch
 from etl.transform.arithmetic import Arithmetic
 from etl.transform.consumption import local_day, window_at, window_start
 from etl.transform.context import Context, Footing, Lookups, waivers_of
+from etl.transform.conversion import Conversion
 from etl.transform.order import footings, plan_order
 
 PUBLIC_DEMO_HOST = "api.mews-demo.com"
@@ -78,7 +79,7 @@ def make_context(mapping: Mapping, reference: Reference, *, now: datetime, order
         reference,
         Lookups(TaxTable(mapping.taxes), find_glob, find_voucher, find_payment),
         window_at(reference, mapping.settings, now, run_seconds),
-        Arithmetic(reference),
+        Conversion(Arithmetic(reference)),
         waivers=waivers_of(mapping),
         is_public_demo=urlsplit(reference.platform).hostname == PUBLIC_DEMO_HOST,
     )

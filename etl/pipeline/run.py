@@ -19,7 +19,7 @@ from etl.load.ledger import Ledger
 from etl.load.poster import LoadResult, Poster
 from etl.load.records import RunRecord
 from etl.load.stop import StopFlag
-from etl.model.observed import ObservedEntry
+from etl.model.observed import Observed
 from etl.model.plan import Basis, PlannedOrder
 from etl.model.reference import Pricing, Reference
 from etl.pipeline.canary import Canary, CanaryCheck
@@ -42,7 +42,8 @@ from etl.pipeline.prepare import (
 from etl.pipeline.reporting import report_on
 from etl.report.summary import Summary
 from etl.settings import Connection, Settings
-from etl.transform.observed import TaxRounding, as_booked, observe
+from etl.transform.arithmetic import TaxRounding
+from etl.transform.observed import as_booked, observe
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +245,7 @@ class _Observed:
     def __init__(self, reference: Reference) -> None:
         self._reference = reference
 
-    def observe(self, entries: Sequence[ObservedEntry]) -> str:
+    def observe(self, entries: Sequence[Observed]) -> str:
         """The name of a way of rounding that explains the entries, "" for none."""
         found = observe(entries, self._reference)
         return found.value if found else ""

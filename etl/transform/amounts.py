@@ -15,6 +15,7 @@ from etl.model.money import ZERO, round_together, share, share_capped, split_uni
 from etl.model.order import Line, Voucher
 from etl.model.plan import Basis, Entry, EntryKind
 from etl.transform.arithmetic import Arithmetic
+from etl.transform.conversion import Conversion
 from etl.transform.taxes import TaxAnswer
 
 
@@ -164,7 +165,7 @@ def spread_over_lines(
 class EntryMaker:
     """Turns source amounts into entries, one order at a time; keeps the order's rounding so far."""
 
-    arithmetic: Arithmetic
+    conversion: Conversion
     source: Basis
     precision: int
     accumulated: Decimal = ZERO
@@ -185,7 +186,7 @@ class EntryMaker:
 
         Negative amounts become positive counts with negative units, and never carry flat codes.
         """
-        arithmetic = self.arithmetic
+        arithmetic = self.conversion.arithmetic
         if total < 0:
             codes = arithmetic.without_flat(codes)
         basis = arithmetic.basis
@@ -227,7 +228,7 @@ class EntryMaker:
     def _converted(self, total: Decimal, count: int, codes: tuple[str, ...]) -> Sequence[tuple[int, Decimal]]:
         """The way into the enterprise's basis; a negative total goes the mirrored way."""
         sign = -1 if total < 0 else 1
-        best = self.arithmetic.convert(abs(total), count, codes, self.source, self.precision, sign * self.accumulated)
+        best = self.conversion.best(abs(total), count, codes, self.precision, sign * self.accumulated)
         if sign > 0:
             return best.entries
         return [(number, -unit if unit else unit) for number, unit in best.entries]

@@ -1,174 +1,139 @@
-"""Mews's arithmetic as the importer assumes it, and the conversion between tax bases. Pure.
+"""Mews's arithmetic as the importer assumes it, or as a first order taught it, and the way between tax bases. Pure.
 
 Rule: design section 6; the first order sent checks the assumption (section 7.6).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from decimal import ROUND_FLOOR, Decimal
+from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, ROUND_HALF_DOWN, ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
+from enum import StrEnum
 from functools import lru_cache
-from math import ceil
 
-from etl.model.money import ZERO, round_money, ulp
+from etl.model.money import ZERO, ulp
 from etl.model.plan import Basis, Booked
 from etl.model.reference import Reference, Strategy, TaxRate
 
-SPLITS_TRIED = 20_000
-"""Equal splits of one line that are looked at; rounding patterns repeat long before."""
 
+class TaxRounding(StrEnum):
+    """The ways of rounding that are known, likeliest first. The first is what is assumed.
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """One way to send a line in the other basis, for a positive source amount.
-
-    `entries` are (count, unit). `rounding` is the source amount less what is predicted in its basis.
+    In gross pricing the net is rounded and the tax is the rest; `tax`: the tax itself is rounded.
+    `piece`: the tax of one piece is rounded and taken times the count.
     """
 
-    entries: tuple[tuple[int, Decimal], ...]
-    total: Decimal
-    rounding: Decimal
-    distance: Decimal
+    HALF_UP = "half up"
+    HALF_EVEN = "half even"
+    HALF_DOWN = "half down"
+    TAX_HALF_UP = "tax half up"
+    TAX_HALF_EVEN = "tax half even"
+    PIECE_HALF_UP = "piece half up"
+    PIECE_HALF_EVEN = "piece half even"
+    DOWN = "down"
+    TAX_DOWN = "tax down"
+    FLOOR = "floor"
+    CEILING = "ceiling"
+
+
+_MODES = {
+    "half up": ROUND_HALF_UP,
+    "half even": ROUND_HALF_EVEN,
+    "half down": ROUND_HALF_DOWN,
+    "down": ROUND_DOWN,
+    "floor": ROUND_FLOOR,
+    "ceiling": ROUND_CEILING,
+}
 
 
 class Arithmetic:
-    """Predicts what Mews books, for one enterprise."""
+    """What Mews books, for one enterprise and one way of rounding. Amounts are in the enterprise's `basis`."""
 
-    def __init__(self, reference: Reference) -> None:
+    def __init__(self, reference: Reference, rounding: TaxRounding = TaxRounding.HALF_UP) -> None:
+        what, _, mode = rounding.value.partition(" ")
+        self._is_by_piece = what == "piece"
+        self._rounds_tax = what == "tax"
+        self._mode = _MODES[mode if what in ("piece", "tax") else rounding.value]
         self._rates = reference.tax_rates
         self._tax_precision = reference.tax_precision
-        self._basis = Basis.GROSS if reference.pricing == "Gross" else Basis.NET
+        self.basis = Basis.GROSS if reference.pricing == "Gross" else Basis.NET
         self.predict = lru_cache(maxsize=65_536)(self._predict)
-        self._candidates = lru_cache(maxsize=65_536)(self._find_candidates)
         self.combined_rate = lru_cache(maxsize=4_096)(self._combined_rate)
-        self.flat_amount = lru_cache(maxsize=4_096)(self._flat_amount)
+        self.constant = lru_cache(maxsize=65_536)(self._constant)
         self.without_flat = lru_cache(maxsize=4_096)(self._without_flat)
+        self.set_of = lru_cache(maxsize=4_096)(self._set_of)
 
-    @property
-    def basis(self) -> Basis:
-        """The basis in which the enterprise takes amounts."""
-        return self._basis
+    def knows(self, codes: tuple[str, ...]) -> bool:
+        """Whether the enterprise has all of these codes; nothing else may be asked of others."""
+        return all(code in self._rates for code in codes)
+
+    def tax_digits(self, precision: int) -> int:
+        """Decimals of a tax in a currency of that `precision`."""
+        return precision if self._tax_precision is None else self._tax_precision
 
     def _without_flat(self, codes: tuple[str, ...]) -> tuple[str, ...]:
         """`codes` less the flat ones: rebates, returns and shipping never carry those."""
         return tuple(code for code in codes if self._rates[code].strategy is not Strategy.FLAT)
 
-    def convert(
-        self, amount: Decimal, count: int, codes: tuple[str, ...], source: Basis, precision: int, accumulated: Decimal
-    ) -> Candidate:
-        """The best way to send `amount` (in the source's basis, never negative) in the enterprise's basis.
-
-        Nearest predicted result; on a tie nearest to the exact conversion, then what brings `accumulated`
-        (the order's rounding so far) nearer to zero, then fewer entries, then the lower.
-        """
-        candidates = self._candidates(amount, count, codes, source, precision)
-        return min(candidates, key=lambda found: (abs(accumulated + found.rounding), len(found.entries), found.total))
-
-    def _find_candidates(
-        self, amount: Decimal, count: int, codes: tuple[str, ...], source: Basis, precision: int
-    ) -> tuple[Candidate, ...]:
-        rate = self._combined_rate(codes)
-        flat = self._flat_amount(codes) * count
-        exact = (amount - flat) / (1 + rate) if source is Basis.GROSS else amount * (1 + rate) + flat
-        step = ulp(precision)
-        middle = max(0, int((exact / step).to_integral_value(rounding=ROUND_FLOOR)))
-        # Two entries round each code's tax by at most half a digit each; tax digits may be coarser than amounts.
-        coarser = max(0, precision - (precision if self._tax_precision is None else self._tax_precision))
-        reach = (2 * len(codes) + 3) * ceil(1 + rate) * 10**coarser
-        found: list[Candidate] = []
-        solved: Decimal | None = None
-        near_first = sorted(
-            (abs(units * step - exact), units) for units in range(max(0, middle - reach), middle + reach + 1)
-        )
-        for distance, units in near_first:
-            if solved is not None and distance > solved:
-                break  # nothing farther off beats a way without rounding
-            ways = self._ways(units, count, codes, amount, source, precision, distance)
-            found += ways
-            if any(not way.rounding for way in ways):
-                solved = distance
-        best = min((abs(candidate.rounding), candidate.distance) for candidate in found)
-        return tuple(candidate for candidate in found if (abs(candidate.rounding), candidate.distance) == best)
-
-    def _ways(
-        self,
-        units: int,
-        count: int,
-        codes: tuple[str, ...],
-        amount: Decimal,
-        source: Basis,
-        precision: int,
-        distance: Decimal,
-    ) -> list[Candidate]:
-        step = ulp(precision)
-        low, extra = divmod(units, count)
-        total = units * step
-
-        def way(*entries: tuple[int, Decimal]) -> Candidate:
-            result = ZERO
-            for number, unit in entries:
-                booked = self.predict(number, unit, codes, precision)
-                result += booked.gross if source is Basis.GROSS else booked.net
-            return Candidate(entries, total, amount - result, distance)
-
-        if extra:
-            return [way((count - extra, low * step), (extra, (low + 1) * step))]
-        ways = [way((count, low * step))]
-        if ways[0].rounding and count > 1:
-            # Equal units in two entries round their tax apart, which can reach what one entry can't.
-            seen = {ways[0].rounding}
-            for part in range(1, min(count // 2, SPLITS_TRIED) + 1):
-                split = way((part, low * step), (count - part, low * step))
-                if split.rounding not in seen:
-                    seen.add(split.rounding)
-                    ways.append(split)
-                if not split.rounding:
-                    break
-        return ways
+    def _set_of(self, codes: tuple[str, ...]) -> tuple[str, ...]:
+        """The tax-code set of `codes`: without flat ones, in one order, since `A B` and `B A` are one set."""
+        return tuple(sorted(set(self._without_flat(codes))))
 
     def _predict(self, count: int, unit: Decimal, codes: tuple[str, ...], precision: int) -> Booked:
-        """What Mews books for `count` x `unit` (in the enterprise's basis)."""
+        """What Mews books for `count` x `unit` in a currency of that `precision`."""
         value = count * unit
         if not codes:
             return Booked(value, ZERO, value)
-        digits = precision if self._tax_precision is None else self._tax_precision
-        if self._basis is Basis.GROSS:
-            net = round_money(self._net_of(value, count, codes), digits)
+        step = ulp(self.tax_digits(precision))
+        if not self._is_by_piece:
+            return self._booked(value, count, codes, step)
+        one = self._booked(unit, 1, codes, step)
+        taxes = tuple((code, count * amount) for code, amount in one.taxes)
+        return Booked(count * one.net, count * one.tax, count * one.gross, taxes)
+
+    def _booked(self, value: Decimal, count: int, codes: tuple[str, ...], step: Decimal) -> Booked:
+        if self.basis is Basis.GROSS:
+            net = self._net_of(value, count, codes, step)
             return Booked(net, value - net, value, ((codes[0], value - net),))
-        taxes = self._taxes_on(value, count, codes, digits)
+        taxes = self._taxes_on(value, count, codes, step)
         tax = sum(taxes.values(), ZERO)
         return Booked(value, tax, value + tax, tuple(taxes.items()))
 
-    def _net_of(self, value: Decimal, count: int, codes: tuple[str, ...]) -> Decimal:
-        return (value - self._flat_amount(codes) * count) / (1 + self._combined_rate(codes))
+    def _net_of(self, gross: Decimal, count: int, codes: tuple[str, ...], step: Decimal) -> Decimal:
+        """The net of an entry in gross pricing; an amount a piece is never rounded."""
+        rest = gross - self.constant(codes, count)
+        if not self.without_flat(codes):
+            return rest
+        exact = rest / (1 + self.combined_rate(codes))
+        net = rest - self._rounded(rest - exact, step) if self._rounds_tax else self._rounded(exact, step)
+        return net or abs(net)
 
-    def _taxes_on(self, net: Decimal, count: int, codes: tuple[str, ...], digits: int) -> dict[str, Decimal]:
+    def _taxes_on(self, net: Decimal, count: int, codes: tuple[str, ...], step: Decimal | None) -> dict[str, Decimal]:
+        """Tax by code on a `net` of `count` pieces, dependent ones on the rounded taxes; without `step` exact."""
         taxes: dict[str, Decimal] = {}
         for rate in _by_dependency([self._rates[code] for code in codes]):
             if rate.strategy is Strategy.FLAT:
-                taxes[rate.code] = round_money(rate.value * count, digits)
+                taxes[rate.code] = rate.value * count
                 continue
             base = net
             if rate.strategy is Strategy.DEPENDENT:
                 base += sum((taxes[code] for code in taxes if self._rates[code].taxation in rate.base), ZERO)
-            taxes[rate.code] = round_money(base * rate.value, digits)
+            tax = base * rate.value
+            taxes[rate.code] = tax if step is None else self._rounded(tax, step)
         return {code: taxes[code] for code in codes}
+
+    def _rounded(self, amount: Decimal, step: Decimal) -> Decimal:
+        rounded = amount.quantize(step, rounding=self._mode)
+        return rounded or abs(rounded)
 
     def _combined_rate(self, codes: tuple[str, ...]) -> Decimal:
         """The rate of all codes together on the net, flat ones left out."""
-        parts: dict[str, Decimal] = {}
-        for rate in _by_dependency([self._rates[code] for code in codes]):
-            if rate.strategy is Strategy.FLAT:
-                continue
-            base = Decimal(1)
-            if rate.strategy is Strategy.DEPENDENT:
-                base += sum((parts[code] for code in parts if self._rates[code].taxation in rate.base), ZERO)
-            parts[rate.code] = rate.value * base
-        return sum(parts.values(), ZERO)
+        return sum(self._taxes_on(Decimal(1), 0, codes, None).values(), ZERO)
 
-    def _flat_amount(self, codes: tuple[str, ...]) -> Decimal:
-        """The flat taxes of `codes` for one piece."""
-        return sum((self._rates[code].value for code in codes if self._rates[code].strategy is Strategy.FLAT), ZERO)
+    def _constant(self, codes: tuple[str, ...], count: int) -> Decimal:
+        """The exact taxes of `count` pieces at a net of zero: flat ones, and dependent ones on them.
+
+        In the conversion they are added whatever the price, so a price with tax can't be less.
+        """
+        return sum(self._taxes_on(ZERO, count, codes, None).values(), ZERO)
 
 
 def _by_dependency(rates: list[TaxRate]) -> list[TaxRate]:

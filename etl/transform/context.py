@@ -18,6 +18,7 @@ from etl.model.problem import Problem, Severity
 from etl.model.reference import Reference
 from etl.transform.arithmetic import Arithmetic
 from etl.transform.consumption import Window
+from etl.transform.conversion import Conversion
 
 WaiverIndex = dict[str, dict[str, Waiver]]
 """Order number to problem code to the row of waivers.csv."""
@@ -74,11 +75,16 @@ class Context:
     reference: Reference
     lookups: Lookups
     window: Window
-    arithmetic: Arithmetic
+    conversion: Conversion
     footing: Footing = Footing.WITHOUT_TAX
     is_public_demo: bool = False
     waivers: WaiverIndex = field(default_factory=dict)
     articles: dict[tuple[str, ...], Any] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def arithmetic(self) -> Arithmetic:
+        """What Mews books."""
+        return self.conversion.arithmetic
 
 
 class Findings:

@@ -26,7 +26,7 @@ def entries_of(case: Case, goods: Goods, articles: Sequence[Article], texts: Map
     lines, shipping, items = goods.lines, goods.shipping, goods.vouchers
     if items:
         lines, shipping, items = spread_vouchers(case, items, lines, shipping)
-    maker = EntryMaker(case.ctx.arithmetic, case.basis, case.precision)
+    maker = EntryMaker(case.ctx.conversion, case.basis, case.precision)
     entries = _line_entries(case, maker, lines, articles)
     if shipping:
         carried = [part for part in shipping if part.amount]
@@ -64,12 +64,13 @@ def _line_entries(
 
 
 def _check_flat(case: Case, taxed: TaxedLine, codes: tuple[str, ...]) -> None:
-    """Blocks a line whose price is said to include flat taxes that are more than the price."""
-    flat = case.ctx.arithmetic.flat_amount(codes) * taxed.line.qty
+    """Blocks a line whose price is said to include flat taxes, and taxes on those, that are more than the price."""
+    flat = case.ctx.arithmetic.constant(codes, abs(taxed.line.qty))
     if flat and flat > taxed.total:
         case.problem(
             "tax.rate_differs",
-            f"The flat tax of {flat} is more than the {taxed.total} of {taxed.line.key or 'a line'}, which include it.",
+            f"The flat taxes of {flat.normalize():f}, with the taxes on them, are more than the {taxed.total} of "
+            f"{taxed.line.key or 'a line'}, which include them.",
             place=taxed.line.place.at("products.unitPrice"),
             value=taxed.total,
         )

@@ -45,8 +45,8 @@ def check_clamped_vat(case: Case, moment: Moment, entries: Sequence[Entry]) -> N
     """A clamped order would declare its VAT again in the period it is moved to."""
     if not moment.is_clamped or case.settings.target.clamped_vat == "declare":
         return
-    rate, flat = case.ctx.arithmetic.combined_rate, case.ctx.arithmetic.flat_amount
-    if any(rate(entry.codes) > 0 or flat(entry.codes) > 0 for entry in entries):
+    arithmetic = case.ctx.arithmetic
+    if any(arithmetic.combined_rate(one.codes) > 0 or arithmetic.constant(one.codes, 1) > 0 for one in entries):
         case.problem(
             "window.vat_undeclared",
             f"Order {case.order.number} is older than the editable window; clamping would declare its VAT again.",

@@ -28,6 +28,7 @@ from etl.model.reference import (
 from etl.transform.arithmetic import Arithmetic
 from etl.transform.consumption import Window
 from etl.transform.context import Context, Footing, Lookups
+from etl.transform.conversion import Conversion
 
 D = Decimal
 NOON = datetime(2011, 6, 15, 12)  # noqa: DTZ001 - wall time of the shop
@@ -187,7 +188,7 @@ def a_context(
     mapping = mapping or a_mapping()
     reference = reference or a_reference()
     lookups = Lookups(TaxTable(mapping.taxes), find_glob, find_voucher, find_payment)
-    return Context(mapping, reference, lookups, window, Arithmetic(reference), footing, is_public_demo)
+    return Context(mapping, reference, lookups, window, Conversion(Arithmetic(reference)), footing, is_public_demo)
 
 
 def as_return(order: Order, **more: Any) -> Order:

@@ -24,6 +24,7 @@ from etl.transform.amounts import (
     tax_sets,
 )
 from etl.transform.arithmetic import Arithmetic
+from etl.transform.conversion import Conversion
 from etl.transform.taxes import TaxAnswer
 
 GROSS = Arithmetic(a_reference())
@@ -117,7 +118,7 @@ def test_spread_in_a_return_lowers_the_refund() -> None:
 
 
 def made(arithmetic: Arithmetic, source: Basis, total: str, count: int, *codes: str) -> list[tuple[str, int, str, str]]:
-    maker = EntryMaker(arithmetic, source, 2)
+    maker = EntryMaker(Conversion(arithmetic), source, 2)
     return [(e.line, e.count, str(e.unit), str(e.rounding)) for e in maker.entries("p1", D(total), count, codes)]
 
 
@@ -137,14 +138,14 @@ def test_negative_totals_become_negative_units() -> None:
 
 def test_negative_amounts_carry_no_flat_code() -> None:
     """A fee a piece is not given back because the price is."""
-    (entry,) = EntryMaker(NET, Basis.NET, 2).entries("v1", D("-10.00"), 1, ("STATE", "CITY", "LEVY", "FEE"))
+    (entry,) = EntryMaker(Conversion(NET), Basis.NET, 2).entries("v1", D("-10.00"), 1, ("STATE", "CITY", "LEVY", "FEE"))
     assert entry.codes == ("STATE", "CITY", "LEVY")
     assert entry.predicted.gross == D("-11.11")
 
 
 def test_rounding_is_kept_over_the_order() -> None:
     """The second tie goes the other way, so that the difference does not grow."""
-    maker = EntryMaker(NET, Basis.GROSS, 2)
+    maker = EntryMaker(Conversion(NET), Basis.GROSS, 2)
     first = maker.entries("p1", D("9.99"), 1, ("UK-20%",))
     second = maker.entries("p2", D("9.99"), 1, ("UK-20%",))
     assert [entry.predicted.gross for entry in (*first, *second)] == [D("9.98"), D("10.00")]
@@ -160,7 +161,7 @@ def test_a_rebate_mirrors_its_sale() -> None:
 
 def test_entries_share_the_lines_source_amount() -> None:
     """Every cent of the source stands at exactly one entry."""
-    found = EntryMaker(NET, Basis.GROSS, 2).entries("p1", D("29.98"), 3, ("UK-20%",))
+    found = EntryMaker(Conversion(NET), Basis.GROSS, 2).entries("p1", D("29.98"), 3, ("UK-20%",))
     assert sum(entry.source_amount for entry in found) == D("29.98")
     assert sum(entry.source_amount - entry.rounding - entry.predicted.gross for entry in found) == 0
 

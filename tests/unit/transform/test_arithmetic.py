@@ -7,9 +7,9 @@ from decimal import Decimal as D
 import pytest
 from builders import US_RATES, a_rate, a_reference
 
-from etl.model.plan import Basis
 from etl.model.reference import Pricing, Strategy
 from etl.transform.arithmetic import Arithmetic
+from etl.transform.conversion import Conversion
 
 NET = Arithmetic(a_reference(pricing=Pricing.NET))
 GROSS = Arithmetic(a_reference())
@@ -17,8 +17,7 @@ ALL = ("STATE", "CITY", "LEVY", "FEE")
 
 
 def ways(arithmetic: Arithmetic, amount: str, count: int, *codes: str, rounding: str = "0") -> list[tuple[int, str]]:
-    source = Basis.GROSS if arithmetic.basis is Basis.NET else Basis.NET
-    found = arithmetic.convert(D(amount), count, codes, source, 2, D(rounding))
+    found = Conversion(arithmetic).best(D(amount), count, codes, 2, D(rounding))
     return [(number, str(unit)) for number, unit in found.entries]
 
 
@@ -76,7 +75,7 @@ def test_tax_precision_overrides_the_currencys() -> None:
 def test_flat_codes_leave_the_rate_alone() -> None:
     """A fee a piece is no percentage, and rebates don't give it back."""
     assert NET.combined_rate(ALL) == NET.combined_rate(ALL[:3]) == D("0.1106")
-    assert NET.flat_amount(ALL) == D("2.00")
+    assert NET.constant(ALL, 3) == D("6.00")
     assert NET.without_flat(ALL) == ALL[:3]
 
 
@@ -103,7 +102,7 @@ def test_two_entries_reach_what_one_cannot() -> None:
 def test_equal_units_in_two_entries_are_tried() -> None:
     """2 x 0.10 at 5 % is 0.21 as one entry, and 0.22 as two, whose half pennies of tax round apart."""
     assert ways(NET, "0.22", 2, "UK-5%") == [(1, "0.10"), (1, "0.10")]
-    assert NET.convert(D("0.22"), 2, ("UK-5%",), Basis.GROSS, 2, D(0)).rounding == 0
+    assert Conversion(NET).best(D("0.22"), 2, ("UK-5%",), 2, D(0)).rounding == 0
 
 
 def test_nothing_costs_nothing() -> None:
@@ -114,21 +113,21 @@ def test_nothing_costs_nothing() -> None:
 
 def test_less_than_its_flat_tax_is_answered_all_the_same() -> None:
     """A price below the fee that it includes has no answer, but must not break the run."""
-    found = NET.convert(D("0.50"), 1, ALL, Basis.GROSS, 2, D(0))
+    found = Conversion(NET).best(D("0.50"), 1, ALL, 2, D(0))
     assert found.rounding == D("-1.50")
 
 
 def test_coarse_tax_digits_are_searched_widely_enough() -> None:
     """With whole pounds of tax the nearest answer may lie far from the exact conversion."""
     coarse = Arithmetic(a_reference(pricing=Pricing.NET, tax_precision=0))
-    assert coarse.convert(D("9.99"), 1, ("UK-20%",), Basis.GROSS, 2, D(0)).rounding == D("0.00")
+    assert Conversion(coarse).best(D("9.99"), 1, ("UK-20%",), 2, D(0)).rounding == D("0.00")
 
 
 def test_other_currencies_digits_are_kept() -> None:
     """Yen without decimals, dinars with three."""
-    yen = NET.convert(D(1100), 3, ("UK-20%",), Basis.GROSS, 0, D(0))
+    yen = Conversion(NET).best(D(1100), 3, ("UK-20%",), 0, D(0))
     assert all(unit == unit.to_integral_value() for _, unit in yen.entries)
-    dinar = NET.convert(D("1.234"), 1, ("UK-5%",), Basis.GROSS, 3, D(0))
+    dinar = Conversion(NET).best(D("1.234"), 1, ("UK-5%",), 3, D(0))
     assert (dinar.entries, dinar.rounding) == (((1, D("1.175")),), D("0.000"))
 
 
