@@ -148,7 +148,8 @@ class Ledger:
         """The ledger at a path or SQLAlchemy URL, brought to the newest schema.
 
         Raises: LedgerError `ledger.missing`, `ledger.foreign`, `ledger.newer`, `ledger.corrupt`, ...
-        Effects: creates the file with mode 0600, unless told not to.
+        Effects: creates the file with mode 0600, unless told not to; upgrades a ledger of an earlier version, also
+        where it is only read then.
         """
         url = _url(url_or_path)
         where = url.render_as_string(hide_password=True) if url.get_backend_name() != "sqlite" else str(url.database)
@@ -159,6 +160,10 @@ class Ledger:
                 engine = create_engine(url)
             ledger = cls(engine, where, read_only=read_only, wall=wall, checkpoint=checkpoint)
             try:
+                if read_only and ledger._is_older(steps):
+                    ledger.close()
+                    _upgrade(url, where, wall, steps)
+                    return cls.open(url_or_path, read_only=True, wall=wall, checkpoint=checkpoint, steps=steps)
                 ledger._prepare(create=create, steps=steps)
             except BaseException:
                 ledger.close()
@@ -587,15 +592,18 @@ class Ledger:
             return
         if found == 0 and not create:
             raise _missing(self._where)
-        if self._read_only:
-            raise LedgerError(
-                f"the ledger {self._where} has schema version {found}; it can't be upgraded while read-only",
-                code="ledger.read_only",
-            )
         with self.transaction() as connection:
+            if found:
+                # The program that works on it knows the tables as they were.
+                locks.check_idle(connection)
             migrations.migrate(connection, stamp(self._wall()), steps)
             if found == 0 and self._engine.dialect.name == "sqlite":
                 connection.exec_driver_sql(f"PRAGMA application_id = {_APPLICATION_ID}")
+
+    def _is_older(self, steps: Sequence[migrations.Step]) -> bool:
+        found = migrations.version(self._read())
+        self._end_read()
+        return 0 < found < migrations.latest(steps)
 
     def _set_meta(self, connection: Connection, key: str, value: str) -> None:
         Steps(connection, self._wall()).meta(key, value)
@@ -637,6 +645,21 @@ def _chunks(numbers: Iterable[str]) -> Iterator[list[str]]:
     unique = list(dict.fromkeys(numbers))
     for start in range(0, len(unique), CHUNK):
         yield unique[start : start + CHUNK]
+
+
+def _upgrade(url: URL, where: str, wall: Callable[[], datetime], steps: Sequence[migrations.Step]) -> None:
+    """Brings a ledger of an earlier version up to date, so that it can be read."""
+    try:
+        Ledger.open(url.render_as_string(hide_password=False), create=False, wall=wall, steps=steps).close()
+    except LedgerError as error:
+        if error.code != "ledger.read_only":
+            raise
+        raise LedgerError(
+            f"the ledger {where} was written by an earlier version of this program and has to be upgraded, "
+            "but file or folder can't be written",
+            code="ledger.read_only",
+            hint="Make file and folder writable, or copy the ledger to where you may write and name it with --ledger.",
+        ) from error
 
 
 def _missing(where: str) -> LedgerError:

@@ -124,6 +124,13 @@ def verify(connection: Connection, token: str) -> None:
         )
 
 
+def check_idle(connection: Connection, alive: Callable[[Holder], bool] = is_alive) -> None:
+    """Raises LedgerError `ledger.locked` where a process of this machine works on the ledger."""
+    held = read(connection)
+    if held is not None and held.holder.host == socket.gethostname() and alive(held.holder):
+        raise _held_by(held)
+
+
 def release(connection: Connection, token: str) -> None:
     """Frees the lock if it is still ours."""
     connection.execute(delete(schema.lock).where(schema.lock.c.id == 1, schema.lock.c.token == token))
@@ -131,21 +138,28 @@ def release(connection: Connection, token: str) -> None:
 
 def _check_takeover(held: Held, me: Holder, take_over: str, alive: Callable[[Holder], bool]) -> None:
     holder = held.holder
-    who = f"process {holder.pid} on {holder.host} ({held.purpose}, since {held.taken_at})"
     if holder.host != me.host:
         if take_over == holder.host:
             return
         raise LedgerError(
-            f"the ledger is held by {who}, which can't be checked from here",
+            f"the ledger is held by {_who(held)}, which can't be checked from here",
             code="ledger.locked",
             hint=f"If that machine is certainly not working on it any more: run --take-over {holder.host}",
         )
     if alive(holder):
-        raise LedgerError(
-            f"the ledger is held by {who}",
-            code="ledger.locked",
-            hint="Wait until it has finished, or stop it with Ctrl-C.",
-        )
+        raise _held_by(held)
+
+
+def _held_by(held: Held) -> LedgerError:
+    return LedgerError(
+        f"the ledger is held by {_who(held)}",
+        code="ledger.locked",
+        hint="Wait until it has finished, or stop it with Ctrl-C.",
+    )
+
+
+def _who(held: Held) -> str:
+    return f"process {held.holder.pid} on {held.holder.host} ({held.purpose}, since {held.taken_at})"
 
 
 def _boot_id() -> str:

@@ -183,6 +183,41 @@ def test_an_older_schema_is_led_on_in_one_transaction(path, time):
     assert caught.value.code == "ledger.newer"
 
 
+def test_what_only_reads_upgrades_first(path, time):
+    """`status` after an upgrade of the program: nobody has to know which other command leads the ledger on."""
+    open_ledger(path, time, lock=False).close()
+
+    def add_column(connection):
+        connection.execute(text("ALTER TABLE orders ADD COLUMN colour TEXT DEFAULT 'red'"))
+
+    steps = (*migrations.STEPS, add_column)
+    with Ledger.open(path, read_only=True, steps=steps) as reading:
+        assert reading.meta("schema_version") == str(migrations.latest(steps))
+        with pytest.raises(LedgerError):
+            reading.set_meta("x", "y")
+
+
+@pytest.mark.parametrize("read_only", [True, False])
+def test_a_ledger_in_use_is_not_upgraded(path, time, read_only):
+    """The program that works on it knows the tables as they were."""
+    with Ledger.open(path, wall=time.wall) as working:
+        working.take_lock("run")
+        with pytest.raises(LedgerError) as caught:
+            Ledger.open(path, read_only=read_only, steps=(*migrations.STEPS, lambda _: None))
+        assert (caught.value.code, f"process {os.getpid()}" in caught.value.message) == ("ledger.locked", True)
+        assert working.meta("schema_version") == str(migrations.latest())
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everything")
+def test_what_can_not_be_upgraded_says_how(path, time):
+    """An archive on a write-protected disk: read it with the old program, or copy it."""
+    open_ledger(path, time, lock=False).close()
+    path.chmod(0o400)
+    with pytest.raises(LedgerError) as caught:
+        Ledger.open(path, read_only=True, steps=(*migrations.STEPS, lambda _: None))
+    assert (caught.value.code, "copy the ledger" in caught.value.hint) == ("ledger.read_only", True)
+
+
 def test_a_ledger_of_the_first_version_is_led_on(path, time):
     """Whoever began with an earlier program goes on with its ledger: nothing of it is lost, what is new is there."""
     with open_ledger(path, time) as ledger:
