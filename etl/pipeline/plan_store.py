@@ -1,16 +1,13 @@
 """The plan on disk: planned orders of a batch, readable by number and by consumption.
 
-A private temporary SQLite file, so that the memory of a run does not grow with the history. Beside each order stands
+Kept in the temporary store, so that the memory of a run does not grow with the history. Beside each order stands
 its status as it is reported while no ledger knows the order: a dry run needs no more of most orders.
 """
 
 from __future__ import annotations
 
 import pickle
-import sqlite3
-import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass, fields
 from functools import partial
 from itertools import islice
@@ -22,6 +19,7 @@ from etl.model.packed import values_of
 from etl.model.plan import PlannedOrder, Verdict
 from etl.model.status import OrderStatus, TaxSum
 from etl.pipeline.classify import planned_status
+from etl.spill import Spill
 
 BATCH = 500
 _SCHEMA = """
@@ -54,17 +52,10 @@ class Batch:
 
 
 class PlanStore:
-    """A context manager; the file is gone afterwards."""
+    """A context manager; the plan is gone afterwards. Raises UsageError `spill.unusable` where the disk is full."""
 
     def __init__(self, folder: Path | None = None) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="centra-mews-", dir=folder)
-        path = Path(self._folder.name) / "plan.sqlite"
-        self._db = sqlite3.connect(path, isolation_level=None)
-        path.chmod(0o600)
-        for pragma in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-16000", "temp_store=FILE"):
-            self._db.execute(f"PRAGMA {pragma}").close()
-        self._db.execute(_SCHEMA).close()
-        self._db.execute(_STATUS_SCHEMA).close()
+        self._spill = Spill("the plan", _SCHEMA, _STATUS_SCHEMA, folder=folder)
         self.count = 0
 
     def __enter__(self) -> Self:
@@ -77,25 +68,22 @@ class PlanStore:
 
     def close(self) -> None:
         """Removes the plan from disk."""
-        self._db.close()
-        self._folder.cleanup()
+        self._spill.close()
 
     def fill(self, orders: Iterable[PlannedOrder]) -> None:
         """Stores the orders, which come by number, each nested return directly after its own order."""
         left = iter(orders)
         due = _Due()
         while chunk := list(islice(left, BATCH)):
-            self._db.execute("BEGIN").close()
             rows = [
                 (at, order.number, order.parent, order.verdict.value, due.of(order), pickle.dumps(order, 5))
                 for at, order in enumerate(chunk, self.count + 1)
             ]
-            self._db.executemany("INSERT INTO plan VALUES (?, ?, ?, ?, ?, ?)", rows).close()
+            self._spill.insert("INSERT INTO plan VALUES (?, ?, ?, ?, ?, ?)", rows)
             statuses = _packed([planned_status(order) for order in chunk])
-            self._db.execute("INSERT INTO status (content) VALUES (?)", (statuses,)).close()
-            self._db.execute("COMMIT").close()
+            self._spill.insert("INSERT INTO status (content) VALUES (?)", [(statuses,)])
             self.count += len(chunk)
-        self._db.execute("CREATE INDEX due ON plan (due, position)").close()
+        self._spill.execute("CREATE INDEX due ON plan (due, position)")
 
     def by_number(self) -> Iterator[PlannedOrder]:
         """All planned orders by number."""
@@ -109,19 +97,17 @@ class PlanStore:
 
     def batches(self) -> Iterator[Batch]:
         """All orders by number, some hundreds at a time (for look-ups in the ledger)."""
-        with closing(self._db.execute("SELECT batch, content FROM status ORDER BY batch")) as rows:
-            for number, content in rows:
-                yield Batch(_unpacked(content), partial(self._planned, number))
+        for number, content in self._spill.rows("SELECT batch, content FROM status ORDER BY batch"):
+            yield Batch(_unpacked(content), partial(self._planned, number))
 
     def _planned(self, batch: int, numbers: Collection[str]) -> dict[str, PlannedOrder]:
         query = "SELECT number, content FROM plan WHERE position > ? AND position <= ?"
-        with closing(self._db.execute(query, ((batch - 1) * BATCH, batch * BATCH))) as rows:
-            return {number: _order(content) for number, content in rows if number in numbers}
+        rows = self._spill.rows(query, ((batch - 1) * BATCH, batch * BATCH))
+        return {number: _order(content) for number, content in rows if number in numbers}
 
     def _read(self, query: str) -> Iterator[PlannedOrder]:
-        with closing(self._db.execute(query)) as rows:
-            for (content,) in rows:
-                yield _order(content)
+        for (content,) in self._spill.rows(query):
+            yield _order(content)
 
 
 @dataclass(slots=True)

@@ -5,8 +5,6 @@ Positions are those of the ledger's order by number; what only Mews knows comes 
 
 from __future__ import annotations
 
-import sqlite3
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,24 +17,25 @@ from typing import Self
 import simplejson
 
 from etl.reconcile.values import Difference, Klass, What
+from etl.spill import Spill
 
 SCALE = Decimal(10_000)
 """Amounts are kept as whole ten-thousandths: no currency has more decimals."""
 
-_TABLES = """
-CREATE TABLE orders (
-    position INTEGER PRIMARY KEY, number TEXT NOT NULL, order_id TEXT NOT NULL, lines INTEGER NOT NULL,
-    klass TEXT NOT NULL DEFAULT '', sent_at TEXT NOT NULL DEFAULT '', found TEXT NOT NULL DEFAULT ''
-);
-CREATE INDEX orders_by_number ON orders (number);
-CREATE TABLE seen (
-    number TEXT NOT NULL, generation INTEGER NOT NULL, part TEXT NOT NULL, mews_id TEXT NOT NULL,
-    live INTEGER NOT NULL, gross INTEGER NOT NULL, currency TEXT NOT NULL,
-    PRIMARY KEY (number, generation, part, mews_id)
-) WITHOUT ROWID;
-CREATE TABLE strangers (order_id TEXT PRIMARY KEY) WITHOUT ROWID;
-CREATE TABLE strays (order_id TEXT PRIMARY KEY) WITHOUT ROWID;
-"""
+_TABLES = (
+    """CREATE TABLE orders (
+        position INTEGER PRIMARY KEY, number TEXT NOT NULL, order_id TEXT NOT NULL, lines INTEGER NOT NULL,
+        klass TEXT NOT NULL DEFAULT '', sent_at TEXT NOT NULL DEFAULT '', found TEXT NOT NULL DEFAULT ''
+    )""",
+    "CREATE INDEX orders_by_number ON orders (number)",
+    """CREATE TABLE seen (
+        number TEXT NOT NULL, generation INTEGER NOT NULL, part TEXT NOT NULL, mews_id TEXT NOT NULL,
+        live INTEGER NOT NULL, gross INTEGER NOT NULL, currency TEXT NOT NULL,
+        PRIMARY KEY (number, generation, part, mews_id)
+    ) WITHOUT ROWID""",
+    "CREATE TABLE strangers (order_id TEXT PRIMARY KEY) WITHOUT ROWID",
+    "CREATE TABLE strays (order_id TEXT PRIMARY KEY) WITHOUT ROWID",
+)
 _SEE = """
 INSERT INTO seen VALUES (?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT DO UPDATE SET live = live + excluded.live, gross = gross + excluded.gross
@@ -109,12 +108,7 @@ class Notebook:
     """The temporary file. Use as a context manager: it is gone afterwards."""
 
     def __init__(self, folder: Path | None = None) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="centra-mews-", dir=folder)
-        self._db = sqlite3.connect(Path(self._folder.name) / "reconcile.sqlite", isolation_level=None)
-        # Nothing here outlives the command.
-        self._db.executescript(
-            "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -16000;" + _TABLES
-        )
+        self._spill = Spill("what the reconciliation found", *_TABLES, folder=folder)
 
     def __enter__(self) -> Self:
         return self
@@ -122,19 +116,18 @@ class Notebook:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._db.close()
-        self._folder.cleanup()
+        self._spill.close()
 
     # Orders
 
     def add_orders(self, rows: Iterable[tuple[str, str, int]]) -> None:
         """Orders that the ledger holds as posted: number, OrderId, lines; by number."""
-        self._many("INSERT INTO orders (number, order_id, lines) VALUES (?, ?, ?)", rows)
+        self._spill.insert("INSERT INTO orders (number, order_id, lines) VALUES (?, ?, ?)", rows)
 
     @property
     def count(self) -> int:
         """Orders noted."""
-        return int(self._db.execute("SELECT count(*) FROM orders").fetchone()[0])
+        return int(self._spill.scalar("SELECT count(*) FROM orders"))
 
     def open_tasks(self, size: int, items: int) -> Iterator[list[Task]]:
         """Orders that have no class yet, in batches of at most `size` orders and about `items` lines."""
@@ -147,7 +140,7 @@ class Notebook:
     def _batches(self, condition: str, size: int, items: int) -> Iterator[list[Task]]:
         position = 0
         query = f"SELECT position, number, order_id, lines FROM orders WHERE position > ? AND {condition} ORDER BY position LIMIT ?"
-        while rows := self._db.execute(query, (position, size)).fetchall():
+        while rows := list(self._spill.rows(query, (position, size))):
             batch: list[Task] = []
             weight = 0
             for row in rows:
@@ -165,20 +158,20 @@ class Notebook:
             (one.klass.value, "" if sent is None else sent.isoformat(), _dump(one), one.order_id, position)
             for position, one, sent in results
         ]
-        self._many("UPDATE orders SET klass = ?, sent_at = ?, found = ?, order_id = ? WHERE position = ?", rows)
+        self._spill.insert("UPDATE orders SET klass = ?, sent_at = ?, found = ?, order_id = ? WHERE position = ?", rows)
 
     def drop(self, positions: Iterable[int]) -> None:
         """Orders that the ledger no longer holds as posted."""
-        self._many("DELETE FROM orders WHERE position = ?", ((position,) for position in positions))
+        self._spill.insert("DELETE FROM orders WHERE position = ?", ((position,) for position in positions))
 
     def amend(self, one: Noted) -> None:
         """Another class for an order, or one that only Mews knows."""
-        row = self._db.execute("SELECT position FROM orders WHERE number = ?", (one.number,)).fetchone()
+        row = self._spill.row("SELECT position FROM orders WHERE number = ?", (one.number,))
         if row is None:
             statement = "INSERT INTO orders (klass, found, number, order_id, lines) VALUES (?, ?, ?, ?, 0)"
-            self._db.execute(statement, (one.klass.value, _dump(one), one.number, one.order_id))
+            self._spill.execute(statement, (one.klass.value, _dump(one), one.number, one.order_id))
         else:
-            self._db.execute(
+            self._spill.execute(
                 "UPDATE orders SET klass = ?, found = ? WHERE position = ?", (one.klass.value, _dump(one), *row)
             )
 
@@ -186,7 +179,7 @@ class Notebook:
         """What is noted of these orders."""
         marks = ",".join("?" * len(numbers))
         query = f"SELECT number, order_id, klass, found FROM orders WHERE klass != '' AND number IN ({marks})"
-        return {row[0]: _load(*row) for row in self._db.execute(query, tuple(numbers))}
+        return {row[0]: _load(*row) for row in self._spill.rows(query, tuple(numbers))}
 
     def all(self) -> Iterator[Noted]:
         """Every order noted, by number, then what only Mews knows."""
@@ -197,63 +190,58 @@ class Notebook:
 
     def counts(self) -> dict[Klass, int]:
         """How many orders are in each class."""
-        found = dict(self._db.execute("SELECT klass, count(*) FROM orders GROUP BY klass"))
+        found = dict(self._spill.rows("SELECT klass, count(*) FROM orders GROUP BY klass"))
         return {klass: int(found.get(klass.value, 0)) for klass in Klass}
 
     def last_sent_of_missing(self) -> datetime | None:
         """When the youngest missing order was sent (Mews's time)."""
-        text = self._db.execute("SELECT max(sent_at) FROM orders WHERE klass = 'missing'").fetchone()[0]
+        text = self._spill.scalar("SELECT max(sent_at) FROM orders WHERE klass = 'missing'")
         return datetime.fromisoformat(text) if text else None
 
     # The scan
 
     def see(self, page: Page) -> None:
         """Adds one page of a scan."""
-        self._many(
+        self._spill.insert(
             _SEE,
             ((*key, int(sums[0]), int(Decimal(sums[1]) * SCALE), sums[2]) for key, sums in page.seen.items()),
         )
-        self._many("INSERT OR IGNORE INTO strangers VALUES (?)", ((one,) for one in page.strangers))
+        self._spill.insert("INSERT OR IGNORE INTO strangers VALUES (?)", ((one,) for one in page.strangers))
 
     @property
     def strangers(self) -> int:
         """Other people's orders."""
-        return int(self._db.execute("SELECT count(*) FROM strangers").fetchone()[0])
+        return int(self._spill.scalar("SELECT count(*) FROM strangers"))
 
     def sightings(self, size: int) -> Iterator[dict[str, list[Sighting]]]:
         """What the scan met, by order number, `size` orders at a time."""
         batch: dict[str, list[Sighting]] = {}
         last = ""
         query = "SELECT DISTINCT number FROM seen WHERE number > ? ORDER BY number LIMIT ?"
-        while numbers := [row[0] for row in self._db.execute(query, (last, size))]:
+        while numbers := [row[0] for row in self._spill.rows(query, (last, size))]:
             last = numbers[-1]
             between = "SELECT * FROM seen WHERE number BETWEEN ? AND ? ORDER BY number"
-            rows = self._db.execute(between, (numbers[0], last)).fetchall()
+            rows = list(self._spill.rows(between, (numbers[0], last)))
             batch = {number: [_sighting(row) for row in group] for number, group in groupby(rows, lambda row: row[0])}
             yield batch
 
     def add_stray(self, order_id: str) -> None:
         """An order in Mews that stands for money which the ledger does not know."""
-        self._db.execute("INSERT OR IGNORE INTO strays VALUES (?)", (order_id,))
+        self._spill.execute("INSERT OR IGNORE INTO strays VALUES (?)", (order_id,))
 
     def strays(self, size: int) -> Iterator[list[str]]:
         """The OrderIds of strays."""
         last = ""
         query = "SELECT order_id FROM strays WHERE order_id > ? ORDER BY order_id LIMIT ?"
-        while ids := [row[0] for row in self._db.execute(query, (last, size))]:
+        while ids := [row[0] for row in self._spill.rows(query, (last, size))]:
             last = ids[-1]
             yield ids
 
     def _rows(self, query: str, key: str) -> Iterator[tuple[int, str, str, str, str]]:
         position = 0
-        while rows := self._db.execute(f"{query} ORDER BY {key} LIMIT 500", (position,)).fetchall():
+        while rows := list(self._spill.rows(f"{query} ORDER BY {key} LIMIT 500", (position,))):
             position = rows[-1][0]
             yield from rows
-
-    def _many(self, statement: str, rows: Iterable[Sequence[object]]) -> None:
-        self._db.execute("BEGIN")
-        self._db.executemany(statement, rows)
-        self._db.execute("COMMIT")
 
 
 def _sighting(row: tuple[str, int, str, str, int, int, str]) -> Sighting:

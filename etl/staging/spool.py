@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import sqlite3
-import tempfile
 from collections.abc import Collection, Iterator
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
-from etl.errors import UsageError
+from etl.spill import Spill
 
+_TABLE = "CREATE TABLE part (key TEXT NOT NULL, file INT, copy INT, data BLOB NOT NULL)"
 _BATCH = 2000
 _BATCH_BYTES = 8 << 20
-_CACHE_KIB = 16_384
 
 
 class Part(NamedTuple):
@@ -33,23 +29,9 @@ def sort_key(number: str) -> str:
 
 
 class Spool:
-    """A private SQLite file that exists only as long as this object is open.
-
-    Effects: creates the file with mode 0600 in `directory` (default: the system's temporary folder); where
-    the system allows it, the name is removed at once, so that not even a killed process leaves it behind.
-    """
+    """The rows of a batch in the temporary store. Raises UsageError `spill.unusable` where the disk is full."""
 
     def __init__(self, directory: Path | None = None) -> None:
-        try:
-            handle, name = tempfile.mkstemp(prefix="centra-mews-", suffix=".spool", dir=directory)
-        except OSError as error:
-            raise UsageError(
-                f"No temporary file can be made in {directory or tempfile.gettempdir()}: {error.strerror}.",
-                code="spool.unusable",
-                hint="Set TMPDIR to a folder that can be written.",
-            ) from error
-        os.close(handle)
-        self._path = Path(name)
         self._pending: list[tuple[str, int, int, bytes]] = []
         self._bytes = 0
         self._last = ""
@@ -57,21 +39,10 @@ class Spool:
         self._transitions = 0
         self._has_index = False
         self._questions = 0
-        self._db = sqlite3.connect(name, isolation_level=None, check_same_thread=False)
-        for pragma in (
-            "journal_mode = OFF",
-            "synchronous = OFF",
-            "locking_mode = EXCLUSIVE",
-            f"cache_size = -{_CACHE_KIB}",
-            "page_size = 8192",
-        ):
-            self._db.execute(f"PRAGMA {pragma}")
-        self._db.execute("CREATE TABLE part (key TEXT NOT NULL, file INT, copy INT, data BLOB NOT NULL)")
-        with contextlib.suppress(OSError):
-            self._path.unlink()
+        self._spill = Spill("the rows of the export", _TABLE, folder=directory)
 
     def add(self, number: str, part: Part) -> None:
-        """Stores rows of one order. Raises UsageError where the disk is full."""
+        """Stores rows of one order."""
         key = sort_key(number)
         if key != self._last:
             self._transitions += 1
@@ -89,13 +60,12 @@ class Spool:
         if self._is_sorted:
             return self._transitions
         self._index()
-        (count,) = self._db.execute("SELECT count(DISTINCT key) FROM part").fetchone()
-        return int(count)
+        return int(self._spill.scalar("SELECT count(DISTINCT key) FROM part"))
 
     def groups(self) -> Iterator[tuple[str, list[Part]]]:
         """(order number, its parts in input order) by number; every call starts anew."""
         order = "rowid" if self._is_sorted else "key, rowid"
-        rows = self._db.execute(f"SELECT file, copy, data, key FROM part ORDER BY {order}")
+        rows = self._spill.rows(f"SELECT file, copy, data, key FROM part ORDER BY {order}")
         for key, parts in groupby(rows, itemgetter(3)):
             yield key[3:], [Part(file, copy, data) for file, copy, data, _ in parts]
 
@@ -104,13 +74,13 @@ class Spool:
         self._index()
         self._questions += 1
         asked = f"temp.asked_{self._questions}"
-        self._db.execute(f"CREATE TABLE {asked} (key TEXT PRIMARY KEY) WITHOUT ROWID")
-        self._db.executemany(f"INSERT OR IGNORE INTO {asked} VALUES (?)", ((sort_key(number),) for number in numbers))
-        files = self._db.execute(f"SELECT DISTINCT file FROM part JOIN {asked} USING (key) ORDER BY file").fetchall()
+        self._spill.execute(f"CREATE TABLE {asked} (key TEXT PRIMARY KEY) WITHOUT ROWID")
+        self._spill.insert(f"INSERT OR IGNORE INTO {asked} VALUES (?)", ((sort_key(number),) for number in numbers))
+        files = list(self._spill.rows(f"SELECT DISTINCT file FROM part JOIN {asked} USING (key) ORDER BY file"))
         return [(file, self._answers(asked, file)) for (file,) in files]
 
     def _answers(self, asked: str, file: int) -> Iterator[tuple[str, Part]]:
-        rows = self._db.execute(
+        rows = self._spill.rows(
             f"SELECT part.key, file, copy, data FROM part JOIN {asked} USING (key) WHERE file = ? ORDER BY part.rowid",
             (file,),
         )
@@ -118,34 +88,16 @@ class Spool:
             yield key[3:], Part(*part)
 
     def close(self) -> None:
-        """Removes the file; harmless when done twice."""
-        self._db.close()
-        self._path.unlink(missing_ok=True)
+        """Removes the rows; harmless when done twice."""
+        self._spill.close()
 
     def _flush(self) -> None:
-        if not self._pending:
-            return
-        with self._told():
-            self._db.execute("BEGIN")
-            self._db.executemany("INSERT INTO part VALUES (?, ?, ?, ?)", self._pending)
-            self._db.execute("COMMIT")
-        self._pending.clear()
-        self._bytes = 0
+        if self._pending:
+            self._spill.insert("INSERT INTO part VALUES (?, ?, ?, ?)", self._pending)
+            self._pending.clear()
+            self._bytes = 0
 
     def _index(self) -> None:
         if not self._has_index:
-            with self._told():
-                self._db.execute("CREATE INDEX part_key ON part (key)")
+            self._spill.execute("CREATE INDEX part_key ON part (key)")
             self._has_index = True
-
-    @contextlib.contextmanager
-    def _told(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.OperationalError as error:
-            raise UsageError(
-                f"The temporary file for grouping rows can't be written: {error}.",
-                code="spool.unusable",
-                place=str(self._path.parent),
-                hint="Make room there, or set TMPDIR to a folder with more.",
-            ) from error

@@ -20,6 +20,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "version": set(),
     "settings": {"etl.errors"},
     "logs": {"etl.errors"},
+    "spill": {"etl.errors"},
     "model": {"etl.errors"},
     **dict.fromkeys(ROOMS, BELOW),
     # What two rooms need moves down one floor: both read cells by the same rules.
@@ -37,6 +38,11 @@ ALLOWED_BESIDES = {
     # Reports and ledgers carry the version that wrote them.
     ("report", "etl.version"),
     ("load", "etl.version"),
+    # The one temporary store.
+    ("staging", "etl.spill"),
+    ("pipeline", "etl.spill"),
+    ("reconcile", "etl.spill"),
+    ("report", "etl.spill"),
     ("reconcile", "etl.version"),
     # For type checkers only: what the confirmation shows.
     ("cli", "etl.report"),

@@ -747,7 +747,7 @@ def test_a_missing_temporary_folder_is_said_in_words(tmp_path: Path) -> None:
     """No traceback where the disk is at fault."""
     with pytest.raises(UsageError) as caught:
         Batch([tmp_path / "x.csv"], open_export=open_export, spool_dir=tmp_path / "nowhere")
-    assert caught.value.code == "spool.unusable"
+    assert caught.value.code == "spill.unusable"
 
 
 def test_unassigned_rows_are_counted_exactly_but_not_all_kept(tmp_path: Path) -> None:
