@@ -5,6 +5,8 @@ Rule: design section 2: tokens come from the environment or .env only, never fro
 
 from __future__ import annotations
 
+import codecs
+import io
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,6 +16,7 @@ from dotenv import dotenv_values
 
 from etl.errors import UsageError
 
+_LARGEST_ENV = 1 << 20
 ADDRESS = "MEWS_PLATFORM_ADDRESS"
 CLIENT_TOKEN = "MEWS_CLIENT_TOKEN"  # noqa: S105 - a name, no secret
 ACCESS_TOKEN = "MEWS_ACCESS_TOKEN"  # noqa: S105 - a name, no secret
@@ -60,14 +63,47 @@ class Settings:
 
 
 def environment(folder: Path | None = None) -> dict[str, str]:
-    """The process environment over the .env file of `folder` (default: the current one)."""
+    """The process environment over the .env file of `folder` (default: the current one).
+
+    Raises UsageError where the file can't be read; it never shows what stands in it.
+    """
     file = (folder or Path()) / ".env"
-    values = {name: value for name, value in dotenv_values(file).items() if value} if file.is_file() else {}
-    return {**values, **os.environ}
+    values = dotenv_values(stream=io.StringIO(_text(file))) if file.is_file() else {}
+    return {**{name: value for name, value in values.items() if value}, **os.environ}
+
+
+def _text(file: Path) -> str:
+    """The text of a .env file as an editor or a shell left it: UTF-8, UTF-16 (PowerShell's `>`), else Latin-1.
+
+    What counts in it is ASCII, and is checked where it is used.
+    """
+    try:
+        with file.open("rb") as stream:
+            data = stream.read(_LARGEST_ENV + 1)
+    except OSError as error:
+        raise UsageError(
+            f"{file} can't be read: {error.strerror or error}.",
+            code="connection.unreadable",
+            place=str(file),
+            hint="Check the file's permissions, or export the variables instead.",
+        ) from error
+    if len(data) > _LARGEST_ENV:
+        raise UsageError(
+            f"{file} is larger than {_LARGEST_ENV >> 10} KiB, so it is no file of variables.",
+            code="connection.unreadable",
+            place=str(file),
+            hint="Write the three MEWS_ lines into a file of their own, or export them.",
+        )
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.decode("utf-16", "replace")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
 
 
 def connection(values: Mapping[str, str]) -> Connection:
-    """The connection that the environment names. Raises UsageError naming what is missing."""
+    """The connection that the environment names. Raises UsageError naming what is missing or can't be right."""
     missing = [name for name in (ADDRESS, CLIENT_TOKEN, ACCESS_TOKEN) if not values.get(name)]
     if missing:
         raise UsageError(
@@ -75,4 +111,18 @@ def connection(values: Mapping[str, str]) -> Connection:
             code="connection.missing",
             hint="Export them, or write them into a .env file in this folder; `centra-mews sandbox` prints its own.",
         )
+    for name in (ADDRESS, CLIENT_TOKEN, ACCESS_TOKEN):
+        _check_text(name, values[name])
     return Connection(values[ADDRESS], Secret(values[CLIENT_TOKEN]), Secret(values[ACCESS_TOKEN]))
+
+
+def _check_text(name: str, value: str) -> None:
+    """Addresses and tokens are printable ASCII: anything else came from a damaged file and would fail later, unread."""
+    at = next((at for at, char in enumerate(value, 1) if not " " < char <= "~"), None)
+    if at is not None:
+        raise UsageError(
+            f"{name} holds a character that no {'address' if name == ADDRESS else 'token'} has "
+            f"(character {at} of {len(value)}).",
+            code="connection.invalid",
+            hint="Copy it again from Mews, without blanks or quotes inside, and save .env as UTF-8.",
+        )

@@ -100,11 +100,14 @@ def from_fault(error: Exception) -> Outcome:
 
 
 def from_answer(
-    operation: Operation, status: int, headers: Mapping[str, str], content: bytes | None, now: datetime
+    operation: Operation, status: int, headers: Mapping[str, str], content: bytes | None, now: datetime, why: str = ""
 ) -> Outcome:
-    """The outcome of an answer. `content` is None where the body broke off; `now` is our clock, aware."""
+    """The outcome of an answer. `content` is None where there is no whole body, `why` says why not.
+
+    `now` is our clock, aware.
+    """
     if status == HTTPStatus.OK:
-        return _from_success(operation, content)
+        return _from_success(operation, content, why)
     kind = kind_of_status(status)
     body = _object(content)
     message = _text(body.get("Message")) or f"HTTP {status} {_phrase(status)}".rstrip()
@@ -120,9 +123,9 @@ def from_answer(
     )
 
 
-def _from_success(operation: Operation, content: bytes | None) -> Outcome:
+def _from_success(operation: Operation, content: bytes | None, why: str) -> Outcome:
     if content is None:
-        return Outcome(Kind.UNKNOWN, status=200, message="the answer broke off")
+        return Outcome(Kind.UNKNOWN, status=200, message=why or "the answer broke off")
     try:
         body = bodies.load(content)
     except ValueError:

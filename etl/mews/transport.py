@@ -30,6 +30,9 @@ BeforeSend = Callable[[], Awaitable[None]]
 STALE_SECONDS = 5.0
 """An intent older than this is written anew before the first byte leaves (design section 7.2)."""
 
+LARGEST_ANSWER = 32 << 20
+"""Bytes of an unpacked answer. A page holds 1,000 entries of a few KiB; whatever is larger is not Mews's."""
+
 _TOKEN_FIELDS = ("ClientToken", "AccessToken", "Client")
 _RETRIED = frozenset({Kind.WAIT, Kind.NOT_SENT, Kind.UNKNOWN, Kind.CONFLICT})
 
@@ -162,15 +165,11 @@ class Transport:
 
     async def _answer(self, operation: Operation, request: httpx.Request) -> Outcome:
         response = await self._http.send(request, stream=True, auth=None, follow_redirects=False)
-        content: bytes | None = None
         try:
-            content = await response.aread()
-        except (httpx.HTTPError, httpx.StreamError, OSError):
-            # The status has come; only a success needs its body.
-            content = None
+            content, why = await _whole_body(response)
         finally:
             await response.aclose()
-        return answers.from_answer(operation, response.status_code, response.headers, content, self._clock.wall())
+        return answers.from_answer(operation, response.status_code, response.headers, content, self._clock.wall(), why)
 
     def _keep_pace(self, outcome: Outcome) -> None:
         if outcome.kind is Kind.WAIT:
@@ -195,6 +194,21 @@ class Transport:
         step = self._retry.first_pause_seconds * 2.0 ** min(state.attempt_number - 1, 30)
         step = min(self._retry.longest_pause_seconds, max(step, outcome.retry_after or 0.0))
         return step * (0.5 + self._rng.random() / 2)
+
+
+async def _whole_body(response: httpx.Response) -> tuple[bytes | None, str]:
+    """The body, unpacked; or None and why there is none: the status has come, and only a success needs its body."""
+    pieces: list[bytes] = []
+    left = LARGEST_ANSWER
+    try:
+        async for piece in response.aiter_bytes():
+            left -= len(piece)
+            if left < 0:
+                return None, f"the answer is larger than {LARGEST_ANSWER >> 20} MiB"
+            pieces.append(piece)
+    except (httpx.HTTPError, httpx.StreamError, OSError):
+        return None, "the answer broke off"
+    return b"".join(pieces), ""
 
 
 class _Attempt:

@@ -7,6 +7,8 @@ import itertools
 import logging
 import pickle
 import random
+import tracemalloc
+import zlib
 from decimal import Decimal
 
 import httpx
@@ -593,3 +595,43 @@ def test_fakes_agree_with_the_address():
             return transport_to(http, clock=VirtualClock()).address
 
     assert asyncio.run(main()) == ADDRESS
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_an_answer_without_end_is_not_held_in_memory(packed):
+    """A body of a gigabyte took 646 MiB; packed, it is a megabyte on the wire. The order is in doubt, nothing else."""
+    taken = []
+
+    async def endless():
+        packer = zlib.compressobj(wbits=31)
+        for _ in range(1024):
+            piece = b" " * (1 << 20)
+            taken.append(len(piece))
+            yield packer.compress(piece) + packer.flush(zlib.Z_SYNC_FLUSH) if packed else piece
+
+    headers = {"Content-Encoding": "gzip"} if packed else {}
+    tracemalloc.start()
+    outcome, _ = send(lambda *_: httpx.Response(200, content=endless(), headers=headers))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert outcome.kind is Kind.UNKNOWN
+    assert "larger than" in outcome.message
+    assert sum(taken) < 40 << 20
+    assert peak < 80 << 20
+
+
+def test_a_refusal_counts_whatever_its_body_is():
+    """The status has come: the order was refused."""
+
+    async def endless():
+        while True:
+            yield b" " * (1 << 20)
+
+    outcome, _ = send(lambda *_: httpx.Response(403, content=endless()))
+    assert outcome.kind is Kind.REFUSED
+
+
+def test_an_answer_of_a_hundred_thousand_levels_is_no_crash():
+    """Nested too deeply to be read: in doubt."""
+    outcome, _ = send(lambda *_: httpx.Response(200, content=b'{"OrderId":' + b"[" * 100_000))
+    assert outcome.kind is Kind.UNKNOWN
