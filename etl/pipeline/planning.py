@@ -81,8 +81,13 @@ def make_context(mapping: Mapping, reference: Reference, *, now: datetime, order
         window_at(reference, mapping.settings, now, run_seconds),
         Conversion(Arithmetic(reference)),
         waivers=waivers_of(mapping),
-        is_public_demo=urlsplit(reference.platform).hostname == PUBLIC_DEMO_HOST,
+        is_public_demo=is_public_demo(reference.platform),
     )
+
+
+def is_public_demo(address: str) -> bool:
+    """Whether the platform address is Mews's public demo; a trailing dot names the same host."""
+    return (urlsplit(address).hostname or "").rstrip(".") == PUBLIC_DEMO_HOST
 
 
 def earliest_consumption(mapping: Mapping, reference: Reference) -> Callable[[datetime], datetime]:

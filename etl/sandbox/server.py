@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
+import re
 import signal
 import socket
 import struct
@@ -21,6 +22,8 @@ from etl.errors import UsageError
 from etl.sandbox.core import Answer, Sandbox
 from etl.sandbox.faults import Fault, Wire
 from etl.sandbox.world import World, load_world
+
+_PLAIN = {"Content-Type": "text/plain; charset=utf-8"}
 
 IDLE_SECONDS = 75.0
 _HANG_SECONDS = 600.0
@@ -113,6 +116,11 @@ class _Connection(asyncio.Protocol):
 
     def _respond(self) -> None:
         assert self._request is not None
+        host = next((value for name, value in self._request.headers if name == b"host"), b"").decode("ascii", "replace")
+        if not _names_loopback(host):
+            # A page of the open web may point its own name at this machine and ask in the user's browser.
+            self._send(Answer(421, b"The sandbox answers to names of this machine only.\n", _PLAIN))
+            return
         path = self._request.target.decode("ascii", "replace")
         method = self._request.method.decode("ascii", "replace")
         if method in ("GET", "HEAD") and path.partition("?")[0] == "/":
@@ -237,6 +245,12 @@ async def serve(
         finally:
             for connection in list(everyone):
                 connection.end()
+
+
+def _names_loopback(header: str) -> bool:
+    """Whether a Host header (host and optional port) names this machine."""
+    host, _, port = header.rpartition(":") if re.search(r":\d*$", header) else (header, "", "")
+    return _is_loopback(host.removeprefix("[").removesuffix("]").lower()) and (not port or port.isdigit())
 
 
 def _is_loopback(host: str) -> bool:

@@ -16,6 +16,23 @@ from etl.model.problem import Problem, notice
 from etl.transform.case import LARGEST_AMOUNT, LARGEST_COUNT, Case, extra_amounts
 
 PRICE_DECIMALS = 4
+PERSONAL = frozenset(
+    (
+        "email",
+        "firstName",
+        "lastName",
+        "name",
+        "buyerName",
+        "tele",
+        "cell",
+        "attn",
+        "address",
+        "coaddress",
+        "zipcode",
+        "city",
+    )
+)
+"""Last parts of the names of fields that tell who or where a person is (design section 7.11)."""
 RESERVED = ("example.com", "example.net", "example.org")
 _LONGEST_LINE = "p99999.2"
 _LATEST_GENERATION = 99
@@ -152,17 +169,40 @@ def check_rebates(case: Case, entries: Sequence[Entry]) -> None:
 
 
 def check_demo(case: Case) -> None:
-    """The public demo gets no real people's data."""
+    """The public demo gets no real people's data: who is named there has to be nobody."""
+    if not case.ctx.is_public_demo:
+        return
     order = case.order
-    if case.ctx.is_public_demo and order.email and not _is_reserved(order.email):
+    emails = [order.email, *(text for field, text in order.texts.items() if field.endswith(".email"))]
+    given = [email for email in emails if email.strip()]
+    if given and all(_is_reserved(email.strip()) for email in given):
+        return
+    field = _personal_field(case)
+    if field:
         case.found.add(
             Problem(
                 "demo.real_data",
                 order.number,
-                order.place.at("invoiceAddress.email"),
-                message=f"Order {order.number} has an e-mail address outside the reserved example domains.",
+                order.place.at(field),
+                message=f"Order {order.number} names a person ({field}) without an e-mail address in the reserved "
+                "example domains, and the public demo is no place for real people.",
             )
         )
+
+
+def _personal_field(case: Case) -> str:
+    """The first field of the order that tells who or where somebody is; "" for none."""
+    order = case.order
+    known = (
+        ("invoiceAddress.email", order.email),
+        ("invoiceAddress.firstName", order.first_name),
+        ("invoiceAddress.lastName", order.last_name),
+        ("invoiceAddress.tele", order.phone),
+    )
+    named = next((field for field, value in known if value), "")
+    return named or next(
+        (field for field, text in order.texts.items() if text.strip() and field.rpartition(".")[2] in PERSONAL), ""
+    )
 
 
 def _is_reserved(email: str) -> bool:

@@ -136,10 +136,10 @@ def test_bodies_in_chunks_are_read():
     ("raw", "status"),
     [
         (b"GARBAGE\r\n\r\n", b"400"),
-        (b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"y" * 100_000, b"431"),
-        (b"DELETE /api/connector/v1/orders/add HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", b"405"),
-        (b"HEAD / HTTP/1.1\r\nHost: x\r\n\r\n", b"200"),
-        (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", b"404"),
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"y" * 100_000, b"431"),
+        (b"DELETE /api/connector/v1/orders/add HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n", b"405"),
+        (b"HEAD / HTTP/1.1\r\nHost: localhost\r\n\r\n", b"200"),
+        (b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n", b"404"),
     ],
 )
 def test_odd_requests_get_an_answer(raw, status):
@@ -152,9 +152,35 @@ def test_odd_requests_get_an_answer(raw, status):
         assert post(client).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [
+        ("127.0.0.1:1234", b"200"),
+        ("localhost", b"200"),
+        ("LOCALHOST:80", b"200"),
+        ("[::1]:80", b"200"),
+        ("127.8.9.1", b"200"),
+        ("evil.example", b"421"),
+        ("evil.example:8080", b"421"),
+        ("127.0.0.1.evil.example", b"421"),
+        ("localhost.evil.example", b"421"),
+        ("10.0.0.1", b"421"),
+        ("", b"421"),
+        ("127.0.0.1:80:80", b"421"),
+    ],
+)
+def test_only_names_of_this_machine_are_answered(name, status):
+    """A page of the open web that points its own name here reads nothing (DNS rebinding)."""
+    with started() as running:
+        host, port = running.url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=5) as raw:
+            raw.sendall(f"GET / HTTP/1.1\r\nHost: {name}\r\n\r\n".encode())
+            assert raw.recv(100).split(b" ")[1] == status
+
+
 def test_requests_sent_all_at_once_are_answered_in_turn():
     """Two thousand requests in one write do not exhaust the server."""
-    one = b"GET /x HTTP/1.1\r\nHost: x\r\n\r\n"
+    one = b"GET /x HTTP/1.1\r\nHost: localhost\r\n\r\n"
     with started() as running:
         host, port = running.url.removeprefix("http://").split(":")
         with socket.create_connection((host, int(port)), timeout=20) as raw, raw.makefile("rb") as answers:

@@ -672,12 +672,30 @@ def test_currencies() -> None:
 
 
 @pytest.mark.parametrize(
-    ("email", "code"),
-    [("ann@example.com", ()), ("ann@shop.example", ()), ("", ()), ("ann@gmail.com", ("demo.real_data",))],
+    ("named", "is_refused"),
+    [
+        ({}, False),
+        ({"email": "ann@example.com"}, False),
+        ({"email": "ann@shop.example"}, False),
+        ({"email": "ann@sub.example.org", "first_name": "Ann", "phone": "1"}, False),
+        ({"email": "ann@gmail.com"}, True),
+        ({"email": "ann@notexample.com"}, True),
+        ({"first_name": "Ann"}, True),
+        ({"last_name": "Lee"}, True),
+        ({"phone": "+44 20 7946 0000"}, True),
+        ({"texts": {"deliveryAddress.address": "1 High Street"}}, True),
+        ({"texts": {"invoiceAddress.name": "Ann Lee"}}, True),
+        ({"texts": {"buyerName": "Ann Lee"}}, True),
+        ({"texts": {"deliveryAddress.country": "GB", "comment": "gift"}}, False),
+        ({"email": "ann@example.com", "texts": {"deliveryAddress.email": "bob@gmail.com"}}, True),
+        ({"email": "ann@example.com", "texts": {"deliveryAddress.address": "1 High Street"}}, False),
+    ],
 )
-def test_the_public_demo_gets_no_real_people(email: str, code: tuple[str, ...]) -> None:
-    """Reserved domains are nobody's."""
-    assert plan(email=email, ctx=a_context(is_public_demo=True)).codes == code
+def test_the_public_demo_gets_no_real_people(named: dict[str, Any], is_refused: bool) -> None:
+    """An order that names a person is refused there unless its e-mail is in a reserved domain, which is nobody's."""
+    named = {"email": "", **named}
+    assert plan(**named, ctx=a_context(is_public_demo=True)).codes == (("demo.real_data",) if is_refused else ())
+    assert plan(**named).codes == ()
 
 
 def test_products_and_items_side_by_side() -> None:
