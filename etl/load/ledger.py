@@ -35,6 +35,7 @@ from etl.errors import InternalError, LedgerError
 from etl.load import lock as locks
 from etl.load import migrations, schema
 from etl.load.records import (
+    DAMAGED_HINT,
     ORDER_PART,
     Attempt,
     Home,
@@ -44,6 +45,7 @@ from etl.load.records import (
     RunRecord,
     attempt_value,
     current_facts,
+    damaged,
     dumps,
     ledger_order,
     loads,
@@ -51,6 +53,7 @@ from etl.load.records import (
     part_value,
     plan_facts,
     stamp,
+    stored_state,
 )
 from etl.load.standing import change
 from etl.load.steps import CHUNK, Steps
@@ -165,6 +168,9 @@ class Ledger:
                     _upgrade(url, where, wall, steps)
                     return cls.open(url_or_path, read_only=True, wall=wall, checkpoint=checkpoint, steps=steps)
                 ledger._prepare(create=create, steps=steps)
+                if url.get_backend_name() == "sqlite":
+                    # Only now it is known to be ours: somebody else's database may not be changed.
+                    _make_private(Path(str(url.database)), read_only=read_only)
             except BaseException:
                 ledger.close()
                 raise
@@ -386,7 +392,7 @@ class Ledger:
         """How many orders are in each state; every state has a count."""
         query = select(schema.orders.c.state, func.count()).group_by(schema.orders.c.state)
         with _translated(self._where):
-            found = {State(state): count for state, count in self._read().execute(query)}
+            found = {stored_state(state): count for state, count in self._read().execute(query)}
         return {state: found.get(state, 0) for state in State}
 
     def order(self, number: str) -> LedgerOrder | None:
@@ -736,6 +742,29 @@ def _connect_sqlite(name: str, path: Path, *, read_only: bool) -> sqlite3.Connec
     return connection
 
 
+def _make_private(path: Path, *, read_only: bool) -> None:
+    """Takes a ledger that others may read from them: it holds people's orders and what they paid.
+
+    Raises LedgerError where that is not ours to change and we are to write; who only reads changes nothing.
+    """
+    for file in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
+        try:
+            mode = file.stat().st_mode & 0o777
+            if mode & 0o077:
+                file.chmod(mode & 0o700)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            if read_only:
+                continue
+            raise LedgerError(
+                f"the ledger {path} can be read by others (mode {mode:04o}) and can't be made private: "
+                f"{error.strerror or error}",
+                code="ledger.public",
+                hint="Let its owner run `chmod 600` on it, or copy it to a folder of your own and use that copy alone.",
+            ) from error
+
+
 def _may_be_ours(connection: sqlite3.Connection) -> bool:
     """Whether the database is a ledger by its mark, or still empty."""
     (mark,) = connection.execute("PRAGMA application_id").fetchone()
@@ -762,26 +791,51 @@ def _create_private(path: Path) -> None:
         ) from error
 
 
+_WRITABLE_HINT = "Make file and folder writable, or copy the ledger to a disk that is and use only that copy."
 _FAULTS = (
     ("disk is full", "ledger.disk_full", "the disk is full", "Free some space, then run again: nothing is half-done."),
-    ("readonly", "ledger.read_only", "the file is read-only", "Make file and folder writable, then run again."),
-    ("read-only", "ledger.read_only", "the file is read-only", "Make file and folder writable, then run again."),
+    ("readonly", "ledger.read_only", "the file is read-only", _WRITABLE_HINT),
+    ("read-only", "ledger.read_only", "the file is read-only", _WRITABLE_HINT),
     (
         "not a database",
         "ledger.foreign",
         "the file is no ledger",
         "Name the right file with --ledger; nothing was written to it.",
     ),
-    (
-        "malformed",
-        "ledger.corrupt",
-        "the file is damaged",
-        "Keep a copy of it, move it away and build a new one with `centra-mews recover`.",
-    ),
+    ("malformed", "ledger.corrupt", "the file is damaged", DAMAGED_HINT),
+    ("could not decode", "ledger.corrupt", "the file is damaged", DAMAGED_HINT),
+    ("no such column", "ledger.corrupt", "the file is damaged", DAMAGED_HINT),
+    ("no such table", "ledger.corrupt", "the file is damaged", DAMAGED_HINT),
     ("locked", "ledger.busy", "another process keeps it busy", "Wait for the other command, then run again."),
     ("unable to open", "ledger.unusable", "the file can't be opened", "Check the path and its permissions."),
     ("disk i/o", "ledger.unusable", "the disk reports an error", "Check the disk, then run again."),
 )
+
+
+def _was_a_ledger(where: str) -> bool:
+    """Whether a file that is no database any more holds our tables' names."""
+    try:
+        with Path(where).open("rb") as stream:
+            head = stream.read(8 << 20)
+    except OSError:
+        return False
+    return b"payload_hash" in head or b"posted_fingerprint" in head
+
+
+def _why_closed(where: str) -> str:
+    """What keeps SQLite from opening a file that is there; "" where nothing is known."""
+    path = Path(where)
+    folder = path.resolve().parent
+    try:
+        if os.statvfs(folder).f_flag & os.ST_RDONLY:
+            return f"it lies on a read-only disk ({folder})"
+    except OSError:
+        return ""
+    if not os.access(path, os.R_OK):
+        return "you may not read it"
+    if not os.access(path, os.W_OK) or not os.access(folder, os.W_OK):
+        return f"file or folder can't be written ({folder})"
+    return ""
 
 
 @contextmanager
@@ -789,8 +843,18 @@ def _translated(where: str) -> Iterator[None]:
     """Foreign errors become LedgerError once, here."""
     try:
         yield
+    except UnicodeDecodeError as error:
+        # SQLite's own message holds bytes of the damaged file.
+        raise damaged(f"the file {where}") from error
     except (DBAPIError, sqlite3.Error) as error:
-        text = str(error.orig if isinstance(error, DBAPIError) else error)
+        # "Could not decode to UTF-8 column 'x' with text ..": the text is somebody's data.
+        text = str(error.orig if isinstance(error, DBAPIError) else error).partition(" with text ")[0]
+        if "not a database" in text and _was_a_ledger(where):
+            raise damaged(f"the file {where}") from error
+        if "unable to open" in text and (why := _why_closed(where)):
+            raise LedgerError(
+                f"the ledger {where} can't be used: {why}", code="ledger.read_only", hint=_WRITABLE_HINT
+            ) from error
         for sign, code, what, hint in _FAULTS:
             if sign in text.lower():
                 raise LedgerError(f"the ledger {where} can't be used: {what} ({text})", code=code, hint=hint) from error

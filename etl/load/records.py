@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, Protocol
+from functools import wraps
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 import simplejson
 
+from etl.errors import LedgerError
 from etl.model.place import Place
 from etl.model.plan import Basis, PlannedOrder
 from etl.model.problem import Problem, Severity
 from etl.model.states import State
+
+P = ParamSpec("P")
+V = TypeVar("V")
+
+DAMAGED_HINT = (
+    "Keep the file as it is and use your last copy of it; without one, move it away and build a new ledger with "
+    "`centra-mews recover`."
+)
 
 ORDER_PART = "order"
 """The name of the part that is `orders/add`; payments are `gift1`, `pay1`, undo entries `undo:p1`."""
@@ -186,11 +196,47 @@ class RunRecord:
     mapping: Mapping[str, Any] = field(default_factory=dict)
 
 
+def damaged(what: str) -> LedgerError:
+    """What is said of a ledger whose content no program of ours wrote like this; nothing of it is shown."""
+    return LedgerError(
+        f"the ledger is damaged: {what} can't be read",
+        code="ledger.corrupt",
+        hint=DAMAGED_HINT,
+    )
+
+
+def _readable(what: str) -> Callable[[Callable[P, V]], Callable[P, V]]:
+    """Makes a reader of rows raise LedgerError `ledger.corrupt` where the row is not as it was written."""
+
+    def decorate(read: Callable[P, V]) -> Callable[P, V]:
+        @wraps(read)
+        def checked(*args: P.args, **kwargs: P.kwargs) -> V:
+            try:
+                return read(*args, **kwargs)
+            except (ValueError, ArithmeticError, TypeError, LookupError, AttributeError) as error:
+                number = getattr(args[0], "number", "") if args else ""
+                named = f" of order {number}" if isinstance(number, str) and number.isascii() and number else ""
+                raise damaged(f"{what}{named}") from error
+
+        return checked
+
+    return decorate
+
+
+def stored_state(text: str) -> State:
+    """A state as the ledger holds it."""
+    try:
+        return State(text)
+    except ValueError as error:
+        raise damaged("a state") from error
+
+
 def stamp(moment: datetime | None) -> str:
     """A time as the ledger stores it: ISO, UTC, microseconds, so that texts sort like times."""
     return "" if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
+@_readable("a time")
 def moment(text: str | None) -> datetime | None:
     """The time that `stamp` wrote; None for ""."""
     return datetime.fromisoformat(text) if text else None
@@ -201,6 +247,7 @@ def dumps(value: Any) -> str:
     return simplejson.dumps(value, separators=(",", ":"), ensure_ascii=False, use_decimal=True)
 
 
+@_readable("a record")
 def loads(text: str | None, default: Any) -> Any:
     """What `dumps` wrote, numbers with a point as Decimal; `default` for nothing."""
     return simplejson.loads(text, use_decimal=True) if text else default
@@ -245,6 +292,7 @@ def current_facts(order: PlannedOrder) -> dict[str, Any]:
     }
 
 
+@_readable("the row")
 def ledger_order(row: Any) -> LedgerOrder:
     """A row of `orders` as a value."""
     return LedgerOrder(
@@ -288,6 +336,7 @@ def ledger_order(row: Any) -> LedgerOrder:
     )
 
 
+@_readable("a part")
 def part_value(row: Any) -> Part:
     """A row of `parts` as a value."""
     return Part(
@@ -314,6 +363,7 @@ def part_value(row: Any) -> Part:
     )
 
 
+@_readable("an attempt")
 def attempt_value(row: Any, payload: str) -> Attempt:
     """A row of `attempts` as a value; `payload` is its own, or the equal one of an earlier attempt."""
     sent_at = moment(row.sent_at)

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from etl.errors import InternalError
 from etl.load import schema
-from etl.load.records import ORDER_PART, PartKind, dumps, stamp
+from etl.load.records import ORDER_PART, PartKind, dumps, stamp, stored_state
 from etl.model.outcome import Kind, Outcome
 from etl.model.states import IN_MEWS, PLANNED, State, after, check, worst
 
@@ -637,12 +637,12 @@ class Steps:
             chunk = wanted[start : start + CHUNK]
             for row in self._connection.execute(_SELECT_ORDERS.where(orders.c.number.in_(chunk))):
                 number, state, *rest = row
-                self._orders[number] = OrderRow(number, State(state), *rest)
+                self._orders[number] = OrderRow(number, stored_state(state), *rest)
             for row in self._connection.execute(
                 select(*(parts.c[name] for name in (*_PART_KEY, "kind", *_PART_HOT))).where(parts.c.number.in_(chunk))
             ):
                 number, generation, part, kind, state, *rest = row
-                value = PartRow(number, generation, part, kind, State(state), *rest)
+                value = PartRow(number, generation, part, kind, stored_state(state), *rest)
                 self._parts.setdefault(number, {})[value.key] = value
                 self._stored.add(value.key)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import shlex
 import signal
 import sqlite3
 import subprocess
@@ -245,3 +246,24 @@ def test_without_a_ledger_readers_say_so(shop: SmallShop, command: list[str]) ->
     assert done.code == 2, done.err
     assert "ledger" in done.json["error"]["message"]
     assert not shop.ledger.exists()
+
+
+@pytest.mark.parametrize("command", ["dry-run", "run"])
+def test_a_full_temporary_folder_is_no_internal_error(shop: SmallShop, command: str) -> None:
+    """The plan of a large history met a small /tmp: exit code 2 and TMPDIR named, with nothing sent."""
+    export = shop.export(rows(3000))
+    script = f"ulimit -f 1024; exec {shlex.join(map(str, shop.shell.command(command, export)))}"
+    done = subprocess.run(
+        ["sh", "-c", script],
+        cwd=shop.folder,
+        env=shop.shell.environment(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    error = json.loads(done.stdout)["error"]
+    assert error["code"] == "spill.unusable"
+    assert "TMPDIR" in error["hint"]
+    assert not shop.held()
