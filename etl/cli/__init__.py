@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 import click
 
-from etl.cli.console import Console
+from etl.cli.console import Console, nowhere, unfailing
 from etl.errors import EtlError, ExitCode, UsageError
 from etl.settings import Settings
 from etl.version import __version__
@@ -151,6 +151,8 @@ def main() -> None:
         # A shell that ignores Ctrl-C for its background jobs means it.
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _interrupt)
+    sys.stdout = sys.stdout or nowhere()
+    sys.stderr = unfailing(sys.stderr)
     sys.exit(run(sys.argv[1:]))
 
 
@@ -180,9 +182,26 @@ def run(arguments: list[str]) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return int(ExitCode.DONE)
+    except OSError as error:
+        if error.filename is None:
+            Console.current().show_crash(error)
+            return int(ExitCode.INTERNAL)
+        Console.current().show_error(_unusable(error))
+        return int(ExitCode.USAGE)
     except Exception as error:
         Console.current().show_crash(error)
         return int(ExitCode.INTERNAL)
+
+
+def _unusable(error: OSError) -> UsageError:
+    """A path that the system will not take: too long, a loop of links, no permission."""
+    name = str(error.filename)
+    shown = name if len(name) <= 200 else f"{name[:200]}…"
+    return UsageError(
+        f"{shown} can't be used: {error.strerror or error}.",
+        code="path.unusable",
+        hint="Check the path and its permissions; what was sent before is recorded.",
+    )
 
 
 def _interrupt(number: int, frame: object) -> NoReturn:

@@ -2,23 +2,70 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import os
+import re
 import sys
 import tempfile
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TextIO
 
 import click
 
-from etl.errors import EtlError, ExitCode
+from etl.errors import EtlError, ExitCode, UsageError
 from etl.settings import Connection, Settings
 
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
 
 Progress = Callable[[str, int, int | None], None]
+
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+class _UnfailingWriter(io.RawIOBase):
+    """Writes to a file descriptor, and takes no notice where it can't."""
+
+    def __init__(self, descriptor: int) -> None:
+        super().__init__()
+        self._descriptor = descriptor
+
+    def writable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def isatty(self) -> bool:
+        return os.isatty(self._descriptor)
+
+    def write(self, data: Any) -> int:
+        with contextlib.suppress(OSError):
+            return os.write(self._descriptor, data)
+        return len(data)
+
+
+def nowhere() -> TextIO:
+    """What takes the place of a standard stream that was closed before the start (`>&-`)."""
+    return Path(os.devnull).open("w", encoding="utf-8")
+
+
+def unfailing(stream: TextIO | None) -> TextIO:
+    """People's text stream as one that never fails: a log on a full disk, or a terminal that is gone, stops no run."""
+    if stream is None:
+        return nowhere()
+    try:
+        writer = _UnfailingWriter(stream.fileno())
+    except (OSError, ValueError):
+        return stream
+    return io.TextIOWrapper(
+        io.BufferedWriter(writer), encoding=stream.encoding, errors=stream.errors, line_buffering=True
+    )
 
 
 class Console:
@@ -96,7 +143,21 @@ class Console:
 
             # Where the terminal or pipe has no UTF-8 (Windows), a name must not end a finished run with an error.
             is_utf8 = "utf" in (sys.stdout.encoding or "").lower()
-            click.echo(simplejson.dumps(document, indent=2, ensure_ascii=not is_utf8, default=str))
+            text = simplejson.dumps(document, indent=2, ensure_ascii=not is_utf8, default=str)
+            # Half a character (a file name in Latin-1, an emoji cut in two) is no UTF-8, but JSON can escape it.
+            text = _SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+            try:
+                click.echo(text)
+            except BrokenPipeError:
+                raise
+            except OSError as error:
+                # What is left in the buffer would fail again, at the end of the process.
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                raise UsageError(
+                    f"The document can't be written to standard output: {error.strerror or error}.",
+                    code="output.unwritable",
+                    hint="Make room where it goes; what was sent is recorded, and `centra-mews status` shows it.",
+                ) from error
 
     @contextmanager
     def progress(self) -> Iterator[Progress]:
@@ -134,7 +195,8 @@ class Console:
             click.echo(f"  Mews RequestId: {error.request_id}", err=True)
         if error.hint:
             click.echo(f"  Next: {error.hint}", err=True)
-        self.result({"error": error.attrs(), "exit_code": int(error.exit_code)})
+        if error.code != "output.unwritable":
+            self.result({"error": error.attrs(), "exit_code": int(error.exit_code)})
 
     def show_crash(self, error: Exception) -> None:
         """An internal error: a sentence for the user, the trace in a private file."""

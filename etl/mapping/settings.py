@@ -102,6 +102,8 @@ def _document(text: str, faults: list[Fault]) -> dict[str, Any] | None:
         )
     except ValueError as error:
         faults.append(Fault(Place(FILE), f"A number is not understood: {error}."))
+    except RecursionError:
+        faults.append(Fault(Place(FILE), "Lists or tables stand in each other thousands of times; no key needs that."))
     return None
 
 

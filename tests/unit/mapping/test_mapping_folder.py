@@ -486,3 +486,11 @@ def test_the_digest_is_of_the_decisions(tmp_path: Path) -> None:
     assert first.digest == second.digest
     assert third.digest != first.digest
     assert first.digest.startswith("sha256:")
+
+
+def test_settings_nested_without_end_are_one_fault(tmp_path: Path) -> None:
+    """Twenty thousand brackets ended as an internal error."""
+    (tmp_path / "migration.toml").write_text(f"[source]\nstore = {'[' * 20_000}{']' * 20_000}\n", encoding="utf-8")
+    with pytest.raises(MappingError) as caught:
+        read_mapping(tmp_path)
+    assert "thousands of times" in caught.value.message
