@@ -41,7 +41,8 @@ from etl.model.mapping import (
 )
 from etl.model.place import Place
 from etl.reading.kinds import NESTED_FIELDS
-from etl.reading.parse import MEANINGS, Odd
+from etl.reading.parse import MEANINGS
+from etl.reading.remarks import Odd
 
 T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)

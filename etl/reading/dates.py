@@ -1,11 +1,17 @@
-"""Dates in a format that a person has named (`source.date_format`), and months by their names."""
+"""Dates and times: in the style of the file, or in the format that a person has named (`source.date_format`)."""
 
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone
+from enum import StrEnum
+from zoneinfo import ZoneInfo
 
+from etl.model.export import BROKEN, DATE, NUMBER, plain
 from etl.model.order import LocalTime
+from etl.reading.options import DEFAULT, ReadOptions
+from etl.reading.remarks import bad
 
 _MONTHS = (
     "jan januar january janvier enero januari gennaio",
@@ -122,3 +128,176 @@ def _word(token: str, *, after_hour: bool) -> str:
 
 def _literal(text: str) -> str:
     return r"\s*".join(re.escape(part) for part in re.split(r"\s+", text))
+
+
+_TIME = (
+    r"(?:[T ,]\s*(?P<H>\d{1,2}):(?P<M>\d{2})(?::(?P<S>\d{2})(?:[.,]\d+)?)?\s*(?P<p>[AaPp]\.?[Mm]\.?)?)?"
+    r"(?P<offset>\s*(?:Z|UTC|GMT|[-+]\d{2}:?\d{2}))?"
+)
+_NUMERIC = re.compile(
+    r"(?:(?P<Y>\d{4})(?P<s>[-/.])(?P<m>\d{1,2})(?P=s)(?P<d>\d{1,2})"
+    r"|(?P<a>\d{1,2})(?P<t>[-/.])\s?(?P<b>\d{1,2})(?P=t)\s?(?P<c>\d{4}|\d{2}))" + _TIME,
+    re.ASCII,
+)
+_NAMED = re.compile(
+    r"(?:[^\W\d_]{2,12}\.?,?\s+)?"
+    r"(?:(?P<d>[0-9]{1,2})(?:st|nd|rd|th)?[-/. ]{1,2}(?P<n>[^\W\d_]{3,12})[-/. ]{1,2}(?P<Y>[0-9]{4}|[0-9]{2})"
+    r"|(?P<n2>[^\W\d_]{3,12})\.?\s+(?P<d2>[0-9]{1,2})(?:st|nd|rd|th)?,?\s+(?P<Y2>[0-9]{4}))" + _TIME
+)
+NO_DATE = "0000-00-00"
+"""How Centra writes that there is no date."""
+_NO_DATE = re.compile(r"0000-00-00(?:[T ]00:00(?::00)?)?")
+_LONGEST = 60
+
+
+class DateShape(StrEnum):
+    """What one date shows."""
+
+    ISO = "year-month-day"
+    OFFSET = "with a UTC offset"
+    DOTTED = "day.month.year"
+    DAY_FIRST = "day/month/year"
+    MONTH_FIRST = "month/day/year"
+    EITHER = "05/06/2010"
+    YEAR_FIRST = "year/month/day in two digits each"
+    SHORT = "05-06-10"
+    NAMED = "month by its name"
+    CELL = "date cell"
+    NONE = "0000-00-00"
+    BAD = "no date"
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """A date's text taken apart. `order`: y-m-d as written, or None where two numbers may be day and month."""
+
+    shape: DateShape
+    match: re.Match[str]
+
+
+def _dissect(text: str) -> _Parts | None:
+    if len(text) > _LONGEST:
+        return None
+    if match := _NUMERIC.fullmatch(text):
+        shape = DateShape.ISO if match["Y"] else _numeric_shape(match)
+        if shape is DateShape.ISO and match["offset"]:
+            shape = DateShape.OFFSET
+        return _Parts(shape, match)
+    if (match := _NAMED.fullmatch(text)) and month_number(match["n"] or match["n2"]):
+        return _Parts(DateShape.NAMED, match)
+    return None
+
+
+def _numeric_shape(match: re.Match[str]) -> DateShape:
+    first, second, last = int(match["a"]), int(match["b"]), match["c"]
+    is_short = len(last) == 2
+    if is_short and (first > 31 or first == 0):
+        return DateShape.YEAR_FIRST
+    if match["t"] == ".":
+        return DateShape.DOTTED if second <= 12 else DateShape.BAD
+    if is_short and match["t"] == "-" and int(last) <= 31:
+        # 11-03-14 may be of 2011 or of 2014; with a slash, or a last number above 31, the year stands last.
+        return DateShape.SHORT
+    if first == second:
+        return DateShape.NONE
+    if first > 12:
+        return DateShape.DAY_FIRST if second <= 12 else DateShape.BAD
+    return DateShape.MONTH_FIRST if second > 12 else DateShape.EITHER
+
+
+def date_shape(text: str) -> DateShape:
+    """What a date's text shows."""
+    text = text.strip()
+    if text.startswith(NO_DATE):
+        return DateShape.NONE
+    parts = _dissect(text)
+    return parts.shape if parts else DateShape.BAD
+
+
+class Dates:
+    """Reads the dates of one file. `day_first`: how it writes slashed ones, None where nothing in it decides."""
+
+    def __init__(self, day_first: bool | None = None, options: ReadOptions = DEFAULT) -> None:
+        self._day_first = day_first
+        self._zone = options.timezone
+        self._format = DateFormat(options.date_format) if options.date_format else None
+
+    def read(self, cell: str) -> LocalTime | None:
+        """A local date or time; None for an empty cell and Centra's `0000-00-00 00:00:00`. Raises Odd."""
+        text = plain(cell).strip()
+        if not text or _NO_DATE.fullmatch(text):
+            return None
+        if cell[:1] in (NUMBER, BROKEN):
+            raise bad(f"{text[:80]!r} is no date.", _HINT)
+        try:
+            found = self._read(text, is_cell=cell[:1] == DATE)
+        except ValueError as error:
+            raise bad(f"{text[:80]!r} is no date: {error}.", _HINT) from error
+        if not 1900 <= found.wall.year <= 2100:
+            raise bad(f"{text!r} is no likely date.")
+        return found
+
+    def _read(self, text: str, *, is_cell: bool) -> LocalTime:
+        if self._format and not is_cell:
+            found = self._format.read(text)
+            if found is not None:
+                return found
+        parts = None if text.isdigit() else _dissect(text)
+        if parts is None or parts.shape is DateShape.BAD:
+            raise bad(f"{text[:80]!r} is no date.", _HINT)
+        if self._format and not is_cell and parts.shape not in (DateShape.ISO, DateShape.OFFSET):
+            raise bad(f"{text!r} is not written as source.date_format says ({self._format.text}).", _HINT)
+        year, month, day = self._day(text, parts)
+        match = parts.match
+        hour = clock_hour(int(match["H"] or 0), match["p"] or "")
+        wall = datetime(year, month, day, hour, int(match["M"] or 0), int(match["S"] or 0))  # noqa: DTZ001
+        if match["offset"]:
+            return LocalTime(self._local(wall, match["offset"].strip(), text))
+        return LocalTime(wall, match["H"] is not None)
+
+    def _day(self, text: str, parts: _Parts) -> tuple[int, int, int]:
+        match = parts.match
+        if parts.shape is DateShape.NAMED:
+            return (
+                _year(match["Y"] or match["Y2"]),
+                month_number(match["n"] or match["n2"]) or 0,
+                int(match["d"] or match["d2"]),
+            )
+        if match["Y"]:
+            return int(match["Y"]), int(match["m"]), int(match["d"])
+        first, second, last = int(match["a"]), int(match["b"]), match["c"]
+        if parts.shape is DateShape.YEAR_FIRST:
+            return full_year(first), second, int(last)
+        if parts.shape is DateShape.SHORT:
+            raise bad(f"{text!r} can be read in two ways.", _FORMAT_HINT, "value.ambiguous")
+        if match["t"] == "." or first == second:
+            return _year(last), second, first
+        if self._day_first is None:
+            raise bad(f"{text!r} can be read in two ways.", _FORMAT_HINT, "value.ambiguous")
+        return _year(last), *((second, first) if self._day_first else (first, second))
+
+    def _local(self, wall: datetime, offset: str, text: str) -> datetime:
+        """The shop's wall clock at a time with an offset; `fold` keeps the second run of an hour apart."""
+        if not self._zone:
+            raise bad(
+                f"{text!r} has a UTC offset; the shop's own timezone is not known yet.",
+                "Set source.timezone in migration.toml.",
+            )
+        moment = wall.replace(tzinfo=_offset(offset))
+        return moment.astimezone(ZoneInfo(self._zone)).replace(tzinfo=None)
+
+
+_HINT = "Write YYYY-MM-DD HH:MM:SS (in a workbook: format the cell as a date), or set source.date_format."
+_FORMAT_HINT = "Write YYYY-MM-DD, or say with source.date_format how dates are written."
+
+
+def _year(text: str) -> int:
+    return int(text) if len(text) == 4 else full_year(int(text))
+
+
+def _offset(text: str) -> timezone:
+    if text in ("Z", "UTC", "GMT"):
+        return UTC
+    digits = text[1:].replace(":", "")
+    minutes = int(digits[:2]) * 60 + int(digits[2:])
+    return timezone(timedelta(minutes=-minutes if text[0] == "-" else minutes))

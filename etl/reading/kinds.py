@@ -16,6 +16,7 @@ class Kind(StrEnum):
     PERCENT = "percent"
     QTY = "quantity"
     ID = "id"
+    KEY = "key"
     SKU = "SKU"
     EAN = "EAN"
     COUNTRY = "country"

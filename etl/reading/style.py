@@ -12,6 +12,7 @@ from enum import StrEnum
 from etl.errors import InputError
 from etl.model.export import DATE, NUMBER, plain
 from etl.model.place import Place
+from etl.reading.dates import DateShape, date_shape
 
 
 class Shape(StrEnum):
@@ -31,19 +32,6 @@ class NumberStyle(StrEnum):
     POINT = "decimal point"
     COMMA = "decimal comma"
     NONE = "no separators"
-
-
-class DateShape(StrEnum):
-    """What one date shows."""
-
-    ISO = "year-month-day"
-    DOTTED = "day.month.year"
-    DAY_FIRST = "day/month/year"
-    MONTH_FIRST = "month/day/year"
-    EITHER = "05/06/2010"
-    CELL = "date cell"
-    NONE = "0000-00-00"
-    BAD = "no date"
 
 
 _GROUPS = "'’\u00a0\u202f\u2009 "
@@ -118,30 +106,6 @@ def _mixed(body: str) -> Shape:
     return shape if groups.fullmatch(whole) and decimals.isdigit() and whole[0] != "0" else Shape.BAD
 
 
-_ISO = re.compile(r"(\d{4})([-/.])(\d{1,2})\2(\d{1,2})(?:[T ].*)?", re.ASCII)
-_OTHER = re.compile(r"(\d{1,2})([-/.])(\d{1,2})\2(\d{4})(?:[T ,].*)?", re.ASCII)
-
-
-def date_shape(text: str) -> DateShape:
-    """What a date's text shows."""
-    text = text.strip()
-    if text.startswith("0000-00-00"):
-        return DateShape.NONE
-    if _ISO.fullmatch(text):
-        return DateShape.ISO
-    match = _OTHER.fullmatch(text)
-    if match is None:
-        return DateShape.BAD
-    if match[2] == ".":
-        return DateShape.DOTTED
-    first, second = int(match[1]), int(match[3])
-    if first == second:
-        return DateShape.NONE
-    if first > 12:
-        return DateShape.DAY_FIRST if second <= 12 else DateShape.BAD
-    return DateShape.MONTH_FIRST if second > 12 else DateShape.EITHER
-
-
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """How many values of a file have a shape, and the first of them."""
@@ -202,15 +166,17 @@ class Tally:
             self.counts[shape] = self.counts.get(shape, 0) + count
         seen.counts.clear()
 
-    def style(self, file: str) -> Style:
+    def style(self, file: str, *, are_dates_decided: bool = False) -> Style:
         """The file's style. Raises InputError where values are ambiguous and nothing decides.
 
-        Where a file also has number cells, which need no style, a few ambiguous texts block their own orders only.
+        Where most of a file needs no style (number cells, ISO dates), a few ambiguous texts block their own orders
+        only. `are_dates_decided`: a person has named the format.
         """
         numbers = self._evidence(Shape.POINT, Shape.COMMA, Shape.MAYBE_POINT, Shape.MAYBE_COMMA, Shape.PLAIN)
         dates = self._evidence(*(shape for shape in DateShape if shape is not DateShape.BAD))
         names = [item.shape for item in dates if item.shape != DateShape.NONE]
-        return Style(self._number_style(file), self._day_first(file), numbers, dates, ", ".join(names))
+        day_first = None if are_dates_decided else self._day_first(file)
+        return Style(self._number_style(file), day_first, numbers, dates, ", ".join(names))
 
     def _evidence(self, *shapes: StrEnum) -> tuple[Evidence, ...]:
         return tuple(
@@ -235,10 +201,10 @@ class Tally:
         day, month = self.counts.get(DateShape.DAY_FIRST, 0), self.counts.get(DateShape.MONTH_FIRST, 0)
         if day != month:
             return day > month
-        if day:
-            raise self._undecided(file, "dates", (DateShape.DAY_FIRST, DateShape.MONTH_FIRST))
-        if self.counts.get(DateShape.EITHER, 0):
-            raise self._undecided(file, "dates", (DateShape.EITHER,))
+        either = day + month + self.counts.get(DateShape.EITHER, 0) + self.counts.get(DateShape.SHORT, 0)
+        if either and either >= sum(self.counts.get(shape, 0) for shape in _PLAIN_DATES):
+            shapes = (DateShape.DAY_FIRST, DateShape.MONTH_FIRST) if day else (DateShape.EITHER, DateShape.SHORT)
+            raise self._undecided(file, "dates", shapes)
         return None
 
     def _undecided(self, file: str, what: str, shapes: tuple[StrEnum, ...]) -> InputError:
@@ -249,7 +215,7 @@ class Tally:
         help_ = (
             "Write amounts with two decimals (1.234,00 or 1,234.00) in at least one row, or without thousands separators."
             if what == "numbers"
-            else "Write dates as YYYY-MM-DD."
+            else "Write dates as YYYY-MM-DD, or set source.date_format, such as DD/MM/YYYY."
         )
         return InputError(
             f"The {what} of {file} can be read in two ways and nothing in the file decides: {shown}.",
@@ -260,6 +226,8 @@ class Tally:
 
 
 _NUMBER_CELL = "number cell"
+_PLAIN_DATES = (DateShape.ISO, DateShape.OFFSET, DateShape.DOTTED, DateShape.NAMED, DateShape.CELL)
+"""Dates that can be read in one way only."""
 _REMEMBERED = 50_000
 
 

@@ -19,7 +19,7 @@ from etl.model.place import Place
 from etl.model.problem import Problem
 from etl.reading.kinds import NUMERIC, Kind
 from etl.reading.options import ReadOptions
-from etl.reading.parse import order_number
+from etl.reading.parse import OrderNumbers
 from etl.reading.style import Seen, Style, Tally
 from etl.staging.build import Builder, Fault, Group, Row
 from etl.staging.draft import Draft
@@ -83,6 +83,7 @@ class Batch:
         self._open = open_export
         self._options = options or ReadOptions()
         self._names = Names(self._options.columns)
+        self.numbers = OrderNumbers(self._options.order_number)
         self._progress = progress or _silent
         self._files: list[_File] = []
         self._copies = 0
@@ -185,7 +186,7 @@ class Batch:
         name = f"{export.path}, sheet {file.place.sheet}" if file.place.sheet else str(export.path)
         for seen in file.seen.values():
             file.tally.fold(seen)
-        file.style = file.tally.style(name)
+        file.style = file.tally.style(name, are_dates_decided=bool(self._options.date_format))
 
     def _load_table(self, table: Table) -> _File:
         place = Place(str(table.path), table.sheet)
@@ -243,11 +244,10 @@ class Batch:
         self._copies += 1
         self._spool.add(number, Part(index, self._copies, marshal.dumps((row, record))))
 
-    @staticmethod
-    def _number_of(layout: Layout, cells: Sequence[str]) -> tuple[str | None, str, str]:
+    def _number_of(self, layout: Layout, cells: Sequence[str]) -> tuple[str | None, str, str]:
         for column in layout.order:
             if column.field == ORDER_NUMBER and column.index < len(cells) and cells[column.index].strip():
-                return order_number(cells[column.index]), column.header, cells[column.index]
+                return self.numbers.read(cells[column.index]), column.header, cells[column.index]
         return None, ORDER_NUMBER, ""
 
     def unassigned(self, file: _File, row: int, column: str, cell: str, message: str = "") -> None:
@@ -284,7 +284,7 @@ class Batch:
         file = self._files[parts[0].file]
         builder = file.builder
         if builder is None:
-            builder = file.builder = Builder(file.layout, file.style, file.place)
+            builder = file.builder = Builder(file.layout, file.style, file.place, self._options)
         if file.objects is not None:
             row, record = _rows_of(parts[0])
             return builder.object_draft(number, row, file.objects.flatten(record))
@@ -387,7 +387,8 @@ class _TableLoader:
         batch.report(self._table)
 
     def _read_number(self, cells: list[str]) -> str | None:
-        return next((order_number(cells[at]) for at in self._number_at if cells[at].strip()), None)
+        read = self._batch.numbers.read
+        return next((read(cells[at]) for at in self._number_at if cells[at].strip()), None)
 
     def _mend(self, cells: list[str]) -> tuple[tuple[str, str] | None, list[str]]:
         """A fault of a row with too many or too few cells, and the row at least as wide as the header."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -10,11 +10,15 @@ from typing import Any, NamedTuple
 from etl.model.export import plain
 from etl.model.order import Line
 from etl.model.place import Place
+from etl.reading.dates import NO_DATE
 from etl.reading.kinds import Kind
-from etl.reading.parse import NO_DATE, Odd, Reader, Readers, symbol_fits
+from etl.reading.numbers import symbol_fits
+from etl.reading.options import DEFAULT, ReadOptions
+from etl.reading.parse import Reader, Readers, number_remark
+from etl.reading.remarks import Odd
 from etl.reading.style import Style
 from etl.staging.draft import Draft, Source, canonical_text, same_value
-from etl.staging.fields import ORDER_NUMBER, Column, Layout, Vocabulary
+from etl.staging.fields import KINDS, LINE, ORDER_NUMBER, Column, Layout, Vocabulary
 from etl.staging.nested import read_nested
 from etl.staging.objects import Flat
 
@@ -61,9 +65,10 @@ class _Words(NamedTuple):
 class Builder:
     """Builds drafts from the cells of one file, in its layout and style."""
 
-    def __init__(self, layout: Layout, style: Style, place: Place) -> None:
+    def __init__(self, layout: Layout, style: Style, place: Place, options: ReadOptions = DEFAULT) -> None:
         self._layout = layout
-        self._readers = Readers(style)
+        self._readers = Readers(style, options)
+        self._words = options.values
         self._place = place
         self._texts: dict[Kind, Reader[str]] = {
             kind: Reader(_text_reader(reader)) for kind, reader in self._readers.by_kind.items()
@@ -71,14 +76,25 @@ class Builder:
         self._width = len(layout.line)
         self._known: dict[tuple[str, ...], _Words] = {}
         self._order_columns = [
-            (index, column, column.field, self._readers.by_kind[column.kind], self._texts[column.kind])
+            (
+                index,
+                column,
+                column.field,
+                self._readers.by_kind[column.kind],
+                self._texts[column.kind],
+                self._words.get(column.field),
+            )
             for index, column in enumerate(layout.order)
             if column.field != ORDER_NUMBER
         ]
+        self._number_at = next((at for at, column in enumerate(layout.order) if column.field == ORDER_NUMBER), None)
         self._has_shipping = any(column.field == "shippingValue" for column in layout.order)
         self._line_columns = {column.field: column for column in reversed(layout.line)}
         slots = {column.field: index + 1 for index, column in reversed(list(enumerate(layout.line)))}
         self._cells = itemgetter(*(slots.get(name, 0) for name in _LINE_FIELDS))
+        self._line_words = [
+            (at, words) for at, name in enumerate(_LINE_FIELDS) if (words := self._words.get(name)) is not None
+        ]
         self._twins = [
             (slots[column.field], index + 1)
             for index, column in enumerate(layout.line)
@@ -149,10 +165,13 @@ class Builder:
         if len(groups) > 1:
             cells, rows = self._merge(draft, groups)
         first, width = groups[0][1][0][0], len(cells)
-        for index, column, field, reader, text in self._order_columns:
+        self._tell_number(draft, cells, first)
+        for index, column, field, reader, text, words in self._order_columns:
             if index >= width:
                 break
             cell = cells[index]
+            if words and cell.strip():
+                cell = _translated(cell, words)
             if not cell or field in sources:
                 continue
             row = first if rows is None else rows[index]
@@ -172,6 +191,15 @@ class Builder:
             sources[field] = Source(row, column)
             if shown:
                 texts[field] = shown
+
+    def _tell_number(self, draft: Draft, cells: tuple[str, ...], row: int) -> None:
+        """A notice for what was taken from the number beyond blanks and zeros."""
+        at = self._number_at
+        if at is None or at >= len(cells) or cells[at] == draft.number:
+            return
+        remark = number_remark(cells[at])
+        if remark is not None:
+            draft.add(remark, self._at(row, ORDER_NUMBER), plain(cells[at]))
 
     def _merge(self, draft: Draft, groups: list[Group]) -> tuple[tuple[str, ...], list[int]]:
         """The first non-empty cell of each column, and its row; contradictions are faults."""
@@ -197,6 +225,9 @@ class Builder:
         if column.field == ORDER_NUMBER:
             return True
         reader = self._readers.by_kind[column.kind]
+        words = self._words.get(column.field)
+        if words:
+            first, second = _translated(first, words), _translated(second, words)
         left, right = _value(reader, first), _value(reader, second)
         if left is None or right is None:
             return left is right and not first.strip() and not second.strip()
@@ -223,6 +254,8 @@ class Builder:
         found = self._cells(cells)
         if not any(found):
             return None
+        if self._line_words:
+            found = _in_centras_words(found, self._line_words)
         read = self._readers
         qty, price, vat, original, *_ = found
         words = found[4:]
@@ -251,7 +284,7 @@ class Builder:
         text = read.text
         (sku, ean, id_, item, brand, product, variant, size, text_sku, comment,
          line_id, is_bundle, is_part, variant_sku, size_sku) = words  # fmt: skip
-        keys = (read.sku[sku], read.ean[ean], text[id_].strip(), text[item].strip())
+        keys = (read.sku[sku], read.ean[ean], read.key[id_], read.key[item])
         names = (text[brand], text[product], text[variant], text[size], read.sku[text_sku], text[comment])
         is_whole = any((*keys, names[4])) and not (variant_sku or size_sku or read.bool[is_part])
         if len(self._known) >= _WORDS_KEPT:
@@ -364,6 +397,7 @@ class Builder:
 
     def _check(self, draft: Draft) -> None:
         """What only shows when an order's values are seen together."""
+        self._fill_empty(draft)
         get = draft.values.get
         if draft.symbols:
             self._check_symbols(draft)
@@ -391,6 +425,17 @@ class Builder:
             place, text = self._source(draft, "payment.capture.amount")
             draft.tell("payment.capture_differs", f"{text} was captured for an order of {total}.", place, text)
 
+    def _fill_empty(self, draft: Draft) -> None:
+        """What values.csv says of empty cells; of a payment's status only where an amount asks for one."""
+        for field, words in self._words.items():
+            if "" not in words or field in draft.sources or field.startswith(LINE):
+                continue
+            step, _, last = field.rpartition(".")
+            if last == "status" and step and draft.values.get(f"{step}.amount") is None:
+                continue
+            draft.values[field] = self._readers.by_kind[KINDS[field]][words[""]]
+            draft.sources[field] = Source(draft.place.row or 0, Column(-1, self._at(0, field).column, field))
+
     def _check_symbols(self, draft: Draft) -> None:
         currency = str(draft.values.get("currency") or "")
         for symbol, place, shown in draft.symbols:
@@ -403,6 +448,18 @@ def _bundle_before(lines: list[Line]) -> str:
         if lines[index].is_bundle:
             return lines[index].line_id or str(index)
     return ""
+
+
+def _translated(cell: str, words: Mapping[str, str]) -> str:
+    """The cell, in Centra's words where values.csv has the whole of it."""
+    return words.get(plain(cell).strip(), cell)
+
+
+def _in_centras_words(cells: tuple[str, ...], words: list[tuple[int, Mapping[str, str]]]) -> tuple[str, ...]:
+    changed = list(cells)
+    for at, known in words:
+        changed[at] = _translated(changed[at], known)
+    return tuple(changed)
 
 
 def _value(reader: Reader[Any], cell: str) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 from etl.model.order import Line, LocalTime, Order, Payment, TaxBreakdownRow, TaxMode, Voucher
 from etl.model.place import Place
 from etl.model.problem import Problem, Severity
-from etl.reading.parse import Remark
+from etl.reading.remarks import Remark
 from etl.staging.fields import Column
 
 

@@ -10,7 +10,9 @@ from etl.model.export import BROKEN, plain
 from etl.model.order import Line, LocalTime, Order, TaxBreakdownRow, Voucher
 from etl.model.place import Place
 from etl.model.problem import Problem
-from etl.reading.parse import Odd, Reader, Readers, symbol_fits
+from etl.reading.numbers import symbol_fits
+from etl.reading.parse import Reader, Readers
+from etl.reading.remarks import Odd
 from etl.staging.draft import Draft
 from etl.staging.objects import elements
 

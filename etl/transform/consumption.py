@@ -90,7 +90,7 @@ def zone(name: str) -> ZoneInfo:
 
 
 def _to_utc(local: LocalTime, timezone: str, order: Order, column: str) -> tuple[datetime | None, list[Problem]]:
-    moment = local.wall.replace(tzinfo=zone(timezone), fold=0)
+    moment = local.wall.replace(tzinfo=zone(timezone))
     utc = moment.astimezone(UTC)
     place = order.place
     if utc.astimezone(zone(timezone)).replace(tzinfo=None) != local.wall:
@@ -104,6 +104,7 @@ def _to_utc(local: LocalTime, timezone: str, order: Order, column: str) -> tuple
             )
         ]
     problems = []
+    # A time that came with an offset is sure of its hour, and the second one says so by its fold.
     if moment.replace(fold=1).utcoffset() != moment.utcoffset():
         problems.append(
             notice(

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from etl.model.order import Order, number_key
 from etl.model.place import Place
 from etl.reading.identify import open_export
-from etl.reading.parse import Odd, parse_amount
+from etl.reading.numbers import parse_amount
+from etl.reading.remarks import Odd
 from etl.reading.style import NumberStyle
 from etl.staging.batch import Batch
 

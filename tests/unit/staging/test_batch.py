@@ -191,7 +191,8 @@ def test_orders_come_by_number_not_by_text(tmp_path: Path) -> None:
         ("products.ean", "4.00638E+12", "value.invalid"),
         ("products.ean", "４006381333931", "value.invalid"),
         ("orderDate", "2011-02-30", "value.invalid"),
-        ("orderDate", "15.6.11", "value.invalid"),
+        ("orderDate", "15-06-11", "value.ambiguous"),
+        ("orderDate", "15/6/11 13:05 PM", "value.invalid"),
         ("orderDate", "2011-06-15T12:00:00+02:00", "value.invalid"),
         ("orderDate", "2011-06-15T12:00:00Z", "value.invalid"),
         ("orderDate", "40709", "value.invalid"),
@@ -765,3 +766,51 @@ def test_progress_is_told_in_bytes(tmp_path: Path) -> None:
     with Batch([path], open_export=open_export, progress=lambda *step: steps.append(step)) as batch:
         batch.load()
     assert (str(path), path.stat().st_size, path.stat().st_size) in steps
+
+
+def test_words_of_the_shop_are_read_as_values_csv_says(tmp_path: Path) -> None:
+    """Only whole cells are translated; rows that say the same in other words do not contradict each other."""
+    rows = [{"orderNumber": "#1", "status": "paid", "deliveryAddress.country": "Suisse", "products.vatPercent": "reduced"},
+            {"orderNumber": "#1", "status": "Completed", "deliveryAddress.country": "CH", "products.sku": "MUG"}, {"orderNumber": "2", "status": "paid "}]  # fmt: skip
+    options = ReadOptions(
+        order_number="#{number}",
+        values={
+            "status": {"paid": "Completed"},
+            "deliveryAddress.country": {"Suisse": "CH"},
+            "products.vatPercent": {"reduced": "5"},
+            "storeType": {"": "b2b"},
+        },
+    )
+    staged = stage(tmp_path, ("x.csv", csv_text(*rows)), options=options)
+    order = staged.orders[0]
+    assert (order.number, order.status, order.delivery_country, order.store_type) == ("1", "Completed", "CH", "b2b")
+    assert order.lines[0].vat_percent == 5
+    assert order.is_readable
+    assert [problem.value for problem in staged.facts.unassigned] == ["2"]
+
+
+def test_an_empty_payment_status_means_something_only_beside_an_amount(tmp_path: Path) -> None:
+    """Without an amount there is no payment, whatever its status."""
+    text = csv_text(
+        {"orderNumber": "1", "payment.capture.amount": "10.00", "payment.capture.status": ""}, {"orderNumber": "2"}
+    )
+    options = ReadOptions(values={"payment.capture.status": {"": "1"}})
+    paid, other = stage(tmp_path, ("x.csv", text), options=options).orders
+    assert [(payment.status, payment.amount) for payment in paid.payments] == [("success", Decimal("10.00"))]
+    assert (paid.is_readable, other.payments) == (True, ())
+
+
+def test_one_date_that_could_be_two_blocks_its_order_only(tmp_path: Path) -> None:
+    """Most of a file is evidence for the rest; only a file with no decisive evidence is refused."""
+    rows = [{"orderNumber": str(number), "orderDate": "2010-03-04"} for number in range(1, 6)]
+    rows[2]["orderDate"] = "03/04/2010"
+    staged = stage(tmp_path, ("x.csv", csv_text(*rows)))
+    assert [order.is_readable for order in staged.orders] == [True, True, False, True, True]
+    assert staged.orders[2].problems[0].code == "value.ambiguous"
+    with pytest.raises(InputError, match="two ways") as refused:
+        stage(tmp_path, ("x.csv", csv_text({"orderDate": "03/04/2010"})))
+    assert "source.date_format" in refused.value.hint
+    decided = stage(
+        tmp_path, ("x.csv", csv_text({"orderDate": "03/04/2010"})), options=ReadOptions(date_format="DD/MM/YYYY")
+    )
+    assert str(decided.orders[0].order_date) == "2010-04-03"

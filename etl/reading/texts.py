@@ -1,0 +1,207 @@
+"""Texts and keys: what a person sees in the cell, without what only a program put there."""
+
+from __future__ import annotations
+
+import re
+
+from etl.model.export import BROKEN, DATE, NUMBER, plain
+from etl.reading.remarks import Odd, Remark, bad, told
+
+LONG_TEXT = 255
+NOTHING = frozenset({"null", "nan", "none", r"\n", "#n/a", "n/a", "<null>", "(null)", "[null]"})
+"""Words that programs write for no value, in lower case: empty in a text, unreadable everywhere else."""
+_BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x84\x86-\x9f\ufffe\uffff\ud800-\udfff]")
+_INVISIBLE = re.compile("[\u00ad\u200b\u200c\u2060\ufeff]|\u200d(?![\u2190-\U0001ffff])")
+"""Soft hyphen, zero-width blanks and joiners, byte order mark; a joiner within an emoji is part of it."""
+_WRAPPED = re.compile(r'="(.*)"', re.DOTALL)
+REPLACEMENT = "\ufffd"
+"""Stands where bytes of the file are no character."""
+
+
+def bare(text: str) -> str:
+    """The text without the wrapper `="..."`, invisible characters and blanks around it."""
+    match = _WRAPPED.fullmatch(text.strip())
+    inner = match[1].replace('""', '"') if match else text
+    return _INVISIBLE.sub("", inner).strip()
+
+
+def is_nothing(text: str) -> bool:
+    """Whether the whole text is a word for no value."""
+    return text.casefold() in NOTHING
+
+
+def has_foreign_digits(text: str) -> bool:
+    """Whether digits other than 0 to 9 stand in the text."""
+    return not text.isascii() and any(char.isdigit() and not char.isascii() for char in text)
+
+
+def parse_text(cell: str) -> str:
+    """A text as it is; control characters block, what is removed, length and direction marks are told."""
+    if cell.isprintable() and len(cell) <= LONG_TEXT and cell[:1] != "=" and cell.strip().casefold() not in NOTHING:
+        return cell
+    text = plain(cell)
+    if cell[:1] == BROKEN:
+        raise bad(f"{text[:80]!r} is no text.")
+    if cell[:1] == NUMBER:
+        return text
+    clean, remarks = _cleaned(text)
+    if is_nothing(clean.strip()):
+        remarks.append(told("text.empty_word", f"{clean.strip()!r} is a word for nothing and was read as empty."))
+        raise Odd("", remarks)
+    remarks += _text_remarks(clean)
+    if remarks:
+        raise Odd(clean, remarks)
+    return clean
+
+
+def parse_key(cell: str) -> str:
+    """A key, trimmed, as a person sees it; a word for nothing is no key."""
+    text, remarks = _key_text(cell)
+    if remarks:
+        raise Odd(text, remarks)
+    return text
+
+
+def _cleaned(text: str) -> tuple[str, list[Remark]]:
+    """The text without wrapper and invisible characters, and what there is to say of them."""
+    clean, what = text, []
+    match = _WRAPPED.fullmatch(text.strip())
+    if match:
+        clean = match[1].replace('""', '"')
+        what.append('the wrapper ="..."')
+    seen = _INVISIBLE.sub("", clean)
+    if seen != clean:
+        codes = dict.fromkeys(f"U+{ord(char):04X}" for char in _INVISIBLE.findall(clean))
+        clean = seen
+        what.append(f"the invisible character{'s' * (len(codes) > 1)} {', '.join(codes)}")
+    if not what:
+        return clean, []
+    return clean, [told("text.cleaned", f"{text[:80]!r} was read as {clean[:80]!r}, without {' and '.join(what)}.")]
+
+
+def _text_remarks(text: str) -> list[Remark]:
+    remarks = []
+    found = _CONTROL.search(text)
+    if found:
+        remarks.append(
+            Remark(
+                "value.invalid", f"The text has the control character U+{ord(found[0]):04X}.", "Remove the character."
+            )
+        )
+    if _BIDI.search(text):
+        remarks.append(told("text.bidi", "The text has bidirectional control characters."))
+    if len(text) > LONG_TEXT:
+        remarks.append(told("text.long", f"The text has {len(text)} characters."))
+    return remarks
+
+
+_SCIENTIFIC = re.compile(r"[0-9]+(?:[.,][0-9]+)?[eE]\+?[0-9]+")
+_DAMAGED_SKU = re.compile(r"[0-9][.,][0-9]+[eE]\+[0-9]+")
+_POINT_ZERO = re.compile(r"([0-9]+)\.0+")
+
+
+def parse_sku(cell: str) -> str:
+    """A SKU, trimmed; a leading apostrophe or a trailing `.0` is removed and told."""
+    text, remarks = _key_text(cell)
+    if _DAMAGED_SKU.fullmatch(text) or (cell[:1] == NUMBER and "e" in text.lower()):
+        raise bad(f"{text!r} is a number in scientific notation, no SKU.", "Format the column as text in the export.")
+    if remarks:
+        raise Odd(text, remarks)
+    return text
+
+
+def parse_ean(cell: str) -> str:
+    """An EAN; scientific notation and foreign digits block, a wrong length or check digit is told."""
+    text, remarks = _key_text(cell)
+    if not text:
+        return text
+    if _SCIENTIFIC.fullmatch(text):
+        raise bad(f"{text!r} is an EAN in scientific notation.", "Format the column as text in the export.")
+    if has_foreign_digits(text):
+        raise bad(f"{text!r} has digits other than 0 to 9.")
+    if not _is_ean(text):
+        remarks.append(told("ean.invalid", f"{text!r} has a wrong length or check digit."))
+    if remarks:
+        raise Odd(text, remarks)
+    return text
+
+
+def _key_text(cell: str) -> tuple[str, list[Remark]]:
+    if cell[:1] == DATE:
+        raise bad(f"{plain(cell)!r} is a date where a key belongs.", "Format the column as text in the export.")
+    seen = plain(cell)
+    if is_nothing(bare(seen)) and cell[:1] != NUMBER:
+        raise bad(f"{seen.strip()!r} is a word for nothing where a key belongs.", "Fill in the key, or empty the cell.")
+    try:
+        text, remarks = parse_text(cell).strip(), []
+    except Odd as odd:
+        if odd.is_error:
+            raise
+        text, remarks = odd.value.strip(), list(odd.remarks)
+    cleaned = without_traces(text)
+    if cleaned != text:
+        remarks.append(told("sku.cleaned", f"{text!r} was read as {cleaned!r}."))
+    return cleaned, remarks
+
+
+def without_traces(text: str) -> str:
+    """A key without what a spreadsheet left in it: a leading apostrophe, a trailing `.0`."""
+    cleaned = text.removeprefix("'")
+    match = _POINT_ZERO.fullmatch(cleaned)
+    return match[1] if match else cleaned
+
+
+def is_scientific(text: str) -> bool:
+    """Whether a key was shortened to an exponent."""
+    return _SCIENTIFIC.fullmatch(text) is not None
+
+
+def _is_ean(text: str) -> bool:
+    if not (text.isascii() and text.isdigit()) or len(text) not in {8, 12, 13, 14}:
+        return False
+    body = [int(char) for char in reversed(text[:-1])]
+    return (-(3 * sum(body[::2]) + sum(body[1::2]))) % 10 == int(text[-1])
+
+
+def parse_id(cell: str) -> str:
+    """A whole number as text, without blanks and a trailing `.0`."""
+    text = plain(cell).strip()
+    if not text or (text.isascii() and text.isdigit() and cell[:1] != BROKEN):
+        return text
+    match = _POINT_ZERO.fullmatch(text)
+    if match:
+        return match[1]
+    inner = bare(text)
+    if cell[:1] != BROKEN and inner != text and inner.isascii() and (inner.isdigit() or not inner):
+        raise Odd(inner, [told("text.cleaned", f"{text[:80]!r} was read as {inner!r}.")])
+    raise bad(f"{text[:80]!r} is no whole number.")
+
+
+_EMAIL = re.compile(
+    r"[^\s@<>(),;:\\\"\[\]]{1,64}@(?=.{1,253}$)(?:[^\s@<>(),;:\\\"\[\]._-](?:[^\s@<>(),;:\\\"\[\].]{0,61}[^\s@<>(),;:\\\"\[\]._-])?\.)+"
+    r"[^\W\d_](?:[\w-]{0,61}\w)"
+)
+
+
+def parse_email(cell: str) -> str:
+    """An e-mail address, trimmed."""
+    seen = plain(cell).strip()
+    text = bare(seen) if not seen.isprintable() or seen[:1] == "=" else seen
+    if text and not _is_email(text):
+        raise bad(f"{seen[:80]!r} is no e-mail address.")
+    if text != seen:
+        raise Odd(text, [told("text.cleaned", f"{seen[:80]!r} was read as {text!r}.")])
+    return text
+
+
+def _is_email(text: str) -> bool:
+    return not (
+        len(text) > 400
+        or _CONTROL.search(text)
+        or _BIDI.search(text)
+        or not _EMAIL.fullmatch(text)
+        or ".." in text
+        or text[0] == "."
+        or ".@" in text
+    )
