@@ -174,7 +174,7 @@ def _tax_content(rule: TaxRule) -> list[object]:
         rule.valid_before,
         rule.store_type,
         rule.sku,
-        None if rule.tax_codes is None else list(rule.tax_codes),
+        None if rule.tax_codes is None else sorted(set(rule.tax_codes)),
         rule.accept_rate_difference,
     ]
 

@@ -159,7 +159,7 @@ class Summary:
 
     def _add_planned(self, order: OrderStatus) -> None:
         for one in order.taxes:
-            sums = self.taxes.setdefault((order.currency, " ".join(one.codes)), [Decimal(0)] * 3)
+            sums = self.taxes.setdefault((order.currency, " ".join(sorted(one.codes))), [Decimal(0)] * 3)
             for index, amount in enumerate((one.net, one.tax, one.gross)):
                 sums[index] += amount
         if order.state in (ReportState.READY, ReportState.POSTED, ReportState.RECOVERED, ReportState.ALREADY_POSTED):

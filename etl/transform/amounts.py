@@ -7,7 +7,7 @@ Everything up to `to_entries` is in the source's basis.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from operator import attrgetter
 
@@ -44,12 +44,16 @@ class TaxSet:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """An amount of shipping, fee or voucher with one tax-code set, in the source's basis."""
+    """An amount of shipping, fee or voucher with one tax-code set, in the source's basis.
+
+    `is_for_shipping`: the part of a voucher that lowers the shipping, never the goods.
+    """
 
     codes: tuple[str, ...]
     percent: Decimal
     amount: Decimal
     voucher: Voucher | None = None
+    is_for_shipping: bool = False
 
 
 def canonical(lines: Sequence[Line]) -> list[Line]:
@@ -136,29 +140,40 @@ def share_voucher(
     room.shipping = [space - part for space, part in zip(room.shipping, on_shipping, strict=True)]
     return (
         [Part(one.codes, one.percent, part, voucher) for one, part in zip(sets, on_goods, strict=True) if part],
-        [Part(one.codes, one.percent, part, voucher) for one, part in zip(shipping, on_shipping, strict=True) if part],
+        [
+            Part(one.codes, one.percent, part, voucher, True)
+            for one, part in zip(shipping, on_shipping, strict=True)
+            if part
+        ],
     )
 
 
-def spread_over_lines(
-    lines: Sequence[TaxedLine], parts: Sequence[Part], arithmetic: Arithmetic, precision: int, *, sign: int
-) -> list[TaxedLine]:
-    """`lines` with lower totals: each part goes over its set's lines by line total, none below zero.
+def lowered(
+    totals: Sequence[Decimal], amount: Decimal, precision: int, *, is_return: bool
+) -> tuple[list[Decimal], Decimal]:
+    """`totals` of one tax-code set with a voucher's `amount` taken off, in proportion to them, and what none could take.
 
-    `sign` is -1 in returns, whose totals are lowered towards zero.
+    A negative amount is a discount taken back: it makes a sale larger, and a return smaller. Nothing turns negative
+    that was not, and nothing given back turns into a charge. In sales, what is negative already stays as it is.
     """
-    totals = [taxed.total for taxed in lines]
-    for part in parts:
-        members = [index for index, taxed in enumerate(lines) if arithmetic.without_flat(taxed.tax.codes) == part.codes]
-        values = [max(ZERO, sign * totals[index]) for index in members]
-        amounts, left = share_capped(abs(part.amount), values, values, precision)
-        if part.amount < 0:  # a returned discount: the amounts grow
-            amounts, left = [-one for one in share(-part.amount, [abs(totals[i]) for i in members], precision)], ZERO
-        if left:
-            raise ArithmeticError("a voucher share is larger than its goods")
-        for index, amount in zip(members, amounts, strict=True):
-            totals[index] -= sign * amount
-    return [replace(taxed, total=total) for taxed, total in zip(lines, totals, strict=True)]
+    weights = [abs(total) if is_return or total > 0 else ZERO for total in totals]
+    caps = [
+        _most(total, amount, is_return=is_return) if weight else ZERO
+        for total, weight in zip(totals, weights, strict=True)
+    ]
+    taken, left = share_capped(abs(amount), weights, caps, precision)
+    if amount < 0:
+        taken, left = [-part for part in taken], -left
+    return [total - part for total, part in zip(totals, taken, strict=True)], left
+
+
+def _most(total: Decimal, amount: Decimal, *, is_return: bool) -> Decimal:
+    """How much of a voucher's `amount` a `total` may take; what grows away from zero may take all of it."""
+    if amount > 0:
+        return total if total > 0 else amount
+    if is_return:
+        return max(ZERO, -total)
+    return -amount
 
 
 @dataclass(slots=True)

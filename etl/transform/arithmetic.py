@@ -59,7 +59,6 @@ class Arithmetic:
         self.combined_rate = lru_cache(maxsize=4_096)(self._combined_rate)
         self.constant = lru_cache(maxsize=65_536)(self._constant)
         self.without_flat = lru_cache(maxsize=4_096)(self._without_flat)
-        self.set_of = lru_cache(maxsize=4_096)(self._set_of)
 
     def knows(self, codes: tuple[str, ...]) -> bool:
         """Whether the enterprise has all of these codes; nothing else may be asked of others."""
@@ -72,10 +71,6 @@ class Arithmetic:
     def _without_flat(self, codes: tuple[str, ...]) -> tuple[str, ...]:
         """`codes` less the flat ones: rebates, returns and shipping never carry those."""
         return tuple(code for code in codes if self._rates[code].strategy is not Strategy.FLAT)
-
-    def _set_of(self, codes: tuple[str, ...]) -> tuple[str, ...]:
-        """The tax-code set of `codes`: without flat ones, in one order, since `A B` and `B A` are one set."""
-        return tuple(sorted(set(self._without_flat(codes))))
 
     def _predict(self, count: int, unit: Decimal, codes: tuple[str, ...], precision: int) -> Booked:
         """What Mews books for `count` x `unit` in a currency of that `precision`."""

@@ -48,11 +48,12 @@ def window_at(reference: Reference, settings: Settings, now: datetime, run_secon
     """The window for a run that starts at `now` (Mews's clock) and takes about `run_seconds`."""
     which = settings.target.editable_window
     end = now + timedelta(seconds=float(run_seconds)) + timedelta(days=1)
-    last_start = window_start(reference, which, end).astimezone(zone(reference.timezone))
-    midnight = datetime.combine(last_start.date(), time(), last_start.tzinfo)
+    last_start = window_start(reference, which, end)
+    day = local_day(last_start, reference.timezone)
+    midnight = _latest(datetime.combine(day, time()), reference.timezone)
     if midnight < last_start:
-        midnight = datetime.combine(last_start.date() + timedelta(days=1), time(), last_start.tzinfo)
-    return Window(window_start(reference, which, now), midnight.astimezone(UTC))
+        midnight = _latest(datetime.combine(day + timedelta(days=1), time()), reference.timezone)
+    return Window(window_start(reference, which, now), midnight)
 
 
 def consumption_of(order: Order, settings: Settings) -> tuple[datetime | None, list[Problem]]:
@@ -119,6 +120,18 @@ def _to_utc(local: LocalTime, timezone: str, order: Order, column: str) -> tuple
 
 
 def _minus(now: datetime, interval: str, timezone: str) -> datetime:
+    """`now` less an ISO 8601 duration: years to days on the calendar, the rest by the clock on the wall or by time passed.
+
+    Mews does not say which; across a clock change they differ, and the later one is inside the window either way.
+    """
+    calendar, _, clock = interval.partition("T")
     local = now.astimezone(zone(timezone)).replace(tzinfo=None)
-    earlier: datetime = local - isodate.parse_duration(interval)
-    return earlier.replace(tzinfo=zone(timezone)).astimezone(UTC)
+    day: datetime = local - (isodate.parse_duration(calendar) if calendar != "P" else timedelta())
+    hours: timedelta = isodate.parse_duration(f"PT{clock}") if clock else timedelta()
+    since = now if day == local else _latest(day, timezone)
+    return max(_latest(day - hours, timezone) if hours else since, since - hours)
+
+
+def _latest(wall: datetime, timezone: str) -> datetime:
+    """The later of the moments that a wall time can mean where the clocks change."""
+    return max(wall.replace(tzinfo=zone(timezone), fold=fold).astimezone(UTC) for fold in (0, 1))

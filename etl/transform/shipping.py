@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from etl.transform.amounts import Part, TaxSet, share_over
 from etl.transform.case import Case
-from etl.transform.taxes import TaxAnswer, TaxCase, codes_usable, shipping_without_goods
+from etl.transform.taxes import TaxAnswer, TaxCase, as_set, codes_usable, shipping_without_goods
 
 
 def carried(
@@ -43,4 +43,4 @@ def _named_codes(case: Case, codes: tuple[str, ...], tax_case: TaxCase) -> TaxAn
     if tax_case.is_deducted and percent:
         case.problem("tax.rate_differs", f"{where} has a rate, but order {case.order.number} is without tax.")
         return None
-    return TaxAnswer(codes, percent)
+    return TaxAnswer(as_set(codes), percent)

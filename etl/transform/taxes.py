@@ -5,6 +5,7 @@ Rule: design section 5 (tax) and section 4 (which row of taxes.csv answers).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -141,7 +142,12 @@ def answer(
             )
         )
         return None
-    return TaxAnswer(rule.tax_codes, combined if percent is None else percent)
+    return TaxAnswer(as_set(rule.tax_codes), combined if percent is None else percent)
+
+
+def as_set(codes: Iterable[str]) -> tuple[str, ...]:
+    """Tax codes in the one order in which they are sent, compared and counted: `A B` and `B A` are one set."""
+    return tuple(sorted(set(codes)))
 
 
 def codes_usable(codes: tuple[str, ...], where: str, case: TaxCase, ctx: Context, found: Findings) -> bool:

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
-from etl.model.money import ZERO
+from etl.model.money import ZERO, share_capped
 from etl.model.order import Voucher
-from etl.transform.amounts import Part, Room, TaxedLine, TaxSet, share_over, share_voucher, spread_over_lines
+from etl.transform.amounts import Part, Room, TaxedLine, TaxSet, lowered, share_over, share_voucher
 from etl.transform.case import Case
 from etl.transform.shipping import carried
 from etl.transform.taxes import TaxAnswer, TaxCase
@@ -73,17 +73,41 @@ def _over_goods(
         on_goods, on_shipping = share_voucher(voucher, abs(voucher.value), sets, shipping, room, case.precision)
         parts = [replace(part, amount=sign * part.amount) for part in (*on_goods, *on_shipping)]
         left -= sum((part.amount for part in parts), ZERO)
-    if left:  # a discount taken back, or beyond the goods of a return: sales are blocked there
+    if left > 0:  # in a return, which grows by it: sales are blocked there
+        fitting, left = _where_it_fits(case, left, sets, shipping)
+        parts += [replace(part, voucher=voucher) for part in fitting]
+    if left:  # a discount taken back, or beyond all that a return gives back
         parts += [replace(part, voucher=voucher) for part in _over_all(case, left, sets, shipping)]
     return parts
 
 
+def _where_it_fits(
+    case: Case, amount: Decimal, sets: Sequence[TaxSet], shipping: Sequence[Part]
+) -> tuple[list[Part], Decimal]:
+    """`amount` over the goods of a return, then its shipping, and what is left.
+
+    What is given back takes any amount; what goes out in exchange no more than its own value.
+    """
+    parts: list[Part] = []
+    for group, is_for_shipping in ((sets, False), (_as_sets(shipping), True)):
+        weights, keys = [one.weight for one in group], [one.codes for one in group]
+        caps = [amount if one.net >= 0 else -one.net for one in group]
+        taken, amount = share_capped(amount, weights, caps, case.precision, tie_keys=keys)
+        parts += [
+            Part(one.codes, one.percent, part, is_for_shipping=is_for_shipping)
+            for one, part in zip(group, taken, strict=True)
+            if part
+        ]
+    return parts, amount
+
+
 def _over_all(case: Case, amount: Decimal, sets: Sequence[TaxSet], shipping: Sequence[Part]) -> list[Part]:
     """`amount` over goods without a cap (it makes the order larger), else over the shipping."""
-    if sets:
-        return share_over(amount, sets, case.precision)
-    weights = [TaxSet(part.codes, part.percent, abs(part.amount), ZERO) for part in shipping]
-    return share_over(amount, weights, case.precision)
+    return share_over(amount, sets or _as_sets(shipping), case.precision)
+
+
+def _as_sets(shipping: Sequence[Part]) -> list[TaxSet]:
+    return [TaxSet(part.codes, part.percent, abs(part.amount), -part.amount) for part in shipping]
 
 
 def _alone(case: Case, tax_case: TaxCase) -> TaxAnswer | None:
@@ -97,32 +121,41 @@ def spread_vouchers(
 ) -> tuple[list[TaxedLine], list[Part], list[Part]]:
     """Lines and shipping with the vouchers taken off that are spread, and the parts that become items.
 
-    Where neither lines nor shipping can take a part, it is an item like those of rebates; these come first.
+    Where neither can take a part, it is an item like those of rebates; these come first.
     """
     policies = [(policy_of(case, part.voucher)[0] if part.voucher else None) or "rebate" for part in parts]
     items = [part for part, policy in zip(parts, policies, strict=True) if policy != "spread"]
     for part, policy in zip(parts, policies, strict=True):
         if policy == "spread":
-            lines, shipping, rest = _spread(case, part, lines, shipping)
-            items += rest
+            lines, shipping, left = _spread(case, part, lines, shipping)
+            if left:
+                items.append(replace(part, amount=left))
     return lines, shipping, items
 
 
 def _spread(
     case: Case, part: Part, lines: list[TaxedLine], shipping: list[Part]
-) -> tuple[list[TaxedLine], list[Part], list[Part]]:
-    arithmetic, sign = case.ctx.arithmetic, case.sign
-    amount = sign * part.amount
-    members = [taxed for taxed in lines if arithmetic.without_flat(taxed.tax.codes) == part.codes]
-    room = sum((max(ZERO, sign * taxed.total) for taxed in members), ZERO)
-    if room and amount <= room:
-        lowered = spread_over_lines(lines, [replace(part, amount=amount)], arithmetic, case.precision, sign=sign)
-        return lowered, shipping, []
-    for index, one in enumerate(shipping):
-        if one.codes == part.codes and sign * one.amount >= amount:
-            less = replace(one, amount=one.amount - part.amount)
-            return lines, [*shipping[:index], less, *shipping[index + 1 :]], []
-    return lines, shipping, [part]
+) -> tuple[list[TaxedLine], list[Part], Decimal]:
+    """A part for shipping lowers the shipping, one for goods the goods, then the shipping."""
+    left = part.amount
+    if not part.is_for_shipping:
+        without_flat = case.ctx.arithmetic.without_flat
+        members = [index for index, taxed in enumerate(lines) if without_flat(taxed.tax.codes) == part.codes]
+        totals, left = _taken_off(case, left, [lines[index].total for index in members])
+        lines = list(lines)
+        for index, total in zip(members, totals, strict=True):
+            lines[index] = replace(lines[index], total=total)
+    if left:
+        members = [index for index, one in enumerate(shipping) if one.codes == part.codes]
+        totals, left = _taken_off(case, left, [shipping[index].amount for index in members])
+        shipping = list(shipping)
+        for index, total in zip(members, totals, strict=True):
+            shipping[index] = replace(shipping[index], amount=total)
+    return lines, shipping, left
+
+
+def _taken_off(case: Case, amount: Decimal, totals: Sequence[Decimal]) -> tuple[list[Decimal], Decimal]:
+    return lowered(totals, amount, case.precision, is_return=case.order.is_return)
 
 
 def merged(parts: Sequence[Part]) -> list[Part]:

@@ -17,10 +17,10 @@ from etl.transform.amounts import (
     TaxedLine,
     TaxSet,
     canonical,
+    lowered,
     rounded_totals,
     share_over,
     share_voucher,
-    spread_over_lines,
     tax_sets,
 )
 from etl.transform.arithmetic import Arithmetic
@@ -102,19 +102,35 @@ def test_a_voucher_beyond_one_set_goes_to_the_others_then_to_shipping() -> None:
     assert (room.sets, room.shipping) == ([D(0), D(0)], [D("2.25"), D("0.75")])
 
 
+def spread(amount: str, *totals: str, is_return: bool = False) -> tuple[list[str], str]:
+    found, left = lowered([D(total) for total in totals], D(amount), 2, is_return=is_return)
+    return [str(total) for total in found], str(left)
+
+
 def test_spread_lowers_the_lines_of_the_set_by_their_totals() -> None:
-    """Within a set by line total; other sets are not touched."""
-    lines = [taxed("30.00"), taxed("10.00"), taxed("5.00", LOW)]
-    lowered = spread_over_lines(lines, [Part(HIGH.codes, D(20), D("4.00"))], GROSS, 2, sign=1)
-    assert [one.total for one in lowered] == [D("27.00"), D("9.00"), D("5.00")]
+    """Within a set by line total, down to nothing."""
+    assert spread("4.00", "30.00", "10.00") == (["27.00", "9.00"], "0.00")
+    assert spread("41.00", "30.00", "0.00", "10.00") == (["0.00", "0.00", "0.00"], "1.00")
+
+
+def test_spread_leaves_what_a_sale_takes_back() -> None:
+    """A negative line of a sale is no goods that a voucher paid for."""
+    assert spread("5.00", "40.00", "-30.00") == (["35.00", "-30.00"], "0.00")
+    assert spread("-5.00", "40.00", "-30.00") == (["45.00", "-30.00"], "0.00")
+    assert spread("-5.00", "-30.00") == (["-30.00"], "-5.00")
 
 
 def test_spread_in_a_return_lowers_the_refund() -> None:
-    """What the voucher had paid is not given back in money."""
-    lowered = spread_over_lines(
-        [taxed("-30.00", qty=-1), taxed("-10.00", qty=-1)], [Part(HIGH.codes, D(20), D("4.00"))], GROSS, 2, sign=-1
-    )
-    assert [one.total for one in lowered] == [D("-27.00"), D("-9.00")]
+    """What the voucher had paid is not given back in money; nothing given back becomes a charge."""
+    assert spread("-4.00", "-30.00", "-10.00", is_return=True) == (["-27.00", "-9.00"], "0.00")
+    assert spread("-45.00", "-30.00", "-10.00", "7.00", is_return=True) == (["0.00", "0.00", "7.00"], "-5.00")
+
+
+def test_spread_in_a_return_turns_nothing_negative() -> None:
+    """What goes out in exchange is lowered to nothing at most; what comes back may come back dearer."""
+    assert spread("5.00", "30.00", is_return=True) == (["25.00"], "0.00")
+    assert spread("40.00", "30.00", is_return=True) == (["0.00"], "10.00")
+    assert spread("80.00", "10.00", "-30.00", is_return=True) == (["0.00", "-100.00"], "0.00")
 
 
 def made(arithmetic: Arithmetic, source: Basis, total: str, count: int, *codes: str) -> list[tuple[str, int, str, str]]:

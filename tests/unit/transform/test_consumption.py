@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal as D
 
 import pytest
@@ -97,6 +97,41 @@ def test_intervals_are_calendar_arithmetic_of_the_hotel(interval: str, now: str,
     """A month is a month, and a day across a clock change is no 24 hours."""
     reference = a_reference(timezone=timezone, accounting_interval=interval)
     assert window_start(reference, "accounting", utc(now)) == utc(expected)
+
+
+@pytest.mark.parametrize(
+    ("interval", "now", "expected"),
+    [
+        # Clocks went forward on 27 March 2011 at 01:00 UTC: 10:00 by time passed, 11:00 on the wall.
+        ("P0M0DT24H0M0S", "2011-03-27T12:00:00", "2011-03-26T13:00:00"),
+        ("P0Y0M1DT0H0M0S", "2011-03-27T12:00:00", "2011-03-26T13:00:00"),
+        # Back on 30 October at 01:00 UTC: 24 hours of the wall are 25.
+        ("PT24H", "2011-10-30T12:00:00", "2011-10-29T12:00:00"),
+        ("P1D", "2011-10-30T12:00:00", "2011-10-29T11:00:00"),
+        # Into the hour that there is twice: the second.
+        ("P7D", "2011-11-06T01:30:00", "2011-10-30T01:30:00"),
+        # Out of it: now is now.
+        ("PT2H", "2011-10-30T00:30:00", "2011-10-29T22:30:00"),
+        ("PT48H", "2012-01-10T09:00:00", "2012-01-08T09:00:00"),
+        ("P0D", "2012-01-10T09:00:00", "2012-01-10T09:00:00"),
+    ],
+)
+def test_of_two_readings_the_later_one_binds(interval: str, now: str, expected: str) -> None:
+    """Whatever Mews means by hours across a clock change, nothing is sent that it would refuse."""
+    reference = a_reference(timezone="Europe/London", accounting_interval=interval)
+    assert window_start(reference, "accounting", utc(now)) == utc(expected)
+
+
+def test_a_midnight_that_is_skipped_or_doubled_is_inside() -> None:
+    """Where the clocks change at midnight the day begins later, or twice."""
+    zones = {"America/Sao_Paulo": ("2011-10-16", "03:00:00"), "America/Havana": ("2011-11-13", "05:00:00")}
+    for zone, (day, clock) in zones.items():
+        more = {"accounting_interval": "P0M7DT0H0M0S", "operational_interval": "P0M7DT0H0M0S"}
+        reference = a_reference(timezone=zone, **more)
+        until = utc(f"{day}T{clock}") + timedelta(days=6)
+        window = window_at(reference, settings(), until, D(0))
+        assert window.clamp_to >= window_start(reference, "shorter", until + timedelta(days=1))
+        assert window.clamp_to <= utc(f"{day}T{clock}") + timedelta(days=1)
 
 
 def test_the_shorter_interval_binds_unless_the_user_knows_better() -> None:

@@ -32,7 +32,7 @@ def plan(price: str, qty: int = 1) -> PlannedOrder:
 def test_a_tax_on_the_fee_is_part_of_the_price() -> None:
     """4 x 66.00: fee 20.00, 10 % of net and fee; 264.00 is 220.00 + 20.00 + 24.00."""
     found = plan("66.00", 4)
-    assert entries(found) == [("p1", 4, "55.00", ("SALES", "FEE"))]
+    assert entries(found) == [("p1", 4, "55.00", ("FEE", "SALES"))]
     assert (found.planned_total, found.rounding) == (D("264.00"), 0)
 
 
