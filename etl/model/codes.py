@@ -345,6 +345,12 @@ _ALL = (
         "date.ambiguous", "The time occurs twice; the first was used", "Nothing to do if the hour does not matter.", _S
     ),
     Code("quantity.negative", "A negative quantity in an order that is no return", "Check that the line is meant.", _S),
+    Code(
+        "bundle.original_price",
+        "A bundle has price 0; its originalPrice adds up and was used",
+        "Check the price of the bundle.",
+        _S,
+    ),
     Code("return.handling", "A return gives back a handling cost", "Compare the return with Centra.", _S),
     Code("payment.capture_differs", "The captured amount is not orderTotal", "Compare the payment with Centra.", _S),
     Code("shipping.empty", "shippingValue is empty and was read as 0", "Nothing to do.", _S),

@@ -38,7 +38,8 @@ class LocalTime:
 class Line:
     """One product line. `unit_price` is after line discount; `qty` is signed as the export has it.
 
-    `bundle` names the line (its `line_id`, else its index) of the bundle that this line is content of.
+    `bundle` says that this line is content of a bundle: its id as the export gives it (the bundle's `line_id` or key
+    where contents are nested), or "1" where a dump only says that it is; `etl.transform.bundles` finds the bundle.
     """
 
     qty: int

@@ -145,9 +145,9 @@ class Builder:
                 line = replace(line, is_bundle=True)
             draft.lines.append(line)
             if index in contents and not is_listed:
-                self._read_contents(draft, row, line, len(draft.lines) - 1, contents[index])
+                self._read_contents(draft, row, line, contents[index])
 
-    def _read_contents(self, draft: Draft, row: int, line: Line, index: int, contents: list[list[str]]) -> None:
+    def _read_contents(self, draft: Draft, row: int, line: Line, contents: list[list[str]]) -> None:
         """Contents nested in a bundle become lines of their own; where they carry no prices they only inform."""
         price = self._line_columns.get("products.unitPrice")
         if price is None or not all(len(cells) > price.index and cells[price.index] for cells in contents):
@@ -155,7 +155,7 @@ class Builder:
         for cells in contents:
             part = self._line(draft, row, tuple(cells))
             if part is not None:
-                draft.lines.append(replace(part, bundle=line.line_id or str(index)))
+                draft.lines.append(replace(part, bundle=line.line_id or line.key or "1"))
 
     def _read_order(self, draft: Draft, groups: list[Group]) -> None:
         values, texts, sources = draft.values, draft.texts, draft.sources
@@ -353,7 +353,7 @@ class Builder:
         if any(parts):
             line = replace(line, sku=line.sku + "".join(parts))
         if _value(self._readers.bool, cells["products.isPartOfBundle"]):
-            line = replace(line, bundle=_bundle_before(draft.lines))
+            line = replace(line, bundle="1")  # which bundle is told by the whole order, never by the row before
         if line.qty is None or line.unit_price is None or not line.key:
             self._tell_missing(draft, row, found)
             if line.qty is None or line.unit_price is None:
@@ -441,13 +441,6 @@ class Builder:
         for symbol, place, shown in draft.symbols:
             if currency and not symbol_fits(symbol, currency):
                 draft.fault("value.invalid", f"{shown!r} is not in the order's currency {currency}.", place, shown)
-
-
-def _bundle_before(lines: list[Line]) -> str:
-    for index in range(len(lines) - 1, -1, -1):
-        if lines[index].is_bundle:
-            return lines[index].line_id or str(index)
-    return ""
 
 
 def _translated(cell: str, words: Mapping[str, str]) -> str:

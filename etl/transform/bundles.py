@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Literal
 
 from etl.model.money import ZERO, round_money
 from etl.model.order import Line, Order
 from etl.model.plan import Basis
-from etl.model.problem import Problem
+from etl.model.problem import Problem, notice
 from etl.transform.context import Context, Findings, Footing
+from etl.transform.footing import sum_with_tax
 
 Reading = Literal["bundle", "contents"]
 
@@ -22,60 +24,167 @@ Reading = Literal["bundle", "contents"]
 def charged_lines(order: Order, ctx: Context, basis: Basis, precision: int, found: Findings) -> tuple[Line, ...]:
     """The lines to charge; where nobody can tell, the bundle's, with the reason in `found`."""
     bundles, contents = _parts(order.lines)
-    if not bundles or not contents:
-        return order.lines
-    readings: dict[Reading, tuple[Line, ...]] = {
-        "bundle": tuple(line for index, line in enumerate(order.lines) if index not in contents),
-        "contents": tuple(line for index, line in enumerate(order.lines) if index not in bundles),
-    }
     setting = ctx.mapping.settings.products.bundles
+    if not bundles:
+        return order.lines
+    charged: dict[Reading, tuple[Line, ...]] = {
+        "bundle": _without(order.lines, contents),
+        "contents": _without(order.lines, bundles) if contents else order.lines,
+    }
     if setting != "auto":
-        return readings["bundle" if setting == "bundle" else "contents"]
-    footing = [name for name in readings if _foots(order, readings[name], ctx, basis, precision)]
-    if len(footing) == 1:
-        return readings[footing[0]]
-    if order.order_total is not None and not footing:
-        return readings["bundle"]  # total.mismatch will say so
-    if _sums_per_rate(readings["bundle"]) == _sums_per_rate(readings["contents"]):
-        return readings["bundle"]
-    proved = [name for name in readings if _fits_breakdown(order, readings[name], basis, precision)]
-    if len(proved) == 1:
-        return readings[proved[0]]
-    found.add(
-        Problem(
-            "bundle.ambiguous",
-            order.number,
-            order.place,
-            message=f"Order {order.number} lists a bundle and its contents, and nothing in it says which is charged.",
-        )
-    )
-    return readings["bundle"]
+        return charged[setting]
+    proof = _Proof(order, ctx, basis, precision)
+    priced = _at_original_price(charged["bundle"])
+    if priced is not None and not (proof.footing(charged) or any(order.lines[index].total for index in contents)):
+        if order.order_total is None:
+            found.add(_ambiguous(order, "lists a bundle at price 0 with an originalPrice, and no total"))
+        elif proof.is_footing(priced):
+            found.add(_told_of_original_price(order))
+            return priced
+    if not contents:
+        return order.lines
+    return charged[_reading(charged, proof, found)]
+
+
+def owner_of(content: Line, lines: Sequence[Line]) -> Line | None:
+    """The bundle that a line is content of: the one its id names, else the only one; None where nothing tells.
+
+    Never the row before it: a re-sorted export has the same bundles.
+    """
+    bundles = [line for line in lines if line.is_bundle]
+    named = [line for line in bundles if content.bundle in (line.line_id, line.key)]
+    found = named or bundles
+    return found[0] if len(found) == 1 else None
 
 
 def _parts(lines: Sequence[Line]) -> tuple[set[int], set[int]]:
-    """Indexes of the bundles that have contents, and of these contents."""
+    """Indexes of the bundles that have contents, and of these contents.
+
+    Without contents all bundles; where one of several is not told apart, all of them too.
+    """
+    bundles = {index for index, line in enumerate(lines) if line.is_bundle}
     contents = {index for index, line in enumerate(lines) if line.bundle}
-    named = {lines[index].bundle for index in contents}
-    bundles = {
-        index for index, line in enumerate(lines) if line.is_bundle and (line.line_id in named or str(index) in named)
-    }
-    if contents and not bundles:
-        bundles = {index for index, line in enumerate(lines) if line.is_bundle}
-    return bundles, contents
+    if not bundles or not contents:
+        return bundles, contents
+    refs = {lines[index].bundle for index in contents}
+    names = {index: {lines[index].line_id, lines[index].key} for index in bundles}
+    if len(bundles) == 1 or not refs <= set().union(*names.values()):
+        return bundles, contents
+    return {index for index in bundles if names[index] & refs}, contents
 
 
-def _foots(order: Order, lines: Sequence[Line], ctx: Context, basis: Basis, precision: int) -> bool:
-    """Whether the lines make orderTotal; with tax only about, since the total is checked to the cent later."""
-    if order.order_total is None:
-        return False
-    goods = sum((line.total for line in lines), ZERO)
-    extra = order.beside_goods
-    tolerance = ctx.mapping.settings.source.total_tolerance
-    if basis is Basis.NET and ctx.footing is not Footing.WITHOUT_TAX:
-        factor = 1 + extra / goods if goods else Decimal(1)
-        tax = sum((_tax(total, percent, basis) for percent, total in _sums_per_rate(lines).items()), ZERO)
-        return abs(goods + extra + tax * factor - order.order_total) <= tolerance + _slack(lines, precision)
-    return abs(round_money(goods + extra, precision) - round_money(order.order_total, precision)) <= tolerance
+def _without(lines: Sequence[Line], left_out: set[int]) -> tuple[Line, ...]:
+    return tuple(line for index, line in enumerate(lines) if index not in left_out)
+
+
+def _at_original_price(lines: Sequence[Line]) -> tuple[Line, ...] | None:
+    """The lines with bundles of price 0 at their originalPrice; None where there is none such."""
+    priced = tuple(
+        replace(line, unit_price=line.original_price) if _is_at_zero(line) and line.original_price else line
+        for line in lines
+    )
+    return None if priced == tuple(lines) else priced
+
+
+def _is_at_zero(line: Line) -> bool:
+    return line.is_bundle and not line.unit_price
+
+
+def _reading(charged: dict[Reading, tuple[Line, ...]], proof: _Proof, found: Findings) -> Reading:
+    order = proof.order
+    footing = proof.footing(charged)
+    if len(footing) == 1:
+        return footing[0]
+    if order.order_total is not None and not footing:
+        return "bundle"  # total.mismatch will say so
+    if _sums_per_rate(charged["bundle"]) == _sums_per_rate(charged["contents"]):
+        return "bundle"
+    proved: list[Reading] = [name for name, lines in charged.items() if proof.fits_breakdown(lines)]
+    if len(proved) == 1:
+        return proved[0]
+    found.add(_ambiguous(order, "lists a bundle and its contents, and nothing in it says which is charged"))
+    return "bundle"
+
+
+def _ambiguous(order: Order, what: str) -> Problem:
+    return Problem("bundle.ambiguous", order.number, order.place, message=f"Order {order.number} {what}.")
+
+
+def _told_of_original_price(order: Order) -> Problem:
+    bundle = next(line for line in order.lines if _is_at_zero(line))
+    message = f"{bundle.key or 'A bundle'} has price 0; order {order.number} adds up with its originalPrice."
+    place = bundle.place.at("products.originalPrice")
+    return notice(
+        "bundle.original_price", message, order=order.number, place=place, value=str(bundle.original_price or "")
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Proof:
+    """What an order says about which of its lines are charged."""
+
+    order: Order
+    ctx: Context
+    basis: Basis
+    precision: int
+
+    def footing(self, charged: dict[Reading, tuple[Line, ...]]) -> list[Reading]:
+        """The readings that make orderTotal: those to the cent, else those about."""
+        for is_footing in (self.is_exact, self.is_footing):
+            found: list[Reading] = [name for name, lines in charged.items() if is_footing(lines)]
+            if found:
+                return found
+        return []
+
+    def is_exact(self, lines: Sequence[Line]) -> bool:
+        """Whether the lines make orderTotal to the cent."""
+        return self._off(lines) == 0
+
+    def is_footing(self, lines: Sequence[Line]) -> bool:
+        """Whether they do within the tolerance; with tax about, since the total is checked to the cent later."""
+        off = self._off(lines)
+        slack = _slack(lines, self.precision) if self._has_tax else ZERO
+        return off is not None and off <= self.ctx.mapping.settings.source.total_tolerance + slack
+
+    @property
+    def _has_tax(self) -> bool:
+        return self.basis is Basis.NET and self.ctx.footing is not Footing.WITHOUT_TAX
+
+    def _off(self, lines: Sequence[Line]) -> Decimal | None:
+        """How far the lines are from orderTotal; with tax, shipping and voucher count at the goods' rates."""
+        order = self.order
+        if order.order_total is None:
+            return None
+        total = round_money(order.order_total, self.precision)
+        sums = _sums_per_rate(lines)
+        goods = sum(sums.values(), ZERO)
+        if not self._has_tax:
+            return abs(round_money(goods + order.beside_goods, self.precision) - total)
+        amounts = [(line.vat_percent or ZERO, line.total) for line in lines]
+        if goods:
+            amounts += [(percent or ZERO, order.beside_goods * part / goods) for percent, part in sums.items()]
+        return abs(sum_with_tax(amounts, self.ctx.footing, self.precision) - total)
+
+    def fits_breakdown(self, lines: Sequence[Line]) -> bool:
+        """Whether the tax per rate is that of `taxBreakdown`, give or take the last digit of each line.
+
+        The breakdown is over the whole order, so shipping and voucher are in it, shared over the goods; exports
+        that leave them out are read too.
+        """
+        if not self.order.tax_breakdown:
+            return False
+        stated: dict[Decimal, Decimal] = defaultdict(lambda: ZERO)
+        for row in self.order.tax_breakdown:
+            stated[row.percent] += row.value
+        sums = _sums_per_rate(lines)
+        goods = sum(sums.values(), ZERO)
+        factors = {Decimal(1), 1 + self.order.beside_goods / goods if goods else Decimal(1)}
+        rates = {percent for percent in (*stated, *sums) if percent}
+        slack = _slack(lines, self.precision)
+        return any(
+            all(abs(stated[rate] - factor * _tax(sums.get(rate, ZERO), rate, self.basis)) <= slack for rate in rates)
+            for factor in factors
+        )
 
 
 def _sums_per_rate(lines: Sequence[Line]) -> dict[Decimal | None, Decimal]:
@@ -83,28 +192,6 @@ def _sums_per_rate(lines: Sequence[Line]) -> dict[Decimal | None, Decimal]:
     for line in lines:
         sums[line.vat_percent] += line.total
     return {percent: total for percent, total in sums.items() if total}
-
-
-def _fits_breakdown(order: Order, lines: Sequence[Line], basis: Basis, precision: int) -> bool:
-    """Whether the tax per rate is that of `taxBreakdown`, give or take the last digit of each line.
-
-    The breakdown is over the whole order, so shipping and voucher are in it, shared over the goods; exports
-    that leave them out are read too.
-    """
-    if not order.tax_breakdown:
-        return False
-    stated: dict[Decimal, Decimal] = defaultdict(lambda: ZERO)
-    for row in order.tax_breakdown:
-        stated[row.percent] += row.value
-    sums = _sums_per_rate(lines)
-    goods = sum(sums.values(), ZERO)
-    factors = {Decimal(1), 1 + order.beside_goods / goods if goods else Decimal(1)}
-    rates = {percent for percent in (*stated, *sums) if percent}
-    slack = _slack(lines, precision)
-    return any(
-        all(abs(stated[rate] - factor * _tax(sums.get(rate, ZERO), rate, basis)) <= slack for rate in rates)
-        for factor in factors
-    )
 
 
 def _tax(total: Decimal, percent: Decimal | None, basis: Basis) -> Decimal:

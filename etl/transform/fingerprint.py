@@ -6,12 +6,14 @@ imported ones, comments and other columns do not count.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from functools import lru_cache
 from operator import attrgetter
 
 from etl.model.identity import RECIPE_VERSION, content_hash
 from etl.model.order import Line, Order
+from etl.transform.bundles import owner_of
 
 
 def fingerprint(order: Order) -> str:
@@ -20,7 +22,7 @@ def fingerprint(order: Order) -> str:
         "recipe": RECIPE_VERSION,
         "currency": order.currency,
         "store_type": order.store_type,
-        "lines": sorted(_line(line) for line in order.lines),
+        "lines": sorted(_line(line, order.lines) for line in order.lines),
         "shipping": _plain(order.shipping),
         "return_cost": _plain(order.return_cost),
         "voucher": _plain(order.voucher_value),
@@ -48,12 +50,19 @@ def _skip_hash(status: str, flags: tuple[str, ...], internal: bool, is_complete:
     return content_hash([status, sorted(flags), internal, is_complete])
 
 
-def _line(line: Line) -> tuple[str, ...]:
+def _line(line: Line, lines: Sequence[Line]) -> tuple[str, ...]:
     key = _key(line)
     if not any(key):
         key = (line.text_sku, line.product, line.variant, line.size)
     percent = line.vat_percent
-    return (*key, _plain(line.unit_price), str(line.qty), "" if percent is None else _plain(percent), line.bundle)
+    bundle = _bundle(line, lines) if line.bundle else ""
+    return (*key, _plain(line.unit_price), str(line.qty), "" if percent is None else _plain(percent), bundle)
+
+
+def _bundle(content: Line, lines: Sequence[Line]) -> str:
+    """The bundle's own id, however the export tells it, so that a flag and an id are no two contents."""
+    owner = owner_of(content, lines)
+    return content.bundle if owner is None else owner.line_id or owner.key
 
 
 _key = attrgetter("sku", "ean", "id", "item")

@@ -11,6 +11,7 @@ from etl.model.money import ZERO, round_money
 from etl.model.plan import Basis
 from etl.transform.case import Case
 from etl.transform.context import Footing
+from etl.transform.footing import sum_with_tax
 from etl.transform.goods import Goods
 
 AMOUNT_COLUMNS = frozenset(
@@ -42,14 +43,7 @@ def footed(case: Case, goods: Goods | None, footing: Footing) -> Decimal | None:
     amounts += [(part.percent, part.amount) for part in (*goods.shipping, *goods.handling, *goods.fees)]
     amounts += [(part.percent, -part.amount) for part in goods.vouchers]
     paid = sum((voucher.value for voucher in goods.paid), ZERO)
-    if footing is Footing.PER_LINE:
-        return _rounded_sum(amounts, case.precision) - paid
-    rates: dict[Decimal, Decimal] = {}
-    for percent, amount in amounts:
-        rates[percent] = rates.get(percent, ZERO) + amount
-    if footing is Footing.PER_RATE:
-        return _rounded_sum(list(rates.items()), case.precision) - paid
-    return round_money(sum((_with(p, a) for p, a in rates.items()), ZERO), case.precision) - paid
+    return sum_with_tax(amounts, footing, case.precision) - paid
 
 
 def holding_footings(case: Case, goods: Goods | None) -> frozenset[Footing]:
@@ -111,11 +105,3 @@ def _is_summable(case: Case) -> bool:
 
 def _holds_amount(column: str) -> bool:
     return column in AMOUNT_COLUMNS or column.startswith("returns")
-
-
-def _rounded_sum(amounts: list[tuple[Decimal, Decimal]], precision: int) -> Decimal:
-    return sum((round_money(_with(percent, amount), precision) for percent, amount in amounts), ZERO)
-
-
-def _with(percent: Decimal, amount: Decimal) -> Decimal:
-    return amount * (100 + percent) / 100

@@ -581,6 +581,17 @@ def test_bundles_keep_their_contents_apart(tmp_path: Path) -> None:
     assert [line.sku for line in inform.lines] == ["SET"]
 
 
+@pytest.mark.parametrize("step", [1, -1])
+def test_contents_above_their_bundle_are_its_contents_all_the_same(tmp_path: Path, step: int) -> None:
+    """A re-sorted file lists the same bundle."""
+    head = "orderId,orderCurrency,grandTotalValue,products.sku,qty,price,isBundle,isPartOfBundle\n"
+    rows = ["7,GBP,30,SET,1,30,1,0\n", "7,GBP,30,A,1,10,0,1\n", "7,GBP,30,B,1,20,0,1\n"]
+    (order,) = stage(tmp_path, ("orders.csv", head + "".join(rows[::step]))).orders
+    assert sorted((line.sku, line.is_bundle, line.bundle) for line in order.lines) == [
+        ("A", False, "1"), ("B", False, "1"), ("SET", True, ""),
+    ]  # fmt: skip
+
+
 def test_flat_get_orders(tmp_path: Path) -> None:
     """The API's names are known in flat files too, with and without the products prefix."""
     text = "orderId,orderStatus,orderCurrency,billingEmail,grandTotalValue,voucherValue,products.sku,qty,price,taxPercent\n"

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal as D
+from itertools import permutations
 from typing import Any
 
 import pytest
 from builders import a_context, a_line, a_mapping, an_order
 
 from etl.model.order import Line, TaxBreakdownRow
-from etl.model.plan import Basis
+from etl.model.plan import Basis, plan_line
 from etl.transform.bundles import charged_lines
 from etl.transform.context import Context, Findings, Footing
+from etl.transform.fingerprint import fingerprint
+from etl.transform.order import plan_order
 
 
 def bundle(price: str, vat: str = "20") -> Line:
@@ -114,3 +118,88 @@ def test_no_proof_blocks() -> None:
 def test_what_does_not_foot_is_left_to_the_total() -> None:
     """total.mismatch names the figures."""
     assert charged(*FULL, order_total="50.00") == (["SET"], [])
+
+
+def test_footing_to_the_cent_beats_footing_within_the_tolerance() -> None:
+    """20.00 and 20.01 both pass a tolerance of two cents; only one of them is the total."""
+    ctx = a_context(a_mapping(source={"total_tolerance": "0.02"}))
+    near = (bundle("20.00"), part("12.00"), part("8.01", sku="POT"))
+    assert charged(*near, ctx=ctx, order_total="20.01") == (["CUP", "POT"], [])
+    assert charged(*near, ctx=ctx, order_total="20.00") == (["SET"], [])
+    assert charged(*near, ctx=ctx, order_total="19.99")[1] == ["bundle.ambiguous"]
+
+
+def test_footing_with_tax_to_the_cent_beats_about() -> None:
+    """Without tax 20.00 and 20.01 are 24.00 and 24.01 with it: the slack of three lines would take both."""
+    near = (bundle("20.00"), part("12.00"), part("8.01", sku="POT"))
+    for footing in (Footing.ONCE, Footing.PER_RATE, Footing.PER_LINE):
+        ctx = a_context(footing=footing)
+        assert charged(*near, ctx=ctx, basis=Basis.NET, order_total="24.00") == (["SET"], [])
+        assert charged(*near, ctx=ctx, basis=Basis.NET, order_total="24.01") == (["CUP", "POT"], [])
+
+
+ONE = (
+    a_line("20.00", sku="SET", is_bundle=True, line_id="7"),
+    a_line("12.00", sku="CUP", bundle="1"),
+    a_line("8.50", sku="POT", bundle="1"),
+    a_line("3.00", sku="TEA"),
+)
+TWO = (
+    a_line("20.00", sku="SET", is_bundle=True, line_id="7"),
+    a_line("0.00", sku="CUP", bundle="7"),
+    a_line("30.00", sku="KIT", is_bundle=True, line_id="8"),
+    a_line("0.00", sku="POT", bundle="8"),
+    a_line("5.00", sku="BAG", is_bundle=True, line_id="9"),
+)
+
+
+@pytest.mark.parametrize("total", ["23.00", "23.50"])
+def test_a_flag_alone_means_the_only_bundle_whatever_the_row_order(total: str) -> None:
+    """Contents may stand above their bundle, and beside other goods: one order, one plan."""
+    ctx = a_context(a_mapping())
+    first = plan_order(an_order(*ONE, order_total=total), ctx)
+    assert first.verdict == "ready", first.problems
+    for rows in permutations(ONE):
+        again = plan_order(an_order(*rows, order_total=total), ctx)
+        assert plan_line(again, "uk") == plan_line(first, "uk")
+        assert again.fingerprint == first.fingerprint
+
+
+def test_several_bundles_are_told_apart_by_their_ids() -> None:
+    """A bundle that lists no contents is charged in either reading."""
+    for rows in permutations(TWO):
+        assert sorted(charged(*rows, order_total="55.00")[0]) == ["BAG", "KIT", "SET"]
+        assert sorted(charged(*rows, order_total="5.00")[0]) == ["BAG", "CUP", "POT"]
+
+
+def test_contents_may_name_their_bundle_by_its_key() -> None:
+    """Where a dump gives lines no ids."""
+    lines = (a_line("20.00", sku="SET", is_bundle=True), a_line("19.00", sku="CUP", bundle="SET"))
+    other = a_line("5.00", sku="BAG", is_bundle=True)
+    assert charged(*lines, other, order_total="24.00") == (["CUP", "BAG"], [])
+
+
+def test_a_flag_and_an_id_are_the_same_content() -> None:
+    """Another dump of the same order is no change of it."""
+    flag = an_order(*ONE)
+    named = an_order(*(replace(line, bundle=line.bundle and "7") for line in ONE))
+    assert fingerprint(flag) == fingerprint(named)
+
+
+FREE = a_line("0.00", sku="SET", is_bundle=True, original_price=D("150.00"))
+
+
+def test_a_bundle_of_price_0_is_read_at_its_original_price_where_that_foots() -> None:
+    """With a notice that names the column; without a total nobody knows."""
+    result = plan_order(an_order(FREE, order_total="150.00"), a_context())
+    assert (result.verdict, result.planned_total) == ("ready", D("150.00"))
+    assert [problem.place.column for problem in result.problems] == ["products.originalPrice"]
+    assert plan_order(an_order(FREE), a_context()).codes == ("bundle.ambiguous",)
+    assert plan_order(an_order(FREE, order_total="140.00"), a_context()).codes == ("total.mismatch",)
+
+
+def test_a_bundle_of_price_0_is_left_where_its_contents_are_priced() -> None:
+    """Or where the order foots without it."""
+    contents = (a_line("100.00", bundle="1"), a_line("50.00", sku="POT", bundle="1"))
+    assert charged(FREE, *contents, order_total="150.00") == (["CUP", "POT"], [])
+    assert charged(FREE, a_line("3.00"), order_total="3.00") == (["SET", "CUP"], [])
