@@ -16,8 +16,9 @@ import structlog
 
 from etl.errors import ExitCode, MewsError, PlanError, UsageError
 from etl.load.ledger import Ledger
-from etl.load.poster import LoadResult, Poster
+from etl.load.poster import Poster
 from etl.load.records import RunRecord
+from etl.load.result import LoadResult
 from etl.load.stop import StopFlag
 from etl.model.observed import Observed
 from etl.model.plan import Basis, PlannedOrder

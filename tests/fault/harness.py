@@ -38,9 +38,10 @@ from virtual_time import Deadlock, Killed, MachineClock, Timeline, VirtualLoop
 from etl.errors import EtlError, ExitCode, InternalError
 from etl.load.ledger import Home, Ledger
 from etl.load.lock import Holder
-from etl.load.poster import LoadResult, Poster
+from etl.load.poster import Poster
 from etl.load.records import RunRecord
 from etl.load.recovery import RecoverResult, recover, settle
+from etl.load.result import LoadResult
 from etl.load.standing import Standing, standing
 from etl.load.stop import StopFlag
 from etl.mews.api import MewsWriter

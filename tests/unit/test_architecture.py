@@ -55,7 +55,7 @@ HEAVY = {
     *("pandas", "numpy", "httpx", "pydantic", "sqlalchemy", "jinja2", "xlsxwriter", "python_calamine", "ijson"),
     *("rich", "structlog", "tenacity", "pycountry", "isodate", "simplejson", "psutil", "asyncio"),
 }
-BORDERS = {"cli/__init__.py", "load/poster.py", "load/customers.py"}
+BORDERS = {"cli/__init__.py", "load/sender.py", "load/customers.py"}
 """Where everything is caught: the program's own border, and where a worker has sent something: what left must be looked up."""
 
 

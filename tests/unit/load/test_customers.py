@@ -14,7 +14,7 @@ from load_fakes import FakeMews, Killed, VirtualTime, a_payment, a_poster, an_or
 
 from etl.errors import ExitCode
 from etl.load.ledger import Ledger
-from etl.load.poster import LoadResult
+from etl.load.result import LoadResult
 from etl.model.outcome import Kind, Outcome
 from etl.model.plan import PlannedOrder
 from etl.model.reference import Account

@@ -1,0 +1,125 @@
+"""The first order of a ledger is read back before any other is sent, and teaches how Mews rounds taxes.
+
+Rule: design section 7.6.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from etl.errors import InternalError, StoppedError
+from etl.load.compare import compare_items, compare_predicted, observed_amounts
+from etl.load.halt import Halt
+from etl.load.ledger import Ledger
+from etl.load.ports import LinkedReservation, Predictions, Reader
+from etl.load.records import ORDER_PART, Attempt, Clock, LedgerOrder, dumps, loads
+from etl.load.scan import identity_of, items_of
+from etl.model.plan import PlannedOrder
+
+FIRST_CHECK = "first_check"
+
+
+class FirstOrder:
+    """The read-back of one ledger. `patience`: seconds that reads may lag behind the write.
+
+    `linked_reservation` tells what Mews linked to an OrderId. `is_wanted`: false where nothing is read back.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        reader: Reader,
+        clock: Clock,
+        halt: Halt,
+        *,
+        patience: float,
+        linked_reservation: LinkedReservation | None,
+        predictions: Predictions | None,
+        is_wanted: bool = True,
+    ) -> None:
+        self._ledger = ledger
+        self._reader = reader
+        self._clock = clock
+        self._halt = halt
+        self._patience = patience
+        self._linked_reservation = linked_reservation
+        self._predictions = predictions
+        self._is_wanted = is_wanted
+        self._rounding: str | None = None
+        self.last_digit: tuple[str, ...] = ()
+        """How the booked amounts differ in the last digit of a tax."""
+
+    @property
+    def is_unchecked(self) -> bool:
+        """Whether the ledger's first order was never read back."""
+        self._is_wanted = self._is_wanted and self._ledger.meta(FIRST_CHECK) is None
+        return self._is_wanted
+
+    async def read_back(self, number: str) -> None:
+        """Raises StoppedError unless Mews returns the order as it was sent, and marks the ledger as checked."""
+        row = self._ledger.order(number)
+        attempts = self._ledger.attempts(number, part=ORDER_PART)
+        if row is None or not attempts:
+            raise InternalError(f"order {number} has nothing to be read back", code="internal.first_order")
+        attempt = attempts[-1]
+        rows = await self._read_until_there(row.mews_order_id)
+        if not rows and self._halt.is_set:
+            # Not read to the end: the next run does, before it sends anything else.
+            return
+        faults = await self._faults(row, attempt, rows)
+        booked = compare_predicted(attempt, rows) if rows and not faults else None
+        if booked is not None:
+            faults += booked.differences
+        self.last_digit = booked.last_digit if booked is not None else ()
+        rounding = ""
+        if self.last_digit and self._predictions is not None:
+            rounding = self._predictions.observe(observed_amounts(attempt, rows))
+            if not rounding:
+                # Every later prediction would be off by as much, with nobody to say why.
+                faults += [f"no known way of rounding explains it: {one}" for one in self.last_digit]
+        if faults:
+            raise StoppedError(
+                f"the first order, {number} (OrderId {row.mews_order_id}), is not in Mews as it was sent: "
+                + "; ".join(faults),
+                code="run.first_order",
+                place=f"order {number}",
+                hint="Nothing else was sent. Compare the order in Mews, correct the mapping, undo it, and run again.",
+            )
+        facts = {"order": number, "last_digit": self.last_digit, "rounding": rounding}
+        self._ledger.set_meta(FIRST_CHECK, dumps(facts))
+
+    def follow_rounding(self, order: PlannedOrder) -> PlannedOrder:
+        """Predictions as the first order taught them; what is sent stays as it was planned."""
+        if self._predictions is None:
+            return order
+        if self._rounding is None:
+            checked = self._ledger.meta(FIRST_CHECK)
+            if checked is None:
+                return order
+            self._rounding = str(loads(checked, {}).get("rounding") or "")
+        return self._predictions.adapt(order, self._rounding) if self._rounding else order
+
+    async def _faults(self, row: LedgerOrder, attempt: Attempt, rows: list[Any]) -> list[str]:
+        """In what the items read, and what Mews linked by itself, are not what was sent."""
+        faults = [] if rows else [f"Mews returns no items for OrderId {row.mews_order_id}"]
+        identities = [identity_of(item) for item in rows]
+        if rows and not any(found is not None and found.number == row.number for found in identities):
+            faults.append("neither the ExternalIdentifier nor the marker in Notes comes back")
+        if rows:
+            faults += compare_items(attempt.payload, attempt.basis, rows).differences
+        if self._linked_reservation is not None and "LinkedReservationId" not in attempt.payload:
+            reservation = await self._linked_reservation(row.mews_order_id)
+            if reservation:
+                faults.append(f"Mews linked reservation {reservation}, which nobody asked for")
+        return faults
+
+    async def _read_until_there(self, order_id: str) -> list[Any]:
+        """The order's items; reads may lag behind the write."""
+        until = self._clock.monotonic() + self._patience
+        pause = 0.1
+        while True:
+            rows = (await self._halt.unless(items_of(self._reader, [order_id])) or {}).get(order_id, [])
+            if rows or self._clock.monotonic() >= until or self._halt.is_set:
+                return rows
+            await self._halt.nap(pause)
+            pause = min(2 * pause, 10.0)

@@ -1,0 +1,123 @@
+"""What of an order is to be sent, by what the plan wants and the ledger knows. Decides; sends nothing.
+
+Rule: design sections 7.2 to 7.4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from etl.load.records import ORDER_PART, RECOVERED_RUN, LedgerOrder, Part
+from etl.load.standing import Standing, change
+from etl.load.steps import Steps
+from etl.model.identity import Identity, content_hash
+from etl.model.plan import Basis, PlannedOrder, order_payload, payment_payload
+from etl.model.states import State, worst
+
+Step = Callable[[Steps], object]
+"""A transition that choosing an order takes; written by whoever chose it."""
+
+
+@dataclass(slots=True)
+class Job:
+    """One order in a worker's hands. `states`: of its parts, as this run knows them."""
+
+    order: PlannedOrder
+    generation: int
+    send_order: bool
+    payments: list[str]
+    states: dict[str, State]
+    has_room: bool = False
+
+    @property
+    def number(self) -> str:
+        """The order's number."""
+        return self.order.number
+
+    @property
+    def standing(self) -> Standing:
+        """How the order is counted, by the worst of its parts."""
+        return _STANDINGS.get(worst(self.states.values()), Standing.READY)
+
+
+_STANDINGS = {
+    State.POSTED: Standing.POSTED,
+    State.REJECTED: Standing.REJECTED,
+    State.UNKNOWN: Standing.UNKNOWN,
+    State.IN_FLIGHT: Standing.UNKNOWN,
+    State.BLOCKED: Standing.BLOCKED,
+    State.DIFFERENT: Standing.DIFFERENT,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Chooser:
+    """Chooses for one ledger. `retry`: refused parts go again; `repost`: undone orders go again."""
+
+    store: str
+    basis: Basis
+    retry: bool = False
+    repost: bool = False
+
+    def job(self, order: PlannedOrder, row: LedgerOrder, parts: list[Part], steps: list[Step]) -> Job | None:
+        """What of an order is to be sent; None for nothing. Transitions that this takes go to `steps`."""
+        number, generation = order.number, row.generation
+        current = {part.part: part for part in parts if part.generation == generation}
+        mine = current.get(ORDER_PART)
+        state = row.state if mine is None else mine.state
+        planned = [payment.part for payment in order.payments]
+        if state is State.UNDONE and self.repost:
+            steps.append(lambda writing: writing.regenerate(number))
+            return Job(order, generation + 1, True, planned, {ORDER_PART: State.READY})
+        if state is State.REJECTED or (state is State.READY and mine is not None and mine.rejected_hash):
+            payload = order_payload(order, Identity(self.store, number, generation))
+            same = mine is not None and mine.rejected_hash == content_hash(payload)
+            if same and not self.retry:
+                return None
+            steps.append(_reopening(number, generation, ORDER_PART))
+            return Job(order, generation, True, planned, {ORDER_PART: State.READY})
+        if state is State.READY:
+            return Job(order, generation, True, planned, {ORDER_PART: State.READY})
+        if state is not State.POSTED or change(row, order, self.store):
+            return None
+        open_payments = self._open_payments(order, row, current, steps)
+        if not open_payments:
+            return None
+        states = {name: part.state for name, part in current.items()} | dict.fromkeys(open_payments, State.READY)
+        return Job(order, generation, False, open_payments, states)
+
+    def _open_payments(
+        self, order: PlannedOrder, row: LedgerOrder, current: dict[str, Part], steps: list[Step]
+    ) -> list[str]:
+        """The payments of a posted order that are not in Mews and may be sent: nothing else of it ever is again."""
+        number, generation = order.number, row.generation
+        planned = [payment.part for payment in order.payments]
+        found = [part for part in planned if part in current and current[part].state is State.READY]
+        if row.posted_run_id == RECOVERED_RUN and not row.posted_fingerprint:
+            fingerprints = (order.fingerprint, order.skip_fingerprint)
+            steps.append(lambda writing: writing.adopt(number, fingerprints, planned))
+            found += [part for part in planned if part not in current]
+        for payment in order.payments:
+            part = current.get(payment.part)
+            if part is None or part.state is not State.REJECTED:
+                continue
+            body = payment_payload(order, payment, Identity(self.store, number, generation), self.basis)
+            if self.retry or part.rejected_hash != content_hash(body):
+                steps.append(_reopening(number, generation, payment.part))
+                found.append(payment.part)
+        return found
+
+
+def needs_record(row: LedgerOrder | None, order: PlannedOrder, run_id: str) -> bool:
+    """Whether the ledger's facts are not those of the plan that would be sent."""
+    if row is None or row.plan_run_id != run_id or row.verdict != "ready":
+        return True
+    # Frozen while nobody knew; proved absent since, another version may go.
+    facts = (row.fingerprint, row.planned_total, row.account_id)
+    is_free = row.state is State.READY and not row.has_posted
+    return is_free and facts != (order.fingerprint, order.planned_total, order.account_id)
+
+
+def _reopening(number: str, generation: int, part: str) -> Step:
+    return lambda steps: steps.reopen(number, generation, part)

@@ -1,0 +1,69 @@
+"""What an answer of Mews means for all workers together: everybody rests, or the run ends."""
+
+from __future__ import annotations
+
+import random
+
+from etl.errors import MewsError
+from etl.load.breaker import Breaker
+from etl.load.halt import Halt
+from etl.load.ports import Limiter
+from etl.load.records import Clock
+from etl.model.outcome import Kind, Outcome
+
+
+class Traffic:
+    """The pace of one run. `rng` gives the jitter."""
+
+    def __init__(self, limiter: Limiter, clock: Clock, rng: random.Random, halt: Halt) -> None:
+        self._limiter = limiter
+        self._clock = clock
+        self._rng = rng
+        self._halt = halt
+        self._breaker = Breaker(rng)
+
+    def meet(self, outcome: Outcome, granted_at: float) -> None:
+        """Takes in an answer, or its absence; `granted_at`: when its slot was granted, on the monotonic clock."""
+        stop = self._breaker.see(outcome)
+        match outcome.kind:
+            case Kind.UNKNOWN | Kind.NOT_SENT:
+                self._rest(self._breaker.pause_after_fault())
+            case Kind.STOP:
+                stop = _refused_credentials(outcome)
+            case Kind.WAIT:
+                now = self._clock.monotonic()
+                self._rest(self._breaker.wait(granted_at, now, outcome.retry_after))
+                stop = self._breaker.waited_too_long(now)
+            case Kind.DONE | Kind.REFUSED | Kind.CONFLICT:
+                pass
+        if stop is not None:
+            self._halt.stop(stop)
+
+    async def wait_after_conflict(self, conflicts: int) -> None:
+        """The pause before an order that met a conflict is tried again."""
+        await self._halt.nap(0.25 * 2**conflicts * self._jitter())
+
+    async def wait_after_fault(self, faults: int) -> None:
+        """The pause before a request is tried again that never left."""
+        await self._halt.nap(min(30.0, 2.0 ** (faults - 1)) * self._jitter())
+
+    async def be_patient(self, tries: int) -> None:
+        """A pause that grows with each try, for customers."""
+        await self._halt.nap(min(30.0, 0.5 * 2.0**tries) * self._jitter())
+
+    def _rest(self, seconds: float) -> None:
+        if seconds > 0:
+            self._limiter.pause(seconds)
+
+    def _jitter(self) -> float:
+        return 0.5 + self._rng.random()
+
+
+def _refused_credentials(outcome: Outcome) -> MewsError:
+    what = "the address" if outcome.status == 404 else "the credentials"
+    return MewsError(
+        f"Mews refuses {what}: {outcome.message}",
+        code="mews.refused",
+        hint="Check MEWS_PLATFORM_ADDRESS, MEWS_CLIENT_TOKEN and MEWS_ACCESS_TOKEN, then run again.",
+        request_id=outcome.request_id or None,
+    )
