@@ -81,7 +81,7 @@ class Records:
     """A JSON export. `records` yields (number of the object, line or None, object or fault text) once.
 
     Numbers inside the objects are text led by NUMBER, other texts are cells, null is None; a part that
-    can't be read is text led by BROKEN.
+    can't be read is text led by BROKEN. `notices` may grow while the records are read.
     """
 
     path: Path
@@ -90,7 +90,7 @@ class Records:
     sha256: str
     records: Iterator[tuple[int, dict[str, Any] | str]]
     dialect: Dialect
-    notices: tuple[str, ...] = ()
+    notices: Sequence[str] = ()
     position: Callable[[], int] = field(default=lambda: 0)
     close: Callable[[], None] = field(default=lambda: None)
 

@@ -82,9 +82,10 @@ def _text(path: Path, facts: TextFacts, is_header: HeaderTest) -> Export:
         if odd > len(head[:4096]) * 0.05:
             raise _no_export(path, "no text")
     if head[0] in "{[":
-        return read_ndjson(path, facts) if is_ndjson(path, facts.head) else read_json(path, facts)
+        read = read_ndjson if is_ndjson(path, facts.head) else read_json
+        return read(path, facts, is_header)
     if path.name.lower().removesuffix(".gz").endswith((".ndjson", ".jsonl")):
-        return read_ndjson(path, facts)
+        return read_ndjson(path, facts, is_header)
     return read_csv(path, facts, is_header)
 
 

@@ -1,34 +1,41 @@
-"""JSON exports: one object, a list, `{"orders": [...]}`, or one order a line. Numbers keep their literal."""
+"""JSON exports: order objects wherever the file keeps them - alone, in a list, in any envelope, or one a line."""
 
 from __future__ import annotations
 
 import io
 import json
-import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 
 from etl.errors import InputError
-from etl.model.export import BROKEN, NUMBER, Dialect, Records, plain, text_cell
+from etl.model.export import Dialect, HeaderTest, Records
 from etl.reading.encoding import TextFacts, closer, open_text, stamp
+from etl.reading.json_text import DECODER, LONGEST, JsonText, cells, unite
+from etl.reading.wrappers import refuse_wrapper
 
 ENVELOPE = "orders"
-_PIECE = 1 << 16
-_LONGEST_TOKEN = 16
-_BLANK = re.compile(r"[ \t\r\n]*")
+_ENVELOPE_DEPTH = 4
+_UNDECIDED = 1000
+"""So many objects of a list are held until the object around them shows whether it is an order itself."""
 
 
-def read_json(path: Path, facts: TextFacts) -> Records:
-    """The order objects of a JSON file, as a stream. Raises InputError while reading where it is no JSON."""
+def read_json(path: Path, facts: TextFacts, is_header: HeaderTest) -> Records:
+    """The order objects of a JSON file, as a stream.
+
+    Raises InputError while reading where it is no JSON, or the wrapper of another tool.
+    """
     stream, raw = open_text(path, facts)
-    return _records(path, "json", facts, _json_orders(path, facts, stream), stream, raw)
+    finder = _Finder(path, is_header)
+    return _records(path, "json", facts, _json_orders(path, facts, stream, finder), stream, raw, finder)
 
 
-def read_ndjson(path: Path, facts: TextFacts) -> Records:
-    """The order objects of a file with one a line; the number of an object is its line."""
+def read_ndjson(path: Path, facts: TextFacts, is_header: HeaderTest) -> Records:
+    """The order objects of a file with one value a line; the number of an object is its line."""
     stream, raw = open_text(path, facts)
-    return _records(path, "ndjson", facts, _lines(path, facts, stream), stream, raw)
+    finder = _Finder(path, is_header)
+    return _records(path, "ndjson", facts, _lines(path, facts, stream, finder), stream, raw, finder)
 
 
 def is_ndjson(path: Path, head: str) -> bool:
@@ -52,6 +59,7 @@ def _records(
     records: Iterator[tuple[int, dict[str, Any] | str]],
     stream: io.TextIOWrapper,
     raw: IO[bytes],
+    finder: _Finder,
 ) -> Records:
     return Records(
         path=path,
@@ -60,40 +68,43 @@ def _records(
         sha256=facts.sha256,
         records=records,
         dialect=Dialect(facts.encoding, facts.bom, "", '"', facts.newline),
+        notices=finder.notices,
         position=lambda: 0 if raw.closed else raw.tell(),
         close=closer(stream, raw),
     )
 
 
-def _lines(path: Path, facts: TextFacts, stream: Iterator[str]) -> Iterator[tuple[int, dict[str, Any] | str]]:
-    for number, line in enumerate(stream, 1):
+def _lines(
+    path: Path, facts: TextFacts, stream: io.TextIOWrapper, finder: _Finder
+) -> Iterator[tuple[int, dict[str, Any] | str]]:
+    number = 0
+    while line := stream.readline(LONGEST + 1):
+        number += 1
+        if len(line) > LONGEST and not line.endswith("\n"):
+            while (rest := stream.readline(LONGEST)) and not rest.endswith("\n"):
+                pass
+            yield number, f"Line {number} is longer than {LONGEST:,} characters."
+            continue
         if not line.strip():
             continue
         try:
-            value = _DECODER.decode(line.strip())
+            value = DECODER.decode(line.strip())
         except ValueError as error:
             yield number, f"Line {number} is no JSON: {error}."
             continue
         except RecursionError:
             yield number, f"Line {number} is nested too deeply."
             continue
-        for item in _orders_in(value):
-            yield number, _cells(item)
+        for item in finder.search(value, ""):
+            yield number, cells(item)
     _unchanged(path, facts)
 
 
-def _orders_in(value: Any) -> Iterator[Any]:
-    if isinstance(value, list):
-        yield from value
-    elif isinstance(value, dict) and isinstance(value.get(ENVELOPE), list):
-        yield from value[ENVELOPE]
-    else:
-        yield value
-
-
-def _json_orders(path: Path, facts: TextFacts, stream: io.TextIOBase) -> Iterator[tuple[int, dict[str, Any] | str]]:
+def _json_orders(
+    path: Path, facts: TextFacts, stream: io.TextIOBase, finder: _Finder
+) -> Iterator[tuple[int, dict[str, Any] | str]]:
     try:
-        yield from enumerate(map(_cells, _objects(_Text(stream))), 1)
+        yield from enumerate(map(cells, finder.objects(JsonText(stream))), 1)
     except (ValueError, RecursionError) as error:
         raise InputError(
             f"{path} is no complete JSON: {error}.",
@@ -103,18 +114,176 @@ def _json_orders(path: Path, facts: TextFacts, stream: io.TextIOBase) -> Iterato
     _unchanged(path, facts)
 
 
-def _objects(text: _Text) -> Iterator[Any]:
-    """Order objects of all top-level values: elements of lists and of `orders`, else the value itself."""
-    while (start := text.peek()) != "":
-        if start == "[":
-            yield from _elements(text)
-        elif start == "{":
-            yield from _members(text)
+class _Finder:
+    """Finds the order objects in JSON text: whatever lists, objects and envelopes they stand in.
+
+    An object is an order where it names an order number. `notices` tells, once the text is read, in which part of
+    an envelope orders were found, and which lists beside them were not read.
+    """
+
+    def __init__(self, path: Path, is_header: HeaderTest) -> None:
+        self._path = path
+        self._is_header = is_header
+        self._known: dict[tuple[str, ...], bool] = {}
+        self._told: set[str] = set()
+        self.notices: list[str] = []
+
+    def is_order(self, value: Any) -> bool:
+        """Whether the value is an object that names an order number."""
+        return isinstance(value, dict) and self._names_order(tuple(value))
+
+    def objects(self, text: JsonText) -> Iterator[Any]:
+        """Order objects of all top-level values; what holds none is given as it is, for its fault to be told."""
+        while (start := text.peek()) != "":
+            if start == "[":
+                for value in _values(text):
+                    yield from self.search(value, "")
+            elif start == "{":
+                own, found = yield from self._members(text, "", 0)
+                if not found:
+                    yield own
+            else:
+                yield text.value()
+
+    def search(self, value: Any, path: str, depth: int = 0) -> Iterator[Any]:
+        """Order objects in a value that is read already; the value itself where it holds none."""
+        value = node_of(value)
+        if self.is_order(value) or not isinstance(value, dict | list):
+            yield value
+        elif isinstance(value, list):
+            for part in value:
+                yield from self.search(part, path, depth)
         else:
-            yield text.value()
+            refuse_wrapper(self._path, value)
+            if not (yield from self._inside(value, path, depth)):
+                yield value
+
+    def _inside(self, envelope: dict[str, Any], path: str, depth: int) -> Generator[Any, None, bool]:
+        """Orders inside an object that is none. Gives whether there were any."""
+        parts = [key for key, part in envelope.items() if self._holds_orders(part, depth)]
+        for key in parts:
+            self._tell(path if len(parts) > 1 and is_keyed(parts) else join_path(path, key))
+            yield from self.search(envelope[key], join_path(path, key), depth + 1)
+        if parts:
+            self._tell_beside({key: part for key, part in envelope.items() if key not in parts}, path, depth)
+        return bool(parts) or envelope.get(ENVELOPE) == []
+
+    def _tell_beside(self, envelope: dict[str, Any], path: str, depth: int) -> None:
+        """Names the lists of an envelope that hold no orders."""
+        for key, part in envelope.items():
+            if isinstance(part, list) and part:
+                self._pass_over(join_path(path, key), len(part))
+            elif isinstance(part, dict) and depth < _ENVELOPE_DEPTH:
+                self._tell_beside(part, join_path(path, key), depth + 1)
+
+    def _holds_orders(self, value: Any, depth: int) -> bool:
+        value = node_of(value)
+        if self.is_order(value):
+            return True
+        if depth >= _ENVELOPE_DEPTH:
+            return False
+        parts = value if isinstance(value, list) else value.values() if isinstance(value, dict) else ()
+        return any(self._holds_orders(part, depth + 1) for part in parts if isinstance(part, dict | list))
+
+    def _members(self, text: JsonText, path: str, depth: int) -> Generator[Any, None, tuple[dict[str, Any], bool]]:
+        """Orders in the object that begins here. Gives the object without them, and whether any were found.
+
+        Whether the object is an order itself may show only at its end: until then what it holds is kept back.
+        """
+        text.take("{")
+        pairs: list[tuple[str, Any]] = []
+        found = False
+        if text.peek() == "}":
+            text.take("}")
+            return {}, False
+        while True:
+            if text.peek() != '"':
+                raise ValueError(f"a name is expected at {text.where}")
+            key = text.value()
+            text.take(":")
+            start, inner = text.peek(), join_path(path, key)
+            is_open = start in ("[", "{") and not self._names_order(tuple(name for name, _ in pairs))
+            if is_open and start == "[":
+                found = (yield from self._list(text, key, inner, pairs)) or found
+            elif is_open and depth < _ENVELOPE_DEPTH:
+                own, has = yield from self._members(text, inner, depth + 1)
+                found = found or has
+                pairs.append((key, own))
+            else:
+                pairs.append((key, text.value()))
+            if len(pairs) > _UNDECIDED and self.is_order(pairs[-1][1]):
+                # Orders keyed by their numbers: no order has a thousand parts.
+                self._tell(path)
+                yield from (part for _, part in pairs if self.is_order(part))
+                found, pairs = True, [pair for pair in pairs if not self.is_order(pair[1])]
+            if text.take(",}") == "}":
+                break
+        own = unite(pairs) if pairs else {}
+        if depth == 0 and not self.is_order(own):
+            refuse_wrapper(self._path, own)
+            if (yield from self._inside(own, path, depth)):
+                found = True
+            elif found:
+                self._tell_beside(own, path, depth)
+        return own, found
+
+    def _list(self, text: JsonText, key: str, path: str, pairs: list[tuple[str, Any]]) -> Generator[Any, None, bool]:
+        """A list, kept back unless its name or its length says that it can be no part of an order."""
+        values = _values(text)
+        kept: list[Any] = []
+        if key.casefold() != ENVELOPE:
+            for value in values:
+                kept.append(value)
+                if len(kept) == _UNDECIDED and all(self.is_order(node_of(one)) for one in kept):
+                    break
+            else:
+                pairs.append((key, kept))
+                return False
+        self._tell(path)
+        for value in chain(kept, values):
+            yield from self.search(value, path)
+        return True
+
+    def _names_order(self, keys: tuple[str, ...]) -> bool:
+        known = self._known.get(keys)
+        if known is None:
+            if len(self._known) > _UNDECIDED:
+                self._known.clear()
+            known = self._known[keys] = self._is_header(keys)
+        return known
+
+    def _tell(self, path: str) -> None:
+        if path and path.casefold() != ENVELOPE and path not in self._told:
+            self._told.add(path)
+            self.notices.append(f"{self._path}: the orders were found in {path}.")
+
+    def _pass_over(self, path: str, count: int) -> None:
+        if path not in self._told:
+            self._told.add(path)
+            self.notices.append(
+                f"{self._path}: the list {path} ({count:,} elements) beside the orders holds no orders and was not read."
+            )
 
 
-def _elements(text: _Text) -> Iterator[Any]:
+def join_path(path: str, key: str) -> str:
+    """Dotted name of a member."""
+    return f"{path}.{key}" if path else key
+
+
+def is_keyed(names: Sequence[str]) -> bool:
+    """Whether the names of an object's members are numbers: PHP writes lists with gaps so."""
+    return all(name.strip().isdigit() for name in names)
+
+
+def node_of(value: Any) -> Any:
+    """The node of an edge of a GraphQL connection; any other value itself."""
+    if isinstance(value, dict) and "node" in value and isinstance(value["node"], dict) and len(value) <= 3:
+        return value["node"]
+    return value
+
+
+def _values(text: JsonText) -> Iterator[Any]:
+    """The elements of the list that begins here."""
     text.take("[")
     if text.peek() == "]":
         text.take("]")
@@ -123,157 +292,6 @@ def _elements(text: _Text) -> Iterator[Any]:
         yield text.value()
         if text.take(",]") == "]":
             return
-
-
-def _members(text: _Text) -> Iterator[Any]:
-    """The elements of `orders`; the object itself where it has none."""
-    text.take("{")
-    pairs: list[tuple[str, Any]] = []
-    has_orders = False
-    if text.peek() == "}":
-        text.take("}")
-        yield {}
-        return
-    while True:
-        if text.peek() != '"':
-            raise ValueError(f"a name is expected at {text.where}")
-        key = text.value()
-        text.take(":")
-        if key == ENVELOPE and text.peek() == "[":
-            has_orders = True
-            yield from _elements(text)
-        else:
-            pairs.append((key, text.value()))
-        if text.take(",}") == "}":
-            break
-    if not has_orders:
-        yield _object(pairs)
-
-
-class _Text:
-    """JSON text read piece by piece, so that only one element is in memory.
-
-    The common streaming parser ends the whole process on an integer of some thousand digits; here the
-    standard decoder reads each element, and numbers stay literals.
-    """
-
-    def __init__(self, stream: io.TextIOBase) -> None:
-        self._stream = stream
-        self._buffer = ""
-        self._at = 0
-        self._passed = 0
-        self._decode = _DECODER.raw_decode
-
-    @property
-    def where(self) -> str:
-        """The position in words."""
-        return f"character {self._passed + self._at + 1}"
-
-    def peek(self) -> str:
-        """The next character that is not blank; "" at the end."""
-        while True:
-            match = _BLANK.match(self._buffer, self._at)
-            self._at = match.end() if match else self._at
-            if self._at < len(self._buffer):
-                return self._buffer[self._at]
-            if not self._more():
-                return ""
-
-    def take(self, wanted: str) -> str:
-        """The next character, which must be one of these. Raises ValueError otherwise."""
-        found = self.peek()
-        if not found or found not in wanted:
-            raise ValueError(f"{' or '.join(wanted)} is expected at {self.where}, not {found or 'the end'!r}")
-        self._at += 1
-        return found
-
-    def value(self) -> Any:
-        """The next value, whole. Raises ValueError where there is none."""
-        self.peek()
-        while True:
-            try:
-                value, end = self._decode(self._buffer, self._at)
-            except json.JSONDecodeError as error:
-                # An error well before the end is none of a text cut by the buffer: do not read the rest in vain.
-                is_cut = error.msg.startswith("Unterminated") or len(self._buffer) - error.pos < _LONGEST_TOKEN
-                if is_cut and self._more():
-                    continue
-                raise ValueError(f"{error.msg} at character {self._passed + error.pos + 1}") from error
-            # A number that ends with the buffer may go on after it.
-            if end == len(self._buffer) and self._more():
-                continue
-            self._at = end
-            return value
-
-    def _more(self) -> bool:
-        """Reads on, as much again as is held, so that a large element costs no more than its size."""
-        held = self._buffer[self._at :]
-        piece = self._stream.read(max(_PIECE, len(held)))
-        self._passed += self._at
-        self._buffer, self._at = held + piece, 0
-        return bool(piece)
-
-
-class _Literal(str):
-    """A cell that is no text of the user's: a number's literal or a mark."""
-
-    __slots__ = ()
-
-
-def _number(literal: str) -> _Literal:
-    return _Literal(NUMBER + literal)
-
-
-def _constant(name: str) -> _Literal:
-    return _Literal(BROKEN + name)
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """The object; a key named twice has no readable value, since nobody knows which one is meant."""
-    found = dict(pairs)
-    if len(found) == len(pairs):
-        return found
-    names = [key for key, _ in pairs]
-    return {
-        key: _Literal(f"{BROKEN}{key} is there twice") if names.count(key) > 1 else value
-        for key, value in found.items()
-    }
-
-
-_DECODER = json.JSONDecoder(parse_float=_number, parse_int=_number, parse_constant=_constant, object_pairs_hook=_object)
-
-
-def _cells(value: Any) -> dict[str, Any] | str:
-    """The value with every leaf a cell, or what is wrong with it."""
-    if not isinstance(value, dict):
-        return f"{'A list' if isinstance(value, list) else plain(_leaf(value) or 'null')[:80]} is no order object."
-    return {str(key): _deep(part, 0) for key, part in value.items()}
-
-
-def _deep(value: Any, depth: int) -> Any:
-    if isinstance(value, dict):
-        if depth > 20:
-            return f"{BROKEN}{{...}}"
-        return {str(key): _deep(part, depth + 1) for key, part in value.items()}
-    if isinstance(value, list):
-        if depth > 20:
-            return f"{BROKEN}[...]"
-        return [_deep(part, depth + 1) for part in value]
-    return _leaf(value)
-
-
-def _leaf(value: Any) -> Any:
-    match value:
-        case None:
-            return None
-        case _Literal():
-            return str(value)
-        case str():
-            return text_cell(value)
-        case bool():
-            return "true" if value else "false"
-        case _:
-            return BROKEN + str(value)[:80]
 
 
 def _unchanged(path: Path, facts: TextFacts) -> None:

@@ -26,6 +26,7 @@ class Kind(StrEnum):
     STORE = "store type"
     EMAIL = "e-mail"
     BOOL = "yes or no"
+    BUNDLE = "bundle"
     PAYMENT_STATUS = "payment status"
     ORIGIN = "origin"
     SWITCH = "switch or amount"

@@ -62,6 +62,7 @@ class Readers:
         self.date: Reader[LocalTime | None] = self._reader(dates.read)
         self.text: Reader[str] = self._reader(parse_text)
         self.bool: Reader[bool] = self._reader(parse_bool)
+        self.bundle: Reader[str] = self._reader(parse_bundle)
         # Words for nothing are never an empty key: two orders without one would be taken for each other.
         self.key: Reader[str] = Reader(parse_key)
         self.sku: Reader[str] = Reader(parse_sku)
@@ -80,6 +81,7 @@ class Readers:
             Kind.EAN: self.ean,
             Kind.ID: self.id,
             Kind.BOOL: self.bool,
+            Kind.BUNDLE: self.bundle,
             Kind.ORDER_NUMBER: Reader(lambda cell: OrderNumbers(options.order_number).read(cell) or ""),
             Kind.COUNTRY: self._reader(parse_country),
             Kind.CURRENCY: self._reader(parse_currency),
@@ -140,6 +142,15 @@ def parse_bool(cell: str) -> bool:
     raise bad(f"{plain(cell)!r} is neither yes nor no.", "Write 1 or 0.")
 
 
+def parse_bundle(cell: str) -> str:
+    """The id of the bundle that a line is part of, "" for none (0, false or empty); 1 and true only say that it is."""
+    text = plain(cell).strip()
+    if cell[:1] == BROKEN:
+        raise bad(f"{text[:80]!r} is no bundle.")
+    text = text.removesuffix(".0")
+    return {"0": "", "false": "", "no": "", "true": "1", "yes": "1"}.get(text.lower(), text)
+
+
 def parse_listed(cell: str, listed: tuple[str, ...], what: str) -> str:
     """One of a closed list, or empty."""
     text = plain(cell).strip()
@@ -148,8 +159,8 @@ def parse_listed(cell: str, listed: tuple[str, ...], what: str) -> str:
     raise bad(f"{text[:80]!r} is not {what}.", f"Use one of: {', '.join(listed)}.")
 
 
-STORE_TYPES = {"b2c": "b2c", "retail": "b2c", "b2b": "b2b", "wholesale": "b2b"}
-"""Store types in any case, and Centra's own words for them."""
+STORE_TYPES = {"b2c": "b2c", "retail": "b2c", "direct_to_consumer": "b2c", "b2b": "b2b", "wholesale": "b2b"}
+"""Store types in any case, and Centra's own words for them, in samples and in GraphQL."""
 
 
 def parse_store(cell: str) -> str:
