@@ -55,6 +55,12 @@ _ALL = (
         _S,
     ),
     Code(
+        "order.incomplete",
+        "A part of the order could not be read or placed",
+        "Complete the order in the export, or say in columns.csv what the part is.",
+        _S,
+    ),
+    Code(
         "order.empty",
         "The order has nothing to send",
         "Nothing to do if this is right; else complete the order in the export.",
@@ -335,6 +341,12 @@ _ALL = (
         "file.overlap",
         "The order stands in several files or objects",
         "Nothing to do: equal parts were taken once.",
+        _S,
+    ),
+    Code(
+        "column.unread",
+        "Amounts under a name that is not read",
+        "Name the field in columns.csv, or write - if it is not to be migrated.",
         _S,
     ),
     Code("country.default", "The order has no country; the default was used", "Check source.default_country.", _S),

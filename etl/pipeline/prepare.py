@@ -31,7 +31,7 @@ from etl.report.summary import Summary
 from etl.settings import Connection, Settings
 from etl.staging.batch import Batch
 from etl.staging.facts import BatchFacts
-from etl.staging.fields import Vocabulary
+from etl.staging.vocabulary import Vocabulary
 
 TAX_MODE_FIELDS = frozenset({"taxDeducted", "taxAdded"})
 """Fields that give an order a basis of its own."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import marshal
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 from itertools import chain, groupby, islice
 from operator import itemgetter
@@ -24,11 +24,14 @@ from etl.reading.style import Seen, Style, Tally
 from etl.staging.build import Builder, Fault, Group, Row
 from etl.staging.draft import Draft
 from etl.staging.facts import BatchFacts, ColumnFacts, FileFacts
-from etl.staging.fields import ATTENTION, ORDER_NUMBER, Column, Layout, Names, is_secret
-from etl.staging.objects import Objects, elements
+from etl.staging.fields import Column, Layout, Names, is_secret
+from etl.staging.objects import Objects
 from etl.staging.overlap import join
+from etl.staging.parts import Part as ObjectPart
 from etl.staging.raw import RawFile, object_text, raw_cells
 from etl.staging.spool import Part, Spool
+from etl.staging.unread import UnreadSums
+from etl.staging.vocabulary import ATTENTION, ORDER_NUMBER, Vocabulary, vocabulary_of
 
 UNASSIGNED_KEPT = 10_000
 _REPORT_EVERY = 20_000
@@ -56,6 +59,7 @@ class _File:
     seen: dict[str, Seen] = field(default_factory=dict)
     style: Style = field(default_factory=Style)
     objects: Objects | None = None
+    unread: UnreadSums = field(default_factory=UnreadSums)
     rows: int = 0
     lines: int = 0
     returns: int = 0
@@ -214,6 +218,7 @@ class Batch:
             else:
                 self._load_object(file, index, row, record)
         self._progress(str(records.path), records.size, records.size)
+        file.notices = list(records.notices)
         return file
 
     def _head(self, stream: Iterator[tuple[int, dict[str, Any] | str]]) -> Iterator[tuple[int, dict[str, Any] | str]]:
@@ -227,10 +232,13 @@ class Batch:
         if objects is None:
             raise InternalError("objects without a layout")
         record = objects.clean(record)
+        if vocabulary_of(record) is Vocabulary.GET_RETURNS:
+            self._load_return(file, index, row, record)
+            return
         flat = objects.flatten(record)
         number, header, cell = self._number_of(file.layout, flat.order)
         if number is None:
-            self.unassigned(file, row, header, cell)
+            self.unassigned(file, row, header, cell, "" if cell.strip() else _no_number(record))
             return
         _tally_columns(file, file.layout.order, flat.order, row)
         for cells in flat.lines:
@@ -238,11 +246,30 @@ class Batch:
         for _, contents in flat.contents:
             for cells in contents:
                 _tally_columns(file, file.layout.line, cells, row)
-        _tally_nested(file, flat.nested, row)
+        for part, nested in flat.nested.items():
+            _tally_nested(file, part, nested, row)
+        file.unread.add((*flat.unread, *flat.loose))
         file.lines += len(flat.lines)
-        file.returns += len(elements(flat.nested.get("returns")))
+        file.returns += len(flat.nested.get(ObjectPart.RETURN, ()))
         self._copies += 1
         self._spool.add(number, Part(index, self._copies, marshal.dumps((row, record))))
+
+    def _load_return(self, file: _File, index: int, row: int, record: dict[str, Any]) -> None:
+        """Keeps a return of get-returns with the order that it belongs to."""
+        objects = file.objects
+        if objects is None:
+            raise InternalError("objects without a layout")
+        flat = objects.flatten_return(record)
+        cell = flat.get("orderId", "")
+        number = self.numbers.read(cell) if cell.strip() else None
+        if number is None:
+            message = "" if cell.strip() else "The return names no order (orderId)."
+            self.unassigned(file, row, objects.headers.get((ObjectPart.RETURN, "orderId"), "orderId"), cell, message)
+            return
+        _tally_nested(file, ObjectPart.RETURN, [flat], row)
+        file.returns += 1
+        self._copies += 1
+        self._spool.add(number, Part(index, -self._copies, marshal.dumps((row, record))))
 
     def _number_of(self, layout: Layout, cells: Sequence[str]) -> tuple[str | None, str, str]:
         for column in layout.order:
@@ -274,17 +301,33 @@ class Batch:
         return next(index for index, known in enumerate(self._files) if known is file)
 
     def _orders(self, number: str, parts: list[Part]) -> list[Order]:
-        if len(parts) == 1:
+        if len(parts) == 1 and parts[0].copy >= 0:
             return _in_order(self._draft(number, parts).finish())
-        copies = [list(group) for _, group in groupby(parts, key=itemgetter(0, 1))]
+        returns = [part for part in parts if part.copy < 0]
+        copies = [list(group) for _, group in groupby((p for p in parts if p.copy >= 0), key=itemgetter(0, 1))]
         drafts = [self._draft(number, copy) for copy in copies]
-        return _in_order((join(drafts) if len(drafts) > 1 else drafts[0]).finish())
+        draft = join(drafts) if len(drafts) > 1 else next(iter(drafts), None) or Draft(number, Place(), is_orphan=True)
+        for part in returns:
+            self._add_return(draft, part)
+        return _in_order(draft.finish())
+
+    def _add_return(self, draft: Draft, part: Part) -> None:
+        file = self._files[part.file]
+        if file.objects is None:
+            raise InternalError("objects without a layout")
+        row, record = _rows_of(part)
+        place = replace(file.place, row=row, column="returns")
+        self._builder(file).nested.add_return(draft, place, file.objects.flatten_return(record))
+
+    def _builder(self, file: _File) -> Builder:
+        if file.builder is None:
+            headers = file.objects.headers if file.objects else None
+            file.builder = Builder(file.layout, file.style, file.place, self._options, headers)
+        return file.builder
 
     def _draft(self, number: str, parts: list[Part]) -> Draft:
         file = self._files[parts[0].file]
-        builder = file.builder
-        if builder is None:
-            builder = file.builder = Builder(file.layout, file.style, file.place, self._options)
+        builder = self._builder(file)
         if file.objects is not None:
             row, record = _rows_of(parts[0])
             return builder.object_draft(number, row, file.objects.flatten(record))
@@ -454,25 +497,33 @@ def _tally_columns(file: _File, columns: list[Column], cells: Sequence[str], row
                 file.tally.count(seen, cell, file.place, row)
 
 
-_NESTED_NUMBERS = frozenset(
-    {"priceOffAsANumber", "priceOffAsNumber", "value", "taxPercent", "returnCost", "shippingCost", "voucherValue",
-     "quantity", "price"}
-)  # fmt: skip
+_NESTED_KINDS = {
+    **dict.fromkeys(("priceOff", "priceOffAsANumber", "priceOffAsNumber", "value", "price"), Kind.AMOUNT),
+    **dict.fromkeys(("returnCost", "shippingCost", "handlingCost", "voucherValue"), Kind.AMOUNT),
+    "taxPercent": Kind.PERCENT,
+    "quantity": Kind.QTY,
+    **dict.fromkeys(("date", "created"), Kind.DATE),
+}
+"""Keys of nested records whose cells show the file's style."""
 
 
-def _tally_nested(file: _File, nested: Any, row: int, path: str = "") -> None:
-    if isinstance(nested, list):
-        for part in nested:
-            _tally_nested(file, part, row, path)
-    elif isinstance(nested, dict):
-        for key, part in nested.items():
-            where = f"{path}.{key}" if path else key
-            if not isinstance(part, str):
-                _tally_nested(file, part, row, where)
-            elif part and (key in _NESTED_NUMBERS or where == "returns.date"):
-                seen = _seen(file, where, Kind.DATE if key == "date" else Kind.AMOUNT)
+def _tally_nested(file: _File, part: ObjectPart, records: Sequence[Mapping[str, Any]], row: int) -> None:
+    headers = file.objects.headers if file.objects else {}
+    for record in records:
+        for key, cell in record.items():
+            kind = _NESTED_KINDS.get(key)
+            if key == "products":
+                _tally_nested(file, ObjectPart.RETURN_LINE, cell, row)
+            elif kind is not None and cell:
+                seen = _seen(file, headers.get((part, key), key), kind)
                 if seen is not None:
-                    file.tally.count(seen, part, file.place, row)
+                    file.tally.count(seen, cell, file.place, row)
+
+
+def _no_number(record: Mapping[str, Any]) -> str:
+    """What to say of an object without an order number: what it holds instead."""
+    names = ", ".join(map(str, record))
+    return f"The object has no order number; its names are {names[:300]}." if names else "The object is empty."
 
 
 def _file_facts(file: _File) -> FileFacts:
@@ -490,7 +541,7 @@ def _file_facts(file: _File) -> FileFacts:
         columns=ColumnFacts(
             used=(
                 *((column.header, column.field) for column in (*layout.order, *layout.line)),
-                *((name, name) for name in sorted(file.objects.nested if file.objects else ())),
+                *sorted(file.objects.used.items() if file.objects else ()),
             ),
             not_migrated=tuple(layout.not_migrated.items()),
             unknown=tuple(layout.unknown.items()),

@@ -18,9 +18,11 @@ from etl.reading.parse import Reader, Readers, number_remark
 from etl.reading.remarks import Odd
 from etl.reading.style import Style
 from etl.staging.draft import Draft, Source, canonical_text, same_value
-from etl.staging.fields import KINDS, LINE, ORDER_NUMBER, Column, Layout, Vocabulary
-from etl.staging.nested import read_nested
+from etl.staging.fields import Column, Layout
+from etl.staging.nested import Headers, NestedReader
 from etl.staging.objects import Flat
+from etl.staging.vocabulary import ALIASES, KINDS, LINE, ORDER_NUMBER, Vocabulary
+from etl.staging.whole import check_unread
 
 Row = tuple[int, tuple[str, ...]]
 Group = tuple[tuple[str, ...], list[Row]]
@@ -65,9 +67,18 @@ class _Words(NamedTuple):
 class Builder:
     """Builds drafts from the cells of one file, in its layout and style."""
 
-    def __init__(self, layout: Layout, style: Style, place: Place, options: ReadOptions = DEFAULT) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        style: Style,
+        place: Place,
+        options: ReadOptions = DEFAULT,
+        headers: Headers | None = None,
+    ) -> None:
+        """`headers`: what the file calls the keys of nested records, where it has any."""
         self._layout = layout
         self._readers = Readers(style, options)
+        self.nested = NestedReader(self._readers, headers or {})
         self._words = options.values
         self._place = place
         self._texts: dict[Kind, Reader[str]] = {
@@ -124,18 +135,20 @@ class Builder:
         self._read_order(draft, [(tuple(flat.order), [(row, ())])])
         if "shippingValue" in flat.blank and "shippingValue" not in draft.sources:
             draft.tell("shipping.empty", "shippingValue is empty and was read as 0.", self._at(row, "shippingValue"))
-        for shown in flat.broken:
-            draft.fault("value.invalid", f"{plain(shown)[:80]!r} is no product line.", self._at(row, "products"), shown)
+        for column, shown in flat.broken:
+            what = "is no product line" if column == flat.lines_from else f"is not what {column} should hold"
+            draft.fault("value.invalid", f"{plain(shown)[:80]!r} {what}.", self._at(row, column), plain(shown))
         self._read_lines(draft, row, flat)
-        read_nested(draft, flat.nested, self._readers, replace(self._place, row=row))
+        self.nested.read(draft, flat.nested, replace(self._place, row=row))
         self._check(draft)
+        check_unread(draft, flat, replace(self._place, row=row))
         return draft
 
     def _read_lines(self, draft: Draft, row: int, flat: Flat) -> None:
         contents = dict(flat.contents)
         part_of = self._line_columns.get("products.isPartOfBundle")
         is_listed = part_of is not None and any(
-            plain(cells[part_of.index]).strip() in {"1", "true"} for cells in flat.lines if len(cells) > part_of.index
+            _value(self._readers.bundle, cells[part_of.index]) for cells in flat.lines if len(cells) > part_of.index
         )
         for index, cells in enumerate(flat.lines):
             line = self._line(draft, row, tuple(cells))
@@ -172,7 +185,10 @@ class Builder:
             cell = cells[index]
             if words and cell.strip():
                 cell = _translated(cell, words)
-            if not cell or field in sources:
+            if not cell:
+                continue
+            if field in sources:
+                self._check_twin(draft, index, cells)
                 continue
             row = first if rows is None else rows[index]
             try:
@@ -200,6 +216,23 @@ class Builder:
         remark = number_remark(cells[at])
         if remark is not None:
             draft.add(remark, self._at(row, ORDER_NUMBER), plain(cells[at]))
+
+    def _check_twin(self, draft: Draft, index: int, cells: Sequence[str]) -> None:
+        """Two names of one object for one field must say the same, unless one is known to stand in for the other."""
+        second = self._layout.order[index]
+        first = draft.sources[second.field]
+        if {first.column.header.casefold(), second.header.casefold()} & ALIASES:
+            return
+        at = next(at for at, column in enumerate(self._layout.order) if column is first.column)
+        if not self._is_same(index, cells[at], cells[index]):
+            shown = plain(cells[index])
+            draft.fault(
+                "order.conflict",
+                f"{first.column.header} is {plain(cells[at])!r} and {second.header} is {shown!r}; "
+                f"both mean {second.field}.",
+                replace(self._place, row=first.row, column=second.header),
+                shown,
+            )
 
     def _merge(self, draft: Draft, groups: list[Group]) -> tuple[tuple[str, ...], list[int]]:
         """The first non-empty cell of each column, and its row; contradictions are faults."""
@@ -286,7 +319,7 @@ class Builder:
          line_id, is_bundle, is_part, variant_sku, size_sku) = words  # fmt: skip
         keys = (read.sku[sku], read.ean[ean], read.key[id_], read.key[item])
         names = (text[brand], text[product], text[variant], text[size], read.sku[text_sku], text[comment])
-        is_whole = any((*keys, names[4])) and not (variant_sku or size_sku or read.bool[is_part])
+        is_whole = any((*keys, names[4])) and not (variant_sku or size_sku or read.bundle[is_part])
         if len(self._known) >= _WORDS_KEPT:
             self._known.clear()
         known = _Words((*keys, *names), text[line_id].strip(), bool(read.bool[is_bundle]), is_whole)
@@ -352,8 +385,8 @@ class Builder:
         parts = [_value(self._readers.sku, cells[name]) or "" for name in ("products.variantSku", "products.sizeSku")]
         if any(parts):
             line = replace(line, sku=line.sku + "".join(parts))
-        if _value(self._readers.bool, cells["products.isPartOfBundle"]):
-            line = replace(line, bundle="1")  # which bundle is told by the whole order, never by the row before
+        if bundle := _value(self._readers.bundle, cells["products.isPartOfBundle"]):
+            line = replace(line, bundle=bundle)  # whose it is shows the whole order, never the row before
         if line.qty is None or line.unit_price is None or not line.key:
             self._tell_missing(draft, row, found)
             if line.qty is None or line.unit_price is None:

@@ -40,8 +40,10 @@ class Draft:
     tax_breakdown: tuple[TaxBreakdownRow, ...] = ()
     returns: list[Order] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
-    has_discounts: bool = False
+    payments: tuple[Payment, ...] = ()
     rows: int = 0
+    is_orphan: bool = False
+    """Whether only returns of the order are in the batch."""
     told: set[tuple[str, str]] = field(default_factory=set)
     symbols: list[tuple[str, Place, str]] = field(default_factory=list)
 
@@ -78,13 +80,15 @@ class Draft:
         if total is None:
             return False
         whole = sum((line.total for line in lines), Decimal(0))
-        whole += self.values.get("shippingValue") or Decimal(0)
+        whole += (self.values.get("shippingValue") or Decimal(0)) + (self.values.get("handlingCost") or Decimal(0))
         difference = whole - self.voucher_value - total
         return bool(abs(difference) <= Decimal(5).scaleb(-precision - 1))
 
     def finish(self) -> list[Order]:
         """The order and its nested returns."""
         order = _order(self)
+        if self.is_orphan:
+            return [_as_orphan(child) for child in self.returns]
         return [order, *(_as_child(order, child) for child in self.returns)]
 
 
@@ -117,6 +121,7 @@ def _order(draft: Draft) -> Order:
         delivery_country=get("deliveryAddress.country") or get("address.country") or "",
         lines=tuple(draft.lines),
         shipping=get("shippingValue") or Decimal(0),
+        handling=get("handlingCost") or Decimal(0),
         voucher_code=get("voucherCode") or (codes[0] if codes else ""),
         voucher_value=draft.voucher_value,
         vouchers=draft.vouchers,
@@ -127,7 +132,7 @@ def _order(draft: Draft) -> Order:
         is_return=get("createdFromOrigin.type") == "return",
         origin_type=get("createdFromOrigin.type") or "",
         origin_id=get("createdFromOrigin.id") or "",
-        payments=_payments(draft),
+        payments=draft.payments or _payments(draft),
         texts=draft.texts,
         problems=tuple(draft.problems),
         rows=draft.rows,
@@ -193,7 +198,7 @@ def _as_child(order: Order, child: Order) -> Order:
         flags=order.flags,
         internal=order.internal,
         store_type=order.store_type,
-        currency=order.currency,
+        currency=order.currency or child.currency,
         market=order.market,
         email=order.email,
         customer_id=order.customer_id,
@@ -210,7 +215,20 @@ def _as_child(order: Order, child: Order) -> Order:
     )
 
 
-_OWN_TO_ORDER = ("orderTotal", "voucherCode", "deliveryDate", "cancelDate", "taxTotal")
+def _as_orphan(child: Order) -> Order:
+    """A return whose order is not in the batch: what it says itself, blocked."""
+    problem = Problem(
+        "return.parent",
+        child.number,
+        child.place.at("orderId"),
+        child.parent,
+        f"The order {child.parent}, which this return belongs to, is in none of the files.",
+        "Name the file that holds the order beside this one.",
+    )
+    return replace(child, problems=(*child.problems, problem))
+
+
+_OWN_TO_ORDER = ("orderTotal", "handlingCost", "voucherCode", "deliveryDate", "cancelDate", "taxTotal")
 
 
 def _child_texts(order: Order, child: Order) -> dict[str, str]:
@@ -221,6 +239,7 @@ def _child_texts(order: Order, child: Order) -> dict[str, str]:
         "orderDate": canonical_text(child.order_date) if child.order_date else "",
         "shippingValue": canonical_text(child.shipping),
         "voucherValue": canonical_text(child.voucher_value),
+        **({"handlingCost": canonical_text(child.handling)} if child.handling else {}),
         "createdFromOrigin.type": child.origin_type,
         "createdFromOrigin.id": child.origin_id,
     }

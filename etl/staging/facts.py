@@ -8,7 +8,7 @@ from pathlib import Path
 from etl.model.export import Dialect
 from etl.model.problem import Problem
 from etl.reading.style import Style
-from etl.staging.fields import Vocabulary
+from etl.staging.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,206 +1,37 @@
-"""The fields an export may have, in both vocabularies, and which column of a file is which.
-
-Rule: the Centra contract. A column or field is one line here; its parser is in `etl.reading.parse`.
-"""
+"""Which column of a file is which field: `columns.csv` first, then the names of the vocabularies."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 from etl.errors import InputError, MappingError
 from etl.model.mapping import NOT_MIGRATED as NOT_MIGRATED_FIELD
 from etl.model.place import Place
 from etl.reading.kinds import NESTED_FIELDS, Kind
-
-
-class Vocabulary(StrEnum):
-    """Whose names a file uses."""
-
-    CREATE_ORDER = "create-order"
-    GET_ORDERS = "get-orders"
-
-
-LINE = "products."
-ORDER_NUMBER = "orderNumber"
-_ADDRESSES = ("invoiceAddress", "deliveryAddress", "address")
-_ADDRESS_TEXTS = ("firstName", "lastName", "tele", "cell", "attn", "address", "coaddress", "city", "zipcode", "state")
-_PAYMENT_TEXTS = ("method", "transaction", "response", "external_url")
-
-FIELDS: dict[str, Kind] = {
-    ORDER_NUMBER: Kind.ORDER_NUMBER,
-    "orderDate": Kind.DATE,
-    "deliveryDate": Kind.DATE,
-    "cancelDate": Kind.DATE,
-    "status": Kind.STATUS,
-    "storeType": Kind.STORE,
-    "currency": Kind.CURRENCY,
-    "pricelistId": Kind.ID,
-    "pricelist": Kind.TEXT,
-    "marketId": Kind.ID,
-    "market": Kind.TEXT,
-    **{f"{address}.email": Kind.EMAIL for address in _ADDRESSES},
-    **{f"{address}.{name}": Kind.TEXT for address in _ADDRESSES for name in _ADDRESS_TEXTS},
-    **{f"{address}.country": Kind.COUNTRY for address in _ADDRESSES},
-    "customerId": Kind.ID,
-    "accountId": Kind.ID,
-    "buyerId": Kind.ID,
-    "buyerName": Kind.TEXT,
-    "createdFromOrigin.type": Kind.ORIGIN,
-    "createdFromOrigin.id": Kind.ID,
-    "internalOrder": Kind.BOOL,
-    "shippingValue": Kind.AMOUNT,
-    "voucherValue": Kind.AMOUNT,
-    "voucherCode": Kind.TEXT,
-    "orderTotal": Kind.AMOUNT,
-    "comment": Kind.TEXT,
-    "internalComment": Kind.TEXT,
-    "poNumber": Kind.TEXT,
-    "payment.id": Kind.TEXT,
-    "payment.method": Kind.TEXT,
-    **{f"payment.{part}.status": Kind.PAYMENT_STATUS for part in ("auth", "capture")},
-    **{f"payment.{part}.amount": Kind.AMOUNT for part in ("auth", "capture")},
-    **{f"payment.{part}.{name}": Kind.TEXT for part in ("auth", "capture") for name in _PAYMENT_TEXTS},
-    "products.qty": Kind.QTY,
-    "products.id": Kind.KEY,
-    "products.ean": Kind.EAN,
-    "products.sku": Kind.SKU,
-    "products.item": Kind.KEY,
-    "products.unitPrice": Kind.AMOUNT,
-    "products.originalPrice": Kind.AMOUNT,
-    "products.vatPercent": Kind.PERCENT,
-    "products.comment": Kind.TEXT,
-    "products.itemText.sku": Kind.SKU,
-    **{f"products.itemText.{name}": Kind.TEXT for name in ("brand", "product", "variant", "size")},
-}
-"""The create-order names, with the export's own columns."""
-
-_EXTRA: dict[str, Kind] = {
-    "hold": Kind.BOOL,
-    "waitingForPayment": Kind.BOOL,
-    "suspect": Kind.BOOL,
-    "taxTotal": Kind.AMOUNT,
-    "taxAdded": Kind.SWITCH,
-    "taxDeducted": Kind.SWITCH,
-    "selectionId": Kind.TEXT,
-    "invoiceAddress.name": Kind.TEXT,
-    "invoiceAddress.company": Kind.TEXT,
-    "invoiceAddress.vatNumber": Kind.TEXT,
-    "deliveryAddress.name": Kind.TEXT,
-    "deliveryAddress.company": Kind.TEXT,
-    "deliveryAddress.vatNumber": Kind.TEXT,
-    "payment.plugin": Kind.TEXT,
-    "payment.type": Kind.TEXT,
-    "payment.reference": Kind.TEXT,
-    "payment.description": Kind.TEXT,
-    "products.lineId": Kind.TEXT,
-    "products.variantSku": Kind.SKU,
-    "products.sizeSku": Kind.SKU,
-    "products.isBundle": Kind.BOOL,
-    "products.isPartOfBundle": Kind.BOOL,
-}
-"""What only get-orders tells."""
-
-KINDS: dict[str, Kind] = FIELDS | _EXTRA
-
-_ADDRESS_NAMES = {
-    "Name": "name",
-    "Company": "company",
-    "Email": "email",
-    "Tele": "tele",
-    "Cell": "cell",
-    "Address": "address",
-    "Coaddress": "coaddress",
-    "Zipcode": "zipcode",
-    "City": "city",
-    "State": "state",
-    "Country": "country",
-    "VAT": "vatNumber",
-}
-
-_GET_ORDERS: dict[str, str] = {
-    "orderId": ORDER_NUMBER,
-    "orderStatus": "status",
-    "preferredDeliveryDate": "deliveryDate",
-    "estimatedDeliveryDate": "deliveryDate",
-    "orderCurrency": "currency",
-    "orderStore": "storeType",
-    **{f"billing{suffix}": f"invoiceAddress.{name}" for suffix, name in _ADDRESS_NAMES.items()},
-    **{f"delivery{suffix}": f"deliveryAddress.{name}" for suffix, name in _ADDRESS_NAMES.items()},
-    "grandTotalValue": "orderTotal",
-    "grandTotalTaxValue": "taxTotal",
-    "otherComment": "comment",
-    "paymentPlugin": "payment.plugin",
-    "paymentType": "payment.type",
-    "paymentMethod": "payment.method",
-    "paymentReference": "payment.reference",
-    "paymentDescription": "payment.description",
-    "products.price": "products.unitPrice",
-    "products.taxPercent": "products.vatPercent",
-    "products.upc": "products.ean",
-    "products.name": "products.itemText.product",
-    "products.variant": "products.itemText.variant",
-    "products.brand": "products.itemText.brand",
-    "products.size": "products.itemText.size",
-}
-"""get-orders name -> the name used here. Of two columns for one field the first that is not empty counts."""
-
-_ONLY_GET_ORDERS = frozenset(
-    {"orderid", "orderstatus", "ordercurrency", "orderstore", "grandtotalvalue", "billingemail"}
+from etl.staging.vocabulary import (
+    ALIASES,
+    ATTENTION,
+    EXPECTED,
+    FOLDED,
+    FOLDED_GET_ORDERS,
+    FOLDED_INTEGRATION,
+    FOLDED_NOT_MIGRATED,
+    KINDS,
+    LINE,
+    ORDER_NUMBER,
+    REPEATED,
+    REPEATED_TAILS,
+    SECRET,
+    Vocabulary,
+    known_names,
+    vocabulary_of,
 )
-"""Names, in lower case, that tell get-orders from create-order."""
 
-_DIRECTIVE = "a directive to Centra's own import"
-_CONTROL = "a control sum; orderTotal is the control"
-_LEFT_OUT = "left out by columns.csv"
-_SECRET = "personal data that is not stored"  # noqa: S105 - a reason
-NOT_MIGRATED: dict[str, str] = {
-    "customerRegister": "says how Centra registers the customer",
-    "customerSetNewPassword": "says how Centra registers the customer",
-    **dict.fromkeys(
-        ("deliveryWindow", "warehouseGroup", "adjustStock", "forceCreate", "createOnly", "sendEmail", "applyVouchers"),
-        _DIRECTIVE,
-    ),
-    "ipAddress": _SECRET,
-    "weight": "Mews has no place for it",
-    "harmCode": "Mews has no place for it",
-    "warehouses": "Mews has no place for it",
-    "shipments": "Mews has no place for it",
-    **dict.fromkeys(("totalItemsPrice", "totalItemsWithoutTax", "totalItemsDiscount"), _CONTROL),
-    **dict.fromkeys(
-        (
-            "products.totalPrice",
-            "products.totalPriceWithTax",
-            "products.totalPriceWithoutTax",
-            "products.taxValue",
-            "products.totalTaxValue",
-        ),
-        _CONTROL,
-    ),
-    "products.weight": "Mews has no place for it",
-    "products.harmCode": "Mews has no place for it",
-    "products.warehouses": "Mews has no place for it",
-}
-ATTENTION = ("centra_mews", "attention.")
-"""Columns that attention.csv adds start so; they are ignored when the file is fed again."""
-
-EXPECTED = (
-    "orderDate",
-    "status",
-    "currency",
-    "invoiceAddress.email",
-    "deliveryAddress.country",
-    "shippingValue",
-    "voucherValue",
-    "orderTotal",
-    "products.qty",
-    "products.sku",
-    "products.unitPrice",
-    "products.vatPercent",
-)
-"""Fields whose absence is worth telling."""
+DECLARED = "left out by columns.csv"
+NAMEABLE = frozenset({NOT_MIGRATED_FIELD, *NESTED_FIELDS})
+"""What columns.csv may name beside columns: nothing, and the lists of an order object with their fields."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +94,7 @@ class Names:
         """Raises MappingError where a rename names a field that does not exist."""
         self._renames: dict[str, str] = {}
         for header, target in (renames or {}).items():
-            canonical = target if target in _NAMEABLE else self._canonical(target, Vocabulary.GET_ORDERS)
+            canonical = target if target in NAMEABLE else canonical_field(target, Vocabulary.GET_ORDERS)
             if canonical is None:
                 known = nearest(target, KINDS)
                 raise MappingError(
@@ -281,13 +112,15 @@ class Names:
         return self._renames
 
     def is_header(self, cells: Sequence[str]) -> bool:
-        """Whether a row of cells names an order number."""
-        return any(self.field(cell, Vocabulary.GET_ORDERS) == ORDER_NUMBER for cell in cells)
+        """Whether a row of cells (the keys of an object) names an order number, or a return of get-returns."""
+        found = self.vocabulary(cells)
+        return found in (Vocabulary.INTEGRATION, Vocabulary.GET_RETURNS) or any(
+            self.field(cell, Vocabulary.GET_ORDERS) == ORDER_NUMBER for cell in cells
+        )
 
     def vocabulary(self, headers: Iterable[str]) -> Vocabulary:
         """Whose names these are."""
-        names = {header.strip().casefold() for header in headers} - set(self._folded)
-        return Vocabulary.GET_ORDERS if names & _ONLY_GET_ORDERS else Vocabulary.CREATE_ORDER
+        return vocabulary_of({header.strip().casefold() for header in headers} - set(self._folded))
 
     def rename(self, header: str) -> str | None:
         """The field that `columns.csv` gives a header."""
@@ -296,53 +129,35 @@ class Names:
     def field(self, header: str, vocabulary: Vocabulary, *, is_flat: bool = True) -> str | None:
         """The field that a header stands for, or None. In flat files get-orders' line fields may stand without prefix."""
         header = header.strip()
-        found = self.rename(header) or self._canonical(header, vocabulary)
+        found = self.rename(header) or canonical_field(header, vocabulary)
         if found not in KINDS:
             return None
-        if not is_flat and found and found.startswith(LINE) != header.startswith(LINE):
+        if not is_flat and found.startswith(LINE) != header.startswith(LINE):
             return None
         return found
-
-    @staticmethod
-    def _canonical(header: str, vocabulary: Vocabulary) -> str | None:
-        folded = _FOLDED.get(header.casefold())
-        if folded is not None:
-            return folded
-        if vocabulary is Vocabulary.GET_ORDERS:
-            return _FOLDED_GET_ORDERS.get(header.casefold()) or _FOLDED_GET_ORDERS.get(f"{LINE}{header}".casefold())
-        return None
 
     def column(
         self, index: int, header: str, vocabulary: Vocabulary, layout: Layout, *, is_flat: bool = True
     ) -> Column | None:
         """The column, entered into the layout's lists; None where it must not be stored."""
         if is_secret(header):
-            layout.not_migrated[header] = _SECRET
+            layout.not_migrated[header] = SECRET
             return None
         found = self.field(header, vocabulary, is_flat=is_flat)
         if found is not None:
-            column = Column(index, header, found, self._kind(header, found, vocabulary))
+            column = Column(index, header, found, kind_of(header, found, vocabulary))
             (layout.line if found.startswith(LINE) else layout.order).append(column)
             if self.rename(header):
                 layout.renamed[header] = found
             return column
         column = Column(index, header)
         layout.other.append(column)
-        is_left_out = self.rename(header) == NOT_MIGRATED_FIELD
-        reason = _LEFT_OUT if is_left_out else _reason(header)
+        reason = DECLARED if self.rename(header) == NOT_MIGRATED_FIELD else reason_of(header)
         if reason:
             layout.not_migrated[header] = reason
         else:
-            layout.unknown[header] = nearest(header, _known_names(vocabulary)) if header else ""
+            layout.unknown[header] = nearest(header, known_names(vocabulary)) if header else ""
         return column
-
-    @staticmethod
-    def _kind(header: str, found: str, vocabulary: Vocabulary) -> Kind:
-        if header.strip().casefold() == "orderstatus":
-            return Kind.STATUS_NUMBER
-        if found == "voucherValue" and vocabulary is Vocabulary.GET_ORDERS:
-            return Kind.VOUCHER
-        return KINDS[found]
 
     def layout(self, headers: Sequence[str], place: str) -> Layout:
         """What the columns of a flat file are.
@@ -376,11 +191,46 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return folded[close[0]] if close else ""
 
 
-def _reason(header: str) -> str:
+def canonical_field(header: str, vocabulary: Vocabulary) -> str | None:
+    """The field that a name stands for in a vocabulary, in any case."""
+    folded = header.casefold()
+    if vocabulary is Vocabulary.INTEGRATION:
+        return _graphql_field(folded)
+    found = FOLDED.get(folded)
+    if found is not None or vocabulary is Vocabulary.CREATE_ORDER:
+        return found
+    return FOLDED_GET_ORDERS.get(folded) or FOLDED_GET_ORDERS.get(f"{LINE}{folded}")
+
+
+def _graphql_field(folded: str) -> str | None:
+    if folded.startswith("lines."):
+        folded = LINE + folded.removeprefix("lines.")
+    for tail in ("", ".value", ".code"):
+        found = folded.endswith(tail) and FOLDED_INTEGRATION.get(folded.removesuffix(tail))
+        if found:
+            return found
+    return None
+
+
+def kind_of(header: str, found: str, vocabulary: Vocabulary) -> Kind:
+    """How the cells of a column are read."""
+    if header.strip().casefold() == "orderstatus":
+        return Kind.STATUS_NUMBER
+    if found == "voucherValue" and vocabulary is not Vocabulary.CREATE_ORDER:
+        return Kind.VOUCHER
+    return KINDS[found]
+
+
+def reason_of(header: str, *, is_flat: bool = True) -> str:
+    """Why a column is not migrated, or "" where it is unknown. In flat files names of lines may stand without prefix."""
     if header.casefold().startswith(ATTENTION):
         return "a remark of attention.csv"
     folded = header.casefold()
-    return _FOLDED_NOT_MIGRATED.get(folded) or _FOLDED_NOT_MIGRATED.get(f"{LINE}{header}".casefold()) or ""
+    if folded.startswith("lines."):
+        folded = LINE + folded.removeprefix("lines.")
+    if folded.endswith(REPEATED_TAILS):
+        return REPEATED
+    return FOLDED_NOT_MIGRATED.get(folded) or (is_flat and FOLDED_NOT_MIGRATED.get(f"{LINE}{folded}")) or ""
 
 
 def _check_once(layout: Layout, place: str) -> None:
@@ -388,7 +238,7 @@ def _check_once(layout: Layout, place: str) -> None:
     seen: dict[str, Column] = {}
     for column in (*layout.order, *layout.line):
         earlier = seen.setdefault(column.field, column)
-        if earlier is not column and not {earlier.header, column.header} & _ALIASES:
+        if earlier is not column and not {earlier.header.casefold(), column.header.casefold()} & ALIASES:
             raise _twice(earlier.header, column.header, place)
 
 
@@ -399,16 +249,3 @@ def _twice(first: str, second: str, place: str) -> InputError:
         place=f"{place}, column {second}",
         hint="Remove or rename one of them.",
     )
-
-
-def _known_names(vocabulary: Vocabulary) -> Iterable[str]:
-    return KINDS if vocabulary is Vocabulary.CREATE_ORDER else [*KINDS, *_GET_ORDERS]
-
-
-_NAMEABLE = frozenset({NOT_MIGRATED_FIELD, *NESTED_FIELDS})
-_FOLDED = {name.casefold(): name for name in KINDS}
-_FOLDED_GET_ORDERS = {name.casefold(): name for name in KINDS} | {
-    name.casefold(): target for name, target in _GET_ORDERS.items()
-}
-_FOLDED_NOT_MIGRATED = {name.casefold(): reason for name, reason in NOT_MIGRATED.items()}
-_ALIASES = frozenset({"preferredDeliveryDate", "estimatedDeliveryDate", "otherComment", "products.upc", "upc"})

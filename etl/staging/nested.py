@@ -1,32 +1,38 @@
-"""What get-orders nests in an order beyond its lines: discounts, the tax breakdown, and returns."""
+"""What an order object nests beyond its lines: discounts, the tax breakdown, payments, and returns."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
-from etl.model.export import BROKEN, plain
-from etl.model.order import Line, LocalTime, Order, TaxBreakdownRow, Voucher
+from etl.model.export import plain
+from etl.model.order import Line, LocalTime, Order, Payment, TaxBreakdownRow, Voucher
 from etl.model.place import Place
-from etl.model.problem import Problem
+from etl.model.problem import Problem, notice
+from etl.reading.kinds import Kind
 from etl.reading.numbers import symbol_fits
 from etl.reading.parse import Reader, Readers
 from etl.reading.remarks import Odd
 from etl.staging.draft import Draft
-from etl.staging.objects import elements
+from etl.staging.objects import UNREAD
+from etl.staging.parts import Part
 
 _PRICE_OFF = ("priceOffAsANumber", "priceOffAsNumber", "priceOff")
+Headers = Mapping[tuple[Part, str], str]
+"""(Part, key) -> the file's own name of it."""
 
 
 @dataclass(slots=True)
 class _Scope:
-    """Reads the values of one nested object, with remarks under a number and a place."""
+    """Reads the values of one nested record, with remarks under a number and a place."""
 
     draft: Draft
     readers: Readers
     place: Place
-    path: str
+    part: Part
+    headers: Headers
     record: dict[str, Any]
 
     def read(self, name: str, reader: Reader[Any]) -> Any:
@@ -34,12 +40,11 @@ class _Scope:
         cell = self.cell(name)
         if not cell:
             return None
-        place = self.place.at(f"{self.path}.{name}")
         try:
             return reader[cell]
         except Odd as odd:
             for remark in odd.remarks:
-                self.draft.add(remark, place, plain(cell))
+                self.draft.add(remark, self.at(name), plain(cell))
             currency = self.draft.values.get("currency")
             if odd.symbol and currency and not odd.is_error and not symbol_fits(odd.symbol, currency):
                 self.fault(name, f"{plain(cell)!r} is not in the order's currency {currency}.")
@@ -47,10 +52,11 @@ class _Scope:
 
     def cell(self, name: str) -> str:
         """The cell of a key."""
-        value = self.record.get(name)
-        if isinstance(value, str):
-            return value
-        return f"{BROKEN}{str(value)[:80]}" if value else ""
+        return str(self.record.get(name, ""))
+
+    def at(self, name: str) -> Place:
+        """Where a key stands, in the file's own name of it."""
+        return self.place.at(self.headers.get((self.part, name), f"{_NAMES[self.part]}.{name}"))
 
     def text(self, name: str) -> str:
         """The trimmed text of a key."""
@@ -63,35 +69,118 @@ class _Scope:
 
     def fault(self, name: str, message: str, code: str = "value.invalid") -> None:
         """Notes a fault of a key."""
-        self.draft.fault(code, message, self.place.at(f"{self.path}.{name}"), plain(self.cell(name)))
+        self.draft.fault(code, message, self.at(name), plain(self.cell(name)))
 
 
-def read_nested(draft: Draft, nested: dict[str, Any], readers: Readers, place: Place) -> None:
-    """Adds vouchers, tax breakdown and returns to the draft. Rule: the get-orders table of the contract."""
-    discounts = nested.get("discounts")
-    if isinstance(discounts, dict):
+_NAMES = {
+    Part.VOUCHER: "discounts",
+    Part.TAX: "taxBreakdown",
+    Part.PAYMENT: "paymentHistory",
+    Part.RETURN: "returns",
+    Part.RETURN_LINE: "returns.products",
+}
+"""What a part is called where the file does not name a key of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class NestedReader:
+    """Reads the nested records of one file."""
+
+    readers: Readers
+    headers: Headers
+
+    def read(self, draft: Draft, nested: Mapping[Part, list[dict[str, Any]]], place: Place) -> None:
+        """Adds vouchers, tax breakdown, payments and returns to the draft. Rule: the tables of the contract."""
         draft.vouchers = tuple(
             voucher
-            for part in ("vouchers", "automaticDiscounts")
-            for record in elements(discounts.get(part))
-            if (voucher := _voucher(_scope(draft, readers, place, f"discounts.{part}", record)))
+            for record in nested.get(Part.VOUCHER, ())
+            if (voucher := _voucher(self._scope(draft, place, Part.VOUCHER, record)))
         )
-    draft.tax_breakdown = tuple(
-        row
-        for record in elements(nested.get("taxBreakdown"))
-        if (row := _tax_row(_scope(draft, readers, place, "taxBreakdown", record)))
-    )
-    for record in elements(nested.get("returns")):
-        child = _return(draft, readers, place, record)
+        draft.tax_breakdown = tuple(
+            row for record in nested.get(Part.TAX, ()) if (row := _tax_row(self._scope(draft, place, Part.TAX, record)))
+        )
+        draft.payments = tuple(
+            payment
+            for record in nested.get(Part.PAYMENT, ())
+            if (payment := _payment(self._scope(draft, place, Part.PAYMENT, record)))
+        )
+        for record in nested.get(Part.RETURN, ()):
+            self.add_return(draft, place.at("returns"), record)
+
+    def add_return(self, draft: Draft, place: Place, record: dict[str, Any]) -> None:
+        """Adds a return of the draft's order; one met again must say the same."""
+        child = self._return(draft, place, record)
         if child is not None:
             _add_return(draft, child)
 
+    def _scope(self, draft: Draft, place: Place, part: Part, record: dict[str, Any]) -> _Scope:
+        return _Scope(draft, self.readers, place, part, self.headers, record)
 
-def _scope(draft: Draft, readers: Readers, place: Place, path: str, record: Any) -> _Scope:
-    if isinstance(record, dict):
-        return _Scope(draft, readers, place, path, record)
-    draft.fault("value.invalid", f"{plain(str(record))[:80]!r} is no object of {path}.", place.at(path))
-    return _Scope(draft, readers, place, path, {})
+    def _return(self, draft: Draft, place: Place, record: dict[str, Any]) -> Order | None:
+        """A return as an order: quantities negative, what is paid back negative, the cost kept positive."""
+        own = Draft(draft.number, place)
+        own.values = draft.values
+        scope = self._scope(own, place, Part.RETURN, record)
+        identifier = scope.read("returnId", self.readers.id)
+        if not identifier:
+            draft.problems.extend(own.problems)
+            draft.fault("value.missing", "A return of the order has no readable returnId.", scope.at("returnId"))
+            return None
+        number = f"{draft.number}-R{str(identifier).lstrip('0') or '0'}"
+        own.number = number
+        own.problems = [replace(problem, order=number) for problem in own.problems]
+        for unread in record.get(UNREAD, ()):
+            own.fault("order.incomplete", f"The return holds {unread}, which was not read.", place.at(unread.path))
+        currency = _check_currency(scope, draft)
+        voucher = scope.amount("voucherValue") or Decimal(0)
+        # The part of a voucher that comes back is of the kind that was given, where the order had one.
+        given = draft.vouchers[0] if voucher and len(draft.vouchers) == 1 else None
+        lines = [self._return_line(draft, own, place, product) for product in record.get("products", ())]
+        return Order(
+            number=number,
+            place=place,
+            order_date=_date(scope),
+            currency=currency,
+            lines=tuple(line for line in lines if line),
+            shipping=_given_back(scope, "shippingCost"),
+            handling=_given_back(scope, "handlingCost"),
+            return_cost=scope.amount("returnCost") or Decimal(0),
+            voucher_value=-abs(voucher) if voucher else Decimal(0),
+            voucher_code=given.code if given else "",
+            vouchers=(replace(given, value=-abs(voucher)),) if given else (),
+            is_return=True,
+            is_complete=_is_complete(scope),
+            origin_type="return",
+            origin_id=draft.number,
+            parent=draft.number,
+            problems=tuple(own.problems),
+            rows=0,
+        )
+
+    def _return_line(self, draft: Draft, own: Draft, place: Place, record: dict[str, Any]) -> Line | None:
+        scope = self._scope(own, place, Part.RETURN_LINE, record)
+        for unread in record.get(UNREAD, ()):
+            own.fault("order.incomplete", f"The return holds {unread}, which was not read.", place.at(unread.path))
+        identifier = scope.text("orderLineId")
+        original = next((line for line in draft.lines if identifier and line.line_id == identifier), None)
+        quantity = scope.read("quantity", scope.readers.qty)
+        price = scope.amount("price")
+        if original is None and draft.is_orphan:
+            original = _unknown_line(scope, identifier)
+        if original is None:
+            scope.fault(
+                "orderLineId", f"The return names line {identifier!r}, which the order {draft.number} does not have."
+            )
+            return None
+        if quantity is None:
+            if not scope.cell("quantity"):
+                scope.fault("quantity", "The returned line has no quantity.", "value.missing")
+            return None
+        if price is None:
+            if scope.cell("price"):
+                return None
+            price = original.unit_price
+        return replace(original, qty=-abs(int(quantity)), unit_price=price, place=scope.place, comment="")
 
 
 def _voucher(scope: _Scope) -> Voucher | None:
@@ -104,7 +193,8 @@ def _voucher(scope: _Scope) -> Voucher | None:
     value = scope.amount(name)
     if value is None:
         return None
-    credit = bool(scope.read("isCredit", scope.readers.bool))
+    kind = scope.text("type").casefold()
+    credit = bool(scope.read("isCredit", scope.readers.bool)) or "credit" in kind or "gift" in kind
     return Voucher(scope.text("voucher"), abs(value), scope.text("name"), credit)
 
 
@@ -116,72 +206,67 @@ def _tax_row(scope: _Scope) -> TaxBreakdownRow | None:
     return TaxBreakdownRow(percent, value, scope.text("description"))
 
 
-def _return(draft: Draft, readers: Readers, place: Place, record: Any) -> Order | None:
-    """A nested return as an order: quantities negative, what is paid back negative, the cost kept positive."""
-    own = Draft(draft.number, place.at("returns"))
-    own.values = draft.values
-    scope = _scope(own, readers, place, "returns", record)
-    identifier = scope.read("returnId", readers.id)
-    if not identifier:
-        draft.problems.extend(own.problems)
-        draft.fault("value.missing", "A return of the order has no readable returnId.", place.at("returns.returnId"))
-        return None
-    number = f"{draft.number}-R{str(identifier).lstrip('0') or '0'}"
-    own.number = number
-    own.problems = [replace(problem, order=number) for problem in own.problems]
-    completed = scope.read("completed", readers.bool)
-    date: LocalTime | None = scope.read("date", readers.date)
-    voucher = scope.amount("voucherValue") or Decimal(0)
-    # The part of a voucher that comes back is of the kind that was given, where the order had one.
-    given = draft.vouchers[0] if voucher and len(draft.vouchers) == 1 else None
-    shipping = scope.amount("shippingCost") or Decimal(0)
-    cost = scope.amount("returnCost") or Decimal(0)
-    lines = [
-        line
-        for product in elements(scope.record.get("products"))
-        if (line := _return_line(draft, _scope(own, readers, place, "returns.products", product)))
-    ]
-    return Order(
-        number=number,
-        place=place.at("returns"),
-        order_date=date,
-        lines=tuple(lines),
-        shipping=-shipping if shipping else Decimal(0),
-        return_cost=cost,
-        voucher_value=-abs(voucher) if voucher else Decimal(0),
-        voucher_code=given.code if given else "",
-        vouchers=(replace(given, value=-abs(voucher)),) if given else (),
-        is_return=True,
-        is_complete=bool(completed),
-        origin_type="return",
-        origin_id=draft.number,
-        parent=draft.number,
-        problems=tuple(own.problems),
-        rows=0,
-    )
+_PAYMENT_WORDS = {"success": "success", "succeeded": "success", "captured": "success", "authorized": "success",
+                  "pending": "pending", "failed": "failed", "rejected": "failed", "cancelled": "failed"}  # fmt: skip
 
 
-def _return_line(draft: Draft, scope: _Scope) -> Line | None:
+def _payment(scope: _Scope) -> Payment | None:
+    """An entry of the payment history; only captures count as paid, and only where their status says so."""
     if not scope.record:
         return None
-    identifier = scope.text("orderLineId")
-    original = next((line for line in draft.lines if identifier and line.line_id == identifier), None)
-    quantity = scope.read("quantity", scope.readers.qty)
-    price = scope.amount("price")
-    if original is None:
+    amount = scope.amount("value")
+    word = scope.text("status").casefold()
+    status = _PAYMENT_WORDS.get(word)
+    if status is None and amount is not None:
+        scope.fault("status", f"{word!r} is no payment status." if word else "The payment has no status.")
+    kind = scope.text("entryType").casefold()
+    entry = next((name for name in ("capture", "auth") if kind.startswith(name)), kind or "entry")
+    return Payment(scope.text("method"), status or "", amount, scope.text("externalReference"), entry)
+
+
+def _check_currency(scope: _Scope, draft: Draft) -> str:
+    """The currency that a return names, which has to be the order's."""
+    named = scope.read("currency", scope.readers.by_kind[Kind.CURRENCY])
+    known = draft.values.get("currency")
+    if named and known and named != known:
         scope.fault(
-            "orderLineId", f"The return names line {identifier!r}, which the order {draft.number} does not have."
+            "currency", f"The return's currency {named} is not the currency of its order, {known}.", "order.conflict"
         )
-        return None
-    if quantity is None:
-        if not scope.cell("quantity"):
-            scope.fault("quantity", "The returned line has no quantity.", "value.missing")
-        return None
-    if price is None:
-        if scope.cell("price"):
-            return None
-        price = original.unit_price
-    return replace(original, qty=-abs(int(quantity)), unit_price=price, place=scope.place, comment="")
+    return str(named or known or "")
+
+
+def _date(scope: _Scope) -> LocalTime | None:
+    name = "date" if scope.cell("date").strip() else "created"
+    found: LocalTime | None = scope.read(name, scope.readers.date)
+    return found
+
+
+def _given_back(scope: _Scope, name: str) -> Decimal:
+    amount = scope.amount(name) or Decimal(0)
+    return -amount if amount else Decimal(0)
+
+
+def _is_complete(scope: _Scope) -> bool:
+    if scope.cell("completed"):
+        return bool(scope.read("completed", scope.readers.bool))
+    return scope.text("status").casefold() in {"completed", "complete"}
+
+
+def _unknown_line(scope: _Scope, identifier: str) -> Line:
+    """A returned line of an order that is not in the batch, as far as the return describes it."""
+    sku = "".join(scope.text(name) for name in ("sku", "variantSku", "sizeSku"))
+    return Line(
+        0,
+        Decimal(0),
+        scope.read("taxPercent", scope.readers.percent),
+        sku=sku,
+        ean=scope.text("ean") or scope.text("upc"),
+        product=scope.text("productName"),
+        brand=scope.text("productBrand"),
+        variant=scope.text("variantName"),
+        size=scope.text("size"),
+        line_id=identifier,
+    )
 
 
 def _add_return(draft: Draft, child: Order) -> None:
@@ -189,15 +274,27 @@ def _add_return(draft: Draft, child: Order) -> None:
     at = next((index for index, known in enumerate(draft.returns) if known.number == child.number), None)
     if at is None:
         draft.returns.append(child)
-    elif not same_return(draft.returns[at], child):
+        return
+    known = draft.returns[at]
+    if same_return(known, child):
+        known = replace(known, problems=(*known.problems, *_told_overlap(known, child)))
+    else:
         problem = Problem(
             "order.overlap",
             child.number,
             child.place,
             "",
-            f"The order holds two different returns with the number {child.number}.",
+            f"The return stands in {known.place} and {child.place} with different content.",
         )
-        draft.returns[at] = replace(draft.returns[at], problems=(*draft.returns[at].problems, problem))
+        known = replace(known, problems=(*known.problems, problem))
+    draft.returns[at] = known
+
+
+def _told_overlap(known: Order, child: Order) -> tuple[Problem, ...]:
+    if any(problem.code == "file.overlap" for problem in known.problems):
+        return ()
+    text = f"The return stands in {known.place} and {child.place}; it was taken once."
+    return (notice("file.overlap", text, order=child.number, place=child.place),)
 
 
 def same_return(first: Order, second: Order) -> bool:

@@ -1,37 +1,81 @@
-"""Order objects of JSON exports as cells: the same columns a flat file would have, in dotted names."""
+"""Order objects of JSON exports as cells: the same columns a flat file would have, in dotted names.
+
+Every name met on any level is used, not migrated, or unknown, and the layout says which. What is unknown and holds
+amounts, or is a list of objects, goes with its order, so that the rest of it is never taken for the whole.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
-from etl.model.export import BROKEN
+from etl.model.export import BROKEN, plain
+from etl.model.mapping import NOT_MIGRATED as NOT_MIGRATED_FIELD
+from etl.reading.json_file import node_of
 from etl.staging.fields import (
-    LINE,
-    NOT_MIGRATED,
+    DECLARED,
     Column,
     Layout,
     Names,
-    Vocabulary,
+    canonical_field,
     is_secret,
+    kind_of,
+    nearest,
+    reason_of,
 )
+from etl.staging.parts import AMOUNT_TAILS, COLUMNS, HOLDERS, Part, key_in, list_in, list_named, why_not
+from etl.staging.unread import Unread, amount_in
+from etl.staging.vocabulary import KINDS, LINE, NOT_MIGRATED, Vocabulary, known_names
 
-NESTED = frozenset({"products", "returns", "discounts", "taxBreakdown"})
-BUNDLE = "bundle"
-_DEPTH = 4
+UNREAD = "\0unread"
+"""Key of a nested record under which its unread parts stand."""
+_DEPTH = 8
+_BUNDLE_TYPES = {"bundleorderline": "products.isBundle", "bundleitemorderline": "products.isPartOfBundle"}
 
 
 @dataclass(slots=True)
 class Flat:
-    """One order object as cells. `bundles` holds (index of the line, its contents' cells)."""
+    """One order object as cells.
+
+    `contents` holds (index of the line, cells of its contents), `nested` the records of each other part by what is
+    read there. `broken` are elements that are no objects, `unread` what could not be placed.
+    """
 
     order: list[str]
-    lines: list[list[str]]
+    lines: list[list[str]] = field(default_factory=list)
     contents: list[tuple[int, list[list[str]]]] = field(default_factory=list)
-    nested: dict[str, Any] = field(default_factory=dict)
-    blank: frozenset[str] = frozenset()
-    broken: tuple[str, ...] = ()
+    nested: dict[Part, list[dict[str, Any]]] = field(default_factory=dict)
+    blank: set[str] = field(default_factory=set)
+    broken: list[tuple[str, str]] = field(default_factory=list)
+    unread: list[Unread] = field(default_factory=list)
+    lines_from: str = ""
+    loose: list[Unread] = field(default_factory=list)
+    """Unread amounts that stand directly on the order or a line, as a column of a table would: told, not blocking."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Meaning:
+    """What a name is: a column, a key of a nested record, or neither. `is_known` where it needs no further look."""
+
+    column: Column | None = None
+    key: str = ""
+    is_left: bool = False
+
+    @property
+    def is_known(self) -> bool:
+        return bool(self.column or self.key)
+
+
+@dataclass(slots=True)
+class _Sink:
+    """Where what is read inside one object goes."""
+
+    part: Part
+    cells: dict[int, str] = field(default_factory=dict)
+    record: dict[str, Any] = field(default_factory=dict)
+    unread: list[Unread] = field(default_factory=list)
 
 
 class Objects:
@@ -40,10 +84,14 @@ class Objects:
     def __init__(self, names: Names, vocabulary: Vocabulary) -> None:
         self.layout = Layout(vocabulary)
         self._names = names
-        self._columns: dict[str, Column | None] = {}
+        self._meanings: dict[tuple[Part, str], _Meaning] = {}
         self._secret: dict[str, bool] = {}
-        self.nested: set[str] = set()
-        """Nested parts met: returns, discounts, taxBreakdown."""
+        self.used: dict[str, str] = {}
+        """Names used beyond the layout's columns -> what they are read as."""
+        self.headers: dict[tuple[Part, str], str] = {}
+        """(Part, key) -> the file's own name of it, for messages."""
+        self._lists = _named_lists(names.renames)
+        """Name of a list, folded -> what columns.csv makes of its elements."""
 
     def clean(self, value: Any) -> Any:
         """The object without personal data that must not be stored."""
@@ -55,66 +103,193 @@ class Objects:
 
     def flatten(self, record: dict[str, Any]) -> Flat:
         """The cells of an order object, in the layout's order as it is now."""
-        order: dict[int, str] = {}
-        blank = set()
-        for path, value in self._leaves(record, ""):
-            column = self._column(path)
-            if column is not None and column.field:
-                cell = _cell(value)
-                if cell:
-                    order[column.index] = cell
-                else:
-                    blank.add(column.field)
-        flat = Flat(_row(order, len(self.layout.order)), [], blank=frozenset(blank))
-        flat.nested = {name: record[name] for name in NESTED - {"products"} if record.get(name)}
-        self.nested.update(flat.nested)
-        broken = []
-        for product in elements(record.get("products")):
-            if not isinstance(product, dict):
-                broken.append(str(product))
-                continue
-            contents = [part for part in elements(product.get(BUNDLE)) if isinstance(part, dict)]
-            if contents:
-                flat.contents.append((len(flat.lines), [self._line(part) for part in contents]))
-            flat.lines.append(self._line(product))
-        flat.broken = tuple(broken)
+        flat = Flat([])
+        sink = _Sink(Part.ORDER, unread=flat.unread)
+        self._walk(record, "", "", sink, flat, 0)
+        flat.order = _row(sink.cells, len(self.layout.order))
         return flat
 
-    def _line(self, product: dict[str, Any]) -> list[str]:
-        cells: dict[int, str] = {}
-        for path, value in self._leaves(product, LINE):
-            column = self._column(path)
-            if column is not None and column.field:
-                cells[column.index] = _cell(value)
-        return _row(cells, len(self.layout.line))
+    def flatten_return(self, record: dict[str, Any]) -> dict[str, Any]:
+        """The record of a return of get-returns."""
+        flat = Flat([])
+        sink = _Sink(Part.RETURN)
+        self._walk(record, "", "", sink, flat, 0)
+        return _record(sink)
 
-    def _leaves(self, value: dict[str, Any], prefix: str, depth: int = 0) -> Iterator[tuple[str, Any]]:
+    def _walk(self, value: dict[str, Any], path: str, own: str, sink: _Sink, flat: Flat, depth: int) -> None:
+        """Reads an object: `path` is its name in the file, `own` its name inside the part."""
         for key, part in value.items():
-            path = prefix + key
-            if (not prefix and key in NESTED) or (prefix == LINE and key == BUNDLE):
+            name, inner = path + key, own + key
+            meaning = self._meaning(sink.part, name, inner)
+            if meaning.is_left:
                 continue
-            if isinstance(part, dict) and part and depth < _DEPTH and not self._is_known(path):
-                yield from self._leaves(part, f"{path}.", depth + 1)
+            if _is_listed(part) or (isinstance(part, dict) and part and self._list_part(sink.part, name, inner)):
+                self._list(elements(part), name, inner, sink, flat)
+            elif isinstance(part, dict) and part and depth < _DEPTH and not _is_scalar_object(meaning, part):
+                self._walk(part, f"{name}.", f"{inner}.", sink, flat, depth + 1)
+            elif meaning.column is not None:
+                self._column(meaning.column, part, sink, flat)
+            elif meaning.key:
+                if (cell := _cell(part)) or meaning.key not in sink.record:
+                    sink.record[meaning.key] = cell or sink.record.get(meaning.key, "")
             else:
-                yield path, part
+                self._unknown(name, own, part, sink, flat)
 
-    def _is_known(self, path: str) -> bool:
-        column = self._column(path, enter=False)
-        return path in NOT_MIGRATED or (column is not None and bool(column.field))
+    def _column(self, column: Column, part: Any, sink: _Sink, flat: Flat) -> None:
+        cell = _cell(part)
+        if cell:
+            sink.cells[column.index] = cell
+        elif sink.part is Part.ORDER:
+            flat.blank.add(column.field)
 
-    def _column(self, path: str, *, enter: bool = True) -> Column | None:
-        if path in self._columns:
-            return self._columns[path]
-        layout = self.layout
-        if not enter:
-            found = self._names.field(path, layout.vocabulary, is_flat=False)
-            return Column(-1, path, found) if found else None
-        column = self._names.column(0, path, layout.vocabulary, layout, is_flat=False)
-        if column is not None and column.field:
-            lists = layout.line if column.field.startswith(LINE) else layout.order
-            column = lists[-1] = Column(len(lists) - 1, path, column.field, column.kind)
-        self._columns[path] = column
+    def _unknown(self, name: str, own: str, part: Any, sink: _Sink, flat: Flat) -> None:
+        if sink.part in (Part.LINE, Part.CONTENT) and name.endswith("__typename") and isinstance(part, str):
+            self._typename(name, part, sink)
+            return
+        self._tell_unknown(name)
+        amount = amount_in(name, _cell(part))
+        if amount:
+            is_loose = not own and sink.part in COLUMNS
+            (flat.loose if is_loose else sink.unread).append(Unread(name, 1, amount))
+
+    def _typename(self, name: str, part: str, sink: _Sink) -> None:
+        """GraphQL tells bundles by the type of their lines."""
+        self.layout.unknown.pop(name, None)
+        self.used[name] = "products.isBundle"
+        target = _BUNDLE_TYPES.get(plain(part).strip().casefold())
+        if target:
+            sink.cells[self._add_column(name, target).index] = "1"
+
+    def _list(self, values: list[Any], name: str, inner: str, sink: _Sink, flat: Flat) -> None:
+        part = self._list_part(sink.part, name, inner)
+        if part is Part.LINE and values and not self._take_lines(name, flat):
+            part = None
+        if part is None:
+            self._unread_list(values, name, sink, flat)
+            return
+        if part is not Part.LINE or sink.part is Part.ORDER:
+            self.used.setdefault(name, part.value)
+        for value in map(node_of, values):
+            if not isinstance(value, dict):
+                flat.broken.append((name, _cell(value) or "null"))
+            elif part is Part.LINE:
+                self._line(value, name, flat)
+            else:
+                own = _Sink(part, unread=flat.unread if part is not Part.RETURN else [])
+                if sink.part is Part.RETURN:
+                    own.unread = sink.unread
+                self._walk(value, f"{name}.", "", own, flat, 0)
+                self._keep(own, sink, flat)
+
+    def _keep(self, own: _Sink, sink: _Sink, flat: Flat) -> None:
+        if own.part is Part.CONTENT:
+            index = len(flat.lines)
+            if not flat.contents or flat.contents[-1][0] != index:
+                flat.contents.append((index, []))
+            flat.contents[-1][1].append(_row(own.cells, len(self.layout.line)))
+        elif own.part is Part.RETURN_LINE:
+            sink.record.setdefault("products", []).append(_record(own))
+        else:
+            flat.nested.setdefault(own.part, []).append(_record(own))
+
+    def _line(self, value: dict[str, Any], name: str, flat: Flat) -> None:
+        sink = _Sink(Part.LINE, unread=flat.unread)
+        self._walk(value, f"{name}.", "", sink, flat, 0)
+        flat.lines.append(_row(sink.cells, len(self.layout.line)))
+
+    @staticmethod
+    def _take_lines(name: str, flat: Flat) -> bool:
+        """One list of an order holds its lines; a second one under another name is nobody's."""
+        if flat.lines_from not in ("", name):
+            return False
+        flat.lines_from = name
+        return True
+
+    def _unread_list(self, values: list[Any], name: str, sink: _Sink, flat: Flat) -> None:
+        meaning = self._meanings.get((sink.part, name))
+        if meaning is not None and meaning.is_known and values:
+            flat.broken.append((name, f"{BROKEN}[...]"))
+            return
+        self._tell_unknown(name)
+        total = sum(_amounts(values, name), Decimal(0))
+        if total or any(isinstance(value, dict | list) and value for value in values):
+            sink.unread.append(Unread(name, len(values), total, is_list=True))
+
+    def _list_part(self, part: Part, name: str, inner: str) -> Part | None:
+        named = self._lists.get(name.casefold())
+        return named if named is not None and HOLDERS[named] is part else list_in(part, inner)
+
+    def _is_numbered(self, part: Part, name: str, inner: str, value: dict[str, Any]) -> bool:
+        """Whether an object stands for a list: it numbers the elements, or is the only one."""
+        return self._list_part(part, name, inner) is not None and (
+            list_in(part, inner) is not None or all(isinstance(one, dict) for one in value.values())
+        )
+
+    def _meaning(self, part: Part, name: str, inner: str) -> _Meaning:
+        known = self._meanings.get((part, name))
+        if known is None:
+            known = self._meanings[part, name] = self._find(part, name, inner)
+        return known
+
+    def _find(self, part: Part, name: str, inner: str) -> _Meaning:
+        renamed = self._names.rename(name)
+        if renamed == NOT_MIGRATED_FIELD:
+            self.layout.not_migrated[name] = DECLARED
+            return _Meaning(is_left=True)
+        if part not in COLUMNS:
+            return self._find_key(part, name, inner)
+        field_ = self._field(part, name, inner)
+        if field_ is not None:
+            return _Meaning(self._add_column(name, field_, is_shared=part is Part.CONTENT))
+        why = "" if list_in(part, inner) else reason_of(inner if part is Part.ORDER else LINE + inner, is_flat=False)
+        if why:
+            self.layout.not_migrated[name] = why
+            return _Meaning(is_left=True)
+        return _Meaning()
+
+    def _field(self, part: Part, name: str, inner: str) -> str | None:
+        """The field of a name on the order or on a line; columns.csv may name it with its list or without."""
+        is_line = part is not Part.ORDER
+        for header in (name, inner) if is_line else (name,):
+            renamed = self._names.rename(header)
+            if renamed in KINDS and renamed.startswith(LINE) == is_line:
+                self.layout.renamed[header] = renamed
+                return renamed
+        wanted = LINE + inner if is_line else inner
+        for tail in AMOUNT_TAILS:
+            found = wanted.casefold().endswith(tail) and canonical_field(
+                wanted[: len(wanted) - len(tail)], self.layout.vocabulary
+            )
+            if found and found.startswith(LINE) == is_line:
+                return found
+        return None
+
+    def _find_key(self, part: Part, name: str, inner: str) -> _Meaning:
+        renamed = self._names.rename(name) or ""
+        key = renamed.rpartition(".")[2] if list_named(renamed.rpartition(".")[0]) is part else key_in(part, inner)
+        if key:
+            self.used[name] = f"{part.value}: {key}"
+            self.headers.setdefault((part, key), name)
+            return _Meaning(key=key)
+        why = why_not(part, inner)
+        if why:
+            self.layout.not_migrated[name] = why
+        return _Meaning(is_left=bool(why))
+
+    def _add_column(self, name: str, field_: str, *, is_shared: bool = False) -> Column:
+        """The column of a name; contents of bundles stand in the columns of the lines (`is_shared`)."""
+        lists = self.layout.line if field_.startswith(LINE) else self.layout.order
+        known = next((one for one in lists if one.field == field_ and (is_shared or one.header == name)), None)
+        if known is not None:
+            self.used[name] = field_
+            return known
+        column = Column(len(lists), name, field_, kind_of(name.rpartition(".")[2], field_, self.layout.vocabulary))
+        lists.append(column)
         return column
+
+    def _tell_unknown(self, name: str) -> None:
+        if name not in self.layout.unknown:
+            self.layout.unknown[name] = nearest(name, known_names(self.layout.vocabulary))
 
     def _is_secret(self, key: str) -> bool:
         known = self._secret.get(key)
@@ -125,13 +300,68 @@ class Objects:
         return known
 
 
+_CONNECTION = frozenset({"edges", "nodes", "pageInfo", "totalCount", "__typename"})
+
+
 def elements(value: Any) -> list[Any]:
-    """The elements of a list, or of an object that numbers its elements; empty for nothing."""
+    """The elements of a list, a GraphQL connection, or an object that numbers its elements; empty for nothing."""
     if isinstance(value, list):
         return value
     if isinstance(value, dict):
-        return list(value.values())
+        for name in ("edges", "nodes"):
+            if isinstance(value.get(name), list) and _CONNECTION.issuperset(value):
+                return list(map(node_of, value[name]))
+        parts = list(value.values())
+        if len(parts) == 1 and isinstance(parts[0], list):
+            # What converters of XML make of repeated elements.
+            return parts[0]
+        return parts if all(isinstance(part, dict) for part in parts) else [value]
     return [] if value in (None, "") else [value]
+
+
+def _is_listed(value: Any) -> bool:
+    return isinstance(value, list) or (
+        isinstance(value, dict)
+        and bool(value)
+        and _CONNECTION.issuperset(value)
+        and ("edges" in value or "nodes" in value)
+    )
+
+
+def _is_scalar_object(meaning: _Meaning, part: dict[str, Any]) -> bool:
+    """Whether a known name that wants a value holds an object that tells none: amounts and countries tell theirs."""
+    return meaning.is_known and not {"value", "code", "uri", "name", "id"}.intersection(map(str.casefold, part))
+
+
+def _named_lists(renames: Mapping[str, str]) -> dict[str, Part]:
+    """The lists that columns.csv names, by themselves or by the fields in them (`line_items.sku`)."""
+    found: dict[str, Part] = {}
+    for header, target in renames.items():
+        part = list_named(target)
+        if part is not None:
+            found[header.casefold()] = part
+        elif part := list_named(target.rpartition(".")[0]) or (Part.LINE if target.startswith(LINE) else None):
+            heads = header.casefold().split(".")
+            for length in range(1, len(heads)):
+                found.setdefault(".".join(heads[:length]), part)
+    return found
+
+
+def _amounts(values: list[Any], name: str) -> Iterator[Decimal]:
+    for value in values:
+        if isinstance(value, dict):
+            for key, part in value.items():
+                yield from _amounts(
+                    part if isinstance(part, list) else [part], key if isinstance(part, str) else f"{name}.{key}"
+                )
+        elif isinstance(value, list):
+            yield from _amounts(value, name)
+        elif isinstance(value, str) and (amount := amount_in(name, value)):
+            yield amount
+
+
+def _record(sink: _Sink) -> dict[str, Any]:
+    return {**sink.record, UNREAD: sink.unread} if sink.unread else sink.record
 
 
 def _cell(value: Any) -> str:

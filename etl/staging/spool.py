@@ -16,7 +16,10 @@ _BATCH_BYTES = 8 << 20
 
 
 class Part(NamedTuple):
-    """Rows of one order that stood together. `copy` tells apart objects and files that hold the order."""
+    """Rows of one order that stood together.
+
+    `copy` tells apart objects and files that hold the order; a return of get-returns has a negative one.
+    """
 
     file: int
     copy: int

@@ -19,7 +19,7 @@ AMOUNT_COLUMNS = frozenset(
 )
 """Columns whose faults leave the sum unknown, as do all of a nested return; a fault of no column is one of the whole order."""
 
-UNSUMMABLE = frozenset({"order.overlap", "order.conflict"})
+UNSUMMABLE = frozenset({"order.overlap", "order.conflict", "order.incomplete"})
 
 
 def sum_of(case: Case) -> Decimal:

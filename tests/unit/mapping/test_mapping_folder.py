@@ -12,7 +12,8 @@ from etl.errors import ExitCode, MappingError
 from etl.mapping.fields import FIELDS, GET_ORDERS
 from etl.mapping.folder import read_mapping
 from etl.model.mapping import Mapping, RateKind
-from etl.staging.fields import KINDS, Names
+from etl.staging.fields import Names
+from etl.staging.vocabulary import KINDS
 
 SETTINGS = """
 [source]

@@ -1,0 +1,216 @@
+"""Amounts under names that nobody knows: what tells an amount from a number, and their sums. Pure.
+
+Rule: design section 3: an unread column of amounts is told first; an amount nested in an order that could not be
+placed blocks it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from etl.model.export import BROKEN, DATE, NUMBER, plain
+from etl.reading.style import NumberStyle, Shape, dissect
+
+_WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+")
+_MONEY = frozenset(
+    [
+        "price",
+        "prices",
+        "value",
+        "amount",
+        "amounts",
+        "cost",
+        "costs",
+        "fee",
+        "fees",
+        "total",
+        "totals",
+        "subtotal",
+        "charge",
+        "charges",
+        "discount",
+        "discounts",
+        "tax",
+        "taxes",
+        "vat",
+        "sum",
+        "credit",
+        "surcharge",
+        "shipping",
+        "freight",
+        "handling",
+        "tip",
+        "tips",
+        "duty",
+        "duties",
+        "refund",
+        "paid",
+        "deposit",
+        "balance",
+        "gross",
+        "net",
+        "rounding",
+        "postage",
+        "delivery",
+        "wrap",
+        "rebate",
+        "bonus",
+        "markup",
+        "betrag",
+        "preis",
+        "preise",
+        "summe",
+        "gebuehr",
+        "gebühr",
+        "kosten",
+        "rabatt",
+        "versand",
+        "pris",
+        "belopp",
+        "summa",
+        "avgift",
+        "frakt",
+        "prix",
+        "montant",
+        "frais",
+        "remise",
+        "prijs",
+        "bedrag",
+        "korting",
+        "verzendkosten",
+    ]
+)
+_NO_MONEY = frozenset(
+    [
+        "id",
+        "ids",
+        "percent",
+        "percentage",
+        "rate",
+        "count",
+        "quantity",
+        "qty",
+        "number",
+        "no",
+        "nr",
+        "code",
+        "weight",
+        "date",
+        "time",
+        "at",
+        "year",
+        "month",
+        "day",
+        "lat",
+        "lng",
+        "latitude",
+        "longitude",
+        "version",
+        "ratio",
+        "index",
+        "position",
+        "length",
+        "width",
+        "height",
+        "depth",
+        "ean",
+        "gtin",
+        "upc",
+        "zip",
+        "zipcode",
+        "phone",
+        "tele",
+        "currency",
+        "name",
+        "type",
+        "status",
+        "method",
+        "uri",
+        "url",
+        "description",
+        "points",
+    ]
+)
+_FRACTION = re.compile(r"[0-9]+[.,][0-9]{1,4}")
+
+
+def amount_in(name: str, cell: str) -> Decimal | None:
+    """The amount that a cell under an unknown name holds; None for nothing, zero, and numbers that are no amounts."""
+    if cell[:1] in (BROKEN, DATE) or not any(char.isdigit() for char in cell):
+        return None
+    value, has_symbol = _number(cell)
+    if not value:
+        return None
+    words = [word.casefold() for part in name.split(".")[-2:] for word in _WORDS.findall(part)]
+    if has_symbol or (words and words[-1] in _MONEY):
+        return value
+    if _NO_MONEY.intersection(words[-2:]):
+        return None
+    is_money = bool(_MONEY.intersection(words)) or bool(_FRACTION.fullmatch(plain(cell).strip().lstrip("-")))
+    return value if is_money else None
+
+
+def _number(cell: str) -> tuple[Decimal | None, bool]:
+    text = plain(cell).strip()
+    if cell[:1] == NUMBER:
+        try:
+            return Decimal(text.rstrip("%")), False
+        except ArithmeticError:
+            return None, False
+    if len(text) > 40:
+        return None, False
+    number = dissect(text)
+    if number is None or number.percent:
+        return None, False
+    style = NumberStyle.COMMA if number.shape in (Shape.COMMA, Shape.MAYBE_COMMA) else NumberStyle.POINT
+    group, point = (".", ",") if style is NumberStyle.COMMA else (",", ".")
+    digits = number.digits.replace(group, "").replace(point, ".")
+    # A leading zero is one of a key, never of an amount.
+    if re.match(r"0[0-9]", digits):
+        return None, False
+    return Decimal(("-" if number.negative else "") + digits), bool(number.symbols)
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """One name of an order that holds amounts or a list, and was not read. `count` elements; `total` their sum."""
+
+    path: str
+    count: int
+    total: Decimal
+    is_list: bool = False
+
+    def __str__(self) -> str:
+        what = f"the list {self.path} ({self.count:,} elements" if self.is_list else f"{self.path} ("
+        money = f"amounts of {self.total:f} in all" if self.total else ""
+        return what + (f", {money})" if self.is_list and money else f"{money})")
+
+
+@dataclass(slots=True)
+class UnreadSum:
+    """An unread name over a whole file: the sum of its amounts, and the orders that it touches."""
+
+    total: Decimal = Decimal(0)
+    orders: int = 0
+    is_list: bool = False
+
+
+class UnreadSums:
+    """Adds up unread amounts by name."""
+
+    def __init__(self) -> None:
+        self.by_name: dict[str, UnreadSum] = {}
+
+    def add(self, found: Iterable[Unread]) -> None:
+        """Counts what one order holds."""
+        touched = set()
+        for one in found:
+            row = self.by_name.setdefault(one.path, UnreadSum())
+            row.total += one.total
+            row.is_list = row.is_list or one.is_list
+            if one.path not in touched:
+                row.orders += 1
+                touched.add(one.path)
