@@ -358,6 +358,12 @@ _ALL = (
     ),
     Code("quantity.negative", "A negative quantity in an order that is no return", "Check that the line is meant.", _S),
     Code(
+        "rounding.large",
+        "Source and plan differ by more than a minor unit per entry and tax code",
+        "Check source.total_tolerance, waivers.csv and the tax codes of the order.",
+        _S,
+    ),
+    Code(
         "bundle.original_price",
         "A bundle has price 0; its originalPrice adds up and was used",
         "Check the price of the bundle.",

@@ -46,7 +46,8 @@ class TaxSet:
 class Part:
     """An amount of shipping, fee or voucher with one tax-code set, in the source's basis.
 
-    `is_for_shipping`: the part of a voucher that lowers the shipping, never the goods.
+    `is_for_shipping`: the part of a voucher that lowers the shipping, never the goods. `is_decided`: as in `TaxAnswer`,
+    for what no goods carry.
     """
 
     codes: tuple[str, ...]
@@ -54,6 +55,7 @@ class Part:
     amount: Decimal
     voucher: Voucher | None = None
     is_for_shipping: bool = False
+    is_decided: bool = True
 
 
 def canonical(lines: Sequence[Line]) -> list[Line]:

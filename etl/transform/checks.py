@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from etl.model.identity import IDENTIFIER_LIMIT, Identity
-from etl.model.money import ZERO, is_finer
+from etl.model.money import ZERO, is_finer, ulp
 from etl.model.order import Line
-from etl.model.plan import Entry, Verdict
+from etl.model.plan import Entry, RoundingCause, Verdict
 from etl.model.problem import Problem, notice
 from etl.transform.case import LARGEST_AMOUNT, LARGEST_COUNT, Case, extra_amounts
 
@@ -166,6 +166,22 @@ def check_rebates(case: Case, entries: Sequence[Entry]) -> None:
             f'Order {case.order.number} has {len(negative)} negative amounts, and target.rebates is "block".',
             value=negative[0].unit,
         )
+
+
+def tell_rounding(case: Case, entries: Sequence[Entry], causes: Sequence[tuple[RoundingCause, Decimal]]) -> None:
+    """Rounding beyond a minor unit (or one of TaxPrecision, if larger) per entry and code is told."""
+    unit = max(ulp(case.precision), ulp(case.ctx.arithmetic.tax_digits(case.precision)))
+    bounds = [unit * max(1, len(entry.codes)) for entry in entries]
+    total = sum((amount for _, amount in causes), ZERO)
+    is_large = any(abs(entry.rounding) > bound for entry, bound in zip(entries, bounds, strict=True))
+    if not is_large and abs(total) <= sum(bounds, ZERO):
+        return
+    why = ", ".join(f"{cause.value} {amount}" for cause, amount in causes)
+    number = case.order.number
+    message = (
+        f"Order {number} differs from its source by {total} ({why}), more than a minor unit per entry and tax code."
+    )
+    case.found.add(notice("rounding.large", message, order=number, place=case.order.place, value=str(total)))
 
 
 def check_demo(case: Case) -> None:

@@ -46,6 +46,8 @@ def _line_entries(
     may_hold_flat = case.basis is Basis.GROSS and arithmetic.basis is not Basis.GROSS
     entries: list[Entry] = []
     for index, (taxed, article) in enumerate(zip(lines, articles, strict=True), 1):
+        if not taxed.line.qty or taxed.line.unit_price < 0:
+            continue  # blocks the order; nothing is to be learned from it
         # A line taken back carries no flat code, not even at a price of zero.
         codes = taxed.tax.codes if taxed.line.qty > 0 else arithmetic.without_flat(taxed.tax.codes)
         if may_hold_flat:

@@ -9,19 +9,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from etl.model.order import TaxMode, Voucher
+from etl.model.order import Line, TaxMode, Voucher
 from etl.transform.amounts import Part, TaxedLine, rounded_totals, tax_sets
 from etl.transform.case import Case
 from etl.transform.consumption import local_day
 from etl.transform.shipping import carried
-from etl.transform.taxes import LineTaxes, TaxCase, country_of
+from etl.transform.taxes import UNDECIDED, LineTaxes, TaxAnswer, TaxCase, country_of
 from etl.transform.vouchers import shared_vouchers
 from etl.transform.window import Moment
 
 
 @dataclass(frozen=True, slots=True)
 class Goods:
-    """Lines with rounded totals; shipping, fees and vouchers over tax-code sets; `paid` vouchers are payments."""
+    """Lines with rounded totals; shipping, fees and vouchers over tax-code sets; `paid` vouchers are payments.
+
+    `is_taxed`: every tax is decided. Where not, the order is blocked, and what else blocks it is found all the same.
+    """
 
     lines: list[TaxedLine]
     shipping: list[Part]
@@ -29,12 +32,12 @@ class Goods:
     fees: list[Part]
     vouchers: list[Part]
     paid: list[Voucher]
+    is_taxed: bool
 
 
 def goods_of(case: Case, moment: Moment) -> Goods | None:
-    """The content with its taxes; None with every reason in the findings."""
-    tax_case = _tax_case(case, moment)
-    return None if tax_case is None else _taxed(case, tax_case)
+    """The content with its taxes, every reason why one is not decided in the findings; None beyond exact arithmetic."""
+    return _taxed(case, _tax_case(case, moment)) if case.is_in_range else None
 
 
 def _tax_case(case: Case, moment: Moment) -> TaxCase | None:
@@ -47,13 +50,9 @@ def _tax_case(case: Case, moment: Moment) -> TaxCase | None:
     return TaxCase(country, day, moment.seen, order.store_type, case.currency, is_deducted)
 
 
-def _taxed(case: Case, tax_case: TaxCase) -> Goods | None:
+def _taxed(case: Case, tax_case: TaxCase | None) -> Goods:
     order = case.order
-    taxes = LineTaxes(tax_case, case.ctx, case.found)
-    found = [taxes.of(line) for line in case.lines]
-    answers = [answer for answer in found if answer is not None]
-    if len(answers) < len(found):
-        return None
+    answers = _answers(case, tax_case)
     extra = [order.shipping, order.handling, order.return_cost, *(-voucher.value for voucher in case.vouchers)]
     totals, rest = rounded_totals(case.totals, answers, extra, case.precision)
     lines = [TaxedLine(*parts) for parts in zip(case.lines, answers, totals, strict=True)]
@@ -61,10 +60,20 @@ def _taxed(case: Case, tax_case: TaxCase) -> Goods | None:
     shipping = carried(case, rest[0], sets, tax_case)
     handling = carried(case, rest[1], sets, tax_case, fee=True)
     fees = carried(case, rest[2], sets, tax_case, fee=True)
-    if shipping is None or handling is None or fees is None:
-        return None
     shared = shared_vouchers(case, _rounded(case.vouchers, rest[3:]), sets, shipping, tax_case)
-    return None if shared is None else Goods(lines, shipping, handling, fees, shared.parts, shared.paid)
+    parts = (*shipping, *handling, *fees, *shared.parts)
+    is_taxed = all(answer.is_decided for answer in answers) and all(part.is_decided for part in parts)
+    return Goods(lines, shipping, handling, fees, shared.parts, shared.paid, is_taxed)
+
+
+def _answers(case: Case, tax_case: TaxCase | None) -> list[TaxAnswer]:
+    """The taxes of the lines; undecided ones keep the rate that the source names."""
+    taxes = LineTaxes(tax_case, case.ctx, case.found) if tax_case else None
+    return [(taxes and taxes.of(line)) or _undecided(line) for line in case.lines]
+
+
+def _undecided(line: Line) -> TaxAnswer:
+    return UNDECIDED if line.vat_percent is None else replace(UNDECIDED, percent=line.vat_percent)
 
 
 def _rounded(vouchers: Sequence[Voucher], negatives: Sequence[Decimal]) -> list[Voucher]:

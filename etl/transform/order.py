@@ -13,7 +13,7 @@ from etl.model.order import Order
 from etl.model.plan import Basis, Entry, PlannedOrder, PlannedPayment, RoundingCause, Verdict
 from etl.transform.accounts import Charged, account_of
 from etl.transform.case import Case, case_of
-from etl.transform.checks import check_currency, check_demo, check_parent, check_rebates, check_values
+from etl.transform.checks import check_currency, check_demo, check_parent, check_rebates, check_values, tell_rounding
 from etl.transform.consumption import consumption_of, local_day
 from etl.transform.context import Context, Footing
 from etl.transform.entries import entries_of
@@ -38,8 +38,6 @@ def plan_order(order: Order, ctx: Context, parent: Verdict | None = None) -> Pla
         return _result(case, Verdict.SKIPPED, Moment(true=when), skip_reason=skipped)
     check_values(case)
     check_currency(case)
-    if not case.is_in_range:
-        return _result(case, Verdict.BLOCKED, Moment())
     check_parent(case, parent)
     return _planned(case)
 
@@ -52,31 +50,37 @@ def footings(order: Order, ctx: Context) -> frozenset[Footing]:
     case = case_of(order, ctx)
     if case.basis is Basis.GROSS or case.stated_total is None or not order.is_readable:
         return frozenset()
-    return holding_footings(case, goods_of(case, moment_of(case)))
+    goods = goods_of(case, moment_of(case))
+    return holding_footings(case, goods if goods and goods.is_taxed else None)
 
 
 def _planned(case: Case) -> PlannedOrder:
-    """The verdict on an order that no rule skips."""
+    """The verdict on an order that no rule skips.
+
+    Every rule is asked, whatever blocks already: what blocks an order is told whole.
+    """
     order, ctx, found = case.order, case.ctx, case.found
     moment = moment_of(case)
     charged = account_of(order, ctx, found)
     goods = goods_of(case, moment)
-    check_total(case, goods)
+    check_total(case, goods if goods and goods.is_taxed else None)
     articles = [article_of(line, ctx, found) for line in case.lines]
-    texts = texts_of(case)
-    entries = entries_of(case, goods, articles, texts) if goods and not found.blocks else ()
+    texts = texts_of(case) if goods else {}
+    entries = entries_of(case, goods, articles, texts) if goods else ()
     check_rebates(case, entries)
-    check_clamped_vat(case, moment, entries)
+    check_clamped_vat(case, moment, goods.lines if goods else (), entries)
     check_demo(case)
     payments = _payments(case, goods) if goods else ()
     links = links_of(case, charged)
     if found.blocks or moment.seen is None or goods is None:
         return _result(case, Verdict.BLOCKED, moment)
+    money = _money(case, goods, entries, payments)
+    tell_rounding(case, entries, money["rounding_causes"])
     return _result(
         case,
         Verdict.READY,
         moment,
-        **_money(case, goods, entries, payments),
+        **money,
         **_address(case, charged, links),
         notes=notes_of(case, moment, texts),
         entries=entries,

@@ -10,29 +10,31 @@ from decimal import Decimal
 
 from etl.transform.amounts import Part, TaxSet, share_over
 from etl.transform.case import Case
-from etl.transform.taxes import TaxAnswer, TaxCase, as_set, codes_usable, shipping_without_goods
+from etl.transform.taxes import UNDECIDED, TaxAnswer, TaxCase, as_set, codes_usable, shipping_without_goods
 
 
 def carried(
-    case: Case, amount: Decimal, sets: Sequence[TaxSet], tax_case: TaxCase, *, fee: bool = False
-) -> list[Part] | None:
-    """The amount with its taxes, `sets` being those of the goods; None with the reason in the findings."""
+    case: Case, amount: Decimal, sets: Sequence[TaxSet], tax_case: TaxCase | None, *, fee: bool = False
+) -> list[Part]:
+    """The amount with its taxes, `sets` being those of the goods; undecided with the reason in the findings."""
     if not amount:
         return []
     tax = case.settings.shipping.tax
-    if tax == "highest" and sets:
+    is_named = tax not in ("proportional", "highest")
+    if sets and tax == "highest":
         rate = case.ctx.arithmetic.combined_rate
         top = max(sets, key=lambda one: (rate(one.codes), one.weight))
         return [Part(top.codes, top.percent, amount)]
-    if tax in ("proportional", "highest"):
-        if sets:
-            return share_over(amount, sets, case.precision)
-        bare = shipping_without_goods(tax_case, case.ctx, case.found, fee=fee)
-    else:
+    if sets and not is_named:
+        return share_over(amount, sets, case.precision)
+    bare: TaxAnswer | None = None
+    if tax_case is not None and is_named:
         bare = _named_codes(case, tuple(tax.split()), tax_case)
-    if bare is None:
-        return None
-    return [Part(case.ctx.arithmetic.without_flat(bare.codes), bare.percent, amount)]
+    elif tax_case is not None:
+        bare = shipping_without_goods(tax_case, case.ctx, case.found, fee=fee)
+    bare = bare or UNDECIDED
+    codes = case.ctx.arithmetic.without_flat(bare.codes)
+    return [Part(codes, bare.percent, amount, is_decided=bare.is_decided)]
 
 
 def _named_codes(case: Case, codes: tuple[str, ...], tax_case: TaxCase) -> TaxAnswer | None:

@@ -36,10 +36,17 @@ class TaxCase:
 
 @dataclass(frozen=True, slots=True)
 class TaxAnswer:
-    """Tax codes of an entry, and the source's percent (the codes' own where the source has none)."""
+    """Tax codes of an entry, and the source's percent (the codes' own where the source has none).
+
+    `is_decided` is false where nobody knows the codes: the order is blocked, and the rest of it is tried without them.
+    """
 
     codes: tuple[str, ...]
     percent: Decimal
+    is_decided: bool = True
+
+
+UNDECIDED = TaxAnswer((), ZERO, is_decided=False)
 
 
 def country_of(order: Order, ctx: Context, found: Findings) -> str:

@@ -14,7 +14,7 @@ from etl.model.order import Voucher
 from etl.transform.amounts import Part, Room, TaxedLine, TaxSet, lowered, share_over, share_voucher
 from etl.transform.case import Case
 from etl.transform.shipping import carried
-from etl.transform.taxes import TaxAnswer, TaxCase
+from etl.transform.taxes import TaxCase
 
 
 @dataclass(slots=True)
@@ -36,15 +36,14 @@ def policy_of(case: Case, voucher: Voucher) -> tuple[str | None, str]:
 
 
 def shared_vouchers(
-    case: Case, vouchers: Sequence[Voucher], sets: Sequence[TaxSet], shipping: Sequence[Part], tax_case: TaxCase
-) -> Shared | None:
-    """The vouchers by their policies; None with the reason in the findings."""
+    case: Case, vouchers: Sequence[Voucher], sets: Sequence[TaxSet], shipping: Sequence[Part], tax_case: TaxCase | None
+) -> Shared:
+    """The vouchers by their policies; what is undecided of them in the findings."""
     shared = Shared()
     if not vouchers:
         return shared
     sign = case.sign
     room = Room([max(ZERO, one.net) for one in sets], [max(ZERO, sign * part.amount) for part in shipping])
-    bare: TaxAnswer | None = None
     for voucher in vouchers:
         policy, _ = policy_of(case, voucher)
         if policy is None:
@@ -56,10 +55,8 @@ def shared_vouchers(
         elif sets or shipping:
             shared.parts += _over_goods(case, voucher, sets, shipping, room)
         else:
-            bare = bare or _alone(case, tax_case)
-            if bare is None:
-                return None
-            shared.parts.append(Part(bare.codes, bare.percent, voucher.value, voucher))
+            # Without goods it takes the codes that shipping without goods would.
+            shared.parts += [replace(part, voucher=voucher) for part in carried(case, voucher.value, (), tax_case)]
     return shared
 
 
@@ -108,12 +105,6 @@ def _over_all(case: Case, amount: Decimal, sets: Sequence[TaxSet], shipping: Seq
 
 def _as_sets(shipping: Sequence[Part]) -> list[TaxSet]:
     return [TaxSet(part.codes, part.percent, abs(part.amount), -part.amount) for part in shipping]
-
-
-def _alone(case: Case, tax_case: TaxCase) -> TaxAnswer | None:
-    """The taxes of a voucher without goods: those that shipping without goods would have."""
-    parts = carried(case, Decimal(1), (), tax_case)
-    return None if parts is None else TaxAnswer(parts[0].codes, parts[0].percent)
 
 
 def spread_vouchers(

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from etl.model.plan import Entry
+from etl.transform.amounts import TaxedLine
 from etl.transform.case import Case
 from etl.transform.consumption import consumption_of
 
@@ -41,12 +42,13 @@ def moment_of(case: Case) -> Moment:
     return Moment(true, true)
 
 
-def check_clamped_vat(case: Case, moment: Moment, entries: Sequence[Entry]) -> None:
+def check_clamped_vat(case: Case, moment: Moment, lines: Sequence[TaxedLine], entries: Sequence[Entry]) -> None:
     """A clamped order would declare its VAT again in the period it is moved to."""
     if not moment.is_clamped or case.settings.target.clamped_vat == "declare":
         return
     arithmetic = case.ctx.arithmetic
-    if any(arithmetic.combined_rate(one.codes) > 0 or arithmetic.constant(one.codes, 1) > 0 for one in entries):
+    has_vat = any(arithmetic.combined_rate(one.codes) > 0 or arithmetic.constant(one.codes, 1) > 0 for one in entries)
+    if has_vat or any(taxed.tax.percent > 0 and not taxed.tax.is_decided for taxed in lines):
         case.problem(
             "window.vat_undeclared",
             f"Order {case.order.number} is older than the editable window; clamping would declare its VAT again.",

@@ -39,3 +39,12 @@ def test_a_waiver_holds_for_its_order_only() -> None:
 def test_what_mews_would_refuse_can_not_be_waived() -> None:
     """A waiver may not turn a refusal by Mews, or a wrong VAT return, into a ready order."""
     assert waived("currency.not_enabled", currency="SEK").verdict is Verdict.BLOCKED
+
+
+def test_a_large_difference_is_told_with_its_cause() -> None:
+    """Half a pound on one cup is no rounding, whoever accepted it."""
+    result = waived("total.mismatch", order_total=D("12.50"))
+    (told,) = [one for one in result.problems if one.code == "rounding.large"]
+    assert (told.severity, told.value) == (Severity.NOTICE, "0.50")
+    assert "waived 0.50" in told.message
+    assert "rounding.large" not in {one.code for one in waived("total.mismatch", order_total=D("12.01")).problems}
