@@ -344,6 +344,12 @@ _ALL = (
         _S,
     ),
     Code(
+        "row.continued",
+        "The order goes on in rows without an order number",
+        "Check that the rows belong to the order above them.",
+        _S,
+    ),
+    Code(
         "column.unread",
         "Amounts under a name that is not read",
         "Name the field in columns.csv, or write - if it is not to be migrated.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import marshal
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import date
 from itertools import chain, groupby, islice
 from operator import itemgetter
@@ -17,20 +17,22 @@ from etl.model.export import Dialect, Export, HeaderTest, Records, Table, plain
 from etl.model.order import Order, number_key
 from etl.model.place import Place
 from etl.model.problem import Problem
-from etl.reading.kinds import NUMERIC, Kind
+from etl.reading.kinds import Kind
 from etl.reading.options import ReadOptions
 from etl.reading.parse import OrderNumbers
-from etl.reading.style import Seen, Style, Tally
-from etl.staging.build import Builder, Fault, Group, Row
+from etl.staging.build import BelowRow, Builder, Fault, Group
 from etl.staging.draft import Draft
-from etl.staging.facts import BatchFacts, ColumnFacts, FileFacts
-from etl.staging.fields import Column, Layout, Names, is_secret
+from etl.staging.facts import BatchFacts, ColumnFacts, FileFacts, UnreadColumn
+from etl.staging.fields import Layout, Names, is_secret
+from etl.staging.loaded import LoadedFile
 from etl.staging.objects import Objects
 from etl.staging.overlap import join
 from etl.staging.parts import Part as ObjectPart
 from etl.staging.raw import RawFile, object_text, raw_cells
 from etl.staging.spool import Part, Spool
-from etl.staging.unread import UnreadSums
+from etl.staging.table_rows import TableLoader, is_total_word
+from etl.staging.totals_row import Control
+from etl.staging.unread import UnreadCells
 from etl.staging.vocabulary import ATTENTION, ORDER_NUMBER, Vocabulary, vocabulary_of
 
 UNASSIGNED_KEPT = 10_000
@@ -46,25 +48,6 @@ class OpenExport(Protocol):
     def __call__(self, path: Path, is_header: HeaderTest, options: ReadOptions, /) -> Export:
         """The opened export. Raises InputError."""
         ...
-
-
-@dataclass(slots=True)
-class _File:
-    """What is known of a file once it is loaded."""
-
-    export: Export
-    layout: Layout
-    place: Place
-    tally: Tally = field(default_factory=Tally)
-    seen: dict[str, Seen] = field(default_factory=dict)
-    style: Style = field(default_factory=Style)
-    objects: Objects | None = None
-    unread: UnreadSums = field(default_factory=UnreadSums)
-    rows: int = 0
-    lines: int = 0
-    returns: int = 0
-    notices: list[str] = field(default_factory=list)
-    builder: Builder | None = None
 
 
 class Batch:
@@ -89,7 +72,7 @@ class Batch:
         self._names = Names(self._options.columns)
         self.numbers = OrderNumbers(self._options.order_number)
         self._progress = progress or _silent
-        self._files: list[_File] = []
+        self._files: list[LoadedFile] = []
         self._copies = 0
         self._unassigned: list[Problem] = []
         self._unassigned_count = 0
@@ -120,6 +103,7 @@ class Batch:
                 self._load(export)
             finally:
                 export.close()
+        self._sum_unread()
         self._progress("sorting", 0, None)
         orders = self._spool.seal()
         self._facts = BatchFacts(
@@ -158,7 +142,7 @@ class Batch:
         for index, parts in self._spool.ask({number.partition("-R")[0] for number in numbers}):
             yield self._raw_file(self._files[index], parts)
 
-    def _raw_file(self, file: _File, parts: Iterator[tuple[str, Part]]) -> RawFile:
+    def _raw_file(self, file: LoadedFile, parts: Iterator[tuple[str, Part]]) -> RawFile:
         export = file.export
         dialect = export.dialect or Dialect("utf-8", bom=True, newline="\r\n")
         if isinstance(export, Records):
@@ -171,52 +155,97 @@ class Batch:
         return RawFile(export.path, export.format, dialect, columns, rows, iter(()))
 
     def _raw(
-        self, file: _File, columns: tuple[str, ...], number: str, part: Part
+        self, file: LoadedFile, columns: tuple[str, ...], number: str, part: Part
     ) -> Iterator[tuple[str, int, list[str]]]:
-        groups, _ = _rows_of(part)
+        groups, _, below = _rows_of(part)
         table = file.export
         if not isinstance(table, Table):
             raise InternalError("rows of a file that has none")
         for cells, rows in groups:
             for row, line in rows:
                 yield number, row, raw_cells(table.columns, columns, file.layout, (cells, line), file.style.numbers)
+        empty = ("",) * len(file.layout.order)
+        for row, line, _ in below:
+            yield number, row, raw_cells(table.columns, columns, file.layout, (empty, line), file.style.numbers)
 
     def _loaded(self) -> None:
         if self._facts is None:
             self.load()
 
     def _load(self, export: Export) -> None:
-        file = self._load_table(export) if isinstance(export, Table) else self._load_records(export)
-        name = f"{export.path}, sheet {file.place.sheet}" if file.place.sheet else str(export.path)
+        if isinstance(export, Table):
+            file, loader = self._load_table(export)
+        else:
+            file, loader = self._load_records(export), None
         for seen in file.seen.values():
             file.tally.fold(seen)
-        file.style = file.tally.style(name, are_dates_decided=bool(self._options.date_format))
+        file.style = file.tally.style(file.name, are_dates_decided=bool(self._options.date_format))
+        if loader is not None and loader.tail:
+            self._settle_tail(file, loader)
 
-    def _load_table(self, table: Table) -> _File:
+    def _load_table(self, table: Table) -> tuple[LoadedFile, TableLoader]:
         place = Place(str(table.path), table.sheet)
-        file = _File(table, self._names.layout(table.columns, str(place)), place, notices=list(table.notices))
+        layout = self._names.layout(table.columns, str(place))
+        file = LoadedFile(len(self._files), table, layout, place, notices=list(table.notices))
         self._files.append(file)
-        _TableLoader(self, file, table).run()
-        return file
+        loader = TableLoader(self, file, table)
+        loader.run()
+        return file, loader
 
-    def _load_records(self, records: Records) -> _File:
+    def _settle_tail(self, file: LoadedFile, loader: TableLoader) -> None:
+        """Tells rows of totals from rows of orders, once the file's style is known and all of it is read."""
+        control = Control(file.layout, self._builder(file).readers.amount)
+        for _, parts in self._spool.groups():
+            control.add(_rows_of(part) for part in parts if part.file == file.index and part.copy >= 0)
+        for below in loader.tail:
+            agrees, text = control.compare(below.cells)
+            if agrees:
+                file.rows.totals += 1
+                file.tell(f"{file.name}, row {below.row}: a totals row, which agrees with what was read: {text}.")
+            elif any(map(is_total_word, below.cells)):
+                file.rows.unassigned += 1
+                message = f"The totals row does not agree with what was read of the file: {text}."
+                self.unassigned(file, below.row, file.layout.order[0].header, "", message)
+            else:
+                loader.place([below])
+
+    def _sum_unread(self) -> None:
+        """Adds up the columns of flat files that nobody knows: amounts among them are told before anything else."""
+        open_ = {file.index: UnreadCells(_unknown_columns(file.layout)) for file in self._files if not file.objects}
+        left = {index: cells for index, cells in open_.items() if cells}
+        if not left:
+            return
+        for _, parts in self._spool.groups():
+            for index, own in groupby((part for part in parts if part.file in left), key=itemgetter(0)):
+                left[index].add([line for part in own for line in _lines_of(part)])
+                if not left[index]:
+                    del left[index]
+            if not left:
+                return
+        for index, cells in left.items():
+            self._files[index].unread.by_name.update(cells.sums())
+
+    def _load_records(self, records: Records) -> LoadedFile:
         place = Place(str(records.path))
         stream = iter(records.records)
         # Whose names the file uses is told by the first objects that name an order.
         head = list(self._head(stream))
         keys = [key for _, record in head if isinstance(record, dict) for key in record]
         objects = Objects(self._names, self._names.vocabulary(keys))
-        file = _File(records, objects.layout, place, objects=objects, notices=list(records.notices))
+        index = len(self._files)
+        file = LoadedFile(index, records, objects.layout, place, objects=objects)
         self._files.append(file)
-        index = len(self._files) - 1
         for row, record in chain(head, stream):
-            file.rows += 1
-            if file.rows % _REPORT_EVERY == 0:
+            if file.rows.all % _REPORT_EVERY == 0:
                 self._progress(str(records.path), records.position(), records.size)
             if isinstance(record, str):
+                file.rows.unassigned += 1
                 self.unassigned(file, row, "", "", plain(record))
             else:
+                before = self._unassigned_count
                 self._load_object(file, index, row, record)
+                file.rows.unassigned += self._unassigned_count - before
+                file.rows.orders += self._unassigned_count == before
         self._progress(str(records.path), records.size, records.size)
         file.notices = list(records.notices)
         return file
@@ -227,7 +256,7 @@ class Batch:
             if isinstance(record, dict) and self._names.is_header(list(record)):
                 return
 
-    def _load_object(self, file: _File, index: int, row: int, record: dict[str, Any]) -> None:
+    def _load_object(self, file: LoadedFile, index: int, row: int, record: dict[str, Any]) -> None:
         objects = file.objects
         if objects is None:
             raise InternalError("objects without a layout")
@@ -240,12 +269,12 @@ class Batch:
         if number is None:
             self.unassigned(file, row, header, cell, "" if cell.strip() else _no_number(record))
             return
-        _tally_columns(file, file.layout.order, flat.order, row)
+        file.count_cells(file.layout.order, flat.order, row)
         for cells in flat.lines:
-            _tally_columns(file, file.layout.line, cells, row)
+            file.count_cells(file.layout.line, cells, row)
         for _, contents in flat.contents:
             for cells in contents:
-                _tally_columns(file, file.layout.line, cells, row)
+                file.count_cells(file.layout.line, cells, row)
         for part, nested in flat.nested.items():
             _tally_nested(file, part, nested, row)
         file.unread.add((*flat.unread, *flat.loose))
@@ -254,7 +283,7 @@ class Batch:
         self._copies += 1
         self._spool.add(number, Part(index, self._copies, marshal.dumps((row, record))))
 
-    def _load_return(self, file: _File, index: int, row: int, record: dict[str, Any]) -> None:
+    def _load_return(self, file: LoadedFile, index: int, row: int, record: dict[str, Any]) -> None:
         """Keeps a return of get-returns with the order that it belongs to."""
         objects = file.objects
         if objects is None:
@@ -277,7 +306,7 @@ class Batch:
                 return self.numbers.read(cells[column.index]), column.header, cells[column.index]
         return None, ORDER_NUMBER, ""
 
-    def unassigned(self, file: _File, row: int, column: str, cell: str, message: str = "") -> None:
+    def unassigned(self, file: LoadedFile, row: int, column: str, cell: str, message: str = "") -> None:
         """Counts a row that belongs to no order, and keeps the first ones."""
         self._unassigned_count += 1
         if len(self._unassigned) >= UNASSIGNED_KEPT:
@@ -295,10 +324,6 @@ class Batch:
     def report(self, table: Table) -> None:
         """Tells how far a file is read."""
         self._progress(str(table.path), table.position(), table.size)
-
-    def index_of(self, file: _File) -> int:
-        """The file's number."""
-        return next(index for index, known in enumerate(self._files) if known is file)
 
     def _orders(self, number: str, parts: list[Part]) -> list[Order]:
         if len(parts) == 1 and parts[0].copy >= 0:
@@ -319,7 +344,7 @@ class Batch:
         place = replace(file.place, row=row, column="returns")
         self._builder(file).nested.add_return(draft, place, file.objects.flatten_return(record))
 
-    def _builder(self, file: _File) -> Builder:
+    def _builder(self, file: LoadedFile) -> Builder:
         if file.builder is None:
             headers = file.objects.headers if file.objects else None
             file.builder = Builder(file.layout, file.style, file.place, self._options, headers)
@@ -333,11 +358,13 @@ class Batch:
             return builder.object_draft(number, row, file.objects.flatten(record))
         groups: list[Group] = []
         faults: list[Fault] = []
+        below: list[BelowRow] = []
         for part in parts:
-            more, odd = _rows_of(part)
+            more, odd, under = _rows_of(part)
             groups.extend(more)
             faults.extend(odd)
-        return builder.table_draft(number, groups, faults)
+            below.extend(under)
+        return builder.table_draft(number, groups, faults, below)
 
     def _unused_renames(self) -> tuple[str, ...]:
         met = (header for file in self._files for header in (*file.layout.renamed, *file.layout.not_migrated))
@@ -347,154 +374,6 @@ class Batch:
             for header in self._names.renames
             if header.casefold() not in used
         )
-
-
-class _TableLoader:
-    """Takes the rows of one flat file into the spool: one record for rows of an order that stand together."""
-
-    def __init__(self, batch: Batch, file: _File, table: Table) -> None:
-        self._batch, self._file, self._table = batch, file, table
-        self._index = batch.index_of(file)
-        layout = file.layout
-        self._number_at = [column.index for column in layout.order if column.field == ORDER_NUMBER]
-        self._order_at = [column.index for column in layout.order]
-        self._line_at = [column.index for column in (*layout.line, *layout.other)]
-        self._line_width = len(layout.line)
-        self._width = len(table.columns)
-        self._order_style = _styled(file, layout.order)
-        self._line_style = _styled(file, layout.line)
-        self._groups: list[Group] = []
-        self._faults: list[Fault] = []
-        self._number = ""
-
-    def run(self) -> None:
-        """Reads all rows. Raises InputError where the file breaks off."""
-        file, width, batch = self._file, self._width, self._batch
-        at, header = self._number_at[0], [column.strip() for column in self._table.columns]
-        order_cells, line_cells = _getter(self._order_at), _getter(self._line_at)
-        line_width, line_style = self._line_width, self._line_style
-        first, place = file.tally.first, file.place
-        last_cell = ""
-        last_order: tuple[str, ...] | None = None
-        rows: list[Row] | None = None
-        count = lines = 0
-        for row, cells in self._table.rows:
-            fault = None
-            if len(cells) != width or cells.__class__ is not list:
-                if not any(cell.strip() for cell in cells):
-                    continue
-                fault, cells = self._mend(cells)  # noqa: PLW2901
-            cell = cells[at]
-            if cell != last_cell or rows is None:
-                number = self._read_number(cells)
-                if number is None:
-                    if not any(text.strip() for text in cells):
-                        continue
-                    if [text.strip() for text in cells[:width]] == header:
-                        if len(file.notices) < _NOTICES_KEPT:
-                            file.notices.append(f"{file.place}, row {row}: the header is repeated and was left out.")
-                        continue
-                    count += 1
-                    batch.unassigned(file, row, header[at], cell)
-                    continue
-                if number != self._number:
-                    self._flush()
-                    self._number = number
-                    rows = None
-                last_cell = cell
-            count += 1
-            if count % _REPORT_EVERY == 0:
-                batch.report(self._table)
-            order = order_cells(cells)
-            if rows is None or order != last_order:
-                rows = []
-                self._groups.append((order, rows))
-                last_order = order
-                self._tally_order(cells, row)
-            line = line_cells(cells)
-            if len(cells) > width:
-                line += tuple(cells[width:])
-            rows.append((row, line))
-            if any(line[:line_width]):
-                lines += 1
-            for index, counts, seen in line_style:
-                cell = cells[index]
-                if cell in counts:
-                    counts[cell] += 1
-                elif cell:
-                    first(seen, cell, place, row)
-            if fault:
-                self._faults.append((row, *fault))
-        self._flush()
-        file.rows, file.lines = count, lines
-        batch.report(self._table)
-
-    def _read_number(self, cells: list[str]) -> str | None:
-        read = self._batch.numbers.read
-        return next((read(cells[at]) for at in self._number_at if cells[at].strip()), None)
-
-    def _mend(self, cells: list[str]) -> tuple[tuple[str, str] | None, list[str]]:
-        """A fault of a row with too many or too few cells, and the row at least as wide as the header."""
-        message = getattr(cells, "message", "")
-        count, width = len(cells), self._width
-        if count < width:
-            # Workbooks end a row at its last filled cell; in text files a short row may be cut off.
-            message = message or f"The row has {count} cells where the header has {width}."
-            shown = plain(cells[-1]) if cells else ""
-            cells = [*cells, *[""] * (width - count)]
-            return ((message, shown) if self._table.dialect is not None else None), cells
-        if count > width and not message:
-            extra = [plain(cell) for cell in cells[width:] if cell.strip()]
-            if not extra:
-                return None, cells[:width]
-            return (f"The row has {count} cells where the header has {width}.", ", ".join(extra)), cells
-        return (message, "") if message else None, list(cells)
-
-    def _tally_order(self, cells: list[str], row: int) -> None:
-        tally, place = self._file.tally, self._file.place
-        for index, counts, seen in self._order_style:
-            cell = cells[index]
-            if cell in counts:
-                counts[cell] += 1
-            elif cell:
-                tally.first(seen, cell, place, row)
-
-    def _flush(self) -> None:
-        if self._groups:
-            data = marshal.dumps((self._groups, self._faults))
-            self._batch.spool(self._number, Part(self._index, self._index, data))
-            self._groups, self._faults = [], []
-        self._number = ""
-
-
-def _styled(file: _File, columns: list[Column]) -> list[tuple[int, dict[str, int], Seen]]:
-    found = [(column.index, _seen(file, column.header, column.kind)) for column in columns]
-    return [(index, seen.counts, seen) for index, seen in found if seen is not None]
-
-
-def _seen(file: _File, column: str, kind: Kind) -> Seen | None:
-    """The counter of a column whose cells show the file's style; None for other kinds."""
-    if kind is not Kind.DATE and kind not in NUMERIC:
-        return None
-    return file.seen.setdefault(column, Seen(column, kind is Kind.DATE))
-
-
-def _getter(indices: list[int]) -> Callable[[list[str]], tuple[str, ...]]:
-    match indices:
-        case []:
-            return lambda _cells: ()
-        case [index]:
-            return lambda cells: (cells[index],)
-        case _:
-            return itemgetter(*indices)
-
-
-def _tally_columns(file: _File, columns: list[Column], cells: Sequence[str], row: int) -> None:
-    for column, cell in zip(columns, cells, strict=False):
-        if cell:
-            seen = _seen(file, column.header, column.kind)
-            if seen is not None:
-                file.tally.count(seen, cell, file.place, row)
 
 
 _NESTED_KINDS = {
@@ -507,7 +386,7 @@ _NESTED_KINDS = {
 """Keys of nested records whose cells show the file's style."""
 
 
-def _tally_nested(file: _File, part: ObjectPart, records: Sequence[Mapping[str, Any]], row: int) -> None:
+def _tally_nested(file: LoadedFile, part: ObjectPart, records: Sequence[Mapping[str, Any]], row: int) -> None:
     headers = file.objects.headers if file.objects else {}
     for record in records:
         for key, cell in record.items():
@@ -515,9 +394,7 @@ def _tally_nested(file: _File, part: ObjectPart, records: Sequence[Mapping[str, 
             if key == "products":
                 _tally_nested(file, ObjectPart.RETURN_LINE, cell, row)
             elif kind is not None and cell:
-                seen = _seen(file, headers.get((part, key), key), kind)
-                if seen is not None:
-                    file.tally.count(seen, cell, file.place, row)
+                file.count(headers.get((part, key), key), kind, cell, row)
 
 
 def _no_number(record: Mapping[str, Any]) -> str:
@@ -526,7 +403,7 @@ def _no_number(record: Mapping[str, Any]) -> str:
     return f"The object has no order number; its names are {names[:300]}." if names else "The object is empty."
 
 
-def _file_facts(file: _File) -> FileFacts:
+def _file_facts(file: LoadedFile) -> FileFacts:
     export, layout = file.export, file.layout
     return FileFacts(
         path=export.path,
@@ -548,10 +425,29 @@ def _file_facts(file: _File) -> FileFacts:
             missing=layout.missing,
             renamed=tuple(layout.renamed.items()),
         ),
-        rows=file.rows,
+        rows=file.rows.all,
+        rows_of_orders=file.rows.orders,
+        unassigned=file.rows.unassigned,
+        totals_rows=file.rows.totals,
+        repeated_headers=file.rows.headers,
         lines=file.lines,
         notices=tuple(file.notices),
+        unread=tuple(
+            UnreadColumn(name, one.total, one.orders, one.is_list) for name, one in file.unread.by_name.items()
+        ),
     )
+
+
+def _unknown_columns(layout: Layout) -> Iterator[tuple[int, str]]:
+    for at, column in enumerate(layout.other, len(layout.line)):
+        if column.header in layout.unknown and column.header:
+            yield at, column.header
+
+
+def _lines_of(part: Part) -> Iterator[tuple[str, ...]]:
+    groups, _, below = _rows_of(part)
+    yield from (line for _, rows in groups for _, line in rows)
+    yield from (line for _, line, _ in below)
 
 
 def _rows_of(part: Part) -> Any:

@@ -22,11 +22,13 @@ from etl.staging.fields import Column, Layout
 from etl.staging.nested import Headers, NestedReader
 from etl.staging.objects import Flat
 from etl.staging.vocabulary import ALIASES, KINDS, LINE, ORDER_NUMBER, Vocabulary
-from etl.staging.whole import check_unread
+from etl.staging.whole import check_unread, join_below
 
 Row = tuple[int, tuple[str, ...]]
 Group = tuple[tuple[str, ...], list[Row]]
 """Equal order-level cells, and the rows that have them: (row, line-level cells)."""
+BelowRow = tuple[int, tuple[str, ...], str]
+"""A row without order number below the order: (row, line-level cells, what is wrong with its syntax)."""
 Fault = tuple[int, str, str]
 """A row that the file's syntax does not allow: (row, message, what it shows)."""
 
@@ -77,8 +79,9 @@ class Builder:
     ) -> None:
         """`headers`: what the file calls the keys of nested records, where it has any."""
         self._layout = layout
-        self._readers = Readers(style, options)
+        self.readers = self._readers = Readers(style, options)
         self.nested = NestedReader(self._readers, headers or {})
+        self._options = options
         self._words = options.values
         self._place = place
         self._texts: dict[Kind, Reader[str]] = {
@@ -112,7 +115,9 @@ class Builder:
             if slots[column.field] != index + 1
         ]
 
-    def table_draft(self, number: str, groups: list[Group], faults: Sequence[Fault]) -> Draft:
+    def table_draft(
+        self, number: str, groups: list[Group], faults: Sequence[Fault], below: Sequence[BelowRow] = ()
+    ) -> Draft:
         """The draft of an order in a flat file."""
         row = groups[0][1][0][0]
         draft = Draft(number, replace(self._place, row=row), rows=sum(len(rows) for _, rows in groups))
@@ -126,8 +131,24 @@ class Builder:
                 line = self._line(draft, at, cells)
                 if line is not None:
                     draft.lines.append(line)
+        if below:
+            self._read_below(draft, below)
         self._check(draft)
         return draft
+
+    def _read_below(self, draft: Draft, below: Sequence[BelowRow]) -> None:
+        """Rows without a number below the order: read as its lines, or the order is not whole."""
+        apart = Draft(draft.number, draft.place, values=draft.values)
+        for row, cells, fault in below:
+            line = self._line(apart, row, cells)
+            if line is not None:
+                apart.lines.append(line)
+            is_product = line is not None and bool(line.key or line.product)
+            if fault or not is_product:
+                place = replace(self._place, row=row)
+                apart.fault("value.invalid", fault or "The row names no product, so it is no line.", place)
+        draft.rows += len(below)
+        join_below(draft, apart, [row for row, _, _ in below], are_lines=self._options.continuation_rows)
 
     def object_draft(self, number: str, row: int, flat: Flat) -> Draft:
         """The draft of an order object."""

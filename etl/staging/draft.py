@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import time
 from decimal import Decimal
@@ -75,14 +76,21 @@ class Draft:
         return sum((voucher.value for voucher in self.vouchers), Decimal(0))
 
     def foots(self, lines: list[Line], precision: int) -> bool:
-        """Whether these lines, with shipping and voucher, add up to orderTotal."""
+        """Whether these lines, with shipping, fees and voucher, add up to orderTotal, as it is or with tax on top.
+
+        Of a bundle and its contents either may be charged.
+        """
         total = self.values.get("orderTotal")
         if total is None:
             return False
-        whole = sum((line.total for line in lines), Decimal(0))
-        whole += (self.values.get("shippingValue") or Decimal(0)) + (self.values.get("handlingCost") or Decimal(0))
-        difference = whole - self.voucher_value - total
-        return bool(abs(difference) <= Decimal(5).scaleb(-precision - 1))
+        beside = sum((self.values.get(name) or Decimal(0) for name in ("shippingValue", "handlingCost")), Decimal(0))
+        beside -= self.voucher_value
+        cent = Decimal(1).scaleb(-precision)
+        return any(
+            abs(_total(charged) + beside - total) <= cent / 2
+            or abs(_taxed(charged, beside) - total) <= cent * (len(charged) + 1) / 2
+            for charged in _charged(lines)
+        )
 
     def finish(self) -> list[Order]:
         """The order and its nested returns."""
@@ -90,6 +98,24 @@ class Draft:
         if self.is_orphan:
             return [_as_orphan(child) for child in self.returns]
         return [order, *(_as_child(order, child) for child in self.returns)]
+
+
+def _charged(lines: list[Line]) -> Iterator[list[Line]]:
+    yield lines
+    if any(line.is_bundle or line.bundle for line in lines):
+        yield [line for line in lines if not line.bundle]
+        yield [line for line in lines if not line.is_bundle]
+
+
+def _total(lines: list[Line]) -> Decimal:
+    return sum((line.total for line in lines), Decimal(0))
+
+
+def _taxed(lines: list[Line], beside: Decimal) -> Decimal:
+    """With tax on top, what stands beside the goods shared over them."""
+    goods = _total(lines)
+    tax = sum((line.total * (line.vat_percent or 0) / 100 for line in lines), Decimal(0))
+    return (goods + tax) * (1 + beside / goods) if goods else beside
 
 
 _FLAGS = ("hold", "waitingForPayment", "suspect")

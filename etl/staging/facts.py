@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 
 from etl.model.export import Dialect
@@ -27,8 +28,22 @@ class ColumnFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class UnreadColumn:
+    """A name that is not read: the sum of its amounts, and how many orders it touches."""
+
+    name: str
+    total: Decimal
+    orders: int
+    is_list: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class FileFacts:
-    """One export file. `rows` counts data rows (JSON: objects), blank ones and repeated headers left out."""
+    """One export file. `rows` counts rows (JSON: objects) that hold anything, below the header.
+
+    `rows` = `rows_of_orders` + `unassigned` + `totals_rows` + `repeated_headers`. `unread`: what holds amounts, or is
+    a list, under a name that is not read.
+    """
 
     path: Path
     sha256: str
@@ -42,7 +57,12 @@ class FileFacts:
     columns: ColumnFacts
     rows: int
     lines: int
+    rows_of_orders: int = 0
+    unassigned: int = 0
+    totals_rows: int = 0
+    repeated_headers: int = 0
     notices: tuple[str, ...] = ()
+    unread: tuple[UnreadColumn, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,6 +67,7 @@ class Spool:
 
     def groups(self) -> Iterator[tuple[str, list[Part]]]:
         """(order number, its parts in input order) by number; every call starts anew."""
+        self._flush()
         order = "rowid" if self._is_sorted else "key, rowid"
         rows = self._spill.rows(f"SELECT file, copy, data, key FROM part ORDER BY {order}")
         for key, parts in groupby(rows, itemgetter(3)):

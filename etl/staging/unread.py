@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from etl.model.export import BROKEN, DATE, NUMBER, plain
@@ -214,3 +214,74 @@ class UnreadSums:
             if one.path not in touched:
                 row.orders += 1
                 touched.add(one.path)
+
+
+_DISPROVED = 20
+"""So many cells that are no numbers, and none that is an amount, say that a column holds none."""
+
+
+@dataclass(slots=True)
+class _Cells:
+    """One unread column of a flat file. `at` is its place in the line-level cells of a row."""
+
+    at: int
+    name: str
+    amounts: dict[str, Decimal | None] = field(default_factory=dict)
+    by_row: Decimal = Decimal(0)
+    by_order: Decimal = Decimal(0)
+    orders: int = 0
+    met: int = 0
+    others: int = 0
+    is_repeated: bool = True
+    """Whether every row of an order has the order's amount: then it counts once."""
+
+    def add(self, cells: list[str]) -> None:
+        """Counts the cells of one order's rows."""
+        found = [amount for cell in cells if cell and (amount := self._amount(cell))]
+        if not found:
+            return
+        self.orders += 1
+        self.met += len(found)
+        self.by_row += sum(found)
+        self.by_order += found[0]
+        if len(cells) > 1 and (len(found) < len(cells) or any(amount != found[0] for amount in found)):
+            self.is_repeated = False
+
+    def _amount(self, cell: str) -> Decimal | None:
+        if cell in self.amounts:
+            return self.amounts[cell]
+        if len(self.amounts) > 50_000:
+            self.amounts.clear()
+        amount = self.amounts[cell] = amount_in(self.name, cell)
+        self.others += amount is None and bool(cell.strip()) and _number(cell)[0] is None
+        return amount
+
+    @property
+    def is_disproved(self) -> bool:
+        return self.others > _DISPROVED and not self.met
+
+
+class UnreadCells:
+    """Adds up the unread columns of one flat file, order by order."""
+
+    def __init__(self, columns: Iterable[tuple[int, str]]) -> None:
+        """`columns`: (place in the line-level cells, header)."""
+        self._columns = [_Cells(at, name) for at, name in columns]
+
+    def __bool__(self) -> bool:
+        return bool(self._columns)
+
+    def add(self, rows: list[tuple[str, ...]]) -> None:
+        """Counts the rows of one order."""
+        for column in self._columns:
+            column.add([row[column.at] for row in rows if len(row) > column.at])
+        if any(column.is_disproved for column in self._columns):
+            self._columns = [column for column in self._columns if not column.is_disproved]
+
+    def sums(self) -> dict[str, UnreadSum]:
+        """The columns that hold amounts. Those with more words than amounts hold none."""
+        return {
+            column.name: UnreadSum(column.by_order if column.is_repeated else column.by_row, column.orders)
+            for column in self._columns
+            if column.met and column.met >= column.others
+        }

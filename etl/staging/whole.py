@@ -5,6 +5,10 @@ Rule: design section 3, "The accounting starts at the byte".
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+from decimal import Decimal
+
 from etl.model.place import Place
 from etl.staging.draft import Draft
 from etl.staging.objects import Flat
@@ -30,3 +34,38 @@ def check_unread(draft: Draft, flat: Flat, place: Place) -> None:
             draft.tell("column.unread", f"The order holds {unread}, which was not read; orderTotal foots without.", at)
         else:
             draft.fault("order.incomplete", f"The order holds {unread}, which was not read.", at, hint=DECLARE)
+
+
+def join_below(draft: Draft, apart: Draft, rows: Sequence[int], *, are_lines: bool) -> None:
+    """Rows without order number directly below the order, read as lines in `apart`: its lines, or a reason to block.
+
+    They are its lines where the order foots with them and not without; without a total only where `are_lines`
+    (`source.continuation_rows`) says so.
+    """
+    precision = precision_of(draft.values.get("currency") or "")
+    both, total = [*draft.lines, *apart.lines], draft.values.get("orderTotal")
+    shown = f"row{'s' * (len(rows) > 1)} {', '.join(map(str, rows[:10]))}{' ..' if len(rows) > 10 else ''}"
+    has_total = total is not None or "orderTotal" in draft.sources
+    is_proved = draft.foots(both, precision) and not draft.foots(draft.lines, precision)
+    is_read = not any(problem.is_error for problem in apart.problems)
+    place = replace(draft.place, row=rows[0])
+    if is_read and (is_proved if has_total else are_lines):
+        why = f"the order foots with them to {total}" if has_total else "source.continuation_rows says so"
+        draft.lines.extend(apart.lines)
+        draft.problems.extend(apart.problems)
+        draft.tell("row.continued", f"The order goes on in {shown}, which have no order number: {why}.", place)
+        return
+    amount = sum((line.total for line in apart.lines), Decimal(0))
+    why = "the order does not foot with them and not without" if has_total else "no orderTotal proves whose they are"
+    draft.problems.extend(problem for problem in apart.problems if problem.is_error)
+    draft.fault(
+        "order.incomplete",
+        f"Below the order stands {shown} without an order number, lines of {amount:f} in all; {why}.",
+        place,
+        hint="Write the order number into the rows"
+        + (
+            "."
+            if has_total
+            else ", or set source.continuation_rows = true if such rows always belong to the order above."
+        ),
+    )

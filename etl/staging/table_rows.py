@@ -1,0 +1,274 @@
+"""Rows of a flat file to parts of orders: which order a row belongs to, and what is no row of any order.
+
+A row without an order number directly below an order, with all order-level cells empty, goes with that order, which
+decides what it is (`etl.staging.whole`); nothing of it is ever left out.
+"""
+
+from __future__ import annotations
+
+import itertools
+import marshal
+import re
+from collections.abc import Callable
+from operator import itemgetter
+from typing import NamedTuple, Protocol
+
+from etl.errors import InternalError
+from etl.model.export import Table, plain
+from etl.reading.kinds import NUMERIC, Kind
+from etl.reading.parse import OrderNumbers
+from etl.reading.style import Seen
+from etl.staging.build import Fault, Group, Row
+from etl.staging.fields import Column
+from etl.staging.loaded import LoadedFile
+from etl.staging.spool import Part
+from etl.staging.vocabulary import ORDER_NUMBER
+
+_REPORT_EVERY = 20_000
+_PENDING = 50
+"""So many rows without number are held at most, until a later row tells whether they end the file."""
+_TOTAL = re.compile(
+    r"(?:grand|sub|order|overall)?[ -]?(?:totals?|totale|totalt|totaal|total général)|sum|summe|summa|suma|somma|som|"
+    r"gesamt(?:summe|betrag)?|insgesamt|i alt|ialt|yhteensä|razem|slutsumma|totalsumma",
+    re.IGNORECASE,
+)
+_PRODUCT_KINDS = (Kind.SKU, Kind.EAN, Kind.KEY, Kind.TEXT)
+
+
+class Below(NamedTuple):
+    """A row without an order number: the row, its cells, and what is wrong with its syntax ("" for nothing)."""
+
+    row: int
+    cells: list[str]
+    fault: str = ""
+
+
+class RowSink(Protocol):
+    """What takes the rows of a file: the batch."""
+
+    numbers: OrderNumbers
+
+    def spool(self, number: str, part: Part) -> None:
+        """Stores rows of an order."""
+
+    def unassigned(self, file: LoadedFile, row: int, column: str, cell: str, message: str = "") -> None:
+        """Counts a row that belongs to no order."""
+
+    def report(self, table: Table) -> None:
+        """Tells how far a file is read."""
+
+
+class TableLoader:
+    """Takes the rows of one flat file into the spool: one record for rows of an order that stand together.
+
+    `tail` holds, once all rows are read, the last ones that may be totals; `place` takes those that are none.
+    """
+
+    def __init__(self, batch: RowSink, file: LoadedFile, table: Table) -> None:
+        self._batch, self._file, self._table = batch, file, table
+        layout = file.layout
+        self._number_at = [column.index for column in layout.order if column.field == ORDER_NUMBER]
+        self._order_at = [column.index for column in layout.order]
+        self._line_at = [column.index for column in (*layout.line, *layout.other)]
+        self._line_width = len(layout.line)
+        self._width = len(table.columns)
+        self._header = [column.strip() for column in table.columns]
+        self._order_style = _styled(file, layout.order)
+        self._line_style = _styled(file, layout.line)
+        self._groups: list[Group] = []
+        self._faults: list[Fault] = []
+        self._below: list[tuple[int, tuple[str, ...], str]] = []
+        self._number = self._last_number = ""
+        self._is_cut = False
+        self._pending: list[Below] = []
+        self.tail: list[Below] = []
+
+    def run(self) -> None:
+        """Reads all rows. Raises InputError where the file breaks off."""
+        file, width, batch = self._file, self._width, self._batch
+        at = self._number_at[0]
+        order_cells, line_cells = _getter(self._order_at), _getter(self._line_at)
+        line_width, line_style = self._line_width, self._line_style
+        first, place = file.tally.first, file.place
+        last_cell = ""
+        last_order: tuple[str, ...] | None = None
+        rows: list[Row] | None = None
+        count = lines = blank = 0
+        passed = itertools.count()
+        for (row, cells), _ in zip(self._table.rows, passed, strict=False):
+            fault = None
+            if len(cells) != width or cells.__class__ is not list:
+                if not any(cell.strip() for cell in cells):
+                    blank += 1
+                    continue
+                fault, cells = self._mend(cells)  # noqa: PLW2901
+            cell = cells[at]
+            if cell != last_cell or rows is None:
+                number = self._read_number(cells)
+                if number is None:
+                    rows = None
+                    blank += not self._take_without_number(row, cells, fault[0] if fault else "")
+                    continue
+                if self._pending:
+                    self._place_pending()
+                self._is_cut = False
+                if number != self._number:
+                    self._flush()
+                    self._number = self._last_number = number
+                    rows = None
+                last_cell = cell
+            count += 1
+            if count % _REPORT_EVERY == 0:
+                batch.report(self._table)
+            order = order_cells(cells)
+            if rows is None or order != last_order:
+                rows = []
+                self._groups.append((order, rows))
+                last_order = order
+                self._tally_order(cells, row)
+            line = line_cells(cells)
+            if len(cells) > width:
+                line += tuple(cells[width:])
+            rows.append((row, line))
+            if any(line[:line_width]):
+                lines += 1
+            for index, counts, seen in line_style:
+                cell = cells[index]
+                if cell in counts:
+                    counts[cell] += 1
+                elif cell:
+                    first(seen, cell, place, row)
+            if fault:
+                self._faults.append((row, *fault))
+        file.rows.orders += count
+        file.lines += lines
+        self._end(next(passed) - blank)
+
+    def place(self, below: list[Below]) -> None:
+        """Gives rows without number to the order directly above them, or reports them."""
+        number = self._number or self._last_number
+        for one in below:
+            if number and not self._is_cut and self._is_under(one.cells):
+                self._take_under(one)
+            else:
+                # What follows a row that belongs to nobody is nobody's either, until the next number.
+                self._is_cut = True
+                self._file.rows.unassigned += 1
+                cell = next((one.cells[at] for at in self._number_at if one.cells[at].strip()), "")
+                self._batch.unassigned(self._file, one.row, self._header[self._number_at[0]], cell)
+        if self._below and not self._number:
+            self._number = number
+            self._flush()
+
+    def _end(self, met: int) -> None:
+        """Places what is left, but for rows that may be totals. Raises InternalError where a row got lost."""
+        cut = len(self._pending)
+        while cut and self._may_be_total(self._pending[cut - 1].cells):
+            cut -= 1
+        self._pending, self.tail = self._pending[:cut], self._pending[cut:]
+        self._place_pending()
+        self._flush()
+        self._batch.report(self._table)
+        if self._file.rows.all + len(self.tail) != met:
+            raise InternalError(f"{self._file.name} has {met} rows, {self._file.rows.all} are accounted for")
+
+    def _place_pending(self) -> None:
+        self.place(self._pending)
+        self._pending = []
+
+    def _take_without_number(self, row: int, cells: list[str], fault: str) -> bool:
+        """Keeps a row without a readable number until a later row tells what it is; false for a blank one."""
+        if not any(text.strip() for text in cells):
+            return False
+        if [text.strip() for text in cells[: self._width]] == self._header:
+            self._file.rows.headers += 1
+            self._file.tell(f"{self._file.name}, row {row}: the header is repeated and was left out.")
+            return True
+        self._pending.append(Below(row, cells, fault))
+        if len(self._pending) > _PENDING:
+            kept = self._pending
+            self.place(kept[:1])
+            self._pending = kept[1:]
+        return True
+
+    def _is_under(self, cells: list[str]) -> bool:
+        """Whether the row has nothing of an order, but something of a line."""
+        line = self._line_at[: self._line_width]
+        return not any(cells[at].strip() for at in self._order_at) and any(cells[at].strip() for at in line)
+
+    def _take_under(self, below: Below) -> None:
+        line = _getter(self._line_at)(below.cells) + tuple(below.cells[self._width :])
+        self._below.append((below.row, line, below.fault))
+        self._file.rows.orders += 1
+        self._file.lines += 1
+        for index, _, seen in self._line_style:
+            if cell := below.cells[index]:
+                self._file.tally.count(seen, cell, self._file.place, below.row)
+
+    def _may_be_total(self, cells: list[str]) -> bool:
+        """Whether a row at the end holds sums: an amount, no product, and no number but a word for a total."""
+        layout = self._file.layout
+        if any(not is_total_word(cells[at]) for at in self._number_at if cells[at].strip()):
+            return False
+        named = [column for column in layout.line if column.kind in _PRODUCT_KINDS]
+        if any(cells[column.index].strip() and not is_total_word(cells[column.index]) for column in named):
+            return False
+        amounts = [column for column in (*layout.order, *layout.line) if column.kind in NUMERIC]
+        return any(cells[column.index].strip() for column in amounts)
+
+    def _read_number(self, cells: list[str]) -> str | None:
+        read = self._batch.numbers.read
+        return next((read(cells[at]) for at in self._number_at if cells[at].strip()), None)
+
+    def _mend(self, cells: list[str]) -> tuple[tuple[str, str] | None, list[str]]:
+        """A fault of a row with too many or too few cells, and the row at least as wide as the header."""
+        message = getattr(cells, "message", "")
+        count, width = len(cells), self._width
+        if count < width:
+            # Workbooks end a row at its last filled cell; in text files a short row may be cut off.
+            message = message or f"The row has {count} cells where the header has {width}."
+            shown = plain(cells[-1]) if cells else ""
+            cells = [*cells, *[""] * (width - count)]
+            return ((message, shown) if self._table.dialect is not None else None), cells
+        if count > width and not message:
+            extra = [plain(cell) for cell in cells[width:] if cell.strip()]
+            if not extra:
+                return None, cells[:width]
+            return (f"The row has {count} cells where the header has {width}.", ", ".join(extra)), cells
+        return (message, "") if message else None, list(cells)
+
+    def _tally_order(self, cells: list[str], row: int) -> None:
+        tally, place = self._file.tally, self._file.place
+        for index, counts, seen in self._order_style:
+            cell = cells[index]
+            if cell in counts:
+                counts[cell] += 1
+            elif cell:
+                tally.first(seen, cell, place, row)
+
+    def _flush(self) -> None:
+        if self._groups or self._below:
+            data = marshal.dumps((self._groups, self._faults, self._below))
+            self._batch.spool(self._number, Part(self._file.index, self._file.index, data))
+            self._groups, self._faults, self._below = [], [], []
+        self._number = ""
+
+
+def is_total_word(cell: str) -> bool:
+    """Whether a cell says "total", in one of the languages of the shops."""
+    return _TOTAL.fullmatch(plain(cell).strip().rstrip(":.").strip()) is not None
+
+
+def _styled(file: LoadedFile, columns: list[Column]) -> list[tuple[int, dict[str, int], Seen]]:
+    found = [(column.index, file.seen_of(column.header, column.kind)) for column in columns]
+    return [(index, seen.counts, seen) for index, seen in found if seen is not None]
+
+
+def _getter(indices: list[int]) -> Callable[[list[str]], tuple[str, ...]]:
+    match indices:
+        case []:
+            return lambda _cells: ()
+        case [index]:
+            return lambda cells: (cells[index],)
+        case _:
+            return itemgetter(*indices)
