@@ -18,6 +18,7 @@ def plan(console: Console, document: dict[str, Any]) -> None:
     console.text(
         f"{enterprise['name']} ({enterprise['pricing']} pricing, {enterprise['timezone']}) at {enterprise['platform']}"
     )
+    likely(console, document["likely"])
     if not document["orders"]["read"]:
         console.text("There is no order in the export, or none between --from and --to.")
     elif feasible["older_than_the_editable_window"]:
@@ -37,6 +38,16 @@ def plan(console: Console, document: dict[str, Any]) -> None:
     problems(console, document["problems"])
     controls(console, document["controls"])
     _unproved(console, document["unproved"])
+
+
+def likely(console: Console, rows: Sequence[dict[str, Any]]) -> None:
+    """What the reading rests on without a person's word."""
+    if rows:
+        console.table(
+            "Likely, not confirmed: write yes into the column sure of each row that is right",
+            ["row", "says", "samples"],
+            [(row["place"], row["says"], ", ".join(row["samples"])) for row in rows],
+        )
 
 
 def states(console: Console, document: dict[str, Any]) -> None:

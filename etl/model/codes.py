@@ -386,6 +386,7 @@ _ALL = (
         "Nothing to do; or list the word in source.empty_words.",
         _S,
     ),
+    Code("text.quotes", "Quotes in a row were written with a backslash", "Check the texts of the row.", _S),
     Code("number.digits", "A number of 16 or more digits was read at 15", "Check the amount.", _S),
     Code("text.bidi", "A text has bidirectional control characters", "Check the text.", _S),
     Code("ean.invalid", "An EAN has a wrong length or check digit", "Check the EAN.", _S),

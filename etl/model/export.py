@@ -47,11 +47,38 @@ class Dialect:
 
 
 class BadRow(list[str]):
-    """Cells of a row that the file's own syntax does not allow; `message` says why."""
+    """Cells of a row that there is something to say about; `message` says what.
 
-    def __init__(self, cells: Iterable[str], message: str) -> None:
+    `code` is a problem code: a notice's where the row is read all the same, else an error's. `column` is the header of
+    the cell that it is about, "" for the whole row.
+    """
+
+    def __init__(self, cells: Iterable[str], message: str, column: str = "", code: str = "value.invalid") -> None:
         super().__init__(cells)
         self.message = message
+        self.column = column
+        self.code = code
+
+
+@dataclass(slots=True)
+class RowCount:
+    """What became of the lines of a text file, counted twice: while the rows are read, and from its bytes.
+
+    `above` are lines before the header, `header` those of the header itself, `rows` rows handed on (bad ones too),
+    `inside` line breaks within their cells, `blank` empty lines; together they are `lines`, counted independently.
+    """
+
+    lines: int = 0
+    above: int = 0
+    header: int = 0
+    rows: int = 0
+    inside: int = 0
+    blank: int = 0
+
+    @property
+    def counted(self) -> int:
+        """Lines that reading has accounted for."""
+        return self.above + self.header + self.rows + self.inside + self.blank
 
 
 @dataclass(slots=True)
@@ -59,7 +86,7 @@ class Table:
     """A flat export. `rows` yields (row as a person counts, cells) once, in file order.
 
     `header_row` is the row the header stands on; `position` gives the bytes read so far.
-    `sha256` is of the file's bytes.
+    `sha256` is of the file's bytes. `count`, of text files, is complete once `rows` has ended.
     """
 
     path: Path
@@ -74,6 +101,7 @@ class Table:
     notices: tuple[str, ...] = ()
     position: Callable[[], int] = field(default=lambda: 0)
     close: Callable[[], None] = field(default=lambda: None)
+    count: RowCount | None = None
 
 
 @dataclass(slots=True)

@@ -6,6 +6,7 @@ from typing import Any
 
 from etl.pipeline.planning import compare_controls
 from etl.pipeline.prepare import Prepared
+from etl.pipeline.unconfirmed import likely_rows
 
 PAYMENT_NOTE = "Mews books external payments when they are posted, whatever the date of the order."
 
@@ -36,6 +37,7 @@ def facts_document(prepared: Prepared) -> dict[str, Any]:
         ],
         "mapping": prepared.mapping.digest,
         "mapping_notices": list(prepared.mapping.notices),
+        "likely": likely_rows(prepared.mapping, prepared.facts),
         "sources": [
             {"file": file.path.name, "sha256": file.sha256, "format": file.format, "rows": file.rows}
             for file in prepared.facts.files

@@ -41,6 +41,7 @@ from etl.pipeline.prepare import (
     summarise,
 )
 from etl.pipeline.reporting import report_on
+from etl.pipeline.unconfirmed import refuse_unconfirmed
 from etl.report.summary import Summary
 from etl.settings import Connection, Settings
 from etl.transform.arithmetic import TaxRounding
@@ -101,6 +102,8 @@ async def run(
     stack.enter_context(locked(ledger, "run", take_over=options.take_over))
     batch, facts = stack.enter_context(open_batch(export, mapping, progress))
     async with link_to_mews(settings, mapping, connection, writes=True) as link:
+        if not link.is_loopback:
+            refuse_unconfirmed(mapping)
         reference = await reference_online(link, mapping, batch, export.span)
         keep_reference(ledger, mapping, reference)
         prepared = plan_export(stack, batch, facts, mapping, reference, span=export.span, progress=progress)

@@ -1,23 +1,44 @@
-"""Delimited text: the delimiter is found by looking, rows are read as a stream, a broken row stays one row."""
+"""Delimited text: the dialect is found by looking, rows are read as a stream, a broken row stays one row.
+
+No row may vanish in a quoted cell. A quote that was never meant as one swallows the rows up to the next quote, and the
+width may still fit. The evidence is in the cell: lines within it that are rows of the file by themselves. Such a record
+is taken apart again: its first line is the broken one, the lines after it are read as rows of their own.
+"""
 
 from __future__ import annotations
 
 import csv
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import IO
 
-from etl.errors import InputError
-from etl.model.export import BadRow, Dialect, HeaderTest, Table, text_cell
+from etl.errors import InputError, InternalError
+from etl.model.export import BadRow, Dialect, HeaderTest, RowCount, Table, text_cell
 from etl.reading.encoding import TextFacts, closer, open_text, stamp
+from etl.reading.texts import REPLACEMENT
 
 DELIMITERS = (",", ";", "\t", "|")
 CELL_LIMIT = 8 << 20
 """Longest cell in characters; beyond it a quote was opened and never closed."""
+LINE_LIMIT = 16 << 20
+"""Longest line in bytes; beyond it a file is not read line by line."""
+WIDTH_LIMIT = 16_384
+"""Most columns, as in Excel."""
 _HEADER_SEARCH = 30
+_HEAD_LINES = 200
 
 csv.field_size_limit(max(CELL_LIMIT, csv.field_size_limit()))
+
+
+@dataclass(frozen=True, slots=True)
+class Quoting:
+    """How a file separates and quotes: blanks may stand before a quote, a quote in a cell may have a backslash."""
+
+    delimiter: str = ","
+    has_blanks: bool = False
+    has_backslash: bool = False
 
 
 @dataclass(slots=True)
@@ -42,55 +63,129 @@ class _Lines:
 def read_csv(path: Path, facts: TextFacts, is_header: HeaderTest) -> Table:
     """The table of a delimited text file.
 
-    Raises InputError where the text can't be decoded. A row that breaks the quoting comes as BadRow.
+    Raises InputError where it can't be read line by line. A row that there is something to say about comes as BadRow.
     """
+    if facts.longest > LINE_LIMIT:
+        raise InputError(
+            f"{path} has a line of more than {facts.longest >> 20} MiB, so it is no table of orders.",
+            place=str(path),
+            hint="Export the orders as .csv with one row a line.",
+        )
     first = _sep_line(facts.head)
-    delimiter = first[1] if first else find_delimiter(facts.head, is_header)
+    quoting = find_quoting(facts.head, is_header, first[1] if first else "")
     stream, raw = open_text(path, facts)
-    rows = _rows(path, facts, stream, delimiter)
+    count = RowCount(lines=facts.lines)
+    reader = _Rows(path, facts, stream, quoting, count)
+    rows = reader.run()
     close = closer(stream, raw)
     try:
         header_row, header, skipped = _header(rows, is_header, 1 if first else 0)
     except BaseException:
         close()
         raise
-    notices = []
-    if skipped:
-        notices.append(f"{path}: the header is row {header_row}; what stands above it was left out.")
+    columns = tuple(cell.strip() for cell in header)
+    if len(columns) > WIDTH_LIMIT:
+        close()
+        raise InputError(
+            f"{path} has {len(columns):,} columns; no export of orders has more than {WIDTH_LIMIT:,}.",
+            place=f"{path}, row {header_row}",
+            hint="Look at the header, and export the orders again.",
+        )
+    reader.begin(columns, header_row)
     return Table(
         path=path,
         format="csv",
         size=facts.size,
         sha256=facts.sha256,
-        columns=tuple(cell.strip() for cell in header),
+        columns=columns,
         rows=rows,
-        dialect=Dialect(facts.encoding, facts.bom, delimiter, '"', facts.newline),
+        dialect=Dialect(facts.encoding, facts.bom, quoting.delimiter, '"', facts.newline),
         header_row=header_row,
-        notices=tuple(notices),
+        notices=(*facts.notices, *_notices(path, header_row, skipped, quoting)),
         position=_teller(raw),
         close=close,
+        count=count,
     )
 
 
-def find_delimiter(head: str, is_header: HeaderTest) -> str:
-    """The delimiter under which the beginning of the file is an export, else most consistent."""
+def _notices(path: Path, header_row: int, skipped: list[list[str]], quoting: Quoting) -> Iterator[str]:
+    if skipped:
+        yield f"{path}: the header is row {header_row}; what stands above it was left out."
+    if quoting.has_backslash:
+        yield f'{path}: quotes within cells are written with a backslash (\\"), and were read so.'
+
+
+def find_quoting(head: str, is_header: HeaderTest, delimiter: str = "") -> Quoting:
+    """The dialect under which the beginning of the file is an export, else most consistent."""
     lines = head.splitlines(keepends=True)
-    lines = lines[:200] if len(lines) > 200 else lines[: max(1, len(lines) - 1)]
-    return max(DELIMITERS, key=lambda delimiter: _score(lines, delimiter, is_header))
+    lines = lines[:_HEAD_LINES] if len(lines) > _HEAD_LINES else lines[: max(1, len(lines) - 1)]
+    marks = (delimiter,) if delimiter else DELIMITERS
+    best = Quoting(max(marks, key=lambda mark: _score(lines, Quoting(mark), is_header)))
+    if re.search(rf'{re.escape(best.delimiter)} +"', head):
+        best = _better(lines, best, replace(best, has_blanks=True), is_header)
+    if '\\"' in head:
+        best = _better(_lines_with(head, '\\"', lines), best, replace(best, has_backslash=True), is_header)
+    return best
 
 
-def _score(lines: list[str], delimiter: str, is_header: HeaderTest) -> tuple[bool, float, int, int]:
-    try:
-        rows = [row for row in csv.reader(lines, delimiter=delimiter) if row]
-    except csv.Error:
-        return False, 0.0, 0, 0
+def _lines_with(head: str, mark: str, first: list[str]) -> list[str]:
+    """The header, and lines that have the mark: they alone tell whether it is one."""
+    return [*first[:1], *(line for line in head.splitlines(keepends=True)[1:-1] if mark in line), *first[1:]][
+        :_HEAD_LINES
+    ]
+
+
+def _better(lines: list[str], plain: Quoting, other: Quoting, is_header: HeaderTest) -> Quoting:
+    return max((plain, other), key=lambda one: (_score(lines, one, is_header)[:2], one is plain))
+
+
+def _score(lines: list[str], quoting: Quoting, is_header: HeaderTest) -> tuple[bool, float, int, int]:
+    rows = [row for line in _whole(lines, quoting) if (row := _cells(line, quoting))]
     at = next((i for i, row in enumerate(rows[:_HEADER_SEARCH]) if is_header([c.strip() for c in row])), None)
     body = rows[at or 0 :]
     if not body:
         return False, 0.0, 0, 0
     width = len(body[0])
     alike = sum(len(row) == width for row in body) / len(body) if width > 1 else 0.0
-    return at is not None, alike, width, -DELIMITERS.index(delimiter)
+    return at is not None, alike, width, -DELIMITERS.index(quoting.delimiter)
+
+
+def _whole(lines: list[str], quoting: Quoting) -> Iterator[str]:
+    """Lines joined where a quote is open, so far as that helps to compare dialects."""
+    held = ""
+    for line in lines:
+        held += line
+        if held.count('"') % 2 == 0 or quoting.has_backslash or len(held) > _HEAD_LINES * 500:
+            yield held
+            held = ""
+    if held:
+        yield held
+
+
+def _cells(line: str, quoting: Quoting) -> list[str]:
+    """The cells of one line or record by itself; none where its quotes are broken."""
+    if quoting.has_backslash:
+        line = unescaped(line)
+    try:
+        return next(
+            csv.reader(
+                line.splitlines(keepends=True),
+                delimiter=quoting.delimiter,
+                strict=True,
+                skipinitialspace=quoting.has_blanks,
+            ),
+            [],
+        )
+    except csv.Error:
+        return ["", "", ""]
+
+
+_ESCAPED = re.compile(r'\\([\\"])')
+
+
+def unescaped(line: str) -> str:
+    """A line whose quotes have backslashes, with doubled quotes instead."""
+    return _ESCAPED.sub(lambda match: '""' if match[1] == '"' else "\\", line)
 
 
 def _sep_line(head: str) -> tuple[str, str] | None:
@@ -116,48 +211,124 @@ def _header(
     return met[0][0], met[0][1], []
 
 
-def _teller(raw: object) -> Callable[[], int]:
-    def tell() -> int:
-        return 0 if raw.closed else int(raw.tell())  # type: ignore[attr-defined]
-
-    return tell
+def _teller(raw: IO[bytes]) -> Callable[[], int]:
+    return lambda: 0 if raw.closed else int(raw.tell())
 
 
-def _rows(path: Path, facts: TextFacts, stream: Iterator[str], delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    lines = _Lines(stream)
-    row = 1
-    while True:
-        reader = csv.reader(iter(lines), delimiter=delimiter, strict=True)
-        base = row
+class _Rows:
+    """Reads the records of a file one by one, and accounts for every line."""
+
+    def __init__(self, path: Path, facts: TextFacts, stream: Iterator[str], quoting: Quoting, count: RowCount) -> None:
+        self._path, self._facts, self._quoting, self._count = path, facts, quoting, count
+        self._lines = _Lines(map(self._unescape, stream) if quoting.has_backslash else stream)
+        self._is_escaped = False
+        self._columns: tuple[str, ...] = ()
+        self._row = 1
+        self._is_begun = False
+
+    def begin(self, columns: tuple[str, ...], header_row: int) -> None:
+        """What has been read so far is the header and what stands above it."""
+        self._columns, self._is_begun = columns, True
+        count = self._count
+        count.above = header_row - 1
+        count.header = self._row - header_row
+        count.rows = count.inside = count.blank = 0
+
+    def _unescape(self, line: str) -> str:
+        changed = unescaped(line) if "\\" in line else line
+        self._is_escaped = self._is_escaped or changed != line
+        return changed
+
+    def run(self) -> Iterator[tuple[int, list[str]]]:
+        """(line on which the record starts, cells). Raises InputError where the file changes meanwhile."""
+        lines, count = self._lines, self._count
         pending = lines.pending
-        try:
-            for cells in reader:
-                if cells:
-                    yield row, [text_cell(cell) for cell in cells] if facts.has_marks else cells
-                row = base + reader.line_num
-                pending.clear()
-            break
-        except csv.Error as error:
-            # The first line is the broken one; what the open quote swallowed after it is read again.
-            broken, rest = pending[0], pending[1:]
-            pending.clear()
-            lines.again.extend(reversed(rest))
-            yield (
-                row,
-                BadRow(
-                    [text_cell(cell) for cell in _unquoted(broken, delimiter)],
-                    f"The quotes of this row are not closed or stand inside a cell ({error}).",
-                ),
+        quoting, has_marks, is_odd = self._quoting, self._facts.has_marks, self._facts.has_damage
+        while True:
+            reader = csv.reader(
+                iter(lines), delimiter=quoting.delimiter, strict=True, skipinitialspace=quoting.has_blanks
             )
-            row += 1
-        except UnicodeDecodeError as error:
-            raise InputError(
-                f"{path} can't be read as {facts.encoding} near row {row}: {error.reason}.",
-                place=f"{path}, row {row}",
-                hint="Save the file again as UTF-8.",
-            ) from error
-    if stamp(path) != facts.stamp:
-        raise InputError(f"{path} changed while it was read.", place=str(path), hint="Start again.")
+            base = start = self._row
+            is_broken = False
+            try:
+                for cells in reader:
+                    end = base + reader.line_num
+                    if end - start != 1 and self._swallows(pending):
+                        is_broken = True
+                        break
+                    self._row = end
+                    if cells:
+                        count.rows += 1
+                        count.inside += end - start - 1
+                        if has_marks or is_odd or self._is_escaped:
+                            cells = self._looked_at(cells)  # noqa: PLW2901
+                        yield start, cells
+                    else:
+                        count.blank += 1
+                    start = end
+                    pending.clear()
+                else:
+                    break
+            except csv.Error as error:
+                is_broken = True
+                reason = f"The quotes of this row are not closed or stand inside a cell ({error})."
+            else:
+                reason = "A quote of this row is never closed: the rows below stand within its quotes."
+            if is_broken:
+                yield self._broken(start, reason)
+        self._check()
+
+    def _swallows(self, pending: list[str]) -> bool:
+        """Whether lines within a quoted cell are rows of the file by themselves, as the first one is."""
+        width = len(self._columns)
+        if width < 2:
+            return False
+        is_whole = pending[0].count(self._quoting.delimiter) >= width - 1
+        return is_whole and any(self._is_row(line, width) for line in pending[1:])
+
+    def _is_row(self, line: str, width: int) -> bool:
+        bare = line.rstrip("\r\n")
+        return bare.count(self._quoting.delimiter) == width - 1 or len(_cells(bare, self._quoting)) == width > 3
+
+    def _broken(self, start: int, reason: str) -> tuple[int, list[str]]:
+        """The first line as a broken row; what its quote swallowed is read again."""
+        pending = self._lines.pending
+        broken, rest = pending[0], pending[1:]
+        pending.clear()
+        self._lines.again.extend(reversed(rest))
+        self._row = start + 1
+        self._count.rows += 1
+        cells = [text_cell(cell) for cell in _unquoted(broken, self._quoting.delimiter)]
+        return start, BadRow(cells, reason)
+
+    def _looked_at(self, cells: list[str]) -> list[str]:
+        """The cells, escaped where they read as marks; a bad row where bytes of it are no text."""
+        escaped = [text_cell(cell) for cell in cells]
+        at = (
+            next((at for at, cell in enumerate(escaped) if REPLACEMENT in cell), None)
+            if self._facts.has_damage
+            else None
+        )
+        if at is None and self._is_escaped:
+            self._is_escaped = False
+            return BadRow(escaped, "Quotes of this row have a backslash, and were read as quotes.", "", "text.quotes")
+        if at is None:
+            return escaped
+        header = self._columns[at] if at < len(self._columns) else ""
+        return BadRow(
+            escaped,
+            f"Bytes of {escaped[at][:80]!r} are no character of the file's encoding ({self._facts.encoding}).",
+            header,
+        )
+
+    def _check(self) -> None:
+        if stamp(self._path) != self._facts.stamp:
+            raise InputError(f"{self._path} changed while it was read.", place=str(self._path), hint="Start again.")
+        count = self._count
+        if self._is_begun and count.counted != count.lines:
+            raise InternalError(
+                f"{self._path} has {count.lines} lines, and {count.counted} were accounted for.", place=str(self._path)
+            )
 
 
 def _unquoted(line: str, delimiter: str) -> list[str]:

@@ -46,7 +46,7 @@ def open_export(path: Path, is_header: HeaderTest, options: ReadOptions = DEFAUL
     for magic, name in _FOREIGN.items():
         if head.startswith(magic):
             raise _no_export(path, name)
-    facts = look_at(path)
+    facts = look_at(path, options.encoding)
     return _text(path, facts, is_header)
 
 

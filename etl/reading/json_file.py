@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from etl.errors import InputError
-from etl.model.export import Dialect, HeaderTest, Records
+from etl.model.export import BROKEN, Dialect, HeaderTest, Records, plain
 from etl.reading.encoding import TextFacts, closer, open_text, stamp
 from etl.reading.json_text import DECODER, LONGEST, JsonText, cells, unite
+from etl.reading.texts import REPLACEMENT
 from etl.reading.wrappers import refuse_wrapper
 
 ENVELOPE = "orders"
@@ -61,6 +62,9 @@ def _records(
     raw: IO[bytes],
     finder: _Finder,
 ) -> Records:
+    if facts.has_damage:
+        records = ((number, _damaged(record)) for number, record in records)
+    finder.notices.extend(facts.notices)
     return Records(
         path=path,
         format=format_,
@@ -72,6 +76,15 @@ def _records(
         position=lambda: 0 if raw.closed else raw.tell(),
         close=closer(stream, raw),
     )
+
+
+def _damaged(value: Any) -> Any:
+    """The object, with every text in which bytes of the file are no character as a cell that can't be read."""
+    if isinstance(value, dict):
+        return {key: _damaged(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_damaged(part) for part in value]
+    return f"{BROKEN}{plain(value)}" if isinstance(value, str) and REPLACEMENT in value else value
 
 
 def _lines(

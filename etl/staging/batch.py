@@ -20,7 +20,7 @@ from etl.model.problem import Problem
 from etl.reading.kinds import Kind
 from etl.reading.options import ReadOptions
 from etl.reading.parse import OrderNumbers
-from etl.staging.build import BelowRow, Builder, Fault, Group
+from etl.staging.build import WIDE, BelowRow, Builder, Fault, Group
 from etl.staging.draft import Draft
 from etl.staging.facts import BatchFacts, ColumnFacts, FileFacts, UnreadColumn
 from etl.staging.fields import Layout, Names, is_secret
@@ -68,9 +68,9 @@ class Batch:
         """Raises MappingError where `options.columns` names a field that does not exist."""
         self._paths = list(exports)
         self._open = open_export
-        self._options = options or ReadOptions()
-        self._names = Names(self._options.columns)
-        self.numbers = OrderNumbers(self._options.order_number)
+        self.options = options or ReadOptions()
+        self._names = Names(self.options.columns)
+        self.numbers = OrderNumbers(self.options.order_number)
         self._progress = progress or _silent
         self._files: list[LoadedFile] = []
         self._copies = 0
@@ -98,7 +98,7 @@ class Batch:
         if not self._paths:
             raise InputError("No export file was named.", hint="Name at least one file.")
         for path in self._paths:
-            export = self._open(path, self._names.is_header, self._options)
+            export = self._open(path, self._names.is_header, self.options)
             try:
                 self._load(export)
             finally:
@@ -179,7 +179,7 @@ class Batch:
             file, loader = self._load_records(export), None
         for seen in file.seen.values():
             file.tally.fold(seen)
-        file.style = file.tally.style(file.name, are_dates_decided=bool(self._options.date_format))
+        file.style = file.tally.style(file.name, are_dates_decided=bool(self.options.date_format))
         if loader is not None and loader.tail:
             self._settle_tail(file, loader)
 
@@ -347,7 +347,7 @@ class Batch:
     def _builder(self, file: LoadedFile) -> Builder:
         if file.builder is None:
             headers = file.objects.headers if file.objects else None
-            file.builder = Builder(file.layout, file.style, file.place, self._options, headers)
+            file.builder = Builder(file.layout, file.style, file.place, self.options, headers)
         return file.builder
 
     def _draft(self, number: str, parts: list[Part]) -> Draft:
@@ -362,7 +362,7 @@ class Batch:
         for part in parts:
             more, odd, under = _rows_of(part)
             groups.extend(more)
-            faults.extend(odd)
+            faults.extend(_named(odd, is_all_wide=file.is_all_wide))
             below.extend(under)
         return builder.table_draft(number, groups, faults, below)
 
@@ -374,6 +374,15 @@ class Batch:
             for header in self._names.renames
             if header.casefold() not in used
         )
+
+
+def _named(faults: list[Fault], *, is_all_wide: bool) -> Iterator[Fault]:
+    """The faults of an order's rows; a row wider than the header is one only where not all rows are."""
+    for row, code, message, shown, column in faults:
+        if code != WIDE:
+            yield row, code, message, shown, column
+        elif not is_all_wide:
+            yield row, "value.invalid", message, shown, column
 
 
 _NESTED_KINDS = {
@@ -435,6 +444,8 @@ def _file_facts(file: LoadedFile) -> FileFacts:
         unread=tuple(
             UnreadColumn(name, one.total, one.orders, one.is_list) for name, one in file.unread.by_name.items()
         ),
+        samples=tuple(file.samples.items()),
+        count=export.count if isinstance(export, Table) else None,
     )
 
 

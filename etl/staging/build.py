@@ -29,8 +29,8 @@ Group = tuple[tuple[str, ...], list[Row]]
 """Equal order-level cells, and the rows that have them: (row, line-level cells)."""
 BelowRow = tuple[int, tuple[str, ...], str]
 """A row without order number below the order: (row, line-level cells, what is wrong with its syntax)."""
-Fault = tuple[int, str, str]
-"""A row that the file's syntax does not allow: (row, message, what it shows)."""
+Fault = tuple[int, str, str, str, str]
+"""A row that there is something to say about: (row, code, message, what it shows, column)."""
 
 _LINE_FIELDS = (
     "products.qty",
@@ -53,6 +53,10 @@ _LINE_FIELDS = (
     "products.variantSku",
     "products.sizeSku",
 )
+NOTICES = frozenset({"text.quotes"})
+"""What a reader may say of a row without blocking its order."""
+WIDE = "wide"
+"""Stands for the code of a row with more cells than the header, the extra ones empty, until all rows are known."""
 _EMPTY = ("",)
 _WORDS_KEPT = 20_000
 
@@ -121,8 +125,12 @@ class Builder:
         """The draft of an order in a flat file."""
         row = groups[0][1][0][0]
         draft = Draft(number, replace(self._place, row=row), rows=sum(len(rows) for _, rows in groups))
-        for at, message, shown in faults:
-            draft.fault("value.invalid", message, replace(self._place, row=at), shown)
+        for at, code, message, shown, column in faults:
+            place = replace(self._place, row=at, column=column)
+            if code in NOTICES:
+                draft.tell(code, message, place, shown)
+            else:
+                draft.fault(code, message, place, shown)
         self._read_order(draft, groups)
         if self._has_shipping and "shippingValue" not in draft.sources:
             draft.tell("shipping.empty", "shippingValue is empty and was read as 0.", self._at(row, "shippingValue"))

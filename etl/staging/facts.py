@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
-from etl.model.export import Dialect
+from etl.model.export import Dialect, RowCount
 from etl.model.problem import Problem
 from etl.reading.style import Style
 from etl.staging.vocabulary import Vocabulary
@@ -43,6 +43,8 @@ class FileFacts:
 
     `rows` = `rows_of_orders` + `unassigned` + `totals_rows` + `repeated_headers`. `unread`: what holds amounts, or is
     a list, under a name that is not read.
+    `samples`: header -> first cells of columns that columns.csv names without a person's word. `count`: what became
+    of every line of a delimited text file.
     """
 
     path: Path
@@ -63,6 +65,8 @@ class FileFacts:
     repeated_headers: int = 0
     notices: tuple[str, ...] = ()
     unread: tuple[UnreadColumn, ...] = ()
+    samples: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    count: RowCount | None = None
 
 
 @dataclass(frozen=True, slots=True)

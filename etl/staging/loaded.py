@@ -49,7 +49,11 @@ class LoadedFile:
     rows: Rows = field(default_factory=Rows)
     lines: int = 0
     returns: int = 0
+    wide: int = 0
+    """Rows with more cells than the header, the extra ones empty."""
+    is_all_wide: bool = False
     notices: list[str] = field(default_factory=list)
+    samples: dict[str, tuple[str, ...]] = field(default_factory=dict)
     builder: Builder | None = None
 
     @property

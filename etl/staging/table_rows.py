@@ -9,22 +9,24 @@ from __future__ import annotations
 import itertools
 import marshal
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from operator import itemgetter
 from typing import NamedTuple, Protocol
 
 from etl.errors import InternalError
 from etl.model.export import Table, plain
 from etl.reading.kinds import NUMERIC, Kind
+from etl.reading.options import ReadOptions
 from etl.reading.parse import OrderNumbers
 from etl.reading.style import Seen
-from etl.staging.build import Fault, Group, Row
+from etl.staging.build import NOTICES, WIDE, Fault, Group, Row
 from etl.staging.fields import Column
 from etl.staging.loaded import LoadedFile
 from etl.staging.spool import Part
 from etl.staging.vocabulary import ORDER_NUMBER
 
 _REPORT_EVERY = 20_000
+_SAMPLED_ROWS, _SAMPLES = 100, 3
 _PENDING = 50
 """So many rows without number are held at most, until a later row tells whether they end the file."""
 _TOTAL = re.compile(
@@ -47,6 +49,7 @@ class RowSink(Protocol):
     """What takes the rows of a file: the batch."""
 
     numbers: OrderNumbers
+    options: ReadOptions
 
     def spool(self, number: str, part: Part) -> None:
         """Stores rows of an order."""
@@ -95,7 +98,7 @@ class TableLoader:
         rows: list[Row] | None = None
         count = lines = blank = 0
         passed = itertools.count()
-        for (row, cells), _ in zip(self._table.rows, passed, strict=False):
+        for (row, cells), _ in zip(self._sampled(self._table.rows), passed, strict=False):
             fault = None
             if len(cells) != width or cells.__class__ is not list:
                 if not any(cell.strip() for cell in cells):
@@ -107,7 +110,7 @@ class TableLoader:
                 number = self._read_number(cells)
                 if number is None:
                     rows = None
-                    blank += not self._take_without_number(row, cells, fault[0] if fault else "")
+                    blank += not self._take_without_number(row, cells, fault[1] if fault and fault[0] != WIDE else "")
                     continue
                 if self._pending:
                     self._place_pending()
@@ -142,6 +145,9 @@ class TableLoader:
                 self._faults.append((row, *fault))
         file.rows.orders += count
         file.lines += lines
+        file.is_all_wide = file.wide == count
+        if file.wide and file.is_all_wide:
+            file.tell(f"{file.name}: every row ends with more delimiters than the header; they mean nothing.")
         self._end(next(passed) - blank)
 
     def place(self, below: list[Below]) -> None:
@@ -216,26 +222,46 @@ class TableLoader:
         amounts = [column for column in (*layout.order, *layout.line) if column.kind in NUMERIC]
         return any(cells[column.index].strip() for column in amounts)
 
+    def _sampled(self, rows: Iterator[tuple[int, list[str]]]) -> Iterator[tuple[int, list[str]]]:
+        """The rows; of columns that nobody has confirmed the first few cells are kept, for a person to look at."""
+        likely = self._batch.options.likely
+        wanted = [(at, header) for at, header in enumerate(self._header) if header in likely]
+        if not wanted:
+            return rows
+        head = list(itertools.islice(rows, _SAMPLED_ROWS))
+        for at, header in wanted:
+            met = dict.fromkeys(plain(cells[at]).strip() for _, cells in head if len(cells) > at)
+            self._file.samples[header] = tuple(list(filter(None, met))[:_SAMPLES])
+        return itertools.chain(head, rows)
+
     def _read_number(self, cells: list[str]) -> str | None:
         read = self._batch.numbers.read
         return next((read(cells[at]) for at in self._number_at if cells[at].strip()), None)
 
-    def _mend(self, cells: list[str]) -> tuple[tuple[str, str] | None, list[str]]:
-        """A fault of a row with too many or too few cells, and the row at least as wide as the header."""
-        message = getattr(cells, "message", "")
+    def _mend(self, cells: list[str]) -> tuple[tuple[str, str, str, str] | None, list[str]]:
+        """What there is to say of an unusual row (code, message, value, column), and the row as wide as the header."""
+        message, code = getattr(cells, "message", ""), getattr(cells, "code", "value.invalid")
+        column = getattr(cells, "column", "")
         count, width = len(cells), self._width
+        shown = ""
         if count < width:
             # Workbooks end a row at its last filled cell; in text files a short row may be cut off.
             message = message or f"The row has {count} cells where the header has {width}."
             shown = plain(cells[-1]) if cells else ""
             cells = [*cells, *[""] * (width - count)]
-            return ((message, shown) if self._table.dialect is not None else None), cells
-        if count > width and not message:
+            if self._table.dialect is None:
+                return None, cells
+        elif count > width and (not message or code in NOTICES):
             extra = [plain(cell) for cell in cells[width:] if cell.strip()]
-            if not extra:
+            if not extra and self._table.dialect is None:
                 return None, cells[:width]
-            return (f"The row has {count} cells where the header has {width}.", ", ".join(extra)), cells
-        return (message, "") if message else None, list(cells)
+            message, code = f"The row has {count} cells where the header has {width}.", "value.invalid"
+            shown = ", ".join(extra)[:300]
+            if not extra:
+                # An unquoted delimiter may have shifted the cells; only where all rows end so does it mean nothing.
+                self._file.wide += 1
+                return (WIDE, message, shown, ""), cells[:width]
+        return (code, message, shown, column) if message else None, list(cells)
 
     def _tally_order(self, cells: list[str], row: int) -> None:
         tally, place = self._file.tally, self._file.place

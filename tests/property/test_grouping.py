@@ -18,6 +18,7 @@ from etl.model.order import Order, number_key
 from etl.model.place import Place
 from etl.reading.identify import open_export
 from etl.reading.numbers import parse_amount
+from etl.reading.options import ReadOptions
 from etl.reading.remarks import Odd
 from etl.reading.style import NumberStyle
 from etl.staging.batch import Batch
@@ -49,11 +50,11 @@ def written(rows: list[list[str]], delimiter: str, encoding: str, comma: bool) -
     return buffer.getvalue().encode(encoding)
 
 
-def staged(content: bytes, name: str = "x.csv") -> list[Order]:
+def staged(content: bytes, name: str = "x.csv", encoding: str = "") -> list[Order]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / name
         path.write_bytes(content)
-        with Batch([path], open_export=open_export) as batch:
+        with Batch([path], open_export=open_export, options=ReadOptions(encoding=encoding)) as batch:
             return list(batch.orders())
 
 
@@ -80,7 +81,8 @@ def test_row_order_and_dialect_do_not_change_the_orders(data, random, delimiter,
     rows = rows_of(data)
     shuffled = random.sample(rows, len(rows))
     first = staged(written(rows, ",", "utf-8", comma=False))
-    second = staged(written(shuffled, delimiter, encoding, comma=comma))
+    # Words made of chance tell no encoding: a person says which it is.
+    second = staged(written(shuffled, delimiter, encoding, comma=comma), encoding="cp1252" * (encoding == "cp1252"))
     assert [content(order) for order in first] == [content(order) for order in second]
     assert [order.number for order in first] == [str(number) for number in sorted(data)]
     assert sum(len(order.lines) for order in first) == len(rows)
