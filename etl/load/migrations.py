@@ -22,7 +22,12 @@ def _add_customers(connection: Connection) -> None:
     schema.customers.create(connection)
 
 
-STEPS: tuple[Step, ...] = (_add_customers,)
+def _add_cancelled(connection: Connection) -> None:
+    """3: items that others cancelled and that the ledger knows of."""
+    schema.cancelled.create(connection)
+
+
+STEPS: tuple[Step, ...] = (_add_customers, _add_cancelled)
 """STEPS[n] leads from version n + 1 to n + 2; append only."""
 
 
