@@ -28,8 +28,11 @@ class Breaker:
     _wait_since: float | None = None
     _last_wait: float = field(default=-1.0)
 
-    def see(self, outcome: Outcome) -> EtlError | None:
-        """Why the run must stop after this outcome; None where it goes on."""
+    def see(self, outcome: Outcome, *, is_expected: bool = False) -> EtlError | None:
+        """Why the run must stop after this outcome; None where it goes on.
+
+        `is_expected`: a refusal that is counted elsewhere (design 7.1, kinds); those in a row stay as they were.
+        """
         match outcome.kind:
             case Kind.UNKNOWN | Kind.NOT_SENT:
                 self.faults += 1
@@ -41,6 +44,8 @@ class Breaker:
                     )
             case Kind.REFUSED | Kind.CONFLICT:
                 self._calm()
+                if is_expected:
+                    return None
                 refusal = (outcome.status, outcome.message)
                 self.refusals = self.refusals + 1 if refusal == self._refusal else 1
                 self._refusal = refusal

@@ -12,6 +12,7 @@ from etl.load.records import ORDER_PART, RECOVERED_RUN, LedgerOrder, Part
 from etl.load.standing import Standing, change
 from etl.load.steps import Steps
 from etl.model.identity import Identity, content_hash
+from etl.model.kinds import is_payment_kind, payment_kind
 from etl.model.plan import Basis, PlannedOrder, order_payload, payment_payload
 from etl.model.states import State, worst
 
@@ -29,6 +30,8 @@ class Job:
     payments: list[str]
     states: dict[str, State]
     has_room: bool = False
+    is_counted: bool = False
+    """Whether it counts towards `--limit`."""
 
     @property
     def number(self) -> str:
@@ -53,12 +56,17 @@ _STANDINGS = {
 
 @dataclass(frozen=True, slots=True)
 class Chooser:
-    """Chooses for one ledger. `retry`: refused parts go again; `repost`: undone orders go again."""
+    """Chooses for one run. `retry`: what earlier runs saw refused goes again; `repost`: undone orders go again.
+
+    `held`: kinds that Mews refused; a payment that needs one stays where it is.
+    """
 
     store: str
     basis: Basis
+    run_id: str
     retry: bool = False
     repost: bool = False
+    held: frozenset[str] = frozenset()
 
     def job(self, order: PlannedOrder, row: LedgerOrder, parts: list[Part], steps: list[Step]) -> Job | None:
         """What of an order is to be sent; None for nothing. Transitions that this takes go to `steps`."""
@@ -73,7 +81,7 @@ class Chooser:
         if state is State.REJECTED or (state is State.READY and mine is not None and mine.rejected_hash):
             payload = order_payload(order, Identity(self.store, number, generation))
             same = mine is not None and mine.rejected_hash == content_hash(payload)
-            if same and not self.retry:
+            if same and not (self.retry and mine is not None and mine.run_id != self.run_id):
                 return None
             steps.append(_reopening(number, generation, ORDER_PART))
             return Job(order, generation, True, planned, {ORDER_PART: State.READY})
@@ -98,15 +106,25 @@ class Chooser:
             fingerprints = (order.fingerprint, order.skip_fingerprint)
             steps.append(lambda writing: writing.adopt(number, fingerprints, planned))
             found += [part for part in planned if part not in current]
+        held = {one.part for one in order.payments if self.held.intersection(needs_of_part(order, one.part))}
+        found = [part for part in found if part not in held]
         for payment in order.payments:
             part = current.get(payment.part)
-            if part is None or part.state is not State.REJECTED:
+            if part is None or part.state is not State.REJECTED or payment.part in held:
                 continue
             body = payment_payload(order, payment, Identity(self.store, number, generation), self.basis)
-            if self.retry or part.rejected_hash != content_hash(body):
+            if (self.retry and part.run_id != self.run_id) or part.rejected_hash != content_hash(body):
                 steps.append(_reopening(number, generation, payment.part))
                 found.append(payment.part)
         return found
+
+
+def needs_of_part(order: PlannedOrder, part: str) -> tuple[str, ...]:
+    """The kinds that one part of an order needs: the order, or a payment."""
+    if part == ORDER_PART:
+        return tuple(kind for kind in order.unproved if not is_payment_kind(kind))
+    kinds = {payment.part: payment_kind(payment.type) for payment in order.payments}
+    return tuple(kind for kind in (kinds.get(part, ""),) if kind in order.unproved)
 
 
 def needs_record(row: LedgerOrder | None, order: PlannedOrder, run_id: str) -> bool:

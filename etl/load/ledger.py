@@ -34,6 +34,7 @@ from sqlalchemy.pool import NullPool
 from etl.errors import InternalError, LedgerError
 from etl.load import lock as locks
 from etl.load import migrations, schema
+from etl.load.kind_record import KindStanding, standing_of
 from etl.load.records import (
     DAMAGED_HINT,
     ORDER_PART,
@@ -458,6 +459,10 @@ class Ledger:
     def to_recheck(self) -> list[Part]:
         """All parts that were sent more than once and are still to be looked up again."""
         return self._parts_where(schema.parts.c.recheck > 0)
+
+    def kinds(self) -> dict[str, KindStanding]:
+        """What is known of the needs that only Mews can tell; kinds that nobody tried are not there."""
+        return {row.kind: standing_of(row) for row in self.select(select(schema.kinds))}
 
     def has_payments(self) -> bool:
         """Whether any order that was ever sent has payments."""

@@ -11,6 +11,8 @@ from sqlalchemy import Connection, insert, inspect, select, update
 
 from etl.errors import LedgerError
 from etl.load import schema
+from etl.load.records import loads
+from etl.model.kinds import payment_kind
 
 APPLICATION = "centra-mews"
 
@@ -22,12 +24,34 @@ def _add_customers(connection: Connection) -> None:
     schema.customers.create(connection)
 
 
-def _add_cancelled(connection: Connection) -> None:
-    """3: items that others cancelled and that the ledger knows of."""
-    schema.cancelled.create(connection)
+def _add_kinds(connection: Connection) -> None:
+    """Kinds, and what each part needs of them: what an earlier program posted has proved its own."""
+    schema.kinds.create(connection, checkfirst=True)
+    if "needs" not in {column["name"] for column in inspect(connection).get_columns("parts")}:
+        connection.exec_driver_sql("ALTER TABLE parts ADD COLUMN needs TEXT NOT NULL DEFAULT ''")
+    found = _kinds_in_mews(connection)
+    if found:
+        rows = [{"kind": kind, "state": "proved", "number": number} for kind, number in sorted(found.items())]
+        connection.execute(insert(schema.kinds), rows)
 
 
-STEPS: tuple[Step, ...] = (_add_customers, _add_cancelled)
+def _kinds_in_mews(connection: Connection) -> dict[str, str]:
+    """The kinds that orders in Mews prove, each with one of them."""
+    orders, parts, attempts = schema.orders, schema.parts, schema.attempts
+    found: dict[str, str] = {}
+    posted = select(orders.c.number, orders.c.facts).where(orders.c.mews_order_id != "")
+    for row in connection.execute(posted.where(orders.c.facts.like('%"unproved"%'))):
+        # "payments" named no type then.
+        found.update((kind, row.number) for kind in loads(row.facts, {}).get("unproved", ()) if kind != "payments")
+    is_same = (attempts.c.number == parts.c.number) & (attempts.c.part == parts.c.part)
+    is_same &= (attempts.c.generation == parts.c.generation) & (attempts.c.seq == parts.c.seq)
+    paid = select(parts.c.number, attempts.c.payload).join(attempts, is_same)
+    for row in connection.execute(paid.where(parts.c.kind == "payment", parts.c.mews_id != "")):
+        found[payment_kind(loads(row.payload, {}).get("Type", ""))] = row.number
+    return found
+
+
+STEPS: tuple[Step, ...] = (_add_customers, _add_kinds)
 """STEPS[n] leads from version n + 1 to n + 2; append only."""
 
 

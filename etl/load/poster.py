@@ -20,7 +20,9 @@ from etl.load.commit import Committer
 from etl.load.customers import Answer, Customers, HeldBack, Pace, book_account, email_of, orphan
 from etl.load.first_order import FirstOrder
 from etl.load.halt import Halt, HaltedError, cancel
-from etl.load.jobs import Chooser, Job, Step, needs_record
+from etl.load.jobs import Chooser, Job, Step, needs_of_part, needs_record
+from etl.load.kind_record import refusal_of
+from etl.load.kinds import Kinds
 from etl.load.ledger import Checkpoint, Ledger
 from etl.load.ports import (
     CustomerReader,
@@ -36,7 +38,6 @@ from etl.load.records import ORDER_PART, Clock, LedgerOrder
 from etl.load.result import LoadResult
 from etl.load.scan import MewsTime, Progress
 from etl.load.sender import RunFacts, Sender, WindowPassedError
-from etl.load.signs import IncompleteError
 from etl.load.standing import Standing, standing
 from etl.load.steps import NotReady
 from etl.load.stop import StopFlag
@@ -54,6 +55,7 @@ SCAN_SECONDS = 180.0
 SURVEY_TRIES = 4
 TAKEOVER_SECONDS = 5
 """A writer on another host that lost its lock may still send what it intended this long ago (design 7.2)."""
+KIND_REFUSED = "kind.refused"
 _FINAL = ("mews.credentials", "mews.address", "mews.refused")
 """Codes of faults that trying again does not mend."""
 
@@ -127,7 +129,7 @@ class Poster:
             predictions=predictions,
             is_wanted=first_order_check,
         )
-        self._chooser = Chooser(identity_store, basis)
+        self._chooser = Chooser(identity_store, basis, run_id)
         self._busy: set[str] = set()
         self._surveyor = Surveyor(
             ledger,
@@ -153,6 +155,9 @@ class Poster:
         self._last_survey: float | None = None
         self._background: list[asyncio.Task[None]] = []
         self._done = 0
+        self._kinds = Kinds(ledger, run_id)
+        self._limit: int | None = None
+        self._fed = 0
 
     async def run(
         self,
@@ -187,22 +192,24 @@ class Poster:
         finally:
             await cancel([body, leave, listen, *self._background])
             self._result.stop = self._halt.error
+            self._result.begun = self._fed
         return self._result
 
     async def _body(
         self, orders: Iterable[PlannedOrder], limit: int | None, chooser: Chooser, *, no_wait: bool
     ) -> None:
         rest = iter(orders)
+        self._kinds = Kinds(self._ledger, self._run_id, retries=chooser.retry)
+        self._limit = limit
         try:
             await self._begin()
             self._background = [asyncio.ensure_future(self._work()) for _ in range(self._concurrency)]
             self._background.append(asyncio.ensure_future(self._watch()))
-            await self._feed(rest, limit, chooser, no_wait=no_wait)
+            await self._feed(rest, chooser, no_wait=no_wait)
             await self._settle_down(no_wait=no_wait)
         except (LedgerError, MewsError, StoppedError) as error:
             self._halt.stop(error)
             await self._guard(self._queue.join())
-        await self._look_back_after_stop()
         self._count_rest(rest)
 
     # Beginning
@@ -217,6 +224,7 @@ class Poster:
             steps.start_settling(sent_before)
             orphan(steps, sent_before)
         self._checkpoint("run.begun")
+        self._kinds.begin()
         if self._ledger.to_recheck() or self._ledger.unsettled():
             await self._survey(recheck_floor=0)
 
@@ -226,25 +234,20 @@ class Poster:
 
     # Feeding
 
-    async def _feed(
-        self, orders: Iterator[PlannedOrder], limit: int | None, chooser: Chooser, *, no_wait: bool
-    ) -> None:
-        fed = 0
+    async def _feed(self, orders: Iterator[PlannedOrder], chooser: Chooser, *, no_wait: bool) -> None:
         while not self._halt.is_set and (chunk := list(islice(orders, CHUNK))):
             self._uncounted.update((order.number, order) for order in chunk)
             await self._look_for_customers(chunk)
             for job in self._jobs(chunk, chooser):
-                if self._halt.is_set or (limit is not None and fed >= limit):
+                if self._halt.is_set or not self._is_within_limit(job):
                     self._tally(job.order, job.standing)
                     continue
-                fed += 1
+                if not self._offer(job):
+                    continue
                 if self._last_survey is None:
                     # Before the first write: does Mews hold orders that this ledger knows nothing of?
                     await self._survey(recheck_floor=None)
-                if self._first.is_unchecked:
-                    await self._send_first(job, no_wait=no_wait)
-                else:
-                    await self._put(job)
+                await self._dispatch(job, no_wait=no_wait)
             # Other tasks get their turn even where nothing is left to send.
             await asyncio.sleep(0)
 
@@ -258,15 +261,24 @@ class Poster:
             self._ledger.record_plan(self._run_id, fresh)
             known.update(self._ledger.lookup([order.number for order in fresh]))
         parts = self._ledger.parts(numbers)
+        chooser = replace(chooser, held=self._kinds.held)
         steps: list[Step] = []
-        jobs = []
+        jobs, held_back = [], []
         for order in chunk:
-            row = known[order.number]
-            job = chooser.job(order, row, parts.get(order.number, []), steps)
+            row, own = known[order.number], list[Step]()
+            job = chooser.job(order, row, parts.get(order.number, []), own)
             if job is None:
+                steps += own
                 self._leave(order, row)
-            else:
+            elif self._kinds.holding(job) is None:
+                steps += own
                 jobs.append(job)
+            elif row.state is State.READY:
+                held_back.append(job)
+            else:
+                # Refused or undone, it stays what it is: nothing of a held kind is sent.
+                self._leave(order, row)
+        self._block_held(held_back)
         if steps:
             with self._ledger.steps(numbers) as writing:
                 for step in steps:
@@ -281,6 +293,81 @@ class Poster:
             self._waiting[order.number] = order
         else:
             self._tally(order, standing(row, order, self._store, self._run_id))
+
+    # Kinds
+
+    def _is_within_limit(self, job: Job) -> bool:
+        return job.is_counted or self._limit is None or self._fed < self._limit
+
+    def _offer(self, job: Job) -> bool:
+        """Whether a job goes now; else it is blocked, or waits for its own order or for what others find out."""
+        if reopened := self._kinds.to_reopen(job):
+            with self._ledger.steps() as steps:
+                for kind in reopened:
+                    steps.kinds.reopen(kind)
+            self._kinds.reload()
+        if self._kinds.holding(job) is not None and (job.send_order or not self._kinds.trim(job)):
+            self._block_held([job])
+            return False
+        # A return that can't go yet must not keep others from trying its kind.
+        if self._kinds.is_open(job) and not self._parent_is_posted(job):
+            return False
+        if not self._kinds.admit(job):
+            return False
+        self._fed += not job.is_counted
+        job.is_counted = True
+        return True
+
+    def _release(self, job: Job) -> None:
+        """A job that waited goes on, if it may."""
+        if not self._is_within_limit(job):
+            self._kinds.park(job)
+        elif self._offer(job):
+            self._queue.put_nowait(job)
+
+    def _block_held(self, jobs: list[Job]) -> None:
+        """Orders of a kind that Mews refused are not sent; what is in Mews keeps its state."""
+        unsent = [(job, held) for job in jobs if job.send_order and (held := self._kinds.holding(job))]
+        if unsent:
+            with self._ledger.steps([job.number for job, _ in unsent]) as steps:
+                for job, held in unsent:
+                    steps.withdraw(job.number, job.generation, KIND_REFUSED, refusal_of(held))
+        for job in jobs:
+            self._tally(job.order, Standing.BLOCKED if job.send_order else job.standing)
+
+    def _reconsider(self) -> None:
+        """Something was found out: the orders that waited for it go on, or are blocked."""
+        if self._halt.is_set or self._first.is_unchecked:
+            return
+        waiting = self._kinds.take_waiting()
+        self._block_held([job for job in waiting if job.send_order and self._kinds.holding(job)])
+        for job in waiting:
+            if not job.send_order or not self._kinds.holding(job):
+                self._release(job)
+
+    async def _try_several(self, *, no_wait: bool) -> None:
+        """Orders of several kinds that no other order can try: the oldest tries them all, then the next."""
+        while not self._halt.is_set:
+            self._reconsider()
+            await self._guard(self._queue.join())
+            job = None if self._is_spent else self._kinds.take_stuck()
+            if job is None:
+                return
+            await self._dispatch(job, no_wait=no_wait)
+            await self._guard(self._queue.join())
+            await self._settle_customers(no_wait=no_wait)
+            await self._drain(no_wait=no_wait)
+
+    @property
+    def _is_spent(self) -> bool:
+        return self._limit is not None and self._fed >= self._limit
+
+    async def _dispatch(self, job: Job, *, no_wait: bool) -> None:
+        if self._first.is_unchecked:
+            await self._send_first(job, no_wait=no_wait)
+            self._reconsider()
+        else:
+            await self._put(job)
 
     async def _put(self, job: Job) -> None:
         if self._room.locked():
@@ -306,7 +393,14 @@ class Poster:
                 self._queue.task_done()
 
     async def _carry(self, job: Job) -> None:
-        """Sends what a job has to send, and counts it; an order that waits for its own return is put aside."""
+        """Sends what a job has to send, and counts it; what it found out about kinds lets others go on."""
+        await self._carry_parts(job)
+        if self._kinds.is_test(job):
+            self._kinds.end(job)
+            self._reconsider()
+
+    async def _carry_parts(self, job: Job) -> None:
+        """Sends what a job has to send, and counts it; a return that waits for its own order is put aside."""
         if self._halt.is_set or not self._parent_is_posted(job):
             # Counted at the end, by what the ledger says then.
             return
@@ -396,10 +490,10 @@ class Poster:
             known = self._customers.known(self._nameless)
             for email in [email for email in self._nameless if email in known and not known[email].is_open]:
                 for job in self._nameless.pop(email):
-                    if self._first.is_unchecked:
+                    if not self._first.is_unchecked:
+                        self._release(job)
+                    elif self._offer(job):
                         await self._send_first(job, no_wait=no_wait)
-                    else:
-                        self._queue.put_nowait(job)
             await self._guard(self._queue.join())
             if no_wait:
                 return
@@ -417,7 +511,7 @@ class Poster:
     def _release_children(self, job: Job) -> None:
         if job.states.get(ORDER_PART) is State.POSTED:
             for child in self._held.pop(job.number, ()):
-                self._queue.put_nowait(child)
+                self._release(child)
 
     def _conclude(self, job: Job) -> None:
         state = worst(job.states.values())
@@ -445,10 +539,15 @@ class Poster:
             if payment.part not in job.payments:
                 continue
             job.states.setdefault(payment.part, State.READY)
+        refused: set[str] = set()
         for payment in job.order.payments:
-            if payment.part in job.payments:
+            needs = needs_of_part(job.order, payment.part)
+            # One refusal tells as much as two.
+            if payment.part in job.payments and not refused.intersection(needs):
                 payload = payment_payload(job.order, payment, identity, self._basis)
                 job.states[payment.part] = await self._sender.send(job, payment.part, payload, identity)
+                if job.states[payment.part] is State.REJECTED and self._kinds.is_test(job):
+                    refused.update(needs)
 
     # The first order
 
@@ -502,9 +601,6 @@ class Poster:
                     return None
                 try:
                     survey = await self._surveyor.survey(recheck_floor=recheck_floor)
-                except IncompleteError as error:
-                    self._result.duplicated.update(error.duplicated)
-                    raise
                 except MewsError as error:
                     if attempt + 1 == SURVEY_TRIES or error.code in _FINAL:
                         # Before the lock is free: whoever waits for it must not ask again.
@@ -528,7 +624,10 @@ class Poster:
             if part == ORDER_PART:
                 self._resend(number)
                 for child in self._held.pop(number, ()):
-                    self._queue.put_nowait(child)
+                    self._release(child)
+        if survey.found or survey.absent or survey.gave_up:
+            self._kinds.settle()
+            self._reconsider()
 
     def _resend(self, number: str) -> None:
         """What of a waiting order is ready now goes back to the workers."""
@@ -541,10 +640,12 @@ class Poster:
             row = self._ledger.order(number) or row
         steps: list[Step] = []
         parts = self._ledger.parts([number]).get(number, [])
-        job = self._chooser.job(order, row, parts, steps)
+        self._kinds.settle()
+        job = replace(self._chooser, held=self._kinds.held).job(order, row, parts, steps)
         if job is not None and not steps:
             del self._waiting[number]
-            self._queue.put_nowait(job)
+            job.is_counted = True
+            self._release(job)
 
     async def _watch(self) -> None:
         """Every few minutes, and when an unknown order is due, the service is looked at; new orders go on."""
@@ -576,35 +677,12 @@ class Poster:
         await self._guard(self._queue.join())
         await self._settle_customers(no_wait=no_wait)
         await self._drain(no_wait=no_wait)
+        await self._try_several(no_wait=no_wait)
         await self._block_orphans()
-        await self._look_back()
-        # What was found only there lets its payments and returns go.
-        await self._drain(no_wait=no_wait)
-
-    async def _look_back(self) -> None:
-        """The closing look: what was sent more than once, and what somebody else did to these orders meanwhile.
-
-        Also where nothing was sent: a ledger from before an undo shows nowhere else. Raises LedgerError, MewsError.
-        """
-        if self._halt.is_set:
-            return
-        again = any(part.recheck > 1 for part in self._ledger.to_recheck())
-        if again or self._sender.has_written or self._last_survey is None:
-            await self._survey(recheck_floor=1 if again else None)
-
-    async def _look_back_after_stop(self) -> None:
-        """The closing look of a run that stopped itself: Mews answers, and what was sent may stand there twice."""
-        is_own = isinstance(self._halt.error, StoppedError) and not self._result.is_interrupted
-        if not is_own or not self._sender.has_written:
-            return
-        try:
-            self._result.duplicated.update((await self._surveyor.survey()).duplicated)
-        except IncompleteError as error:
-            self._result.duplicated.update(error.duplicated)
-            self._halt.error = error
-        except (LedgerError, MewsError):
-            # The run has its reason already; the next one looks before it sends anything.
-            return
+        if not self._halt.is_set and any(part.recheck > 1 for part in self._ledger.to_recheck()):
+            await self._survey(recheck_floor=1)
+            # What was found only there lets its payments and returns go.
+            await self._drain(no_wait=no_wait)
 
     async def _drain(self, *, no_wait: bool) -> None:
         """Waits until no order is unknown any more, sending again what was proved absent."""

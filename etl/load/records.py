@@ -90,6 +90,8 @@ class Part:
     code: str = ""
     message: str = ""
     request_id: str = ""
+    needs: tuple[str, ...] = ()
+    """The kinds that it needs (`model/kinds.py`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -360,6 +362,7 @@ def part_value(row: Any) -> Part:
         code=row.code,
         message=row.message,
         request_id=row.request_id,
+        needs=tuple(row.needs.split()),
     )
 
 

@@ -15,6 +15,7 @@ _ATTENTION = (Standing.BLOCKED, Standing.REJECTED, Standing.UNKNOWN, Standing.CH
 class LoadResult:
     """What one run did with the orders it was given. `counts` has each of them in one standing.
 
+    `begun`: how many were begun, which is what `--limit` bounds; `sent`: how many Mews took.
     `stop`: why it ended early; None where it did not. `is_counted` is false where it was left before all
     orders were counted (second Ctrl-C). `duplicated`: orders that Mews holds more than once, with OrderIds.
     `first_check`: how the first order's booked amounts differ in the last digit of a tax.
@@ -22,6 +23,7 @@ class LoadResult:
 
     counts: Counter[Standing] = field(default_factory=Counter)
     sent: int = 0
+    begun: int = 0
     stop: EtlError | None = None
     is_interrupted: bool = False
     is_counted: bool = True

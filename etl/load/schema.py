@@ -117,6 +117,8 @@ parts = Table(
     Column("code", String(64), nullable=False, default=""),
     Column("message", Text, nullable=False, default=""),
     Column("request_id", String(128), nullable=False, default=""),
+    # The kinds that the part needs, space separated.
+    Column("needs", Text, nullable=False, default="", server_default=""),
 )
 Index("parts_in_doubt", parts.c.state, sqlite_where=parts.c.state.in_(["in_flight", "unknown"]))
 Index("parts_to_recheck", parts.c.recheck, sqlite_where=parts.c.recheck > 0)
@@ -169,14 +171,6 @@ customers = Table(
 )
 """People whom this ledger made or began to make in Mews, by lower-cased e-mail. Neither name nor phone is kept."""
 
-cancelled = Table(
-    "cancelled",
-    metadata,
-    Column("item_id", String(64), primary_key=True),
-    Column("number", String(255), nullable=False),
-)
-"""Items that others cancelled in Mews and that the ledger has taken in; its own cancellations stand in `attempts`."""
-
 sightings = Table(
     "sightings",
     metadata,
@@ -188,3 +182,17 @@ sightings = Table(
     Index("sightings_by_number", "number", "generation"),
 )
 """What `recover` has read so far; emptied at its start and end. Keeps millions of items off the heap."""
+
+kinds = Table(
+    "kinds",
+    metadata,
+    Column("kind", String(128), primary_key=True),
+    Column("state", String(16), nullable=False),
+    Column("refusals", Text, nullable=False, default="{}"),
+    Column("number", String(255), nullable=False, default=""),
+    Column("run_id", String(64), nullable=False, default=""),
+    Column("message", Text, nullable=False, default=""),
+    Column("request_id", String(128), nullable=False, default=""),
+    Column("updated_at", String(32), nullable=False, default=""),
+)
+"""Needs that only Mews can tell: proved by an order, held by refusals, or open with refusals counted by their words."""

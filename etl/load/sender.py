@@ -14,12 +14,12 @@ from typing import Any
 from etl.errors import EtlError, InternalError
 from etl.load.commit import Committer
 from etl.load.halt import Halt, HaltedError, is_cancelled
-from etl.load.jobs import Job
+from etl.load.jobs import Job, needs_of_part
 from etl.load.ledger import Checkpoint
 from etl.load.ports import Writer
 from etl.load.records import ORDER_PART, Clock, PartKind, dumps
 from etl.load.scan import MewsTime
-from etl.load.steps import Intent, NotReady
+from etl.load.steps import Intent, NotReady, Steps
 from etl.load.traffic import Traffic
 from etl.model.identity import RECIPE_VERSION, Identity, content_hash
 from etl.model.outcome import Kind, Outcome
@@ -51,6 +51,8 @@ class _Sending:
     seq: int = 0
     is_intended: bool = False
     granted_at: float = 0.0
+    tells_of_kind: bool = False
+    """Its refusal counts towards a kind, which is held after three of them: nothing to stop a run for."""
 
 
 class Sender:
@@ -76,8 +78,6 @@ class Sender:
         self._halt = halt
         self._facts = facts
         self._checkpoint = checkpoint
-        self.has_written = False
-        """Whether anything may have left: then the run looks at Mews once more at its end."""
 
     async def send(self, job: Job, part: str, payload: dict[str, Any], identity: Identity) -> State:
         """Attempts until one outcome is final. Raises HaltedError, WindowPassedError, NotReady: the part stays ready.
@@ -88,7 +88,7 @@ class Sender:
         template = self._intent(job, part, payload, identity)
         while True:
             outcome, state, sending = await self._attempt(job, payload, template, conflicts)
-            self._traffic.meet(outcome, sending.granted_at)
+            self._traffic.meet(outcome, sending.granted_at, is_expected=sending.tells_of_kind)
             match outcome.kind:
                 case Kind.DONE | Kind.REFUSED | Kind.UNKNOWN:
                     return state
@@ -150,10 +150,12 @@ class Sender:
             )
         is_last = conflicts + 1 >= CONFLICT_TRIES
         at = self._time.latest()
-        state = await self._commit.do(
-            job.number,
-            lambda steps: steps.conclude(*key, sending.seq, outcome, at=at, mews_id=mews_id, is_last_try=is_last),
-        )
+
+        def conclude(steps: Steps) -> tuple[State, bool]:
+            state = steps.conclude(*key, sending.seq, outcome, at=at, mews_id=mews_id, is_last_try=is_last)
+            return state, steps.is_refusal_of_kind(*key)
+
+        state, sending.tells_of_kind = await self._commit.do(job.number, conclude)
         self._checkpoint("outcome.recorded")
         return outcome, state, sending
 
@@ -173,7 +175,7 @@ class Sender:
         else:
             intent = replace(template, sent_at=now)
             sending.seq = await self._commit.do(number, lambda steps: steps.intend(intent))
-            sending.is_intended = self.has_written = True
+            sending.is_intended = True
         self._checkpoint("intent.recorded")
 
     async def _not_sent(self, key: tuple[str, int, str], sending: _Sending, message: str) -> None:
@@ -211,4 +213,5 @@ class Sender:
             else "",
             sent_at=datetime.min,  # noqa: DTZ901 - replaced when the slot is granted
             payments=tuple(payment.part for payment in order.payments) if is_order else (),
+            needs=needs_of_part(order, part),
         )

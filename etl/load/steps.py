@@ -15,7 +15,8 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from etl.errors import InternalError
 from etl.load import schema
-from etl.load.records import ORDER_PART, PartKind, dumps, stamp, stored_state
+from etl.load.kind_record import KindRecord
+from etl.load.records import ORDER_PART, PartKind, dumps, loads, stamp, stored_state
 from etl.model.outcome import Kind, Outcome
 from etl.model.states import IN_MEWS, PLANNED, State, after, check, worst
 
@@ -24,6 +25,9 @@ CHUNK = 500
 
 GIVE_UP = 3
 """Proved absent so many times, an order is rejected as `send.gave_up`."""
+
+TOO_LARGE = 413
+"""A refusal that is about the request's size and nothing else."""
 
 RECHECKS = 2
 """What was proved absent and sent again is looked up at the end of the run and in the next run."""
@@ -64,6 +68,7 @@ _PART_HOT = (
     "code",
     "message",
     "request_id",
+    "needs",
 )
 _PART_KEY = ("number", "generation", "part")
 
@@ -115,7 +120,8 @@ class NotReady(InternalError):  # noqa: N818 - a state of affairs that the calle
 class Intent:
     """What is frozen on disk before the first byte of a request. `payload` is canonical JSON without tokens.
 
-    `payments`: the names of the payment parts that follow the order. `sent_at` is Mews's time.
+    `payments`: the names of the payment parts that follow the order. `sent_at` is Mews's time. `needs`: the kinds
+    that the part needs (`model/kinds.py`).
     """
 
     number: str
@@ -137,6 +143,7 @@ class Intent:
     predicted: str
     sent_at: datetime
     payments: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -164,6 +171,7 @@ class PartRow:
     code: str = ""
     message: str = ""
     request_id: str = ""
+    needs: str = ""
 
     @property
     def key(self) -> PartKey:
@@ -224,6 +232,9 @@ class Steps:
         self._new_attempts: list[dict[str, Any]] = []
         self._outcomes: list[dict[str, Any]] = []
         self._renewals: list[dict[str, Any]] = []
+        self._refused_kinds: set[PartKey] = set()
+        self.kinds = KindRecord(connection, self._now)
+        """What the ledger knows of kinds, as this transaction sees it."""
 
     # Sending
 
@@ -253,7 +264,7 @@ class Steps:
         row.fingerprint, row.skip_fingerprint = intent.fingerprint, intent.skip_fingerprint
         row.first_sent_at = min(row.first_sent_at or stamp(intent.sent_at), stamp(intent.sent_at))
         row.settle_from = row.unseen_at = row.held = row.code = row.message = row.request_id = ""
-        row.run_id = intent.run_id
+        row.run_id, row.needs = intent.run_id, " ".join(intent.needs)
         self._new_attempts.append(self._attempt_row(intent, row.seq))
         order.code = order.message = order.request_id = ""
         order.last_run_id = intent.run_id
@@ -311,6 +322,8 @@ class Steps:
             case State.REJECTED:
                 row.rejected_hash = self._last_hash(row)
                 row.code = "mews.refused"
+                if outcome.kind is Kind.REFUSED:
+                    self._refuse_kinds(row, outcome)
             case _:
                 if outcome.kind is Kind.NOT_SENT:
                     row.sends -= 1
@@ -483,29 +496,15 @@ class Steps:
         row.rejected_hash = row.code = row.message = row.request_id = ""
         self._settle_order(row)
 
-    def see_undo(
-        self,
-        number: str,
-        generation: int,
-        part: str,
-        *,
-        mews_id: str,
-        target: str,
-        run_id: str,
-        message: str = "",
-    ) -> None:
-        """Anything but IN_FLIGHT -> POSTED: what Mews shows proves that this undo part did its work.
-
-        DIFFERENT with a `message`: it is there, and does not balance what it reverses.
-        """
+    def see_undo(self, number: str, generation: int, part: str, *, mews_id: str, target: str, run_id: str) -> None:
+        """Anything but IN_FLIGHT -> POSTED: what Mews shows proves that this undo part did its work."""
         self._order(number)
         row = self._find((number, generation, part))
         if row is None:
             row = self._add(PartRow(number, generation, part, PartKind.UNDO.value, State.READY))
-        row.move(State.DIFFERENT if message else State.POSTED)
+        row.move(State.POSTED)
         row.fingerprint, row.mews_id, row.run_id = target, mews_id, row.run_id or run_id
-        row.settle_from = row.unseen_at = row.held = row.code = ""
-        row.message = message
+        row.settle_from = row.unseen_at = row.held = row.code = row.message = ""
         self._settle_order(row)
 
     def undo(self, number: str, generation: int, part: str = ORDER_PART) -> None:
@@ -663,6 +662,7 @@ class Steps:
     def save(self) -> None:
         """Writes what the steps changed. Effects: a handful of statements, whatever the count of steps."""
         run = self._connection.execute
+        self.kinds.save()
         if self._dropped:
             table = schema.parts
             for number, generation, part in self._dropped:
@@ -731,12 +731,6 @@ class Steps:
         row = self._find((number, generation, part))
         return None if row is None else row.state
 
-    def mews_id(self, number: str, generation: int, part: str = ORDER_PART) -> str:
-        """Mews's id of a part as this transaction sees it; "" for none."""
-        self.load([number])
-        row = self._find((number, generation, part))
-        return "" if row is None else row.mews_id
-
     def _plan_payments(self, intent: Intent) -> None:
         """Payment parts follow today's plan as long as nothing of them was ever sent."""
         mine = [
@@ -758,6 +752,9 @@ class Steps:
     def _book(self, row: PartRow, mews_id: str, run_id: str) -> None:
         row.mews_id, row.run_id = mews_id, run_id
         row.settle_from = row.unseen_at = row.held = ""
+        for kind in row.needs.split():
+            # With the state, in one transaction: what is in Mews has proved what it needed.
+            self.kinds.prove(kind, row.number, run_id)
         order = self._order(row.number)
         order.last_run_id = run_id
         if row.part == ORDER_PART:
@@ -781,6 +778,26 @@ class Steps:
         order.code, order.message, order.request_id = speaking.code, speaking.message, speaking.request_id
         order.rejected_hash = next((part.rejected_hash for part in parts if part.part == ORDER_PART), "")
         self._dirty_orders[row.number] = None
+
+    def is_refusal_of_kind(self, number: str, generation: int, part: str) -> bool:
+        """Whether the refusal that this transaction recorded of a part counts towards a kind."""
+        return (number, generation, part) in self._refused_kinds
+
+    def _refuse_kinds(self, row: PartRow, outcome: Outcome) -> None:
+        kinds = self.kinds.unproved(row.needs.split())
+        if not kinds or outcome.status == TOO_LARGE:
+            return
+        table = schema.attempts
+        payload = self._connection.scalar(
+            select(table.c.payload).where(
+                table.c.number == row.number,
+                table.c.generation == row.generation,
+                table.c.part == row.part,
+                table.c.seq == row.seq,
+            )
+        )
+        if self.kinds.refuse(kinds, row, outcome, loads(payload, {})):
+            self._refused_kinds.add(row.key)
 
     def _attempt_row(self, intent: Intent, seq: int) -> dict[str, Any]:
         return {

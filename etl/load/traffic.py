@@ -22,9 +22,12 @@ class Traffic:
         self._halt = halt
         self._breaker = Breaker(rng)
 
-    def meet(self, outcome: Outcome, granted_at: float) -> None:
-        """Takes in an answer, or its absence; `granted_at`: when its slot was granted, on the monotonic clock."""
-        stop = self._breaker.see(outcome)
+    def meet(self, outcome: Outcome, granted_at: float, *, is_expected: bool = False) -> None:
+        """Takes in an answer, or its absence; `granted_at`: when its slot was granted, on the monotonic clock.
+
+        `is_expected`: a refusal that somebody else counts (design 7.1, kinds).
+        """
+        stop = self._breaker.see(outcome, is_expected=is_expected)
         match outcome.kind:
             case Kind.UNKNOWN | Kind.NOT_SENT:
                 self._rest(self._breaker.pause_after_fault())

@@ -41,7 +41,6 @@ from etl.load.reversal import (
     what_of,
 )
 from etl.load.scan import ID_CHUNK, MARGIN, MewsTime, Progress, Sighted, identity_of, sight, walk_items
-from etl.load.signs import IncompleteError
 from etl.load.steps import Intent, NotReady
 from etl.load.stop import StopFlag
 from etl.load.survey import Surveyor
@@ -57,8 +56,6 @@ CHUNK = 100
 PASSES = 12
 CONFLICT_TRIES = 4
 SURVEY_TRIES = 4
-CANCEL_REFUSALS = 3
-"""So many orders whose items stand open, none of which could be cancelled: cancelling is not for this integration."""
 _REFUSED_READ = "mews.refused"
 _FINAL = ("mews.credentials", "mews.address", _REFUSED_READ)
 
@@ -135,16 +132,12 @@ class Selection:
 
 @dataclass(slots=True)
 class UndoResult:
-    """What one undo did. `left`: orders that nothing was done about, because it ended early.
-
-    `duplicated`: what its looks at Mews found there more than once, ids by order number.
-    """
+    """What one undo did. `left`: orders that nothing was done about, because it ended early."""
 
     details: list[Detail] = field(default_factory=list)
     left: int = 0
     stop: EtlError | None = None
     is_interrupted: bool = False
-    duplicated: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def count(self, ending: Ending) -> int:
         """How many orders ended so."""
@@ -277,10 +270,7 @@ class Undoer:
         self._halt_event = asyncio.Event()
         self._parked: set[asyncio.Future[Outcome]] = set()
         self._result = UndoResult()
-        self._copied: IncompleteError | None = None
-        self._has_written = False
         self._may_cancel: bool | None = None
-        self._cancel_refusals = 0
         self._refused: dict[str, tuple[str, float]] = {}
         self._reversed: set[str] = set()
         self._pending: set[str] = set()
@@ -452,18 +442,8 @@ class Undoer:
             self._result.details.append(Detail(number, order_id, "", Ending.ALREADY, "it was reversed before"))
         try:
             await self._passes(list(chosen.targets))
-            await self._look_back()
         except (LedgerError, MewsError, StoppedError) as error:
             self._halt(error)
-
-    async def _look_back(self) -> None:
-        """Another copy of the ledger that undoes at the same time shows only afterwards: what is there twice by now?"""
-        if not self._has_written or self._halt_event.is_set():
-            return
-        self._copied = None
-        await self._survey()
-        if self._copied is not None:
-            raise self._copied
 
     async def _passes(self, targets: list[Target]) -> None:
         reasons: dict[Target, _Later] = {}
@@ -704,9 +684,6 @@ class Undoer:
             raise CantReverseError(
                 f"{len(shut)} of its items are on a closed bill: only the hotel can correct that ({outcome.message})"
             )
-        self._cancel_refusals += 1
-        if self._may_cancel is None and self._cancel_refusals >= CANCEL_REFUSALS:
-            self._may_cancel = False
         wait = self._settle.total_seconds() / 2 + 1
         self._refused[order_id] = (outcome.message, self._clock.monotonic() + wait)
         raise _Later(f"Mews refused to cancel it: {outcome.message}", wait)
@@ -806,9 +783,7 @@ class Undoer:
         while True:
             outcome, sending = await self._attempt(template, payload, conflicts)
             self._reopen(work)
-            # A refused cancellation is no end: the opposite follows, so it says nothing about the orders after it.
-            is_refused_cancel = "OrderItemIds" in payload and outcome.kind in (Kind.REFUSED, Kind.CONFLICT)
-            stop = None if is_refused_cancel else self._breaker.see(outcome)
+            stop = self._breaker.see(outcome)
             if stop is not None:
                 self._halt(stop)
             match outcome.kind:
@@ -904,7 +879,7 @@ class Undoer:
                 return int(steps.intend(intent))
 
             sending.seq = await self._commit.do(number, plan_and_intend)
-            sending.is_intended = self._has_written = True
+            sending.is_intended = True
         self._checkpoint("undo.intent_recorded")
 
     def _intent(
@@ -945,17 +920,9 @@ class Undoer:
     # Looking at Mews
 
     async def _survey(self) -> None:
-        """One complete look, tried a few times. Raises MewsError, IncompleteError, unless copies are all it met."""
         for attempt in range(SURVEY_TRIES):
             try:
-                survey = await self._surveyor.survey()
-                self._result.duplicated.update(survey.duplicated)
-            except IncompleteError as error:
-                self._result.duplicated.update(error.duplicated)
-                if error.lacks_orders:
-                    raise
-                # Reversing copies is what undo is for; that somebody else made them is told in the end.
-                self._copied = error
+                await self._surveyor.survey()
             except MewsError as error:
                 if attempt + 1 == SURVEY_TRIES or error.code in _FINAL:
                     raise

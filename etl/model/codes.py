@@ -313,6 +313,13 @@ _ALL = (
         _W,
     ),
     Code(
+        "kind.refused",
+        "Mews refused three orders with the same need in equal words; this one was not sent",
+        "Read Mews's words and clear the cause with Mews (rebates, company billing, the payment type); then run again "
+        "with --retry-rejected: one goes first.",
+        _W,
+    ),
+    Code(
         "send.gave_up",
         "The order was sent three times and never arrived",
         "Run again with --retry-rejected once the cause is clear.",

@@ -110,7 +110,7 @@ class PlannedOrder(Packed):
     `month`: YYYY-MM of the consumption on the enterprise's calendar. `fingerprint` hashes the content
     that must not change once posted; `skip_fingerprint` the facts that decide on skipping.
     `consumption` is what Mews will see, `true_consumption` the unclamped moment.
-    `unproved`: what only Mews can tell (`rebates`, `company`, `reservation`).
+    `unproved`: the kinds of the order, what only Mews can tell (`model/kinds.py`); they enter no plan id.
     """
 
     number: str

@@ -14,6 +14,7 @@ from etl.errors import StoppedError
 from etl.load.ledger import Ledger
 from etl.load.records import ORDER_PART, LedgerOrder, Part, PartKind
 from etl.mews.api import MewsReader
+from etl.model.kinds import KindState
 from etl.model.states import State
 from etl.reconcile.compare import compare_order
 from etl.reconcile.expected import payload_currency, sent_entries, sent_payment
@@ -32,7 +33,8 @@ Sleep = Callable[[float], Awaitable[None]]
 class Canary:
     """What the read-back of the first orders found. `differences`: sentences with both sides, by order.
 
-    `rounding`: what differs by the last digit of an entry's tax only, which is told and nothing else.
+    `rounding`: what differs by the last digit of an entry's tax only, which is told and nothing else. `held`: the
+    kinds that Mews refused, each with its words; the orders that tried them are no difference (design 7.1).
     """
 
     orders: int = 0
@@ -40,6 +42,7 @@ class Canary:
     payments: int = 0
     differences: dict[str, list[str]] = field(default_factory=dict)
     rounding: dict[str, list[str]] = field(default_factory=dict)
+    held: dict[str, str] = field(default_factory=dict)
 
     def document(self) -> dict[str, Any]:
         """For `--json`."""
@@ -50,6 +53,7 @@ class Canary:
             "matched": self.orders - len(self.differences),
             "differences": self.differences,
             "rounding_of_mews": self.rounding,
+            "held": self.held,
         }
 
     def stop(self) -> StoppedError | None:
@@ -94,15 +98,23 @@ class CanaryCheck:
 
     async def look(self) -> Canary:
         """Everything that the run sent so far. Raises MewsError, LedgerError."""
-        canary = Canary()
+        kinds = self._ledger.kinds()
+        held = frozenset(kind for kind in kinds if kinds[kind].state is KindState.HELD)
+        canary = Canary(held={kind: kinds[kind].reason for kind in sorted(held)})
         for row in self._ledger.orders(_AMISS):
-            if row.last_run_id == self._run_id:
+            if row.last_run_id == self._run_id and not self._tried(row, held):
                 canary.orders += 0 if row.has_posted else 1
                 canary.differences[row.number] = [f"planned as ready, it is {row.state.value}: {row.message}"]
         posted = self._ledger.orders(run_id=self._run_id)
         while chunk := list(islice(posted, CHUNK)):
             await self._compare([row for row in chunk if row.has_posted], canary)
         return canary
+
+    def _tried(self, row: LedgerOrder, held: frozenset[str]) -> bool:
+        """Whether Mews refused nothing of an order but what needs a held kind."""
+        parts = self._ledger.parts([row.number]).get(row.number, ())
+        amiss = [part for part in parts if part.generation == row.generation and part.state in _AMISS]
+        return bool(amiss) and all(part.state is State.REJECTED and held.intersection(part.needs) for part in amiss)
 
     async def _compare(self, rows: Sequence[LedgerOrder], canary: Canary) -> None:
         parts = self._ledger.parts([row.number for row in rows])

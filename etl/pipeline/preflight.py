@@ -361,7 +361,7 @@ def _unproved(mapping: Mapping, reference: Reference) -> Iterator[Check]:
             "companies",
             Result.UNPROVED,
             "Mews does not tell whether the integration may charge companies",
-            "Post one order of a company first (--only).",
+            "The run sends one order of a company first.",
         )
     if mapping.settings.accounts.create_customers:
         yield Check(
@@ -375,7 +375,7 @@ def _unproved(mapping: Mapping, reference: Reference) -> Iterator[Check]:
             "rebates",
             Result.UNPROVED,
             "Mews does not tell whether the integration may post negative amounts",
-            "Ask Mews, or post one return first (--only).",
+            "Ask Mews; the run sends one such order first.",
         )
     else:
         yield Check("rebates", Result.OK, 'target.rebates is "block": orders with negative amounts stay here')
@@ -384,7 +384,7 @@ def _unproved(mapping: Mapping, reference: Reference) -> Iterator[Check]:
             "reservations",
             Result.UNPROVED,
             f"{len(mapping.reservations)} reservations can't be looked up",
-            "Post one such order first (--only).",
+            "The run sends one such order first.",
         )
     yield Check(
         "linked reservation",

@@ -22,6 +22,7 @@ from etl.model.reference import Reference, dump_reference, load_reference
 from etl.model.status import OrderStatus
 from etl.pipeline.classify import status_of
 from etl.pipeline.connect import Link, connect
+from etl.pipeline.kinds import with_kinds
 from etl.pipeline.needs import needs_of
 from etl.pipeline.plan_store import PlanStore
 from etl.pipeline.planning import PlanFacts, Progress, Span, make_context, plan_batch
@@ -217,12 +218,14 @@ def plan_export(
 def statuses(prepared: Prepared, ledger: Ledger | None, *, run_id: str = "") -> Iterator[OrderStatus]:
     """Every planned order by number, as it is to be reported."""
     store = prepared.mapping.settings.source.store
+    kinds = ledger.kinds() if ledger else {}
     for batch in prepared.store.batches():
         held = ledger.lookup([status.number for status in batch.statuses]) if ledger else {}
         planned = batch.planned(held) if held else {}
         for status in batch.statuses:
             known = held.get(status.number)
-            yield status_of(planned[status.number], known, store, run_id=run_id) if known else status
+            seen = status_of(planned[status.number], known, store, run_id=run_id) if known else status
+            yield with_kinds(seen, known, kinds)
 
 
 def summarise(prepared: Prepared, orders: Iterator[OrderStatus], *sinks: Any) -> Summary:

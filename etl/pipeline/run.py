@@ -6,9 +6,10 @@ import asyncio
 import random
 import signal
 import uuid
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from etl.model.reference import Pricing, Reference
 from etl.pipeline.canary import Canary, CanaryCheck
 from etl.pipeline.connect import Link
 from etl.pipeline.facts import facts_document
+from etl.pipeline.firsts import first_orders
 from etl.pipeline.planning import Progress, earliest_consumption
 from etl.pipeline.prepare import (
     Export,
@@ -161,9 +163,9 @@ async def _load(
     """Posts; with --canary the first orders go alone and are compared before the others."""
     stop = StopFlag()
 
-    async def post(limit: int | None) -> LoadResult:
+    async def post(limit: int | None, orders: Iterable[PlannedOrder]) -> LoadResult:
         return await _poster(prepared, ledger, link, run_id, stop, progress).run(
-            _chosen(prepared, options),
+            orders,
             limit=limit,
             no_wait=options.no_wait,
             retry_rejected=options.retry_rejected,
@@ -172,16 +174,41 @@ async def _load(
 
     with signals(stop):
         if options.canary is None:
-            return await post(options.limit), None
+            return await post(options.limit, _chosen(prepared, options)), None
         first = options.canary if options.limit is None else min(options.canary, options.limit)
-        begun = await post(first)
+        begun = await post(first, _chosen(prepared, options))
+        retries = run_id if options.retry_rejected else ""
+        plan = partial(_chosen, prepared, options)
+        begun = await _with_firsts(begun, options, post, lambda: first_orders(plan, ledger, retries_before=retries))
         if begun.stop is not None or begun.is_interrupted:
             return begun, None
         canary = await _compared(prepared, ledger, link, run_id, stop, begun)
-        left = None if options.limit is None else options.limit - first
+        left = _left(options, begun)
         if begun.stop is not None or left == 0:
             return begun, canary
-        return _joined(begun, await post(left)), canary
+        return _joined(begun, await post(left, _chosen(prepared, options))), canary
+
+
+async def _with_firsts(
+    begun: LoadResult,
+    options: RunOptions,
+    post: Callable[[int | None, Iterable[PlannedOrder]], Awaitable[LoadResult]],
+    firsts_left: Callable[[], list[PlannedOrder]],
+) -> LoadResult:
+    """The canary's orders and, beyond them, the first of each kind that they did not try; kinds end proved or held."""
+    tried: list[str] = []
+    while begun.stop is None and not begun.is_interrupted and _left(options, begun) != 0:
+        firsts = firsts_left()
+        numbers = [order.number for order in firsts]
+        if not firsts or numbers == tried:
+            break
+        tried = numbers
+        begun = _joined(begun, await post(_left(options, begun), firsts))
+    return begun
+
+
+def _left(options: RunOptions, begun: LoadResult) -> int | None:
+    return None if options.limit is None else max(options.limit - begun.begun, 0)
 
 
 async def _compared(
@@ -209,6 +236,7 @@ async def _compared(
 def _joined(first: LoadResult, second: LoadResult) -> LoadResult:
     """Two parts of one run as one; the second has counted every order."""
     second.sent += first.sent
+    second.begun += first.begun
     second.duplicated = {**first.duplicated, **second.duplicated}
     second.first_check = first.first_check or second.first_check
     second.strangers = max(first.strangers, second.strangers)

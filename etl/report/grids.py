@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from etl.model.codes import CODES
+from etl.model.kinds import is_payment_kind, payment_type_of
 from etl.model.status import ReportState
 from etl.report.cells import amount_text
 from etl.report.facts import ReportFacts, Section
@@ -23,7 +24,7 @@ UNPROVED = {
     "rebates": "Whether Mews lets the integration post negative amounts (rebates)",
     "company": "Whether Mews lets the integration bill a company",
     "reservation": "Whether Mews accepts the link to the reservation",
-    "payments": "Whether Mews accepts the external payment",
+    "bill": "Whether Mews lets the integration post to the bill",
 }
 FOOTINGS = "Orders without tax foot to orderTotal"
 
@@ -172,12 +173,18 @@ def unproved(document: Mapping[str, Any]) -> Grid:
         "Not proved beforehand",
         _columns("What only Mews can tell, Orders:count, Amounts"),
         tuple(
-            (UNPROVED.get(row["what"], row["what"]), str(row["orders"]), _by_currency(row["amounts"]))
+            (_kind_in_words(row["what"]), str(row["orders"]), _by_currency(row["amounts"]))
             for row in document.get("unproved", ())
         ),
-        "Mews's interface does not reveal these before the first order of their kind is sent.",
+        "Mews's interface does not reveal these before the first order of its kind is sent; one of each goes first, alone.",
         "Everything that these orders need could be checked.",
     )
+
+
+def _kind_in_words(kind: str) -> str:
+    if is_payment_kind(kind):
+        return f"Whether Mews accepts external payments of type {payment_type_of(kind)}"
+    return UNPROVED.get(kind, kind)
 
 
 def balances(facts: ReportFacts) -> Grid:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from etl.model.kinds import BILL, COMPANY, REBATES, RESERVATION, payment_kind
 from etl.model.money import ZERO
 from etl.model.order import Order
 from etl.model.plan import Basis, Entry, PlannedOrder, PlannedPayment, RoundingCause, Verdict
@@ -133,14 +134,15 @@ def _address(case: Case, charged: Charged, links: Links) -> dict[str, Any]:
 def _unproved(
     charged: Charged, links: Links, entries: Sequence[Entry], payments: Sequence[PlannedPayment]
 ) -> tuple[str, ...]:
-    """What only Mews can tell."""
+    """The kinds of the order: what only Mews can tell."""
     cases = (
-        ("rebates", any(entry.unit < 0 for entry in entries)),
-        ("company", charged.is_company),
-        ("reservation", bool(links.reservation)),
-        ("payments", bool(payments)),
+        (REBATES, any(entry.unit < 0 for entry in entries)),
+        (COMPANY, charged.is_company),
+        (RESERVATION, bool(links.reservation)),
+        (BILL, bool(links.bill)),
     )
-    return tuple(name for name, holds in cases if holds)
+    types = sorted({payment.type for payment in payments})
+    return (*(kind for kind, holds in cases if holds), *(payment_kind(one) for one in types))
 
 
 def _result(case: Case, verdict: Verdict, moment: Moment, **more: Any) -> PlannedOrder:

@@ -169,3 +169,103 @@ def test_killed_at_any_step_every_order_is_there_once(tmp_path, residue):
         assert [mews.times_paid("4", part) for part in ("gift1", "pay1")] == [1, 1], at
         with Ledger.open(path, read_only=True) as ledger:
             assert ledger.counts()[State.POSTED] == 5, at
+
+
+def returns_and_gifts() -> list:
+    """Two kinds, both refused, with returns and gift cards in turn."""
+    found = [an_order("1")]
+    for at in range(4):
+        found.append(an_order(str(10 + at), amount="-12.00", unproved=("rebates",)))
+        found.append(an_order(str(20 + at), payments=(a_payment(),), unproved=("payment:GiftCard",)))
+    return [*found, an_order("30")]
+
+
+def refusing_kinds(allowed: bool) -> Callable:
+    """Mews allows or refuses both kinds; the first return gets no answer once, and is not booked."""
+    dropped = []
+
+    def script(payload: dict, _: int):
+        if payload["Notes"].startswith("[centra:uk:10]") and not dropped:
+            dropped.append(1)
+            return Outcome(Kind.UNKNOWN, message="reset")
+        if any(item["UnitAmount"]["GrossValue"] < 0 for item in payload.get("Items", ())):
+            return None if allowed else Outcome(Kind.REFUSED, status=403, message="Negative amounts are not allowed.")
+        if "Type" in payload:
+            return None if allowed else Outcome(Kind.REFUSED, status=403, message="This payment is not enabled.")
+        return None
+
+    return script
+
+
+def answered_refusals(mews: FakeMews) -> tuple[int, int]:
+    """How many returns and how many gift cards were sent."""
+    negative = [any(item["UnitAmount"]["GrossValue"] < 0 for item in call.get("Items", ())) for call in mews.calls]
+    return sum(negative), sum("Type" in call for call in mews.calls)
+
+
+@pytest.mark.parametrize(("checkpoint", "count"), [("answer.received", 4), ("outcome.recorded", 4)])
+def test_a_kill_around_a_refusal_counts_it_once(tmp_path, checkpoint, count):
+    """The refusal and its count for the kind are one transaction: both are on disk, or neither is."""
+    time = VirtualTime()
+    mews, path = FakeMews(time), tmp_path / "ledger.sqlite"
+    batch = [an_order("1"), *(an_order(str(n), amount="-12.00", unproved=("rebates",)) for n in range(11, 19))]
+    mews.script = refusing_kinds(allowed=False)
+    assert killed_run(path, mews, time, batch, KillAt(checkpoint, count))
+    is_recorded = checkpoint == "outcome.recorded"
+    with Ledger.open(path, read_only=True) as ledger:
+        assert sum(ledger.kinds()["rebates"].refusals.values()) == (3 if is_recorded else 2)
+        assert state_of(path, "13") is (State.REJECTED if is_recorded else State.IN_FLIGHT)
+    run_poster(path, mews, time, batch, run_id="run-2")
+    assert answered_refusals(mews)[0] == (3 if is_recorded else 4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("residue", range(4))
+def test_killed_at_any_step_a_refused_kind_is_tried_no_more_than_three_times(tmp_path, residue):
+    """A kill may lose an answer, which is asked for again; what was recorded counts, in whatever run."""
+    time = VirtualTime()
+    mews, probe = FakeMews(time), KillAt("", 10**9)
+    mews.script = refusing_kinds(allowed=False)
+    killed_run(tmp_path / "probe.sqlite", mews, time, returns_and_gifts(), probe)
+    assert len(probe.seen) > 60
+    for at in range(1 + residue, len(probe.seen) + 1, 4):
+        time = VirtualTime()
+        mews, path = FakeMews(time), tmp_path / f"ledger-{at}.sqlite"
+        mews.script = refusing_kinds(allowed=False)
+        assert killed_run(path, mews, time, returns_and_gifts(), KillAt("", at)), at
+        time.seconds += 1
+        result = run_poster(path, mews, time, returns_and_gifts(), run_id="run-2")
+        returns, gifts = answered_refusals(mews)
+        # One that nobody knew of, one answer that the kill took with it.
+        assert returns <= 3 + 1 + 1, at
+        assert gifts <= 3 + 1, at
+        assert result.stop is None, (at, result)
+        with Ledger.open(path, read_only=True) as ledger:
+            kinds = ledger.kinds()
+            assert [len(kinds[kind].refusals) for kind in ("rebates", "payment:GiftCard")] == [1, 1]
+            assert ledger.order("30").state is State.POSTED, at
+            rejected = list(ledger.orders([State.REJECTED]))
+            blocked = list(ledger.orders([State.BLOCKED]))
+            assert (len(rejected), len(blocked)) == (6, 2), at
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("residue", range(4))
+def test_killed_at_any_step_an_allowed_kind_is_posted_whole(tmp_path, residue):
+    """Whatever the kill, each return and each gift card is there once in the end, and the kinds are proved."""
+    time = VirtualTime()
+    mews, probe = FakeMews(time), KillAt("", 10**9)
+    mews.script = refusing_kinds(allowed=True)
+    killed_run(tmp_path / "probe.sqlite", mews, time, returns_and_gifts(), probe)
+    for at in range(1 + residue, len(probe.seen) + 1, 4):
+        time = VirtualTime()
+        mews, path = FakeMews(time), tmp_path / f"ledger-{at}.sqlite"
+        mews.script = refusing_kinds(allowed=True)
+        assert killed_run(path, mews, time, returns_and_gifts(), KillAt("", at)), at
+        time.seconds += 1
+        result = run_poster(path, mews, time, returns_and_gifts(), run_id="run-2")
+        assert result.exit_code is ExitCode.DONE, (at, result)
+        assert all(mews.times_posted(order.number) == 1 for order in returns_and_gifts()), at
+        assert all(mews.times_paid(str(20 + n), "gift1") == 1 for n in range(4)), at
+        with Ledger.open(path, read_only=True) as ledger:
+            assert {one.state.value for one in ledger.kinds().values()} == {"proved"}

@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from collections import Counter
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -24,6 +25,7 @@ from etl.load.lock import Holder, LockLost, is_alive, this_process
 from etl.load.records import RunRecord
 from etl.load.standing import Standing, standing
 from etl.load.steps import NotReady
+from etl.model.kinds import KindState
 from etl.model.place import Place
 from etl.model.plan import Verdict
 from etl.model.problem import Problem
@@ -224,13 +226,31 @@ def test_a_ledger_of_the_first_version_is_led_on(path, time):
         ledger.record_plan("run-1", [an_order("1")])
         ledger.set_meta("schema_version", "1")
         with ledger.transaction() as connection:
-            for table in ("customers", "cancelled"):
-                connection.execute(text(f"DROP TABLE {table}"))
+            connection.execute(text("DROP TABLE customers"))
     with Ledger.open(path) as ledger:
         assert ledger.meta("schema_version") == str(migrations.latest())
         assert ledger.order("1") is not None
-        for table in ("customers", "cancelled"):
-            assert ledger._scalar(text(f"select count(*) from {table}")) == 0
+        assert ledger._scalar(text("select count(*) from customers")) == 0
+
+
+def test_what_an_earlier_program_posted_has_proved_its_kinds(path):
+    """A ledger with thousands of returns in Mews does not ask again whether Mews takes one."""
+    dump = Path(__file__).parents[2] / "e2e" / "old_ledger" / "ledger.sql"
+    with closing(sqlite3.connect(path)) as database:
+        database.executescript(dump.read_text("utf-8"))
+        database.execute("PRAGMA application_id = 0x63656E74")
+        refused = "SELECT count(*) FROM parts WHERE kind = 'payment' AND state = 'rejected'"
+        assert database.execute(refused).fetchone()[0] > 0
+        posted = (
+            "SELECT DISTINCT json_extract(a.payload, '$.Type') FROM parts p JOIN attempts a USING (number, part, seq) "
+            "WHERE p.kind = 'payment' AND p.state = 'posted'"
+        )
+        types = {f"payment:{name}" for (name,) in database.execute(posted)}
+    with Ledger.open(path) as ledger:
+        kinds = ledger.kinds()
+    assert types <= kinds.keys()
+    assert {kind for kind in kinds if kind.startswith("payment:")} == types
+    assert {one.state for one in kinds.values()} == {KindState.PROVED}
 
 
 def test_plans_are_kept_and_counted(path, time):

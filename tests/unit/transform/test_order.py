@@ -640,7 +640,7 @@ def test_links_to_segment_bill_and_reservation() -> None:
     reference = a_reference(segments={"seg": Named("seg", "UK", True)}, bills={"bill": Bill("bill", ACCOUNT, True)})
     result = plan(market="UK", ctx=a_context(a_mapping(tables=tables), reference))
     assert (result.segment_id, result.bill_id, result.reservation_id) == ("seg", "bill", "res")
-    assert result.unproved == ("reservation",)
+    assert result.unproved == ("reservation", "bill")
     closed = replace(reference, bills={"bill": Bill("bill", ACCOUNT, False)}, segments={})
     assert plan(market="UK", ctx=a_context(a_mapping(tables=tables), closed)).codes == (
         "bill.not_open",

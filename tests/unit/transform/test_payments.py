@@ -87,7 +87,7 @@ def test_each_capture_is_a_part() -> None:
     result = plan_order(order, a_context(a_mapping(payments=POST)))
     assert parts(result) == [("pay1", "Cash", "30.00"), ("pay2", "Cash", "20.00")]
     assert (result.gross_balance, result.planned_total) == (0, money("50.00"))
-    assert result.unproved == ("payments",)
+    assert result.unproved == ("payment:Cash",)
 
 
 def posted(*payments: Payment, rules: tuple[PaymentRule, ...] = (), **more: Any) -> PlannedOrder:
