@@ -20,6 +20,8 @@ BROKEN = "\x03"
 TEXT = "\x04"
 """Leads a text that itself starts with one of these four characters."""
 MARKS = (NUMBER, DATE, BROKEN, TEXT)
+SHOWN = "\x1f"
+"""Divides what a number or date cell holds from what its format shows, and what a BROKEN cell holds from the reason."""
 
 HeaderTest = Callable[[Sequence[str]], bool]
 """Whether a row of cells is the header of an export: it names an order number."""
@@ -32,7 +34,31 @@ def text_cell(text: str) -> str:
 
 def plain(cell: str) -> str:
     """What a person sees in the cell."""
-    return cell[1:] if cell[:1] in MARKS and cell else cell
+    if cell[:1] not in MARKS or not cell:
+        return cell
+    if SHOWN in cell:
+        if cell[0] in (NUMBER, DATE):
+            return cell.partition(SHOWN)[2]
+        if cell[0] == BROKEN:
+            return cell[1:].partition(SHOWN)[0]
+    return cell[1:]
+
+
+def stored(cell: str) -> str:
+    """What the cell holds: the literal of a number cell, the ISO text of a date cell, whatever their format shows."""
+    if cell[:1] in (NUMBER, DATE) and cell:
+        return cell[1:].partition(SHOWN)[0]
+    return plain(cell)
+
+
+def broken(held: str, reason: str = "") -> str:
+    """A cell that holds no value; `reason` is a sentence for people, with the way out."""
+    return f"{BROKEN}{held.replace(SHOWN, ' ')}{SHOWN}{reason}" if reason else BROKEN + held.replace(SHOWN, " ")
+
+
+def reason_of(cell: str) -> str:
+    """Why a BROKEN cell holds no value, or ""."""
+    return cell.partition(SHOWN)[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +112,8 @@ class Table:
     """A flat export. `rows` yields (row as a person counts, cells) once, in file order.
 
     `header_row` is the row the header stands on; `position` gives the bytes read so far.
-    `sha256` is of the file's bytes. `count`, of text files, is complete once `rows` has ended.
+    `sha256` is of the file's bytes. `count`, of text files, is complete once `rows` has ended, and so are `remarks`, the
+    notices that are only known then.
     """
 
     path: Path
@@ -102,6 +129,7 @@ class Table:
     position: Callable[[], int] = field(default=lambda: 0)
     close: Callable[[], None] = field(default=lambda: None)
     count: RowCount | None = None
+    remarks: Callable[[], tuple[str, ...]] = field(default=tuple)
 
 
 @dataclass(slots=True)

@@ -11,14 +11,15 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, Generic, TypeVar
 
-from etl.model.export import BROKEN, plain
+from etl.model.export import BROKEN, DATE, NUMBER, SHOWN, plain, stored
 from etl.model.order import LocalTime
 from etl.reading.codes import parse_country, parse_currency
 from etl.reading.dates import Dates
 from etl.reading.kinds import Kind
 from etl.reading.numbers import parse_amount, parse_either_sign, parse_percent, parse_qty, parse_switch
 from etl.reading.options import DEFAULT, NUMBER_FIELD, ReadOptions
-from etl.reading.remarks import Remark, bad, told
+from etl.reading.remarks import Odd, Remark, bad, told
+from etl.reading.shown import Role, role_of, taken
 from etl.reading.style import NumberStyle, Style
 from etl.reading.texts import bare, is_nothing, parse_ean, parse_email, parse_id, parse_key, parse_sku, parse_text
 
@@ -30,6 +31,7 @@ ORDER_STATUSES = (
 _STATUS_NUMBERS = ("Incomplete", "Pending", "Confirmed", "Processing", "Completed", "Archived", "Cancelled")
 PAYMENT_STATUSES = {"0": "pending", "1": "success", "2": "failed"}
 _MEMO = 100_000
+_FORMATTED = (NUMBER, DATE, BROKEN)
 _LONGEST_NUMBER = 200
 
 
@@ -39,12 +41,26 @@ class Reader(dict[str, T], Generic[T]):
     def __init__(self, parse: Callable[[str], T]) -> None:
         super().__init__()
         self._parse = parse
+        self.role: Role | None = None
+        """What the field takes of a workbook's cell whose format shows something else than it holds."""
 
     def __missing__(self, cell: str) -> T:
-        value = self._parse(cell)
+        value = self._read(cell)
         if len(self) > _MEMO:
             self.clear()
         self[cell] = value
+        return value
+
+    def _read(self, cell: str) -> T:
+        if self.role is None or cell[:1] not in _FORMATTED or not cell:
+            return self._parse(cell)
+        given, remarks = taken(cell, self.role)
+        try:
+            value = self._parse(given)
+        except Odd as odd:
+            raise Odd(odd.value, [*remarks, *odd.remarks], odd.symbol) from odd
+        if remarks:
+            raise Odd(value, remarks)
         return value
 
 
@@ -92,6 +108,8 @@ class Readers:
             Kind.EMAIL: self._reader(parse_email),
             Kind.PAYMENT_STATUS: self._reader(parse_payment_status),
         }
+        for kind, reader in self.by_kind.items():
+            reader.role = None if kind is Kind.ORDER_NUMBER else role_of(kind)
 
     def _reader(self, parse: Callable[[str], T]) -> Reader[T]:
         """A reader to which the words of `source.empty_words` are empty cells."""
@@ -117,7 +135,12 @@ class OrderNumbers:
             return cell
         if cell[:1] == BROKEN:
             return None
-        text = bare(plain(cell))
+        # What a number cell's format shows and what the cell holds may both be the number, but not two numbers.
+        found = {self._read(bare(plain(cell)))} | ({self._read(stored(cell))} if SHOWN in cell else set())
+        found.discard(None)
+        return found.pop() if len(found) == 1 else None
+
+    def _read(self, text: str) -> str | None:
         if not (text.startswith(self._prefix) and text.endswith(self._suffix)):
             return None
         match = _ORDER_NUMBER.fullmatch(text[len(self._prefix) : len(text) - len(self._suffix)].strip())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import marshal
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import date
 from itertools import chain, groupby, islice
@@ -45,8 +46,8 @@ Progress = Callable[[str, int, int | None], None]
 class OpenExport(Protocol):
     """Opens an export file by its bytes; `is_header` tells the row that names an order number."""
 
-    def __call__(self, path: Path, is_header: HeaderTest, options: ReadOptions, /) -> Export:
-        """The opened export. Raises InputError."""
+    def __call__(self, path: Path, is_header: HeaderTest, options: ReadOptions, /) -> Sequence[Export]:
+        """The opened exports: one, or one for each sheet of a workbook. Raises InputError."""
         ...
 
 
@@ -98,11 +99,12 @@ class Batch:
         if not self._paths:
             raise InputError("No export file was named.", hint="Name at least one file.")
         for path in self._paths:
-            export = self._open(path, self._names.is_header, self.options)
-            try:
-                self._load(export)
-            finally:
-                export.close()
+            with ExitStack() as opened:
+                exports = self._open(path, self._names.is_header, self.options)
+                for export in exports:
+                    opened.callback(export.close)
+                for export in exports:
+                    self._load(export)
         self._sum_unread()
         self._progress("sorting", 0, None)
         orders = self._spool.seal()
@@ -190,6 +192,7 @@ class Batch:
         self._files.append(file)
         loader = TableLoader(self, file, table)
         loader.run()
+        file.notices.extend(table.remarks())
         return file, loader
 
     def _settle_tail(self, file: LoadedFile, loader: TableLoader) -> None:

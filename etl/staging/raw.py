@@ -6,12 +6,14 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import simplejson
 
-from etl.model.export import BROKEN, DATE, NUMBER, Dialect, plain
+from etl.model.export import BROKEN, DATE, NUMBER, SHOWN, Dialect, plain, stored
+from etl.reading.kinds import NUMERIC, Kind
 from etl.reading.style import NumberStyle
 from etl.staging.fields import Layout
 
@@ -56,19 +58,25 @@ def raw_cells(
     """The cells of a row in the order of its file's columns; cells beyond the header follow at the end."""
     order, line = cells
     row = [""] * len(headers)
-    for column, cell in zip(layout.order, order, strict=True):
-        row[column.index] = cell
     columns = (*layout.line, *layout.other)
-    for column, cell in zip(columns, line, strict=False):
-        row[column.index] = cell
+    for column, cell in chain(zip(layout.order, order, strict=True), zip(columns, line, strict=False)):
+        row[column.index] = _held(cell) if column.kind in _AS_STORED else cell
     kept = set(wanted)
     shown = [_shown(cell, style) for header, cell in zip(headers, row, strict=True) if header in kept]
     return [*shown, *(_shown(cell, style) for cell in line[len(columns) :])]
 
 
+_AS_STORED = NUMERIC | {Kind.DATE}
+"""Kinds whose cells are written as the workbook holds them: what its format shows may hide a cent or the year."""
+
+
+def _held(cell: str) -> str:
+    return cell[0] + stored(cell) if cell[:1] in (NUMBER, DATE) and cell else cell
+
+
 def _shown(cell: str, style: NumberStyle) -> str:
     if cell[:1] == NUMBER and style is NumberStyle.COMMA:
-        return cell[1:].replace(".", ",")
+        return cell[1:].replace(".", ",") if SHOWN not in cell else plain(cell)
     return plain(cell)
 
 

@@ -52,7 +52,7 @@ IMPURE = {
     *("sqlalchemy", "sqlite3", "structlog", "subprocess", "sys", "tempfile", "threading", "time", "urllib", "uuid"),
 }
 HEAVY = {
-    *("pandas", "numpy", "httpx", "pydantic", "sqlalchemy", "jinja2", "xlsxwriter", "python_calamine", "ijson"),
+    *("pandas", "numpy", "httpx", "pydantic", "sqlalchemy", "jinja2", "xlsxwriter", "xlrd", "ijson"),
     *("rich", "structlog", "tenacity", "pycountry", "isodate", "simplejson", "psutil", "asyncio"),
 }
 BORDERS = {"cli/__init__.py", "load/sender.py", "load/customers.py"}
@@ -162,7 +162,7 @@ def _catches(node: ast.ExceptHandler) -> set[str]:
     [
         ("import etl.cli", HEAVY),
         ("import etl.cli.run, etl.cli.dry_run, etl.cli.inspect_export", {"pandas", "sqlalchemy", "pydantic", "httpx"}),
-        ("import etl.pipeline.status", {"pandas", "numpy", "httpx", "jinja2", "xlsxwriter", "python_calamine"}),
+        ("import etl.pipeline.status", {"pandas", "numpy", "httpx", "jinja2", "xlsxwriter", "xlrd"}),
         ("import etl.pipeline.run, etl.pipeline.dry_run", {"pandas", "numpy", "xlsxwriter", "jinja2"}),
         ("import etl.sandbox", HEAVY),
     ],

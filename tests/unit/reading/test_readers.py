@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import datetime as dt
 import gzip
 import json
 import zipfile
@@ -11,10 +10,9 @@ from pathlib import Path
 
 import openpyxl
 import pytest
-import xlwt
 
 from etl.errors import InputError
-from etl.model.export import BROKEN, DATE, NUMBER, BadRow, Records, Table
+from etl.model.export import BROKEN, NUMBER, BadRow, Records, Table
 from etl.reading.identify import open_export
 
 HEADER = "orderNumber,orderDate,comment,products.qty"
@@ -27,7 +25,7 @@ def is_header(cells: list[str]) -> bool:
 
 def table(path: Path, content: bytes | str) -> tuple[Table, list[tuple[int, list[str]]]]:
     path.write_bytes(content.encode() if isinstance(content, str) else content)
-    export = open_export(path, is_header)
+    (export,) = open_export(path, is_header)
     assert isinstance(export, Table)
     rows = list(export.rows)
     export.close()
@@ -36,7 +34,7 @@ def table(path: Path, content: bytes | str) -> tuple[Table, list[tuple[int, list
 
 def records(path: Path, content: bytes | str) -> list[tuple[int, object]]:
     path.write_bytes(content.encode() if isinstance(content, str) else content)
-    export = open_export(path, is_header)
+    (export,) = open_export(path, is_header)
     assert isinstance(export, Records)
     try:
         return list(export.records)
@@ -45,7 +43,7 @@ def records(path: Path, content: bytes | str) -> list[tuple[int, object]]:
 
 
 def read_all(path: Path) -> None:
-    export = open_export(path, is_header)
+    (export,) = open_export(path, is_header)
     try:
         list(export.rows if isinstance(export, Table) else export.records)
     finally:
@@ -180,84 +178,12 @@ def workbook(path: Path, *sheets: tuple[str, list[list[object]]]) -> None:
 
 
 def excel_rows(path: Path) -> tuple[Table, list[tuple[int, list[str]]]]:
-    export = open_export(path, is_header)
+    (export,) = open_export(path, is_header)
     assert isinstance(export, Table)
     try:
         return export, list(export.rows)
     finally:
         export.close()
-
-
-def test_workbook_cells_read_as_excel_shows_them(tmp_path: Path) -> None:
-    """Numbers at 15 digits, dates as dates, whole numbers without .0, text with its leading zeros."""
-    path = tmp_path / "x.xlsx"
-    when = dt.datetime.fromisoformat("2010-12-01 08:26")
-    workbook(path, ("S", [["orderNumber", "b", "c", "d", "e"], [71053, 9.949999999999999, when, "0071", True],
-                          [1, -2.5, 1e21, 0.00001, dt.date(2010, 12, 1)]]))  # fmt: skip
-    _, rows = excel_rows(path)
-    assert rows == [
-        (2, ["71053", f"{NUMBER}9.95", f"{DATE}2010-12-01 08:26:00", "0071", "true"]),
-        (3, ["1", f"{NUMBER}-2.5", f"{NUMBER}1e+21", f"{NUMBER}0.00001", f"{DATE}2010-12-01 00:00:00"]),
-    ]
-
-
-def test_workbook_errors_and_percent_formats_are_seen(tmp_path: Path) -> None:
-    """#N/A is no empty cell, and 0.2 shown as 20% is 20."""
-    path = tmp_path / "x.xlsx"
-    book = openpyxl.Workbook()
-    sheet = book.active
-    sheet.append(["orderNumber", "price", "vat"])
-    sheet.append([1, "#N/A", 0.2])
-    sheet.append([2, 1.5, 0.175])
-    sheet["B2"].data_type = "e"
-    sheet["C2"].number_format = "0%"
-    sheet["C3"].number_format = '0.0" of "%'
-    book.save(path)
-    _, rows = excel_rows(path)
-    assert rows == [(2, ["1", f"{BROKEN}#N/A", f"{NUMBER}20%"]), (3, ["2", f"{NUMBER}1.5", f"{NUMBER}17.5%"])]
-
-
-def test_workbook_rows_count_from_the_sheet_top(tmp_path: Path) -> None:
-    """Rows and columns left empty do not shift the row a person looks for, nor an error cell."""
-    path = tmp_path / "x.xlsx"
-    book = openpyxl.Workbook()
-    sheet = book.active
-    sheet["C4"], sheet["D4"] = "orderNumber", "price"
-    sheet["C5"], sheet["D5"] = 1, 2
-    sheet["C8"], sheet["D8"] = 3, "#DIV/0!"
-    sheet["D8"].data_type = "e"
-    book.save(path)
-    export, rows = excel_rows(path)
-    assert export.header_row == 4
-    assert [row for row in rows if any(row[1])] == [(5, ["1", "2"]), (8, ["3", f"{BROKEN}#DIV/0!"])]
-
-
-def test_the_sheet_with_orders_is_chosen_or_named(tmp_path: Path) -> None:
-    """A cover sheet is skipped with a notice; two order sheets are a person's choice."""
-    orders: list[list[object]] = [["orderNumber"], [1]]
-    workbook(tmp_path / "a.xlsx", ("Cover", [["Orders 2010"]]), ("Data", orders))
-    export, _ = excel_rows(tmp_path / "a.xlsx")
-    assert export.sheet == "Data"
-    assert "Cover" in export.notices[0]
-    workbook(tmp_path / "b.xlsx", ("May", orders), ("June", orders))
-    error = refused(tmp_path / "b.xlsx")
-    assert "May" in error.message
-    assert "June" in error.message
-
-
-def test_old_xls(tmp_path: Path) -> None:
-    """The old workbook format reads like the new one."""
-    book = xlwt.Workbook()
-    sheet = book.add_sheet("S")
-    for column, name in enumerate(["orderNumber", "orderDate", "price"]):
-        sheet.write(0, column, name)
-    sheet.write(1, 0, 5)
-    style = xlwt.easyxf(num_format_str="YYYY-MM-DD HH:MM")
-    sheet.write(1, 1, dt.datetime.fromisoformat("2010-12-01 08:26"), style)
-    sheet.write(1, 2, 2.5)
-    book.save(str(tmp_path / "x.csv"))
-    _, rows = excel_rows(tmp_path / "x.csv")
-    assert rows == [(2, ["5", f"{DATE}2010-12-01 08:26:00", f"{NUMBER}2.5"])]
 
 
 @pytest.mark.parametrize(
