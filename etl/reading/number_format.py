@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal
 from functools import cached_property
 
 from etl.model.export import DATE, NUMBER, SHOWN, broken
@@ -41,6 +41,7 @@ _CONDITION = re.compile(r"\[(<=|>=|<>|<|>|=)(-?[0-9.]+)\]")
 _ELAPSED = re.compile(r"\[(h+|m+|s+)\]", re.IGNORECASE)
 _DIGITS = "0#?"
 _COMMA = ","
+_WIDE = Context(prec=2000)
 
 
 def number_text(value: float) -> str:
@@ -258,7 +259,7 @@ def _decimal(tokens: Sequence[str], places: Sequence[int], value: Decimal) -> st
     commas = [index for index, symbol in enumerate(tokens) if symbol == _COMMA]
     scale = sum(index > last and (index < point or not fraction) for index in commas)
     has_groups = any(whole and whole[0] < index < last for index in commas)
-    rounded = (abs(value) / 1000**scale).quantize(Decimal(1).scaleb(-len(fraction)), ROUND_HALF_UP)
+    rounded = (abs(value) / 1000**scale).quantize(Decimal(1).scaleb(-len(fraction)), ROUND_HALF_UP, _WIDE)
     digits, _, decimals = f"{rounded:f}".partition(".")
     shown = {index: "" if symbol == _COMMA else _plain(symbol) for index, symbol in enumerate(tokens)}
     shown |= _whole(tokens, whole, digits.lstrip("0"), has_groups=has_groups)

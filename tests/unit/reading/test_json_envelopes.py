@@ -23,7 +23,7 @@ def is_header(cells: Sequence[str]) -> bool:
 
 def opened(path: Path, content: str | bytes) -> tuple[list[tuple[int, Any]], list[str]]:
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    export = open_export(path, is_header)
+    (export,) = open_export(path, is_header)
     assert isinstance(export, Records)
     try:
         return list(export.records), list(export.notices)
