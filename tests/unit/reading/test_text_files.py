@@ -22,7 +22,7 @@ HEADER = "orderNumber,name,size,comment,qty"
 def read(path: Path, content: bytes | str, **options: str) -> tuple[Table, list[tuple[int, list[str]]]]:
     """The table and its rows; the count of lines always comes out."""
     path.write_bytes(content.encode() if isinstance(content, str) else content)
-    export = open_export(path, lambda cells: "orderNumber" in cells, ReadOptions(**options))  # type: ignore[arg-type]
+    (export,) = open_export(path, lambda cells: "orderNumber" in cells, ReadOptions(**options))  # type: ignore[arg-type]
     assert isinstance(export, Table)
     rows = list(export.rows)
     export.close()
