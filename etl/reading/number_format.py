@@ -134,9 +134,9 @@ class NumberFormat:
 
     def _date(self, value: float, section: _Section) -> str:
         literal = format(value, ".15g")
-        seconds = round(value * 86400)
-        if value < 0 or value >= _LAST_DAY:
+        if not 0 <= value < _LAST_DAY - 1:
             return broken(literal, f"the cell's format is a date, and {literal} is none")
+        seconds = round(value * 86400)
         if not section.has_day:
             clock = f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
             return _dated(clock, section, datetime(1900, 1, 1) + timedelta(seconds=seconds), seconds)  # noqa: DTZ001
