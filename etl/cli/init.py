@@ -34,7 +34,8 @@ def command(
     console.start_logging()
     export = Export(exports, Span(options.day(start), options.day(end)))
     with ExitStack() as stack, console.progress() as progress:
-        paths = init(stack, console.settings, export, store=store, timezone=timezone, progress=progress)
+        paths, told = init(stack, console.settings, export, store=store, timezone=timezone, progress=progress)
+    console.text(*told)
     console.text(f"Wrote {len(paths)} files into {console.settings.mappings}:")
     for path in paths:
         console.text(f"  {path.name}")

@@ -29,6 +29,7 @@ def command(console: Console, exports: tuple[Path, ...], start: datetime | None,
         document = inspect(stack, console.settings, export, progress)
     for file in document["files"]:
         _show_file(console, file)
+    console.text(*document["told"])
     _show_orders(console, document)
     console.table(
         "First problems",
@@ -66,7 +67,7 @@ def _show_file(console: Console, file: dict[str, Any]) -> None:
         if part
     )
     console.text(
-        f"{file['file']}: {file['format']}, {dialect or 'no dialect'}, {file['vocabulary']} names, {file['rows']:,} rows"
+        f"{file['file']}: {file['format']}, {dialect or 'no dialect'}, {file['vocabulary']} names, {file['rows']:,} rows ({file['rows_of_orders']:,} of orders)"
     )
     for line in file["style"]:
         console.text(f"  {line}")
@@ -74,15 +75,10 @@ def _show_file(console: Console, file: dict[str, Any]) -> None:
     console.text(f"  {len(columns['used'])} columns used: {', '.join(columns['used'])}")
     for row in columns["not_migrated"]:
         console.text(f"  not migrated: {row['column']} ({row['why']})")
-    for row in columns["unknown"]:
-        nearest = f"; did you mean {row['nearest']}? Name it in columns.csv" if row["nearest"] else ""
-        console.text(f"  unknown: {row['column']}{nearest}")
     for row in columns["renamed"]:
         console.text(f"  renamed: {row['column']} is read as {row['field']}")
     if columns["missing"]:
         console.text(f"  missing: {', '.join(columns['missing'])}")
-    for notice in file["notices"]:
-        console.text(f"  {notice}")
 
 
 def _show_orders(console: Console, document: dict[str, Any]) -> None:

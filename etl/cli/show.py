@@ -10,6 +10,7 @@ from typing import Any
 from etl.cli.console import Console
 
 PROBLEMS_SHOWN = 12
+TOLD_SHOWN = 20
 
 
 def plan(console: Console, document: dict[str, Any]) -> None:
@@ -31,6 +32,12 @@ def plan(console: Console, document: dict[str, Any]) -> None:
         console.text(f"All {feasible['at_their_own_date']} orders can be booked at their own date.")
     if document["footing"]["without_tax_orders"]:
         console.text(f"orderTotal of orders without tax foots {document['footing']['without_tax_orders']}.")
+    for text in document["told"][:TOLD_SHOWN]:
+        console.text(text)
+    if len(document["told"]) > TOLD_SHOWN:
+        console.text(
+            f"{len(document['told']) - TOLD_SHOWN} more notices about the files are in problems.csv (--report DIR)."
+        )
     for text in document["mapping_notices"]:
         console.text(f"Mapping: {text}")
     states(console, document)

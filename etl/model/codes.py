@@ -356,6 +356,9 @@ _ALL = (
         "Check that the rows belong to the order above them.",
         _S,
     ),
+    Code("file.told", "Something about a file as a whole", "Compare the file with what was read of it.", _S),
+    Code("column.unknown", "A column is unknown", "Name the field in columns.csv, or write - if it is not needed.", _S),
+    Code("mapping.unused", "A row of the mapping is used by nothing", "Check its spelling, or remove it.", _M),
     Code(
         "column.unread",
         "Amounts under a name that is not read",

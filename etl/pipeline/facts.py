@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from etl.model.problem import Problem
 from etl.pipeline.planning import compare_controls
 from etl.pipeline.prepare import Prepared
+from etl.pipeline.sources import file_document, texts, told
 from etl.pipeline.unconfirmed import likely_rows
 
 PAYMENT_NOTE = "Mews books external payments when they are posted, whatever the date of the order."
@@ -38,8 +40,11 @@ def facts_document(prepared: Prepared) -> dict[str, Any]:
         "mapping": prepared.mapping.digest,
         "mapping_notices": list(prepared.mapping.notices),
         "likely": likely_rows(prepared.mapping, prepared.facts),
-        "sources": [
-            {"file": file.path.name, "sha256": file.sha256, "format": file.format, "rows": file.rows}
-            for file in prepared.facts.files
-        ],
+        "sources": [file_document(file) for file in prepared.facts.files],
+        "told": texts(file_notices(prepared)),
     }
+
+
+def file_notices(prepared: Prepared) -> list[Problem]:
+    """What is told of the export files; complete once the orders have been planned."""
+    return told(prepared.facts, prepared.batch.unused_values())

@@ -19,10 +19,9 @@ from etl.model.problem import Problem
 from etl.pipeline.planning import Progress
 from etl.pipeline.prepare import Export, open_batch, read_mapping_of
 from etl.pipeline.readings import Proof
-from etl.reading.style import Style
+from etl.pipeline.sources import file_document, texts, told
 from etl.report.summary import money_text
 from etl.settings import Settings
-from etl.staging.facts import FileFacts
 
 PROBLEMS_SHOWN = 20
 KEYS_SHOWN = 10
@@ -133,6 +132,7 @@ def inspect(stack: ExitStack, settings: Settings, export: Export, progress: Prog
     return {
         "command": "inspect",
         "files": [file_document(file) for file in facts.files],
+        "told": texts(told(facts, batch.unused_values())),
         "mapping": mapping_error or ("read for columns.csv" if mapping else "none yet"),
         "orders": {"read": tally.orders, "returns": tally.returns, "unreadable": tally.unreadable},
         "lines": {"read": tally.lines, "unassigned": facts.unassigned_count},
@@ -167,18 +167,6 @@ def inspect(stack: ExitStack, settings: Settings, export: Export, progress: Prog
     }
 
 
-def style_lines(style: Style) -> list[str]:
-    """How the file writes numbers and dates, with the evidence."""
-    lines = []
-    for what, name, evidence in (
-        ("numbers", style.numbers.value, style.number_evidence),
-        ("dates", style.dates, style.date_evidence),
-    ):
-        proof = ", ".join(f"{one.count:,} x {one.shape} such as {one.example} ({one.place})" for one in evidence)
-        lines.append(f"{what}: {name or 'none'}" + (f"; {proof}" if proof else ""))
-    return lines
-
-
 def problem_document(problem: Problem) -> dict[str, Any]:
     """A problem as data."""
     return {
@@ -195,38 +183,16 @@ def problem_document(problem: Problem) -> dict[str, Any]:
 
 def init(
     stack: ExitStack, settings: Settings, export: Export, *, store: str, timezone: str, progress: Progress
-) -> list[Path]:
-    """Writes a mapping folder for the export; gives its files. Raises UsageError where one would be overwritten."""
+) -> tuple[list[Path], list[str]]:
+    """Writes a mapping folder for the export; gives its files, and what is told of the export.
+
+    Raises UsageError where a file would be overwritten.
+    """
     batch, facts = stack.enter_context(open_batch(export, None, progress))
     unknown = [name for file in facts.files for name, _ in file.columns.unknown]
     dump = gather(batch.orders(start=export.span.start, end=export.span.end), unknown)
-    return write_scaffold(settings.mappings, scaffold_files(dump, store=store, timezone=timezone))
-
-
-def file_document(file: FileFacts) -> dict[str, Any]:
-    """What was found of one file, with the evidence."""
-    dialect, columns = file.dialect, file.columns
-    return {
-        "file": file.path.name,
-        "sha256": file.sha256,
-        "bytes": file.size,
-        "format": file.format,
-        "sheet": file.sheet,
-        "vocabulary": file.vocabulary.value,
-        "rows": file.rows,
-        "lines": file.lines,
-        "encoding": dialect.encoding if dialect else "",
-        "delimiter": dialect.delimiter if dialect else "",
-        "style": style_lines(file.style),
-        "columns": {
-            "used": [header for header, _ in columns.used],
-            "not_migrated": [{"column": header, "why": why} for header, why in columns.not_migrated],
-            "unknown": [{"column": header, "nearest": nearest} for header, nearest in columns.unknown],
-            "missing": list(columns.missing),
-            "renamed": [{"column": header, "field": field} for header, field in columns.renamed],
-        },
-        "notices": list(file.notices),
-    }
+    paths = write_scaffold(settings.mappings, scaffold_files(dump, store=store, timezone=timezone))
+    return paths, texts(told(facts))
 
 
 def gather(orders: Iterable[Order], unknown_columns: Sequence[str] = ()) -> DumpFacts:

@@ -85,11 +85,13 @@ def _sections(document: dict[str, Any]) -> list[Any]:
 def _write(
     writer: Any, reasons: Reasons, folder: Path, prepared: Prepared, summary: Summary, document: dict[str, Any]
 ) -> list[Path]:
-    from etl.pipeline.facts import PAYMENT_NOTE
+    from etl.pipeline.facts import PAYMENT_NOTE, file_notices
+    from etl.pipeline.sources import sections
     from etl.report.attention import write_attention
     from etl.report.writer import ReportFacts
 
-    for problem in prepared.facts.unassigned:
+    notices = file_notices(prepared)
+    for problem in (*notices, *prepared.facts.unassigned):
         writer.add_unassigned(problem)
     facts = ReportFacts(
         command=document["command"],
@@ -106,7 +108,7 @@ def _write(
         footing=document["footing"],
         balances=summary.balances(),
         notes=[PAYMENT_NOTE] if prepared.mapping.settings.payments.post else [],
-        sections=_sections(document),
+        sections=[*_sections(document), *sections(prepared.facts, notices)],
     )
     paths: list[Path] = list(writer.close(document, facts))
     if reasons.by_order:

@@ -51,6 +51,20 @@ class OpenExport(Protocol):
         ...
 
 
+class _Words(dict[str, str]):
+    """The words of one field of values.csv, which remember that they were used."""
+
+    def __init__(self, name: str, words: Mapping[str, str], used: set[tuple[str, str]]) -> None:
+        super().__init__(words)
+        self._name, self._used = name, used
+
+    def get(self, word: str, default: Any = None) -> Any:
+        """What the word means."""
+        if word in self:
+            self._used.add((self._name, word))
+        return super().get(word, default)
+
+
 class Batch:
     """The orders of some export files.
 
@@ -69,7 +83,10 @@ class Batch:
         """Raises MappingError where `options.columns` names a field that does not exist."""
         self._paths = list(exports)
         self._open = open_export
-        self.options = options or ReadOptions()
+        options = options or ReadOptions()
+        self._used: set[tuple[str, str]] = set()
+        words = {name: _Words(name, known, self._used) for name, known in options.values.items()}
+        self.options = replace(options, values=words)
         self._names = Names(self.options.columns)
         self.numbers = OrderNumbers(self.options.order_number)
         self._progress = progress or _silent
@@ -134,6 +151,11 @@ class Batch:
             for order in self._orders(number, parts):
                 if order.order_date is None or _is_within(order.order_date.wall.date(), start, end):
                     yield order
+
+    def unused_values(self) -> list[tuple[str, str]]:
+        """(field, word) of values.csv that none of the orders read so far has."""
+        every = ((name, word) for name, words in self.options.values.items() for word in words)
+        return [pair for pair in every if pair not in self._used]
 
     def raw_rows(self, numbers: Collection[str]) -> Iterator[RawFile]:
         """The user's own rows of the named orders, file by file, as they were; nested returns mean their order.

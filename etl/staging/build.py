@@ -495,7 +495,7 @@ class Builder:
             step, _, last = field.rpartition(".")
             if last == "status" and step and draft.values.get(f"{step}.amount") is None:
                 continue
-            draft.values[field] = self._readers.by_kind[KINDS[field]][words[""]]
+            draft.values[field] = self._readers.by_kind[KINDS[field]][words.get("", "")]
             draft.sources[field] = Source(draft.place.row or 0, Column(-1, self._at(0, field).column, field))
 
     def _check_symbols(self, draft: Draft) -> None:
