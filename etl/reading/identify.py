@@ -10,22 +10,11 @@ from etl.errors import InputError
 from etl.model.export import Export, HeaderTest
 from etl.reading.csv_file import read_csv
 from etl.reading.encoding import TextFacts, look_at
+from etl.reading.foreign import BINARY, no_export, refuse_foreign_text
 from etl.reading.json_file import is_ndjson, read_json, read_ndjson
-from etl.reading.office import OLE2, ZIP, no_export, read_ole2, read_zip, refuse_binary, refuse_by_name
+from etl.reading.office import OLE2, ZIP, read_ole2, read_zip, refuse_binary, refuse_by_name
 from etl.reading.options import DEFAULT, ReadOptions
 
-_FOREIGN = {
-    b"%PDF": "a PDF document",
-    b"\x89PNG": "a picture",
-    b"\xff\xd8\xff": "a picture",
-    b"SQLite format 3": "an SQLite database",
-    b"BZh": "a bzip2 archive",
-    b"\xfd7zXZ": "an xz archive",
-    b"7z\xbc\xaf": "a 7-Zip archive",
-    b"\x28\xb5\x2f\xfd": "a zstd archive",
-    b"PAR1": "a Parquet file",
-    b"{\\rtf": "an RTF document",
-}
 _CONTROLS = re.compile("[\x00-\x08\x0e-\x1f]")
 
 
@@ -42,7 +31,7 @@ def open_export(path: Path, is_header: HeaderTest, options: ReadOptions = DEFAUL
     if head.startswith(OLE2):
         return read_ole2(path, is_header, options)
     refuse_binary(path, head)
-    for magic, name in _FOREIGN.items():
+    for magic, name in BINARY.items():
         if head.startswith(magic):
             raise no_export(path, name)
     facts = look_at(path, options.encoding)
@@ -74,9 +63,8 @@ def _text(path: Path, facts: TextFacts, is_header: HeaderTest) -> Export:
         raise InputError(f"{path} holds blanks only.", place=str(path), hint="Export the orders again.")
     if facts.compressed and facts.head.startswith(("PK\x03\x04",)):
         raise no_export(path, "a compressed workbook or archive", "Unpack it first.")
-    if re.match(r"<(!doctype|html|\?xml|table|body|meta|head)\b", head, re.IGNORECASE):
-        raise no_export(path, "an HTML or XML page saved under another name", "Open it in Excel and save as .xlsx.")
-    if facts.encoding == "cp1252" or "\0" in head[:64]:
+    refuse_foreign_text(path, facts.head)
+    if not facts.encoding.startswith("utf") or "\0" in head[:64]:
         odd = len(_CONTROLS.findall(head[:4096]))
         if odd > len(head[:4096]) * 0.05:
             raise no_export(path, "no text")

@@ -121,6 +121,9 @@ DECODER = json.JSONDecoder(parse_float=_number, parse_int=_number, parse_constan
 def cells(value: Any) -> dict[str, Any] | str:
     """The value with every leaf a cell, or what is wrong with it."""
     if not isinstance(value, dict):
+        if isinstance(value, str) and not isinstance(value, _Literal):
+            # A text that stands where an order belongs may be anything, a secret too: it is not shown.
+            return f"A text of {len(value)} characters is no order object."
         return f"{'A list' if isinstance(value, list) else plain(_leaf(value) or 'null')[:80]} is no order object."
     return {whole(str(key)): _deep(part, 0) for key, part in value.items()}
 

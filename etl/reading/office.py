@@ -9,6 +9,7 @@ from pathlib import Path
 
 from etl.errors import InputError
 from etl.model.export import HeaderTest, Table
+from etl.reading.foreign import no_export
 from etl.reading.options import ReadOptions
 from etl.reading.package import Package, translated
 from etl.reading.sheet import Book
@@ -16,7 +17,6 @@ from etl.reading.workbook import password_error, read_workbook
 
 ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 OLE2 = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-EXPORT_AGAIN = "Export the orders as .csv, .xlsx, .xls, .ods, .json or .ndjson."
 SAVE_AS_XLSX = "Open it in its program and save or export it as .xlsx."
 _LARGEST_OLE = 512 << 20
 _SPREADSHEET = "application/vnd.oasis.opendocument.spreadsheet"
@@ -113,11 +113,6 @@ def read_ole2(path: Path, is_header: HeaderTest, options: ReadOptions) -> list[T
     if not streams & {"Workbook", "Book", "WORKBOOK", "BOOK"}:
         raise no_export(path, "an Office document that is no workbook")
     return _workbook(path, "xls", is_header, options)
-
-
-def no_export(path: Path, what: str, hint: str = EXPORT_AGAIN) -> InputError:
-    """What to say of a file that is something else."""
-    return InputError(f"{path} is {what}.", place=str(path), hint=hint)
 
 
 def _workbook(path: Path, format_: str, is_header: HeaderTest, options: ReadOptions) -> list[Table]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -164,6 +165,8 @@ class Names:
 
         Raises InputError where no column holds the order number, or two columns have one name.
         """
+        if not self.is_header(headers):
+            raise _no_number(headers, place, self)
         vocabulary = self.vocabulary(headers)
         layout = Layout(vocabulary)
         seen: dict[str, str] = {}
@@ -175,13 +178,25 @@ class Names:
             self.column(index, header, vocabulary, layout)
         _check_once(layout, place)
         if ORDER_NUMBER not in layout.fields:
-            raise InputError(
-                f"{place} has no column with the order number; its columns are: {', '.join(h for h in headers if h)[:300]}.",
-                code="input.no_order_number",
-                place=place,
-                hint="Name the column orderNumber, or give it that field in columns.csv.",
-            )
+            raise _no_number(headers, place, self)
         return layout
+
+
+_HEADING = re.compile(r"[^\d\W][^=<>{}]{0,60}")
+
+
+def _no_number(headers: Sequence[str], place: str, names: Names) -> InputError:
+    """The refusal of a table without order numbers; its first row is shown only where it is a header, not content."""
+    named = [header.strip() for header in headers if header.strip()]
+    is_known = any(names.field(header, Vocabulary.GET_ORDERS) for header in named)
+    is_heading = len(named) >= 4 and all(_HEADING.fullmatch(header) for header in named)
+    shown = f"; its columns are: {', '.join(named)[:300]}" if is_known or is_heading else ""
+    return InputError(
+        f"{place} has no column with the order number{shown}.",
+        code="input.no_order_number",
+        place=place,
+        hint="Name the column orderNumber, or give it that field in columns.csv.",
+    )
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
