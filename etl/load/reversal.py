@@ -217,9 +217,12 @@ def _opposite(
         # Changed by the hotel's staff: what stands there now is what has to go.
         count, unit = 1, total
     codes = _codes(row, original)
-    if rules.flat_codes.intersection(codes) and unit:
+    flat = sorted(rules.flat_codes.intersection(codes))
+    if flat:
+        # Whatever the price, zero included: the opposite has a positive count, and the tax goes by the count.
         raise CantReverseError(
-            "it carries a tax that is an amount a piece, which Mews would charge on the reversal too"
+            f"it carries {', '.join(flat)}, a tax that is an amount a piece, which Mews would charge a second time "
+            "on the reversal: reverse it in Mews by hand"
         )
     parsed = parse_identifier(row.external_identifier)
     amount = {"Currency": currency, "TaxCodes": codes, _value(rules.basis): -unit + ZERO}

@@ -56,6 +56,8 @@ CHUNK = 100
 PASSES = 12
 CONFLICT_TRIES = 4
 SURVEY_TRIES = 4
+CANCEL_REFUSALS = 3
+"""So many orders whose items stand open, none of which could be cancelled: cancelling is not for this integration."""
 _REFUSED_READ = "mews.refused"
 _FINAL = ("mews.credentials", "mews.address", _REFUSED_READ)
 
@@ -271,6 +273,7 @@ class Undoer:
         self._parked: set[asyncio.Future[Outcome]] = set()
         self._result = UndoResult()
         self._may_cancel: bool | None = None
+        self._cancel_refusals = 0
         self._refused: dict[str, tuple[str, float]] = {}
         self._reversed: set[str] = set()
         self._pending: set[str] = set()
@@ -684,6 +687,9 @@ class Undoer:
             raise CantReverseError(
                 f"{len(shut)} of its items are on a closed bill: only the hotel can correct that ({outcome.message})"
             )
+        self._cancel_refusals += 1
+        if self._may_cancel is None and self._cancel_refusals >= CANCEL_REFUSALS:
+            self._may_cancel = False
         wait = self._settle.total_seconds() / 2 + 1
         self._refused[order_id] = (outcome.message, self._clock.monotonic() + wait)
         raise _Later(f"Mews refused to cancel it: {outcome.message}", wait)
@@ -783,7 +789,9 @@ class Undoer:
         while True:
             outcome, sending = await self._attempt(template, payload, conflicts)
             self._reopen(work)
-            stop = self._breaker.see(outcome)
+            # A refused cancellation is no end: the opposite follows, so it says nothing about the orders after it.
+            is_refused_cancel = "OrderItemIds" in payload and outcome.kind in (Kind.REFUSED, Kind.CONFLICT)
+            stop = None if is_refused_cancel else self._breaker.see(outcome)
             if stop is not None:
                 self._halt(stop)
             match outcome.kind:

@@ -77,6 +77,17 @@ def test_returns_are_reversed_by_charges() -> None:
     assert item["UnitAmount"]["GrossValue"] == Decimal(12)
 
 
+@pytest.mark.parametrize("unit", ["0.00", "-1.00", "12.00"])
+def test_a_tax_a_piece_has_no_opposite_at_any_price(unit: str) -> None:
+    """A fee of 0.10 on a piece that costs nothing: its opposite would be a second fee of 0.10."""
+    price = Decimal(unit)
+    fee = (("US-FEE", Decimal("0.10")),)
+    items = rows(unit_net=price, net=price, unit_gross=price, gross=price + Decimal("0.10"), taxes=fee)
+    rules = replace(RULES, basis=Basis.NET, flat_codes=frozenset({"US-FEE"}))
+    with pytest.raises(CantReverseError, match="US-FEE"):
+        opposite(items, rules=rules)
+
+
 @pytest.mark.parametrize("field", ["account_id", "currency", "consumed"])
 def test_an_order_that_was_torn_apart_is_left_to_people(field: str) -> None:
     """One request has one account, time and currency: anything else would put money elsewhere."""

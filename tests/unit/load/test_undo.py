@@ -98,6 +98,53 @@ def test_one_refused_permission_is_asked_for_once(path, mews, time):
     assert mews.balance() == 0
 
 
+@pytest.mark.parametrize(
+    ("answer", "most"),
+    [
+        (Outcome(Kind.REFUSED, status=400, message="unknown operation", request_id="r1"), 3),
+        (Outcome(Kind.REFUSED, status=403, message="this integration may not cancel", request_id="r1"), 3),
+        (Outcome(Kind.STOP, status=401, message="no permission"), 1),
+        (Outcome(Kind.STOP, status=404, message="no such operation"), 1),
+        (Outcome(Kind.CONFLICT, status=409, message="the data has changed"), 12),
+    ],
+    ids=["400", "403", "401", "404", "409"],
+)
+def test_whatever_refuses_cancelling_leads_to_opposites(path, mews, time, answer, most):
+    """More orders than the breaker takes of one refusal: each is reversed, and cancelling is not tried in vain."""
+    batch = [an_order("1", payments=(a_payment(),)), *(an_order(str(number)) for number in range(2, 25))]
+    posted(path, mews, time, batch)
+    mews.cancel_script = lambda _ids, _number: answer
+    result = undo_in(path, mews, time)
+    assert (result.stop, result.count(Ending.REVERSED)) == (None, 24)
+    assert (mews.balance(), mews.paid_balance()) == (0, 0)
+    assert len(mews.cancel_calls) == most
+    assert len(set(mews.reversals())) == 24
+
+
+@pytest.mark.parametrize("status", [403, 401])
+def test_cancelling_that_is_refused_midway_leaves_the_rest_to_an_opposite(path, mews, time, status):
+    """Ten items are cancelled, the next call is refused: the opposite holds the others, no item is reversed twice."""
+    posted(path, mews, time, [with_lines("1", 25), an_order("2")])
+    kind = Kind.STOP if status == 401 else Kind.REFUSED
+    denied = Outcome(kind, status=status, message="not any more", request_id="r1")
+    mews.cancel_script = lambda _ids, number: denied if number > 1 else None
+    result = undo_in(path, mews, time)
+    assert (result.stop, result.count(Ending.REVERSED)) == (None, 2)
+    assert mews.balance() == 0
+    assert len([one for one in mews.reversals() if one.startswith("centra:uk:1:")]) == 15
+
+
+def test_refusals_of_single_orders_do_not_forbid_cancelling(path, mews, time):
+    """Three orders can't be cancelled for reasons of their own after one was: the others still are."""
+    posted(path, mews, time, orders(8))
+    bad = {row.id for _, row in mews.items if row.notes.split()[-1] in ("2", "3", "4")}
+    mews.cancel_script = lambda ids, _number: REFUSED if bad & set(ids) else None
+    result = undo_in(path, mews, time)
+    assert result.count(Ending.REVERSED) == 8
+    assert len(mews.reversals()) == 3
+    assert mews.balance() == 0
+
+
 def test_lost_credentials_stop_everything(path, mews, time):
     """401 on every operation: nothing is posted as opposite, and the next undo goes on."""
     posted(path, mews, time, orders(3))
