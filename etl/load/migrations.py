@@ -51,7 +51,12 @@ def _kinds_in_mews(connection: Connection) -> dict[str, str]:
     return found
 
 
-STEPS: tuple[Step, ...] = (_add_customers, _add_kinds)
+def _add_cancelled(connection: Connection) -> None:
+    """Items that others cancelled and that the ledger knows of."""
+    schema.cancelled.create(connection, checkfirst=True)
+
+
+STEPS: tuple[Step, ...] = (_add_customers, _add_kinds, _add_cancelled)
 """STEPS[n] leads from version n + 1 to n + 2; append only."""
 
 

@@ -46,6 +46,7 @@ class Reader(Protocol):
         created: tuple[datetime, datetime] | None = None,
         order_ids: Sequence[str] | None = None,
         account_ids: Sequence[str] | None = None,
+        canceled: tuple[datetime, datetime] | None = None,
     ) -> AsyncIterator[list[OrderItemRow]]:
         """`orderItems/getAll`, page by page, cancelled and inactive items included."""
         ...

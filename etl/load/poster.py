@@ -38,6 +38,7 @@ from etl.load.records import ORDER_PART, Clock, LedgerOrder
 from etl.load.result import LoadResult
 from etl.load.scan import MewsTime, Progress
 from etl.load.sender import RunFacts, Sender, WindowPassedError
+from etl.load.signs import IncompleteError
 from etl.load.standing import Standing, standing
 from etl.load.steps import NotReady
 from etl.load.stop import StopFlag
@@ -210,6 +211,7 @@ class Poster:
         except (LedgerError, MewsError, StoppedError) as error:
             self._halt.stop(error)
             await self._guard(self._queue.join())
+        await self._look_back_after_stop()
         self._count_rest(rest)
 
     # Beginning
@@ -601,6 +603,9 @@ class Poster:
                     return None
                 try:
                     survey = await self._surveyor.survey(recheck_floor=recheck_floor)
+                except IncompleteError as error:
+                    self._result.duplicated.update(error.duplicated)
+                    raise
                 except MewsError as error:
                     if attempt + 1 == SURVEY_TRIES or error.code in _FINAL:
                         # Before the lock is free: whoever waits for it must not ask again.
@@ -679,10 +684,34 @@ class Poster:
         await self._drain(no_wait=no_wait)
         await self._try_several(no_wait=no_wait)
         await self._block_orphans()
-        if not self._halt.is_set and any(part.recheck > 1 for part in self._ledger.to_recheck()):
-            await self._survey(recheck_floor=1)
-            # What was found only there lets its payments and returns go.
-            await self._drain(no_wait=no_wait)
+        await self._look_back()
+        # What was found only there lets its payments and returns go.
+        await self._drain(no_wait=no_wait)
+
+    async def _look_back(self) -> None:
+        """The closing look: what was sent more than once, and what somebody else did to these orders meanwhile.
+
+        Also where nothing was sent: a ledger from before an undo shows nowhere else. Raises LedgerError, MewsError.
+        """
+        if self._halt.is_set:
+            return
+        again = any(part.recheck > 1 for part in self._ledger.to_recheck())
+        if again or self._sender.has_written or self._last_survey is None:
+            await self._survey(recheck_floor=1 if again else None)
+
+    async def _look_back_after_stop(self) -> None:
+        """The closing look of a run that stopped itself: Mews answers, and what was sent may stand there twice."""
+        is_own = isinstance(self._halt.error, StoppedError) and not self._result.is_interrupted
+        if not is_own or not self._sender.has_written:
+            return
+        try:
+            self._result.duplicated.update((await self._surveyor.survey()).duplicated)
+        except IncompleteError as error:
+            self._result.duplicated.update(error.duplicated)
+            self._halt.error = error
+        except (LedgerError, MewsError):
+            # The run has its reason already; the next one looks before it sends anything.
+            return
 
     async def _drain(self, *, no_wait: bool) -> None:
         """Waits until no order is unknown any more, sending again what was proved absent."""

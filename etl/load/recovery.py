@@ -1,4 +1,4 @@
-"""Building or completing the ledger from Mews (`recover`), and a person's decision (`settle`). Both only read Mews."""
+"""Building or completing the ledger from Mews (`recover`). Only reads Mews."""
 
 from __future__ import annotations
 
@@ -11,46 +11,18 @@ from typing import Any
 
 from sqlalchemy import delete, insert, select
 
-from etl.errors import LedgerError, UsageError
 from etl.load import schema
-from etl.load.compare import compare_items, compare_payment
+from etl.load.cancelled import take_in, unknown
 from etl.load.ledger import Ledger
+from etl.load.paid import Paid, Payments, read_payments
 from etl.load.ports import Reader, Sleep
 from etl.load.records import ORDER_PART, RECOVERED_RUN, Attempt, Clock, Part, PartKind, dumps, loads, stamp
-from etl.load.reversal import OPPOSITE, copy_of, target_of, undo_part
-from etl.load.scan import MARGIN, MewsTime, Progress, identity_of, items_of, payment_part, walk_items, walk_payments
-from etl.load.steps import CHUNK, NotReady, Steps
+from etl.load.reversal import OPPOSITE, copy_of, target_of, undo_part, what_of
+from etl.load.scan import MARGIN, MewsTime, Progress, identity_of, walk_items
+from etl.load.steps import CHUNK, Steps
 from etl.model.identity import parse_identifier
 from etl.model.rows import OrderItemRow
 from etl.model.states import IN_MEWS, State
-
-
-@dataclass(slots=True)
-class Paid:
-    """The payments of one generation, by part. `sent`: gross amounts by PaymentId; `canceled`: of which nothing stands.
-
-    `undone`: by PaymentId of the reversal, what it names ("" where Mews returns no notes) and its gross amount.
-    """
-
-    sent: dict[str, dict[str, Decimal]] = field(default_factory=dict)
-    canceled: set[str] = field(default_factory=set)
-    undone: dict[str, dict[str, tuple[str, Decimal]]] = field(default_factory=dict)
-
-    def reversed_by(self, part: str, payment_id: str) -> str:
-        """The PaymentId of what reverses a payment; "" where nothing does."""
-        amount = self.sent[part][payment_id]
-        for undo_id, (target, undone) in self.undone.get(part, {}).items():
-            if target in ("", payment_id) and undone == amount:
-                return undo_id
-        return ""
-
-    def standing(self, part: str) -> list[str]:
-        """PaymentIds of a part that were neither cancelled nor reversed."""
-        return [one for one in self.sent[part] if one not in self.canceled and not self.reversed_by(part, one)]
-
-
-Payments = dict[tuple[str, int], Paid]
-"""By number and generation."""
 
 CENT = Decimal("0.01")
 
@@ -113,44 +85,13 @@ async def recover(
     payments: Payments = {}
     if with_payments and result.since is not None:
         # A payment is never sent before its order.
-        payments = await _read_payments(reader, store, result.since - MARGIN, second)
+        payments = await read_payments(reader, store, result.since - MARGIN, second)
     result.payments = sum(len(paid.sent) for paid in payments.values())
     _record(ledger, payments, result, progress)
     with ledger.steps() as steps:
         steps.meta("watermark", stamp(second - settle))
     _empty(ledger)
     return result
-
-
-async def settle(
-    ledger: Ledger,
-    reader: Reader,
-    number: str,
-    *,
-    service_id: str,
-    store: str,
-    settle_seconds: Decimal,
-    clock: Clock,
-    run_id: str,
-    posted_order_id: str = "",
-    absent: bool = False,
-) -> State:
-    """A person decides an order that the tool may not decide, after Mews was asked whether that can be true.
-
-    Shape: the order's new state. Raises: UsageError `settle.contradicted` where Mews says otherwise,
-    `settle.not_open` where there is nothing to decide. Effects: writes the ledger; needs its lock.
-    """
-    if bool(posted_order_id) == absent:
-        raise UsageError("say either --posted ORDERID or --absent", code="settle.choice")
-    part = _open_part(ledger, number)
-    time = MewsTime(reader, clock)
-    now = await time.sync()
-    if part.kind is PartKind.PAYMENT:
-        wait = timedelta(seconds=float(settle_seconds))
-        return await _settle_payment(ledger, reader, part, store, now, wait, run_id, posted_order_id)
-    if posted_order_id:
-        return await _settle_posted(ledger, reader, part, posted_order_id, service_id, store, run_id)
-    return await _settle_absent(ledger, reader, part, service_id, store, now, timedelta(seconds=float(settle_seconds)))
 
 
 # recover
@@ -192,6 +133,7 @@ def _item(row: OrderItemRow) -> dict[str, Any]:
     """What is compared with the plan later. Cancelled items count as first booked."""
     original = row.is_canceled and (row.original_net or row.original_gross)
     return {
+        "id": row.id,
         "identifier": row.external_identifier,
         "count": row.count,
         "unit_net": row.unit_net,
@@ -223,24 +165,6 @@ def _empty(ledger: Ledger) -> None:
     with ledger.transaction() as connection:
         ledger.verify_lock(connection)
         connection.execute(delete(schema.sightings))
-
-
-async def _read_payments(reader: Reader, store: str, start: datetime, now: datetime) -> Payments:
-    found: Payments = {}
-    async for page in walk_payments(reader, start, now):
-        for row in page:
-            parsed = payment_part(row)
-            if parsed is None or parsed[0].store != store:
-                continue
-            identity, part = parsed
-            paid = found.setdefault((identity.number, identity.generation), Paid())
-            if not identity.is_undo:
-                paid.sent.setdefault(part, {})[row.id] = abs(row.gross)
-                if row.is_canceled:
-                    paid.canceled.add(row.id)
-            elif not row.is_canceled:
-                paid.undone.setdefault(part, {})[row.id] = (target_of(row.notes), abs(row.gross))
-    return found
 
 
 def _record(
@@ -314,8 +238,33 @@ def _record_order(
     if len(standing) > 1 or any(len(paid.standing(part)) > 1 for part in paid.sent):
         result.duplicated[number] = tuple(standing or orders)
     if gone or undos or paid.undone:
-        _record_reversals(ledger, steps, number, generation, gone, paid)
+        twice = _record_reversals(ledger, steps, number, generation, undos, gone, paid)
         _conclude_reversals(steps, number, generation, standing, undos, gone, paid, result)
+        if twice:
+            steps.duplicate(number, twice)
+            result.duplicated[number] = tuple(dict.fromkeys((*result.duplicated.get(number, ()), *twice)))
+    _record_cancelled(ledger, steps, number, generation, orders, result)
+
+
+def _record_cancelled(
+    ledger: Ledger, steps: Steps, number: str, generation: int, orders: Items, result: RecoverResult
+) -> None:
+    """Cancelled items become known; an order of which others cancelled a part is no longer there as it was posted."""
+    items = {item["id"]: number for order in orders.values() for item in order if item["canceled"]}
+    others = unknown(ledger, items) if items else {}
+    if not others:
+        return
+    take_in(steps, others)
+    if steps.part_state(number, generation) is State.POSTED and _is_of(
+        orders, others, steps.mews_id(number, generation)
+    ):
+        message = f"{len(others)} of its items are cancelled in Mews"
+        steps.differ(number, generation, message)
+        result.different[number] = message
+
+
+def _is_of(orders: Items, item_ids: Mapping[str, str], order_id: str) -> bool:
+    return any(item["id"] in item_ids for item in orders.get(order_id, ()))
 
 
 def _record_presence(
@@ -352,7 +301,7 @@ def _record_presence(
         generation,
         mews_order_id=order_id,
         observed=dumps(observed),
-        payments=[(part, _first(paid, part)) for part in paid.sent],
+        payments=[(part, paid.first(part)) for part in paid.sent],
         differences=different,
         run_id=RECOVERED_RUN,
         facts={
@@ -360,7 +309,7 @@ def _record_presence(
             "basis": "gross",
             "planned_total": str(
                 sum((item["gross"] for item in items), Decimal(0))
-                - sum((ids[_first(paid, part)] for part, ids in paid.sent.items()), Decimal(0))
+                - sum((ids[paid.first(part)] for part, ids in paid.sent.items()), Decimal(0))
             ),
             "account_id": items[0]["account"],
         },
@@ -373,14 +322,9 @@ def _record_presence(
 def _record_payments(steps: Steps, number: str, generation: int, paid: Paid) -> None:
     """Payments of an order that the ledger knows: one that it calls unsent would be sent again."""
     for part in paid.sent:
-        steps.see_payment(number, generation, part, mews_id=_first(paid, part), run_id=RECOVERED_RUN)
+        steps.see_payment(number, generation, part, mews_id=paid.first(part), run_id=RECOVERED_RUN)
         if len(paid.standing(part)) > 1:
             steps.duplicate(number, paid.standing(part))
-
-
-def _first(paid: Paid, part: str) -> str:
-    """The payment that a part is: one that stands, if any does."""
-    return next(iter(paid.standing(part) or paid.sent[part]))
 
 
 # What was reversed
@@ -412,25 +356,40 @@ def _balances(items: Sequence[dict[str, Any]]) -> bool:
 
 
 def _record_reversals(
-    ledger: Ledger, steps: Steps, number: str, generation: int, gone: Mapping[str, str], paid: Paid
-) -> None:
-    """Undo entries become parts of their own, so that scans know them."""
+    ledger: Ledger, steps: Steps, number: str, generation: int, undos: Items, gone: Mapping[str, str], paid: Paid
+) -> list[str]:
+    """Undo entries become parts of their own, so that scans know them. Shape: ids of those that are there twice."""
     parts = [one for one in ledger.parts([number]).get(number, []) if one.generation == generation]
-    undo_parts = [one for one in parts if one.kind is PartKind.UNDO]
+    known = [one for one in parts if one.kind is PartKind.UNDO]
+    twice: list[str] = []
 
-    def see(what: str, target: str, mews_id: str, payment: str = "") -> None:
-        name = undo_part(what, copy_of(undo_parts, target, payment))
-        undo_parts.append(Part(number, generation, name, State.POSTED, PartKind.UNDO, fingerprint=target))
-        steps.see_undo(number, generation, name, mews_id=mews_id, target=target, run_id=RECOVERED_RUN)
+    def see(what: str, target: str, mews_id: str, message: str = "") -> None:
+        kind = "" if what == OPPOSITE else what
+        first = next((one for one in known if what_of(one) == what and one.fingerprint == target), None)
+        if any(one.mews_id == mews_id for one in known):
+            return
+        if first is not None and first.mews_id and first.state in IN_MEWS:
+            twice.extend((first.mews_id, mews_id))
+            return
+        name = undo_part(what, copy_of(known, target, kind))
+        state = State.DIFFERENT if message else State.POSTED
+        known[:] = [one for one in known if one.part != name]
+        known.append(Part(number, generation, name, state, PartKind.UNDO, mews_id, fingerprint=target))
+        steps.see_undo(number, generation, name, mews_id=mews_id, target=target, run_id=RECOVERED_RUN, message=message)
 
     for order_id, undo_id in gone.items():
         if undo_id:
             see(OPPOSITE, order_id, undo_id)
-    for part, ids in paid.sent.items():
-        for payment_id in ids:
-            undo_id = paid.reversed_by(part, payment_id)
-            if undo_id:
-                see(part, payment_id, undo_id, part)
+    for part in paid.sent:
+        for payment_id, undo_id in paid.reversals(part).items():
+            see(part, payment_id, undo_id)
+    for undo_id, undo in undos.items():
+        if undo_id not in gone.values() and _charges(undo):
+            see(OPPOSITE, undo[0]["undo"] or undo_id, undo_id, "it does not balance the order")
+    for part in paid.undone:
+        for undo_id, target in paid.too_often(part).items():
+            see(part, target or undo_id, undo_id, f"it does not balance payment {part}")
+    return list(dict.fromkeys(twice))
 
 
 def _conclude_reversals(
@@ -448,12 +407,19 @@ def _conclude_reversals(
     if state not in (State.POSTED, State.DIFFERENT):
         return
     open_payments = [part for part in paid.sent if paid.standing(part)]
+    paid_back = [part for part in paid.sent if paid.reversals(part) and part not in open_payments]
     lonely = [undo_id for undo_id in undos if undo_id not in gone.values() and _charges(undos[undo_id])]
     message = ""
     if lonely:
         message = f"its reversal {', '.join(lonely)} does not balance it"
+    elif any(paid.too_often(part) for part in paid.undone):
+        message = (
+            f"its payment {', '.join(part for part in paid.undone if paid.too_often(part))} is paid back otherwise"
+        )
     elif not standing and open_payments:
         message = f"its items are reversed, its payment {', '.join(open_payments)} stands"
+    elif standing and paid_back:
+        message = f"its payment {', '.join(paid_back)} is paid back, its items stand"
     if message:
         steps.differ(number, generation, message)
         result.different[number] = message
@@ -553,137 +519,3 @@ def _batches(values: Iterator[Any], size: int) -> Iterator[list[Any]]:
             batch = []
     if batch:
         yield batch
-
-
-# settle
-
-
-def _open_part(ledger: Ledger, number: str) -> Part:
-    order = ledger.order(number)
-    if order is None:
-        raise UsageError(f"the ledger knows no order {number}", code="settle.not_open")
-    parts = [part for part in ledger.parts([number]).get(number, []) if part.generation == order.generation]
-    for part in parts:
-        if part.part == ORDER_PART and part.state in (State.UNKNOWN, State.DIFFERENT):
-            return part
-    for part in parts:
-        if part.kind is PartKind.PAYMENT and part.state is State.UNKNOWN:
-            return part
-    raise UsageError(
-        f"order {number} is {order.state}: there is nothing to decide",
-        code="settle.not_open",
-        hint="Only orders that are unknown or different need a person; see `centra-mews status`.",
-    )
-
-
-async def _settle_posted(
-    ledger: Ledger, reader: Reader, part: Part, order_id: str, service_id: str, store: str, run_id: str
-) -> State:
-    rows = (await items_of(reader, [order_id])).get(order_id, [])
-    if not rows:
-        raise _contradicted(f"Mews has no items of OrderId {order_id}")
-    if any(row.service_id != service_id for row in rows):
-        raise _contradicted(f"OrderId {order_id} belongs to another service")
-    for row in rows:
-        identity = identity_of(row)
-        if identity is not None and (identity.store, identity.number) != (store, part.number):
-            raise _contradicted(f"OrderId {order_id} carries the mark of order {identity.number}")
-    taken = _owner(ledger, order_id)
-    if taken not in ("", part.number):
-        raise _contradicted(f"OrderId {order_id} is order {taken}")
-    attempts = ledger.attempts(part.number, generation=part.generation, part=ORDER_PART)
-    findings = [compare_items(attempt.payload, attempt.basis, rows) for attempt in attempts]
-    is_equal = not findings or any(finding.is_equal for finding in findings)
-    if not is_equal and part.state is State.UNKNOWN:
-        raise _contradicted(f"OrderId {order_id} is not what was sent: " + "; ".join(findings[-1].differences))
-    note = "settled by a person" + ("" if is_equal else ", who accepts: " + "; ".join(findings[-1].differences))
-    with ledger.steps([part.number]) as steps:
-        steps.settle_posted(part.number, part.generation, mews_id=order_id, note=note, run_id=run_id)
-    return State.POSTED
-
-
-async def _settle_absent(
-    ledger: Ledger, reader: Reader, part: Part, service_id: str, store: str, now: datetime, settle_time: timedelta
-) -> State:
-    if part.state is not State.UNKNOWN or part.first_sent_at is None:
-        raise UsageError(
-            f"order {part.number} is {part.state}: something of it is in Mews",
-            code="settle.not_open",
-            hint="Use `centra-mews undo` for what has to leave Mews.",
-        )
-    if part.settle_from is None or now < part.settle_from + settle_time:
-        raise _contradicted(f"order {part.number} may still be on its way; wait {settle_time.total_seconds():g} s")
-    async for page in walk_items(reader, service_id, part.first_sent_at - MARGIN, now):
-        for row in page:
-            identity = identity_of(row)
-            if identity is not None and (identity.store, identity.number, identity.generation, identity.is_undo) == (
-                store,
-                part.number,
-                part.generation,
-                False,
-            ):
-                raise _contradicted(f"order {part.number} is in Mews as OrderId {row.order_id}")
-    with ledger.steps([part.number]) as steps:
-        try:
-            steps.settle_absent(part.number, part.generation, note="a person says that Mews has nothing of it")
-        except NotReady as error:
-            raise LedgerError(error.message, code="settle.not_open") from error
-    return State.READY
-
-
-async def _settle_payment(
-    ledger: Ledger,
-    reader: Reader,
-    part: Part,
-    store: str,
-    now: datetime,
-    settle_time: timedelta,
-    run_id: str,
-    payment_id: str,
-) -> State:
-    """A payment in doubt: it is `payment_id` of Mews, or ("") not there."""
-    if part.first_sent_at is None or part.settle_from is None or now < part.settle_from + settle_time:
-        raise _contradicted(f"payment {part.part} may still be on its way; wait {settle_time.total_seconds():g} s")
-    attempts = ledger.attempts(part.number, generation=part.generation, part=part.part)
-    chosen = None
-    async for page in walk_payments(reader, part.first_sent_at - MARGIN, now):
-        for row in page:
-            found = payment_part(row)
-            is_ours = found is not None and (found[0].store, found[0].number, found[1]) == (
-                store,
-                part.number,
-                part.part,
-            )
-            if is_ours and not payment_id:
-                raise _contradicted(f"payment {part.part} of order {part.number} is in Mews as {row.id}")
-            if row.id == payment_id:
-                chosen = row
-    if payment_id and chosen is None:
-        raise _contradicted(f"Mews has no payment {payment_id} made since this one was sent")
-    if chosen is not None and not any(compare_payment(a.payload, a.basis, chosen).is_equal for a in attempts):
-        raise _contradicted(f"payment {payment_id} is not what was sent")
-    if _owner(ledger, payment_id) if payment_id else "":
-        raise _contradicted(f"payment {payment_id} is known to the ledger already")
-    with ledger.steps([part.number]) as steps:
-        if payment_id:
-            note = "settled by a person"
-            steps.settle_posted(
-                part.number, part.generation, mews_id=payment_id, note=note, run_id=run_id, part=part.part
-            )
-        else:
-            note = "a person says that Mews has nothing of it"
-            steps.settle_absent(part.number, part.generation, note=note, part=part.part)
-    return State.POSTED if payment_id else State.READY
-
-
-def _owner(ledger: Ledger, order_id: str) -> str:
-    table = schema.parts
-    with ledger.transaction() as connection:
-        number = connection.scalar(select(table.c.number).where(table.c.mews_id == order_id).limit(1))
-    return number or ""
-
-
-def _contradicted(message: str) -> UsageError:
-    return UsageError(
-        message, code="settle.contradicted", hint="Look at the order in Mews; nothing was changed in the ledger."
-    )

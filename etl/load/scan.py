@@ -131,6 +131,15 @@ async def walk_items(
             yield page
 
 
+async def walk_cancelled(
+    reader: Reader, service_id: str, start: datetime, now: datetime
+) -> AsyncIterator[list[OrderItemRow]]:
+    """All items of the service cancelled since `start`, whenever they were created. Raises MewsError."""
+    for window in _windows(start, now + AHEAD):
+        async for page in reader.order_items(service_ids=[service_id], canceled=window):
+            yield page
+
+
 async def walk_payments(reader: Reader, start: datetime, now: datetime) -> AsyncIterator[list[PaymentRow]]:
     """All payments created since `start`. Raises MewsError."""
     for window in _windows(start, now + AHEAD):

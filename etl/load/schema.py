@@ -171,6 +171,14 @@ customers = Table(
 )
 """People whom this ledger made or began to make in Mews, by lower-cased e-mail. Neither name nor phone is kept."""
 
+cancelled = Table(
+    "cancelled",
+    metadata,
+    Column("item_id", String(64), primary_key=True),
+    Column("number", String(255), nullable=False),
+)
+"""Items that others cancelled in Mews and that the ledger has taken in; its own cancellations stand in `attempts`."""
+
 sightings = Table(
     "sightings",
     metadata,

@@ -496,15 +496,29 @@ class Steps:
         row.rejected_hash = row.code = row.message = row.request_id = ""
         self._settle_order(row)
 
-    def see_undo(self, number: str, generation: int, part: str, *, mews_id: str, target: str, run_id: str) -> None:
-        """Anything but IN_FLIGHT -> POSTED: what Mews shows proves that this undo part did its work."""
+    def see_undo(
+        self,
+        number: str,
+        generation: int,
+        part: str,
+        *,
+        mews_id: str,
+        target: str,
+        run_id: str,
+        message: str = "",
+    ) -> None:
+        """Anything but IN_FLIGHT -> POSTED: what Mews shows proves that this undo part did its work.
+
+        DIFFERENT with a `message`: it is there, and does not balance what it reverses.
+        """
         self._order(number)
         row = self._find((number, generation, part))
         if row is None:
             row = self._add(PartRow(number, generation, part, PartKind.UNDO.value, State.READY))
-        row.move(State.POSTED)
+        row.move(State.DIFFERENT if message else State.POSTED)
         row.fingerprint, row.mews_id, row.run_id = target, mews_id, row.run_id or run_id
-        row.settle_from = row.unseen_at = row.held = row.code = row.message = ""
+        row.settle_from = row.unseen_at = row.held = row.code = ""
+        row.message = message
         self._settle_order(row)
 
     def undo(self, number: str, generation: int, part: str = ORDER_PART) -> None:
@@ -730,6 +744,12 @@ class Steps:
         self.load([number])
         row = self._find((number, generation, part))
         return None if row is None else row.state
+
+    def mews_id(self, number: str, generation: int, part: str = ORDER_PART) -> str:
+        """Mews's id of a part as this transaction sees it; "" for none."""
+        self.load([number])
+        row = self._find((number, generation, part))
+        return "" if row is None else row.mews_id
 
     def _plan_payments(self, intent: Intent) -> None:
         """Payment parts follow today's plan as long as nothing of them was ever sent."""

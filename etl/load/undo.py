@@ -41,6 +41,7 @@ from etl.load.reversal import (
     what_of,
 )
 from etl.load.scan import ID_CHUNK, MARGIN, MewsTime, Progress, Sighted, identity_of, sight, walk_items
+from etl.load.signs import IncompleteError
 from etl.load.steps import Intent, NotReady
 from etl.load.stop import StopFlag
 from etl.load.survey import Surveyor
@@ -134,12 +135,16 @@ class Selection:
 
 @dataclass(slots=True)
 class UndoResult:
-    """What one undo did. `left`: orders that nothing was done about, because it ended early."""
+    """What one undo did. `left`: orders that nothing was done about, because it ended early.
+
+    `duplicated`: what its looks at Mews found there more than once, ids by order number.
+    """
 
     details: list[Detail] = field(default_factory=list)
     left: int = 0
     stop: EtlError | None = None
     is_interrupted: bool = False
+    duplicated: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def count(self, ending: Ending) -> int:
         """How many orders ended so."""
@@ -272,6 +277,8 @@ class Undoer:
         self._halt_event = asyncio.Event()
         self._parked: set[asyncio.Future[Outcome]] = set()
         self._result = UndoResult()
+        self._copied: IncompleteError | None = None
+        self._has_written = False
         self._may_cancel: bool | None = None
         self._cancel_refusals = 0
         self._refused: dict[str, tuple[str, float]] = {}
@@ -445,8 +452,18 @@ class Undoer:
             self._result.details.append(Detail(number, order_id, "", Ending.ALREADY, "it was reversed before"))
         try:
             await self._passes(list(chosen.targets))
+            await self._look_back()
         except (LedgerError, MewsError, StoppedError) as error:
             self._halt(error)
+
+    async def _look_back(self) -> None:
+        """Another copy of the ledger that undoes at the same time shows only afterwards: what is there twice by now?"""
+        if not self._has_written or self._halt_event.is_set():
+            return
+        self._copied = None
+        await self._survey()
+        if self._copied is not None:
+            raise self._copied
 
     async def _passes(self, targets: list[Target]) -> None:
         reasons: dict[Target, _Later] = {}
@@ -887,7 +904,7 @@ class Undoer:
                 return int(steps.intend(intent))
 
             sending.seq = await self._commit.do(number, plan_and_intend)
-            sending.is_intended = True
+            sending.is_intended = self._has_written = True
         self._checkpoint("undo.intent_recorded")
 
     def _intent(
@@ -928,9 +945,17 @@ class Undoer:
     # Looking at Mews
 
     async def _survey(self) -> None:
+        """One complete look, tried a few times. Raises MewsError, IncompleteError, unless copies are all it met."""
         for attempt in range(SURVEY_TRIES):
             try:
-                await self._surveyor.survey()
+                survey = await self._surveyor.survey()
+                self._result.duplicated.update(survey.duplicated)
+            except IncompleteError as error:
+                self._result.duplicated.update(error.duplicated)
+                if error.lacks_orders:
+                    raise
+                # Reversing copies is what undo is for; that somebody else made them is told in the end.
+                self._copied = error
             except MewsError as error:
                 if attempt + 1 == SURVEY_TRIES or error.code in _FINAL:
                     raise

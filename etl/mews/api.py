@@ -68,6 +68,7 @@ class MewsReader:
         item_ids: Sequence[str] | None = None,
         created: Interval | None = None,
         updated: Interval | None = None,
+        canceled: Interval | None = None,
     ) -> AsyncIterator[list[OrderItemRow]]:
         """Order items in every state, cancelled ones included.
 
@@ -80,7 +81,7 @@ class MewsReader:
             "AccountIds": (account_ids, ACCOUNT_IDS),
             "OrderItemIds": (item_ids, PAGE),
         }
-        times = {"CreatedUtc": created, "UpdatedUtc": updated}
+        times = {"CreatedUtc": created, "UpdatedUtc": updated, "CanceledUtc": canceled}
         async for page in self._pages("orderItems/getAll", "OrderItems", ids, times, rows.order_item):
             kept = [row for row in page if _before(row.created, created) and _before(row.updated, updated)]
             if kept:

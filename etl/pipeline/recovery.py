@@ -10,7 +10,8 @@ from typing import Any
 
 from etl.errors import ExitCode
 from etl.load.ledger import Ledger
-from etl.load.recovery import recover, settle
+from etl.load.recovery import recover
+from etl.load.settling import settle
 from etl.model.mapping import Mapping
 from etl.model.reference import Reference
 from etl.pipeline.connect import Link

@@ -175,5 +175,6 @@ def _document(run_id: str, result: UndoResult) -> dict[str, Any]:
             }
             for detail in result.details
         ],
+        "duplicated": {number: list(ids) for number, ids in result.duplicated.items()},
         "stopped": result.stop.attrs() if result.stop else None,
     }

@@ -40,8 +40,9 @@ from etl.load.ledger import Home, Ledger
 from etl.load.lock import Holder
 from etl.load.poster import Poster
 from etl.load.records import RunRecord
-from etl.load.recovery import RecoverResult, recover, settle
+from etl.load.recovery import RecoverResult, recover
 from etl.load.result import LoadResult
+from etl.load.settling import settle
 from etl.load.standing import Standing, standing
 from etl.load.stop import StopFlag
 from etl.mews.api import MewsWriter

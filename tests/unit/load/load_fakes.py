@@ -218,12 +218,15 @@ class FakeMews:
         created: Any = None,
         order_ids: Any = None,
         account_ids: Any = None,
+        canceled: Any = None,
     ) -> AsyncIterator[list[OrderItemRow]]:
         self._read()
         visible = [self._shown(row) for at, row in self.items if at + self.lag <= self.time.seconds]
         if created is not None:
             assert created[1] - created[0] <= timedelta(days=92)
             visible = [row for row in visible if created[0] <= row.created < created[1]]
+        if canceled is not None:
+            visible = [row for row in visible if row.canceled and canceled[0] <= row.canceled < canceled[1]]
         if order_ids is not None:
             visible = [row for row in visible if row.order_id in order_ids]
         if service_ids is not None:

@@ -12,7 +12,8 @@ from load_fakes import HOME, SERVICE, FakeMews, VirtualTime, a_payment, an_order
 
 from etl.errors import ExitCode, MewsError, UsageError
 from etl.load.ledger import Ledger
-from etl.load.recovery import recover, settle
+from etl.load.recovery import recover
+from etl.load.settling import settle
 from etl.load.standing import Standing
 from etl.model.outcome import Kind, Outcome
 from etl.model.plan import Verdict

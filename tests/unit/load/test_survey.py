@@ -54,7 +54,10 @@ def look(path: Path, mews: FakeMews, time: VirtualTime, *, busy: str = "") -> Su
 def an_unknown(path: Path, mews: FakeMews, time: VirtualTime, answer) -> None:
     """Order 1 is posted; order 2 had this answer and is unknown."""
     mews.script = lambda p, _: answer if "uk:2]" in p["Notes"] else None
+    # Reads lag, so that the closing look of the run does not find it.
+    mews.lag = 60.0
     run_poster(path, mews, time, [an_order("1"), an_order("2")], run={"no_wait": True})
+    mews.lag = 0.0
 
 
 NEVER = Outcome(Kind.UNKNOWN, message="reset")

@@ -16,9 +16,11 @@ from undo_fakes import UndoMews, an_undoer, posted, undo_in, with_lines
 from etl.errors import ExitCode, LedgerError, MewsError, UsageError
 from etl.load.ledger import Ledger
 from etl.load.recovery import RecoverResult, recover
+from etl.load.signs import IncompleteError
 from etl.load.stop import StopFlag
 from etl.load.undo import Ending, UndoResult
 from etl.model.outcome import Kind, Outcome
+from etl.model.rows import PaymentRow
 from etl.model.states import State
 
 NEVER = Outcome(Kind.UNKNOWN, message="reset")
@@ -179,12 +181,17 @@ def test_a_second_undo_does_nothing(path, mews, time):
 
 
 def test_what_the_staff_cancelled_is_not_reversed_again(path, mews, time):
-    """Half of an order is cancelled by hand: only the rest gets an opposite; a whole one needs nothing."""
+    """Half of an order is cancelled by hand: recover takes it in, only the rest gets an opposite, a whole one nothing."""
     posted(path, mews, time, [with_lines("1", 2), an_order("2")])
     mews.may_cancel = False
-    mews.cancelled = [(0.0, mews.items[0][1].id), (0.0, mews.items[2][1].id)]
+    mews.cancelled = [(time.seconds, mews.items[0][1].id), (time.seconds, mews.items[2][1].id)]
+    with pytest.raises(LedgerError) as caught:
+        undo_in(path, mews, time)
+    assert caught.value.code == "ledger.incomplete"
+    found = recover_into(path, mews, time)
+    assert (found.undone, found.different) == (1, {"1": "1 of its items are cancelled in Mews"})
     result = undo_in(path, mews, time)
-    assert result.count(Ending.REVERSED) == 2
+    assert endings(result) == {"1": Ending.REVERSED, "2": Ending.ALREADY}
     assert mews.reversals() == ["centra:uk:1:undo:p2"]
     assert mews.balance() == 0
 
@@ -397,6 +404,107 @@ def test_a_ledger_that_knows_less_than_mews_undoes_nothing(path, mews, time, tmp
         undo_in(old, mews, time)
     assert caught.value.code == "ledger.incomplete"
     assert mews.balance() == 0
+
+
+@pytest.mark.parametrize("may_cancel", [True, False])
+def test_an_old_ledger_pays_nothing_back_twice(path, mews, time, tmp_path, may_cancel):
+    """Cancellations leave no undo order: the cancelled items and the unknown undo payments are the signs."""
+    batch = [an_order(str(number), payments=(a_payment(), a_payment("pay1", "1.00"))) for number in (1, 2, 3)]
+    posted(path, mews, time, batch)
+    old = tmp_path / "old.sqlite"
+    old.write_bytes(path.read_bytes())
+    mews.may_cancel = may_cancel
+    undo_in(path, mews, time)
+    assert (mews.balance(), mews.paid_balance(), len(mews.paid)) == (0, 0, 12)
+    with pytest.raises(IncompleteError) as caught:
+        undo_in(old, mews, time)
+    assert "3 orders of store 'uk' cancelled, reversed or paid back" in caught.value.message
+    assert (mews.balance(), mews.paid_balance(), len(mews.paid)) == (0, 0, 12)
+    assert (recover_into(old, mews, time).undone, state_of(old, "3")) == (3, State.UNDONE)
+    assert undo_in(old, mews, time).count(Ending.ALREADY) == 3
+    assert len(mews.paid) == 12
+
+
+@pytest.mark.parametrize("sign", ["item", "undo payment"])
+def test_one_sign_is_enough(path, mews, time, tmp_path, sign):
+    """Killed between payment and items, an undo leaves one of the two signs only."""
+    posted(path, mews, time, [an_order("1", payments=(a_payment(),)), an_order("2")])
+    old = tmp_path / "old.sqlite"
+    old.write_bytes(path.read_bytes())
+    if sign == "item":
+        mews.cancelled = [(time.seconds, mews.items[0][1].id)]
+    else:
+        mews.paid.append((time.seconds, a_pay_back(mews)))
+    with pytest.raises(IncompleteError):
+        undo_in(old, mews, time)
+    run = run_poster(old, mews, time, [an_order("1", payments=(a_payment(),)), an_order("2")], run_id="run-2")
+    assert (run.sent, run.exit_code, run.stop.code) == (0, ExitCode.USAGE, "ledger.incomplete")
+    assert len(mews.calls) == 3
+    assert recover_into(old, mews, time).different == {
+        "1": "its items are reversed, its payment gift1 stands"
+        if sign == "item"
+        else "its payment gift1 is paid back, its items stand"
+    }
+    assert undo_in(old, mews, time, run="", only=["1"]).count(Ending.REVERSED) == 1
+    assert (mews.balance(), mews.paid_balance()) == (Decimal("12.00"), 0)
+
+
+def a_pay_back(mews: UndoMews, name: str = "back", amount: str = "") -> PaymentRow:
+    """What an undo with another ledger would have posted for the first payment."""
+    row = mews.paid[0][1]
+    identifier = row.external_identifier.replace(":gift1", ":undo:gift1")
+    notes = f"[centra:uk:1:undo] Reverses payment {row.id} gift1"
+    money = -Decimal(amount) if amount else -row.gross
+    created = mews.mews_now(mews.time.seconds)
+    return replace(
+        row,
+        id=name,
+        external_identifier=identifier,
+        notes=notes,
+        gross=money,
+        net=money,
+        created=created,
+        updated=created,
+    )
+
+
+def test_two_copies_that_undo_at_once_are_told(path, mews, time):
+    """While one copy of the ledger undoes, another pays back the same payment: exit code 2, both ids listed."""
+    posted(path, mews, time, [an_order("1", payments=(a_payment(),)), an_order("2")])
+    mews.before_answer = lambda _: mews.paid.append((mews.time.seconds, a_pay_back(mews, "other's")))
+    result = undo_in(path, mews, time)
+    assert (result.exit_code, result.stop.code) == (ExitCode.USAGE, "ledger.incomplete")
+    assert set(result.duplicated["1"]) == {"ExternalPaymentId-4", "other's"}
+    mews.before_answer = lambda _: None
+    # It is known by now, and told by whoever reads Mews back; nothing more is sent.
+    assert undo_in(path, mews, time).count(Ending.ALREADY) == 2
+    assert len(mews.paid) == 3
+
+
+def test_recover_tells_what_was_paid_back_twice(path, mews, time, tmp_path):
+    """The harm is done: the lost ledger and the right one say so, with both ids, and the next run is not held up."""
+    batch = [an_order("1", payments=(a_payment(),))]
+    posted(path, mews, time, batch)
+    old = tmp_path / "old.sqlite"
+    old.write_bytes(path.read_bytes())
+    undo_in(path, mews, time)
+    mews.paid.append((time.seconds, a_pay_back(mews, "second")))
+    for ledger in (path, old, tmp_path / "fresh.sqlite"):
+        found = recover_into(ledger, mews, time)
+        assert set(found.duplicated["1"]) == {"ExternalPaymentId-3", "second"}, ledger
+        after = run_poster(ledger, mews, time, batch, run_id="run-2")
+        assert (after.sent, after.stop) == (0, None)
+
+
+@pytest.mark.parametrize("amount", ["4.00", "6.00"])
+def test_a_payment_paid_back_otherwise_is_left_to_people(path, mews, time, amount):
+    """Another amount went back than was paid: neither paid back again nor called settled."""
+    posted(path, mews, time, [an_order("1", payments=(a_payment(),))])
+    mews.paid.append((time.seconds, a_pay_back(mews, "odd", amount)))
+    assert "paid back otherwise" in recover_into(path, mews, time).different["1"]
+    result = undo_in(path, mews, time, run="", only=["1"])
+    assert (result.count(Ending.FAILED), len(mews.paid), mews.cancel_calls) == (1, 2, [])
+    assert "odd" in result.details[0].message
 
 
 # Generations

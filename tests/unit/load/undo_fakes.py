@@ -71,8 +71,9 @@ class UndoMews(FakeMews):
 
     def _shown(self, row: OrderItemRow) -> OrderItemRow:
         row = super()._shown(row)
-        if any(item_id == row.id and at + self.lag <= self.time.seconds for at, item_id in self.cancelled):
-            row = replace(row, canceled=self.now(), state="Canceled")
+        gone = [at for at, item_id in self.cancelled if item_id == row.id and at + self.lag <= self.time.seconds]
+        if gone:
+            row = replace(row, canceled=self.mews_now(gone[0]), state="Canceled")
         if row.id in self.closed:
             row = replace(row, closed=self.now(), state="Closed")
         return row

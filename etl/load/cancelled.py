@@ -1,0 +1,60 @@
+"""Which cancelled items the ledger knows of: those it cancelled itself, and those it has taken in.
+
+Any other cancelled item of a posted order is a sign that somebody else worked on it (design section 7.6).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from sqlalchemy import delete, insert, select
+
+from etl.load import schema
+from etl.load.ledger import Ledger
+from etl.load.records import PartKind, loads
+from etl.load.steps import CHUNK, Steps
+from etl.model.rows import OrderItemRow
+
+
+def unknown(ledger: Ledger, items: Mapping[str, str]) -> dict[str, str]:
+    """Those of the cancelled items that the ledger does not know. Shape: order numbers by item id, given and returned."""
+    left = dict(items)
+    table = schema.cancelled
+    for chunk in _chunks(items):
+        for row in ledger.select(select(table.c.item_id).where(table.c.item_id.in_(chunk))):
+            left.pop(row.item_id, None)
+    for item_id in _cancelled_by(ledger, set(left.values())):
+        left.pop(item_id, None)
+    return left
+
+
+def take_in(steps: Steps, items: Mapping[str, str]) -> None:
+    """Notes cancelled items as known: order numbers by item id."""
+    table = schema.cancelled
+    for chunk in _chunks(items):
+        steps.run(delete(table).where(table.c.item_id.in_(chunk)))
+        steps.execute(insert(table), [{"item_id": item_id, "number": items[item_id]} for item_id in chunk])
+
+
+def cancelled_of(number: str, rows: Iterable[OrderItemRow]) -> dict[str, str]:
+    """The cancelled ones of an order's items, as `take_in` wants them."""
+    return {row.id: number for row in rows if row.is_canceled}
+
+
+def _cancelled_by(ledger: Ledger, numbers: Iterable[str]) -> Iterable[str]:
+    """The items that requests of this ledger named, whatever became of them: their intent was on disk before."""
+    attempts, parts = schema.attempts, schema.parts
+    same = (
+        (parts.c.number == attempts.c.number)
+        & (parts.c.generation == attempts.c.generation)
+        & (parts.c.part == attempts.c.part)
+    )
+    query = select(attempts.c.payload).join(parts, same).where(parts.c.kind == PartKind.UNDO.value)
+    for chunk in _chunks(numbers):
+        for row in ledger.select(query.where(attempts.c.number.in_(chunk))):
+            yield from loads(row.payload, {}).get("OrderItemIds", ())
+
+
+def _chunks(values: Iterable[str]) -> list[list[str]]:
+    unique = list(dict.fromkeys(values))
+    return [unique[start : start + CHUNK] for start in range(0, len(unique), CHUNK)]

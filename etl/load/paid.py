@@ -1,0 +1,72 @@
+"""The payments of this store as Mews shows them: what was sent, what was paid back, and what was paid back too often."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+
+from etl.load.ports import Reader
+from etl.load.reversal import target_of
+from etl.load.scan import payment_part, walk_payments
+
+
+@dataclass(slots=True)
+class Paid:
+    """The payments of one generation, by part. `sent`: gross amounts by PaymentId; `canceled`: of which nothing stands.
+
+    `undone`: by PaymentId of the reversal, what it names ("" where Mews returns no notes) and its gross amount.
+    """
+
+    sent: dict[str, dict[str, Decimal]] = field(default_factory=dict)
+    canceled: set[str] = field(default_factory=set)
+    undone: dict[str, dict[str, tuple[str, Decimal]]] = field(default_factory=dict)
+
+    def reversals(self, part: str) -> dict[str, str]:
+        """What pays back each payment of a part, by its PaymentId; each reversal serves one payment."""
+        left = dict(self.undone.get(part, {}))
+        found: dict[str, str] = {}
+        for payment_id, amount in self.sent.get(part, {}).items():
+            fitting = [one for one, (target, undone) in left.items() if target in ("", payment_id) and undone == amount]
+            if fitting:
+                # One that names the payment before one without notes, which may be another payment's.
+                found[payment_id] = max(fitting, key=lambda one: left[one][0] != "")
+                del left[found[payment_id]]
+        return found
+
+    def too_often(self, part: str) -> dict[str, str]:
+        """Reversals beyond one for each payment, or of another amount. Shape: what they name, by their PaymentId."""
+        used = set(self.reversals(part).values())
+        return {undo_id: target for undo_id, (target, _) in self.undone.get(part, {}).items() if undo_id not in used}
+
+    def standing(self, part: str) -> list[str]:
+        """PaymentIds of a part that were neither cancelled nor reversed."""
+        reversed_ids = self.reversals(part)
+        return [one for one in self.sent[part] if one not in self.canceled and one not in reversed_ids]
+
+    def first(self, part: str) -> str:
+        """The payment that a part is: one that stands, if any does."""
+        return next(iter(self.standing(part) or self.sent[part]))
+
+
+Payments = dict[tuple[str, int], Paid]
+"""By number and generation."""
+
+
+async def read_payments(reader: Reader, store: str, start: datetime, now: datetime) -> Payments:
+    """All payments of this store created since `start`. Raises MewsError."""
+    found: Payments = {}
+    async for page in walk_payments(reader, start, now):
+        for row in page:
+            parsed = payment_part(row)
+            if parsed is None or parsed[0].store != store:
+                continue
+            identity, part = parsed
+            paid = found.setdefault((identity.number, identity.generation), Paid())
+            if not identity.is_undo:
+                paid.sent.setdefault(part, {})[row.id] = abs(row.gross)
+                if row.is_canceled:
+                    paid.canceled.add(row.id)
+            elif not row.is_canceled:
+                paid.undone.setdefault(part, {})[row.id] = (target_of(row.notes), abs(row.gross))
+    return found

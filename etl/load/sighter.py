@@ -1,0 +1,240 @@
+"""What one walk over Mews meets, judged page by page against the ledger. Decides nothing: `survey.py` does, at the end.
+
+An intent is on disk before its first byte leaves, and the ledger is asked after the page came: what a page shows and
+the ledger does not know, nobody sent with this ledger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from etl.load.cancelled import unknown
+from etl.load.compare import may_be_payment
+from etl.load.ledger import Ledger
+from etl.load.records import ORDER_PART, Attempt, Part, PartKind
+from etl.load.reversal import OPPOSITE, sight_undos, target_of, travels_as, what_of
+from etl.load.scan import OrderKey, Sighted, identity_of, payment_part
+from etl.load.signs import Signs
+from etl.load.steps import PartKey
+from etl.model.identity import Identity
+from etl.model.rows import OrderItemRow, PaymentRow
+from etl.model.states import IN_MEWS, PLANNED, State
+
+
+@dataclass(slots=True)
+class Look:
+    """What one walk is after, and what it has met so far.
+
+    `present`: OrderIds of orders that the ledger lost sight of; `undone`, `payments`: likewise of its undo orders and
+    payments; `extra`: what is there beside the id that the ledger has, that id first. `elsewhere`: orders of which
+    Mews does not know the ledger's OrderId, with the one that it has.
+    """
+
+    started: datetime
+    unknown: list[Part]
+    rechecks: list[Part]
+    attempts: dict[PartKey, list[Attempt]]
+    seen: Sighted = field(default_factory=Sighted)
+    present: dict[OrderKey, dict[str, None]] = field(default_factory=dict)
+    extra: dict[PartKey, dict[str, None]] = field(default_factory=dict)
+    elsewhere: dict[PartKey, str] = field(default_factory=dict)
+    undone: dict[PartKey, dict[str, None]] = field(default_factory=dict)
+    rows: dict[str, dict[str, OrderItemRow]] = field(default_factory=dict)
+    signs: Signs = field(default_factory=Signs)
+    payments: dict[PartKey, dict[str, PaymentRow]] = field(default_factory=dict)
+    walked_payments: bool = False
+    loose: dict[str, PaymentRow] = field(default_factory=dict)
+    """Payments without a mark of ours that may be one in doubt, by id."""
+    shows_payment_marks: bool = False
+    """A payment of ours came back with its mark: one without can't be ours."""
+
+    def beside(self, part: Part, copies: Iterable[str]) -> None:
+        """Notes what is there besides the id that the ledger has."""
+        found = list(copies)
+        if found:
+            self.extra.setdefault(key_of(part), {part.mews_id: None}).update(dict.fromkeys(found))
+
+
+class Sighter:
+    """Judges pages. `is_busy`: whether a worker has the order in hand right now; such orders are passed over."""
+
+    def __init__(self, ledger: Ledger, store: str, is_busy: Callable[[str], bool]) -> None:
+        self._ledger = ledger
+        self._store = store
+        self._is_busy = is_busy
+
+    def see_page(self, look: Look, page: list[OrderItemRow], found: dict[OrderKey, dict[str, None]]) -> None:
+        """A page of order items; `found`: the orders of ours on it, see `scan.sight`."""
+        undos = sight_undos(page, self._store)
+        parts = self._ledger.parts({number for number, _ in (*found, *undos)}) if found or undos else {}
+        wanted: set[str] = set()
+        for key, order_ids in found.items():
+            if not self._is_busy(key[0]):
+                wanted |= self._see_order(look, key, order_ids, page, parts.get(key[0], ()))
+        for key, orders in undos.items():
+            if not self._is_busy(key[0]):
+                wanted |= self._see_undos(look, key, orders, parts.get(key[0], ()))
+        for row in page if wanted else ():
+            if row.order_id in wanted:
+                look.rows.setdefault(row.order_id, {})[row.id] = row
+        self._note_cancelled(look, page, parts)
+
+    def see_cancelled(self, look: Look, page: list[OrderItemRow]) -> None:
+        """A page of cancelled order items, whenever they were created."""
+        numbers = {identity.number for row in page if (identity := self._mine(row)) is not None}
+        if numbers:
+            self._note_cancelled(look, page, self._ledger.parts(numbers))
+
+    def _mine(self, row: OrderItemRow) -> Identity | None:
+        identity = identity_of(row)
+        return identity if identity is not None and identity.store == self._store and not identity.is_undo else None
+
+    def _note_cancelled(self, look: Look, page: Iterable[OrderItemRow], parts: dict[str, list[Part]]) -> None:
+        """Items cancelled in Mews while the ledger calls their order posted: somebody else reversed it."""
+        suspects: dict[str, str] = {}
+        for row in page:
+            identity = self._mine(row) if row.is_canceled else None
+            if identity is None or self._is_busy(identity.number):
+                continue
+            part = _order_part(parts.get(identity.number, ()), identity.generation)
+            if part is not None and part.state is State.POSTED and part.mews_id == row.order_id:
+                suspects[row.id] = identity.number
+        if suspects:
+            look.signs.reversed.update(dict.fromkeys(unknown(self._ledger, suspects).values()))
+
+    def _see_order(
+        self,
+        look: Look,
+        key: OrderKey,
+        order_ids: dict[str, None],
+        page: list[OrderItemRow],
+        parts: Sequence[Part],
+    ) -> set[str]:
+        """An order on a page: unknown to the ledger, lost by it, or there twice. Shape: OrderIds whose rows are wanted."""
+        number, generation = key
+        part = _order_part(parts, generation)
+        if part is None or _is_unsent(part):
+            look.signs.never_sent[number] = None
+        elif part.state in IN_MEWS:
+            known = {part.mews_id, *_reversed(parts, generation)}
+            # A copy that was cancelled or reversed charges nobody.
+            look.beside(part, (one for one in order_ids if one not in known and _charges(page, one)))
+        elif part.state is not State.IN_FLIGHT:
+            look.present.setdefault(key, {}).update(order_ids)
+            return set(order_ids)
+        return set()
+
+    def _see_undos(
+        self, look: Look, key: OrderKey, orders: dict[str, list[OrderItemRow]], parts: Sequence[Part]
+    ) -> set[str]:
+        """Undo orders on a page. Shape: OrderIds whose rows are wanted."""
+        wanted = set()
+        for order_id, rows in orders.items():
+            met = (order_id, target_of(rows[0].notes), _charges(rows, order_id))
+            lost = _meet_undo(look, parts, (*key, OPPOSITE), *met)
+            if lost is not None:
+                look.undone.setdefault(key_of(lost), {})[order_id] = None
+                wanted.add(order_id)
+        return wanted
+
+    # Payments
+
+    def see_payments(self, look: Look, page: Iterable[PaymentRow]) -> None:
+        """A page of payments."""
+        unmarked = [
+            attempt
+            for part in look.unknown
+            if travels_as(part) is PartKind.PAYMENT
+            for attempt in look.attempts.get(key_of(part), ())
+        ]
+        sent: dict[PartKey, list[PaymentRow]] = {}
+        undone: dict[PartKey, list[PaymentRow]] = {}
+        for row in page:
+            found = payment_part(row)
+            if found is None:
+                if any(may_be_payment(attempt, row) for attempt in unmarked):
+                    look.loose[row.id] = row
+                continue
+            look.shows_payment_marks = True
+            identity, name = found
+            if identity.store == self._store and not self._is_busy(identity.number):
+                side = undone if identity.is_undo else sent
+                side.setdefault((identity.number, identity.generation, name), []).append(row)
+        parts = self._ledger.parts({number for number, _, _ in (*sent, *undone)}) if sent or undone else {}
+        for key, rows in sent.items():
+            self._see_payment(look, key, rows, parts.get(key[0], ()))
+        for key, rows in undone.items():
+            self._see_paid_back(look, key, rows, parts.get(key[0], ()))
+
+    def _see_payment(self, look: Look, key: PartKey, rows: Sequence[PaymentRow], parts: Sequence[Part]) -> None:
+        """A payment: unknown to the ledger, lost by it, or there twice."""
+        part = next((part for part in parts if key_of(part) == key), None)
+        if part is None or _is_unsent(part):
+            look.signs.never_sent[key[0]] = None
+        elif part.state in IN_MEWS:
+            look.beside(part, (row.id for row in rows if row.id != part.mews_id and not row.is_canceled))
+        elif part.state is not State.IN_FLIGHT:
+            look.payments.setdefault(key, {}).update((row.id, row) for row in rows)
+
+    def _see_paid_back(self, look: Look, key: PartKey, rows: Sequence[PaymentRow], parts: Sequence[Part]) -> None:
+        """What pays a payment back: known, lost, there twice, or another ledger's."""
+        for row in rows:
+            lost = _meet_undo(look, parts, key, row.id, target_of(row.notes), not row.is_canceled)
+            if lost is not None:
+                look.payments.setdefault(key_of(lost), {})[row.id] = row
+
+
+def _meet_undo(
+    look: Look, parts: Sequence[Part], key: PartKey, mews_id: str, target: str, is_there: bool
+) -> Part | None:
+    """One undo order or payment of ours: known, there twice, or another ledger's. Shape: the part if it was lost.
+
+    `key`: number, generation and what it reverses. Undo entries prove no presence of an order; but those of an order
+    that the ledger has in Mews prove that another ledger knows more than this one.
+    """
+    number, generation, what = key
+    mine = _undo_parts(parts, generation, what)
+    if any(part.mews_id == mews_id for part in mine):
+        return None
+    fitting = [part for part in mine if target in ("", part.fingerprint)]
+    lost = [part for part in fitting if part.state not in IN_MEWS and part.seq]
+    if lost:
+        return None if lost[0].state is State.IN_FLIGHT else lost[0]
+    order = _order_part(parts, generation)
+    if not is_there:
+        # What was cancelled again moves no money.
+        return None
+    if fitting and fitting[0].mews_id:
+        look.beside(fitting[0], [mews_id])
+    elif order is not None and order.state in IN_MEWS:
+        look.signs.reversed[number] = None
+    return None
+
+
+def key_of(part: Part) -> PartKey:
+    """Number, generation and name."""
+    return part.number, part.generation, part.part
+
+
+def _is_unsent(part: Part) -> bool:
+    return part.state in PLANNED and part.seq == 0
+
+
+def _order_part(parts: Iterable[Part], generation: int) -> Part | None:
+    return next((part for part in parts if part.generation == generation and part.part == ORDER_PART), None)
+
+
+def _undo_parts(parts: Iterable[Part], generation: int, what: str) -> list[Part]:
+    """The undo parts of a generation that reverse the order (or one payment), of whichever copy."""
+    return [part for part in parts if (part.kind, part.generation, what_of(part)) == (PartKind.UNDO, generation, what)]
+
+
+def _reversed(parts: Iterable[Part], generation: int) -> set[str]:
+    """OrderIds that this ledger balanced by their opposite."""
+    return {part.fingerprint for part in _undo_parts(parts, generation, OPPOSITE) if part.state is State.POSTED}
+
+
+def _charges(rows: Iterable[OrderItemRow], order_id: str) -> bool:
+    return any(row.order_id == order_id and not row.is_canceled for row in rows)
