@@ -51,6 +51,8 @@ class Watch:
     log: list[str] = field(default_factory=list)
     touched: set[str] = field(default_factory=set)
     """OrderIds that the hotel's staff changed."""
+    staff_cancelled: list[float] = field(default_factory=list)
+    """When the staff cancelled items that no `recover` has taken in yet."""
     requests: int = 0
     _sends: deque[float] = field(default_factory=deque)
     _orders_seen: int = 0
@@ -209,6 +211,8 @@ class Mews:
             self.sandbox.settle()
             self.watch.touched.add(order_id)
             self.watch.tell(self.timeline.now, "desk", f"{kind} {order_id}")
+            if kind == "cancel":
+                self.watch.staff_cancelled.append(self.timeline.now)
             for item in self.sandbox.items_of(order_id):
                 if kind == "move":
                     self.sandbox.change_item(item.id, account_id=OTHER_ACCOUNT)

@@ -291,13 +291,16 @@ class Runner:
             self._blame(f"{who}: internal error {error.code}: {error}", stop=False)
         if error is not None and error.code == "ledger.incomplete":
             self.needs_recover = True
-            if not self.is_stale and self.schedule.within_bounds:
+            if not self.is_stale and not self.watch.staff_cancelled and self.schedule.within_bounds:
                 self._blame(f"{who}: the right ledger is called incomplete: {error}", stop=False)
         if isinstance(result, LoadResult | RecoverResult):
             for number, ids in result.duplicated.items():
                 self.reported.setdefault(number, set()).update(ids)
         if isinstance(result, RecoverResult):
             self.needs_recover = self.is_stale = False
+            # What was cancelled just before the last page was read may not have been on it yet.
+            since = self.timeline.now - self.schedule.settle - 60
+            self.watch.staff_cancelled = [at for at in self.watch.staff_cancelled if at > since]
         if isinstance(result, LoadResult):
             self.last = result
             if self.is_stale and result.stop is None and result.sent and self.schedule.within_bounds:

@@ -413,6 +413,63 @@ def test_a_copy_at_work_elsewhere_is_noticed_while_running(path, mews, time):
     assert len(mews.calls) < 80
 
 
+def run_both(path: Path, other: Path, mews: FakeMews, time: VirtualTime, batch: list) -> list:
+    """Two copies of one ledger at work at the same time; their results."""
+
+    async def main() -> list:
+        posters = [a_poster(one, mews, time, run_id=f"run-{name}") for name, one in (("a", first), ("b", second))]
+        return await time.drive(asyncio.ensure_future(asyncio.gather(*(one.run(iter(batch)) for one in posters))))
+
+    with open_ledger(path, time) as first, open_ledger(other, time) as second:
+        return asyncio.run(main())
+
+
+def test_two_copies_of_a_ledger_at_once_are_told_with_every_duplicate(path, mews, time, tmp_path):
+    """Both runs are shorter than the minutes between two looks: the closing look sees what the other one did."""
+    batch = [an_order(str(number), payments=(a_payment(),) if number % 2 else ()) for number in range(1, 9)]
+    run_poster(path, mews, time, batch[:1])
+    copy = tmp_path / "copy.sqlite"
+    copy.write_bytes(path.read_bytes())
+    results = run_both(path, copy, mews, time, batch)
+    assert [result.exit_code for result in results] == [ExitCode.USAGE, ExitCode.USAGE]
+    assert {result.stop.code for result in results} == {"ledger.incomplete"}
+    twice = {str(number) for number in range(2, 9) if mews.times_posted(str(number)) == 2}
+    assert len(twice) == 7
+    last = max(results, key=lambda result: len(result.duplicated))
+    assert set(last.duplicated) == twice
+    for number in twice:
+        paid = int(number) % 2 and mews.times_paid(number, "gift1") == 2
+        assert len(last.duplicated[number]) == (4 if paid else 2), number
+    # Known by now: the next run goes on, and still says so.
+    mine = path if last is results[0] else copy
+    again = run_poster(mine, mews, time, batch, run_id="run-3")
+    assert (again.sent, again.stop, again.exit_code) == (0, None, ExitCode.ATTENTION)
+
+
+def test_a_run_with_nothing_to_send_looks_all_the_same(path, mews, time, tmp_path):
+    """A ledger from before an undo has nothing to send: without a look it would call reversed orders posted."""
+    run_poster(path, mews, time, orders(3))
+    at, row = mews.items[1]
+    mews.items[1] = (at, replace(row, state="Canceled", canceled=mews.now()))
+    result = run_poster(path, mews, time, orders(3), run_id="run-2")
+    assert (result.surveys, result.exit_code, result.stop.code) == (0, ExitCode.USAGE, "ledger.incomplete")
+    empty = run_poster(tmp_path / "fresh.sqlite", mews, time, [], run_id="run-3")
+    assert empty.exit_code is ExitCode.USAGE
+
+
+def test_a_run_that_stops_itself_looks_back(path, mews, time):
+    """Twenty refusals end the run; that the orders before them are there twice is told as well."""
+    mews.script = lambda payload, number: Outcome(Kind.REFUSED, status=403, message="no") if number > 2 else None
+    mews.before_answer = lambda number: mews.items.append(_copied(mews, number)) if number == 2 else None
+    result = run_poster(path, mews, time, orders(40))
+    assert (result.exit_code, set(result.duplicated)) == (ExitCode.USAGE, {"2"})
+
+
+def _copied(mews: FakeMews, number: int) -> tuple:
+    at, row = mews.items[-1]
+    return at, replace(row, id=f"copy-{number}", order_id=f"copy-{number}")
+
+
 def test_ctrl_c_awaits_what_is_in_flight(path, mews, time):
     """One Ctrl-C: no new orders, the answers are recorded, exit code 130."""
     stop = StopFlag()
