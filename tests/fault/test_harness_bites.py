@@ -15,6 +15,7 @@ from fault_world import ACCOUNT
 from harness import OneEngineLedger, Parts, run_seed
 
 from etl.load.poster import Poster
+from etl.load.signs import Signs
 from etl.load.steps import Steps
 from etl.load.survey import Survey, Surveyor
 from etl.model.identity import parse_identifier, parse_marker
@@ -99,9 +100,9 @@ class OneScan(Surveyor):
 class NoWatermark(Surveyor):
     """Does not mind orders that the ledger knows nothing of."""
 
-    def _see_page(self, look: Any, page: Any, found: Any) -> None:
-        super()._see_page(look, page, found)
-        look.foreign.clear()
+    async def _judge_copies(self, look: Any) -> None:
+        await super()._judge_copies(look)
+        look.signs = Signs()
 
 
 def with_surveyor(kind: type[Surveyor]) -> type[Poster]:
