@@ -56,19 +56,28 @@ def judge(sightings: Sequence[Sighting], held: Mapping[PartKey, Held], own: Klas
     """The verdict on one order number. `own`: the class of its read-back, None where it was not read back."""
     verdict = Verdict()
     groups: dict[PartKey, list[Sighting]] = defaultdict(list)
-    undone: dict[int, list[Sighting]] = defaultdict(list)
+    undone: dict[PartKey, list[Sighting]] = defaultdict(list)
     for one in sightings:
-        if one.part == UNDO_PART:
-            undone[one.generation].append(one)
+        reversed_part = _reversed_part(one.part)
+        if reversed_part:
+            undone[one.generation, reversed_part].append(one)
         else:
             groups[one.generation, one.part].append(one)
-    for key in sorted(groups.keys() | {(generation, ORDER_PART) for generation in undone}):
-        reversals = undone.get(key[0], []) if key[1] == ORDER_PART else []
+    for key in sorted(groups.keys() | undone.keys()):
+        reversals = undone.get(key, [])
         if reversals and _is_being_undone(key[0], held):
             verdict.unsettled = True
         else:
             _judge_part(key, groups.get(key, []), reversals, held.get(key), own, verdict)
     return verdict
+
+
+def _reversed_part(part: str) -> str:
+    """What an undo entry reverses: the order, or a payment by its name; "" for what is no undo entry."""
+    if part == UNDO_PART:
+        return ORDER_PART
+    prefix, _, name = part.partition(":")
+    return name if prefix == UNDO_PART else ""
 
 
 def _is_being_undone(generation: int, held: Mapping[PartKey, Held]) -> bool:
@@ -108,15 +117,22 @@ def _unexpected(group: list[Sighting], words: str, verdict: Verdict) -> None:
 
 
 def _judge_undone(key: PartKey, group: list[Sighting], reversals: list[Sighting], verdict: Verdict) -> None:
-    if key[1] != ORDER_PART:
-        return
     left = _gross([*group, *reversals])
-    if left:
-        verdict.rank(Klass.DIFFERENT)
-        currency = (group or reversals)[0].currency
+    if not left:
+        return
+    verdict.rank(Klass.DIFFERENT)
+    currency = (group or reversals)[0].currency
+    if key[1] == ORDER_PART:
         verdict.differences.append(Difference(What.UNDONE, f"0.00 {currency}", f"{_money(left)} {currency} with tax"))
         verdict.mews_ids += [one.mews_id for one in group]
         verdict.strays += [one.mews_id for one in (*group, *reversals) if one.live]
+        return
+    # A payment left over, or paid back more than once: money of the guest, though none of the items' sums.
+    seen = ", ".join(f"PaymentId {one.mews_id}: {_money(one.gross)}" for one in (*group, *reversals) if one.live)
+    verdict.differences.append(
+        Difference(What.UNDONE, f"0.00 {currency}", f"{_money(left)} {currency} ({seen})", key[1])
+    )
+    verdict.mews_ids += [one.mews_id for one in (*group, *reversals)]
 
 
 def _judge_posted(

@@ -139,13 +139,14 @@ def item_page(rows: Iterable[OrderItemRow], store: str) -> Page:
 
 
 def payment_page(rows: Iterable[PaymentRow], store: str) -> Page:
-    """Our payments on a page, each under the name of its part. Pure."""
+    """Our payments on a page, each under the name of its part; what pays back gift1 is `undo:gift1`. Pure."""
     page = Page()
     for row in rows:
         found = _payment_part(row)
-        if found is None or found[0].store != store or found[0].is_undo:
+        if found is None or found[0].store != store:
             continue
-        identity, part = found
+        identity, name = found
+        part = f"{UNDO_PART}:{name}" if identity.is_undo else name
         gross = None if row.is_canceled else row.gross
         page.add(identity.number, identity.generation, part, row.id, gross=gross, currency=row.currency)
     return page

@@ -17,7 +17,8 @@ from etl.errors import MewsError
 from etl.load.records import ORDER_PART, dumps
 from etl.model.mapping import ControlRow, Waiver
 from etl.model.outcome import Kind
-from etl.model.plan import Verdict
+from etl.model.plan import PlannedOrder, Verdict
+from etl.model.rows import PaymentRow
 from etl.pipeline.reconcile import Sizes
 
 D = Decimal
@@ -244,6 +245,39 @@ def test_payments_are_read_back_and_found_twice(house: House) -> None:
     done = house.reconcile()
     assert done.document["orders"] == {**ZEROS, "duplicated": 1}
     assert "m-again" in done.document["differences"][0]["found"]
+
+
+@pytest.mark.parametrize(
+    ("ids", "counts"),
+    [((), {"different": 1}), (("m-back",), {}), (("m-back", "m-twice"), {"different": 1})],
+    ids=["never", "once", "twice"],
+)
+def test_the_payments_of_an_undone_order_must_come_to_nothing(house: House, ids: tuple, counts: dict) -> None:
+    """Not paid back, a guest keeps a credit; paid back twice, it is taken from them: both are told."""
+    order = a_plan("1", payments=(a_payment(),))
+    house.post(order)
+    with house.ledger.steps(["1"]) as steps:
+        steps.undo_all("1", 1)
+    house.mews.change("o-1", canceled=SENT, state="Canceled")
+    house.mews.paid += [a_pay_back(order, one) for one in ids]
+    done = house.reconcile()
+    assert done.document["orders"] == {**ZEROS, **counts}
+    told = " ".join(one["found"] for one in done.document["differences"])
+    assert all(one in told for one in ids) is (ids != ("m-back",))
+
+
+def test_a_payment_paid_back_by_somebody_else_is_different(house: House) -> None:
+    """The ledger holds order and payment as posted; what paid it back is none of its doing."""
+    order = a_plan("1", payments=(a_payment(),))
+    house.post(order)
+    house.mews.paid.append(a_pay_back(order, "m-back"))
+    assert house.reconcile().document["orders"] == {**ZEROS, "different": 1}
+
+
+def a_pay_back(order: PlannedOrder, payment_id: str) -> PaymentRow:
+    row = payment_row(order, order.payments[0], payment_id)
+    identifier, notes = row.external_identifier.replace(":gift1", ":undo:gift1"), row.notes.replace("]", ":undo]")
+    return replace(row, external_identifier=identifier, notes=notes, gross=-row.gross, net=-row.net)
 
 
 def test_a_payment_that_the_ledger_never_sent_is_unexpected(house: House) -> None:
