@@ -13,10 +13,16 @@ from etl.load.halt import Halt
 from etl.load.ledger import Ledger
 from etl.load.ports import LinkedReservation, Predictions, Reader
 from etl.load.records import ORDER_PART, Attempt, Clock, LedgerOrder, dumps, loads
-from etl.load.scan import identity_of, items_of
+from etl.load.scan import identity_of, known_items
 from etl.model.plan import PlannedOrder
 
 FIRST_CHECK = "first_check"
+_NEXT = "Nothing else was sent. Compare the order in Mews, correct the mapping, undo it, and run again."
+_LOST = (
+    "Nothing else was sent. Look in Mews for order {number}, then decide: `centra-mews settle {number} --posted ORDERID` "
+    "names the OrderId that it has there, `centra-mews settle {number} --absent` says that nothing of it is there and "
+    "lets the next run send it again."
+)
 
 
 class FirstOrder:
@@ -83,7 +89,7 @@ class FirstOrder:
                 + "; ".join(faults),
                 code="run.first_order",
                 place=f"order {number}",
-                hint="Nothing else was sent. Compare the order in Mews, correct the mapping, undo it, and run again.",
+                hint=_NEXT if rows else _LOST.format(number=number),
             )
         facts = {"order": number, "last_digit": self.last_digit, "rounding": rounding}
         self._ledger.set_meta(FIRST_CHECK, dumps(facts))
@@ -118,7 +124,7 @@ class FirstOrder:
         until = self._clock.monotonic() + self._patience
         pause = 0.1
         while True:
-            rows = (await self._halt.unless(items_of(self._reader, [order_id])) or {}).get(order_id, [])
+            rows = await self._halt.unless(known_items(self._reader, order_id)) or []
             if rows or self._clock.monotonic() >= until or self._halt.is_set:
                 return rows
             await self._halt.nap(pause)

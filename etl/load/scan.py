@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from etl.errors import MewsError
 from etl.load.ports import Reader
 from etl.load.records import Attempt, Clock
 from etl.model.identity import Identity, parse_identifier, parse_marker
@@ -155,6 +156,16 @@ async def items_of(reader: Reader, order_ids: Sequence[str]) -> dict[str, list[O
             for row in page:
                 found.setdefault(row.order_id, {})[row.id] = row
     return {order_id: list(rows.values()) for order_id, rows in found.items()}
+
+
+async def known_items(reader: Reader, order_id: str) -> list[OrderItemRow]:
+    """The items under one OrderId; none where Mews refuses to know it. Raises MewsError for any other fault."""
+    try:
+        return (await items_of(reader, [order_id])).get(order_id, [])
+    except MewsError as error:
+        if error.code != "mews.refused":
+            raise
+        return []
 
 
 def candidate_keys(attempts: Iterable[Attempt]) -> frozenset[CandidateKey]:

@@ -12,11 +12,12 @@ from sqlalchemy import select
 
 from etl.errors import LedgerError, UsageError
 from etl.load import schema
+from etl.load.cancelled import cancelled_of, take_in
 from etl.load.compare import compare_items, compare_payment
 from etl.load.ledger import Ledger
 from etl.load.ports import Reader
 from etl.load.records import ORDER_PART, Clock, Part, PartKind
-from etl.load.scan import MARGIN, MewsTime, identity_of, items_of, payment_part, walk_items, walk_payments
+from etl.load.scan import MARGIN, MewsTime, identity_of, known_items, payment_part, walk_items, walk_payments
 from etl.load.steps import NotReady
 from etl.model.states import State
 
@@ -41,9 +42,9 @@ async def settle(
     """
     if bool(posted_order_id) == absent:
         raise UsageError("say either --posted ORDERID or --absent", code="settle.choice")
-    part = _open_part(ledger, number)
     time = MewsTime(reader, clock)
     now = await time.sync()
+    part = await _open_part(ledger, reader, number)
     if part.kind is PartKind.PAYMENT:
         wait = timedelta(seconds=float(settle_seconds))
         return await _settle_payment(ledger, reader, part, store, now, wait, run_id, posted_order_id)
@@ -52,28 +53,40 @@ async def settle(
     return await _settle_absent(ledger, reader, part, service_id, store, now, timedelta(seconds=float(settle_seconds)))
 
 
-def _open_part(ledger: Ledger, number: str) -> Part:
+async def _open_part(ledger: Ledger, reader: Reader, number: str) -> Part:
+    """What a person may decide: a part in doubt, or an order whose OrderId Mews does not know."""
     order = ledger.order(number)
     if order is None:
-        raise UsageError(f"the ledger knows no order {number}", code="settle.not_open")
+        raise UsageError(
+            f"the ledger knows no order {number}", code="settle.not_open", hint="Check the number with the export."
+        )
     parts = [part for part in ledger.parts([number]).get(number, []) if part.generation == order.generation]
-    for part in parts:
-        if part.part == ORDER_PART and part.state in (State.UNKNOWN, State.DIFFERENT):
-            return part
+    mine = next((part for part in parts if part.part == ORDER_PART), None)
+    if mine is not None and mine.state in (State.UNKNOWN, State.DIFFERENT):
+        return mine
     for part in parts:
         if part.kind is PartKind.PAYMENT and part.state is State.UNKNOWN:
             return part
+    if mine is not None and mine.state is State.POSTED:
+        if not await known_items(reader, mine.mews_id):
+            return mine
+        raise UsageError(
+            f"order {number} is in Mews as OrderId {mine.mews_id}: there is nothing to decide",
+            code="settle.not_open",
+            hint=f"`centra-mews undo --only {number}` reverses it.",
+        )
     raise UsageError(
         f"order {number} is {order.state}: there is nothing to decide",
         code="settle.not_open",
-        hint="Only orders that are unknown or different need a person; see `centra-mews status`.",
+        hint="A person decides on orders that are unknown or different, and on posted ones whose OrderId Mews does not "
+        "know; see `centra-mews status`.",
     )
 
 
 async def _settle_posted(
     ledger: Ledger, reader: Reader, part: Part, order_id: str, service_id: str, store: str, run_id: str
 ) -> State:
-    rows = (await items_of(reader, [order_id])).get(order_id, [])
+    rows = await known_items(reader, order_id)
     if not rows:
         raise _contradicted(f"Mews has no items of OrderId {order_id}")
     if any(row.service_id != service_id for row in rows):
@@ -88,41 +101,59 @@ async def _settle_posted(
     attempts = ledger.attempts(part.number, generation=part.generation, part=ORDER_PART)
     findings = [compare_items(attempt.payload, attempt.basis, rows) for attempt in attempts]
     is_equal = not findings or any(finding.is_equal for finding in findings)
-    if not is_equal and part.state is State.UNKNOWN:
+    if not is_equal and part.state is not State.DIFFERENT:
         raise _contradicted(f"OrderId {order_id} is not what was sent: " + "; ".join(findings[-1].differences))
     note = "settled by a person" + ("" if is_equal else ", who accepts: " + "; ".join(findings[-1].differences))
     with ledger.steps([part.number]) as steps:
         steps.settle_posted(part.number, part.generation, mews_id=order_id, note=note, run_id=run_id)
+        # The person has seen what the staff cancelled of it.
+        take_in(steps, cancelled_of(part.number, rows))
+        if part.mews_id not in ("", order_id):
+            steps.keep_copies(part.number, part.generation, [order_id])
     return State.POSTED
 
 
 async def _settle_absent(
     ledger: Ledger, reader: Reader, part: Part, service_id: str, store: str, now: datetime, settle_time: timedelta
 ) -> State:
-    if part.state is not State.UNKNOWN or part.first_sent_at is None:
+    is_lost = part.state in (State.POSTED, State.DIFFERENT) and not await known_items(reader, part.mews_id)
+    if part.first_sent_at is None or not (is_lost or part.state is State.UNKNOWN):
         raise UsageError(
             f"order {part.number} is {part.state}: something of it is in Mews",
             code="settle.not_open",
             hint="Use `centra-mews undo` for what has to leave Mews.",
         )
-    if part.settle_from is None or now < part.settle_from + settle_time:
+    # An order with an answer counts from its last request: reads may lag that far behind.
+    attempts = ledger.attempts(part.number, generation=part.generation, part=ORDER_PART)
+    since = max((one.sent_at for one in attempts), default=None) if is_lost else part.settle_from
+    if since is None or now < since + settle_time:
         raise _contradicted(f"order {part.number} may still be on its way; wait {settle_time.total_seconds():g} s")
-    async for page in walk_items(reader, service_id, part.first_sent_at - MARGIN, now):
-        for row in page:
-            identity = identity_of(row)
-            if identity is not None and (identity.store, identity.number, identity.generation, identity.is_undo) == (
-                store,
-                part.number,
-                part.generation,
-                False,
-            ):
-                raise _contradicted(f"order {part.number} is in Mews as OrderId {row.order_id}")
+    await _check_absence(reader, part, service_id, store, now)
+    note = "a person says that Mews has nothing of it"
     with ledger.steps([part.number]) as steps:
         try:
-            steps.settle_absent(part.number, part.generation, note="a person says that Mews has nothing of it")
+            if is_lost:
+                steps.disown(part.number, part.generation, note=note)
+            else:
+                steps.settle_absent(part.number, part.generation, note=note)
         except NotReady as error:
             raise LedgerError(error.message, code="settle.not_open") from error
     return State.READY
+
+
+async def _check_absence(reader: Reader, part: Part, service_id: str, store: str, now: datetime) -> None:
+    """Raises UsageError where a whole scan from before the first attempt meets the order."""
+    start = None if part.first_sent_at is None else part.first_sent_at - MARGIN
+    mine = (store, part.number, part.generation, False)
+    async for page in walk_items(reader, service_id, start, now):
+        for row in page:
+            one = identity_of(row)
+            if one is not None and (one.store, one.number, one.generation, one.is_undo) == mine:
+                raise UsageError(
+                    f"order {part.number} is in Mews as OrderId {row.order_id}",
+                    code="settle.contradicted",
+                    hint=f"If it is the one, say `centra-mews settle {part.number} --posted {row.order_id}`.",
+                )
 
 
 async def _settle_payment(

@@ -654,6 +654,17 @@ class Steps:
         row.message = note
         self._settle_order(row)
 
+    def disown(self, number: str, generation: int, *, note: str) -> None:
+        """POSTED or DIFFERENT -> READY: Mews does not know its OrderId, and a person decided that nothing is there."""
+        row, order = self._at(number, generation, ORDER_PART), self._order(number)
+        row.state = check(row.state, State.READY, by_a_person=True)
+        row.absents += 1
+        row.mews_id = row.settle_from = row.unseen_at = row.held = row.code = ""
+        row.message = note
+        order.mews_order_id = order.posted_run_id = order.resolved_run_id = order.duplicates = order.observed = ""
+        order.posted_fingerprint = order.posted_skip_fingerprint = ""
+        self._settle_order(row)
+
     # The transaction's own work
 
     def load(self, numbers: Iterable[str]) -> None:

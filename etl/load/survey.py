@@ -22,6 +22,7 @@ from etl.load.scan import (
     OrderKey,
     candidate_keys,
     items_of,
+    known_items,
     sight,
     walk_cancelled,
     walk_items,
@@ -163,7 +164,7 @@ class Surveyor:
         """Whether Mews, asked for this OrderId, has nothing, though its reads can't lag that far behind."""
         if not attempts or self._time.now() < attempts[-1].sent_at + self._settle / 2:
             return False
-        return not (await items_of(self._reader, [order_id])).get(order_id)
+        return not await known_items(self._reader, order_id)
 
     def _note_copies(self, look: Look) -> dict[str, tuple[str, ...]]:
         """What is there twice, on disk. Shape: ids by number."""

@@ -616,7 +616,10 @@ class Undoer:
         if recent and len(rows) < lines:
             raise _Later("Mews does not return all of its items yet", self._settle.total_seconds() / 2)
         if not rows and order_id == work.parts[ORDER_PART].mews_id:
-            raise CantReverseError("Mews returns no items of it: see `centra-mews reconcile`")
+            raise CantReverseError(
+                f"Mews does not know its OrderId {order_id}: `centra-mews settle {work.number} --posted ORDERID` names the "
+                "right one, `--absent` says that nothing of it is there"
+            )
         for row in rows:
             identity = identity_of(row)
             if identity is not None and (identity.store, identity.number) != (self._store, work.number):
