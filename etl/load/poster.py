@@ -595,8 +595,11 @@ class Poster:
 
     # Looking at Mews
 
-    async def _survey(self, *, recheck_floor: int | None) -> Survey | None:
-        """One complete look, tried a few times; None where the run ends meanwhile. Raises MewsError, LedgerError."""
+    async def _survey(self, *, recheck_floor: int | None, is_followed: bool = True) -> Survey | None:
+        """One complete look, tried a few times; None where the run ends meanwhile. Raises MewsError, LedgerError.
+
+        `is_followed`: what it decides lets other orders go at once, not in the next run.
+        """
         async with self._survey_lock:
             for attempt in range(SURVEY_TRIES):
                 if self._halt.is_set:
@@ -618,7 +621,8 @@ class Poster:
         self._result.surveys += 1
         self._result.strangers = max(self._result.strangers, survey.strangers)
         self._result.duplicated.update(survey.duplicated)
-        self._follow(survey)
+        if is_followed:
+            self._follow(survey)
         return survey
 
     def _follow(self, survey: Survey) -> None:
@@ -684,25 +688,27 @@ class Poster:
         await self._drain(no_wait=no_wait)
         await self._try_several(no_wait=no_wait)
         await self._block_orphans()
-        await self._look_back()
-        # What was found only there lets its payments and returns go.
-        await self._drain(no_wait=no_wait)
+        await self._look_back(no_wait=no_wait)
 
-    async def _look_back(self) -> None:
+    async def _look_back(self, *, no_wait: bool) -> None:
         """The closing look: what was sent more than once, and what somebody else did to these orders meanwhile.
 
-        Also where nothing was sent: a ledger from before an undo shows nowhere else. Raises LedgerError, MewsError.
+        Also where nothing was sent: a ledger from before an undo shows nowhere else. What is found only there lets its
+        payments and returns go, which are looked at in their turn. Raises LedgerError, MewsError.
         """
-        if self._halt.is_set:
-            return
-        again = any(part.recheck > 1 for part in self._ledger.to_recheck())
-        if again or self._sender.has_written or self._last_survey is None:
-            await self._survey(recheck_floor=1 if again else None)
+        looked_at = 0
+        while not self._halt.is_set:
+            again = any(part.recheck > 1 for part in self._ledger.to_recheck())
+            if not again and self._sender.writes == looked_at and self._last_survey is not None:
+                return
+            looked_at = self._sender.writes
+            await self._survey(recheck_floor=1 if again else None, is_followed=not no_wait)
+            await self._drain(no_wait=no_wait)
 
     async def _look_back_after_stop(self) -> None:
         """The closing look of a run that stopped itself: Mews answers, and what was sent may stand there twice."""
         is_own = isinstance(self._halt.error, StoppedError) and not self._result.is_interrupted
-        if not is_own or not self._sender.has_written:
+        if not is_own or not self._sender.writes:
             return
         try:
             self._result.duplicated.update((await self._surveyor.survey()).duplicated)

@@ -78,8 +78,8 @@ class Sender:
         self._halt = halt
         self._facts = facts
         self._checkpoint = checkpoint
-        self.has_written = False
-        """Whether anything may have left: then the run looks at Mews once more at its end."""
+        self.writes = 0
+        """How many requests may have left: the run looks at Mews once more after the last of them."""
 
     async def send(self, job: Job, part: str, payload: dict[str, Any], identity: Identity) -> State:
         """Attempts until one outcome is final. Raises HaltedError, WindowPassedError, NotReady: the part stays ready.
@@ -177,7 +177,8 @@ class Sender:
         else:
             intent = replace(template, sent_at=now)
             sending.seq = await self._commit.do(number, lambda steps: steps.intend(intent))
-            sending.is_intended = self.has_written = True
+            sending.is_intended = True
+            self.writes += 1
         self._checkpoint("intent.recorded")
 
     async def _not_sent(self, key: tuple[str, int, str], sending: _Sending, message: str) -> None:
