@@ -34,7 +34,7 @@ BINARY: dict[bytes, str] = {
     b"PGDMP": "a PostgreSQL dump",
 }
 """First bytes of files that no reader takes, and what they are."""
-_EXPORT = "Export the orders as .csv, .xlsx, .xls, .ods, .json or .ndjson."
+_EXPORT = "Export the orders as .csv, .xlsx, .xls, .xlsb, .ods, .json or .ndjson."
 _QUERY = "Load it into a database and export the result of a query as CSV."
 _WORKBOOK = "Open it in Excel and save as .xlsx."
 _HTML = re.compile(

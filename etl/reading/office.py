@@ -118,9 +118,12 @@ def read_ole2(path: Path, is_header: HeaderTest, options: ReadOptions) -> list[T
 def _workbook(path: Path, format_: str, is_header: HeaderTest, options: ReadOptions) -> list[Table]:
     from etl.reading.ods_file import OdsBook
     from etl.reading.xls_file import XlsBook
+    from etl.reading.xlsb_file import XlsbBook
     from etl.reading.xlsx_file import XlsxBook
 
-    openers: dict[str, Callable[[Path], Book]] = {"xlsx": XlsxBook, "xls": XlsBook, "ods": OdsBook}
+    openers: dict[str, Callable[[Path], Book]] = {
+        "xlsx": XlsxBook, "xlsb": XlsbBook, "xls": XlsBook, "ods": OdsBook,
+    }  # fmt: skip
     return read_workbook(path, format_, openers[format_], is_header, options.sheets)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import struct
 import zipfile
 from pathlib import Path
 
@@ -10,7 +11,21 @@ import openpyxl
 import pytest
 import xlsxwriter
 import xlwt
-from workbooks import by_hand, by_openpyxl, inline, notices_of, ods, ods_cell, rows_of, tables
+from python_calamine import CalamineWorkbook
+from workbooks import (
+    by_hand,
+    by_openpyxl,
+    inline,
+    notices_of,
+    ods,
+    ods_cell,
+    rows_of,
+    tables,
+    wide,
+    xlsb,
+    xlsb_cell,
+    xlsb_row,
+)
 
 from etl.errors import InputError
 from etl.model.export import BROKEN, DATE, NUMBER, BadRow, plain, reason_of, stored
@@ -343,6 +358,61 @@ def test_ods_repeats_and_hiding(tmp_path: Path) -> None:
     assert "2 rows are hidden by a filter (the first is row 6)" in told
     assert "B (price)" in told
     assert "hidden sheet Old was left out" in told
+
+
+# .xlsb
+
+
+def test_xlsb_reads_every_kind_of_cell_as_another_reader_does(tmp_path: Path) -> None:
+    """Numbers of each kind, texts, truths, dates under a format, what a format shows; errors are faults."""
+    number = struct.Struct("<d").pack
+    path = xlsb(
+        tmp_path / "x.xlsb",
+        [
+            xlsb_row(1),
+            *(xlsb_cell(6, at, wide(name)) for at, name in enumerate(["orderNumber", *"bcdefghijk"])),
+            xlsb_row(3),
+            xlsb_cell(2, 0, struct.pack("<I", 7 << 2 | 2)),
+            xlsb_cell(2, 1, struct.pack("<I", 995 << 2 | 3)),
+            xlsb_cell(5, 2, number(9.949999999999999)),
+            xlsb_cell(5, 3, number(40513.35138888889), 1),
+            xlsb_cell(7, 4, struct.pack("<I", 1)),
+            xlsb_cell(4, 5, b"\x01"),
+            xlsb_cell(9, 6, number(2.5) + bytes(6)),
+            xlsb_cell(8, 7, wide("text of a formula") + bytes(6)),
+            xlsb_cell(5, 8, number(22469), 2),
+            xlsb_cell(3, 9, b"\x2a"),
+            xlsb_cell(62, 10, b"\0" + wide("rich")),
+        ],
+        formats=["yyyy-mm-dd hh:mm", "0000000"],
+        strings=["no", "a_x000D_b"],
+    )
+    ((row, cells),) = rows_of(path)
+    assert row == 3
+    assert [stored(cell) for cell in cells] == [
+        "7", "9.95", "9.95", "2010-12-01 08:26:00", "a_x000D_b", "true", "2.5", "text of a formula", "22469", "#N/A", "rich",
+    ]  # fmt: skip
+    assert plain(cells[8]) == "0022469"
+    assert "J3" in reason_of(cells[9])
+    # The hand-made file is one to another reader, too, which reads what it can the same way.
+    other = CalamineWorkbook.from_path(str(path)).get_sheet_by_index(0).to_python()[2]
+    assert other[:9] == [7, 9.95, 9.949999999999999, dt.datetime.fromisoformat("2010-12-01 08:26"), "a_x000D_b", True, 2.5,
+                         "text of a formula", 22469]  # fmt: skip
+
+
+def test_xlsb_tells_hidden_rows_and_far_cells_and_refuses_damage(tmp_path: Path) -> None:
+    """As other workbooks do."""
+    head = [xlsb_row(1), xlsb_cell(6, 0, wide("orderNumber"))]
+    cell = xlsb_cell(2, 0, struct.pack("<I", 7 << 2 | 2))
+    path = xlsb(tmp_path / "x.xlsb", [*head, xlsb_row(2, is_hidden=True), cell, xlsb_cell(6, 16383, wide("note"))])
+    ((_, cells),) = rows_of(path)
+    assert isinstance(cells, BadRow)
+    assert "XFD2 holds 'note'" in cells.message
+    assert "1 row is hidden (the first is row 2)" in notices_of(path)
+    assert (
+        refused(xlsb(tmp_path / "y.xlsb", [*head, xlsb_row(2), xlsb_cell(6, 16384, wide("x"))])).code == "input.damaged"
+    )
+    assert refused(xlsb(tmp_path / "z.xlsb", [*head, xlsb_row(2), xlsb_cell(5, 0, b"123")])).code == "input.damaged"
 
 
 # Several sheets
