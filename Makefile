@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow test-fast lint types format fault bench lock clean
+.PHONY: help setup demo test test-slow test-fast lint types format fault fuzz bench lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | while IFS='|' read -r name text; do printf '  %-12s %s\n' "$$name" "$$text"; done
@@ -44,6 +44,10 @@ format: setup ## Format and fix what ruff can fix
 SCHEDULES ?= 200
 fault: setup ## The fault harness: SCHEDULES=10000 for the long proof, SEED=N to replay one
 	$(BIN)/python tests/fault/harness.py $(if $(SEED),--seed $(SEED),--schedules $(SCHEDULES))
+
+WORLDS ?= 200
+fuzz: setup ## Random worlds of money against a second arithmetic: WORLDS=2000, SEED=N to replay one
+	$(BIN)/python tests/worlds/fuzz.py $(if $(SEED),--seed $(SEED),--worlds $(WORLDS))
 
 bench: setup ## Lines and orders per second, peak memory (takes minutes)
 	$(BIN)/python benchmarks/bench.py

@@ -148,7 +148,7 @@ def _order(draft: Draft) -> Order:
         lines=tuple(draft.lines),
         shipping=get("shippingValue") or Decimal(0),
         handling=get("handlingCost") or Decimal(0),
-        voucher_code=get("voucherCode") or (codes[0] if codes else ""),
+        voucher_code=get("voucherCode") or min(codes, default=""),
         voucher_value=draft.voucher_value,
         vouchers=draft.vouchers,
         order_total=get("orderTotal"),

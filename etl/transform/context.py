@@ -113,6 +113,10 @@ class Findings:
         message = f"{problem.message} Accepted by {waiver.by} on {waiver.date}: {waiver.reason}"
         return replace(problem, severity=Severity.NOTICE, message=message)
 
+    def has(self, *codes: str) -> bool:
+        """Whether a problem with one of the codes was found."""
+        return any(problem.code in codes for problem in self.problems)
+
     @property
     def blocks(self) -> bool:
         """Whether one of them holds the order back."""
