@@ -61,6 +61,18 @@ _ALL = (
         _S,
     ),
     Code(
+        "order.correction_missing",
+        "The order was corrected before and comes uncorrected now",
+        "Give its correction with --corrections again, or the rows that are right now in a file of their own.",
+        _L,
+    ),
+    Code(
+        "order.correction_unmatched",
+        "A correction is for an order that no export holds",
+        "Compare its order number with the export; a correction never makes a new order.",
+        _S,
+    ),
+    Code(
         "order.empty",
         "The order has nothing to send",
         "Nothing to do if this is right; else complete the order in the export.",
@@ -334,7 +346,7 @@ _ALL = (
     Code(
         "changed",
         "A posted order looks different in the export now",
-        "Correct the order in Mews by hand if the export is right; it is never sent again.",
+        "Read in what it differs. Correct the order in Mews by hand only if the export is right; it is never sent again.",
         _L,
     ),
     Code(
@@ -344,6 +356,18 @@ _ALL = (
         _L,
     ),
     # Notices
+    Code(
+        "order.corrected",
+        "The order counts as it was corrected",
+        "Nothing to do if the figures named are meant.",
+        _S,
+    ),
+    Code(
+        "account.erased",
+        "What tells whose order it is was erased at the shop since it was posted",
+        "Nothing to do: the order in Mews stays as it is.",
+        _S,
+    ),
     Code(
         "file.overlap",
         "The order stands in several files or objects",

@@ -12,6 +12,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
+from etl.model.packed import Packed
 from etl.model.place import Place
 from etl.model.problem import Problem
 
@@ -103,6 +104,14 @@ class TaxBreakdownRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Replaced(Packed):
+    """The original of a corrected order: the hash that it was met as, and of what decided on skipping it ("": unknown)."""
+
+    version: str
+    skip_fingerprint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Order:
     """One order of the batch, or one completed return nested in it.
 
@@ -116,6 +125,7 @@ class Order:
     `handling` is a fee of handling or of a means of payment; in returns it is negative where it is paid back,
     as `shipping` is. `return_cost` is what a return keeps back, positive.
     `is_complete` is false for a nested return that Centra has not completed (it is skipped).
+    `unread` is a hash of the cells of an order that can't be read. `replaces`: the originals of a correction.
     """
 
     number: str
@@ -157,6 +167,8 @@ class Order:
     texts: Mapping[str, str] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
     rows: int = 0
+    unread: str = ""
+    replaces: tuple[Replaced, ...] = ()
 
     @property
     def beside_goods(self) -> Decimal:

@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import Any
 
 from etl.model.identity import RECIPE_VERSION, Identity, canonical_json
+from etl.model.order import Replaced
 from etl.model.packed import Packed, values_of
 from etl.model.problem import Problem
 
@@ -109,6 +110,8 @@ class PlannedOrder(Packed):
     `rounding` = source_total - planned_total; `rounding_causes` says why, by `RoundingCause`, and adds up to it.
     `month`: YYYY-MM of the consumption on the enterprise's calendar. `fingerprint` hashes the content
     that must not change once posted; `skip_fingerprint` the facts that decide on skipping.
+    `content` is what `fingerprint` hashes, `unread` a hash of what can't be read, `country` the tax country;
+    `replaces` the originals of a corrected order.
     `consumption` is what Mews will see, `true_consumption` the unclamped moment.
     `unproved`: the kinds of the order, what only Mews can tell (`model/kinds.py`); they enter no plan id.
     """
@@ -145,6 +148,10 @@ class PlannedOrder(Packed):
     unproved: tuple[str, ...] = ()
     create_customer: tuple[tuple[str, str], ...] = ()
     facts: tuple[tuple[str, str], ...] = field(default=())
+    content: str = ""
+    country: str = ""
+    unread: str = ""
+    replaces: tuple[Replaced, ...] = ()
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Entries are most of a plan: flat and as text they are stored three times as fast as objects in objects,
@@ -154,6 +161,17 @@ class PlannedOrder(Packed):
         for at in _TIMES:
             values[at] = values[at] and values[at].isoformat()
         return _unpacked, (values,)
+
+    @property
+    def version(self) -> str:
+        """The hash under which the order is known again, readable or not."""
+        return self.fingerprint or self.unread
+
+    @property
+    def read_as(self) -> str:
+        """What migration.toml adds to the content: tax basis, currency, tax country, true consumption (UTC)."""
+        when = "" if self.true_consumption is None else self.true_consumption.isoformat()
+        return f"{self.basis.value}|{self.currency}|{self.country}|{when}"
 
     @property
     def codes(self) -> tuple[str, ...]:

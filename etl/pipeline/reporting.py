@@ -113,5 +113,7 @@ def _write(
     paths: list[Path] = list(writer.close(document, facts))
     if reasons.by_order:
         inputs = [file.path for file in prepared.facts.files]
-        paths += write_attention(folder, prepared.batch.raw_rows(reasons.by_order), reasons.by_order, inputs=inputs)
+        batch, why = prepared.batch, reasons.by_order
+        written = f"{facts.generated:%Y-%m-%dT%H:%M:%S.%fZ}"
+        paths += write_attention(folder, batch.raw_rows(why), why, met=batch.met(why), written=written, inputs=inputs)
     return paths

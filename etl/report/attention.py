@@ -1,8 +1,8 @@
 """attention.csv: the user's own rows of every order that needs attention, ready to be corrected and fed again.
 
 Cells that a spreadsheet would run as a formula get an apostrophe before them, although they are the user's
-own: the file is made to be opened in a spreadsheet. Such a cell is a text, never an amount or a date, so the
-order reads the same when it comes back, but for that apostrophe in the text.
+own: the file is made to be opened in a spreadsheet. The reader takes it off again, and knows from further columns
+as what each order was met and how the export writes numbers and dates, so that the order reads the same.
 """
 
 from __future__ import annotations
@@ -14,13 +14,11 @@ from typing import IO, Protocol
 
 import simplejson
 
+from etl.model.attention import COLUMNS, MET, PROBLEM, quoted
 from etl.model.codes import CODES
 from etl.model.export import Dialect
-from etl.report.cells import CsvRows, safe_cell
+from etl.report.cells import CsvRows
 from etl.report.folder import ReportFolder, explained, is_same_file, private_text
-
-PROBLEM, HINT = "centra_mews_problem", "centra_mews_hint"
-"""Extra columns (JSON: members); the reader leaves out every column whose name starts with `centra_mews`."""
 
 
 class RawFile(Protocol):
@@ -50,13 +48,24 @@ class RawFile(Protocol):
     def objects(self) -> Iterator[tuple[str, int, str]]:
         """Objects of JSON files."""
 
+    @property
+    def style(self) -> str:
+        """The text of the STYLE column."""
+
 
 def write_attention(
-    folder: Path, raw_files: Iterable[RawFile], reasons: Mapping[str, str], *, inputs: Iterable[Path] = ()
+    folder: Path,
+    raw_files: Iterable[RawFile],
+    reasons: Mapping[str, str],
+    *,
+    met: Mapping[str, str] | None = None,
+    written: str = "",
+    inputs: Iterable[Path] = (),
 ) -> list[Path]:
     """Writes attention.csv, attention-2.csv .. (JSON: .ndjson), one for each export file, and gives their paths.
 
     `reasons`: order number to its problem codes, space-separated; a nested return `1-R2` speaks for order `1`.
+    `met`: order number to the text of the MET column; `written`: the text of the WRITTEN column.
     *Raises*: UsageError where the folder can't be written.
     *Effects*: a file of that name from an earlier report, which somebody may be correcting, is kept as
     `attention.earlier-1.csv`; one that is itself an export being read is never touched.
@@ -71,7 +80,7 @@ def write_attention(
                 given.append(raw.path)
                 name = _free_name(folder, names, ".csv" if raw.columns else ".ndjson", given)
                 with private_text(target.scratch / name, encoding=raw.dialect.encoding) as stream:
-                    _write(stream, raw, why)
+                    _write(stream, raw, why, met or {}, written)
                 names.append(name)
             for name in names:
                 _set_aside(folder / name)
@@ -87,45 +96,48 @@ def hints_for(codes: str) -> str:
     return " ".join(dict.fromkeys(found))
 
 
-def _write(stream: IO[str], raw: RawFile, why: Mapping[str, str]) -> None:
+def _write(stream: IO[str], raw: RawFile, why: Mapping[str, str], met: Mapping[str, str], written: str) -> None:
     dialect = raw.dialect
     if dialect.bom:
         stream.write("\ufeff")
+    hints: dict[str, str] = {}
+
+    def remarks(number: str) -> tuple[str, ...]:
+        codes = why.get(number, "")
+        if codes not in hints:
+            hints[codes] = hints_for(codes)
+        return codes, hints[codes], met.get(number, ""), raw.style, written
+
     if not raw.columns:
         for number, _, text in raw.objects:
-            stream.write(_with_reason(text, why.get(number, "")) + "\n")
+            stream.write(_with_remarks(text, remarks(number)) + "\n")
         return
     rows = CsvRows(stream, delimiter=dialect.delimiter or ",", quote=dialect.quote, newline=dialect.newline or "\n")
     width = len(raw.columns)
     # A file that was attention.csv already gets its remarks anew.
-    old = [at for at, name in enumerate(raw.columns) if name.strip().casefold() in (PROBLEM, HINT)]
-    rows.write([*map(safe_cell, _without(raw.columns, old)), PROBLEM, HINT])
-    hints: dict[str, str] = {}
+    old = [at for at, name in enumerate(raw.columns) if name.strip().casefold() in COLUMNS]
+    rows.write([*map(quoted, _without(raw.columns, old)), *COLUMNS])
     for number, _, cells in raw.rows:
-        codes = why.get(number, "")
-        hint = hints.get(codes)
-        if hint is None:
-            hint = hints[codes] = hints_for(codes)
-        safe = [safe_cell(cell) for cell in cells]
+        safe = [quoted(cell) for cell in cells]
         # Cells beyond the header stay beyond it, so that they are still noticed when the file is read again.
-        rows.write([*_without(safe[:width], old), codes, hint, *safe[width:]])
+        rows.write([*_without(safe[:width], old), *remarks(number), *safe[width:]])
 
 
 def _without(cells: Sequence[str], positions: Sequence[int]) -> Sequence[str]:
     return [cell for at, cell in enumerate(cells) if at not in positions] if positions else cells
 
 
-def _with_reason(text: str, codes: str) -> str:
-    """The object's own text with two members more; its numbers keep their digits."""
-    if PROBLEM in text:
+def _with_remarks(text: str, remarks: Sequence[str]) -> str:
+    """The object's own text with our members more; its numbers keep their digits."""
+    if PROBLEM in text or MET in text:
         # The remarks of an earlier attention file; Decimal keeps every other digit as it stands.
         members = simplejson.loads(text, use_decimal=True)
-        kept = {name: value for name, value in members.items() if name not in {PROBLEM, HINT}}
+        kept = {name: value for name, value in members.items() if name not in COLUMNS}
         text = simplejson.dumps(kept, use_decimal=True, ensure_ascii=False)
     body = text.rstrip().removesuffix("}")
     comma = "" if body.rstrip().endswith("{") else ", "
-    more = f'"{PROBLEM}": {json.dumps(codes)}, "{HINT}": {json.dumps(hints_for(codes))}'
-    return f"{body}{comma}{more}}}"
+    more = json.dumps(dict(zip(COLUMNS, remarks, strict=True)))[1:]
+    return f"{body}{comma}{more}"
 
 
 def _by_parent(reasons: Mapping[str, str]) -> dict[str, str]:

@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import IO
 
+from etl.model.attention import runs_as_formula
 from etl.report.summary import money_text
 
-_RISKY = frozenset("=+-@\t\r\n＝＋－＠")
-_NUMBER = re.compile(r"[+-]\s?[€£$¥]?\s?\d[\d.,'’\s]*(?:[eE][+-]?\d+)?\s?(?:%|[A-Z]{3}|[€£$¥])?", re.ASCII)
 _UNPRINTABLE = re.compile("[\ud800-\udfff]")
 
 
@@ -20,12 +19,7 @@ def safe_cell(text: str) -> str:
 
     Rule: design section 7.9, and OWASP's list of leading characters.
     """
-    if not text:
-        return text
-    first = text[0]
-    if first not in _RISKY and not (first.isspace() and text.lstrip()[:1] in _RISKY):
-        return text
-    return text if _NUMBER.fullmatch(text.replace("\xa0", " ").replace("\u202f", " ").strip(" ")) else "'" + text
+    return "'" + text if runs_as_formula(text) else text
 
 
 def printable(text: str) -> str:

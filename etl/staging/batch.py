@@ -14,6 +14,8 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 from etl.errors import InputError, InternalError
+from etl.model.attention import MET, STYLE, WRITTEN, met_text, met_versions
+from etl.model.content import version_of
 from etl.model.export import Dialect, Export, HeaderTest, Records, Table, plain
 from etl.model.order import Order, number_key
 from etl.model.place import Place
@@ -21,7 +23,9 @@ from etl.model.problem import Problem
 from etl.reading.kinds import Kind
 from etl.reading.options import ReadOptions
 from etl.reading.parse import OrderNumbers
+from etl.reading.style import Style
 from etl.staging.build import WIDE, BelowRow, Builder, Fault, Group
+from etl.staging.corrected import Cells, as_met, corrected, style_text, told_style, unread_version
 from etl.staging.draft import Draft
 from etl.staging.facts import BatchFacts, ColumnFacts, FileFacts, UnreadColumn
 from etl.staging.fields import Layout, Names, is_secret
@@ -76,12 +80,19 @@ class Batch:
         exports: Sequence[Path],
         *,
         open_export: OpenExport,
+        corrections: Sequence[Path] = (),
         options: ReadOptions | None = None,
         spool_dir: Path | None = None,
         progress: Progress | None = None,
     ) -> None:
-        """Raises MappingError where `options.columns` names a field that does not exist."""
-        self._paths = list(exports)
+        """`corrections`: files whose orders replace those of the same numbers.
+
+        Raises MappingError where `options.columns` names a field that does not exist.
+        """
+        self._paths = [*((path, False) for path in exports), *((path, True) for path in corrections)]
+        self._corrected: set[str] = set()
+        self._is_correcting = False
+        self._has_remarks = False
         self._open = open_export
         options = options or ReadOptions()
         self._used: set[tuple[str, str]] = set()
@@ -115,7 +126,8 @@ class Batch:
             return self._facts
         if not self._paths:
             raise InputError("No export file was named.", hint="Name at least one file.")
-        for path in self._paths:
+        for path, is_correction in self._paths:
+            self._is_correcting = is_correction
             with ExitStack() as opened:
                 exports = self._open(path, self._names.is_header, self.options)
                 for export in exports:
@@ -164,19 +176,38 @@ class Batch:
         """
         self._loaded()
         for index, parts in self._spool.ask({number.partition("-R")[0] for number in numbers}):
-            yield self._raw_file(self._files[index], parts)
+            file = self._files[index]
+            mine = parts if file.is_correction else (part for part in parts if part[0] not in self._corrected)
+            first = next(mine, None)
+            if first is not None:
+                yield self._raw_file(file, chain((first,), mine))
+
+    def met(self, numbers: Collection[str]) -> dict[str, str]:
+        """What attention.csv says of how the named orders were met; nested returns mean their order.
+
+        A correction keeps the versions before it, so that they are known again however often it is corrected.
+        """
+        self._loaded()
+        found = {}
+        for number, parts in self._spool.named({number.partition("-R")[0] for number in numbers}):
+            versions = {
+                order.number: [*(one.version for one in order.replaces), version_of(order)]
+                for order in self._orders(number, parts)
+            }
+            found[number] = met_text(versions)
+        return found
 
     def _raw_file(self, file: LoadedFile, parts: Iterator[tuple[str, Part]]) -> RawFile:
         export = file.export
         dialect = export.dialect or Dialect("utf-8", bom=True, newline="\r\n")
         if isinstance(export, Records):
             objects = ((number, *_object_text(part)) for number, part in parts)
-            return RawFile(export.path, export.format, dialect, (), iter(()), objects)
+            return RawFile(export.path, export.format, dialect, (), iter(()), objects, style_text(file.style))
         columns = tuple(
             header for header in export.columns if not is_secret(header) and not header.casefold().startswith(ATTENTION)
         )
         rows = (row for number, part in parts for row in self._raw(file, columns, number, part))
-        return RawFile(export.path, export.format, dialect, columns, rows, iter(()))
+        return RawFile(export.path, export.format, dialect, columns, rows, iter(()), style_text(file.style))
 
     def _raw(
         self, file: LoadedFile, columns: tuple[str, ...], number: str, part: Part
@@ -201,17 +232,33 @@ class Batch:
             file, loader = self._load_table(export)
         else:
             file, loader = self._load_records(export), None
+        file.is_correction = self._is_correcting
         for seen in file.seen.values():
             file.tally.fold(seen)
-        file.style = file.tally.style(file.name, are_dates_decided=bool(self.options.date_format))
+        file.style = self._style(file)
         if loader is not None and loader.tail:
             self._settle_tail(file, loader)
+
+    def _style(self, file: LoadedFile) -> Style:
+        """The file's style. A few rows of an export may decide nothing: the whole of it did."""
+        told = told_style(file.told_styles)
+        try:
+            found = file.tally.style(file.name, are_dates_decided=bool(self.options.date_format))
+        except InputError:
+            told = told or (self._files[0].style if file.is_correction else None)
+            if told is None:
+                raise
+            found = Style()
+        return found if told is None else replace(found, numbers=told.numbers, day_first=told.day_first)
 
     def _load_table(self, table: Table) -> tuple[LoadedFile, TableLoader]:
         place = Place(str(table.path), table.sheet)
         layout = self._names.layout(table.columns, str(place))
         file = LoadedFile(len(self._files), table, layout, place, notices=list(table.notices))
         self._files.append(file)
+        if any(header.strip().casefold().startswith(ATTENTION) for header in table.columns):
+            file.read_attention(table)
+            self._has_remarks |= bool(file.remarks)
         loader = TableLoader(self, file, table)
         loader.run()
         file.notices.extend(table.remarks())
@@ -286,6 +333,9 @@ class Batch:
         if objects is None:
             raise InternalError("objects without a layout")
         record = objects.clean(record)
+        if STYLE in record:
+            file.told_styles.add(plain(str(record[STYLE])))
+        self._has_remarks |= MET in record
         if vocabulary_of(record) is Vocabulary.GET_RETURNS:
             self._load_return(file, index, row, record)
             return
@@ -306,7 +356,7 @@ class Batch:
         file.lines += len(flat.lines)
         file.returns += len(flat.nested.get(ObjectPart.RETURN, ()))
         self._copies += 1
-        self._spool.add(number, Part(index, self._copies, marshal.dumps((row, record))))
+        self.spool(number, Part(index, self._copies, marshal.dumps((row, record))))
 
     def _load_return(self, file: LoadedFile, index: int, row: int, record: dict[str, Any]) -> None:
         """Keeps a return of get-returns with the order that it belongs to."""
@@ -323,7 +373,7 @@ class Batch:
         _tally_nested(file, ObjectPart.RETURN, [flat], row)
         file.returns += 1
         self._copies += 1
-        self._spool.add(number, Part(index, -self._copies, marshal.dumps((row, record))))
+        self.spool(number, Part(index, -self._copies, marshal.dumps((row, record))))
 
     def _number_of(self, layout: Layout, cells: Sequence[str]) -> tuple[str | None, str, str]:
         for column in layout.order:
@@ -344,6 +394,8 @@ class Batch:
 
     def spool(self, number: str, part: Part) -> None:
         """Stores rows of an order."""
+        if self._is_correcting:
+            self._corrected.add(number)
         self._spool.add(number, part)
 
     def report(self, table: Table) -> None:
@@ -351,15 +403,66 @@ class Batch:
         self._progress(str(table.path), table.position(), table.size)
 
     def _orders(self, number: str, parts: list[Part]) -> list[Order]:
+        if number not in self._corrected:
+            return _in_order(self._read(number, parts))
+        given = [part for part in parts if self._files[part.file].is_correction]
+        originals = [part for part in parts if not self._files[part.file].is_correction]
+        found = self._read(number, originals) if originals else []
+        if any(part.copy >= 0 for part in given):
+            return _in_order(corrected(found, self._read(number, given)))
+        # Returns of a file of their own, corrected without their order.
+        whole = self._read(number, [*(part for part in originals if part.copy >= 0), *given])
+        return _in_order(corrected(found, [order for order in whole if order.parent]))
+
+    def _read(self, number: str, parts: list[Part]) -> list[Order]:
+        if self._has_remarks and len(parts) > 1:
+            parts = self._newest(parts)
         if len(parts) == 1 and parts[0].copy >= 0:
-            return _in_order(self._draft(number, parts).finish())
+            orders = self._draft(number, parts).finish()
+        else:
+            orders = self._joined(number, parts).finish()
+        met = {cell for part in parts for cell in self._remarks(part, MET)} if self._has_remarks else ()
+        if met or not all(order.is_readable for order in orders):
+            orders = as_met(orders, unread_version(map(self._cells, parts)), met_versions(met))
+        return orders
+
+    def _joined(self, number: str, parts: list[Part]) -> Draft:
         returns = [part for part in parts if part.copy < 0]
         copies = [list(group) for _, group in groupby((p for p in parts if p.copy >= 0), key=itemgetter(0, 1))]
         drafts = [self._draft(number, copy) for copy in copies]
         draft = join(drafts) if len(drafts) > 1 else next(iter(drafts), None) or Draft(number, Place(), is_orphan=True)
         for part in returns:
             self._add_return(draft, part)
-        return _in_order(draft.finish())
+        return draft
+
+    def _newest(self, parts: list[Part]) -> list[Part]:
+        """Without rows of an attention.csv that a later one has, too: they were corrected again."""
+        written = [max(self._remarks(part, WRITTEN), default="") for part in parts]
+        return [part for part, when in zip(parts, written, strict=True) if when in ("", max(written))]
+
+    def _remarks(self, part: Part, name: str) -> set[str]:
+        """What the rows of an order say in a column of attention.csv; empty where they are none of it."""
+        file = self._files[part.file]
+        if file.objects is not None:
+            found = {plain(str(_rows_of(part)[1].get(name, "")))}
+        elif name in file.remarks:
+            found = {plain(line[file.remarks[name]]) for line in _lines_of(part)}
+        else:
+            return set()
+        return found - {""}
+
+    def _cells(self, part: Part) -> Cells:
+        """One part of an order as it stood."""
+        file = self._files[part.file]
+        layout = file.layout
+        if file.objects is not None:
+            if part.copy < 0:
+                return Cells((), (), (), (), file.objects.flatten_return(_rows_of(part)[1]))
+            flat = file.objects.flatten(_rows_of(part)[1])
+            lines = [*flat.lines, *(cells for _, contents in flat.contents for cells in contents)]
+            return Cells(layout.order, [flat.order], layout.line, lines, (flat.nested, flat.broken, flat.unread))
+        columns = (*layout.line, *layout.other)
+        return Cells(layout.order, [order for order, _ in _rows_of(part)[0]], columns, list(_lines_of(part)))
 
     def _add_return(self, draft: Draft, part: Part) -> None:
         file = self._files[part.file]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from etl.model.export import Export
+from etl.model.attention import MET, STYLE, WRITTEN, unquoted
+from etl.model.export import Export, Table, plain
 from etl.model.place import Place
 from etl.reading.kinds import NUMERIC, Kind
 from etl.reading.style import Seen, Style, Tally
@@ -15,6 +17,9 @@ from etl.staging.objects import Objects
 from etl.staging.unread import UnreadSums
 
 NOTICES_KEPT = 100
+NO_STYLE = "numbers:none"
+"""How the STYLE column of attention.csv begins where no text of the export shows how it writes decimals."""
+_DECIMAL = re.compile(r"-?(?!\d{1,3}\.\d{3}$)\d+\.\d+", re.ASCII)
 
 
 @dataclass(slots=True)
@@ -55,6 +60,10 @@ class LoadedFile:
     notices: list[str] = field(default_factory=list)
     samples: dict[str, tuple[str, ...]] = field(default_factory=dict)
     builder: Builder | None = None
+    is_correction: bool = False
+    told_styles: set[str] = field(default_factory=set)
+    remarks: dict[str, int] = field(default_factory=dict)
+    """Columns of attention.csv to where their cells stand among those of a line; none in other files."""
 
     @property
     def name(self) -> str:
@@ -65,6 +74,22 @@ class LoadedFile:
         """Keeps a notice about the file."""
         if len(self.notices) < NOTICES_KEPT:
             self.notices.append(text)
+
+    def read_attention(self, table: Table) -> None:
+        """Prepares to read rows made from attention.csv: without its apostrophes, and with what its columns tell."""
+        others = {column.header.casefold(): at for at, column in enumerate(self.layout.other, len(self.layout.line))}
+        self.remarks = {name: others[name] for name in (MET, WRITTEN) if name in others}
+        headers = [header.strip().casefold() for header in table.columns]
+        style_at = headers.index(STYLE) if STYLE in headers else None
+        table.rows = self._unquoted(table.rows, style_at)
+
+    def _unquoted(self, rows: Iterator[tuple[int, list[str]]], style_at: int | None) -> Iterator[tuple[int, list[str]]]:
+        for row, cells in rows:
+            # In place: a row that breaks the file's syntax says so as what it is.
+            cells[:] = [unquoted(cell) if cell[:1] == "'" else cell for cell in cells]
+            if style_at is not None and style_at < len(cells):
+                self.told_styles.add(plain(cells[style_at]).strip())
+            yield row, cells
 
     def seen_of(self, column: str, kind: Kind) -> Seen | None:
         """The counter of a column whose cells show the file's style; None for other kinds."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -24,7 +25,8 @@ class RawFile:
 
     Shape: `rows` yields (order number, row, cells) in file order for flat files, `columns` is their
     header; `objects` yields (order number, row, JSON text of the object) for JSON files. Each can be
-    read once. `dialect` is the file's; for workbooks UTF-8 with BOM, comma.
+    read once. `dialect` is the file's; for workbooks UTF-8 with BOM, comma. `style`: how numbers and dates are
+    written, for the STYLE column.
     """
 
     path: Path
@@ -33,6 +35,7 @@ class RawFile:
     columns: tuple[str, ...]
     rows: Iterator[tuple[str, int, list[str]]]
     objects: Iterator[tuple[str, int, str]]
+    style: str = ""
 
     @property
     def is_flat(self) -> bool:
@@ -48,6 +51,9 @@ class RawFile:
         return buffer.getvalue().encode(self.dialect.encoding, "replace")
 
 
+_AMBIGUOUS = re.compile(r"-?[1-9]\d{0,2}\.\d{3}", re.ASCII)
+
+
 def raw_cells(
     headers: tuple[str, ...],
     wanted: tuple[str, ...],
@@ -60,13 +66,13 @@ def raw_cells(
     row = [""] * len(headers)
     columns = (*layout.line, *layout.other)
     for column, cell in chain(zip(layout.order, order, strict=True), zip(columns, line, strict=False)):
-        row[column.index] = _held(cell) if column.kind in _AS_STORED else cell
+        row[column.index] = _held(cell) if column.kind in AS_STORED else cell
     kept = set(wanted)
     shown = [_shown(cell, style) for header, cell in zip(headers, row, strict=True) if header in kept]
     return [*shown, *(_shown(cell, style) for cell in line[len(columns) :])]
 
 
-_AS_STORED = NUMERIC | {Kind.DATE}
+AS_STORED = NUMERIC | {Kind.DATE}
 """Kinds whose cells are written as the workbook holds them: what its format shows may hide a cent or the year."""
 
 
@@ -75,9 +81,11 @@ def _held(cell: str) -> str:
 
 
 def _shown(cell: str, style: NumberStyle) -> str:
-    if cell[:1] == NUMBER and style is NumberStyle.COMMA:
-        return cell[1:].replace(".", ",") if SHOWN not in cell else plain(cell)
-    return plain(cell)
+    if cell[:1] != NUMBER or SHOWN in cell:
+        return plain(cell)
+    # 1.234 of a number cell is no thousand, and as a text it could be one: a fourth decimal decides.
+    literal = cell[1:] + "0" if _AMBIGUOUS.fullmatch(cell[1:]) else cell[1:]
+    return literal.replace(".", ",") if style is NumberStyle.COMMA else literal
 
 
 def object_text(record: dict[str, Any]) -> str:

@@ -75,13 +75,27 @@ class Spool:
 
     def ask(self, numbers: Collection[str]) -> list[tuple[int, Iterator[tuple[str, Part]]]]:
         """(file, its parts of the named orders in input order) for each file that has any of them."""
+        asked = self._asked(numbers)
+        files = list(self._spill.rows(f"SELECT DISTINCT file FROM part JOIN {asked} USING (key) ORDER BY file"))
+        return [(file, self._answers(asked, file)) for (file,) in files]
+
+    def named(self, numbers: Collection[str]) -> Iterator[tuple[str, list[Part]]]:
+        """(order number, its parts in input order) of the named orders, by number."""
+        rows = self._spill.rows(
+            f"SELECT file, copy, data, part.key FROM part JOIN {self._asked(numbers)} USING (key) "
+            "ORDER BY part.key, part.rowid"
+        )
+        for key, parts in groupby(rows, itemgetter(3)):
+            yield key[3:], [Part(file, copy, data) for file, copy, data, _ in parts]
+
+    def _asked(self, numbers: Collection[str]) -> str:
+        """The name of a table with the keys of these numbers."""
         self._index()
         self._questions += 1
         asked = f"temp.asked_{self._questions}"
         self._spill.execute(f"CREATE TABLE {asked} (key TEXT PRIMARY KEY) WITHOUT ROWID")
         self._spill.insert(f"INSERT OR IGNORE INTO {asked} VALUES (?)", ((sort_key(number),) for number in numbers))
-        files = list(self._spill.rows(f"SELECT DISTINCT file FROM part JOIN {asked} USING (key) ORDER BY file"))
-        return [(file, self._answers(asked, file)) for (file,) in files]
+        return asked
 
     def _answers(self, asked: str, file: int) -> Iterator[tuple[str, Part]]:
         rows = self._spill.rows(

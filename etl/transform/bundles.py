@@ -46,17 +46,6 @@ def charged_lines(order: Order, ctx: Context, basis: Basis, precision: int, foun
     return charged[_reading(charged, proof, found)]
 
 
-def owner_of(content: Line, lines: Sequence[Line]) -> Line | None:
-    """The bundle that a line is content of: the one its id names, else the only one; None where nothing tells.
-
-    Never the row before it: a re-sorted export has the same bundles.
-    """
-    bundles = [line for line in lines if line.is_bundle]
-    named = [line for line in bundles if content.bundle in (line.line_id, line.key)]
-    found = named or bundles
-    return found[0] if len(found) == 1 else None
-
-
 def _parts(lines: Sequence[Line]) -> tuple[set[int], set[int]]:
     """Indexes of the bundles that have contents, and of these contents.
 

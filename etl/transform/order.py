@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from etl.model.content import content_of, fingerprint_of, skip_fingerprint
 from etl.model.kinds import BILL, COMPANY, REBATES, RESERVATION, payment_kind
 from etl.model.money import ZERO
 from etl.model.order import Order
@@ -18,7 +19,6 @@ from etl.transform.checks import check_currency, check_demo, check_parent, check
 from etl.transform.consumption import consumption_of, local_day
 from etl.transform.context import Context, Footing
 from etl.transform.entries import entries_of
-from etl.transform.fingerprint import fingerprint, skip_fingerprint
 from etl.transform.goods import Goods, goods_of
 from etl.transform.links import Links, links_of
 from etl.transform.notes import notes_of, texts_of
@@ -148,6 +148,7 @@ def _unproved(
 def _result(case: Case, verdict: Verdict, moment: Moment, **more: Any) -> PlannedOrder:
     order = case.order
     when = moment.seen or moment.true
+    content = content_of(order)
     if "source_total" not in more:
         more["source_total"] = source_total(case)
     return PlannedOrder(
@@ -161,9 +162,12 @@ def _result(case: Case, verdict: Verdict, moment: Moment, **more: Any) -> Planne
         is_clamped=moment.is_clamped and verdict is Verdict.READY,
         month="" if when is None else local_day(when, case.ctx.reference.timezone).isoformat()[:7],
         parent=order.parent,
-        # Content that can't be read has no fingerprint: nothing may pass for it.
-        fingerprint=fingerprint(order) if order.is_readable else "",
+        fingerprint=fingerprint_of(content),
         skip_fingerprint=skip_fingerprint(order),
         line_count=len(order.lines),
+        content=content,
+        country=order.delivery_country or order.invoice_country or case.settings.source.default_country,
+        unread=order.unread,
+        replaces=order.replaces,
         **more,
     )

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from etl.errors import UsageError
+from etl.model.attention import COLUMNS, HINT, MET, PROBLEM, STYLE, WRITTEN
 from etl.model.export import Dialect
 from etl.model.order import Order
 from etl.reading.identify import open_export
-from etl.report.attention import HINT, PROBLEM, hints_for, write_attention
+from etl.report.attention import hints_for, write_attention
 from etl.staging.batch import Batch
 
 HEADER = "orderNumber;orderDate;currency;orderTotal;invoiceAddress.country;products.qty;products.sku;products.unitPrice;products.itemText.product"
@@ -34,6 +35,7 @@ class Rows:
     rows: Iterator[tuple[str, int, list[str]]] = field(default_factory=lambda: iter(()))
     objects: Iterator[tuple[str, int, str]] = field(default_factory=lambda: iter(()))
     dialect: Dialect = Dialect()
+    style: str = "numbers:none dates:-"
 
 
 def flat(path: Path, *cells: tuple[str, list[str]], **changes: object) -> Rows:
@@ -74,7 +76,7 @@ def test_attention_comes_back_as_the_same_orders(tmp_path: Path, encoding: str, 
     data = path.read_bytes()
     assert data[:3] == export.read_bytes()[:3]
     text = data.decode(encoding)
-    assert text.split(newline)[0] == f"{HEADER};{PROBLEM};{HINT}"
+    assert text.split(newline)[0] == ";".join([HEADER, *COLUMNS])
     assert ";'=HYPERLINK(1);" in text
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
@@ -122,7 +124,13 @@ def test_each_export_file_has_its_own(tmp_path: Path) -> None:
     assert [path.name for path in paths] == ["attention.csv", "attention-2.csv", "attention-3.ndjson"]
     text = paths[1].read_bytes().decode("utf-16")
     assert next(csv.DictReader(text.splitlines(), delimiter="\t"))[HINT] == hints_for("tax.unmapped")
-    assert json.loads(paths[2].read_text()) == {PROBLEM: "c", HINT: ""}
+    assert json.loads(paths[2].read_text()) == {
+        PROBLEM: "c",
+        HINT: "",
+        MET: "",
+        STYLE: "numbers:none dates:-",
+        WRITTEN: "",
+    }
 
 
 def test_a_nested_return_speaks_for_the_rows_of_its_order(tmp_path: Path) -> None:
@@ -139,7 +147,7 @@ def test_cells_beyond_the_header_stay_beyond_it(tmp_path: Path) -> None:
     """A row with too many cells must be noticed again, not be healed by our own columns."""
     (path,) = write_attention(tmp_path, [flat(tmp_path / "a.csv", ("5", ["5", "x", "extra"]))], {"5": "value.invalid"})
     rows = list(csv.reader(path.read_text(encoding="utf-8").splitlines()))
-    assert [len(row) for row in rows] == [4, 5]
+    assert [len(row) for row in rows] == [7, 8]
     assert rows[1][-1] == "extra"
 
 

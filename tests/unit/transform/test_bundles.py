@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 from builders import a_context, a_line, a_mapping, an_order
+from etl.transform.fingerprint import fingerprint
 
 from etl.model.order import Line, TaxBreakdownRow
 from etl.model.plan import Basis, plan_line
 from etl.transform.bundles import charged_lines
 from etl.transform.context import Context, Findings, Footing
-from etl.transform.fingerprint import fingerprint
 from etl.transform.order import plan_order
 
 

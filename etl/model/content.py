@@ -9,15 +9,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 from functools import lru_cache
+from hashlib import sha256
 from operator import attrgetter
 
-from etl.model.identity import RECIPE_VERSION, content_hash
+from etl.model.identity import RECIPE_VERSION, canonical_json, content_hash
 from etl.model.order import Line, Order
-from etl.transform.bundles import owner_of
 
 
-def fingerprint(order: Order) -> str:
-    """A hash that changes with the content of the order, never with file, row order or formatting."""
+def content_of(order: Order) -> str:
+    """The content as canonical JSON, "" where the order can't be read: nothing may pass for it then.
+
+    It does not change with file, row order or formatting. The e-mail address stands in it as it is.
+    """
+    if not order.is_readable:
+        return ""
     content: dict[str, object] = {
         "recipe": RECIPE_VERSION,
         "currency": order.currency,
@@ -37,11 +42,21 @@ def fingerprint(order: Order) -> str:
     }
     if order.handling:  # later than the rest: an order without it keeps the hash that ledgers hold
         content["handling"] = _plain(order.handling)
-    return content_hash(content)
+    return canonical_json(content).decode()
+
+
+def fingerprint_of(content: str) -> str:
+    """The hash of what `content_of` gave; "" for nothing."""
+    return "sha256:" + sha256(content.encode()).hexdigest() if content else ""
+
+
+def version_of(order: Order) -> str:
+    """The hash under which an order is known again, readable or not: met exactly so, it gives the same."""
+    return fingerprint_of(content_of(order)) or order.unread
 
 
 def skip_fingerprint(order: Order) -> str:
-    """A hash of what decides on skipping: a posted order that is skipped now changed only if this did."""
+    """A hash of what decides on skipping beside the mapping."""
     return _skip_hash(order.status, order.flags, order.internal, order.is_complete)
 
 
@@ -61,8 +76,19 @@ def _line(line: Line, lines: Sequence[Line]) -> tuple[str, ...]:
 
 def _bundle(content: Line, lines: Sequence[Line]) -> str:
     """The bundle's own id, however the export tells it, so that a flag and an id are no two contents."""
-    owner = owner_of(content, lines)
+    owner = _owner_of(content, lines)
     return content.bundle if owner is None else owner.line_id or owner.key
+
+
+def _owner_of(content: Line, lines: Sequence[Line]) -> Line | None:
+    """The bundle that a line is content of: the one its id names, else the only one; None where nothing tells.
+
+    Never the row before it: a re-sorted export has the same bundles.
+    """
+    bundles = [line for line in lines if line.is_bundle]
+    named = [line for line in bundles if content.bundle in (line.line_id, line.key)]
+    found = named or bundles
+    return found[0] if len(found) == 1 else None
 
 
 _key = attrgetter("sku", "ean", "id", "item")
