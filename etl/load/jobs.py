@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from etl.load.corrections import held_back, is_original
 from etl.load.records import ORDER_PART, RECOVERED_RUN, LedgerOrder, Part
 from etl.load.standing import Standing, change
 from etl.load.steps import Steps
 from etl.model.identity import Identity, content_hash
 from etl.model.kinds import is_payment_kind, payment_kind
-from etl.model.plan import Basis, PlannedOrder, order_payload, payment_payload
+from etl.model.plan import Basis, PlannedOrder, Verdict, order_payload, payment_payload
 from etl.model.states import State, worst
 
 Step = Callable[[Steps], object]
@@ -70,6 +71,9 @@ class Chooser:
 
     def job(self, order: PlannedOrder, row: LedgerOrder, parts: list[Part], steps: list[Step]) -> Job | None:
         """What of an order is to be sent; None for nothing. Transitions that this takes go to `steps`."""
+        if held_back(row, order).verdict is not Verdict.READY or (row.has_posted and is_original(row, order)):
+            # Uncorrected: neither the order nor, once its correction is posted, a payment as the original has it.
+            return None
         number, generation = order.number, row.generation
         current = {part.part: part for part in parts if part.generation == generation}
         mine = current.get(ORDER_PART)

@@ -12,6 +12,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
@@ -34,6 +35,8 @@ from sqlalchemy.pool import NullPool
 from etl.errors import InternalError, LedgerError
 from etl.load import lock as locks
 from etl.load import migrations, schema
+from etl.load.changes import edited
+from etl.load.corrections import held_back, new_corrections
 from etl.load.kind_record import KindStanding, standing_of
 from etl.load.records import (
     DAMAGED_HINT,
@@ -58,6 +61,7 @@ from etl.load.records import (
 )
 from etl.load.standing import change
 from etl.load.steps import CHUNK, Steps
+from etl.load.versions import read_orders, version_rows
 from etl.model.plan import PlannedOrder
 from etl.model.states import PLANNED, State
 
@@ -68,6 +72,7 @@ BUSY_SECONDS = 30
 _APPLICATION_ID = 0x63656E74
 _HOME = {"platform": "platform address", "enterprise_id": "enterprise", "service_id": "service", "store": "store"}
 _PLAN_BATCH = 500
+_ORDER_NUMBERS = "order_numbers"
 
 _FACT_COLUMNS = (
     "verdict",
@@ -86,6 +91,7 @@ _FACT_COLUMNS = (
     "parent",
     "line_count",
     "fingerprint",
+    "version",
     "skip_fingerprint",
     "skip_reason",
     "codes",
@@ -133,6 +139,9 @@ class Ledger:
         self._is_dead = False
         self._writer: Connection | None = None
         self._reader: Connection | None = None
+        self.reading: dict[str, dict[str, Any]] = {}
+        """What the source is read through now: table to key to meaning; empty where it does not matter."""
+        self._edits: dict[str, str] = {}
         self.taken_from: locks.Held | None = None
         """The dead or overridden holder that the lock was taken from."""
 
@@ -323,6 +332,44 @@ class Ledger:
         found = self.meta("home")
         return None if found is None else Home(**loads(found, {}))
 
+    def keep_order_numbers(self, pattern: str, headers: Sequence[str]) -> None:
+        """Makes sure that a ledger which has sent something reads order numbers as it did then.
+
+        `pattern`: source.order_number; `headers`: the columns that they are read from. Rule: design section 3a.
+        Raises: LedgerError `ledger.order_number` that names both.
+        """
+        found = self.meta(_ORDER_NUMBERS)
+        if found is None or not self._has_sent():
+            return
+        stored = loads(found, {})
+        other = sorted(set(headers) - set(stored["headers"]))
+        if pattern == stored["pattern"] and not other:
+            return
+        said = (
+            f"source.order_number = {stored['pattern']!r}, this is {pattern!r}"
+            if pattern != stored["pattern"]
+            else f"the column {' or '.join(map(repr, stored['headers']))}, this export's from {', '.join(map(repr, other))}"
+        )
+        raise LedgerError(
+            f"the ledger {self._where} has sent orders whose numbers were read from {said}: another number would post "
+            "them again",
+            code="ledger.order_number",
+            hint="Read the numbers as before (migration.toml, columns.csv, or the column's name in the export), or name "
+            "another file with --ledger for another numbering.",
+        )
+
+    def set_order_numbers(self, pattern: str, headers: Sequence[str]) -> None:
+        """Keeps how order numbers are read, before the first of them is sent; then it stays."""
+        if not self._has_sent() or self.meta(_ORDER_NUMBERS) is None:
+            self.set_meta(_ORDER_NUMBERS, dumps({"pattern": pattern, "headers": sorted(headers)}))
+
+    def _has_sent(self) -> bool:
+        attempts, orders = schema.attempts, schema.orders
+        return (
+            self._scalar(select(attempts.c.number).limit(1)) is not None
+            or self._scalar(select(orders.c.number).where(orders.c.mews_order_id != "").limit(1)) is not None
+        )
+
     def meta(self, key: str) -> str | None:
         """A stored text."""
         found: str | None = self._scalar(select(schema.meta.c.value).where(schema.meta.c.key == key))
@@ -403,12 +450,26 @@ class Ledger:
     def lookup(self, numbers: Iterable[str]) -> dict[str, LedgerOrder]:
         """The orders of these numbers that the ledger knows."""
         found: dict[str, LedgerOrder] = {}
-        table = schema.orders
         with _translated(self._where):
             for chunk in _chunks(numbers):
-                for row in self._read().execute(select(table).where(table.c.number.in_(chunk))):
-                    found[row.number] = ledger_order(row)
+                found.update(read_orders(self._read(), chunk))
+        return self._with_edits(found)
+
+    def _with_edits(self, found: dict[str, LedgerOrder]) -> dict[str, LedgerOrder]:
+        """The orders with what was edited since they were posted in what the source is read through."""
+        if not self.reading:
+            return found
+        for number, order in found.items():
+            if order.has_posted and (text := self._edited(order.posted_run_id)):
+                found[number] = replace(order, edited=text)
         return found
+
+    def _edited(self, run_id: str) -> str:
+        if run_id not in self._edits:
+            query = select(schema.runs.c.mapping).where(schema.runs.c.run_id == run_id)
+            before = loads(self._scalar(query), {}).get("reading")
+            self._edits[run_id] = edited(before, self.reading) if before else ""
+        return self._edits[run_id]
 
     def orders(self, states: Iterable[State] = (), *, run_id: str = "", changed: bool = False) -> Iterator[LedgerOrder]:
         """All orders, or those in these states, posted by this run, or changed. Shape: by number, streamed."""
@@ -540,16 +601,22 @@ class Ledger:
     def _record_batch(self, run_id: str, orders: list[PlannedOrder]) -> Counter[State]:
         home = self.home()
         store = home.store if home else ""
+        now = stamp(self._wall())
         counts: Counter[State] = Counter()
         latest = {order.number: order for order in orders}
         with self.steps() as steps:
             known = self._lookup_in(steps, latest)
+            latest = {
+                number: held_back(known[number], order) if number in known else order
+                for number, order in latest.items()
+            }
             new = [order for order in latest.values() if order.number not in known]
             if new:
                 self._insert_plans(steps, run_id, new)
                 counts.update(State(order.verdict.value) for order in new)
             facts: list[dict[str, Any]] = []
             changes: list[dict[str, Any]] = []
+            met: list[PlannedOrder] = []
             for number, row in known.items():
                 order = latest[number]
                 state = steps.replan(number, State(order.verdict.value))
@@ -557,8 +624,11 @@ class Ledger:
                 reason = change(row, order, store)
                 # What `recover` found has no facts of its own yet; the plan that it equals gives them.
                 if (state in PLANNED and not row.has_posted) or (row.verdict == "" and not reason):
+                    met.append(order)
                     facts.append({"k_number": number, "changed": "", **plan_facts(order, run_id)})
                 else:
+                    if not row.posted_content and row.posted_fingerprint == order.fingerprint:
+                        met.append(order)
                     more = {name: value for name, value in row.facts.items() if name != "now"}
                     if reason:
                         more["now"] = current_facts(order)
@@ -567,16 +637,18 @@ class Ledger:
                 steps.execute(_UPDATE_FACTS, facts)
             if changes:
                 steps.execute(_UPDATE_CHANGED, changes)
+            steps.keep_versions(version_rows(new), version_rows(met))
+            steps.keep_corrections(
+                {number: new_corrections(known.get(number), order, now) for number, order in latest.items()}, run_id
+            )
         return counts
 
     def _lookup_in(self, steps: Steps, numbers: Iterable[str]) -> dict[str, LedgerOrder]:
-        table = schema.orders
         found: dict[str, LedgerOrder] = {}
         for chunk in _chunks(numbers):
-            for row in steps.rows(select(table).where(table.c.number.in_(chunk))):
-                found[row.number] = ledger_order(row)
+            found.update(steps.read_orders(chunk))
         steps.load(found)
-        return found
+        return self._with_edits(found)
 
     def _insert_plans(self, steps: Steps, run_id: str, orders: list[PlannedOrder]) -> None:
         now = stamp(self._wall())

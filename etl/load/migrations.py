@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from sqlalchemy import Connection, insert, inspect, select, update
+from sqlalchemy import Connection, insert, inspect, select, text, update
 
 from etl.errors import LedgerError
 from etl.load import schema
@@ -56,7 +56,16 @@ def _add_cancelled(connection: Connection) -> None:
     schema.cancelled.create(connection, checkfirst=True)
 
 
-STEPS: tuple[Step, ...] = (_add_customers, _add_kinds, _add_cancelled)
+def _add_corrections(connection: Connection) -> None:
+    """The version of an order that was met last, the contents of versions, and which corrects which."""
+    if "version" not in {column["name"] for column in inspect(connection).get_columns("orders")}:
+        connection.execute(text("ALTER TABLE orders ADD COLUMN version VARCHAR(80) DEFAULT '' NOT NULL"))
+    connection.execute(text("UPDATE orders SET version = fingerprint"))
+    schema.versions.create(connection, checkfirst=True)
+    schema.corrections.create(connection, checkfirst=True)
+
+
+STEPS: tuple[Step, ...] = (_add_customers, _add_kinds, _add_cancelled, _add_corrections)
 """STEPS[n] leads from version n + 1 to n + 2; append only."""
 
 

@@ -126,12 +126,30 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
+class Correction:
+    """One version of an order (`corrected`) took the place of another (`original`); both are hashes.
+
+    `is_given`: a file of corrections said so; else the ledger saw the one blocked or rejected, and then the other.
+    `skip_fingerprint` of the original, "" where it is not known. `given_at` sorts.
+    """
+
+    original: str
+    corrected: str
+    is_given: bool
+    skip_fingerprint: str = ""
+    given_at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class LedgerOrder:
     """One order as the ledger has it. Facts are those of the plan that its state rests on.
 
     `changed` says in what the source differs from what was posted, "" where it does not. `has_posted` is
     whether the order itself is in Mews, whatever its payments are. `duplicates`: all OrderIds, where several
     were found. `facts`: more of the plan (`payments`, `by_codes`, `rounding_causes`, `now` once changed).
+    `version`: the hash that it was met as when its facts were taken. `posted_content` and `posted_as` are those of
+    the posted version, "" where the ledger does not know them; `edited` says in what the mapping folder reads the
+    source otherwise than when it was posted.
     """
 
     number: str
@@ -171,6 +189,11 @@ class LedgerOrder:
     codes: tuple[str, ...]
     problems: tuple[Problem, ...]
     facts: Mapping[str, Any] = field(default_factory=dict)
+    version: str = ""
+    posted_content: str = ""
+    posted_as: str = ""
+    edited: str = ""
+    corrections: tuple[Correction, ...] = ()
 
     @property
     def has_posted(self) -> bool:
@@ -274,6 +297,7 @@ def plan_facts(order: PlannedOrder, run_id: str) -> dict[str, Any]:
         "parent": order.parent,
         "line_count": order.line_count,
         "fingerprint": order.fingerprint,
+        "version": order.version,
         "skip_fingerprint": order.skip_fingerprint,
         "skip_reason": order.skip_reason,
         "codes": " ".join(order.codes),
@@ -295,8 +319,8 @@ def current_facts(order: PlannedOrder) -> dict[str, Any]:
 
 
 @_readable("the row")
-def ledger_order(row: Any) -> LedgerOrder:
-    """A row of `orders` as a value."""
+def ledger_order(row: Any, posted_content: str = "", posted_as: str = "") -> LedgerOrder:
+    """A row of `orders` as a value, with the posted version where it was asked for."""
     return LedgerOrder(
         number=row.number,
         state=State(row.state),
@@ -335,6 +359,9 @@ def ledger_order(row: Any) -> LedgerOrder:
         codes=tuple(row.codes.split()),
         problems=tuple(_problem(value) for value in loads(row.problems, ())),
         facts=loads(row.facts, {}),
+        version=row.version,
+        posted_content=posted_content,
+        posted_as=posted_as,
     )
 
 

@@ -83,6 +83,7 @@ orders = Table(
     Column("parent", String(255), nullable=False, default=""),
     Column("line_count", Integer, nullable=False, default=0),
     Column("fingerprint", String(80), nullable=False, default=""),
+    Column("version", String(80), nullable=False, default="", server_default=""),
     Column("skip_fingerprint", String(80), nullable=False, default=""),
     Column("skip_reason", Text, nullable=False, default=""),
     Column("codes", Text, nullable=False, default=""),
@@ -204,3 +205,28 @@ kinds = Table(
     Column("updated_at", String(32), nullable=False, default=""),
 )
 """Needs that only Mews can tell: proved by an order, held by refusals, or open with refusals counted by their words."""
+
+versions = Table(
+    "versions",
+    metadata,
+    Column("number", String(255), primary_key=True),
+    Column("fingerprint", String(80), primary_key=True),
+    Column("content", Text, nullable=False),
+    Column("read_as", String(255), nullable=False),
+)
+"""The content of each version of an order that was planned to be sent, e-mail addresses as hashes: what a later
+export is compared with. It is written before the intent whose fingerprint names it."""
+
+corrections = Table(
+    "corrections",
+    metadata,
+    Column("number", String(255), primary_key=True),
+    Column("original", String(80), primary_key=True),
+    Column("corrected", String(80), primary_key=True),
+    Column("is_given", Boolean, nullable=False),
+    Column("skip_fingerprint", String(80), nullable=False, default=""),
+    Column("run_id", String(64), nullable=False, default=""),
+    Column("given_at", String(32), nullable=False),
+)
+"""Which version of an order took the place of which. `is_given`: by a file of corrections; else the ledger saw one
+version blocked or rejected, and then another."""

@@ -8,9 +8,12 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any
 
+from etl.load.changes import Changes, compare, is_nobodys
+from etl.load.corrections import is_original
 from etl.load.records import RECOVERED_RUN, LedgerOrder, loads
 from etl.model.identity import Identity
 from etl.model.plan import PlannedOrder, Verdict, order_payload
+from etl.model.problem import Problem, notice
 from etl.model.states import State
 
 
@@ -68,23 +71,53 @@ def standing(row: LedgerOrder | None, order: PlannedOrder | None, store: str, ru
 def change(row: LedgerOrder, order: PlannedOrder, store: str) -> str:
     """In what the source differs from what was posted, as a sentence; "" where it does not, or nothing was.
 
-    An edited mapping is no change: fingerprints are taken from the source alone.
+    Rule: design section 7.4. An edited mapping is no change, save what the source itself is read through; the
+    original of an order that was corrected before it was posted is none either.
     """
-    if not row.has_posted:
+    if not row.has_posted or is_original(row, order):
         return ""
+    found = _change(row, order, store)
+    return (
+        f"{found}. The mapping folder was edited since it was posted: {row.edited}" if found and row.edited else found
+    )
+
+
+def told(row: LedgerOrder, order: PlannedOrder) -> list[Problem]:
+    """The notices of a posted order that is met again otherwise, though nothing that counts differs."""
+    if not row.has_posted:
+        return []
+    if is_original(row, order):
+        text = f"Order {order.number} was corrected before it was posted; this export still has it uncorrected."
+        return [notice("order.corrected", text, order=order.number)]
+    if row.posted_fingerprint == order.fingerprint or not (row.posted_content and order.content):
+        return []
+    keys = _compared(row, order).erased
+    text = f"Gone from the order since it was posted: {', '.join(keys)}."
+    return [notice("account.erased", text, order=order.number)] if keys else []
+
+
+def _change(row: LedgerOrder, order: PlannedOrder, store: str) -> str:
+    if order.verdict is Verdict.SKIPPED:
+        return f"the source skips the order now: {order.skip_reason or 'no reason given'}"
+    if not order.fingerprint:
+        return f"the source can't be read any more{_unread(order)}"
     if row.posted_run_id == RECOVERED_RUN and not row.posted_fingerprint:
         return _change_of_recovered(row, order, store)
-    if not order.fingerprint:
-        return "the source can't be read any more" if order.verdict is not Verdict.SKIPPED else _skipped(row, order)
+    if row.posted_content and order.content:
+        same = row.posted_fingerprint == order.fingerprint and row.posted_as == order.read_as
+        return "" if same else "; ".join(_compared(row, order).differences)
     if order.fingerprint != row.posted_fingerprint:
         return _totals(row, order) or "lines, VAT, countries, account keys or consumption differ from what was posted"
-    return _skipped(row, order) if order.verdict is Verdict.SKIPPED else ""
+    return ""
 
 
-def _skipped(row: LedgerOrder, order: PlannedOrder) -> str:
-    if order.skip_fingerprint and order.skip_fingerprint == row.posted_skip_fingerprint:
-        return ""
-    return f"the source skips the order now: {order.skip_reason or 'no reason given'}"
+def _compared(row: LedgerOrder, order: PlannedOrder) -> Changes:
+    return compare(row.posted_content, row.posted_as, order.content, order.read_as)
+
+
+def _unread(order: PlannedOrder) -> str:
+    problem = next((problem for problem in order.problems if problem.is_error), None)
+    return "" if problem is None else f" ({problem.place}: {problem.message})"
 
 
 def _totals(row: LedgerOrder, order: PlannedOrder) -> str:
@@ -97,11 +130,13 @@ def _totals(row: LedgerOrder, order: PlannedOrder) -> str:
 
 def _change_of_recovered(row: LedgerOrder, order: PlannedOrder, store: str) -> str:
     """Against what Mews returned: amounts, lines, codes, account, consumption; clamped times aside."""
-    if order.verdict is Verdict.SKIPPED:
-        return f"the source skips the order now: {order.skip_reason or 'no reason given'}"
     if order.verdict is Verdict.BLOCKED:
-        return "" if order.fingerprint else "the source can't be read any more"
-    return "; ".join(differs_from_observed(loads(row.observed, {}), order, Identity(store, row.number, row.generation)))
+        return ""
+    observed = loads(row.observed, {})
+    if observed and order.content and is_nobodys(order.content):
+        # Erased at the shop, or never known: whom the plan falls back to says nothing about the source.
+        observed = {**observed, "account": ""}
+    return "; ".join(differs_from_observed(observed, order, Identity(store, row.number, row.generation)))
 
 
 def differs_from_observed(observed: dict[str, Any], order: PlannedOrder, identity: Identity) -> list[str]:

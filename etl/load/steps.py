@@ -6,7 +6,7 @@ and writes what changed in few statements. A step that does not apply raises and
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,9 +14,9 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from etl.errors import InternalError
-from etl.load import schema
+from etl.load import schema, versions
 from etl.load.kind_record import KindRecord
-from etl.load.records import ORDER_PART, PartKind, dumps, loads, stamp, stored_state
+from etl.load.records import ORDER_PART, Correction, LedgerOrder, PartKind, dumps, loads, stamp, stored_state
 from etl.model.outcome import Kind, Outcome
 from etl.model.states import IN_MEWS, PLANNED, State, after, check, worst
 
@@ -729,6 +729,19 @@ class Steps:
     def execute(self, statement: Any, rows: list[dict[str, Any]]) -> None:
         """One statement over many rows of facts, within the same transaction; no state may be in it."""
         self._connection.execute(statement, rows)
+
+    def read_orders(self, numbers: Sequence[str]) -> dict[str, LedgerOrder]:
+        """The orders of these numbers, as this transaction sees them."""
+        return versions.read_orders(self._connection, numbers)
+
+    def keep_versions(self, new: list[dict[str, Any]], met: list[dict[str, Any]]) -> None:
+        """Stores the contents of orders that are `new` to the ledger, and of those that were `met` before."""
+        versions.keep_versions(self._connection, new, are_new=True)
+        versions.keep_versions(self._connection, met, are_new=False)
+
+    def keep_corrections(self, found: Mapping[str, Sequence[Correction]], run_id: str) -> None:
+        """Stores which version of an order took the place of which."""
+        versions.keep_corrections(self._connection, found, run_id)
 
     @property
     def now(self) -> str:

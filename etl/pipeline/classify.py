@@ -8,8 +8,9 @@ from __future__ import annotations
 from decimal import Decimal
 
 from etl.errors import InternalError
+from etl.load.corrections import is_original
 from etl.load.records import LedgerOrder
-from etl.load.standing import Standing, change, standing
+from etl.load.standing import Standing, change, standing, told
 from etl.model.money import ZERO
 from etl.model.plan import Basis, Booked, PlannedOrder, Verdict
 from etl.model.problem import Problem
@@ -88,18 +89,24 @@ def _in_ledger(order: PlannedOrder, held: LedgerOrder | None, state: ReportState
     facts = held.facts
     problems = [problem for problem in order.problems if not problem.is_error]
     message = held.message
+    # Its correction was posted: that counts, not what the export still says.
+    is_corrected = held.has_posted and is_original(held, order)
     if state is ReportState.CHANGED:
-        message = held.changed or change(held, order, store) or held.message
+        message = change(held, order, store) or held.changed or held.message
         problems = [Problem(code, order.number, message=message), *order.problems]
     elif state is ReportState.UNKNOWN:
         problems = [Problem("send.unknown", order.number, message=message), *problems]
+    elif state is ReportState.UNDONE:
+        problems += [problem for problem in order.problems if problem.code == "order.correction_missing"]
+    else:
+        problems += told(held, order)
     is_held = state is not ReportState.UNDONE
     return OrderStatus(
         number=order.number,
         state=state,
-        currency=order.currency,
-        basis=order.basis,
-        source_total=order.source_total,
+        currency=held.currency if is_corrected else order.currency,
+        basis=Basis(held.basis) if is_corrected else order.basis,
+        source_total=held.source_total if is_corrected else order.source_total,
         planned_total=held.planned_total if is_held else Decimal(0),
         planned_currency=held.currency or order.currency,
         planned_basis=Basis(held.basis) if held.basis else order.basis,

@@ -19,7 +19,7 @@ from etl.staging.unread import UnreadSums
 NOTICES_KEPT = 100
 NO_STYLE = "numbers:none"
 """How the STYLE column of attention.csv begins where no text of the export shows how it writes decimals."""
-_DECIMAL = re.compile(r"-?(?!\d{1,3}\.\d{3}$)\d+\.\d+", re.ASCII)
+_DECIMAL = re.compile(r"-?(?![1-9]\d{0,2}\.\d{3}$)\d+\.\d+", re.ASCII)
 
 
 @dataclass(slots=True)
