@@ -16,6 +16,7 @@ from etl.cli.console import Console
 
 @click.command("dry-run")
 @options.exports()
+@options.corrections
 @options.report()
 @options.span
 @click.option("--offline", is_flag=True, help="Use the reference data stored last; no network at all.")
@@ -23,6 +24,7 @@ from etl.cli.console import Console
 def command(
     console: Console,
     exports: tuple[Path, ...],
+    corrections: tuple[Path, ...],
     report: Path | None,
     start: datetime | None,
     end: datetime | None,
@@ -40,14 +42,19 @@ def command(
 
     link = None if offline else connection(environment())
     console.start_logging(link)
-    export = Export(exports, Span(options.day(start), options.day(end)))
+    export = Export(exports, Span(options.day(start), options.day(end)), corrections)
     with ExitStack() as stack, console.progress() as progress:
         done = asyncio.run(dry_run(stack, console.settings, export, link, report=report, progress=progress))
     show.plan(console, done.document)
     show.report_paths(console, done.report)
     console.text(f"Plan: {done.document['plan']}")
+    names = " ".join([*map(_word, exports), *(f"--corrections {_word(path)}" for path in corrections)])
+    show.attention(console, done.report, names)
     if done.document["orders"]["ready"]:
-        names = " ".join(shlex.quote(str(path)) for path in exports)
         console.text(f"Next: centra-mews run {names} --expect {done.document['plan']}")
     console.result(done.document)
     return int(done.exit_code)
+
+
+def _word(path: Path) -> str:
+    return shlex.quote(str(path))

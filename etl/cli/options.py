@@ -25,6 +25,17 @@ def span(command: F) -> F:
     return click.option("--from", "start", type=_DATE, help="Only orders from this local date on.")(command)
 
 
+def corrections(command: F) -> F:
+    """--corrections FILE."""
+    return click.option(
+        "--corrections",
+        multiple=True,
+        metavar="FILE",
+        type=click.Path(path_type=Path),
+        help="Orders of this file (a fixed attention.csv) replace those of the export; may be repeated.",
+    )(command)
+
+
 def report(required: bool = False) -> Callable[[F], F]:
     """--report DIR."""
     return click.option(

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 @click.command("run")
 @options.exports()
+@options.corrections
 @options.report()
 @options.span
 @click.option("--expect", metavar="PLAN", default="", help="Refuse if the plan is not this one (of the dry run).")
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 def command(
     console: Console,
     exports: tuple[Path, ...],
+    corrections: tuple[Path, ...],
     report: Path | None,
     start: datetime | None,
     end: datetime | None,
@@ -70,7 +72,7 @@ def command(
         take_over=take_over,
         report=report,
     )
-    export = Export(exports, Span(options.day(start), options.day(end)))
+    export = Export(exports, Span(options.day(start), options.day(end)), corrections)
     with ExitStack() as stack, console.progress() as progress:
         done = asyncio.run(
             run(

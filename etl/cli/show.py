@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -55,6 +56,15 @@ def likely(console: Console, rows: Sequence[dict[str, Any]]) -> None:
             ["row", "says", "samples"],
             [(row["place"], row["says"], ", ".join(row["samples"])) for row in rows],
         )
+
+
+def attention(console: Console, report: Sequence[Path], exports: str) -> None:
+    """How the orders of attention.csv are corrected, where the report has one."""
+    files = [path for path in report if path.name.startswith("attention")]
+    if files:
+        given = " ".join(f"--corrections {shlex.quote(str(path))}" for path in files)
+        console.text(f"Orders to correct are in {', '.join(map(str, files))}. Once they are right:")
+        console.text(f"  centra-mews dry-run {exports} {given}")
 
 
 def states(console: Console, document: dict[str, Any]) -> None:

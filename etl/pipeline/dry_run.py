@@ -15,6 +15,7 @@ from etl.pipeline.planning import Progress
 from etl.pipeline.prepare import (
     Export,
     Prepared,
+    check_reading,
     check_store,
     keep_reference,
     link_to_mews,
@@ -65,6 +66,7 @@ async def dry_run(
         async with link_to_mews(settings, mapping, connection, writes=False) as link:
             reference = await reference_online(link, mapping, batch, export.span)
         keep_reference(ledger, mapping, reference)
+    check_reading(ledger, mapping, facts)
     prepared = plan_export(stack, batch, facts, mapping, reference, span=export.span, progress=progress)
     return finish(prepared, ledger, report, "dry-run")
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from etl.errors import MappingError, MewsError, UsageError
+from etl.load.corrections import held_back
 from etl.load.ledger import Ledger
 from etl.load.records import Home
 from etl.mapping.folder import read_mapping
@@ -32,7 +33,9 @@ from etl.report.summary import Summary
 from etl.settings import Connection, Settings
 from etl.staging.batch import Batch
 from etl.staging.facts import BatchFacts
-from etl.staging.vocabulary import Vocabulary
+from etl.staging.vocabulary import ORDER_NUMBER, Vocabulary
+
+_OWN_NAMES = frozenset({"ordernumber", "orderid"})
 
 TAX_MODE_FIELDS = frozenset({"taxDeducted", "taxAdded"})
 """Fields that give an order a basis of its own."""
@@ -52,10 +55,11 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """The export files of a command, and the local dates it is narrowed to."""
+    """The export files of a command, its files of corrections, and the local dates it is narrowed to."""
 
     paths: Sequence[Path]
     span: Span = Span()
+    corrections: Sequence[Path] = ()
 
 
 def ledger_file(url_or_path: str) -> Path | None:
@@ -89,7 +93,9 @@ def home_of(mapping: Mapping, reference: Reference) -> Home:
 def open_batch(export: Export, mapping: Mapping | None, progress: Progress) -> Iterator[tuple[Batch, BatchFacts]]:
     """The staged batch of the export. Raises InputError for a file that can't be read at all."""
     options = read_options(mapping) if mapping else ReadOptions()
-    with Batch(export.paths, open_export=open_export, options=options, progress=progress) as batch:
+    with Batch(
+        export.paths, open_export=open_export, corrections=export.corrections, options=options, progress=progress
+    ) as batch:
         yield batch, batch.load()
 
 
@@ -152,6 +158,37 @@ def reference_offline(ledger: Ledger) -> Reference:
         )
     reference = load_reference(text)
     return replace(reference, now=reference.now + (datetime.now(UTC) - saved))
+
+
+def reading_of(mapping: Mapping) -> dict[str, dict[str, Any]]:
+    """What the source is read through: table to key to meaning, as the ledger keeps it with a run."""
+    source = mapping.settings.source.model_dump(mode="json", exclude={"store"})
+    return {
+        "columns.csv": {rule.header: rule.field for rule in mapping.columns},
+        "values.csv": {f"{rule.field} {rule.value!r}": rule.means for rule in mapping.values},
+        "migration.toml": {f"source.{key}": value for key, value in source.items()},
+    }
+
+
+def order_number_headers(facts: BatchFacts) -> list[str]:
+    """The headers that order numbers are read from; Centra's own names for them are one."""
+    found = set()
+    for file in facts.files:
+        renamed = {header for header, field in file.columns.renamed if field == ORDER_NUMBER}
+        for header, field in file.columns.used:
+            if field == ORDER_NUMBER:
+                is_own = header in renamed and header.strip().casefold() not in _OWN_NAMES
+                found.add(header.strip().casefold() if is_own else ORDER_NUMBER)
+    return sorted(found)
+
+
+def check_reading(ledger: Ledger, mapping: Mapping, facts: BatchFacts) -> None:
+    """Makes sure that order numbers are read as this ledger's were, and tells it what the source is read through.
+
+    Rule: design section 3a. Raises LedgerError where they are read otherwise: another number would be posted again.
+    """
+    ledger.reading = reading_of(mapping)
+    ledger.keep_order_numbers(mapping.settings.source.order_number, order_number_headers(facts))
 
 
 def check_store(ledger: Ledger, mapping: Mapping) -> None:
@@ -224,7 +261,10 @@ def statuses(prepared: Prepared, ledger: Ledger | None, *, run_id: str = "") -> 
         planned = batch.planned(held) if held else {}
         for status in batch.statuses:
             known = held.get(status.number)
-            seen = status_of(planned[status.number], known, store, run_id=run_id) if known else status
+            if known is None:
+                seen = status
+            else:
+                seen = status_of(held_back(known, planned[status.number]), known, store, run_id=run_id)
             yield with_kinds(seen, known, kinds)
 
 

@@ -32,12 +32,15 @@ from etl.pipeline.planning import Progress, earliest_consumption
 from etl.pipeline.prepare import (
     Export,
     Prepared,
+    check_reading,
     keep_reference,
     link_to_mews,
     locked,
     open_batch,
+    order_number_headers,
     plan_export,
     read_mapping_of,
+    reading_of,
     reference_online,
     statuses,
     summarise,
@@ -108,6 +111,7 @@ async def run(
             refuse_unconfirmed(mapping)
         reference = await reference_online(link, mapping, batch, export.span)
         keep_reference(ledger, mapping, reference)
+        check_reading(ledger, mapping, facts)
         prepared = plan_export(stack, batch, facts, mapping, reference, span=export.span, progress=progress)
         _check_plan(prepared, ledger, link, options, confirm)
         return await _post(prepared, ledger, link, options, progress)
@@ -137,6 +141,7 @@ async def _post(prepared: Prepared, ledger: Ledger, link: Link, options: RunOpti
     if unknown:
         raise UsageError(f"--only: the export has no order {', '.join(unknown)}.", hint="Check the order numbers.")
     ledger.save_run(_record(prepared, run_id))
+    ledger.set_order_numbers(prepared.mapping.settings.source.order_number, order_number_headers(prepared.facts))
     ledger.record_plan(run_id, prepared.store.by_number())
     result, canary = await _load(prepared, ledger, link, options, run_id, progress)
     code = _early_end(result)
@@ -347,7 +352,7 @@ def _record(
         exit_code=None if code is None else int(code),
         summary=document or {},
         sources={file.path.name: file.sha256 for file in prepared.facts.files},
-        mapping={"digest": prepared.mapping.digest},
+        mapping={"digest": prepared.mapping.digest, "reading": reading_of(prepared.mapping)},
     )
 
 
