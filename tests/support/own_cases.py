@@ -252,7 +252,7 @@ def numbers_dressed_by_a_format(folder: Path) -> Steps:
 def dates_where_texts_belong(folder: Path) -> Steps:
     """Excel made a date of size `10-12` and of a SKU: the size is told or blocked, the SKU blocks; no bill says 00:00."""
     book = xlwt.Workbook()
-    sheet = book.add_sheet("Orders")
+    sheet = book.add_sheet("Orders", cell_overwrite_ok=True)
     style = xlwt.easyxf(num_format_str="D-MMM")
     for at, line in enumerate(cells(row(211), row(212), row(213))):
         for column, value in enumerate(line):
