@@ -68,6 +68,8 @@ class Poster:
     name in identifiers. `basis`: the enterprise's. `linked_reservation` tells what Mews linked to an OrderId.
     """
 
+    kinds_type: type[Kinds] = Kinds
+
     def __init__(
         self,
         *,
@@ -200,7 +202,7 @@ class Poster:
         self, orders: Iterable[PlannedOrder], limit: int | None, chooser: Chooser, *, no_wait: bool
     ) -> None:
         rest = iter(orders)
-        self._kinds = Kinds(self._ledger, self._run_id, retries=chooser.retry)
+        self._kinds = self.kinds_type(self._ledger, self._run_id, retries=chooser.retry)
         self._limit = limit
         try:
             await self._begin()

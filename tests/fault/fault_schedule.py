@@ -106,6 +106,8 @@ class Schedule:
     orders: tuple[tuple[Spec, ...], ...]
     processes: tuple[Process, ...]
     calm_pause: float = 1.0
+    refuses: str = ""
+    """What this Mews does not allow: rebates, or payments by GiftCard."""
 
     def describe(self) -> str:
         """The schedule in words, for whoever replays it."""
@@ -175,7 +177,9 @@ def draw(seed: int) -> Schedule:
         hides = "both"
         orders = tuple(tuple(replace(spec, payments=()) for spec in versions) for versions in orders)
         processes = tuple(replace(process, before="") for process in processes)
+    refuses, more = _refusals(Random(f"kinds {seed}"))
     return Schedule(
+        refuses=refuses,
         seed=seed,
         within_bounds=d.within_bounds,
         settle=d.settle,
@@ -191,10 +195,32 @@ def draw(seed: int) -> Schedule:
         strangers=rng.choice((0, 0, 1, 3)),
         has_lookalike=d.chance(0.04),
         shared_slots=d.chance(0.3),
-        orders=orders,
+        orders=(*orders, *more) if hides != "both" else orders,
         processes=processes,
         calm_pause=rng.choice((0.0, 1.0, d.settle, 3600.0)),
     )
+
+
+def _refusals(rng: Random) -> tuple[str, tuple[tuple[Spec, ...], ...]]:
+    """What Mews refuses, with orders enough of that kind; sometimes such orders where it refuses nothing."""
+    refuses = rng.choice((*[""] * 9, "rebates", "rebates", "GiftCard"))
+    if not refuses and rng.random() > 0.05:
+        return "", ()
+    return refuses, of_a_kind(rng, refuses, rng.randint(2, 6))
+
+
+def of_a_kind(rng: Random, refuses: str, count: int) -> tuple[tuple[Spec, ...], ...]:
+    """Orders that Mews will refuse for the same reason: returns, or orders with a gift card."""
+    found = []
+    for at in range(count):
+        unit = Decimal(rng.randrange(100, 9000)) / 100
+        spec = Spec(str(700 + at), 1, (Line("p1", "Mug 1", 1, unit),), age_seconds=rng.randrange(3600, 20 * 86400))
+        if refuses == "GiftCard":
+            spec = replace(spec, payments=(("gift1", Decimal("1.00"), "GiftCard"),))
+        else:
+            spec = replace(spec, lines=(replace(spec.lines[0], unit=-unit),))
+        found.append((spec,))
+    return tuple(found)
 
 
 def _lag(d: _Draw) -> float:

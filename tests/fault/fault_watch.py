@@ -131,7 +131,7 @@ class Mews:
         self.timeline, self.watch, self.schedule, self.rng = timeline, watch, schedule, rng
         faults = [parse_fault(f"clock-offset:seconds={schedule.offset}")] if schedule.offset else []
         self.sandbox = Sandbox(
-            world(schedule.rate if schedule.latency <= arrival else None),
+            world(schedule.rate if schedule.latency <= arrival else None, schedule.refuses),
             lambda: START + timedelta(seconds=timeline.now),
             Random(f"ids {schedule.seed}"),
             faults=faults,

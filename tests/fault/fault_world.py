@@ -48,9 +48,14 @@ def _base() -> World:
     )
 
 
-def world(limit: tuple[int, float] | None) -> World:
-    """A gross hotel whose window is 30 days."""
-    return replace(_base(), limit=limit)
+def world(limit: tuple[int, float] | None, refuses: str = "") -> World:
+    """A gross hotel whose window is 30 days. `refuses`: rebates, or a type of payment."""
+    base = replace(_base(), limit=limit)
+    if not refuses:
+        return base
+    types = tuple(kind for kind in base.enterprise.payment_types if kind != refuses)
+    enterprise = replace(base.enterprise, allow_rebates=refuses != "rebates", payment_types=types)
+    return replace(base, enterprises={enterprise.id: enterprise})
 
 
 def window_start(now: datetime) -> datetime:
@@ -76,11 +81,18 @@ def planned(spec: Spec, mews_start: datetime) -> PlannedOrder:
         notes=f"Centra order {spec.number}",
         entries=tuple(_entry(line) for line in spec.lines),
         payments=tuple(PlannedPayment(part, kind, amount) for part, amount, kind in spec.payments),
+        unproved=kinds_of(spec),
         parent=spec.parent,
         fingerprint=spec.fingerprint,
         skip_fingerprint="sha256:completed",
         line_count=len(spec.lines),
     )
+
+
+def kinds_of(spec: Spec) -> tuple[str, ...]:
+    """What only Mews can tell of the order."""
+    rebates = ("rebates",) if any(line.unit < 0 for line in spec.lines) else ()
+    return (*rebates, *sorted({f"payment:{kind}" for _, _, kind in spec.payments}))
 
 
 def consumed(spec: Spec, mews_start: datetime) -> datetime:

@@ -31,7 +31,7 @@ from typing import Any, ClassVar
 import httpx
 from fault_schedule import Process, Schedule, Spec, draw
 from fault_watch import Mews, PartKey, Watch, Wire
-from fault_world import ADDRESS, ENTERPRISE, SERVICE, STORE, consumed, mews_start, planned, window_start
+from fault_world import ADDRESS, ENTERPRISE, SERVICE, STORE, consumed, kinds_of, mews_start, planned, window_start
 from sqlalchemy import Engine
 from virtual_time import Deadlock, Killed, MachineClock, Timeline, VirtualLoop
 
@@ -50,6 +50,7 @@ from etl.mews.limiter import Limiter
 from etl.mews.secrets import Tokens
 from etl.mews.slots import MemorySlots, SlotStore, SqliteSlots
 from etl.mews.transport import Transport
+from etl.model.kinds import EQUAL_REFUSALS
 from etl.model.plan import Basis, PlannedOrder
 from etl.sandbox.world import ACCESS_TOKEN, CLIENT_TOKEN
 
@@ -61,6 +62,7 @@ FAR = 100 * 86400.0
 _IN_MEWS = ("posted", "different")
 _ABSENT = ("ready", "rejected", "blocked", "skipped")
 _TRACES = 60
+_OF_A_KIND = ("Negative amounts", "External payments of type")
 
 
 class OneEngineLedger(Ledger):
@@ -181,6 +183,7 @@ class Runner:
         self.current = dict.fromkeys(self.versions, 0)
         self.memory_slots = MemorySlots()
         self.count = 0
+        self.retries = 0
         self.needs_recover = False
         self.is_stale = False
         self.reported: dict[str, set[str]] = {}
@@ -245,6 +248,7 @@ class Runner:
         """One process from start to end; None where it was killed."""
         self.count += 1
         who = f"p{self.count}"
+        self.retries += process.retry
         tag = f"{process.command} {'no-wait ' if process.no_wait else ''}{process.faults}"
         self.watch.tell(self.timeline.now, who, f"starts: {tag}")
         self.mews.set_faults(process.faults, self.schedule.seed * 1000 + self.count, process.revoke_after)
@@ -434,6 +438,19 @@ class Runner:
         for key, copies in self.watch.copies.items():
             if key not in rows.parts:
                 self._blame(f"Mews has {key} as {copies[0].id}, the ledger does not know it")
+        self._check_kinds()
+
+    def _check_kinds(self) -> None:
+        """Three equal refusals of a kind are enough to know, in whatever run, unless somebody asks to try again."""
+        if not self.path.exists():
+            return
+        query = "SELECT message, count(*) FROM attempts WHERE outcome = 'refused' GROUP BY message"
+        with contextlib.closing(sqlite3.connect(self.path)) as connection:
+            if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'attempts'").fetchone() is None:
+                return
+            for message, count in connection.execute(query):
+                if message.startswith(_OF_A_KIND) and count > EQUAL_REFUSALS * (1 + self.retries):
+                    self._blame(f"{count} times the ledger records, after {self.retries} retries: {message}")
 
     def _final_check(self) -> None:
         if not self.schedule.within_bounds:
@@ -484,6 +501,12 @@ class Runner:
             return
         if state == "blocked" and code == "window.passed" and spec.fate == "edge":
             return
+        refused_kinds = {self.schedule.refuses, f"payment:{self.schedule.refuses}", "payment:Invoice"} - {""}
+        if refused_kinds.intersection(kinds_of(spec)):
+            negative = state == "rejected" and code == "mews.refused" and row["message"].startswith("Negative")
+            gave_up = state == "rejected" and code == "send.gave_up" and self.schedule.refuses == "rebates"
+            if negative or gave_up or (state == "blocked" and code == "kind.refused"):
+                return
         above = self.watch.copies.get((spec.parent, "order"), [])
         # An order that the staff canceled counts as gone once `recover` has seen it.
         parent = spec.parent and (not above or not self.watch.touched.isdisjoint(one.id for one in above))
@@ -518,14 +541,16 @@ class Runner:
         for part, _, kind in version.payments:
             state = rows.parts.get((number, part), ("", ""))[0]
             paid = len(self.watch.copies.get((number, part), ()))
-            if kind == "Invoice" and not is_changed:
-                if (state, paid) != ("rejected", 0):
+            if kind in ("Invoice", self.schedule.refuses) and not is_changed:
+                # Of a held type, what was never sent stays unsent.
+                if state not in ("rejected", "ready") or paid:
                     self._blame(f"order {number}: {part} must be refused, it is {state}")
             elif not is_changed and (state != "posted" or not paid):
                 self._blame(f"order {number}: {part} is {state} and {paid} times in Mews")
         if is_changed:
             return Standing.CHANGED
-        return Standing.REJECTED if any(kind == "Invoice" for _, _, kind in version.payments) else Standing.POSTED
+        types = {kind for _, _, kind in version.payments}
+        return Standing.REJECTED if types & {"Invoice", self.schedule.refuses} else Standing.POSTED
 
     def _check_sums(self, booked: Decimal) -> None:
         items = self.mews.sandbox._store.items

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
+from random import Random
 from typing import Any
 
 import pytest
-from fault_schedule import BEYOND_EVERY, Schedule, draw
+from fault_schedule import BEYOND_EVERY, Schedule, draw, of_a_kind
 from fault_world import ACCOUNT
 from harness import OneEngineLedger, Parts, run_seed
 
+from etl.load.kinds import Kinds
 from etl.load.poster import Poster
 from etl.load.signs import Signs
 from etl.load.steps import Steps
@@ -133,6 +135,36 @@ class ReturnsAtOnce(Poster):
         return True
 
 
+class HoldsNothing(Kinds):
+    """Tries every order of a kind, whatever Mews said of the others; one at a time all the same."""
+
+    def _is_held(self, kind: str) -> bool:
+        return False
+
+
+class AllAtOnce(Kinds):
+    """Does not wait for the first of a kind."""
+
+    def admit(self, job: Any) -> bool:
+        return True
+
+
+def with_kinds(kind: type[Kinds]) -> type[Poster]:
+    """A poster that treats kinds in another way."""
+
+    class OtherPoster(Poster):
+        kinds_type = kind
+
+    return OtherPoster
+
+
+def _many_returns(schedule: Schedule) -> Schedule:
+    """A Mews that refuses rebates, and eight returns."""
+    more = of_a_kind(Random(schedule.seed), "rebates", 8)
+    orders = tuple(versions for versions in schedule.orders if not versions[0].number.startswith("7"))
+    return replace(schedule, refuses="rebates", orders=(*orders, *more), concurrency=5)
+
+
 class Forgetful(OneEngineLedger):
     """Takes what a dead process left in flight for not sent."""
 
@@ -217,6 +249,12 @@ BREAKS = {
     ),
     "orders unknown to the ledger are passed over": Break(Parts(poster=with_surveyor(NoWatermark)), "times"),
     "returns do not wait for their order": Break(Parts(poster=ReturnsAtOnce), "before its order"),
+    "a kind that Mews refused is tried on": Break(
+        Parts(poster=with_kinds(HoldsNothing)), "times the ledger records", focus=_many_returns
+    ),
+    "the first of a kind does not go alone": Break(
+        Parts(poster=with_kinds(AllAtOnce)), "times the ledger records", focus=_many_returns
+    ),
     "the limit is not kept": Break(
         Parts(rate=lambda count: 3 * count), "are allowed", focus=lambda schedule: replace(schedule, rate=(6, 2.0))
     ),
