@@ -13,6 +13,7 @@ import click
 from etl.cli import options, show
 from etl.cli.console import Console
 from etl.errors import ExitCode
+from etl.model.kinds import name_of
 
 if TYPE_CHECKING:
     from etl.pipeline.prepare import Prepared
@@ -90,13 +91,20 @@ def command(
         console.text(
             f"Canary: {canary['matched']} of {canary['orders']} orders ({canary['items']} items) are in Mews as predicted."
         )
+        for kind, reason in canary["held"].items():
+            console.text(f"Canary: orders that need {name_of(kind)} are held back: {reason}")
     show.report_paths(console, done.report)
     if done.stopped:
         console.text(f"Stopped: {done.stopped}")
     if done.hint:
         console.text(f"Next: {done.hint}")
     elif done.exit_code is ExitCode.INTERRUPTED:
-        console.text("Next: run the same command again; it goes on where it stopped.")
+        doubtful = done.document["orders"]["unknown"]
+        console.text(
+            f"Next: run the same command again; it first finds out what became of {doubtful} orders that were under way."
+            if doubtful
+            else "Next: run the same command again; it goes on where it stopped."
+        )
     elif done.exit_code is ExitCode.ATTENTION:
         console.text("Next: look at the problems above; `centra-mews status` shows the ledger at any time.")
     elif done.exit_code is ExitCode.DONE:

@@ -65,10 +65,14 @@ def standing_of(row: Row[Any]) -> KindStanding:
 
 
 class KindRecord:
-    """The kinds within one transaction; read when the first is asked for. `now`: this machine's time, as stored."""
+    """The kinds within one transaction; read when the first is asked for. `now`: this machine's time, as stored.
 
-    def __init__(self, connection: Connection, now: str) -> None:
+    `proved`: kinds that an earlier transaction found proved, which they stay; the next one need not read them.
+    """
+
+    def __init__(self, connection: Connection, now: str, proved: set[str]) -> None:
         self._connection = connection
+        self._proved = proved
         self._now = now
         self._known: dict[str, KindStanding] | None = None
         self._stored: set[str] = set()
@@ -80,6 +84,8 @@ class KindRecord:
 
     def prove(self, kind: str, number: str, run_id: str) -> None:
         """OPEN or HELD -> PROVED: Mews holds an order that needed it."""
+        if kind in self._proved:
+            return
         found = self._at(kind)
         if found.state is not KindState.PROVED:
             found.state, found.number, found.run_id = KindState.PROVED, number, run_id
@@ -141,6 +147,7 @@ class KindRecord:
             rows = self._connection.execute(select(schema.kinds)).all()
             self._known = {row.kind: standing_of(row) for row in rows}
             self._stored = set(self._known)
+            self._proved.update(kind for kind, one in self._known.items() if one.state is KindState.PROVED)
         return self._known.setdefault(kind, KindStanding(kind))
 
     def _is_common(self, kind: str, part: RefusedPart, words: str) -> bool:

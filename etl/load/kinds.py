@@ -19,6 +19,8 @@ _IN_DOUBT = (State.UNKNOWN, State.IN_FLIGHT)
 
 def needs_of(job: Job) -> list[str]:
     """The kinds that a job needs, the order's before its payments'."""
+    if not job.order.unproved:
+        return []
     parts = [*([ORDER_PART] if job.send_order else []), *job.payments]
     return list(dict.fromkeys(kind for part in parts for kind in needs_of_part(job.order, part)))
 

@@ -137,6 +137,7 @@ class Ledger:
         self._checkpoint = self.fatal(checkpoint)
         self._token = ""
         self._is_dead = False
+        self._proved_kinds: set[str] = set()
         self._writer: Connection | None = None
         self._reader: Connection | None = None
         self.reading: dict[str, dict[str, Any]] = {}
@@ -295,7 +296,7 @@ class Ledger:
         """
         with self.transaction() as connection:
             self.verify_lock(connection)
-            steps = Steps(connection, self._wall())
+            steps = Steps(connection, self._wall(), self._proved_kinds)
             steps.load(numbers)
             yield steps
             steps.save()
@@ -870,7 +871,12 @@ def _create_private(path: Path) -> None:
 
 _WRITABLE_HINT = "Make file and folder writable, or copy the ledger to a disk that is and use only that copy."
 _FAULTS = (
-    ("disk is full", "ledger.disk_full", "the disk is full", "Free some space, then run again: nothing is half-done."),
+    (
+        "disk is full",
+        "ledger.disk_full",
+        "the disk is full",
+        "Free some space, then run again: what was under way is looked up in Mews first.",
+    ),
     ("readonly", "ledger.read_only", "the file is read-only", _WRITABLE_HINT),
     ("read-only", "ledger.read_only", "the file is read-only", _WRITABLE_HINT),
     (

@@ -218,9 +218,9 @@ class OrderRow:
 
 
 class Steps:
-    """The named transitions, within the transaction of `connection`. `now`: this machine's time."""
+    """The named transitions, within the transaction of `connection`. `now`: this machine's time; `proved`: kinds known as that."""
 
-    def __init__(self, connection: Connection, now: datetime) -> None:
+    def __init__(self, connection: Connection, now: datetime, proved: set[str] | None = None) -> None:
         self._connection = connection
         self._now = stamp(now)
         self._orders: dict[str, OrderRow] = {}
@@ -233,7 +233,7 @@ class Steps:
         self._outcomes: list[dict[str, Any]] = []
         self._renewals: list[dict[str, Any]] = []
         self._refused_kinds: set[PartKey] = set()
-        self.kinds = KindRecord(connection, self._now)
+        self.kinds = KindRecord(connection, self._now, set() if proved is None else proved)
         """What the ledger knows of kinds, as this transaction sees it."""
 
     # Sending
