@@ -7,29 +7,29 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, time
 from decimal import Decimal
-from functools import cache
+from functools import partial
+from typing import TypeVar
 from zoneinfo import ZoneInfo, available_timezones
 
-import pycountry
-
 from etl.model.faults import did_you_mean, nearest, one_of
-from etl.reading.dates import DateFormat
+from etl.reading.codes import parse_country, parse_currency
+from etl.reading.dates import DateFormat, Dates, DateShape, date_shape
+from etl.reading.numbers import parse_amount, plain_rate
 from etl.reading.options import NUMBER_FIELD
+from etl.reading.parse import OrderNumbers
+from etl.reading.remarks import Odd
+from etl.reading.style import NumberStyle, Shape, dissect
+
+T = TypeVar("T")
 
 _GUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 _EXAMPLE_ID = "5e000000-0000-4000-a000-000000000001"
 _IDENTIFIER_LIMIT = 255
-_ORDER = re.compile(r"0*([0-9]+)(?:\.0+)?(-R[A-Za-z0-9_.-]+)?", re.ASCII)
-_ISO_DATE = re.compile(r"([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})(?:[ T]00:00(?::00(?:\.0+)?)?)?")
-_DOTTED_DATE = re.compile(r"([0-9]{1,2})\.\s?([0-9]{1,2})\.\s?([0-9]{4})(?: 0?0:00(?::00)?)?")
-_SLASHED_DATE = re.compile(r"([0-9]{1,2})/([0-9]{1,2})/([0-9]{4})(?: 0?0:00(?::00)?)?")
 _MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
-_PERCENT = re.compile(r"([0-9]{1,3})(?:[.,]([0-9]+))?\s*%?")
-_AMOUNT = re.compile(r"([+-]?)((?:[0-9]+(?:[., '’\u00a0\u202f][0-9]+)*))")
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _ENCODING_NAMES = {
     "macroman": "mac_roman",
@@ -41,7 +41,6 @@ _ENCODING_NAMES = {
     "dos": "cp850",
     "unicode": "utf-16",
 }
-_NO_COUNTRY = {"UK": "GB", "EL": "GR", "EN": "GB"}
 
 
 class CellError(ValueError):
@@ -75,44 +74,27 @@ def guid_or_eid(value: str, what: str) -> str:
     return f"eid:{tail.strip()}"
 
 
-@cache
-def _countries() -> dict[str, str]:
-    return {country.alpha_2: country.name for country in pycountry.countries}
-
-
-@cache
-def _currencies() -> dict[str, str]:
-    return {currency.alpha_3: currency.name for currency in pycountry.currencies}
-
-
 def country(value: str) -> str:
     """An ISO 3166-1 alpha-2 code, in upper case."""
-    code = value.upper()
-    if code in _countries() and value.isascii():
-        return code
-    raise CellError(f"{value!r} is no country code (ISO 3166-1, two letters).{_near_country(value)}")
-
-
-def _near_country(value: str) -> str:
-    upper = value.upper()
-    if upper in _NO_COUNTRY:
-        return f" Did you mean {_NO_COUNTRY[upper]}?"
-    if len(value) == 3 and (found := pycountry.countries.get(alpha_3=upper)):
-        return f" Did you mean {found.alpha_2}?"
-    by_name = {name: code for code, name in _countries().items()}
-    if len(value) > 3 and (name := nearest(value, by_name)):
-        return f" Did you mean {by_name[name]} ({name})?"
-    return did_you_mean(value, _countries()) if len(value) == 2 else ""
+    return _read(parse_country, value)
 
 
 def currency(value: str) -> str:
     """An ISO 4217 code, in upper case."""
-    code = value.upper()
-    if code in _currencies() and value.isascii():
-        return code
-    symbols = {"£": "GBP", "€": "EUR", "$": "USD"}
-    near = symbols.get(value) or nearest(value, _currencies())
-    raise CellError(f"{value!r} is no currency code (ISO 4217).{f' Did you mean {near}?' if near else ''}")
+    return _read(parse_currency, value)
+
+
+def _read(parser: Callable[[str], T], value: str) -> T:
+    """A value by the rules of the export. What only the export could say (values.csv) is no hint here."""
+    try:
+        return parser(value)
+    except Odd as odd:
+        if not odd.is_error:
+            found: T = odd.value
+            return found
+        remark = odd.remarks[0]
+        hint = remark.hint if remark.hint.startswith("Did you mean") else ""
+        raise CellError(f"{remark.message}{' ' * bool(hint)}{hint}") from None
 
 
 def timezone(value: str) -> str:
@@ -165,8 +147,7 @@ def choice(value: str, allowed: Iterable[str]) -> str:
 
 def percent(value: str) -> Decimal:
     """A VAT rate from 0 to 100; both 17.5 and 17,5, since a rate has no thousands."""
-    match = _PERCENT.fullmatch(value)
-    rate = Decimal(f"{match[1]}.{match[2] or 0}") if match else None
+    rate = plain_rate(value)
     if rate is None or rate > 100:
         near = nearest(value, ("shipping",))
         hint = f" Did you mean {near}?" if near else " Write a number from 0 to 100, * for any rate, or shipping."
@@ -176,15 +157,16 @@ def percent(value: str) -> Decimal:
 
 def order_number(value: str) -> str:
     """An order number as the tool uses it: digits without leading zeros or `.0`, or that of a nested return."""
-    match = _ORDER.fullmatch(value)
-    if match is None:
+    head, mark, tail = value.partition("-R")
+    number = OrderNumbers().read(head)
+    if number is None or (mark and not re.fullmatch(r"[A-Za-z0-9_.-]+", tail, re.ASCII)):
         damaged = (
             " A spreadsheet has shortened it: format the cell as text and type it again."
             if "E+" in value.upper()
             else ""
         )
         raise CellError(f"{value!r} is no order number: write digits, or 10038-R7 for a nested return.{damaged}")
-    return match[1] + (match[2] or "")
+    return f"{number}{mark}{tail}"
 
 
 def month(value: str) -> str:
@@ -203,85 +185,46 @@ class DateStyle:
     day_first: bool | None = None
 
     def parse(self, value: str) -> date:
-        """ISO, dd.mm.yyyy, or slashes where the file is decisive."""
-        for pattern, order in ((_ISO_DATE, (1, 2, 3)), (_DOTTED_DATE, (3, 2, 1))):
-            if match := pattern.fullmatch(value):
-                return self._date(value, *(int(match[group]) for group in order))
-        match = _SLASHED_DATE.fullmatch(value)
-        if match is None:
-            raise CellError(f"{value!r} is no date: write it as 2011-01-04 or 04.01.2011.")
-        first, second, year = (int(part) for part in match.groups())
-        if self.day_first is None:
-            raise CellError(
-                f"{value!r} may be {first}.{second}. or {second}.{first}., and the other dates of the file do not decide it: "
-                "write it as 2011-01-04 or 04.01.2011."
-            )
-        return self._date(value, year, *((second, first) if self.day_first else (first, second)))
-
-    @staticmethod
-    def _date(value: str, year: int, month_: int, day: int) -> date:
-        if not 1900 <= year <= 2200:
-            raise CellError(f"{value!r} is no date of our time.")
+        """A day, as `etl.reading.dates` reads it in the file's style."""
         try:
-            return date(year, month_, day)
-        except ValueError:
-            raise CellError(f"{value!r} is not in the calendar.") from None
+            found = Dates(self.day_first).read(value)
+        except Odd as odd:
+            remark = odd.remarks[0]
+            if remark.code == "value.ambiguous":
+                raise CellError(
+                    f"{value!r} can be read in two ways, and the other dates of the file do not decide it: "
+                    "write it as 2011-01-04 or 04.01.2011."
+                ) from None
+            raise CellError(f"{remark.message.removesuffix('.')}: write it as 2011-01-04 or 04.01.2011.") from None
+        if found is None or found.wall.time() != time.min:
+            raise CellError(f"{value!r} is no date: write it as 2011-01-04 or 04.01.2011.")
+        return found.wall.date()
 
 
 def date_style(values: Iterable[str]) -> DateStyle:
     """The style that all slashed dates of a file agree on; a day above 12 decides."""
-    pairs = [(int(match[1]), int(match[2])) for value in values if (match := _SLASHED_DATE.fullmatch(value))]
-    day_first, month_first = any(a > 12 for a, _ in pairs), any(b > 12 for _, b in pairs)
+    met = {date_shape(value) for value in values if value}
+    day_first, month_first = DateShape.DAY_FIRST in met, DateShape.MONTH_FIRST in met
     return DateStyle(None if day_first == month_first else day_first)
 
 
-@dataclass(frozen=True, slots=True)
-class NumberStyle:
-    """Which mark is the decimal one in a file; "" where nothing in it decides."""
-
-    decimal: str = ""
-
-    def parse(self, value: str) -> Decimal:
-        """An amount in the file's style."""
-        match = _AMOUNT.fullmatch(value)
-        if match is None:
-            raise CellError(f"{value!r} is no number.")
-        sign, body = match.groups()
-        body = re.sub(r"[ '’\u00a0\u202f]", "", body)
-        marks = [char for char in body if char in ".,"]
-        if not marks:
-            return Decimal(sign + body)
-        if not self.decimal:
-            raise CellError(
-                f"{value!r} may be a thousand or a decimal, and the other numbers of the file do not decide it: "
-                "write it without thousands separator and with a decimal point."
-            )
-        thousands = "," if self.decimal == "." else "."
-        whole, _, fraction = body.partition(self.decimal)
-        if not re.fullmatch(r"[0-9]{1,3}([.,][0-9]{3})+|[0-9]+", whole) or not re.fullmatch(r"[0-9]*", fraction):
-            raise CellError(
-                f"{value!r} does not fit the file's own style, in which {self.decimal!r} is the decimal mark."
-            )
-        return Decimal(f"{sign}{whole.replace(thousands, '')}.{fraction or 0}")
+def amount(value: str, style: NumberStyle) -> Decimal:
+    """An amount in the file's style."""
+    found = _read(partial(parse_amount, style=style), value)
+    if found is None:
+        raise CellError(f"{value!r} is no number.")
+    return found
 
 
 def number_style(values: Iterable[str], counts: Iterable[str] = ()) -> NumberStyle:
     """The decimal mark that the numbers of a file prove; `counts` are whole numbers, whose marks are thousands."""
-    proved: set[str] = set()
-    other = {".": ",", ",": "."}
-    for value in values:
-        marks = [char for char in value if char in other]
-        if not marks:
-            continue
-        tail = value[value.rfind(marks[-1]) + 1 :]
-        if len(set(marks)) == 2:
-            proved.add(marks[-1])
-        elif len(marks) > 1:
-            proved.add(other[marks[-1]])
-        elif len(tail) != 3 or value.lstrip("+-").startswith(("0" + marks[0], marks[0])):
-            proved.add(marks[-1])
-    proved.update(other[char] for value in counts for char in value if char in other)
-    return NumberStyle(proved.pop()) if len(proved) == 1 else NumberStyle()
+    shapes = {number.shape for value in values if (number := dissect(value))}
+    marks = {mark for value in counts for mark in value if mark in ".,"}
+    is_point = Shape.POINT in shapes or "," in marks
+    is_comma = Shape.COMMA in shapes or "." in marks
+    if is_point == is_comma:
+        return NumberStyle.NONE
+    return NumberStyle.POINT if is_point else NumberStyle.COMMA
 
 
 def template(value: str, known: Iterable[str]) -> str:

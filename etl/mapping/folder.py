@@ -105,6 +105,7 @@ def _unknown_files(folder: Path, reading: Reading) -> None:
 def _table(path: Path, read_table: ReadTable, reading: Reading) -> Table:
     table = read_table(path, TABLES[path.name])
     reading.faults.extend(table.faults)
+    reading.notices.extend(table.notices)
     return table
 
 

@@ -5,7 +5,6 @@ Checks over several rows of taxes.csv are in `etl.mapping.check`.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -13,7 +12,7 @@ from functools import partial
 from typing import TypeVar
 
 from etl.mapping import cells
-from etl.mapping.cells import CellError, DateStyle, NumberStyle
+from etl.mapping.cells import CellError, DateStyle
 from etl.mapping.fields import FIELDS, GET_ORDERS
 from etl.mapping.lookup import ANY_COUNTRY
 from etl.mapping.table import Row, Table
@@ -43,11 +42,11 @@ from etl.model.place import Place
 from etl.reading.kinds import NESTED_FIELDS
 from etl.reading.parse import MEANINGS
 from etl.reading.remarks import Odd
+from etl.reading.style import NumberStyle
+from etl.reading.texts import is_scientific, without_traces
 
 T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
-_SCIENTIFIC = re.compile(r"[0-9]+([.,][0-9]+)?E\+[0-9]+", re.IGNORECASE)
-_FLOAT_DIGITS = re.compile(r"([0-9]+)\.0+")
 _GUID_OF_CATEGORY = partial(cells.guid, what="AccountingCategoryId")
 
 
@@ -181,13 +180,11 @@ def _product_key(row: Row, kind: str, key: str, reading: Reading) -> str:
     """A key cleaned in the same way as the export's own, so that both still meet."""
     if kind not in ("sku", "ean", "id", "customerId", "accountId", "buyerId"):
         return key
-    if kind == "ean" and _SCIENTIFIC.fullmatch(key):
+    if kind == "ean" and is_scientific(key):
         reading.fault(
             row, "key", f"{key!r} was shortened by a spreadsheet. Format the cell as text and type the EAN again."
         )
-    clean = key[1:] if len(key) > 1 and key[0] == "'" else key
-    if match := _FLOAT_DIGITS.fullmatch(clean):
-        clean = match[1]
+    clean = without_traces(key)
     if clean != key:
         reading.notices.append(f"{row.place.at('key')}: {key!r} was read as {clean!r}.")
     return clean
@@ -347,7 +344,7 @@ def read_controls(table: Table, reading: Reading) -> tuple[ControlRow, ...]:
         month = reading.key(row, "month", cells.month)
         currency = reading.key(row, "currency", cells.currency)
         orders = reading.parse(row, "orders", partial(_count, style=numbers))
-        total, tax = (reading.parse(row, column, numbers.parse) for column in ("total", "tax"))
+        total, tax = (reading.parse(row, column, partial(cells.amount, style=numbers)) for column in ("total", "tax"))
         if len(reading.faults) > before or month is None or currency is None:
             continue
         answer = ControlRow(month, currency, orders, total, tax)
@@ -356,7 +353,7 @@ def read_controls(table: Table, reading: Reading) -> tuple[ControlRow, ...]:
 
 
 def _count(value: str, style: NumberStyle) -> int:
-    number = style.parse(value)
+    number = cells.amount(value, style)
     if number != number.to_integral_value() or number < 0:
         raise CellError(f"{value!r} is no count of orders.")
     return int(number)

@@ -80,8 +80,8 @@ def read_settings(path: Path, faults: list[Fault]) -> Settings | None:
 
 def _text(path: Path, faults: list[Fault]) -> str | None:
     try:
-        return decode(path.read_bytes())
-    except UnicodeError as error:
+        return decode(path)
+    except ValueError as error:
         faults.append(Fault(Place(FILE), str(error)))
     except OSError as error:
         faults.append(Fault(Place(FILE), f"The file can't be read: {error.strerror or error}."))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO
@@ -60,8 +60,12 @@ class _Lines:
             yield line
 
 
-def read_csv(path: Path, facts: TextFacts, is_header: HeaderTest) -> Table:
-    """The table of a delimited text file.
+def _none(_cells: Sequence[str]) -> bool:
+    return False
+
+
+def read_csv(path: Path, facts: TextFacts, is_header: HeaderTest, is_comment: HeaderTest = _none) -> Table:
+    """The table of a delimited text file. `is_comment` tells rows that are no header, however many stand above it.
 
     Raises InputError where it can't be read line by line. A row that there is something to say about comes as BadRow.
     """
@@ -79,7 +83,7 @@ def read_csv(path: Path, facts: TextFacts, is_header: HeaderTest) -> Table:
     rows = reader.run()
     close = closer(stream, raw)
     try:
-        header_row, header, skipped = _header(rows, is_header, 1 if first else 0)
+        header_row, header, skipped = _header(rows, is_header, is_comment, 1 if first else 0)
     except BaseException:
         close()
         raise
@@ -123,16 +127,16 @@ def find_quoting(head: str, is_header: HeaderTest, delimiter: str = "") -> Quoti
     best = Quoting(max(marks, key=lambda mark: _score(lines, Quoting(mark), is_header)))
     if re.search(rf'{re.escape(best.delimiter)} +"', head):
         best = _better(lines, best, replace(best, has_blanks=True), is_header)
-    if '\\"' in head:
-        best = _better(_lines_with(head, '\\"', lines), best, replace(best, has_backslash=True), is_header)
-    return best
+    return replace(best, has_backslash=_has_backslashes(head, best.delimiter))
 
 
-def _lines_with(head: str, mark: str, first: list[str]) -> list[str]:
-    """The header, and lines that have the mark: they alone tell whether it is one."""
-    return [*first[:1], *(line for line in head.splitlines(keepends=True)[1:-1] if mark in line), *first[1:]][
-        :_HEAD_LINES
-    ]
+def _has_backslashes(head: str, delimiter: str) -> bool:
+    """Whether quoted cells hold quotes with a backslash: such a cell ends at a later quote, not at the first one."""
+    if '\\"' not in head:
+        return False
+    mark = re.escape(delimiter)
+    cell = re.compile(rf'(?:^|{mark} *)"((?:[^"\\\n]|\\.)*)"(?={mark}|\r?$)', re.MULTILINE)
+    return any('\\"' in match[1] for match in cell.finditer(head))
 
 
 def _better(lines: list[str], plain: Quoting, other: Quoting, is_header: HeaderTest) -> Quoting:
@@ -194,12 +198,12 @@ def _sep_line(head: str) -> tuple[str, str] | None:
 
 
 def _header(
-    rows: Iterator[tuple[int, list[str]]], is_header: HeaderTest, skip: int
+    rows: Iterator[tuple[int, list[str]]], is_header: HeaderTest, is_comment: HeaderTest, skip: int
 ) -> tuple[int, list[str], list[list[str]]]:
     """The header row: the first that names an order number, else the first that is not blank."""
     met: list[tuple[int, list[str]]] = []
     for number, cells in rows:
-        if number <= skip or not any(cell.strip() for cell in cells):
+        if number <= skip or not any(cell.strip() for cell in cells) or is_comment(cells):
             continue
         if is_header([cell.strip() for cell in cells]):
             return number, cells, [row for _, row in met]
@@ -271,9 +275,9 @@ class _Rows:
                     break
             except csv.Error as error:
                 is_broken = True
-                reason = f"The quotes of this row are not closed or stand inside a cell ({error})."
+                reason = _reason(str(error))
             else:
-                reason = "A quote of this row is never closed: the rows below stand within its quotes."
+                reason = "A quotation mark that opens here is never closed: rows below stand within it."
             if is_broken:
                 yield self._broken(start, reason)
         self._check()
@@ -329,6 +333,12 @@ class _Rows:
             raise InternalError(
                 f"{self._path} has {count.lines} lines, and {count.counted} were accounted for.", place=str(self._path)
             )
+
+
+def _reason(error: str) -> str:
+    if "unexpected end of data" in error or "field larger" in error:
+        return "A quotation mark that opens here is never closed."
+    return 'A quotation mark stands inside a quoted cell. Write it twice ("").'
 
 
 def _unquoted(line: str, delimiter: str) -> list[str]:

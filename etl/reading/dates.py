@@ -232,7 +232,7 @@ class Dates:
         try:
             found = self._read(text, is_cell=cell[:1] == DATE)
         except ValueError as error:
-            raise bad(f"{text[:80]!r} is no date: {error}.", _HINT) from error
+            raise bad(f"{text[:80]!r} is no date in the calendar: {error}.", _HINT) from error
         if not 1900 <= found.wall.year <= 2100:
             raise bad(f"{text!r} is no likely date.")
         return found

@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import BufferedReader, TextIOWrapper
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import IO, cast
 
@@ -202,8 +202,8 @@ def _lines_of(path: Path, compressed: bool, encoding: str) -> int:
     """The lines of a file whose line ends are wider than a byte."""
     decoder = codecs.getincrementaldecoder(encoding)("replace")
     ends, last = 0, ""
-    for chunk in _chunks(path, compressed):
-        text = decoder.decode(chunk)
+    for chunk in chain(_chunks(path, compressed), (b"",)):
+        text = decoder.decode(chunk, final=not chunk)
         if text:
             ends += text.count("\n") + text.count("\r") - (last + text).count("\r\n")
             last = text[-1]
@@ -238,6 +238,22 @@ def open_text(path: Path, facts: TextFacts) -> tuple[TextIOWrapper, IO[bytes]]:
     if facts.bom:
         text.read(1)
     return text, raw
+
+
+def read_text(path: Path) -> tuple[str, TextFacts]:
+    """The whole text of a small file. Raises InputError as `look_at`, and where bytes of it are no character."""
+    facts = look_at(path)
+    if facts.has_damage:
+        raise InputError(
+            f"{path} holds bytes that are no character of its encoding ({facts.encoding}).",
+            place=str(path),
+            hint="Save the file as UTF-8.",
+        )
+    text, raw = open_text(path, facts)
+    try:
+        return text.read(), facts
+    finally:
+        closer(text, raw)()
 
 
 def closer(text: TextIOWrapper, raw: IO[bytes]) -> Callable[[], None]:

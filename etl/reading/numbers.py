@@ -58,6 +58,15 @@ def parse_percent(cell: str, style: NumberStyle) -> Decimal | None:
     return value
 
 
+_PLAIN_RATE = re.compile(r"([0-9]{1,3})(?:[.,]([0-9]{1,20}))?\s*%?")
+
+
+def plain_rate(text: str) -> Decimal | None:
+    """A rate in percent with either decimal mark, since a rate has no thousands; None where it is something else."""
+    match = _PLAIN_RATE.fullmatch(text)
+    return Decimal(f"{match[1]}.{match[2] or 0}") if match else None
+
+
 _RATE = re.compile(r"(?<![0-9.,])([0-9]{1,3})(?:[.,]([0-9]{1,6}))?(?![0-9.,]*[0-9])")
 
 
