@@ -184,10 +184,15 @@ _EMAIL = re.compile(
 )
 
 
+_ERASED = re.compile(r"anonymi[sz]ed|erased|deleted|redacted", re.IGNORECASE)
+
+
 def parse_email(cell: str) -> str:
     """An e-mail address, trimmed."""
     seen = plain(cell).strip()
     text = bare(seen) if not seen.isprintable() or seen[:1] == "=" else seen
+    if _ERASED.fullmatch(text):
+        raise Odd("", [told("text.cleaned", f"{seen[:80]!r} was read as no address: the customer was erased.")])
     if text and not _is_email(text):
         raise bad(f"{seen[:80]!r} is no e-mail address.")
     if text != seen:
