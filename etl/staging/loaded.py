@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from etl.model.attention import MET, STYLE, WRITTEN, unquoted
-from etl.model.export import Export, Table, plain
+from etl.model.export import NUMBER, Export, Table, plain
 from etl.model.place import Place
 from etl.reading.kinds import NUMERIC, Kind
 from etl.reading.style import Seen, Style, Tally
@@ -80,15 +80,23 @@ class LoadedFile:
         others = {column.header.casefold(): at for at, column in enumerate(self.layout.other, len(self.layout.line))}
         self.remarks = {name: others[name] for name in (MET, WRITTEN) if name in others}
         headers = [header.strip().casefold() for header in table.columns]
-        style_at = headers.index(STYLE) if STYLE in headers else None
-        table.rows = self._unquoted(table.rows, style_at)
+        table.rows = self._as_exported(table.rows, headers.index(STYLE) if STYLE in headers else None)
 
-    def _unquoted(self, rows: Iterator[tuple[int, list[str]]], style_at: int | None) -> Iterator[tuple[int, list[str]]]:
+    def _as_exported(
+        self, rows: Iterator[tuple[int, list[str]]], style_at: int | None
+    ) -> Iterator[tuple[int, list[str]]]:
+        numeric = [column.index for column in (*self.layout.order, *self.layout.line) if column.kind in NUMERIC]
         for row, cells in rows:
             # In place: a row that breaks the file's syntax says so as what it is.
             cells[:] = [unquoted(cell) if cell[:1] == "'" else cell for cell in cells]
             if style_at is not None and style_at < len(cells):
-                self.told_styles.add(plain(cells[style_at]).strip())
+                style = plain(cells[style_at]).strip()
+                self.told_styles.add(style)
+                if style.startswith(NO_STYLE):
+                    # No text of the export had decimals, so what has them was a number cell.
+                    for at in numeric:
+                        if at < len(cells) and _DECIMAL.fullmatch(cells[at]):
+                            cells[at] = NUMBER + cells[at]
             yield row, cells
 
     def seen_of(self, column: str, kind: Kind) -> Seen | None:
