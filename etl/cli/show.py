@@ -12,6 +12,9 @@ from etl.cli.console import Console
 
 PROBLEMS_SHOWN = 12
 TOLD_SHOWN = 20
+TOTALS = ("source", "planned", "rounding", "rejected", "blocked", "skipped", "changed", "undone", "posted")
+ALWAYS = frozenset({"source", "planned", "rounding", "posted"})
+"""Columns of the totals that are shown also where nothing is in them."""
 
 
 def plan(console: Console, document: dict[str, Any]) -> None:
@@ -78,12 +81,12 @@ def states(console: Console, document: dict[str, Any]) -> None:
 
 def totals(console: Console, rows: Sequence[dict[str, str]]) -> None:
     """Money by currency and basis."""
-    names = ["source", "planned", "rounding", "blocked", "skipped", "changed", "posted"]
+    names = [name for name in TOTALS if name in ALWAYS or any(Decimal(row[name]) for row in rows)]
     console.table(
         "Totals",
         ["currency", "basis", *names],
         [[row["currency"] or "(none)", row["basis"], *(row[name] for name in names)] for row in rows],
-        right=range(2, 9),
+        right=range(2, 2 + len(names)),
     )
 
 

@@ -36,7 +36,7 @@ from etl.errors import InternalError, LedgerError
 from etl.load import lock as locks
 from etl.load import migrations, schema
 from etl.load.changes import edited
-from etl.load.corrections import held_back, new_corrections
+from etl.load.corrections import held_back, is_original, new_corrections
 from etl.load.kind_record import KindStanding, standing_of
 from etl.load.records import (
     DAMAGED_HINT,
@@ -56,6 +56,7 @@ from etl.load.records import (
     moment,
     part_value,
     plan_facts,
+    reading_of,
     stamp,
     stored_state,
 )
@@ -101,12 +102,12 @@ _FACT_COLUMNS = (
 _UPDATE_FACTS = (
     update(schema.orders)
     .where(schema.orders.c.number == bindparam("k_number"))
-    .values({name: bindparam(name) for name in (*_FACT_COLUMNS, "changed")})
+    .values({name: bindparam(name) for name in (*_FACT_COLUMNS, "changed", "reading")})
 )
 _UPDATE_CHANGED = (
     update(schema.orders)
     .where(schema.orders.c.number == bindparam("k_number"))
-    .values(changed=bindparam("changed"), plan_run_id=bindparam("plan_run_id"), facts=bindparam("facts"))
+    .values({name: bindparam(name) for name in ("changed", "plan_run_id", "facts", "reading")})
 )
 
 
@@ -626,14 +627,23 @@ class Ledger:
                 # What `recover` found has no facts of its own yet; the plan that it equals gives them.
                 if (state in PLANNED and not row.has_posted) or (row.verdict == "" and not reason):
                     met.append(order)
-                    facts.append({"k_number": number, "changed": "", **plan_facts(order, run_id)})
+                    facts.append({"k_number": number, "changed": "", "reading": "", **plan_facts(order, run_id)})
                 else:
                     if not row.posted_content and row.posted_fingerprint == order.fingerprint:
                         met.append(order)
                     more = {name: value for name, value in row.facts.items() if name != "now"}
                     if reason:
                         more["now"] = current_facts(order)
-                    changes.append({"k_number": number, "changed": reason, "plan_run_id": run_id, "facts": dumps(more)})
+                    changes.append(
+                        {
+                            "k_number": number,
+                            "changed": reason,
+                            "plan_run_id": run_id,
+                            "facts": dumps(more),
+                            # Where the correction was posted, it stands for the source.
+                            "reading": "" if is_original(row, order) else reading_of(order),
+                        }
+                    )
             if facts:
                 steps.execute(_UPDATE_FACTS, facts)
             if changes:

@@ -6,8 +6,10 @@ A fresh ledger gets the tables of `schema.py` at once; an older one is led throu
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
-from sqlalchemy import Connection, insert, inspect, select, text, update
+from sqlalchemy import Column, Connection, insert, inspect, select, text, update
+from sqlalchemy.schema import CreateColumn
 
 from etl.errors import LedgerError
 from etl.load import schema
@@ -65,7 +67,20 @@ def _add_corrections(connection: Connection) -> None:
     schema.corrections.create(connection, checkfirst=True)
 
 
-STEPS: tuple[Step, ...] = (_add_customers, _add_kinds, _add_cancelled, _add_corrections)
+def _add_reading(connection: Connection) -> None:
+    """The newest reading of orders whose facts are frozen."""
+    add_column(connection, schema.orders.c.reading)
+
+
+def add_column(connection: Connection, column: Column[Any]) -> None:
+    """Adds a column with its server default to its table, unless it is there."""
+    table = column.table.name
+    if column.name not in {one["name"] for one in inspect(connection).get_columns(table)}:
+        kind = CreateColumn(column).compile(dialect=connection.dialect)
+        connection.exec_driver_sql(f"ALTER TABLE {table} ADD COLUMN {kind}")
+
+
+STEPS: tuple[Step, ...] = (_add_customers, _add_kinds, _add_cancelled, _add_corrections, _add_reading)
 """STEPS[n] leads from version n + 1 to n + 2; append only."""
 
 

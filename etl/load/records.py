@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -16,6 +16,8 @@ from etl.errors import LedgerError
 from etl.model.place import Place
 from etl.model.plan import Basis, PlannedOrder
 from etl.model.problem import Problem, Severity
+from etl.model.rows import OrderItemRow
+from etl.model.shares import SourceReading
 from etl.model.states import State
 
 P = ParamSpec("P")
@@ -144,6 +146,7 @@ class Correction:
 class LedgerOrder:
     """One order as the ledger has it. Facts are those of the plan that its state rests on.
 
+    `reading`: the newest reading of the source where the facts are frozen (`newest` gives either), "" elsewhere.
     `changed` says in what the source differs from what was posted, "" where it does not. `has_posted` is
     whether the order itself is in Mews, whatever its payments are. `duplicates`: all OrderIds, where several
     were found. `facts`: more of the plan (`payments`, `by_codes`, `rounding_causes`, `now` once changed).
@@ -194,6 +197,31 @@ class LedgerOrder:
     posted_as: str = ""
     edited: str = ""
     corrections: tuple[Correction, ...] = ()
+    reading: str = ""
+
+    @property
+    def is_read(self) -> bool:
+        """Whether any run has read the order in an export; `recover` alone has not."""
+        return self.reading != "" or self.verdict != ""
+
+    @property
+    def newest(self) -> SourceReading:
+        """What the source said of the order when a run read it last."""
+        if self.reading:
+            currency, basis, total, _ = loads(self.reading, None)
+            return SourceReading(currency, Basis(basis), None if total is None else Decimal(total))
+        basis = Basis(self.basis) if self.basis else Basis.GROSS
+        # Ledgers of earlier versions kept what is new of changed orders only.
+        now = self.facts.get("now")
+        if now is not None:
+            total = now["source_total"]
+            return SourceReading(now["currency"], basis, None if total is None else Decimal(total))
+        return SourceReading(self.currency, basis, self.source_total)
+
+    @property
+    def newest_verdict(self) -> str:
+        """The verdict of the plan on that reading; "" where there is none."""
+        return str(loads(self.reading, ["", "", None, ""])[3]) if self.reading else self.verdict
 
     @property
     def has_posted(self) -> bool:
@@ -306,6 +334,23 @@ def plan_facts(order: PlannedOrder, run_id: str) -> dict[str, Any]:
     }
 
 
+def reading_of(order: PlannedOrder) -> str:
+    """The column `reading`: currency, basis, total, verdict."""
+    total = None if order.source_total is None else str(order.source_total)
+    return dumps([order.currency, order.basis.value, total, order.verdict.value])
+
+
+def observed_items(rows: Iterable[OrderItemRow]) -> str:
+    """The column `observed` of an order that Mews holds with other amounts: its items, cancelled ones aside."""
+    items = [
+        {"identifier": row.external_identifier, "count": row.count, "net": row.net, "gross": row.gross,
+         "currency": row.currency, "codes": [code for code, _ in row.taxes]}
+        for row in rows
+        if not row.is_canceled
+    ]  # fmt: skip
+    return dumps({"items": items})
+
+
 def current_facts(order: PlannedOrder) -> dict[str, Any]:
     """What the source says now of an order that was posted as something else."""
     return {
@@ -362,6 +407,7 @@ def ledger_order(row: Any, posted_content: str = "", posted_as: str = "") -> Led
         version=row.version,
         posted_content=posted_content,
         posted_as=posted_as,
+        reading=row.reading,
     )
 
 

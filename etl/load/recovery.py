@@ -22,6 +22,7 @@ from etl.load.scan import MARGIN, MewsTime, Progress, identity_of, walk_items
 from etl.load.steps import CHUNK, Steps
 from etl.model.identity import parse_identifier
 from etl.model.rows import OrderItemRow
+from etl.model.shares import CREDIT
 from etl.model.states import IN_MEWS, State
 
 CENT = Decimal("0.01")
@@ -296,6 +297,8 @@ def _record_presence(
         "items": items,
         "order_id": order_id,
     }
+    # Captures pay what the order is worth; credits lower it.
+    credit = [(part, "", ids[paid.first(part)]) for part, ids in paid.sent.items() if part.startswith(CREDIT)]
     steps.recover(
         number,
         generation,
@@ -309,8 +312,9 @@ def _record_presence(
             "basis": "gross",
             "planned_total": str(
                 sum((item["gross"] for item in items), Decimal(0))
-                - sum((ids[paid.first(part)] for part, ids in paid.sent.items()), Decimal(0))
+                - sum((amount for _, _, amount in credit), Decimal(0))
             ),
+            "facts": dumps({"payments": credit} if credit else {}),
             "account_id": items[0]["account"],
         },
     )
@@ -463,6 +467,7 @@ def _resolve(
         fingerprint=attempt.fingerprint,
         run_id=RECOVERED_RUN,
         sent_by=attempt.run_id,
+        observed=dumps({"items": orders[order_id]}),
     )
     result.resolved += 1
     if differences:

@@ -89,6 +89,8 @@ orders = Table(
     Column("codes", Text, nullable=False, default=""),
     Column("problems", Text, nullable=False, default=""),
     Column("facts", Text, nullable=False, default=""),
+    # The newest reading of the source, where the facts above are frozen.
+    Column("reading", Text, nullable=False, default="", server_default=""),
     Column("updated_at", String(32), nullable=False, default=""),
     Index("orders_by_state", "state"),
     Index("orders_by_run", "posted_run_id"),

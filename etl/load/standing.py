@@ -11,10 +11,10 @@ from typing import Any
 from etl.load.changes import Changes, compare, is_nobodys
 from etl.load.corrections import is_original
 from etl.load.records import RECOVERED_RUN, LedgerOrder, loads
-from etl.model.identity import Identity
+from etl.model.identity import Identity, content_hash
 from etl.model.plan import PlannedOrder, Verdict, order_payload
 from etl.model.problem import Problem, notice
-from etl.model.states import State
+from etl.model.states import PLANNED, State
 
 
 class Standing(StrEnum):
@@ -58,6 +58,8 @@ def standing(row: LedgerOrder | None, order: PlannedOrder | None, store: str, ru
         return Standing.CHANGED
     if row.has_posted and order is None and row.changed:
         return Standing.CHANGED
+    if row.rejected_hash and not row.has_posted and row.state in PLANNED:
+        return _after_refusal(row, order, store)
     if row.state is State.POSTED:
         if run_id and row.resolved_run_id == run_id:
             return Standing.RECOVERED
@@ -66,6 +68,19 @@ def standing(row: LedgerOrder | None, order: PlannedOrder | None, store: str, ru
         # A dry run reports its own verdict; the ledger's may be of an earlier export or mapping.
         return Standing(order.verdict.value) if not row.has_posted else _STANDINGS[row.state]
     return _STANDINGS[row.state]
+
+
+def _after_refusal(row: LedgerOrder, order: PlannedOrder | None, store: str) -> Standing:
+    """What Mews refused stays rejected until its payload changes, also where today's plan blocks it (design section 2)."""
+    if order is None:
+        return Standing.SKIPPED if row.state is State.SKIPPED else Standing.REJECTED
+    if order.verdict is Verdict.SKIPPED:
+        return Standing.SKIPPED
+    # Who is charged is not known yet where a customer is to be made.
+    if order.verdict is Verdict.BLOCKED or order.create_customer:
+        return Standing.REJECTED
+    payload = order_payload(order, Identity(store, row.number, row.generation))
+    return Standing.REJECTED if content_hash(payload) == row.rejected_hash else Standing.READY
 
 
 def change(row: LedgerOrder, order: PlannedOrder, store: str) -> str:

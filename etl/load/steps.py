@@ -371,10 +371,12 @@ class Steps:
         fingerprint: str,
         run_id: str,
         sent_by: str,
+        observed: str = "",
     ) -> State:
         """UNKNOWN, READY or REJECTED -> POSTED (amounts as sent) or DIFFERENT: it is there.
 
-        `fingerprint` of the attempt that it matches; `sent_by`: that attempt's run.
+        `fingerprint` of the attempt that it matches; `sent_by`: that attempt's run. `observed`: what Mews shows of the
+        order, kept where it differs, since its money counts as it was seen.
         """
         row = self._at(number, generation, part)
         row.move(State.DIFFERENT if differences else State.POSTED)
@@ -384,6 +386,7 @@ class Steps:
         self._book(row, mews_id, sent_by)
         if row.part == ORDER_PART:
             self._order(number).resolved_run_id = run_id
+            self._order(number).observed = observed if differences else ""
         self._settle_order(row)
         return row.state
 
@@ -457,14 +460,14 @@ class Steps:
     def replan(self, number: str, verdict: State) -> State:
         """BLOCKED, SKIPPED, READY (or REJECTED, unless ready again) -> the plan's verdict.
 
-        What may be in Mews keeps its state. A rejected part that the plan calls ready stays rejected:
+        What may be in Mews keeps its state. A rejected part that the plan calls ready or blocked stays rejected:
         whether its payload changed is asked when it would be sent.
         """
         order = self._order(number)
         row = self._find((number, order.generation, ORDER_PART))
         if row is None:
             order.state = check(order.state, verdict)
-        elif row.state in PLANNED and not (row.state is State.REJECTED and verdict is State.READY):
+        elif row.state in PLANNED and not (row.state is State.REJECTED and verdict in (State.READY, State.BLOCKED)):
             row.move(verdict)
             self._settle_order(row)
         if order.state is verdict and verdict in PLANNED:

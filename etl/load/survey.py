@@ -14,7 +14,7 @@ from etl.load.cancelled import cancelled_of, take_in
 from etl.load.compare import Finding, compare_items, compare_payment, may_be, may_be_payment
 from etl.load.ledger import Checkpoint, Ledger
 from etl.load.ports import Reader
-from etl.load.records import ORDER_PART, Attempt, Part, PartKind, dumps, stamp
+from etl.load.records import ORDER_PART, Attempt, Part, PartKind, dumps, observed_items, stamp
 from etl.load.reversal import is_cancel, travels_as
 from etl.load.scan import (
     MARGIN,
@@ -229,6 +229,7 @@ class Surveyor:
             fingerprint=attempt.fingerprint,
             run_id=self._run_id,
             sent_by=attempt.run_id,
+            observed=observed_items(rows[order_id]),
         )
         # A sighting while nobody knew is no sign of somebody else, whatever the staff did to it meanwhile.
         take_in(steps, cancelled_of(number, rows.get(order_id, ())))

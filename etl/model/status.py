@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from etl.model.plan import Basis
 from etl.model.problem import Problem
+from etl.model.shares import Share
 
 
 class ReportState(StrEnum):
@@ -59,7 +60,8 @@ class OrderStatus:
 
     `source_total` as of now, in the source's `basis`; None where it can't be read. `planned_total`: what
     Mews holds or will hold, in `planned_basis` and `planned_currency` (of the ledger where it was posted).
-    `rounding` belongs to the plan. `balance`: gross that the order leaves open on its account.
+    `rounding` belongs to the plan. `balance`: gross that the order leaves open on its account. `money`: what the order
+    adds to the totals; `is_read` is false for what only `recover` has seen.
     """
 
     number: str
@@ -82,6 +84,8 @@ class OrderStatus:
     balance: Decimal = Decimal(0)
     taxes: tuple[TaxSum, ...] = ()
     unproved: tuple[str, ...] = ()
+    money: tuple[Share, ...] = ()
+    is_read: bool = True
 
     @property
     def difference(self) -> Decimal | None:

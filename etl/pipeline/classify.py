@@ -1,45 +1,189 @@
-"""Plan and ledger seen together: the one state in which each order is reported. Pure.
+"""Plan and ledger seen together: the one state in which an order is reported, and its money. Pure.
 
-Rule: design section 7.4: a posted order is only ever already_posted, changed or undone.
+Rule: design sections 2 and 7.4. Every command and report asks here: dry-run and run with the plan of the export,
+report and reconcile with the newest reading that the ledger keeps.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
+from typing import Any
 
 from etl.errors import InternalError
 from etl.load.corrections import is_original
-from etl.load.records import LedgerOrder
+from etl.load.records import ORDER_PART, RECOVERED_RUN, LedgerOrder, Part, PartKind, loads
 from etl.load.standing import Standing, change, standing, told
 from etl.model.money import ZERO
-from etl.model.plan import Basis, Booked, PlannedOrder, Verdict
+from etl.model.plan import Basis, Booked, PlannedOrder, RoundingCause, Verdict
 from etl.model.problem import Problem
+from etl.model.shares import CREDIT, Amounts, Fate, OrderMoney, SourceReading
+from etl.model.states import State
 from etl.model.status import OrderStatus, ReportState, TaxSum
 
+_FATES = {
+    State.BLOCKED: Fate.BLOCKED,
+    State.SKIPPED: Fate.SKIPPED,
+    State.READY: Fate.READY,
+    State.IN_FLIGHT: Fate.UNKNOWN,
+    State.UNKNOWN: Fate.UNKNOWN,
+    State.POSTED: Fate.POSTED,
+    State.DIFFERENT: Fate.POSTED,
+    State.REJECTED: Fate.REJECTED,
+    State.UNDONE: Fate.UNDONE,
+}
+_CODES = {
+    ReportState.REJECTED: "mews.refused",
+    ReportState.UNKNOWN: "send.unknown",
+    ReportState.CHANGED: "changed",
+}
 
-def status_of(order: PlannedOrder, held: LedgerOrder | None, store: str, *, run_id: str = "") -> OrderStatus:
-    """The order's state in a report of run `run_id` ("" in a dry run)."""
+
+def needs_parts(held: LedgerOrder) -> bool:
+    """Whether the ledger's parts say more of an order than its state: not where all of it was posted by a run."""
+    return held.state is not State.POSTED or held.posted_run_id == RECOVERED_RUN
+
+
+def status_of(
+    order: PlannedOrder | None,
+    held: LedgerOrder | None,
+    store: str,
+    *,
+    parts: Sequence[Part] = (),
+    run_id: str = "",
+) -> OrderStatus:
+    """The order in a report of run `run_id` ("" in a dry run).
+
+    `order`: today's plan, None where the export is not read; `held`: the ledger's, None where it knows nothing; one of
+    them is given. `parts`: the ledger's parts of the order, asked for where `needs_parts` says so.
+    """
     where = standing(held, order, store, run_id)
-    if where is Standing.DIFFERENT:
-        return _in_ledger(order, held, ReportState.CHANGED, "different", store)
-    state = ReportState(where.value)
-    if held is None or state in (ReportState.READY, ReportState.BLOCKED, ReportState.SKIPPED, ReportState.REJECTED):
-        return _planned(order, state, held, run_id)
-    return _in_ledger(order, held, state, "changed", store)
+    state = ReportState.CHANGED if where is Standing.DIFFERENT else ReportState(where.value)
+    money = money_of(order, held, store, state, parts)
+    if held is None:
+        if order is None:
+            raise InternalError("an order without plan and ledger", code="internal.count")
+        return _planned(order, state, money)
+    if order is not None and (money.amounts is None or money.items is Fate.READY) and state is not ReportState.UNDONE:
+        return _planned(order, state, money, held, run_id)
+    return _in_ledger(order, held, state, money, store)
 
 
 def planned_status(order: PlannedOrder) -> OrderStatus:
     """How the order is reported where the ledger does not know it, in whatever run."""
-    return _planned(order, ReportState(order.verdict.value), None, "")
+    state = ReportState(order.verdict.value)
+    return _planned(order, state, money_of(order, None, "", state, ()))
 
 
-def _planned(order: PlannedOrder, state: ReportState, held: LedgerOrder | None, run_id: str) -> OrderStatus:
+# Money
+
+
+def money_of(
+    order: PlannedOrder | None, held: LedgerOrder | None, store: str, state: ReportState, parts: Sequence[Part]
+) -> OrderMoney:
+    """What the order adds to totals and bridge. `state`: the one in which it is reported."""
+    if order is not None and held is not None and held.has_posted and is_original(held, order):
+        # Its correction was posted: that counts, not what the export still says.
+        reading = SourceReading(held.currency, _basis(held), held.source_total)
+    elif order is not None:
+        reading = SourceReading(order.currency, order.basis, order.source_total)
+    elif held is not None:
+        reading = held.newest
+    else:
+        raise InternalError("an order without plan and ledger", code="internal.count")
+    mine = {
+        part.part: _FATES[part.state]
+        for part in parts
+        if held is not None and part.generation == held.generation and part.kind is not PartKind.UNDO
+    }
+    items = mine.pop(ORDER_PART, None) or (Fate.READY if held is None else _FATES[held.state])
+    if held is not None and items in (Fate.POSTED, Fate.UNKNOWN, Fate.UNDONE):
+        amounts = _ledger_amounts(held, order, store, reading)
+        # Where the parts were asked for, a credit without one was never sent.
+        credit_fates = dict.fromkeys((part for part, _ in amounts.credits), Fate.READY) if parts else {}
+        return OrderMoney(reading, items, amounts, {**credit_fates, **mine})
+    if state is not ReportState.READY:
+        return OrderMoney(reading, Fate(state.value))
+    if order is not None:
+        return OrderMoney(reading, Fate.READY, plan_amounts(order))
+    if held is None:
+        raise InternalError("an order without plan and ledger", code="internal.count")
+    return OrderMoney(reading, Fate.READY, _facts(held))
+
+
+def plan_amounts(order: PlannedOrder) -> Amounts:
+    """What Mews would book of a ready order: its entries as predicted, less credits."""
+    booked = [one.predicted.gross if order.basis is Basis.GROSS else one.predicted.net for one in order.entries]
+    return Amounts(
+        order.currency,
+        order.basis,
+        ZERO if order.source_total is None else order.source_total,
+        sum(booked, ZERO),
+        tuple((payment.part, payment.amount) for payment in order.payments if payment.part.startswith(CREDIT)),
+        order.rounding_causes,
+    )
+
+
+def _ledger_amounts(held: LedgerOrder, order: PlannedOrder | None, store: str, reading: SourceReading) -> Amounts:
+    if held.state is State.DIFFERENT and held.observed:
+        return _seen(held, reading)
+    if held.verdict:
+        return _facts(held)
+    # `recover` found it, and no run has compared it with a plan yet.
+    if order is not None and order.verdict is Verdict.READY and not change(held, order, store):
+        return plan_amounts(order)
+    return _seen(held, reading) if held.observed else _facts(held)
+
+
+def _facts(held: LedgerOrder) -> Amounts:
+    """The plan that was frozen with what was sent."""
+    credit = _credits(held)
+    causes = held.facts.get("rounding_causes")
+    if causes is None:
+        causes = [(RoundingCause.CONVERSION, held.rounding)] if held.rounding else []
+    return Amounts(
+        held.currency,
+        _basis(held),
+        held.planned_total + held.rounding if held.source_total is None else held.source_total,
+        held.planned_total + sum((amount for _, amount in credit), ZERO),
+        credit,
+        tuple((str(cause), Decimal(amount)) for cause, amount in causes),
+    )
+
+
+def _seen(held: LedgerOrder, reading: SourceReading) -> Amounts:
+    """What Mews showed of the order, in the source's basis."""
+    items = loads(held.observed, {}).get("items", ())
+    booked = sum((Decimal(str(item[reading.basis.value])) for item in items), ZERO)
+    credit = _credits(held)
+    currency = next((str(item["currency"]) for item in items), held.currency)
+    return Amounts(currency, reading.basis, booked - sum((amount for _, amount in credit), ZERO), booked, credit)
+
+
+def _credits(held: LedgerOrder) -> tuple[tuple[str, Decimal], ...]:
+    return tuple(
+        (str(part), Decimal(amount))
+        for part, _, amount in held.facts.get("payments", ())
+        if str(part).startswith(CREDIT)
+    )
+
+
+def _basis(held: LedgerOrder) -> Basis:
+    return Basis(held.basis) if held.basis else Basis.GROSS
+
+
+# The order as it is shown
+
+
+def _planned(
+    order: PlannedOrder, state: ReportState, money: OrderMoney, held: LedgerOrder | None = None, run_id: str = ""
+) -> OrderStatus:
     message = order.skip_reason
     problems = order.problems
-    if held is not None and held.code and (state is ReportState.REJECTED or _stopped_here(order, state, run_id)):
+    if held is not None and (state is ReportState.REJECTED or (held.code and _stopped_here(order, state, run_id))):
         # Refused by Mews, or held back just before sending (window.passed).
         message = held.message
-        problems = (*problems, Problem(held.code, order.number, message=held.message))
+        problems = (*problems, Problem(held.code or _CODES[ReportState.REJECTED], order.number, message=held.message))
     errors = [problem for problem in problems if problem.is_error]
     return OrderStatus(
         number=order.number,
@@ -47,7 +191,7 @@ def _planned(order: PlannedOrder, state: ReportState, held: LedgerOrder | None, 
         currency=order.currency,
         basis=order.basis,
         source_total=order.source_total,
-        planned_total=order.planned_total if state not in (ReportState.BLOCKED, ReportState.SKIPPED) else Decimal(0),
+        planned_total=money.planned,
         planned_currency=order.currency,
         planned_basis=order.basis,
         rounding=order.rounding,
@@ -61,6 +205,7 @@ def _planned(order: PlannedOrder, state: ReportState, held: LedgerOrder | None, 
         balance=order.gross_balance,
         taxes=_tax_sums(order),
         unproved=order.unproved,
+        money=tuple(money.shares()),
     )
 
 
@@ -83,47 +228,66 @@ def _stopped_here(order: PlannedOrder, state: ReportState, run_id: str) -> bool:
     return run_id != "" and state is ReportState.BLOCKED and order.verdict is Verdict.READY
 
 
-def _in_ledger(order: PlannedOrder, held: LedgerOrder | None, state: ReportState, code: str, store: str) -> OrderStatus:
-    if held is None:
-        raise InternalError(f"order {order.number} is {state} without a row in the ledger")
-    facts = held.facts
-    problems = [problem for problem in order.problems if not problem.is_error]
+def _in_ledger(
+    order: PlannedOrder | None, held: LedgerOrder, state: ReportState, money: OrderMoney, store: str
+) -> OrderStatus:
+    reading, amounts = money.reading, money.amounts
     message = held.message
-    # Its correction was posted: that counts, not what the export still says.
-    is_corrected = held.has_posted and is_original(held, order)
     if state is ReportState.CHANGED:
-        message = change(held, order, store) or held.changed or held.message
-        problems = [Problem(code, order.number, message=message), *order.problems]
-    elif state is ReportState.UNKNOWN:
-        problems = [Problem("send.unknown", order.number, message=message), *problems]
-    elif state is ReportState.UNDONE:
-        problems += [problem for problem in order.problems if problem.code == "order.correction_missing"]
-    else:
-        problems += told(held, order)
-    is_held = state is not ReportState.UNDONE
+        message = (change(held, order, store) if order is not None else "") or held.changed or held.message
+    is_held = money.is_planned
     return OrderStatus(
-        number=order.number,
+        number=held.number,
         state=state,
-        currency=held.currency if is_corrected else order.currency,
-        basis=Basis(held.basis) if is_corrected else order.basis,
-        source_total=held.source_total if is_corrected else order.source_total,
-        planned_total=held.planned_total if is_held else Decimal(0),
-        planned_currency=held.currency or order.currency,
-        planned_basis=Basis(held.basis) if held.basis else order.basis,
-        rounding=held.rounding,
-        problems=tuple(problems),
+        currency=reading.currency,
+        basis=reading.basis,
+        source_total=reading.total,
+        planned_total=money.planned,
+        planned_currency=amounts.currency if amounts else reading.currency,
+        planned_basis=amounts.basis if amounts else reading.basis,
+        rounding=sum((amount for _, amount in amounts.rounding), ZERO) if amounts else ZERO,
+        problems=_problems(order, held, state, message),
         account_id=held.account_id,
         mews_order_id=held.mews_order_id,
-        message=message,
-        month=held.month or order.month,
+        message=message or held.skip_reason,
+        month=held.month or (order.month if order else ""),
         consumption=held.consumption,
         is_clamped=held.is_clamped,
-        line_count=order.line_count,
-        balance=order.gross_balance if is_held else Decimal(0),
-        taxes=tuple(
-            TaxSum(tuple(codes.split()), *(Decimal(amount) for amount in row))
-            for codes, row in facts.get("by_codes", {}).items()
-        )
-        if is_held
-        else (),
+        line_count=order.line_count if order is not None else held.line_count,
+        balance=_balance(order, held) if is_held else ZERO,
+        taxes=ledger_taxes(held.facts) if is_held else (),
+        money=tuple(money.shares()),
+        is_read=order is not None or held.is_read,
+    )
+
+
+def _problems(order: PlannedOrder | None, held: LedgerOrder, state: ReportState, message: str) -> tuple[Problem, ...]:
+    """What the ledger says first, then what the plan says of the same order."""
+    code = held.code or _CODES.get(state, "")
+    if state is ReportState.CHANGED:
+        code = "different" if held.state is State.DIFFERENT else "changed"
+    mine = [Problem(code, held.number, message=message)] if code and state in _CODES else []
+    if order is None:
+        return (*mine, *held.problems)
+    # What a plan of today would block is none of an order that was sent.
+    if state is ReportState.CHANGED:
+        return (*mine, *order.problems)
+    notices = [problem for problem in order.problems if not problem.is_error]
+    if state is ReportState.UNDONE:
+        return (*notices, *(problem for problem in order.problems if problem.code == "order.correction_missing"))
+    return (*mine, *notices, *(told(held, order) if state is not ReportState.UNKNOWN else ()))
+
+
+def _balance(order: PlannedOrder | None, held: LedgerOrder) -> Decimal:
+    if order is not None:
+        return order.gross_balance
+    gross = sum((one.gross for one in ledger_taxes(held.facts)), ZERO)
+    return gross - sum((Decimal(amount) for _, _, amount in held.facts.get("payments", ())), ZERO)
+
+
+def ledger_taxes(facts: Any) -> tuple[TaxSum, ...]:
+    """The sums by tax-code set that were frozen with the plan."""
+    return tuple(
+        TaxSum(tuple(codes.split()), *(Decimal(amount) for amount in row))
+        for codes, row in facts.get("by_codes", {}).items()
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from etl.model.problem import Problem
-from etl.pipeline.planning import compare_controls
+from etl.pipeline.planning import Span, compare_controls
 from etl.pipeline.prepare import Prepared
 from etl.pipeline.sources import file_document, texts, told
 from etl.pipeline.unconfirmed import likely_rows
@@ -37,6 +37,7 @@ def facts_document(prepared: Prepared) -> dict[str, Any]:
             {"order": waiver.order_number, "code": waiver.problem_code, "by": waiver.by, "reason": waiver.reason}
             for waiver in prepared.mapping.waivers
         ],
+        "narrowed": _narrowed(prepared.span),
         "mapping": prepared.mapping.digest,
         "mapping_notices": list(prepared.mapping.notices),
         "likely": likely_rows(prepared.mapping, prepared.facts),
@@ -48,3 +49,19 @@ def facts_document(prepared: Prepared) -> dict[str, Any]:
 def file_notices(prepared: Prepared) -> list[Problem]:
     """What is told of the export files; complete once the orders have been planned."""
     return told(prepared.facts, prepared.batch.unused_values())
+
+
+def reading_document(prepared: Prepared) -> dict[str, Any]:
+    """What is known of the export as soon as it is read; kept with the run, should it never come to its end."""
+    facts = facts_document(prepared)
+    return {
+        "sources": facts["sources"],
+        "narrowed": facts["narrowed"],
+        "lines": {"unassigned": prepared.facts.unassigned_count},
+    }
+
+
+def _narrowed(span: Span) -> dict[str, str | None] | None:
+    if span == Span():
+        return None
+    return {"from": span.start.isoformat() if span.start else None, "to": span.end.isoformat() if span.end else None}

@@ -21,7 +21,7 @@ from etl.mews.reference_data import read_reference
 from etl.model.mapping import Mapping, Sure
 from etl.model.reference import Reference, dump_reference, load_reference
 from etl.model.status import OrderStatus
-from etl.pipeline.classify import status_of
+from etl.pipeline.classify import needs_parts, status_of
 from etl.pipeline.connect import Link, connect
 from etl.pipeline.kinds import with_kinds
 from etl.pipeline.needs import needs_of
@@ -51,6 +51,7 @@ class Prepared:
     facts: BatchFacts
     store: PlanStore
     plan: PlanFacts
+    span: Span = Span()
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,7 +250,7 @@ def plan_export(
         for file in facts.files
     )
     plan = plan_batch(batch, ctx, store, span=span, has_tax_modes=has_tax_modes, expected=expected, progress=progress)
-    return Prepared(mapping, reference, batch, facts, store, plan)
+    return Prepared(mapping, reference, batch, facts, store, plan, span)
 
 
 def statuses(prepared: Prepared, ledger: Ledger | None, *, run_id: str = "") -> Iterator[OrderStatus]:
@@ -259,12 +260,14 @@ def statuses(prepared: Prepared, ledger: Ledger | None, *, run_id: str = "") -> 
     for batch in prepared.store.batches():
         held = ledger.lookup([status.number for status in batch.statuses]) if ledger else {}
         planned = batch.planned(held) if held else {}
+        parts = ledger.parts(order.number for order in held.values() if needs_parts(order)) if ledger else {}
         for status in batch.statuses:
             known = held.get(status.number)
             if known is None:
                 seen = status
             else:
-                seen = status_of(held_back(known, planned[status.number]), known, store, run_id=run_id)
+                of_it, order = parts.get(status.number, ()), held_back(known, planned[status.number])
+                seen = status_of(order, known, store, parts=of_it, run_id=run_id)
             yield with_kinds(seen, known, kinds)
 
 

@@ -26,7 +26,7 @@ from etl.model.plan import Basis, PlannedOrder
 from etl.model.reference import Pricing, Reference
 from etl.pipeline.canary import Canary, CanaryCheck
 from etl.pipeline.connect import Link
-from etl.pipeline.facts import facts_document
+from etl.pipeline.facts import facts_document, reading_document
 from etl.pipeline.firsts import first_orders
 from etl.pipeline.planning import Progress, earliest_consumption
 from etl.pipeline.prepare import (
@@ -140,7 +140,7 @@ async def _post(prepared: Prepared, ledger: Ledger, link: Link, options: RunOpti
     unknown = sorted(options.only - _numbers(prepared, options.only))
     if unknown:
         raise UsageError(f"--only: the export has no order {', '.join(unknown)}.", hint="Check the order numbers.")
-    ledger.save_run(_record(prepared, run_id))
+    ledger.save_run(_record(prepared, run_id, document=reading_document(prepared)))
     ledger.set_order_numbers(prepared.mapping.settings.source.order_number, order_number_headers(prepared.facts))
     ledger.record_plan(run_id, prepared.store.by_number())
     result, canary = await _load(prepared, ledger, link, options, run_id, progress)

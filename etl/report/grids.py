@@ -11,6 +11,8 @@ from typing import Any
 
 from etl.model.codes import CODES
 from etl.model.kinds import is_payment_kind, payment_type_of
+from etl.model.shares import EXPLAINING
+from etl.model.shares import Column as MoneyColumn
 from etl.model.status import ReportState
 from etl.report.cells import amount_text
 from etl.report.facts import ReportFacts, Section
@@ -65,11 +67,9 @@ def _columns(text: str) -> tuple[Column, ...]:
 
 
 def totals(document: Mapping[str, Any]) -> Grid:
-    """One row per currency and basis: source = planned + rounding + blocked + skipped + changed."""
-    names = ("source", "planned", "rounding", "blocked", "skipped", "changed", "posted")
-    note = (
-        "Source = planned + rounding + blocked + skipped + changed. Posted is the part of planned known to be in Mews."
-    )
+    """One row per currency and basis: source is the sum of the columns that follow it, up to posted."""
+    names = tuple(column.value for column in MoneyColumn)
+    note = f"Source = {' + '.join(EXPLAINING)}. Posted is the part of planned known to be in Mews."
     if unreadable := document.get("unreadable_totals"):
         note += f" Orders without a readable total, counted but in no sum: {unreadable:,}."
     return Grid(

@@ -1,7 +1,8 @@
 """The counts and sums of a command: the `--json` document and summary.json. Pure.
 
-Rule: design sections 2 and 7.10: orders read equal the sum over all states, and
-source = planned + rounding + blocked + skipped + changed, or the command fails.
+Rule: design sections 2 and 7.10: orders read equal the sum over all states, and source = planned + rounding +
+rejected + blocked + skipped + changed + undone by currency and basis, or the command fails. No column is a remainder:
+each is summed from its own orders, so the equation is a check that can fail.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ from typing import Any
 from etl.errors import ExitCode, InternalError
 from etl.model.codes import hint_for
 from etl.model.problem import Problem, Severity
+from etl.model.shares import EXPLAINING, Column
 from etl.model.status import OrderStatus, ReportState
 
 EXAMPLES = 5
-SUMS = ("source", "planned", "rounding", "blocked", "skipped", "changed", "posted")
+SUMS = tuple(column.value for column in Column)
 
 
 @dataclass(slots=True)
@@ -42,6 +44,7 @@ class Summary:
         self.unreadable = 0
         self.clamped = 0
         self.totals: dict[tuple[str, str], dict[str, Decimal]] = {}
+        self.rounding: dict[tuple[str, str, str], list[Any]] = {}
         self.months: dict[tuple[str, str, str], dict[str, Decimal]] = {}
         self.month_counts: Counter[tuple[str, str, str]] = Counter()
         self.taxes: dict[tuple[str, str], list[Decimal]] = {}
@@ -57,7 +60,7 @@ class Summary:
         self.clamped += order.is_clamped
         self._add_money(order)
         self._add_problems(order)
-        if order.state is not ReportState.BLOCKED and order.state is not ReportState.SKIPPED:
+        if any(share[0] == Column.PLANNED for share in order.money):
             self._add_planned(order)
 
     def add_unassigned(self, problems: Iterable[Problem], count: int) -> None:
@@ -92,10 +95,12 @@ class Summary:
         if self.read != read:
             raise InternalError(f"{read} orders were read, {self.read} are accounted for", code="internal.count")
         for (currency, basis), sums in self.totals.items():
-            right = sum((sums[name] for name in ("planned", "rounding", "blocked", "skipped", "changed")), Decimal(0))
-            if sums["source"] != right:
+            right = sum((sums[name] for name in EXPLAINING), Decimal(0))
+            if sums[Column.SOURCE] != right:
+                columns = " + ".join(f"{name.value} {sums[name]}" for name in EXPLAINING if sums[name])
                 raise InternalError(
-                    f"totals in {currency} {basis} do not add up: {sums['source']} is not {right}",
+                    f"totals in {currency or '(no currency)'} {basis} do not add up: source {sums[Column.SOURCE]} is "
+                    f"not {right} = {columns or '0'}",
                     code="internal.totals",
                 )
 
@@ -109,6 +114,7 @@ class Summary:
             "clamped": self.clamped,
             "lines": {"read": self.lines, "unassigned": self.unassigned},
             "totals": [self._total_row(key) for key in sorted(self.totals)],
+            "rounding": [self._rounding_row(key) for key in sorted(self.rounding)],
             "months": [self._month_row(key) for key in sorted(self.months)],
             "taxes": [self._tax_row(key) for key in sorted(self.taxes)],
             "problems": [self._problem_row(code) for code in sorted(self.problems, key=self._rank)],
@@ -131,29 +137,15 @@ class Summary:
         return money_text(amount, self.precisions.get(currency, 2))
 
     def _add_money(self, order: OrderStatus) -> None:
-        source = order.source_total
-        if source is None:
-            self.unreadable += 1
-        now = self._sums(order.currency, order.basis)
-        total = source or Decimal(0)
-        now["source"] += total
-        if order.state is ReportState.BLOCKED:
-            now["blocked"] += total
-        elif order.state in (ReportState.SKIPPED, ReportState.UNDONE):
-            now["skipped"] += total
-        elif order.state is ReportState.CHANGED:
-            held = self._sums(order.planned_currency, order.planned_basis)
-            held["planned"] += order.planned_total
-            held["posted"] += order.planned_total
-            held["changed"] -= order.planned_total
-            now["changed"] += total
-        else:
-            now["planned"] += order.planned_total
-            now["rounding"] += total - order.planned_total
-            if order.state.is_in_mews:
-                now["posted"] += order.planned_total
+        self.unreadable += order.source_total is None and order.is_read
+        for column, cause, currency, basis, amount in order.money:
+            self._sums(currency, basis)[column] += amount
+            if cause and amount:
+                row = self.rounding.setdefault((currency, str(basis), cause), [0, Decimal(0)])
+                row[0] += 1
+                row[1] += amount
         month = self.months.setdefault((order.month, order.currency, order.basis.value), defaultdict(Decimal))
-        month["source"] += total
+        month["source"] += order.source_total or Decimal(0)
         month["planned"] += order.planned_total
         self.month_counts[(order.month, order.currency, order.basis.value)] += 1
 
@@ -200,6 +192,12 @@ class Summary:
         currency, basis = key
         sums = self.totals[key]
         return {"currency": currency, "basis": basis, **{name: self.text(sums[name], currency) for name in SUMS}}
+
+    def _rounding_row(self, key: tuple[str, str, str]) -> dict[str, Any]:
+        currency, basis, cause = key
+        orders, amount = self.rounding[key]
+        row = {"currency": currency, "basis": basis, "cause": cause}
+        return {**row, "orders": orders, "amount": self.text(amount, currency)}
 
     def _month_row(self, key: tuple[str, str, str]) -> dict[str, Any]:
         month, currency, basis = key

@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
+from money_samples import with_money
+
 from etl.model.place import Place
 from etl.model.plan import Basis
 from etl.model.problem import Problem, notice
@@ -34,7 +36,7 @@ def order_statuses(count: int, *, seed: int = 7, ugly: bool = True) -> Iterator[
     when = datetime(2010, 1, 1, 9, 0, tzinfo=UTC)
     for at in range(count):
         when += timedelta(minutes=chance.randrange(1, 2 * max(1, 525_600 // count)))
-        yield _order(chance, 536365 + at, when, ugly=ugly)
+        yield with_money(_order(chance, 536365 + at, when, ugly=ugly))
 
 
 def summary_of(orders: Iterator[OrderStatus]) -> Summary:

@@ -31,7 +31,7 @@ STATES = (
     "changed",
     "undone",
 )
-SUMS = ("planned", "rounding", "blocked", "skipped", "changed")
+SUMS = ("planned", "rounding", "rejected", "blocked", "skipped", "changed", "undone")
 HEADER = (
     "orderNumber",
     "orderDate",

@@ -6,6 +6,7 @@ from decimal import Decimal as D
 from typing import Any
 
 import pytest
+from money_samples import with_money
 
 from etl.errors import ExitCode, InternalError
 from etl.model.plan import Basis
@@ -29,7 +30,7 @@ def an_order(
         "account_id": "ac",
         "balance": source or D(0),
     } | more
-    return OrderStatus(number, state, **values)
+    return with_money(OrderStatus(number, state, **values))
 
 
 def summed(*orders: OrderStatus) -> Summary:
@@ -64,7 +65,7 @@ def test_every_state_is_named_and_counted() -> None:
     assert summary.document("run")["lines"] == {"read": 20, "unassigned": 0}
 
 
-def test_source_is_planned_rounding_blocked_skipped_and_changed() -> None:
+def test_source_is_the_sum_of_its_columns() -> None:
     """The equation of the contract, column by column."""
     summary = summed(
         an_order("1", total="10.00", planned_total=D("9.99")),
@@ -73,16 +74,20 @@ def test_source_is_planned_rounding_blocked_skipped_and_changed() -> None:
         an_order("4", ReportState.SKIPPED, "40.00"),
         an_order("5", ReportState.CHANGED, "55.00", planned_total=D("50.00")),
         an_order("6", ReportState.ALREADY_POSTED, "60.00"),
+        an_order("7", ReportState.REJECTED, "70.00"),
+        an_order("8", ReportState.UNDONE, "80.00"),
     )
     assert row(summary) == {
         "currency": "GBP",
         "basis": "gross",
-        "source": "215.00",
+        "source": "365.00",
         "planned": "139.99",
         "rounding": "0.01",
+        "rejected": "70.00",
         "blocked": "30.00",
         "skipped": "40.00",
         "changed": "5.00",
+        "undone": "80.00",
         "posted": "130.00",
     }
 
