@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import subprocess
+import sys
+from collections.abc import Iterable
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -12,9 +14,7 @@ import pytest
 from shop_settings import bad_day, change_enterprise, configure
 from small_shop import SmallShop, check_counts, row, write_export
 
-from etl import cli
-from etl.transform import order as transform
-
+ROOT = Path(__file__).resolve().parents[2]
 GIFTS = {"vouchers": "code,policy,accounting_category\nGC-*,payment,\n"}
 
 
@@ -140,24 +140,35 @@ def test_a_different_order_counts_with_what_mews_shows(tmp_path: Path) -> None:
         assert totals_of(done.json) == columns(source="19.00", planned="15.50", changed="3.50", posted="15.50")
 
 
-def test_the_equation_ends_the_command(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+DISHONEST = """
+from decimal import Decimal
+from etl.transform import order
+honest = order._money
+order._money = lambda *given: {**honest(*given), "rounding_causes": (("conversion", Decimal("0.01")),)}
+from etl.cli import main
+main()
+"""
+
+
+def test_the_equation_ends_the_command(tmp_path: Path) -> None:
     """A plan whose rounding does not explain what it plans: exit code 1, and no sums are shown."""
-    honest: Callable[..., dict[str, Any]] = transform._money
-
-    def dishonest(*arguments: Any) -> dict[str, Any]:
-        return {**honest(*arguments), "rounding_causes": (("conversion", Decimal("0.01")),)}
-
     with bad_day(tmp_path) as shop:
-        file = shop.export([row(1)])
-        for name, value in shop.shell.environment().items():
-            monkeypatch.setenv(name, value)
-        arguments = ["--json", "--mappings", str(shop.mapping), "--ledger", str(shop.ledger), "dry-run", str(file)]
-        assert cli.run(arguments) == 0
-        monkeypatch.setattr(transform, "_money", dishonest)
-        capsys.readouterr()
-        assert cli.run(arguments) == 1
-        printed = capsys.readouterr()
-        assert "totals in GBP gross do not add up" in printed.err
-        assert '"totals"' not in printed.out
+        _, _, _, *arguments = shop.shell.command("dry-run", shop.export([row(1)]))
+        done = subprocess.run(
+            [sys.executable, "-c", DISHONEST, "--json", *arguments],
+            cwd=shop.folder,
+            env=shop.shell.environment() | {"PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 1
+        assert "totals in GBP gross do not add up" in done.stderr + done.stdout + details(done.stderr)
+        assert '"totals"' not in done.stdout
+
+
+def details(text: str) -> str:
+    """The trace file that an internal error names."""
+    name = text.partition("Details: ")[2].partition(" (")[0]
+    return Path(name).read_text("utf-8") if name else ""
