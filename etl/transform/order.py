@@ -13,7 +13,6 @@ from etl.model.kinds import BILL, COMPANY, REBATES, RESERVATION, payment_kind
 from etl.model.money import ZERO
 from etl.model.order import Order
 from etl.model.plan import Basis, Entry, PlannedOrder, PlannedPayment, Verdict
-from etl.model.problem import notice
 from etl.transform.accounts import Charged, account_of
 from etl.transform.case import Case, case_of
 from etl.transform.checks import check_currency, check_demo, check_parent, check_rebates, check_values, tell_rounding
@@ -25,7 +24,7 @@ from etl.transform.links import Links, links_of
 from etl.transform.notes import notes_of, texts_of
 from etl.transform.payments import captures, gift_payments
 from etl.transform.products import article_of
-from etl.transform.rounding import Causes, bound_of, causes_of
+from etl.transform.rounding import causes_of
 from etl.transform.skipping import skip_reason
 from etl.transform.totals import check_total, holding_footings, is_total_waived, source_total
 from etl.transform.vouchers import policy_of
@@ -105,21 +104,12 @@ def _money(case: Case, goods: Goods, entries: Sequence[Entry], payments: Sequenc
     if source is None:
         source = sum([entry.source_amount for entry in entries], ZERO) - credit
     causes = causes_of(source, credit, entries, is_waived=is_total_waived(case))
-    _tell_large(case, entries, causes)
     return {
         "source_total": source,
         "planned_total": sum(booked, ZERO) - credit,
         "rounding": sum([amount for _, amount in causes], ZERO),
         "rounding_causes": causes,
     }
-
-
-def _tell_large(case: Case, entries: Sequence[Entry], causes: Causes) -> None:
-    bound = bound_of(entries, case.precision, case.ctx.reference.tax_precision)
-    if sum([abs(amount) for _, amount in causes], ZERO) > bound:
-        words = ", ".join(f"{amount} ({cause.value})" for cause, amount in causes)
-        message = f"Source and plan of order {case.order.number} differ by {words}; {bound} would be rounding."
-        case.found.add(notice("rounding.large", message, order=case.order.number, place=case.order.place))
 
 
 def _address(case: Case, charged: Charged, links: Links) -> dict[str, Any]:

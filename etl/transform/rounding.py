@@ -1,4 +1,4 @@
-"""Why source and plan of an order differ, by cause, and how much of it is too much to pass unsaid. Pure.
+"""Why source and plan of an order differ, by cause. Pure.
 
 Rule: design sections 2 and 6: no cent vanishes, and none is a remainder: every cause is summed from what caused it.
 """
@@ -24,9 +24,3 @@ def causes_of(source: Decimal, credit: Decimal, entries: Sequence[Entry], *, is_
     conversion = sum([entry.rounding for entry in entries], ZERO)
     cause = RoundingCause.WAIVED if is_waived else RoundingCause.SOURCE
     return tuple((name, amount) for name, amount in ((cause, stated), (RoundingCause.CONVERSION, conversion)) if amount)
-
-
-def bound_of(entries: Sequence[Entry], precision: int, tax_precision: int | None) -> Decimal:
-    """What rounding may come to: a minor unit, or a unit of TaxPrecision if larger, for each entry and code."""
-    digits = precision if tax_precision is None else min(precision, tax_precision)
-    return Decimal(1).scaleb(-digits) * sum(max(1, len(entry.codes)) for entry in entries)
