@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import ExitStack
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,7 @@ def _show(console: Console, document: dict[str, Any]) -> None:
     rows = [(name, f"{count:,}") for name, count in document["orders"].items()]
     rows.append(("others' orders on the service", f"{document['foreign_orders']:,}"))
     console.table("Orders", ["class", "orders"], rows, right=[1])
+    bridge(console, document)
     sums = document["certificate"]["sums"]
     console.table(
         "Sums with tax",
@@ -66,6 +68,34 @@ def _show(console: Console, document: dict[str, Any]) -> None:
         console.text(f"Order {row['order']}, {row['what']}: expected {row['expected']}, found {row['found']}")
     _show_unsettled(console, document["unsettled"])
     console.text(document["certificate"]["statement"])
+
+
+def bridge(console: Console, document: dict[str, Any]) -> None:
+    """From what the shop sold to what Mews holds, and what is not there."""
+    ends = ("source", "items in Mews")
+    console.table(
+        "From the shop's sales to what Mews holds",
+        ["currency", "basis", "line", "amount"],
+        [
+            (row["currency"] or "(none)", row["basis"], row["line"], row["amount"])
+            for row in document["bridge"]
+            if row["line"] in ends or Decimal(row["amount"])
+        ],
+        right=[3],
+    )
+    for row in document["payments"]:
+        console.text(f"Payments in Mews, not in the sum: {row['kind']} {row['amount']} {row['currency']}")
+    if document["source"]["unreadable_totals"]:
+        console.text(f"{document['source']['unreadable_totals']} orders without a readable total are in no sum.")
+    console.table(
+        "Not in Mews",
+        ["state", "orders", "currency", "amount"],
+        [
+            (row["state"], f"{row['orders']:,}", row["currency"] or "(none)", row["amount"])
+            for row in document["not_in_mews"]
+        ],
+        right=[1, 3],
+    )
 
 
 def _show_unsettled(console: Console, unsettled: dict[str, Any]) -> None:

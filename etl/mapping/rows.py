@@ -376,7 +376,7 @@ def read_waivers(table: Table, reading: Reading) -> tuple[Waiver, ...]:
 
 
 def _waivable(value: str) -> str:
-    waivable = [code.code for code in CODES.values() if code.can_waive]
+    waivable = [code.code for code in CODES.values() if code.can_waive or code.can_accept]
     if value in waivable:
         return value
     if value in CODES:

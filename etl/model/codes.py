@@ -21,13 +21,17 @@ class Origin(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """One problem code. `can_waive`: a person may accept it in waivers.csv (Mews would still take the order)."""
+    """One problem code. `can_waive`: a person may accept it in waivers.csv (Mews would still take the order).
+
+    `can_accept`: a person may accept there that the order stays as it is; nothing is sent, `reconcile` counts it as done.
+    """
 
     code: str
     title: str
     hint: str
     origin: Origin
     can_waive: bool = False
+    can_accept: bool = False
 
 
 _S, _M, _W, _L = Origin.SOURCE, Origin.MAPPING, Origin.MEWS, Origin.LEDGER
@@ -77,6 +81,7 @@ _ALL = (
         "The order has nothing to send",
         "Nothing to do if this is right; else complete the order in the export.",
         _S,
+        can_accept=True,
     ),
     Code("order.number_missing", "A row has no readable order number", "Fill in orderNumber with digits only.", _S),
     Code(
@@ -323,6 +328,7 @@ _ALL = (
         "Mews refused the order",
         "Read Mews's message; correct mapping or export; the order is sent again once its payload changes.",
         _W,
+        can_accept=True,
     ),
     Code(
         "kind.refused",
@@ -348,12 +354,14 @@ _ALL = (
         "A posted order looks different in the export now",
         "Read in what it differs. Correct the order in Mews by hand only if the export is right; it is never sent again.",
         _L,
+        can_accept=True,
     ),
     Code(
         "different",
         "Mews holds the order with other amounts",
         "Compare both sides; decide with `centra-mews settle` or `centra-mews undo`.",
         _L,
+        can_accept=True,
     ),
     # Notices
     Code(

@@ -10,14 +10,12 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from etl.errors import ExitCode
-from etl.load import lock
 from etl.load.ledger import Ledger
 from etl.load.records import ORDER_PART, Attempt, LedgerOrder, Part, PartKind, loads
 from etl.mews.reference_data import Needs, read_reference
@@ -25,26 +23,14 @@ from etl.model.identity import Identity, parse_identifier, parse_marker
 from etl.model.mapping import Mapping
 from etl.model.outcome import Kind
 from etl.model.plan import Basis
-from etl.model.problem import Problem
 from etl.model.reference import Pricing, Reference
 from etl.model.rows import OrderItemRow, PaymentRow
 from etl.model.states import IN_MEWS, State
-from etl.model.status import OrderStatus, ReportState, TaxSum
 from etl.pipeline.needs import needs_of
 from etl.pipeline.prepare import home_of, link_to_mews, read_mapping_of
-from etl.reconcile.certificate import Certificate, RunFact
+from etl.pipeline.reconcile_result import Found, Reconciled, tell
 from etl.reconcile.compare import bookings, compare_order
-from etl.reconcile.controls import ControlFinding, ControlSums
-from etl.reconcile.document import (
-    CSV_COLUMNS,
-    control_rows,
-    control_table,
-    csv_cells,
-    difference_rows,
-    total_rows,
-    total_table,
-    words,
-)
+from etl.reconcile.controls import ControlSums
 from etl.reconcile.expected import (
     observed_entries,
     observed_moment,
@@ -52,13 +38,11 @@ from etl.reconcile.expected import (
     sent_entries,
     sent_payment,
 )
-from etl.reconcile.notebook import Amounts, Notebook, Noted, Task
+from etl.reconcile.notebook import Amounts, Booked, Notebook, Noted, Task
 from etl.reconcile.presence import Held, Verdict, judge
 from etl.reconcile.read_back import ReadBack, Reader, scan_items, scan_payments
 from etl.reconcile.totals import ControlTotals
 from etl.reconcile.values import Booking, Expected, ExpectedPayment, Klass, OrderFinding, What, sums
-from etl.report.facts import ReportFacts, Section
-from etl.report.summary import Summary
 from etl.settings import Connection, Settings
 
 T = TypeVar("T")
@@ -67,10 +51,6 @@ Sleep = Callable[[float], Awaitable[None]]
 
 MARGIN = timedelta(hours=1)
 """The scan starts this much before the first attempt."""
-SHOWN = 10_000
-"""Most differences and notices of the `--json` document; reconciliation.csv holds all."""
-SHOWN_ON_PAGE = 1000
-
 _NOT_DONE = frozenset({Kind.REFUSED, Kind.CONFLICT, Kind.WAIT, Kind.NOT_SENT, Kind.STOP})
 
 
@@ -82,15 +62,6 @@ class Sizes:
     items: int = 4000
     parallel: int = 4
     chunk: int = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Reconciled:
-    """What a reconciliation found."""
-
-    document: dict[str, Any]
-    exit_code: ExitCode
-    report: list[Path]
 
 
 async def reconcile(
@@ -155,6 +126,7 @@ class Reconciliation:
         self._posted_meanwhile = 0
         self._not_posted = 0
         self._unsettled_seen: list[str] = []
+        self._paid: dict[tuple[str, str], Decimal] = {}
         self._generated = reference.now
 
     async def work(self) -> None:
@@ -290,6 +262,10 @@ class Reconciliation:
 
     def _count(self, order: LedgerOrder, finding: OrderFinding) -> None:
         self._totals.add(finding.ledger, finding.mews)
+        for kind, amount in (("credits", finding.credits), ("captures", finding.captures)):
+            if amount:
+                key = (order.currency, kind)
+                self._paid[key] = self._paid.get(key, Decimal(0)) + amount
         if finding.klass is Klass.MISSING:
             return
         net, gross = sums(finding.mews)
@@ -394,171 +370,20 @@ class Reconciliation:
 
     def tell(self, report: Path | None) -> Reconciled:
         """The document, the exit code and the report's files. Effects: writes the report folder."""
-        controls = self._controls.compare(self._mapping.controls)
-        counts = self._notebook.counts()
-        unsettled = self._unsettled()
-        certificate = self._certificate(counts, controls, unsettled)
-        code = ExitCode.DONE if certificate.is_clean else ExitCode.ATTENTION
-        categories = {category.id: category.name for category in self._reference.categories.values()}
-        document: dict[str, Any] = {
-            "command": "reconcile",
-            "exit_code": int(code),
-            "orders": {klass.value: count for klass, count in counts.items()},
-            "foreign_orders": self._notebook.strangers,
-            "unsettled": unsettled,
-            "not_posted": self._not_posted,
-            "posted_meanwhile": self._posted_meanwhile,
-            **self._listed(),
-            "totals": total_rows(self._totals, categories),
-            "controls": control_rows(controls),
-            "certificate": certificate.document(),
-        }
-        paths = [] if report is None else self._write(report, document, certificate, controls, categories)
-        return Reconciled(document, code, paths)
-
-    def _unsettled(self) -> dict[str, Any]:
-        """Orders of which the ledger itself is not sure. In flight is normal only while somebody sends."""
-        counts = self._ledger.counts()
-        return {
-            "in_flight": counts[State.IN_FLIGHT],
-            "unknown": counts[State.UNKNOWN],
-            "in_progress": self._is_being_written(),
-            "seen_in_mews": len(self._unsettled_seen),
-            "examples": self._unsettled_seen[:10],
-        }
-
-    def _is_being_written(self) -> bool:
-        held = self._ledger.holder()
-        if held is None:
-            return False
-        return held.holder.host != lock.this_process().host or lock.is_alive(held.holder)
-
-    def _listed(self) -> dict[str, Any]:
-        differences: list[dict[str, str]] = []
-        notices: list[dict[str, str]] = []
-        left_out = 0
-        for one in self._notebook.all():
-            if len(differences) + len(notices) >= SHOWN:
-                left_out += len(one.differences) + len(one.notices)
-                continue
-            differences += difference_rows(one, one.differences)
-            notices += difference_rows(one, one.notices)
-        return {"differences": differences, "notices": notices, "left_out": left_out}
-
-    def _certificate(
-        self, counts: dict[Klass, int], controls: Sequence[ControlFinding], unsettled: dict[str, Any]
-    ) -> Certificate:
-        runs = [run for run in self._ledger.runs() if run.command in ("run", "undo", "recover")]
-        rounded = sum(any(one.what is What.ROUNDING for one in noted.notices) for noted in self._notebook.all())
-        home = self._ledger.home()
-        return Certificate(
-            generated=self._generated,
-            enterprise=self._reference.enterprise_name,
-            enterprise_id=self._reference.enterprise_id,
-            service=self._reference.service.name or self._reference.service.id,
-            store=self._store,
-            platform=home.platform if home else self._reference.platform,
-            mapping=self._mapping.digest,
-            runs=tuple(
-                RunFact(
-                    run.run_id, run.command, run.plan_id, run.started, run.sources, str(run.mapping.get("digest", ""))
-                )
-                for run in runs
-            ),
-            counts=counts,
-            sums=self._totals.by_currency(),
-            unsettled=unsettled["unknown"] + (0 if unsettled["in_progress"] else unsettled["in_flight"]),
-            not_posted=self._not_posted,
-            control_differences=sum(not one.is_equal for one in controls),
-            rounded_orders=rounded,
-            foreign_orders=self._notebook.strangers,
-            waivers=self._mapping.waivers,
+        found = Found(
+            self._ledger,
+            self._notebook,
+            self._mapping,
+            self._reference,
+            self._totals,
+            self._controls.compare(self._mapping.controls),
+            self._generated,
+            self._not_posted,
+            self._posted_meanwhile,
+            self._unsettled_seen,
+            self._paid,
         )
-
-    # The report
-
-    def _write(
-        self,
-        path: Path,
-        document: dict[str, Any],
-        certificate: Certificate,
-        controls: Sequence[ControlFinding],
-        categories: dict[str, str],
-    ) -> list[Path]:
-        import simplejson
-
-        from etl.report.cells import CsvRows, safe_cell
-        from etl.report.folder import SUMMARY, ReportFolder, private_text
-        from etl.report.writer import ReportWriter
-
-        names = ("reconciliation.csv", SUMMARY)
-        precisions = {code: currency.precision for code, currency in self._reference.currencies.items()}
-        folder = ReportFolder(path, names)
-        try:
-            writer = ReportWriter(path, currency_precisions=precisions)
-            summary = Summary()
-            summary.precisions = precisions
-            try:
-                with private_text(folder.scratch / names[0]) as stream:
-                    rows = CsvRows(stream)
-                    rows.write(CSV_COLUMNS)
-                    for one, status in self._statuses():
-                        rows.write([safe_cell(cell) for cell in csv_cells(one)])
-                        writer.add(status)
-                        summary.add(status)
-                summary.check(self._notebook.count)
-                page = summary.document("reconcile", exit_code=document["exit_code"])
-                facts = self._facts(document, certificate, controls, categories)
-                paths: list[Path] = list(writer.close(page, facts))
-            except BaseException:
-                writer.abort()
-                raise
-            with private_text(folder.scratch / SUMMARY) as stream:
-                simplejson.dump(document, stream, indent=2, ensure_ascii=False, default=str)
-            # The page's own summary.json gives way to the reconciliation's.
-            return list(dict.fromkeys([*paths, *folder.publish(names)]))
-        finally:
-            folder.discard()
-
-    def _statuses(self) -> Iterator[tuple[Noted, OrderStatus]]:
-        for chunk in _grouped(self._notebook.all(), self._sizes.chunk):
-            orders = self._ledger.lookup(one.number for one in chunk)
-            for one in chunk:
-                yield one, _status(one, orders.get(one.number))
-
-    def _facts(
-        self,
-        document: dict[str, Any],
-        certificate: Certificate,
-        controls: Sequence[ControlFinding],
-        categories: dict[str, str],
-    ) -> ReportFacts:
-        sections = [Section(*table) for table in certificate.tables()]
-        shown = document["differences"][:SHOWN_ON_PAGE]
-        columns = ("order", "class", "mews_order_id", "what", "item", "expected", "found")
-        sections[1:1] = [
-            Section(
-                "Differences",
-                columns,
-                [tuple(row[name] for name in columns) for row in shown],
-                "reconciliation.csv holds every order with both sides.",
-            ),
-            Section("Control totals", *total_table(self._totals, categories)),
-            Section("Controls", *control_table(controls), "" if controls else "controls.csv holds no figures."),
-        ]
-        plans = certificate.document()["plans"]
-        return ReportFacts(
-            command="reconcile",
-            generated=datetime.now(UTC),
-            plan=plans[-1] if plans else "",
-            exit_code=document["exit_code"],
-            enterprise_name=certificate.enterprise,
-            platform=certificate.platform,
-            store=self._store,
-            mapping_digest=self._mapping.digest,
-            notes=[certificate.statement],
-            sections=sections,
-        )
+        return tell(found, report)
 
 
 def _grouped(values: Iterable[T], size: int) -> Iterator[list[T]]:
@@ -603,7 +428,17 @@ def _noted(expected: Expected, finding: OrderFinding) -> Noted:
         _amounts(finding.mews) if finding.klass is not Klass.MISSING else None,
         finding.differences,
         finding.notices,
+        _booked(finding.mews),
     )
+
+
+def _booked(side: tuple[Booking, ...]) -> tuple[Booked, ...]:
+    found: dict[str, list[Decimal]] = {}
+    for one in side:
+        amounts = found.setdefault(one.currency, [Decimal(0), Decimal(0)])
+        amounts[0] += one.net
+        amounts[1] += one.gross
+    return tuple(Booked(currency, net, gross) for currency, (net, gross) in found.items())
 
 
 def _amounts(side: tuple[Booking, ...]) -> Amounts:
@@ -617,46 +452,3 @@ def _number_of(rows: Sequence[OrderItemRow]) -> str:
         if identity is not None:
             return identity.number
     return ""
-
-
-def _status(one: Noted, order: LedgerOrder | None) -> OrderStatus:
-    """The order as the page's table shows it."""
-    agrees = one.klass is Klass.MATCHED
-    message = f"{one.klass.value}: {words(one.differences)}" if not agrees else words(one.notices)
-    problems = () if agrees else (Problem("different", one.number, message=message),)
-    state = ReportState.ALREADY_POSTED if agrees else ReportState.CHANGED
-    if order is None or not order.has_posted:
-        gross = one.mews.gross if one.mews else Decimal(0)
-        return OrderStatus(
-            number=one.number,
-            state=state,
-            currency=one.currency,
-            source_total=order.source_total if order and order.source_total is not None else Decimal(0),
-            planned_total=gross,
-            planned_currency=one.currency,
-            problems=problems,
-            mews_order_id=one.order_id,
-            message=message,
-        )
-    basis = Basis(order.basis) if order.basis else Basis.GROSS
-    codes = order.facts.get("by_codes", {})
-    return OrderStatus(
-        number=one.number,
-        state=state,
-        currency=order.currency,
-        basis=basis,
-        source_total=order.source_total if order.source_total is not None else order.planned_total,
-        planned_total=order.planned_total if one.klass is not Klass.MISSING else Decimal(0),
-        planned_currency=order.currency,
-        planned_basis=basis,
-        rounding=order.rounding,
-        problems=problems,
-        account_id=order.account_id,
-        mews_order_id=one.order_id,
-        message=message,
-        month=order.month,
-        consumption=order.consumption,
-        is_clamped=order.is_clamped,
-        line_count=order.line_count,
-        taxes=tuple(TaxSum(tuple(name.split()), *(Decimal(one) for one in row)) for name, row in codes.items()),
-    )

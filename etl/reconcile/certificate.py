@@ -41,7 +41,10 @@ class Certificate:
     runs: tuple[RunFact, ...]
     counts: Mapping[Klass, int]
     sums: Mapping[str, TotalRow]
-    unsettled: int
+    source_orders: int
+    accepted: int
+    reasons: tuple[str, ...]
+    narrowed: str
     not_posted: int
     control_differences: int
     rounded_orders: int
@@ -50,39 +53,31 @@ class Certificate:
 
     @property
     def is_clean(self) -> bool:
-        """Whether nothing is left to explain."""
-        others = sum(count for klass, count in self.counts.items() if klass is not Klass.MATCHED)
-        return not (others or self.unsettled or self.control_differences)
+        """Whether every order of the source stands in Mews as planned, or was accepted by name."""
+        return not self.reasons
 
     @property
     def statement(self) -> str:
         """What is certified, in words."""
-        compared = sum(self.counts.values())
-        matched = self.counts[Klass.MATCHED]
-        parts = []
-        if self.is_clean:
-            parts.append(
-                f"All {matched} orders that the ledger holds as posted stand in Mews exactly once, "
-                "with the amounts, taxes, dates and accounts that were sent."
-            )
-        else:
-            others = ", ".join(
-                f"{count} {klass.value}" for klass, count in self.counts.items() if klass is not Klass.MATCHED and count
-            )
-            parts.append(
-                f"{matched} of {compared} orders agree; left to explain: {others or 'nothing of single orders'}."
-            )
-        if self.unsettled:
-            parts.append(f"Of {self.unsettled} orders nobody knows yet whether Mews holds them.")
+        parts = [self._verdict]
+        if self.narrowed:
+            parts.append(self.narrowed)
         if self.rounded_orders:
             parts.append(f"In {self.rounded_orders} orders Mews rounds the last digit of a tax in another way.")
-        if self.not_posted:
-            parts.append(f"{self.not_posted} orders of the ledger are not in Mews.")
-        if self.control_differences:
-            parts.append(f"{self.control_differences} figures of controls.csv differ.")
         if self.waivers:
             parts.append(f"{len(self.waivers)} problems were accepted by name (waivers).")
         return " ".join(parts)
+
+    @property
+    def _verdict(self) -> str:
+        matched = self.counts[Klass.MATCHED]
+        agreeing = (
+            f"{matched} orders stand in Mews exactly once, with the amounts, taxes, dates and accounts that were sent."
+        )
+        if self.reasons:
+            return f"Not complete: {'; '.join(self.reasons)}. {agreeing}"
+        named = f", or are among the {self.accepted} accepted by name" if self.accepted else ""
+        return f"Complete: all {self.source_orders} orders of the source stand in Mews as planned, are skipped by a rule{named}. {agreeing}"
 
     def document(self) -> dict[str, Any]:
         """The certificate as data."""
@@ -109,7 +104,9 @@ class Certificate:
                 for run in self.runs
             ],
             "orders": {klass.value: count for klass, count in self.counts.items()},
-            "unsettled": self.unsettled,
+            "reasons": list(self.reasons),
+            "source_orders": self.source_orders,
+            "accepted": self.accepted,
             "not_posted": self.not_posted,
             "rounded_orders": self.rounded_orders,
             "foreign_orders": self.foreign_orders,

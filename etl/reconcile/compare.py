@@ -334,11 +334,12 @@ def _payment_differences(expected: Expected, payment: ExpectedPayment, row: Paym
     return differences
 
 
-def _credits(expected: Expected, payments: Mapping[str, PaymentRow]) -> Decimal:
+def _paid(expected: Expected, payments: Mapping[str, PaymentRow], *, is_credit: bool) -> Decimal:
+    """What Mews holds of the credits, or of the captures, of an order."""
     total = ZERO
     for payment in expected.payments:
         row = payments.get(payment.id)
-        if payment.part.startswith(CREDIT_PART) and row is not None and not row.is_canceled:
+        if payment.part.startswith(CREDIT_PART) is is_credit and row is not None and not row.is_canceled:
             seen = row.gross if expected.basis is Basis.GROSS else row.net
             total += abs(seen) if payment.amount is None else abs(seen).copy_sign(payment.amount)
     return total
@@ -354,7 +355,8 @@ def _finding(klass: Klass, expected: Expected, payments: Mapping[str, PaymentRow
         tuple(found.notices),
         tuple(found.ledger),
         tuple(found.mews),
-        _credits(expected, payments),
+        _paid(expected, payments, is_credit=True),
+        _paid(expected, payments, is_credit=False),
     )
 
 

@@ -16,7 +16,8 @@ from typing import Self
 
 import simplejson
 
-from etl.reconcile.values import Difference, Klass, What
+from etl.model.plan import Basis
+from etl.reconcile.values import ORDER_PART, UNDO_PART, Difference, Klass, What
 from etl.spill import Spill
 
 SCALE = Decimal(10_000)
@@ -30,15 +31,15 @@ _TABLES = (
     "CREATE INDEX orders_by_number ON orders (number)",
     """CREATE TABLE seen (
         number TEXT NOT NULL, generation INTEGER NOT NULL, part TEXT NOT NULL, mews_id TEXT NOT NULL,
-        live INTEGER NOT NULL, gross INTEGER NOT NULL, currency TEXT NOT NULL,
+        live INTEGER NOT NULL, net INTEGER NOT NULL, gross INTEGER NOT NULL, currency TEXT NOT NULL,
         PRIMARY KEY (number, generation, part, mews_id)
     ) WITHOUT ROWID""",
     "CREATE TABLE strangers (order_id TEXT PRIMARY KEY) WITHOUT ROWID",
     "CREATE TABLE strays (order_id TEXT PRIMARY KEY) WITHOUT ROWID",
 )
 _SEE = """
-INSERT INTO seen VALUES (?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT DO UPDATE SET live = live + excluded.live, gross = gross + excluded.gross
+INSERT INTO seen VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT DO UPDATE SET live = live + excluded.live, net = net + excluded.net, gross = gross + excluded.gross
 """
 
 
@@ -61,8 +62,24 @@ class Amounts:
 
 
 @dataclass(frozen=True, slots=True)
+class Booked:
+    """What stands in Mews in one currency."""
+
+    currency: str
+    net: Decimal
+    gross: Decimal
+
+    def amount(self, basis: Basis) -> Decimal:
+        """The amount in a basis."""
+        return self.gross if basis is Basis.GROSS else self.net
+
+
+@dataclass(frozen=True, slots=True)
 class Noted:
-    """The standing of one order. Amounts are None where a side has none to show."""
+    """The standing of one order. Amounts are None where a side has none to show.
+
+    `booked`: the items read back under its OrderId, by currency; None where it was not read back.
+    """
 
     number: str
     order_id: str
@@ -72,11 +89,12 @@ class Noted:
     mews: Amounts | None = None
     differences: tuple[Difference, ...] = ()
     notices: tuple[Difference, ...] = ()
+    booked: tuple[Booked, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """One posting of ours that the scan met: `live` items (or payments) that are not cancelled, and their gross."""
+    """One posting of ours that the scan met: `live` items (or payments) that are not cancelled, and their amounts."""
 
     number: str
     generation: int
@@ -85,6 +103,12 @@ class Sighting:
     live: int
     gross: Decimal
     currency: str
+    net: Decimal = Decimal(0)
+
+    @property
+    def is_order(self) -> bool:
+        """Whether it is an order or the reversal of one, not a payment."""
+        return self.part in (ORDER_PART, UNDO_PART)
 
 
 @dataclass(slots=True)
@@ -95,13 +119,14 @@ class Page:
     strangers: set[str] = field(default_factory=set)
 
     def add(
-        self, number: str, generation: int, part: str, mews_id: str, *, gross: Decimal | None, currency: str
+        self, number: str, generation: int, part: str, mews_id: str, *, amounts: Amounts | None, currency: str
     ) -> None:
-        """Counts one item or payment; `gross` is None where it was cancelled."""
-        sums = self.seen.setdefault((number, generation, part, mews_id), [0, Decimal(0), currency])
-        if gross is not None:
+        """Counts one item or payment; `amounts` are None where it was cancelled."""
+        sums = self.seen.setdefault((number, generation, part, mews_id), [0, Decimal(0), Decimal(0), currency])
+        if amounts is not None:
             sums[0] = int(sums[0]) + 1
-            sums[1] = Decimal(sums[1]) + gross
+            sums[1] = Decimal(sums[1]) + amounts.net
+            sums[2] = Decimal(sums[2]) + amounts.gross
 
 
 class Notebook:
@@ -204,9 +229,20 @@ class Notebook:
         """Adds one page of a scan."""
         self._spill.insert(
             _SEE,
-            ((*key, int(sums[0]), int(Decimal(sums[1]) * SCALE), sums[2]) for key, sums in page.seen.items()),
+            (
+                (*key, int(sums[0]), int(Decimal(sums[1]) * SCALE), int(Decimal(sums[2]) * SCALE), sums[3])
+                for key, sums in page.seen.items()
+            ),
         )
         self._spill.insert("INSERT OR IGNORE INTO strangers VALUES (?)", ((one,) for one in page.strangers))
+
+    def seen_of(self, numbers: Sequence[str]) -> dict[str, list[Sighting]]:
+        """What the scan met of these orders."""
+        marks = ",".join("?" * len(numbers))
+        found: dict[str, list[Sighting]] = {}
+        for row in self._spill.rows(f"SELECT * FROM seen WHERE number IN ({marks})", tuple(numbers)):
+            found.setdefault(row[0], []).append(_sighting(row))
+        return found
 
     @property
     def strangers(self) -> int:
@@ -244,19 +280,21 @@ class Notebook:
             yield from rows
 
 
-def _sighting(row: tuple[str, int, str, str, int, int, str]) -> Sighting:
-    number, generation, part, mews_id, live, gross, currency = row
-    return Sighting(number, generation, part, mews_id, live, Decimal(gross) / SCALE, currency)
+def _sighting(row: tuple[str, int, str, str, int, int, int, str]) -> Sighting:
+    number, generation, part, mews_id, live, net, gross, currency = row
+    return Sighting(number, generation, part, mews_id, live, Decimal(gross) / SCALE, currency, Decimal(net) / SCALE)
 
 
 def _dump(one: Noted) -> str:
     sides = [None if side is None else [str(side.net), str(side.gross)] for side in (one.ledger, one.mews)]
     texts = [[[d.what.value, d.expected, d.found, d.item] for d in group] for group in (one.differences, one.notices)]
-    return simplejson.dumps([one.currency, *sides, *texts], separators=(",", ":"), ensure_ascii=False)
+    booked = one.booked and [[each.currency, str(each.net), str(each.gross)] for each in one.booked]
+    return simplejson.dumps([one.currency, *sides, *texts, booked], separators=(",", ":"), ensure_ascii=False)
 
 
 def _load(number: str, order_id: str, klass: str, text: str) -> Noted:
-    currency, ledger, mews, differences, notices = simplejson.loads(text)
+    currency, ledger, mews, differences, notices, booked = simplejson.loads(text)
     sides = [None if side is None else Amounts(Decimal(side[0]), Decimal(side[1])) for side in (ledger, mews)]
     groups = [tuple(Difference(What(d[0]), *d[1:]) for d in group) for group in (differences, notices)]
-    return Noted(number, order_id, Klass(klass), currency, sides[0], sides[1], groups[0], groups[1])
+    items = None if booked is None else tuple(Booked(each[0], Decimal(each[1]), Decimal(each[2])) for each in booked)
+    return Noted(number, order_id, Klass(klass), currency, sides[0], sides[1], groups[0], groups[1], items)

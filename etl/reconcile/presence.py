@@ -13,8 +13,7 @@ from decimal import Decimal
 
 from etl.model.states import PLANNED, State
 from etl.reconcile.notebook import Sighting
-from etl.reconcile.read_back import ORDER_PART, UNDO_PART
-from etl.reconcile.values import Difference, Klass, What
+from etl.reconcile.values import ORDER_PART, UNDO_PART, Difference, Klass, What
 
 PartKey = tuple[int, str]
 """Generation and part."""

@@ -9,10 +9,9 @@ from typing import Protocol
 from etl.errors import MewsError
 from etl.model.identity import Identity, parse_identifier, parse_marker
 from etl.model.rows import OrderItemRow, PaymentRow
-from etl.reconcile.notebook import Notebook, Page
+from etl.reconcile.notebook import Amounts, Notebook, Page
+from etl.reconcile.values import ORDER_PART, UNDO_PART
 
-ORDER_PART = "order"
-UNDO_PART = "undo"
 REFUSED_REQUESTS = 40
 """So many refused requests are spent on finding the ids that Mews does not know."""
 
@@ -133,8 +132,8 @@ def item_page(rows: Iterable[OrderItemRow], store: str) -> Page:
             page.strangers.add(row.order_id)
             continue
         part = UNDO_PART if identity.is_undo else ORDER_PART
-        gross = None if row.is_canceled else row.gross
-        page.add(identity.number, identity.generation, part, row.order_id, gross=gross, currency=row.currency)
+        amounts = None if row.is_canceled else Amounts(row.net, row.gross)
+        page.add(identity.number, identity.generation, part, row.order_id, amounts=amounts, currency=row.currency)
     return page
 
 
@@ -147,8 +146,8 @@ def payment_page(rows: Iterable[PaymentRow], store: str) -> Page:
             continue
         identity, name = found
         part = f"{UNDO_PART}:{name}" if identity.is_undo else name
-        gross = None if row.is_canceled else row.gross
-        page.add(identity.number, identity.generation, part, row.id, gross=gross, currency=row.currency)
+        amounts = None if row.is_canceled else Amounts(row.net, row.gross)
+        page.add(identity.number, identity.generation, part, row.id, amounts=amounts, currency=row.currency)
     return page
 
 

@@ -9,6 +9,11 @@ from enum import StrEnum
 
 from etl.model.plan import Basis
 
+ORDER_PART = "order"
+"""The part that is the order itself; payments have names of their own."""
+UNDO_PART = "undo"
+"""Reversals of orders: they prove nothing."""
+
 
 class Klass(StrEnum):
     """The classes of design section 2; every order is in exactly one."""
@@ -118,8 +123,8 @@ class Booking:
 class OrderFinding:
     """What the comparison of one order says. `notices` are told and are no differences.
 
-    `ledger` and `mews` are both sides' bookings; payments are in neither. `credits`: what gift cards paid, as
-    Mews holds it.
+    `ledger` and `mews` are both sides' bookings; payments are in neither. `credits`: what gift cards paid, `captures`:
+    what other payments did, as Mews holds it.
     """
 
     klass: Klass
@@ -128,6 +133,7 @@ class OrderFinding:
     ledger: tuple[Booking, ...] = ()
     mews: tuple[Booking, ...] = ()
     credits: Decimal = Decimal(0)
+    captures: Decimal = Decimal(0)
 
 
 def sums(bookings: tuple[Booking, ...]) -> tuple[Decimal, Decimal]:

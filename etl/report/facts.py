@@ -29,7 +29,8 @@ class ReportFacts:
     """The circumstances of a report.
 
     `generated` is aware UTC. `files`: {file (its name), sha256, format, rows} each. `feasibility` and `footing`
-    as in the `--json` document. `balances`: {account_id, currency, balance} each, largest first.
+    as in the `--json` document. `balances`: {account_id, currency, balance} each, largest first. `verdict`: the sentence
+    on top, good news or bad, where the command has one of its own.
     """
 
     command: str
@@ -47,3 +48,5 @@ class ReportFacts:
     balances: Sequence[Mapping[str, Any]] = ()
     notes: Sequence[str] = ()
     sections: Sequence[Section] = field(default=())
+    verdict: str = ""
+    is_good: bool = False

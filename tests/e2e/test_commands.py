@@ -54,7 +54,7 @@ EXIT_CODES = {
     "run": 3,
     "again": 3,
     "status": 0,
-    "reconcile": 0,
+    "reconcile": 3,
     "recover": 0,
     "report": 0,
     "settle": 2,
@@ -112,6 +112,8 @@ def test_reconcile_finds_every_posted_order(journey: dict[str, Done]) -> None:
     document = journey["reconcile"].json
     assert document["orders"] == {"matched": 3, "missing": 0, "different": 0, "duplicated": 0, "unexpected": 0}
     assert document["differences"] == []
+    assert document["complete"] is False
+    assert [(row["state"], row["orders"]) for row in document["not_in_mews"]] == [("blocked", 1)]
 
 
 def test_people_get_their_text_on_stderr(journey: dict[str, Done]) -> None:

@@ -264,6 +264,12 @@ class House:
             ids.append(order_id)
         return ids
 
+    def refuse_payment(self, order: PlannedOrder, payment: PlannedPayment) -> None:
+        """One payment of a posted order through intent and refusal."""
+        identity = Identity(STORE, order.number)
+        payload = payment_payload(order, payment, identity, Basis.GROSS)
+        self._attempt(order, payment.part, payload, identity, "", Kind.REFUSED, SENT)
+
     def _attempt(
         self,
         order: PlannedOrder,

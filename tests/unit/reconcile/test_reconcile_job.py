@@ -45,10 +45,12 @@ def test_everything_as_sent_is_matched(house: House) -> None:
     assert done.document["certificate"]["is_clean"] is True
 
 
-def test_an_empty_ledger_is_no_fault(house: House) -> None:
-    """Nothing posted, nothing there: nothing to explain."""
+def test_an_empty_ledger_is_not_complete(house: House) -> None:
+    """Nothing was read, so nothing can be certified."""
     done = house.reconcile()
-    assert (done.exit_code, done.document["orders"]) == (0, ZEROS)
+    assert (done.exit_code, done.document["orders"]) == (3, ZEROS)
+    assert done.document["open"] == ["nothing was read yet"]
+    assert done.document["bridge"] == []
 
 
 def test_every_order_is_in_exactly_one_class(house: House) -> None:
@@ -114,12 +116,11 @@ def test_orders_in_flight_are_told_and_not_judged(house: House) -> None:
     house.send(a_plan("2"), Kind.STOP)
     house.mews.items += rows_of(a_plan("2"), "o-2")
     done = house.reconcile()
-    assert (done.exit_code, done.document["orders"]) == (0, {**ZEROS, "matched": 1})
+    assert (done.exit_code, done.document["orders"]) == (3, {**ZEROS, "matched": 1})
     assert done.document["unsettled"]["in_flight"] == 1
     assert done.document["unsettled"]["seen_in_mews"] == 1
-    house.ledger.release_lock()
-    # Nobody sends any more: the order is in doubt, and a person must know.
-    assert house.reconcile().exit_code == 3
+    assert done.document["differences"] == []
+    assert [(row["state"], row["orders"]) for row in done.document["not_in_mews"]] == [("unknown", 1)]
 
 
 def test_unknown_orders_need_attention(house: House) -> None:
@@ -136,8 +137,9 @@ def test_what_is_posted_while_the_scan_runs_is_not_unexpected(house: House) -> N
     house.post(a_plan("1"))
     house.mews.on_scan = lambda: house.post(a_plan("2")) and setattr(house.mews, "on_scan", lambda: None)
     done = house.reconcile()
-    assert (done.exit_code, done.document["orders"]) == (0, {**ZEROS, "matched": 1})
+    assert (done.exit_code, done.document["orders"]) == (3, {**ZEROS, "matched": 1})
     assert done.document["posted_meanwhile"] == 1
+    assert "while this looked" in done.document["open"][0]
 
 
 def test_lagging_reads_are_waited_for(house: House) -> None:
@@ -340,7 +342,7 @@ def test_what_was_recovered_is_scanned_for_from_the_beginning(house: House) -> N
         )
     house.mews.items += rows
     done = house.reconcile()
-    assert (done.exit_code, done.document["orders"]["matched"]) == (0, 1)
+    assert (done.exit_code, done.document["orders"]["matched"]) == (3, 1)
     assert ("scan", None) in house.mews.asked
     house.mews.change("o-7", gross=D("11.00"))
     assert house.reconcile().document["orders"]["different"] == 1

@@ -90,7 +90,7 @@ def test_reconcile_tells_what_happened_in_mews(tmp_path: Path, shared: Path) -> 
             "10007": "duplicated",
             "77777": "unexpected",
         }
-    assert "left to explain" in document["certificate"]["statement"]
+    assert "Not complete" in document["certificate"]["statement"]
 
 
 @pytest.mark.slow

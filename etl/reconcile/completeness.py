@@ -1,0 +1,106 @@
+"""Whether every order of the source stands in Mews as planned, or was accepted by name. Pure.
+
+Rule: design section 2, `complete`: the green banner and exit code 0 of reconcile say exactly this.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from etl.model.status import ReportState
+from etl.reconcile.values import Klass
+
+NOT_THERE = (ReportState.BLOCKED, ReportState.REJECTED, ReportState.READY, ReportState.UNKNOWN, ReportState.UNDONE)
+"""States of orders that are not in Mews, or not whole; `skipped` ones are not meant to be."""
+
+_STANDS = frozenset({ReportState.POSTED, ReportState.RECOVERED, ReportState.ALREADY_POSTED})
+_BY_CODE = frozenset({ReportState.BLOCKED, ReportState.REJECTED})
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One order of the ledger. `codes`: what holds it back, or in what it differs; `klass`: of its read-back, if any."""
+
+    number: str
+    state: ReportState
+    klass: Klass | None
+    codes: frozenset[str]
+    is_read: bool
+    is_readable: bool
+
+
+@dataclass(slots=True)
+class Completeness:
+    """Adds up order by order. `waived`: accepted codes by order number; `unassigned`: rows without a number."""
+
+    waived: Mapping[str, frozenset[str]]
+    unassigned: int = 0
+    read: int = 0
+    unreadable: int = 0
+    only_in_mews: int = 0
+    unexpected: int = 0
+    accepted: int = 0
+    meanwhile: int = 0
+    states: Counter[ReportState] = field(default_factory=Counter)
+    classes: Counter[Klass] = field(default_factory=Counter)
+    more: list[str] = field(default_factory=list)
+
+    def add(self, order: Judged) -> None:
+        """Counts one order that the ledger knows."""
+        self.read += order.is_read
+        if not order.is_read:
+            self.only_in_mews += 1
+            return
+        self.unreadable += not order.is_readable
+        if order.state is ReportState.SKIPPED or (order.state in _STANDS and order.klass is Klass.MATCHED):
+            return
+        if self._is_accepted(order):
+            self.accepted += 1
+        elif order.state in _STANDS and order.klass is None:
+            self.meanwhile += 1
+        elif order.state in _STANDS and order.klass is not None:
+            self.classes[order.klass] += 1
+        else:
+            self.states[order.state] += 1
+
+    def _is_accepted(self, order: Judged) -> bool:
+        """Whether a person named every code of it; what is unknown, left or undone has none to accept."""
+        by_name = self.waived.get(order.number, frozenset())
+        if order.klass in (Klass.MISSING, Klass.DUPLICATED, Klass.UNEXPECTED):
+            return False
+        may_be = order.state in _BY_CODE or order.state is ReportState.CHANGED or order.state in _STANDS
+        return may_be and bool(order.codes) and order.codes <= by_name
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing is left open."""
+        return not self.reasons
+
+    @property
+    def reasons(self) -> list[str]:
+        """What is left open, in sentences' parts."""
+        counts: Iterable[tuple[int, str]] = (
+            (self.read == 0, "nothing was read yet"),
+            *((self.states[state], f"orders {_WORDS[state]}") for state in ReportState if state in _WORDS),
+            (self.classes[Klass.MISSING], "orders that the ledger holds as posted are not in Mews"),
+            (self.classes[Klass.DIFFERENT], "orders stand in Mews otherwise than they were sent"),
+            (self.classes[Klass.DUPLICATED], "orders stand in Mews more than once"),
+            (self.meanwhile, "orders were posted while this looked, and not read back: reconcile again"),
+            (self.unexpected, "orders in Mews carry this store's mark and are unknown to the ledger"),
+            (self.only_in_mews, "orders that `recover` found in Mews stand in no export that was run"),
+            (self.unreadable, "orders have no readable total"),
+            (self.unassigned, "rows have no readable order number"),
+        )
+        return [words if count is True else f"{count} {words}" for count, words in counts if count] + self.more
+
+
+_WORDS = {
+    ReportState.BLOCKED: "are blocked",
+    ReportState.REJECTED: "were refused by Mews, or in part",
+    ReportState.READY: "are ready and not in Mews, or in part",
+    ReportState.UNKNOWN: "are unknown: nobody knows yet whether Mews holds them",
+    ReportState.UNDONE: "were undone",
+    ReportState.CHANGED: "changed in the source, or stand in Mews otherwise than they were sent",
+}
