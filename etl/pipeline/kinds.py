@@ -13,6 +13,7 @@ from etl.load.kind_record import KindStanding, refusal_of
 from etl.load.records import LedgerOrder
 from etl.model.kinds import KindState
 from etl.model.problem import Problem
+from etl.model.shares import Fate, OrderMoney, SourceReading
 from etl.model.status import OrderStatus, ReportState
 
 KIND_REFUSED = "kind.refused"
@@ -30,11 +31,16 @@ def with_kinds(status: OrderStatus, row: LedgerOrder | None, kinds: Mapping[str,
             status,
             state=ReportState.BLOCKED,
             planned_total=Decimal(0),
+            money=tuple(_blocked(status).shares()),
             problems=(*status.problems, Problem(KIND_REFUSED, status.number, message=message)),
             message=message,
         )
     unproved = tuple(kind for kind in status.unproved if not _is(kinds, kind, KindState.PROVED))
     return status if unproved == status.unproved else replace(status, unproved=unproved)
+
+
+def _blocked(status: OrderStatus) -> OrderMoney:
+    return OrderMoney(SourceReading(status.currency, status.basis, status.source_total), Fate.BLOCKED)
 
 
 def _is(kinds: Mapping[str, KindStanding], kind: str, state: KindState) -> bool:

@@ -26,7 +26,7 @@ from etl.model.shares import BridgeLine
 from etl.model.states import State
 from etl.model.status import OrderStatus, ReportState
 from etl.pipeline.classify import money_of, status_of
-from etl.pipeline.sources import Sources, sources_of
+from etl.pipeline.source_files import Sources, sources_of
 from etl.reconcile.bridge import Bridge, Shown, amount_text, table_rows
 from etl.reconcile.certificate import Certificate, RunFact
 from etl.reconcile.completeness import NOT_THERE, Completeness, Judged
