@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections.abc import Iterable
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import pytest
 from shop_settings import bad_day, change_enterprise, configure
 from small_shop import SmallShop, check_counts, row, write_export
 
@@ -42,11 +42,11 @@ def columns(**amounts: str) -> dict[str, Decimal]:
 
 
 def test_what_was_refused_and_is_blocked_now_is_rejected(tmp_path: Path) -> None:
-    """43 returns refused, then rebates = "block": they stay rejected, with their money, in every command."""
+    """Returns refused, then rebates = "block": they stay rejected, with their money, in every command."""
     world = change_enterprise(lambda one: replace(one, allow_rebates=False))
     with bad_day(tmp_path, world=world) as shop:
         lines = [row(number, price="10.00") for number in range(1, 6)]
-        returns = [row(100 + n, qty=-1, price=f"{n}.10", orderTotal=f"-{n}.10") for n in range(1, 10)]
+        returns = [row(100 + n, qty=-1, price=f"{n}.10", orderTotal=f"-{n}.10") for n in range(1, 4)]
         file = shop.export([*lines, *returns])
         first = shop.shell.run("run", file)
         refused = sum((Decimal(line["orderTotal"]) for line in returns), Decimal(0))
@@ -57,20 +57,17 @@ def test_what_was_refused_and_is_blocked_now_is_rejected(tmp_path: Path) -> None
         again = shop.shell.run("run", file)
         for done in (dry, again):
             check_counts(done.json)
-            assert (done.json["orders"]["rejected"], done.json["orders"]["blocked"]) == (9, 0)
+            assert (done.json["orders"]["rejected"], done.json["orders"]["blocked"]) == (3, 0)
             assert totals_of(done.json) == wanted
         codes = {problem["code"] for problem in dry.json["problems"]}
         assert {"mews.refused", "rebate.not_allowed"} <= codes, "both reasons are told"
-        assert shop.shell.run("status").json["orders"] == {"posted": 5, "rejected": 9}
+        assert shop.shell.run("status").json["orders"] == {"posted": 5, "rejected": 3}
         report = shop.shell.run("report", "--report", shop.folder / "report").json
         assert totals_of(report) == wanted
         # A rule that skips them now comes first.
         skipped = shop.shell.run("dry-run", shop.export([*lines, *({**one, "status": "Cancelled"} for one in returns)]))
-        assert (skipped.json["orders"]["skipped"], skipped.json["orders"]["rejected"]) == (9, 0)
+        assert (skipped.json["orders"]["skipped"], skipped.json["orders"]["rejected"]) == (3, 0)
         assert totals_of(skipped.json)["skipped"] == refused
-        # Another payload is another question.
-        shop.map(target='rebates = "allow"\nnotes = "Order {orderNumber}"')
-        assert shop.shell.run("dry-run", shop.export([*lines, *returns])).json["orders"]["ready"] == 9
 
 
 def test_a_refused_gift_card_counts_part_by_part(tmp_path: Path) -> None:
@@ -114,10 +111,9 @@ def test_what_was_posted_counts_with_the_ledgers_amounts(tmp_path: Path) -> None
         assert totals_of(report) == totals_of(done.json), "the ledger keeps the newest reading of what is frozen"
 
 
-@pytest.mark.parametrize("fault", ["status-502-after:1:on=orders/add", "status-502-before:1:on=orders/add"])
-def test_unknown_orders_are_planned_and_not_posted(tmp_path: Path, fault: str) -> None:
+def test_unknown_orders_are_planned_and_not_posted(tmp_path: Path) -> None:
     """Nobody knows: the money is planned, none of it is called posted; a source that moved is in `changed`."""
-    with bad_day(tmp_path, fault) as shop:
+    with bad_day(tmp_path, "status-502-before:1:on=orders/add") as shop:
         shop.map(settle=60)
         done = shop.shell.run("run", shop.export([row(1)]), "--no-wait")
         assert totals_of(done.json) == columns(source="12.00", planned="12.00")
@@ -128,10 +124,13 @@ def test_unknown_orders_are_planned_and_not_posted(tmp_path: Path, fault: str) -
 
 def test_a_different_order_counts_with_what_mews_shows(tmp_path: Path) -> None:
     """Half of it was cancelled in Mews before anybody knew that it was there."""
-    with bad_day(tmp_path, "status-502-after:1:on=orders/add:at=1") as shop:
+    with bad_day(tmp_path, "delayed-commit:1:on=orders/add:at=1:seconds=8:answer=reset") as shop:
         file = shop.export([row(1), row(1, price="3.50", qty=2, sku="BOWL", product="Bowl")])
         shop.map(settle=60)
         shop.shell.run("run", file, "--no-wait")
+        until = time.monotonic() + 60
+        while not shop.sandbox.items and time.monotonic() < until:
+            time.sleep(0.2)
         item = next(one for one in shop.sandbox.items if one.count == 2)
         shop.sandbox.change_item(item.id, count=1, amount=item.unit)
         shop.map()

@@ -85,6 +85,9 @@ def test_an_old_ledger_goes_on(old_shop: SmallShop) -> None:
     """Whatever the first command is, nothing is posted twice, what was left is sent, and every order is counted."""
     shop, shell = old_shop, old_shop.shell
     before = {number: len(lines) for number, lines in live(shop).items()}
+    # The item of 1019 that staff cancelled is taken in first: a run would call the ledger incomplete.
+    assert shell.run("run", shop.folder / "orders.csv").code == 2
+    assert shell.run("recover").code in (0, 3)
     dry = shell.run("dry-run", shop.folder / "orders.csv")
     assert dry.code == 3, dry.err
     check_counts(dry.json)
@@ -125,6 +128,7 @@ def test_an_old_ledger_is_undone(old_shop: SmallShop) -> None:
     with sqlite3.connect(shop.ledger) as connection:
         (run,) = connection.execute("select posted_run_id from orders where number = '1002'").fetchone()
     connection.close()
+    assert shell.run("recover").code in (0, 3)
     done = shell.run("undo", "--run", run, "--yes")
     assert done.code == 0, done.err
     assert done.json["orders"]["reversed"] == 5
