@@ -69,7 +69,9 @@ def main() -> int:
     if codes != expected or duplicates:
         say(f"This is not as it should be: exit codes {codes}, expected {expected}.")
         return 1
-    say("Exit code 3 is right here: some sample orders are blocked on purpose, so the history is not complete in Mews.\n")
+    say(
+        "Exit code 3 is right here: some sample orders are blocked on purpose, so the history is not complete in Mews.\n"
+    )
     say("Try next (the first in a terminal of its own; it goes on with what was posted):")
     say(f"  {relative(program)} sandbox --state {STATE} --port {PORT}")
     say(f"  export MEWS_PLATFORM_ADDRESS=http://127.0.0.1:{PORT}")
