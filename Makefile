@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow test-fast lint types format fault fuzz bench lock clean
+.PHONY: help setup demo test test-slow test-fast lint types format fault guards fuzz bench lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | while IFS='|' read -r name text; do printf '  %-12s %s\n' "$$name" "$$text"; done
@@ -48,6 +48,9 @@ fault: setup ## The fault harness: SCHEDULES=10000 for the long proof, SEED=N to
 WORLDS ?= 200
 fuzz: setup ## Random worlds of money against a second arithmetic: WORLDS=2000, SEED=N to replay one
 	$(BIN)/python tests/worlds/fuzz.py $(if $(SEED),--seed $(SEED),--worlds $(WORLDS))
+
+guards: setup ## Break every guard of the loader on purpose: tests must notice each (ONLY=word for some; takes minutes)
+	$(BIN)/python tests/fault/break_guards.py $(if $(ONLY),--only $(ONLY))
 
 bench: setup ## Lines and orders per second, peak memory (takes minutes)
 	$(BIN)/python benchmarks/bench.py

@@ -14,7 +14,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from load_fakes import HOME, ME, VirtualTime, an_order, open_ledger
+from load_fakes import HOME, ME, SERVICE, VirtualTime, an_order, open_ledger
 from sqlalchemy import text
 
 from etl.errors import LedgerError
@@ -22,10 +22,11 @@ from etl.load import migrations
 from etl.load.commit import Committer
 from etl.load.ledger import Ledger
 from etl.load.lock import Holder, LockLost, is_alive, this_process
-from etl.load.records import RunRecord
+from etl.load.records import PartKind, RunRecord
 from etl.load.standing import Standing, standing
-from etl.load.steps import NotReady
+from etl.load.steps import Intent, NotReady
 from etl.model.kinds import KindState
+from etl.model.outcome import Kind, Outcome
 from etl.model.place import Place
 from etl.model.plan import Verdict
 from etl.model.problem import Problem
@@ -336,3 +337,26 @@ def test_any_sqlalchemy_url_opens(path, time):
     for wrong in ("nonsense://x/y", "sqlite://"):
         with pytest.raises(LedgerError):
             Ledger.open(wrong)
+
+
+def test_the_answer_to_an_older_attempt_decides_nothing(path, time):
+    """A second request is under way when the first one's answer comes: it is not the answer to the second."""
+    with open_ledger(path, time) as ledger:
+        ledger.record_plan("run-1", [an_order("1")])
+        refused = Outcome(Kind.WAIT, message="429")
+        for seq in (1, 2):
+            with ledger.steps(["1"]) as steps:
+                assert steps.intend(an_intent("1", time)) == seq
+            if seq == 1:
+                with ledger.steps(["1"]) as steps:
+                    steps.conclude("1", 1, "order", 1, refused, at=time.wall())
+        with pytest.raises(NotReady), ledger.steps(["1"]) as steps:
+            steps.conclude("1", 1, "order", 1, Outcome(Kind.REFUSED, message="no"), at=time.wall())
+        (part,) = ledger.parts(["1"])["1"]
+        assert (part.state, part.seq) == (State.IN_FLIGHT, 2)
+
+
+def an_intent(number: str, time: VirtualTime) -> Intent:
+    """The intent of an order without content."""
+    texts = ("run-1", "{}", "sha256:x", f"centra:uk:{number}", f"[centra:uk:{number}]", SERVICE, "account-1")
+    return Intent(number, 1, "order", PartKind.ORDER, *texts, None, "gross", "sha256:f", "", 1, "", time.wall())

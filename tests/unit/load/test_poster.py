@@ -9,10 +9,12 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from load_fakes import FakeMews, VirtualTime, a_payment, a_poster, an_order, open_ledger, run_poster
+from load_fakes import ME, FakeMews, VirtualTime, a_payment, a_poster, an_order, open_ledger, run_poster
+from sqlalchemy import text
 
 from etl.errors import ExitCode
 from etl.load.ledger import Ledger
+from etl.load.lock import Holder
 from etl.load.standing import Standing
 from etl.load.stop import StopFlag
 from etl.model.outcome import Kind, Outcome
@@ -559,3 +561,46 @@ def test_a_full_disk_stops_before_the_byte_leaves(path, mews, time):
     again = run_poster(path, mews, time, orders(400), run_id="run-2")
     assert again.exit_code is ExitCode.DONE
     assert all(mews.times_posted(str(n)) == 1 for n in range(1, 401))
+
+
+def test_an_acceptance_without_an_id_is_in_doubt(path, mews, time):
+    """Mews says yes and names no order: it is looked up, not taken for posted, and not sent again."""
+
+    def accept(payload: dict, number: int) -> Outcome | None:
+        if number != 2:
+            return None
+        mews._book(payload, "nameless", 0.0)
+        return Outcome(Kind.DONE, {}, 200)
+
+    mews.script = accept
+    result = run_poster(path, mews, time, orders(3))
+    assert result.exit_code is ExitCode.DONE
+    assert [mews.times_posted(number) for number in "123"] == [1, 1, 1]
+    with Ledger.open(path, read_only=True) as ledger:
+        assert ledger.order("2").mews_order_id == "nameless"
+
+
+@pytest.mark.parametrize(("host", "seconds"), [("there", 5), ("here", 0)])
+def test_a_run_that_takes_over_settles_from_when_the_other_machine_has_certainly_stopped(
+    path, mews, time, host, seconds
+):
+    """A writer on another host that lost its lock may still send what it intended five seconds ago."""
+    mews.script = lambda _payload, number: Outcome(Kind.UNKNOWN, message="reset") if number == 2 else None
+    run_poster(path, mews, time, orders(2), run={"no_wait": True})
+    with open_ledger(path, time, lock=False) as ledger:
+        ledger.take_lock("run", me=Holder(host, "boot-9", 9, "ticks:9"), alive=lambda _: False)
+        with ledger.transaction() as connection:
+            connection.execute(text("UPDATE parts SET settle_from = '' WHERE state = 'unknown'"))
+        ledger.abandon()
+    ledger = open_ledger(path, time, lock=False)
+    ledger.take_lock("run", me=ME, take_over=host, alive=lambda _: False)
+    before = mews.mews_now(time.seconds)
+
+    async def main() -> None:
+        poster = a_poster(ledger, mews, time, run_id="run-2")
+        await time.drive(asyncio.ensure_future(poster.run(iter(orders(2)), no_wait=True)))
+
+    asyncio.run(main())
+    (part,) = ledger.unsettled()
+    ledger.close()
+    assert timedelta(seconds=seconds) <= part.settle_from - before < timedelta(seconds=seconds + 4)

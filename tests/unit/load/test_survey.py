@@ -13,8 +13,11 @@ from load_fakes import ME, SERVICE, FakeMews, VirtualTime, a_poster, an_order, o
 from etl.errors import ExitCode, LedgerError
 from etl.load.ledger import Ledger
 from etl.load.scan import MewsTime
+from etl.load.signs import IncompleteError
 from etl.load.survey import Survey, Surveyor
+from etl.model.identity import Identity
 from etl.model.outcome import Kind, Outcome
+from etl.model.plan import order_payload
 from etl.model.states import State
 
 
@@ -170,3 +173,19 @@ def test_a_run_that_lost_its_lock_sends_nothing_more(path, mews, time):
     assert result.stop.code == "ledger.lock_lost"
     assert result.exit_code is ExitCode.USAGE
     assert len(mews.calls) <= sent[0] + 4
+
+
+def test_the_watermark_leaves_room_for_reads_that_lag(path, mews, time, tmp_path):
+    """What another ledger posted just before a scan is not readable yet: the next scan starts before it."""
+    run_poster(path, mews, time, [an_order("1")])
+    time.seconds += 400
+    before = time.seconds
+    mews._book(order_payload(an_order("77"), Identity("uk", "77")), "others", 0.0)
+    mews.lag = 60.0
+    time.seconds += 30
+    look(path, mews, time)
+    with Ledger.open(path, read_only=True) as ledger:
+        assert ledger.watermark() <= mews.mews_now(before) - timedelta(seconds=120)
+    time.seconds += 60
+    with pytest.raises(IncompleteError, match="77"):
+        look(path, mews, time)

@@ -8,13 +8,15 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
-from load_fakes import SERVICE, Killed, VirtualTime, a_payment, an_order, open_ledger, run_poster
+from load_fakes import ME, SERVICE, Killed, VirtualTime, a_payment, an_order, open_ledger, run_poster
 from undo_fakes import UndoMews, an_undoer, posted, undo_in, with_lines
 
 from etl.errors import ExitCode, LedgerError, MewsError, UsageError
 from etl.load.ledger import Ledger
+from etl.load.lock import Holder
 from etl.load.recovery import RecoverResult, recover
 from etl.load.signs import IncompleteError
 from etl.load.stop import StopFlag
@@ -929,3 +931,68 @@ def test_mews_out_of_reach_is_said(path, mews, time):
     with pytest.raises(MewsError):
         undo_in(path, mews, time)
     assert mews.cancel_calls == []
+
+
+# Guards that only a bad day shows
+
+
+def test_a_cancellation_is_settled_only_by_all_of_its_items(path, mews, time):
+    """The staff cancelled one of two items while the request was lost: the other still stands, and is cancelled again."""
+    posted(path, mews, time, [with_lines("1", 2)])
+
+    def lose(_ids: list, number: int) -> Outcome | None:
+        if number > 1:
+            return None
+        mews.cancelled.append((time.seconds, mews.items[0][1].id))
+        return NEVER
+
+    mews.cancel_script = lose
+    result = undo_in(path, mews, time)
+    assert result.count(Ending.REVERSED) == 1
+    assert mews.balance() == 0
+    assert mews.cancel_calls[1] == [mews.items[1][1].id]
+
+
+@pytest.mark.parametrize(("host", "seconds"), [("there", 5), ("here", 0)])
+def test_an_undo_that_takes_over_settles_from_when_the_other_machine_has_certainly_stopped(
+    path, mews, time, host, seconds
+):
+    """A writer on another host that lost its lock may still send what it intended five seconds ago."""
+    posted(path, mews, time, orders(1))
+    assert killed_undo(path, mews, time, KillAt("undo.answer_received", 1))
+    mews.cancelled.clear()
+    with open_ledger(path, time, lock=False) as ledger:
+        ledger.take_lock("undo", me=Holder(host, "boot-9", 9, "ticks:9"), take_over="here", alive=lambda _: False)
+        ledger.abandon()
+    ledger = open_ledger(path, time, lock=False)
+    ledger.take_lock("undo", me=ME, take_over=host, alive=lambda _: False)
+    before = mews.mews_now(time.seconds)
+    asyncio.run(time_driven(time, an_undoer(ledger, mews, time).choose("run-1")))
+    (part,) = ledger.unsettled()
+    ledger.close()
+    assert timedelta(seconds=seconds) <= part.settle_from - before < timedelta(seconds=seconds + 5)
+
+
+async def time_driven(time: VirtualTime, work: Any) -> Any:
+    return await time.drive(asyncio.ensure_future(work))
+
+
+def test_items_cancelled_long_after_they_were_created_are_a_sign(path, mews, time, tmp_path):
+    """The scans since have moved the watermark past the items' creation; what counts is when they were cancelled."""
+    posted(path, mews, time, orders(2))
+    time.seconds += 7200
+    posted(path, mews, time, orders(3))
+    old = tmp_path / "old.sqlite"
+    old.write_bytes(path.read_bytes())
+    undo_in(path, mews, time, run="", only=["1"])
+    with pytest.raises(IncompleteError, match="such as 1"):
+        undo_in(old, mews, time, run="", only=["2"])
+
+
+def test_twenty_refused_cancellations_after_one_that_worked_end_no_undo(path, mews, time):
+    """Cancelling is allowed, so each order is tried; what is refused gets its opposite."""
+    posted(path, mews, time, orders(24))
+    mews.cancel_script = lambda _ids, number: REFUSED if number > 1 else None
+    result = undo_in(path, mews, time)
+    assert (result.stop, result.count(Ending.REVERSED)) == (None, 24)
+    assert mews.balance() == 0

@@ -1,0 +1,593 @@
+"""Every guard of the loader broken on purpose, one at a time: the tests named must notice it.
+
+    python tests/fault/break_guards.py                all of them
+    python tests/fault/break_guards.py --only undo    those with this word in file or name
+
+Each guard is a patch of one place in the source, applied in a temporary copy. A patch that no longer applies, a copy
+that can't be imported and a guard that no test notices each end with exit code 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+COPIED = ("etl", "tests", "mappings", "pyproject.toml")
+LOAD = "tests/unit/load/test_"
+FAILED = 1
+"""Exit code of pytest where tests failed; any other is no proof."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """One guard: `old` stands once in `file` and becomes `new`. `tests`: a file of tests and pytest's -k."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    tests: tuple[str, str]
+
+
+def _guard(name: str, file: str, old: str, new: str, tests: str, only: str = "") -> Guard:
+    return Guard(name, f"etl/{file}", old, new, (f"tests/{tests}" if "/" in tests else f"{LOAD}{tests}.py", only))
+
+
+GUARDS = (
+    # The intent and its fate
+    _guard(
+        "bytes leave without an intent on disk",
+        "load/sender.py",
+        "sending.seq = await self._commit.do(number, lambda steps: steps.intend(intent))",
+        "sending.seq = 1",
+        "poster",
+        "posted_once",
+    ),
+    _guard(
+        "an unclear answer counts as not sent",
+        "model/states.py",
+        "Kind.UNKNOWN: State.UNKNOWN,",
+        "Kind.UNKNOWN: State.READY,",
+        "poster",
+        "lost_answer",
+    ),
+    _guard(
+        "429 counts as a refusal",
+        "model/states.py",
+        "Kind.WAIT: State.READY,",
+        "Kind.WAIT: State.REJECTED,",
+        "poster",
+        "429_makes_all_wait",
+    ),
+    _guard(
+        "an answer without an id is an acceptance",
+        "load/sender.py",
+        "if outcome.kind is Kind.DONE and not mews_id:",
+        "if False:",
+        "poster",
+        "without_an_id",
+    ),
+    _guard(
+        "a part is sent from any state",
+        "load/steps.py",
+        "if state is not State.READY or not is_current:",
+        "if not is_current:",
+        "tests/property/test_states.py"[6:],
+    ),
+    _guard(
+        "a late answer to an older attempt is taken for this one's",
+        "load/steps.py",
+        'if row.state is not State.IN_FLIGHT or row.seq != seq:\n            raise NotReady(f"order {number}: {part} is {row.state}", place=number)\n        row.move(after(',
+        "if row.state is not State.IN_FLIGHT:\n"
+        '            raise NotReady(f"order {number}: {part} is {row.state}", place=number)\n        row.move(after(',
+        "ledger",
+        "older_attempt",
+    ),
+    _guard(
+        "a stale intent is not written anew",
+        "mews/transport.py",
+        "if self._clock.monotonic() - ticks >= STALE_SECONDS:\n            return True",
+        "",
+        "unit/mews/test_mews_transport.py",
+    ),
+    _guard(
+        "a machine that slept goes by its monotonic clock alone",
+        "mews/transport.py",
+        "return wall is not None and abs((self._clock.wall() - wall).total_seconds()) >= STALE_SECONDS",
+        "return False",
+        "unit/mews/test_mews_transport.py",
+    ),
+    # After a crash
+    _guard(
+        "what was in flight when its process died is ready",
+        "load/steps.py",
+        "row.move(State.UNKNOWN)\n                row.settle_from, row.code",
+        "row.state = State.READY\n                row.settle_from, row.code",
+        "crash_windows",
+        "disk_says",
+    ),
+    _guard(
+        "a run does not settle what a dead process left",
+        "load/poster.py",
+        "steps.start_settling(sent_before)",
+        "pass",
+        "crash_windows",
+        "disk_says",
+    ),
+    _guard(
+        "an undo takes over from another machine without its five seconds",
+        "load/undo.py",
+        "timedelta(seconds=TAKEOVER_SECONDS if is_foreign else 0)",
+        "timedelta(seconds=0)",
+        "undo",
+        "certainly_stopped",
+    ),
+    _guard(
+        "a run takes over from another machine without its five seconds",
+        "load/poster.py",
+        "extra = TAKEOVER_SECONDS if",
+        "extra = 0 if",
+        "poster",
+        "certainly_stopped",
+    ),
+    # The lock
+    _guard(
+        "the lock is not verified before writing",
+        "load/lock.py",
+        "if row is None or row.token != token:",
+        "if False:",
+        "survey",
+        "lost_its_lock",
+    ),
+    _guard(
+        "the lock of a living process is taken",
+        "load/lock.py",
+        "    if alive(holder):\n        raise _held_by(held)",
+        "    return",
+        "ledger",
+        "second_run",
+    ),
+    _guard(
+        "the lock of another host is taken without being told",
+        "load/lock.py",
+        "if take_over == holder.host:",
+        "if True:",
+        "ledger",
+        "hosts_lock",
+    ),
+    # Absence
+    _guard(
+        "one scan proves absence",
+        "load/survey.py",
+        "if part.unseen_at is None:\n            steps.miss(*key, part.seq, proved=False, at=ended)",
+        "if part.unseen_at is None:\n            steps.miss(*key, part.seq, proved=True, at=ended)",
+        "survey",
+        "lie_apart",
+    ),
+    _guard(
+        "the first scan comes before the settling time",
+        "load/survey.py",
+        "if look.started < part.settle_from + self._settle:",
+        "if look.started < part.settle_from:",
+        "survey",
+        "lie_apart",
+    ),
+    _guard(
+        "the second scan follows at once",
+        "load/survey.py",
+        "elif look.started >= part.unseen_at + self._settle / 2:",
+        "elif look.started >= part.unseen_at:",
+        "survey",
+        "lie_apart",
+    ),
+    _guard(
+        "what a worker has in hand is judged by a scan",
+        "load/survey.py",
+        "unknown = [part for part in self._ledger.unsettled() if not self._is_busy(part.number)]",
+        "unknown = list(self._ledger.unsettled())",
+        "survey",
+        "in_hand",
+    ),
+    _guard(
+        "the scan starts at the watermark, whatever is in doubt",
+        "load/survey.py",
+        "start = min([watermark, *_first_sends(in_doubt, PartKind.ORDER)])",
+        "start = watermark",
+        "survey",
+        "window_starts",
+    ),
+    _guard(
+        "the watermark has no room for reads that lag",
+        "load/survey.py",
+        'steps.meta("watermark", stamp(look.started - self._settle))',
+        'steps.meta("watermark", stamp(look.started))',
+        "survey",
+        "leaves_room",
+    ),
+    _guard(
+        "what was sent again is not looked up again",
+        "load/steps.py",
+        "row.recheck = RECHECKS",
+        "row.recheck = 0",
+        "poster",
+        "beyond_the_bounds",
+    ),
+    _guard(
+        "an order proved absent is sent again for ever",
+        "load/steps.py",
+        "if row.absents % GIVE_UP == 0:",
+        "if False:",
+        "poster",
+        "gives_up",
+    ),
+    _guard(
+        "unmarked items that look like an order prove nothing",
+        "load/survey.py",
+        "if candidates:\n            steps.hold(*key, candidates)",
+        "if False:\n            steps.hold(*key, candidates)",
+        "poster",
+        "without_any_mark",
+    ),
+    _guard(
+        "cancelled items prove no presence",
+        "load/scan.py",
+        "elif identity.store == store and not identity.is_undo:",
+        "elif identity.store == store and not identity.is_undo and not row.is_canceled:",
+        "survey",
+        "prove_presence",
+    ),
+    _guard(
+        "undo entries prove presence",
+        "load/scan.py",
+        "elif identity.store == store and not identity.is_undo:",
+        "elif identity.store == store:",
+        "survey",
+        "prove_nothing",
+    ),
+    _guard(
+        "another store's orders are ours",
+        "load/scan.py",
+        "elif identity.store == store and not identity.is_undo:",
+        "elif not identity.is_undo:",
+        "survey",
+        "prove_nothing",
+    ),
+    _guard(
+        "other amounts are the order",
+        "load/steps.py",
+        "row.move(State.DIFFERENT if differences else State.POSTED)\n        row.fingerprint = fingerprint",
+        "row.move(State.POSTED)\n        row.fingerprint = fingerprint",
+        "survey",
+        "other_amounts",
+    ),
+    # A ledger that is lost, old, or a copy
+    _guard(
+        "orders that the ledger never sent are passed over",
+        "load/sighter.py",
+        "if part is None or _is_unsent(part):\n            look.signs.never_sent[number] = None",
+        "if part is None or _is_unsent(part):\n            return set()",
+        "poster",
+        "fresh_ledger or old_copy",
+    ),
+    _guard(
+        "cancelled items of posted orders are passed over",
+        "load/sighter.py",
+        "if suspects:",
+        "if False:",
+        "undo",
+        "one_sign",
+    ),
+    _guard(
+        "items cancelled long after they were created are not looked for",
+        "load/survey.py",
+        "        if watermark is not None:\n            # What was cancelled may have",
+        "        if False:\n            # What was cancelled may have",
+        "undo",
+        "long_after",
+    ),
+    _guard(
+        "undo payments that the ledger does not know are passed over",
+        "load/sighter.py",
+        "elif order is not None and order.state in IN_MEWS:\n        look.signs.reversed[number] = None",
+        "elif order is not None and order.state in IN_MEWS:\n        return None",
+        "undo",
+        "one_sign or knows_less",
+    ),
+    _guard(
+        "a run that sends nothing does not look",
+        "load/poster.py",
+        "if not again and self._sender.writes == looked_at and self._last_survey is not None:",
+        "if not again and self._sender.writes == looked_at:",
+        "poster",
+        "nothing_to_send",
+    ),
+    _guard(
+        "a run does not look back",
+        "load/poster.py",
+        "        await self._look_back(no_wait=no_wait)\n",
+        "        pass\n",
+        "poster",
+        "copies_of_a_ledger or a_ledger_at_once",
+    ),
+    _guard(
+        "a run that stops itself does not look back",
+        "load/poster.py",
+        "        await self._look_back_after_stop()\n        self._count_rest(rest)",
+        "        self._count_rest(rest)",
+        "poster",
+        "looks_back",
+    ),
+    _guard(
+        "an undo does not look back",
+        "load/undo.py",
+        "if not self._has_written or self._halt_event.is_set():",
+        "if True:",
+        "undo",
+        "undo_at_once",
+    ),
+    _guard(
+        "copies are this ledger's own, however many",
+        "load/signs.py",
+        "return copies <= sum(attempt.outcome in _ARRIVED for attempt in attempts)",
+        "return True",
+        "poster",
+        "a_ledger_at_once",
+    ),
+    _guard(
+        "copies are never this ledger's own",
+        "load/signs.py",
+        "return copies <= sum(attempt.outcome in _ARRIVED for attempt in attempts)",
+        "return False",
+        "poster",
+        "beyond_the_bounds",
+    ),
+    _guard(
+        "a run does not look before its first write",
+        "load/poster.py",
+        "                if self._last_survey is None:\n",
+        "                if False:\n",
+        "poster",
+        "fresh_ledger or old_copy",
+    ),
+    # Refusals and pace
+    _guard(
+        "equal refusals never stop a run",
+        "load/breaker.py",
+        "if self.refusals >= EQUAL_REFUSALS:",
+        "if False:",
+        "poster",
+        "twenty_equal",
+    ),
+    _guard(
+        "refused credentials do not stop a run",
+        "load/traffic.py",
+        "stop = _refused_credentials(outcome)",
+        "stop = None",
+        "poster",
+        "refused_credentials",
+    ),
+    _guard(
+        "a return does not wait for its order",
+        "load/poster.py",
+        "if not job.order.parent or not job.send_order:\n            return True",
+        "return True",
+        "poster",
+        "a_return_waits or without_its_order",
+    ),
+    _guard(
+        "the window is not looked at before sending",
+        "load/sender.py",
+        "if consumption is not None and consumption < self._facts.window_start(now):",
+        "if False:",
+        "poster",
+        "just_before_sending",
+    ),
+    _guard(
+        "the first order is not read back",
+        "load/first_order.py",
+        "        if faults:\n            raise StoppedError(",
+        "        if False:\n            raise StoppedError(",
+        "poster",
+        "reads_back_wrong",
+    ),
+    _guard(
+        "a limit of N is one of N + 1",
+        "mews/limiter.py",
+        "            count=self.count,\n",
+        "            count=self.count + 1,\n",
+        "unit/mews/test_mews_limiter.py",
+    ),
+    _guard(
+        "the limiter's window is a tenth too short",
+        "mews/limiter.py",
+        "self._window = self.seconds * (1 + _CLOCK_DRIFT) + min(_MARGIN, 0.002 * self.seconds)",
+        "self._window = self.seconds * 0.9",
+        "unit/mews/test_mews_limiter.py",
+    ),
+    _guard(
+        "a pause after 429 can be shortened",
+        "mews/limiter.py",
+        "self._paused_until = max(self._paused_until, self._clock.monotonic() + min(seconds, LONGEST_PAUSE))",
+        "self._paused_until = self._clock.monotonic() + min(seconds, LONGEST_PAUSE)",
+        "unit/mews/test_mews_limiter.py",
+    ),
+    _guard(
+        "408 counts as a refusal",
+        "mews/answers.py",
+        "    {400, 402, 403,",
+        "    {400, 402, 403, 408,",
+        "unit/mews/test_mews_answers.py",
+    ),
+    # Undo
+    _guard(
+        "one cancelled item settles a cancellation",
+        "load/undo.py",
+        "if not (is_cancel(part) and rows and all(row.is_canceled for row in rows)):",
+        "if not (is_cancel(part) and rows and any(row.is_canceled for row in rows)):",
+        "undo",
+        "all_of_its_items",
+    ),
+    _guard(
+        "an opposite joins a cancellation in doubt",
+        "load/undo.py",
+        'raise _Later("Mews gave no answer to its cancellation")',
+        "return False",
+        "undo",
+        "never_joined or never_arrived",
+    ),
+    _guard(
+        "the opposite follows a refused cancellation at once",
+        "load/undo.py",
+        "        wait = self._settle.total_seconds() / 2 + 1\n",
+        "        wait = 0.0\n",
+        "undo",
+        "lagging_reads",
+    ),
+    _guard(
+        "an order goes while its return stands",
+        "load/undo.py",
+        "        if standing:\n            raise CantReverseError(",
+        "        if False:\n            raise CantReverseError(",
+        "undo",
+        "a_return",
+    ),
+    _guard(
+        "items on a closed bill are reversed",
+        "load/undo.py",
+        "        shut = closed(rows)\n        if shut:\n            raise CantReverseError("
+        'f"{len(shut)} of its items are on a closed bill: only the hotel can correct that")\n\n    def _opposite',
+        "\n    def _opposite",
+        "undo",
+        "closed_bill",
+    ),
+    _guard(
+        "a tax a piece of a line of price zero is charged again",
+        "load/reversal.py",
+        "    if flat:\n",
+        "    if flat and unit:\n",
+        "reversal",
+        "tax_a_piece",
+    ),
+    _guard(
+        "refused cancellations count towards the twenty",
+        "load/undo.py",
+        "stop = None if is_refused_cancel else self._breaker.see(outcome)",
+        "stop = self._breaker.see(outcome)",
+        "undo",
+        "after_one_that_worked",
+    ),
+    _guard(
+        "a payment is paid back twice",
+        "load/undo.py",
+        "if row.is_canceled or self._is_paid_back(work, row.id):",
+        "if row.is_canceled:",
+        "undo",
+        "one_sign",
+    ),
+    # A person's word
+    _guard(
+        "settle --absent takes a person's word against Mews's",
+        "load/settling.py",
+        "            if one is not None and (one.store, one.number, one.generation, one.is_undo) == mine:",
+        "            if False:",
+        "recovery",
+        "settle_absent",
+    ),
+    _guard(
+        "settle --absent does not wait",
+        "load/settling.py",
+        "if since is None or now < since + settle_time:",
+        "if since is None:",
+        "recovery",
+        "settle_absent",
+    ),
+    _guard(
+        "recover reads only once",
+        "load/recovery.py",
+        "    await _read_items(ledger, reader, service_id, store, started - settle - MARGIN, second, result, progress)\n",
+        "",
+        "recovery",
+        "on_its_way",
+    ),
+)
+
+
+def _copied(folder: Path) -> None:
+    for name in COPIED:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, folder / name)
+
+
+def _verdict(guard: Guard, folder: Path) -> str:
+    """Noticed by what, or why that is not known. Effects: the copy's file is as before afterwards."""
+    path = folder / guard.file
+    whole = path.read_text("utf-8")
+    if whole.count(guard.old) != 1:
+        return f"NO LONGER APPLIES: stands {whole.count(guard.old)} times in {guard.file}"
+    path.write_text(whole.replace(guard.old, guard.new), "utf-8")
+    try:
+        return _tried(guard, folder)
+    finally:
+        path.write_text(whole, "utf-8")
+
+
+def _tried(guard: Guard, folder: Path) -> str:
+    file, only = guard.tests
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", file]
+    # Bytecode by time stamp could outlive a patch that is undone within the second.
+    more = {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(
+        [*command, *(["-k", only] if only else [])],
+        cwd=folder,
+        env=os.environ | more,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=900,
+    )
+    failed = [line.split(" - ")[0] for line in done.stdout.splitlines() if line.startswith("FAILED ")]
+    if done.returncode == FAILED and failed:
+        return failed[0].removeprefix("FAILED ")
+    if done.returncode == 0:
+        return f"NOT NOTICED by {file} {only}".rstrip()
+    return f"NO PROOF: pytest ends with {done.returncode}: {done.stdout.strip().splitlines()[-1:]}"
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Exit code 0 if every guard chosen is noticed."""
+    parser = argparse.ArgumentParser(description="Guards broken on purpose, one at a time.")
+    parser.add_argument("--only", default="", help="guards with this word in name or file")
+    options = parser.parse_args(argv)
+    chosen = [guard for guard in GUARDS if options.only in guard.name or options.only in guard.file]
+    bad = 0
+    began = time.perf_counter()
+    with tempfile.TemporaryDirectory(prefix="guards-") as name:
+        folder = Path(name)
+        _copied(folder)
+        for guard in chosen:
+            verdict = _verdict(guard, folder)
+            is_bad = verdict.startswith("NO")
+            bad += is_bad
+            _say(f"{'!!' if is_bad else 'ok'} {guard.file}: {guard.name}: {verdict}")
+    _say(f"{len(chosen)} guards broken in {time.perf_counter() - began:.0f} s, {bad} not noticed")
+    return int(bad > 0 or not chosen)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
