@@ -80,7 +80,8 @@ GUARDS = (
         "load/steps.py",
         "if state is not State.READY or not is_current:",
         "if not is_current:",
-        "tests/property/test_states.py"[6:],
+        "ledger",
+        "never_intended_again",
     ),
     _guard(
         "a late answer to an older attempt is taken for this one's",

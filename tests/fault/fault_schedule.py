@@ -14,6 +14,8 @@ CHECKPOINTS = (
     *("survey.complete", "survey.recorded", "ledger.before_commit", "ledger.after_commit"),
 )
 EPSILON = 0.01
+UNDO_SHARE = 0.3
+"""So many of the schedules within the bounds undo what they posted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,10 @@ class Process:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """One bad day. `hides`: identifiers, notes, or both from the second process on. `latency`: most seconds one way."""
+    """One bad day. `hides`: identifiers, notes, or both from the second process on. `latency`: most seconds one way.
+
+    `cancel`: what `orderItems/cancel` is answered with: "yes", or "401", "403", "400" for a refusal.
+    """
 
     seed: int
     within_bounds: bool
@@ -108,6 +113,7 @@ class Schedule:
     calm_pause: float = 1.0
     refuses: str = ""
     """What this Mews does not allow: rebates, or payments by GiftCard."""
+    cancel: str = "yes"
 
     def describe(self) -> str:
         """The schedule in words, for whoever replays it."""
@@ -177,7 +183,11 @@ def draw(seed: int) -> Schedule:
         hides = "both"
         orders = tuple(tuple(replace(spec, payments=()) for spec in versions) for versions in orders)
         processes = tuple(replace(process, before="") for process in processes)
-    refuses, more = _refusals(Random(f"kinds {seed}"))
+    if d.within_bounds and hides != "both" and Random(f"undo {seed}").random() < UNDO_SHARE:
+        orders, processes = _with_undo(Random(f"undos {seed}"), orders, processes)
+    has_undo = any(process.command == "undo" for process in processes)
+    # Where rebates or gift cards are refused, so are opposites: an undo is drawn where Mews takes both.
+    refuses, more = ("", ()) if has_undo else _refusals(Random(f"kinds {seed}"))
     return Schedule(
         refuses=refuses,
         seed=seed,
@@ -191,13 +201,14 @@ def draw(seed: int) -> Schedule:
         hides=hides,
         latency=d.latency,
         slow_connects=rng.choice((0.0, 0.0, 0.0, 0.1)),
-        staff_rate=0.0 if hides == "both" else rng.choice((0.0, 0.0, 0.4)),
+        staff_rate=_staff_rate(rng, is_quiet=has_undo or hides == "both"),
         strangers=rng.choice((0, 0, 1, 3)),
         has_lookalike=d.chance(0.04),
         shared_slots=d.chance(0.3),
         orders=(*orders, *more) if hides != "both" else orders,
         processes=processes,
         calm_pause=rng.choice((0.0, 1.0, d.settle, 3600.0)),
+        cancel=Random(f"cancel {seed}").choice(("yes", "yes", "401", "403", "400")) if has_undo else "yes",
     )
 
 
@@ -221,6 +232,33 @@ def of_a_kind(rng: Random, refuses: str, count: int) -> tuple[tuple[Spec, ...], 
             spec = replace(spec, lines=(replace(spec.lines[0], unit=-unit),))
         found.append((spec,))
     return tuple(found)
+
+
+def _staff_rate(rng: Random, *, is_quiet: bool) -> float:
+    rate = rng.choice((0.0, 0.0, 0.4))
+    return 0.0 if is_quiet else rate
+
+
+def _with_undo(
+    rng: Random, orders: tuple[tuple[Spec, ...], ...], processes: tuple[Process, ...]
+) -> tuple[tuple[tuple[Spec, ...], ...], tuple[Process, ...]]:
+    """Runs, then undos that meet the same kills and faults, perhaps with an older copy of the ledger.
+
+    Nobody else works on these orders, and the export stays as it is: what is reversed can be told to the cent.
+    """
+    found = [processes[0]]
+    for process in processes[1:]:
+        is_undo = rng.random() < 0.6
+        found.append(
+            replace(process, command="undo", changes=(), limit=None) if is_undo else replace(process, changes=())
+        )
+    if not any(process.command == "undo" for process in found):
+        found.append(Process("undo", pause=1.0))
+    if rng.random() < 0.5:
+        # The older copy is put back, and undone with once more.
+        found.append(Process("undo", pause=4000.0, before="restore"))
+    first_versions = tuple((versions[0],) for versions in orders)
+    return first_versions, tuple(found)
 
 
 def _lag(d: _Draw) -> float:

@@ -10,8 +10,9 @@ import itertools
 import re
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from decimal import Decimal
 from random import Random
 
 import httpx
@@ -20,7 +21,7 @@ from fault_world import ACCOUNT, OTHER_ACCOUNT, STORE, is_booked_as, mews_start,
 from virtual_time import START, Timeline
 
 from etl.sandbox.call import Quirks
-from etl.sandbox.core import Sandbox
+from etl.sandbox.core import Answer, Sandbox
 from etl.sandbox.faults import FaultPlan, parse_fault
 from etl.sandbox.inprocess import SandboxTransport
 
@@ -53,6 +54,9 @@ class Watch:
     """OrderIds that the hotel's staff changed."""
     staff_cancelled: list[float] = field(default_factory=list)
     """When the staff cancelled items that no `recover` has taken in yet."""
+    undo_orders: dict[str, list[str]] = field(default_factory=dict)
+    """OrderIds of reversals, by the number that they reverse."""
+    paid_back: dict[PartKey, list[str]] = field(default_factory=dict)
     requests: int = 0
     _sends: deque[float] = field(default_factory=deque)
     _orders_seen: int = 0
@@ -88,6 +92,9 @@ class Watch:
             if match is None:
                 continue
             number = match[1]
+            if match[3].startswith("undo:"):
+                self.undo_orders.setdefault(number, []).append(order.id)
+                continue
             new.append(order.id)
             start = mews_start(self.schedule.offset)
             fitting = [spec for spec in self.versions[number] if is_booked_as(spec, items, start)]
@@ -103,6 +110,12 @@ class Watch:
             if match is None:
                 continue
             number, part = match[1], match[3]
+            if part.startswith("undo:"):
+                key = (number, part.removeprefix("undo:"))
+                self.paid_back.setdefault(key, []).append(paid.id)
+                if len(self.paid_back[key]) > len(self.copies.get(key, ())):
+                    self.blame(now, f"{key[1]} of {number} is paid back {len(self.paid_back[key])} times")
+                continue
             fitting = [
                 spec
                 for spec in self.versions[number]
@@ -113,7 +126,21 @@ class Watch:
             self._add((number, part), Copy(paid.id, now, fitting[0] if fitting else self.versions[number][0]), now)
             if not self.copies.get((number, "order")):
                 self.blame(now, f"payment {part} is booked before its order {number}")
+        for number in self.undo_orders:
+            self._check_reversed(sandbox, number, now)
         return new
+
+    def left_of(self, sandbox: Sandbox, number: str) -> Decimal:
+        """Gross of what stands of an order, its reversals included."""
+        ids = [copy.id for copy in self.copies.get((number, "order"), ())] + self.undo_orders.get(number, [])
+        items = [item for one in ids for item in sandbox.items_of(one) if item.canceled is None]
+        return sum((item.amount.gross for item in items), Decimal(0))
+
+    def _check_reversed(self, sandbox: Sandbox, number: str, now: float) -> None:
+        """What is left of an order lies between nothing and all of it: beyond nothing it was reversed twice."""
+        left, whole = self.left_of(sandbox, number), self.copies[number, "order"][0].version.gross
+        if not min(whole, Decimal(0)) <= left <= max(whole, Decimal(0)):
+            self.blame(now, f"order {number} of {whole} is reversed twice: {left} is left")
 
     def _add(self, key: PartKey, copy: Copy, now: float) -> None:
         copies = self.copies.setdefault(key, [])
@@ -131,7 +158,11 @@ class Mews:
         self.timeline, self.watch, self.schedule, self.rng = timeline, watch, schedule, rng
         faults = [parse_fault(f"clock-offset:seconds={schedule.offset}")] if schedule.offset else []
         self.sandbox = Sandbox(
-            world(schedule.rate if schedule.latency <= arrival else None, schedule.refuses),
+            world(
+                schedule.rate if schedule.latency <= arrival else None,
+                schedule.refuses,
+                cancel=schedule.cancel == "yes",
+            ),
             lambda: START + timedelta(seconds=timeline.now),
             Random(f"ids {schedule.seed}"),
             faults=faults,
@@ -157,6 +188,7 @@ class Mews:
         """A request reaches Mews."""
         now = self.timeline.now
         answer = self.sandbox.handle(path, body, self.sandbox.clock(), content_type=content_type)
+        answer = self._refuse_otherwise(path, answer)
         logged = self.sandbox.log[-1]
         marks = sorted({f"{number.decode()}:{part.decode()}" for number, part in _IN_BODY.findall(body)})
         self.watch.tell(
@@ -171,6 +203,12 @@ class Mews:
             self.timeline.at((due - START).total_seconds(), self.settle)
         self._look()
         return answer
+
+    def _refuse_otherwise(self, path: str, answer: Answer) -> Answer:
+        """A missing permission to cancel, told with another status than the sandbox's 401."""
+        if self.schedule.cancel in ("yes", "401") or not path.endswith("orderItems/cancel") or answer.status != 401:
+            return answer
+        return replace(answer, status=int(self.schedule.cancel))
 
     def settle(self) -> None:
         """Late commits land."""
@@ -281,7 +319,9 @@ class Wire(SandboxTransport):
         del self._transit[transit]
         answer = self._mews.arrive(path, body, kind, self._who)
         response = await self._carry_out(request, answer)
-        if response.status_code == 401 and self._refused_at is None:
+        # Cancelling alone may be forbidden: that says nothing about the tokens.
+        is_permission = self._mews.schedule.cancel != "yes" and path.endswith("orderItems/cancel")
+        if response.status_code == 401 and self._refused_at is None and not is_permission:
             self._refused_at = timeline.now
         return response
 

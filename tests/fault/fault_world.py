@@ -48,13 +48,14 @@ def _base() -> World:
     )
 
 
-def world(limit: tuple[int, float] | None, refuses: str = "") -> World:
-    """A gross hotel whose window is 30 days. `refuses`: rebates, or a type of payment."""
+def world(limit: tuple[int, float] | None, refuses: str = "", *, cancel: bool = True) -> World:
+    """A gross hotel whose window is 30 days. `refuses`: rebates, or a type of payment; `cancel`: items may be cancelled."""
     base = replace(_base(), limit=limit)
-    if not refuses:
+    if not refuses and cancel:
         return base
     types = tuple(kind for kind in base.enterprise.payment_types if kind != refuses)
-    enterprise = replace(base.enterprise, allow_rebates=refuses != "rebates", payment_types=types)
+    rebates = refuses != "rebates"
+    enterprise = replace(base.enterprise, allow_rebates=rebates, payment_types=types, cancel_allowed=cancel)
     return replace(base, enterprises={enterprise.id: enterprise})
 
 

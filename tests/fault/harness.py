@@ -45,6 +45,7 @@ from etl.load.result import LoadResult
 from etl.load.settling import settle
 from etl.load.standing import Standing, standing
 from etl.load.stop import StopFlag
+from etl.load.undo import Ending, Undoer, UndoResult
 from etl.mews.api import MewsWriter
 from etl.mews.limiter import Limiter
 from etl.mews.secrets import Tokens
@@ -86,6 +87,7 @@ class Parts:
 
     ledger: type[Ledger] = OneEngineLedger
     poster: type[Poster] = Poster
+    undoer: type[Undoer] = Undoer
     writer: Callable[[MewsWriter], Any] = lambda writer: writer
     reader: Callable[[MewsWriter], Any] = lambda writer: writer
     rate: Callable[[int], int] = lambda count: count
@@ -186,6 +188,7 @@ class Runner:
         self.retries = 0
         self.needs_recover = False
         self.is_stale = False
+        self.to_undo: set[str] = set()
         self.reported: dict[str, set[str]] = {}
         self.copies_of_ledger: list[Path] = []
         self.last: LoadResult | None = None
@@ -220,11 +223,39 @@ class Runner:
                 self.current[number] = min(self.current[number] + 1, len(self.versions[number]) - 1)
             if self.needs_recover:
                 self._process(replace(process, command="recover", changes=()))
-            self._process(process)
+            self._process(self._with_targets(process))
             self._keep_copy(index)
+
+    def _with_targets(self, process: Process) -> Process:
+        """An undo of some of the orders that the ledger holds as posted; a run where there are none."""
+        if process.command != "undo":
+            return process
+        posted = sorted(number for number, row in self._rows().orders.items() if row["state"] == "posted")
+        if not posted:
+            return replace(process, command="run")
+        numbers = sorted(self.rng.sample(posted, self.rng.randint(1, len(posted))))
+        self.to_undo.update(numbers)
+        return replace(process, command=f"undo {' '.join(numbers)}")
+
+    def _finish_undos(self) -> None:
+        """Undo again until what was begun is ended; an order is kept only for a return that stands, or an open window."""
+        for _ in range(CALM_RERUNS):
+            rows = self._rows()
+            left = [one for one in sorted(self.to_undo) if rows.orders[one]["state"] in _IN_MEWS]
+            if not left:
+                return
+            if self.needs_recover:
+                self._process(Process("recover"))
+            result = self._process(Process(f"undo {' '.join(left)}"))
+            if isinstance(result, UndoResult):
+                kept = [detail for detail in result.details if detail.result is Ending.KEPT]
+                self.to_undo -= {one.order for one in kept if "its return" in one.message or "window" in one.message}
+        self._blame(f"undo does not come to an end: {left}")
 
     def _calm(self) -> None:
         self.timeline.pass_until(self.timeline.now + self.schedule.calm_pause)
+        if self.to_undo:
+            self._finish_undos()
         for number in range(CALM_RERUNS):
             if self.needs_recover:
                 self._process(Process("recover"))
@@ -244,7 +275,7 @@ class Runner:
 
     # Processes
 
-    def _process(self, process: Process) -> LoadResult | RecoverResult | EtlError | None:
+    def _process(self, process: Process) -> LoadResult | RecoverResult | UndoResult | EtlError | None:
         """One process from start to end; None where it was killed."""
         self.count += 1
         who = f"p{self.count}"
@@ -288,7 +319,7 @@ class Runner:
         words = f"ends: {error.code}: {error}" if error else "ends"
         if isinstance(result, LoadResult):
             words += f" {dict(result.counts)}{' interrupted' if result.is_interrupted else ''}"
-        if isinstance(result, RecoverResult):
+        if isinstance(result, RecoverResult | UndoResult):
             words += f" {result}"
         self.watch.tell(self.timeline.now, who, words)
         if isinstance(error, InternalError):
@@ -383,7 +414,21 @@ class Runner:
         rows = self._rows()
         known = ("posted", "different", "unknown", "in_flight")
         lacking = [key for key in self.watch.copies if rows.parts.get(key, ("", ""))[0] not in known]
-        self.is_stale = bool(lacking)
+        self.is_stale = bool(lacking) or self._is_from_before_an_undo(rows)
+
+    def _is_from_before_an_undo(self, rows: _Rows) -> bool:
+        """Whether Mews shows a reversal that this ledger knows nothing of."""
+        entries = {mews_id for (_, part), (_, mews_id) in rows.parts.items() if part.startswith("undo")}
+        made = [one for ids in (*self.watch.undo_orders.values(), *self.watch.paid_back.values()) for one in ids]
+        cancelled = [
+            number
+            for (number, part), copies in self.watch.copies.items()
+            if part == "order"
+            and rows.parts.get((number, part), ("", ""))[0] == "posted"
+            and any(self.mews.is_canceled(copy.id) for copy in copies)
+            and not any(key[0] == number and key[1].startswith("undo") for key in rows.parts)
+        ]
+        return bool(cancelled) or any(one not in entries for one in made)
 
     def _keep_copy(self, index: int) -> None:
         if any(process.before == "restore" for process in self.schedule.processes[index + 1 :]) and self.path.exists():
@@ -404,7 +449,7 @@ class Runner:
                 return rows
             for row in connection.execute("SELECT number, part, state, mews_id, held FROM parts"):
                 rows.parts[row["number"], row["part"]] = (row["state"], row["mews_id"])
-                if row["held"] and row["state"] == "unknown":
+                if row["held"] and row["state"] == "unknown" and not row["part"].startswith("undo"):
                     rows.held.append(row["number"])
             for row in connection.execute("SELECT * FROM orders"):
                 rows.orders[row["number"]] = row
@@ -426,6 +471,8 @@ class Runner:
         """What the ledger claims is true in Mews: posted is there under that id, ready and rejected are not."""
         rows, under_way = self._rows(), self.mews.under_way()
         for key, (state, mews_id) in rows.parts.items():
+            if key[1].startswith("undo"):
+                continue
             ids = [copy.id for copy in self.watch.copies.get(key, ())]
             if state in _IN_MEWS and mews_id not in ids:
                 self._blame(f"the ledger calls {key} {state} as {mews_id}, Mews has {ids}")
@@ -522,6 +569,9 @@ class Runner:
             self._blame(f"order {number}: the ledger says {row['mews_order_id']}, Mews has {[c.id for c in copies]}")
             return Standing.POSTED
         is_touched = not self.watch.touched.isdisjoint(one.id for one in copies)
+        if row["state"] == "undone" and number in self.to_undo:
+            self._check_undone(number, version)
+            return Standing.UNDONE
         if row["state"] in ("undone", "different") and is_touched:
             # What the staff canceled is there no more, and `recover` says so.
             return Standing(row["state"])
@@ -552,10 +602,27 @@ class Runner:
         types = {kind for _, _, kind in version.payments}
         return Standing.REJECTED if types & {"Invoice", self.schedule.refuses} else Standing.POSTED
 
+    def _check_undone(self, number: str, version: Spec) -> None:
+        """Nothing stands of an undone order, and each payment was paid back once."""
+        left = self.watch.left_of(self.mews.sandbox, number)
+        if left:
+            self._blame(f"order {number} is called undone, {left} stands in Mews")
+        for part, _, _ in version.payments:
+            paid, back = self.watch.copies.get((number, part), ()), self.watch.paid_back.get((number, part), ())
+            if len(paid) != len(back):
+                self._blame(
+                    f"order {number} is called undone, {part} was paid {len(paid)} times, back {len(back)} times"
+                )
+
     def _check_sums(self, booked: Decimal) -> None:
         items = self.mews.sandbox._store.items
         held = sum(
-            (item.amount.gross for item in items if (item.external_identifier or "").startswith("centra:")), Decimal(0)
+            (
+                item.amount.gross
+                for item in items
+                if (item.external_identifier or "").startswith("centra:") and ":undo:" not in item.external_identifier
+            ),
+            Decimal(0),
         )
         if held != booked:
             self._blame(f"Mews's items come to {held}, its orders of ours to {booked}")
@@ -611,7 +678,7 @@ class _Running:
         self._passed: Counter[str] = Counter()
         self.is_over = False
 
-    async def work(self) -> LoadResult | RecoverResult | None:
+    async def work(self) -> LoadResult | RecoverResult | UndoResult | None:
         """What the command does between its start and its end."""
         runner, schedule = self._runner, self._runner.schedule
         for at, seconds in self._process.jumps:
@@ -641,6 +708,8 @@ class _Running:
                         clock=runner.clock,
                         sleep=asyncio.sleep,
                     )
+                case ["undo", *numbers]:
+                    return await self._undo(ledger, writer, reader, numbers)
                 case ["settle", number, *posted]:
                     await settle(
                         ledger,
@@ -689,6 +758,32 @@ class _Running:
         if result.is_counted:
             self._check_counts(ledger, orders, result)
         return result
+
+    async def _undo(self, ledger: Ledger, writer: MewsWriter, reader: Any, numbers: list[str]) -> UndoResult:
+        runner, schedule = self._runner, self._runner.schedule
+        ledger.save_run(RunRecord(self._who, "undo"))
+        stop = StopFlag()
+        self._plan_stops(stop)
+        undoer = runner.parts.undoer(
+            ledger=ledger,
+            writer=runner.parts.writer(writer),
+            reader=reader,
+            limiter=self._limiter,
+            clock=runner.clock,
+            sleep=asyncio.sleep,
+            rng=random.Random(f"jitter {schedule.seed} {self._who}"),
+            identity_store=STORE,
+            service_id=SERVICE,
+            settle_seconds=Decimal(str(runner.parts.settle(schedule.settle))),
+            concurrency=schedule.concurrency,
+            run_id=self._who,
+            basis=Basis.GROSS,
+            may_rebate=True,
+            stop=stop,
+            window_start=window_start,
+            checkpoint=self._checkpoint,
+        )
+        return await undoer.run(await undoer.choose("", numbers))
 
     def _check_counts(self, ledger: Ledger, orders: list[PlannedOrder], result: LoadResult) -> None:
         """Each order is counted once, in the standing that the ledger gives it."""

@@ -20,6 +20,7 @@ from etl.load.poster import Poster
 from etl.load.signs import Signs
 from etl.load.steps import Steps
 from etl.load.survey import Survey, Surveyor
+from etl.load.undo import Undoer
 from etl.model.identity import parse_identifier, parse_marker
 from etl.model.outcome import Kind, Outcome
 
@@ -105,6 +106,30 @@ class NoWatermark(Surveyor):
     async def _judge_copies(self, look: Any) -> None:
         await super()._judge_copies(look)
         look.signs = Signs()
+
+
+class BlindUndoer(Undoer):
+    """Does not look for what another ledger reversed."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self._surveyor = NoWatermark(
+            given["ledger"],
+            given["reader"],
+            self._time,
+            service_id=given["service_id"],
+            store=given["identity_store"],
+            settle=self._settle,
+            run_id=given["run_id"],
+            checkpoint=given["checkpoint"],
+        )
+
+
+class ForgetfulUndoer(Undoer):
+    """Follows a refused cancellation by its opposite without asking what the items look like by then."""
+
+    def _standing(self, work: Any, rows: Any) -> Any:
+        return [replace(row, state="Open", canceled=None) for row in rows]
 
 
 def with_surveyor(kind: type[Surveyor]) -> type[Poster]:
@@ -248,6 +273,8 @@ BREAKS = {
         Parts(reader=lambda reader: BrokenReader(reader, lambda row: not row.is_canceled)), "times"
     ),
     "orders unknown to the ledger are passed over": Break(Parts(poster=with_surveyor(NoWatermark)), "times"),
+    "reversals unknown to the ledger are passed over": Break(Parts(undoer=BlindUndoer), "is paid back"),
+    "cancelled items are reversed all the same": Break(Parts(undoer=ForgetfulUndoer), "reversed twice"),
     "returns do not wait for their order": Break(Parts(poster=ReturnsAtOnce), "before its order"),
     "a kind that Mews refused is tried on": Break(
         Parts(poster=with_kinds(HoldsNothing)), "times the ledger records", focus=_many_returns

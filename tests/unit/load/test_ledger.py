@@ -360,3 +360,17 @@ def an_intent(number: str, time: VirtualTime) -> Intent:
     """The intent of an order without content."""
     texts = ("run-1", "{}", "sha256:x", f"centra:uk:{number}", f"[centra:uk:{number}]", SERVICE, "account-1")
     return Intent(number, 1, "order", PartKind.ORDER, *texts, None, "gross", "sha256:f", "", 1, "", time.wall())
+
+
+def test_what_is_posted_is_never_intended_again(path, time):
+    """The last net below every loop that sends: the ledger itself refuses a second intent."""
+    with open_ledger(path, time) as ledger:
+        ledger.record_plan("run-1", [an_order("1")])
+        with ledger.steps(["1"]) as steps:
+            steps.conclude("1", 1, "order", steps.intend(an_intent("1", time)), DONE, at=time.wall(), mews_id="o-1")
+        with pytest.raises(NotReady), ledger.steps(["1"]) as steps:
+            steps.intend(an_intent("1", time))
+        assert ledger.parts(["1"])["1"][0].sends == 1
+
+
+DONE = Outcome(Kind.DONE, {}, 200)
