@@ -18,6 +18,12 @@ from etl.reading.wrappers import refuse_wrapper
 
 ENVELOPE = "orders"
 _ENVELOPE_DEPTH = 4
+_ORDER_PARTS = frozenset(
+    {"products", "lines", "orderdate", "orderstatus", "ordercurrency", "orderstore", "shippingvalue", "vouchervalue",
+     "grandtotalvalue", "grandtotal", "ordertotal", "totals", "billingemail", "deliverycountry", "billingaddress",
+     "shippingaddress", "invoiceaddress", "deliveryaddress"}
+)  # fmt: skip
+_ENOUGH_PARTS = 2
 _UNDECIDED = 1000
 """So many objects of a list are held until the object around them shows whether it is an order itself."""
 
@@ -130,7 +136,8 @@ def _json_orders(
 class _Finder:
     """Finds the order objects in JSON text: whatever lists, objects and envelopes they stand in.
 
-    An object is an order where it names an order number. `notices` tells, once the text is read, in which part of
+    An object is an order where it names an order number, or is made of an order's parts: one whose number is missing is
+    reported, never passed over. `notices` tells, once the text is read, in which part of
     an envelope orders were found, and which lists beside them were not read.
     """
 
@@ -262,7 +269,8 @@ class _Finder:
         if known is None:
             if len(self._known) > _UNDECIDED:
                 self._known.clear()
-            known = self._known[keys] = self._is_header(keys)
+            known = self._is_header(keys) or len(_ORDER_PARTS.intersection(map(str.casefold, keys))) >= _ENOUGH_PARTS
+            self._known[keys] = known
         return known
 
     def _tell(self, path: str) -> None:

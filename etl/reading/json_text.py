@@ -13,7 +13,7 @@ from typing import Any
 
 from etl.model.export import BROKEN, NUMBER, plain, text_cell
 
-LONGEST = 8 << 20
+LONGEST = 4 << 20
 """Longest element in characters: an order beyond it is none, and would not fit the memory promised."""
 _PIECE = 1 << 16
 _LONGEST_TOKEN = 16

@@ -197,10 +197,12 @@ def parse_store(cell: str) -> str:
 
 
 def parse_status(cell: str) -> str:
-    """A status of Centra's, or empty."""
+    """A status of Centra's, in capitals as the Integration API writes it, too; or empty."""
     text = plain(cell).strip()
     if not text or text in ORDER_STATUSES:
         return text
+    if text.isupper() and text.capitalize() in ORDER_STATUSES:
+        return text.capitalize()
     close = [] if is_nothing(text) else difflib.get_close_matches(text[:40].capitalize(), ORDER_STATUSES, n=1)
     near = f"Did you mean {close[0]}?" if close else f"Use one of: {', '.join(ORDER_STATUSES)}."
     hint = f"{near} Or say in values.csv what it means (status)."

@@ -32,6 +32,7 @@ from etl.staging.vocabulary import KINDS, LINE, NOT_MIGRATED, Vocabulary, known_
 UNREAD = "\0unread"
 """Key of a nested record under which its unread parts stand."""
 _DEPTH = 8
+_BROKEN_KEPT = 20
 _BUNDLE_TYPES = {"bundleorderline": "products.isBundle", "bundleitemorderline": "products.isPartOfBundle"}
 
 
@@ -53,6 +54,11 @@ class Flat:
     lines_from: str = ""
     loose: list[Unread] = field(default_factory=list)
     """Unread amounts that stand directly on the order or a line, as a column of a table would: told, not blocking."""
+
+    def add_broken(self, name: str, shown: str) -> None:
+        """Keeps an element that is no object, and of a flood of them the first ones."""
+        if len(self.broken) < _BROKEN_KEPT:
+            self.broken.append((name, shown))
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +131,12 @@ class Objects:
                 continue
             if _is_listed(part) or (isinstance(part, dict) and part and self._list_part(sink.part, name, inner)):
                 self._list(elements(part), name, inner, sink, flat)
-            elif isinstance(part, dict) and part and depth < _DEPTH and not _is_scalar_object(meaning, part):
+            elif (
+                isinstance(part, dict)
+                and part
+                and depth < _DEPTH
+                and not self._wants_value(sink.part, name, inner, part)
+            ):
                 self._walk(part, f"{name}.", f"{inner}.", sink, flat, depth + 1)
             elif meaning.column is not None:
                 self._column(meaning.column, part, sink, flat)
@@ -146,6 +157,8 @@ class Objects:
         if sink.part in (Part.LINE, Part.CONTENT) and name.endswith("__typename") and isinstance(part, str):
             self._typename(name, part, sink)
             return
+        if list_in(sink.part, name.rpartition(".")[2] if sink.part is not Part.ORDER else name) and not _is_count(part):
+            flat.add_broken(name, _cell(part))
         self._tell_unknown(name)
         amount = amount_in(name, _cell(part))
         if amount:
@@ -171,7 +184,7 @@ class Objects:
             self.used.setdefault(name, part.value)
         for value in map(node_of, values):
             if not isinstance(value, dict):
-                flat.broken.append((name, _cell(value) or "null"))
+                flat.add_broken(name, _cell(value) or "null")
             elif part is Part.LINE:
                 self._line(value, name, flat)
             else:
@@ -208,7 +221,7 @@ class Objects:
     def _unread_list(self, values: list[Any], name: str, sink: _Sink, flat: Flat) -> None:
         meaning = self._meanings.get((sink.part, name))
         if meaning is not None and meaning.is_known and values:
-            flat.broken.append((name, f"{BROKEN}[...]"))
+            flat.add_broken(name, f"{BROKEN}[...]")
             return
         self._tell_unknown(name)
         total = sum(_amounts(values, name), Decimal(0))
@@ -218,6 +231,12 @@ class Objects:
     def _list_part(self, part: Part, name: str, inner: str) -> Part | None:
         named = self._lists.get(name.casefold())
         return named if named is not None and HOLDERS[named] is part else list_in(part, inner)
+
+    def _wants_value(self, part: Part, name: str, inner: str, value: dict[str, Any]) -> bool:
+        """Whether a name that wants a value holds an object that tells none: amounts, countries, stores tell theirs."""
+        if not self._meaning(part, name, inner).is_known or _TELLING.intersection(map(str.casefold, value)):
+            return False
+        return not any(self._meaning(part, f"{name}.{key}", f"{inner}.{key}").is_known for key in value)
 
     def _is_numbered(self, part: Part, name: str, inner: str, value: dict[str, Any]) -> bool:
         """Whether an object stands for a list: it numbers the elements, or is the only one."""
@@ -300,6 +319,8 @@ class Objects:
         return known
 
 
+_TELLING = frozenset({"value", "code", "uri", "name", "id"})
+"""Names under which an object tells the one value that its own name asks for."""
 _CONNECTION = frozenset({"edges", "nodes", "pageInfo", "totalCount", "__typename"})
 
 
@@ -328,9 +349,10 @@ def _is_listed(value: Any) -> bool:
     )
 
 
-def _is_scalar_object(meaning: _Meaning, part: dict[str, Any]) -> bool:
-    """Whether a known name that wants a value holds an object that tells none: amounts and countries tell theirs."""
-    return meaning.is_known and not {"value", "code", "uri", "name", "id"}.intersection(map(str.casefold, part))
+def _is_count(value: Any) -> bool:
+    """Nothing, or a number: how many elements a list would have."""
+    cell = plain(_cell(value)).strip()
+    return not cell or cell.isdigit()
 
 
 def _named_lists(renames: Mapping[str, str]) -> dict[str, Part]:

@@ -140,3 +140,14 @@ def test_no_orders_are_no_fault_of_an_envelope(tmp_path: Path, text: str) -> Non
     """An empty answer holds no order; an object without a number is given on, to be reported."""
     records, _ = opened(tmp_path / "x.json", text)
     assert [record for _, record in records] == ([{}] if text == "{}" else [])
+
+
+@pytest.mark.parametrize(
+    "wrap", [lambda orders: orders, lambda orders: {"orders": {str(at): one for at, one in enumerate(orders)}}]
+)
+def test_an_order_without_a_number_is_never_passed_over(tmp_path: Path, wrap: Any) -> None:
+    """One whose number has another name comes out whole, also where returns in it look like records of their own."""
+    lost = {"orderNo": "9", "orderDate": "2011-03-05", "products": [], "returns": [{"returnId": 1, "orderNumber": "9"}]}
+    records, _ = opened(tmp_path / "x.json", json.dumps(wrap([ORDERS[0], lost, ORDERS[1]])))
+    assert len(records) == 3
+    assert "orderNo" in records[1][1]

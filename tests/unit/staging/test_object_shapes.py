@@ -327,3 +327,17 @@ def test_half_a_character_blocks_its_order_alone(tmp_path: Path) -> None:
     assert not staged.codes("2")
     assert staged.facts.unassigned_count == 1
     str((staged.orders, staged.facts)).encode()
+
+
+@pytest.mark.parametrize("value", ["none", "see below", True])
+def test_a_word_in_the_place_of_lines_blocks(tmp_path: Path, value: Any) -> None:
+    """An order whose list of lines is a text is not one without lines."""
+    assert "value.invalid" in stage(tmp_path, {"x.json": [get_order(products=value, grandTotalValue=3.5)]}).codes("77")
+
+
+def test_objects_that_tell_only_one_thing(tmp_path: Path) -> None:
+    """GraphQL answers hold what was asked for: a store without its id, a total with nothing but its currency."""
+    order = {"number": 5, "store": {"type": "WHOLESALE"}, "grandTotal": {"currency": {"code": "SEK"}}, "lines": []}
+    found = stage(tmp_path, {"x.json": [order]})["5"]
+    assert (found.store_type, found.currency, found.order_total) == ("b2b", "SEK", None)
+    assert not [problem for problem in found.problems if problem.is_error]
