@@ -28,6 +28,7 @@ WIDTH_LIMIT = 16_384
 """Most columns, as in Excel."""
 _HEADER_SEARCH = 30
 _HEAD_LINES = 200
+_SAMPLE = 200_000
 
 csv.field_size_limit(max(CELL_LIMIT, csv.field_size_limit()))
 
@@ -135,8 +136,8 @@ def _has_backslashes(head: str, delimiter: str) -> bool:
     if '\\"' not in head:
         return False
     mark = re.escape(delimiter)
-    cell = re.compile(rf'(?:^|{mark} *)"((?:[^"\\\n]|\\.)*)"(?={mark}|\r?$)', re.MULTILINE)
-    return any('\\"' in match[1] for match in cell.finditer(head))
+    cell = re.compile(rf'(?:^|{mark} *)"((?:[^"\\\n]|\\.){{0,1000}})"(?={mark}|\r?$)', re.MULTILINE)
+    return any('\\"' in match[1] for match in cell.finditer(head[:_SAMPLE]))
 
 
 def _better(lines: list[str], plain: Quoting, other: Quoting, is_header: HeaderTest) -> Quoting:

@@ -47,7 +47,7 @@ _KINDS: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
         (r"(?s)(?=.{0,2000}^mime-version:)(?=.{0,4000}multipart/related|.{0,4000}text/html).*?", "a web archive (MHTML) saved under another name", _WORKBOOK),
         (r"(?s)(?=.{0,2000}^(?:received|return-path|delivered-to|from|message-id):)(?=.{0,4000}^(?:subject|date):).*?", "an e-mail message", "Save the attachment of the message and name that."),
         (r"(?:--|/\*)[^\n]{0,80}(?:dump|mysql|mariadb|postgresql|sqlite|adminer|navicat|sql server)|/\*!\d{5}", "an SQL dump", _QUERY),
-        (r"(?s:.{0,4000}?)^\s*(?:create table|insert into|drop table|pragma foreign_keys|begin transaction)\b[^,;\t|]*[(;`]", "an SQL dump", _QUERY),
+        (r"(?s:.{0,4000}?)^[ \t]*(?:create table|insert into|drop table|pragma foreign_keys|begin transaction)\b[^,;\t|]*[(;`]", "an SQL dump", _QUERY),
         (r"-----BEGIN ", "a key or certificate", _EXPORT),
         (r"BEGIN:V(?:CALENDAR|CARD)", "a calendar or address card", _EXPORT),
         (r"version https://git-lfs", "a pointer of Git LFS, not the file itself", "Fetch the file with `git lfs pull`."),

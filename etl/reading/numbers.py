@@ -8,14 +8,13 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal
 from etl.model.export import BROKEN, DATE, NUMBER, plain
 from etl.reading.codes import currencies
 from etl.reading.remarks import Odd, Remark, bad, told
-from etl.reading.style import NumberStyle, Shape, dissect
+from etl.reading.style import LONGEST_NUMBER, NumberStyle, Shape, dissect
 from etl.reading.texts import has_foreign_digits
 
 _INT32 = 2**31 - 1
 _WHOLE_DIGITS, _DECIMALS = 15, 20
 _EXACT_DIGITS = 15
 """A double tells so many significant digits; what stands behind them was made by a program's binary fractions."""
-_LONGEST = 400
 _FIFTEEN = Context(prec=_EXACT_DIGITS, rounding=ROUND_HALF_EVEN)
 _PLAIN_NUMBER = re.compile(r"-?[0-9]{1,15}")
 _PLAIN_POINT = re.compile(r"-?[0-9]{1,15}\.[0-9]{1,20}")
@@ -136,7 +135,7 @@ def _number(
     text = plain(cell).strip()
     if not text:
         return None, False, [], ""
-    number = dissect(text) if len(text) <= _LONGEST else None
+    number = dissect(text)
     if number is None or (number.percent and not allow_percent):
         raise bad(f"{text[:80]!r} is no number.", _number_hint(text))
     digits = _digits(number.digits, number.shape, style)
@@ -176,7 +175,7 @@ def _has_groups(written: str, read: str) -> bool:
 
 def _literal(cell: str, *, allow_percent: bool) -> tuple[Decimal | None, bool, list[Remark], str]:
     text = cell[1:]
-    match = _LITERAL.fullmatch(text) if len(text) <= _LONGEST else None
+    match = _LITERAL.fullmatch(text) if len(text) <= LONGEST_NUMBER else None
     if match is None or (match[2] and not allow_percent):
         raise bad(f"{text[:80]!r} is no number.")
     value, remarks = _sized(match[1], text)

@@ -40,6 +40,8 @@ _NUMBER = re.compile(
     rf"(?P<before>{_CURRENCY})?[ \u00a0\u202f\u2009]*(?P<sign>[-+])?[ \u00a0\u202f\u2009]*(?P<between>{_CURRENCY})?[ \u00a0\u202f\u2009]*"
     rf"(?P<body>[0-9.,][0-9.,{_GROUPS}]*?)[ \u00a0\u202f\u2009]*(?P<after>%|{_CURRENCY})?"
 )
+LONGEST_NUMBER = 400
+"""Longest text, in characters, that is looked at as a number."""
 _GROUPED = re.compile(rf"[0-9]{{1,3}}(?:([{_GROUPS}])[0-9]{{3}})(?:\1[0-9]{{3}})*(?:([.,])([0-9]+))?")
 _BODY = re.compile(r"[0-9]*(?:[.,][0-9]+)*")
 _POINT_GROUPS = re.compile(r"[0-9]{1,3}(?:\.[0-9]{3})+")
@@ -60,7 +62,8 @@ class Number:
 
 def dissect(text: str) -> Number | None:
     """The parts of a number's text, or None where it is no number in any style."""
-    match = _NUMBER.fullmatch(text.strip())
+    text = text.strip()
+    match = _NUMBER.fullmatch(text) if len(text) <= LONGEST_NUMBER else None
     if match is None:
         return None
     body, decorated, shape = match["body"], False, None

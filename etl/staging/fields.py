@@ -157,7 +157,9 @@ class Names:
         if reason:
             layout.not_migrated[header] = reason
         else:
-            layout.unknown[header] = nearest(header, known_names(vocabulary)) if header else ""
+            layout.unknown[header] = (
+                nearest(header, known_names(vocabulary)) if header and len(layout.unknown) < SUGGESTED else ""
+            )
         return column
 
     def layout(self, headers: Sequence[str], place: str) -> Layout:
@@ -182,6 +184,8 @@ class Names:
         return layout
 
 
+SUGGESTED = 300
+"""For so many unknown names of a file the nearest known one is looked for."""
 _HEADING = re.compile(r"[^\d\W][^=<>{}]{0,60}")
 
 
