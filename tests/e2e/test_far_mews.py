@@ -155,3 +155,29 @@ def test_a_certificate_nobody_vouches_for_is_refused(far: SmallShop) -> None:
     done = bare.shell.run("dry-run", far.export(rows(1)), timeout=120)
     assert done.code == 4, done.err
     assert not far.sandbox.log
+
+
+def test_far_away_nothing_rests_on_a_likely_row(far: SmallShop) -> None:
+    """A dry run uses likely rows and names them with samples; a run waits for a person's yes, reviewed plan or not."""
+    export = far.export(rows(2))
+    tables = {
+        "columns.csv": "header,field,sure\norderNumber,orderNumber,likely\n",
+        "values.csv": "field,value,means,sure\nstatus,paid,Completed,likely\n",
+    }
+    for name, text in tables.items():
+        (far.mapping / name).write_text(text, "utf-8")
+    dry = far.shell.run("dry-run", export)
+    assert dry.code == 0, dry.err
+    assert [(row["place"], row["samples"]) for row in dry.json["likely"]] == [
+        ("columns.csv, row 2", ["1001", "1002"]),
+        ("values.csv, row 2", ["paid"]),
+    ]
+    assert "Likely" in dry.err
+    refused = far.shell.run("run", export, "--expect", dry.json["plan"])
+    assert (refused.code, refused.json["error"]["code"]) == (2, "mapping.unconfirmed")
+    assert "columns.csv, row 2" in refused.err
+    assert not far.held()
+    for name, text in tables.items():
+        (far.mapping / name).write_text(text.replace("likely", "yes"), "utf-8")
+    assert far.shell.run("run", export, "--expect", dry.json["plan"]).code == 0
+    assert far.held() == {"1001": 1, "1002": 1}

@@ -408,6 +408,35 @@ def test_settings_of_reading_are_checked(tmp_path: Path, line: str, words: str) 
     assert words in refused(tmp_path, migration=SETTINGS.replace("[source]", f"[source]\n{line}"))
 
 
+def test_what_preflight_wrote_is_no_table(tmp_path: Path) -> None:
+    """mews/ holds the catalogue of the account, not decisions."""
+    (tmp_path / "mews").mkdir()
+    (tmp_path / "mews" / "products.csv").write_text("id,name\n1,Mug\n")
+    mapping = read(tmp_path)
+    assert (mapping.products, mapping.notices) == ({}, ())
+
+
+@pytest.mark.parametrize("code", ["#10OFF", "#"])
+def test_only_a_sign_alone_or_with_a_blank_begins_a_comment(tmp_path: Path, code: str) -> None:
+    """A voucher may be called #10OFF; that row is a decision."""
+    mapping = read(tmp_path, vouchers=f"code,policy\n{code},payment\n# note,rebate\n")
+    assert [rule.code for rule in mapping.vouchers] == ([code] if code != "#" else [])
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "cp1252", "mac_roman", "utf-8-sig"])
+def test_tables_are_read_in_the_encodings_of_exports(tmp_path: Path, encoding: str) -> None:
+    """What Excel saved on a Mac must not become another key."""
+    text = "code,policy\nSchälchen Größe Müller,payment\n"
+    mapping = read(tmp_path, vouchers=text.encode(encoding))
+    assert [rule.code for rule in mapping.vouchers] == ["Schälchen Größe Müller"]
+
+
+def test_a_broken_character_of_a_table_names_its_row(tmp_path: Path) -> None:
+    """One byte in a key would let every order miss it."""
+    data = "code,policy\nSchälchen,payment\nGröße,payment\n".encode().replace("ö".encode(), b"\xc3")
+    assert "vouchers.csv, row 3, column code" in refused(tmp_path, vouchers=data)
+
+
 def test_fields_are_those_that_staging_reads() -> None:
     """A name that passes here and is unknown there would stop the run, or empty the notes."""
     assert set(FIELDS) == set(KINDS)
