@@ -179,7 +179,7 @@ GUARDS = (
         "if look.started < part.settle_from + self._settle:",
         "if look.started < part.settle_from:",
         "survey",
-        "lie_apart",
+        "no_first_one",
     ),
     _guard(
         "the second scan follows at once",
@@ -195,7 +195,7 @@ GUARDS = (
         "unknown = [part for part in self._ledger.unsettled() if not self._is_busy(part.number)]",
         "unknown = list(self._ledger.unsettled())",
         "survey",
-        "in_hand",
+        "no_absence_is_proved",
     ),
     _guard(
         "the scan starts at the watermark, whatever is in doubt",

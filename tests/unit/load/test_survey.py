@@ -189,3 +189,25 @@ def test_the_watermark_leaves_room_for_reads_that_lag(path, mews, time, tmp_path
     time.seconds += 60
     with pytest.raises(IncompleteError, match="77"):
         look(path, mews, time)
+
+
+def test_a_scan_within_the_settling_time_is_no_first_one(path, mews, time):
+    """Mews may still commit: what an early scan missed is not half of a proof."""
+    an_unknown(path, mews, time, NEVER)
+    time.seconds += 5
+    assert not look(path, mews, time).absent
+    time.seconds += 178
+    assert not look(path, mews, time).absent
+    time.seconds += 92
+    assert look(path, mews, time).absent == [("2", 1, "order")]
+
+
+def test_no_absence_is_proved_of_what_a_worker_has_in_hand(path, mews, time):
+    """It may be on its way again at this moment: scans meanwhile count for nothing."""
+    an_unknown(path, mews, time, NEVER)
+    for seconds in (181, 95, 95):
+        time.seconds += seconds
+        assert not look(path, mews, time, busy="2").absent
+    with Ledger.open(path, read_only=True) as ledger:
+        (part,) = ledger.unsettled()
+        assert part.unseen_at is None
