@@ -412,7 +412,7 @@ class Runner:
         if process.before == "restore":
             _copy(self.rng.choice(self.copies_of_ledger), self.path)
         rows = self._rows()
-        known = ("posted", "different", "unknown", "in_flight")
+        known = ("posted", "different", "unknown", "in_flight", "undone")
         lacking = [key for key in self.watch.copies if rows.parts.get(key, ("", ""))[0] not in known]
         self.is_stale = bool(lacking) or self._is_from_before_an_undo(rows)
 
@@ -556,7 +556,8 @@ class Runner:
                 return
         above = self.watch.copies.get((spec.parent, "order"), [])
         # An order that the staff canceled counts as gone once `recover` has seen it.
-        parent = spec.parent and (not above or not self.watch.touched.isdisjoint(one.id for one in above))
+        is_gone = not above or spec.parent in self.to_undo
+        parent = spec.parent and (is_gone or not self.watch.touched.isdisjoint(one.id for one in above))
         if state == "blocked" and code == "return.parent" and parent:
             return
         self._blame(f"order {number} is lost: {state} {code} {row['message']}")
