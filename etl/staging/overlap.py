@@ -59,6 +59,7 @@ def join(drafts: Sequence[Draft]) -> Draft:
     _take_problems(whole, drafts[1:])
     whole.rows = sum(draft.rows for draft in drafts)
     if are_equal:
+        _take_line_ids(whole, drafts[1:])
         whole.tell("file.overlap", f"The order stands in {len(drafts)} places: {places}.", drafts[1].place)
         return whole
     lines = _joined_lines(whole, drafts)
@@ -76,7 +77,20 @@ def join(drafts: Sequence[Draft]) -> Draft:
 
 
 def _key(line: Line) -> Line:
-    return replace(line, place=Place())
+    """What a line says of money and goods: not every export tells line ids, original prices and comments."""
+    return replace(line, place=Place(), line_id="", original_price=None, comment="")
+
+
+def _take_line_ids(whole: Draft, others: Sequence[Draft]) -> None:
+    """Lines of equal copies take over the ids by which returns name them."""
+    for other in others:
+        left = list(other.lines)
+        for at, line in enumerate(whole.lines):
+            twin = next((one for one in left if _key(one) == _key(line)), None)
+            if twin is not None:
+                left.remove(twin)
+                if twin.line_id and not line.line_id:
+                    whole.lines[at] = replace(line, line_id=twin.line_id)
 
 
 def _joined_lines(whole: Draft, drafts: Sequence[Draft]) -> list[Line] | None:
@@ -121,7 +135,7 @@ def _join_values(whole: Draft, others: Sequence[Draft]) -> bool:
 def _join_nested(whole: Draft, others: Sequence[Draft]) -> bool:
     agree = True
     for other in others:
-        for name in ("vouchers", "tax_breakdown"):
+        for name in ("vouchers", "tax_breakdown", "payments"):
             mine, theirs = getattr(whole, name), getattr(other, name)
             if mine and theirs and mine != theirs:
                 agree = False
