@@ -17,7 +17,7 @@ from typing import IO
 from etl.errors import InputError, InternalError
 from etl.model.export import BadRow, Dialect, HeaderTest, RowCount, Table, text_cell
 from etl.reading.encoding import TextFacts, closer, open_text, stamp
-from etl.reading.texts import REPLACEMENT
+from etl.reading.texts import REPLACEMENT, bare
 
 DELIMITERS = (",", ";", "\t", "|")
 CELL_LIMIT = 8 << 20
@@ -88,7 +88,7 @@ def read_csv(path: Path, facts: TextFacts, is_header: HeaderTest, is_comment: He
     except BaseException:
         close()
         raise
-    columns = tuple(cell.strip() for cell in header)
+    columns = tuple(map(bare, header))
     if len(columns) > WIDTH_LIMIT:
         close()
         raise InputError(
@@ -146,7 +146,7 @@ def _better(lines: list[str], plain: Quoting, other: Quoting, is_header: HeaderT
 
 def _score(lines: list[str], quoting: Quoting, is_header: HeaderTest) -> tuple[bool, float, int, int]:
     rows = [row for line in _whole(lines, quoting) if (row := _cells(line, quoting))]
-    at = next((i for i, row in enumerate(rows[:_HEADER_SEARCH]) if is_header([c.strip() for c in row])), None)
+    at = next((i for i, row in enumerate(rows[:_HEADER_SEARCH]) if is_header(list(map(bare, row)))), None)
     body = rows[at or 0 :]
     if not body:
         return False, 0.0, 0, 0
@@ -206,7 +206,7 @@ def _header(
     for number, cells in rows:
         if number <= skip or not any(cell.strip() for cell in cells) or is_comment(cells):
             continue
-        if is_header([cell.strip() for cell in cells]):
+        if is_header(list(map(bare, cells))):
             return number, cells, [row for _, row in met]
         met.append((number, cells))
         if len(met) >= _HEADER_SEARCH:

@@ -87,6 +87,7 @@ class Builder:
         self.nested = NestedReader(self._readers, headers or {})
         self._options = options
         self._words = options.values
+        self._empty = options.empty_words
         self._place = place
         self._texts: dict[Kind, Reader[str]] = {
             kind: Reader(_text_reader(reader)) for kind, reader in self._readers.by_kind.items()
@@ -274,13 +275,17 @@ class Builder:
             seen.add(cells)
             row = lines[0][0]
             for index, cell in enumerate(cells):
-                if not cell or cell == merged[index] or not cell.strip() or cell.startswith(NO_DATE):
+                if not cell or cell == merged[index] or self._is_blank(cell):
                     continue
                 if not merged[index]:
                     merged[index], rows[index] = cell, row
                 elif not self._is_same(index, merged[index], cell):
                     self._conflict(draft, index, (rows[index], merged[index]), (row, cell))
         return tuple(merged), rows
+
+    def _is_blank(self, cell: str) -> bool:
+        """Whether an order-level cell says nothing, so that another row's may."""
+        return not cell.strip() or cell.startswith(NO_DATE) or plain(cell).strip() in self._empty
 
     def _is_same(self, index: int, first: str, second: str) -> bool:
         column = self._layout.order[index]

@@ -825,3 +825,20 @@ def test_one_date_that_could_be_two_blocks_its_order_only(tmp_path: Path) -> Non
         tmp_path, ("x.csv", csv_text({"orderDate": "03/04/2010"})), options=ReadOptions(date_format="DD/MM/YYYY")
     )
     assert str(decided.orders[0].order_date) == "2010-04-03"
+
+
+def test_an_empty_word_contradicts_nothing(tmp_path: Path) -> None:
+    """The order-level cells of an order's later rows may be NULL."""
+    rows = [{"orderNumber": "1", "comment": "NULL"}, {"orderNumber": "1", "comment": "gift"}]
+    (order,) = stage(tmp_path, ("x.csv", csv_text(*rows)), options=ReadOptions(empty_words=frozenset({"NULL"}))).orders
+    assert order.is_readable
+    assert order.texts["comment"] == "gift"
+
+
+def test_a_header_with_what_a_program_put_there_is_known(tmp_path: Path) -> None:
+    """A zero-width blank before the first name, a name wrapped for Excel."""
+    text = (
+        csv_text({"orderNumber": "1"}).replace("orderNumber", "\u200borderNumber").replace("orderDate", '="orderDate"')
+    )
+    (order,) = stage(tmp_path, ("x.csv", text)).orders
+    assert (order.number, order.order_date is not None) == ("1", True)
