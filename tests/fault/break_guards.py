@@ -219,7 +219,7 @@ GUARDS = (
         "row.recheck = RECHECKS",
         "row.recheck = 0",
         "poster",
-        "beyond_the_bounds",
+        "looked_up_twice_more",
     ),
     _guard(
         "an order proved absent is sent again for ever",

@@ -604,3 +604,14 @@ def test_a_run_that_takes_over_settles_from_when_the_other_machine_has_certainly
     (part,) = ledger.unsettled()
     ledger.close()
     assert timedelta(seconds=seconds) <= part.settle_from - before < timedelta(seconds=seconds + 4)
+
+
+def test_what_was_proved_absent_and_sent_again_is_looked_up_twice_more(path, mews, time):
+    """Its first request may land beyond the bounds: at the end of the run, and in the next run, somebody looks."""
+    mews.script = lambda _payload, number: Outcome(Kind.UNKNOWN, message="reset") if number == 2 else None
+    run_poster(path, mews, time, orders(2))
+    with Ledger.open(path, read_only=True) as ledger:
+        assert [(part.number, part.recheck) for part in ledger.to_recheck()] == [("2", 1)]
+    run_poster(path, mews, time, orders(2), run_id="run-2")
+    with Ledger.open(path, read_only=True) as ledger:
+        assert ledger.to_recheck() == []
