@@ -170,6 +170,8 @@ def check_rebates(case: Case, entries: Sequence[Entry]) -> None:
 
 def tell_rounding(case: Case, entries: Sequence[Entry], causes: Sequence[tuple[RoundingCause, Decimal]]) -> None:
     """Rounding beyond a minor unit (or one of TaxPrecision, if larger) per entry and code is told."""
+    if not causes and not any(entry.rounding for entry in entries):
+        return  # nearly every order
     unit = max(ulp(case.precision), ulp(case.ctx.arithmetic.tax_digits(case.precision)))
     bounds = [unit * max(1, len(entry.codes)) for entry in entries]
     total = sum((amount for _, amount in causes), ZERO)

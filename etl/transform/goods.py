@@ -68,8 +68,10 @@ def _taxed(case: Case, tax_case: TaxCase | None) -> Goods:
 
 def _answers(case: Case, tax_case: TaxCase | None) -> list[TaxAnswer]:
     """The taxes of the lines; undecided ones keep the rate that the source names."""
-    taxes = LineTaxes(tax_case, case.ctx, case.found) if tax_case else None
-    return [(taxes and taxes.of(line)) or _undecided(line) for line in case.lines]
+    if tax_case is None:
+        return [_undecided(line) for line in case.lines]
+    decide = LineTaxes(tax_case, case.ctx, case.found).of
+    return [decide(line) or _undecided(line) for line in case.lines]
 
 
 def _undecided(line: Line) -> TaxAnswer:

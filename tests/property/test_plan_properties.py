@@ -248,6 +248,19 @@ def test_a_plan_is_sent_or_says_why_not(case: tuple[Order, Context, PlannedOrder
 
 
 @FIXED
+@given(st.integers(0, 10**7), st.integers(0, 7), st.integers(1, 9))
+def test_prices_carry_up_to_four_decimals(units: int, places: int, count: int) -> None:
+    """More block as price.decimals, trailing zeros aside; up to four add up to the order's sum rounded once."""
+    price = Decimal(units).scaleb(-places)
+    plan = plan_order(an_order(a_line(price, count)), a_context())
+    if units % 10 ** max(0, places - 4):
+        assert plan.codes == ("price.decimals",)
+    else:
+        assert plan.planned_total == round_money(price * count, 2)
+        assert plan.rounding == 0
+
+
+@FIXED
 @given(planned())
 def test_identifiers_are_unique_within_an_order(case: tuple[Order, Context, PlannedOrder]) -> None:
     """Two items with one identifier could not be told apart when they are read back."""

@@ -257,9 +257,11 @@ def main(arguments: list[str] | None = None) -> int:
     verdicts: Counter[str] = Counter()
     began, entries, bad = time.monotonic(), 0, []
     with ProcessPoolExecutor(given.jobs) as pool:
-        for report in pool.map(run_world, seeds, chunksize=4):
+        for done, report in enumerate(pool.map(run_world, seeds, chunksize=4), 1):
             verdicts += report.verdicts
             entries += report.entries
+            if done % 100 == 0:
+                _tell(f"{done} worlds, {verdicts.total()} orders, {entries} entries, {len(bad)} worlds differ")
             if report.faults:
                 bad.append(report.seed)
                 _tell("\n  ".join([f"seed {report.seed}:", *report.faults[:5]]))
