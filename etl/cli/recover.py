@@ -7,6 +7,7 @@ from contextlib import ExitStack
 
 import click
 
+from etl.cli import show
 from etl.cli.console import Console
 
 
@@ -32,8 +33,7 @@ def command(console: Console, take_over: str) -> int:
     )
     for number, why in document["different"].items():
         console.text(f"  different: {number}: {why}")
-    for number, ids in document["duplicated"].items():
-        console.text(f"  twice in Mews: {number}: {', '.join(ids)}; centra-mews undo --order-id ID reverses one")
+    show.duplicates(console, document["duplicated"])
     console.text("Next: centra-mews run EXPORT... posts only what is missing.")
     console.result(document)
     return int(document["exit_code"])

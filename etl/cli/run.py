@@ -93,6 +93,7 @@ def command(
         )
         for kind, reason in canary["held"].items():
             console.text(f"Canary: orders that need {name_of(kind)} are held back: {reason}")
+    show.duplicates(console, done.document["duplicated"])
     show.report_paths(console, done.report)
     if done.stopped:
         console.text(f"Stopped: {done.stopped}")

@@ -12,6 +12,7 @@ from etl.cli.console import Console
 
 PROBLEMS_SHOWN = 12
 TOLD_SHOWN = 20
+DUPLICATES_SHOWN = 200
 TOTALS = ("source", "planned", "rounding", "rejected", "blocked", "skipped", "changed", "undone", "posted")
 ALWAYS = frozenset({"source", "planned", "rounding", "posted"})
 """Columns of the totals that are shown also where nothing is in them."""
@@ -132,6 +133,16 @@ def report_paths(console: Console, paths: Sequence[Path]) -> None:
         console.text(f"Report: {page} (and {len(paths) - 1} more files beside it)")
     elif paths:
         console.text(f"Report: {paths[0].parent}")
+
+
+def duplicates(console: Console, duplicated: dict[str, Sequence[str]]) -> None:
+    """What Mews holds more than once, with every OrderId and PaymentId."""
+    for number, ids in list(duplicated.items())[:DUPLICATES_SHOWN]:
+        console.text(f"  twice in Mews: {number}: {', '.join(ids)}")
+    if len(duplicated) > DUPLICATES_SHOWN:
+        console.text(f"  and {len(duplicated) - DUPLICATES_SHOWN:,} more; --json and `centra-mews reconcile` list all")
+    if duplicated:
+        console.text("  centra-mews undo --order-id ID reverses one copy of an order")
 
 
 def _unproved(console: Console, rows: Sequence[dict[str, Any]]) -> None:

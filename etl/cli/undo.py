@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from etl.cli import options
+from etl.cli import options, show
 from etl.cli.console import Console
 from etl.errors import ExitCode, UsageError
 
@@ -60,6 +60,7 @@ def command(
             )
         )
     _show(console, done.document)
+    show.duplicates(console, done.document["duplicated"])
     if done.stopped:
         console.text(f"Stopped: {done.stopped}")
     if done.hint:
