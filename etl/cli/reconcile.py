@@ -35,12 +35,19 @@ def command(console: Console, report: Path | None) -> int:
     _show(console, done.document)
     show.report_paths(console, done.report)
     if done.exit_code:
-        console.text(
-            "Next: compare the orders above in Mews; `centra-mews settle` or `centra-mews undo` decides single ones."
-            + ("" if report else " --report DIR lists all of them.")
-        )
+        console.text(_next(done.document) + ("" if report else " --report DIR lists all of them."))
     console.result(done.document)
     return int(done.exit_code)
+
+
+def _next(document: dict[str, Any]) -> str:
+    """The one next step: differences in Mews first, then what is not there yet."""
+    if document["differences"]:
+        return "Next: compare the orders above in Mews; `centra-mews settle` or `centra-mews undo` decides single ones."
+    states = {row["state"] for row in document["not_in_mews"]}
+    if states & {"ready", "unknown"}:
+        return "Next: `centra-mews run EXPORT...` posts what is ready, and finds out about what is unknown."
+    return "Next: clear what is left open above, or accept single orders by name in waivers.csv."
 
 
 def _show(console: Console, document: dict[str, Any]) -> None:

@@ -32,6 +32,13 @@ _FATES = {
     State.REJECTED: Fate.REJECTED,
     State.UNDONE: Fate.UNDONE,
 }
+_WHOLE = {
+    ReportState.BLOCKED: Fate.BLOCKED,
+    ReportState.SKIPPED: Fate.SKIPPED,
+    ReportState.REJECTED: Fate.REJECTED,
+    ReportState.UNDONE: Fate.UNDONE,
+}
+"""Reported so, nothing of an order is in Mews or on its way there."""
 _CODES = {
     ReportState.REJECTED: "mews.refused",
     ReportState.UNKNOWN: "send.unknown",
@@ -103,7 +110,7 @@ def money_of(
         credit_fates = dict.fromkeys((part for part, _ in amounts.credits), Fate.READY) if parts else {}
         return OrderMoney(reading, items, amounts, {**credit_fates, **mine})
     if state is not ReportState.READY:
-        return OrderMoney(reading, Fate(state.value))
+        return OrderMoney(reading, _WHOLE.get(state, items))
     if order is not None:
         return OrderMoney(reading, Fate.READY, plan_amounts(order))
     if held is None:
