@@ -71,7 +71,9 @@ class Layout:
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """Expected fields that the file does not have."""
+        """Expected fields that the file does not have; returns of get-returns have none of their own."""
+        if self.vocabulary is Vocabulary.GET_RETURNS:
+            return ()
         present = self.fields
         if "address.country" in present or "invoiceAddress.country" in present:
             present.add("deliveryAddress.country")
