@@ -44,11 +44,11 @@ def certificate(folder: Path, address: str) -> Path:
     return cert
 
 
-def pump(source: socket.socket, target: socket.socket) -> None:
-    """Bytes from one side to the other until either ends."""
+def pump(source: socket.socket, target: socket.socket, far: bytes = b"", near: bytes = b"") -> None:
+    """Bytes from one side to the other until either ends; the sandbox answers to its own name only."""
     with suppress(OSError):
         while data := source.recv(65536):
-            target.sendall(data)
+            target.sendall(data.replace(b"Host: " + far, b"Host: " + near) if far else data)
     for one in (source, target):
         with suppress(OSError):
             one.shutdown(socket.SHUT_RDWR)
@@ -77,8 +77,9 @@ def tls_in_front(url: str, address: str, cert: Path) -> Iterator[str]:
                 continue
             inner = socket.create_connection((inside.hostname, inside.port))
             sockets.extend((outer, inner))
-            for pair in ((outer, inner), (inner, outer)):
-                threads.append(threading.Thread(target=pump, args=pair, daemon=True))
+            names = (f"{address}:{server.getsockname()[1]}".encode(), inside.netloc.encode())
+            for args in ((outer, inner, *names), (inner, outer)):
+                threads.append(threading.Thread(target=pump, args=args, daemon=True))
                 threads[-1].start()
 
     acceptor = threading.Thread(target=serve, daemon=True)
