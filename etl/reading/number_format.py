@@ -149,15 +149,20 @@ class NumberFormat:
         return _dated(moment.isoformat(sep=" "), section, moment, seconds)
 
 
-def number_formats(codes: Iterable[str], *, is_1904: bool) -> list[NumberFormat]:
-    """The formats of cell styles, each code taken apart once."""
-    known: dict[str, NumberFormat] = {}
-    formats = []
-    for code in codes:
-        if code not in known:
-            known[code] = NumberFormat(code, is_1904=is_1904)
-        formats.append(known[code])
-    return formats
+class NumberFormats:
+    """The formats of a workbook's cell styles, each taken apart once, when a cell first has it."""
+
+    def __init__(self, codes: Iterable[str], *, is_1904: bool) -> None:
+        self._codes = list(codes)
+        self._is_1904 = is_1904
+        self._known: dict[str, NumberFormat] = {}
+
+    def __getitem__(self, style: int) -> NumberFormat:
+        code = self._codes[style] if style < len(self._codes) else GENERAL
+        found = self._known.get(code)
+        if found is None:
+            found = self._known[code] = NumberFormat(code, is_1904=self._is_1904)
+        return found
 
 
 def _dated(iso: str, section: _Section, moment: datetime, seconds: int) -> str:

@@ -18,7 +18,10 @@ from etl.reading.sheet import AN_ERROR, LAST_COLUMN, LAST_ROW, LONGEST_TEXT, NO_
 MIME_TYPE = "application/vnd.oasis.opendocument.spreadsheet"
 _CONTENT = "content.xml"
 _PIECE = 1 << 16
+_MOST_REPEATS = 10_000
+"""So many equal rows of cells no order has; a million of them would fill the memory out of one line."""
 _ERROR = re.compile(r"Err:\d+|#[A-ZÄÖÜ0-9/ÉÈ]+[!?]?")
+_MOST_SHEETS = 1_000
 _HIDDEN = {"collapse", "filter"}
 _CLOCK = re.compile(r"P(?:(\d+)D)?T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)(?:[.,]\d+)?S)?")
 _NUMBERS = {"float", "currency", "percentage"}
@@ -80,6 +83,8 @@ class _Tables:
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         if name == "table":
             if not self._depth:
+                if len(self.met) >= _MOST_SHEETS:
+                    raise DamagedPartError(f"it has more than {_MOST_SHEETS} sheets")
                 self.met.append((local(attributes, "name"), local(attributes, "style-name")))
             self._depth += 1
         elif name == "style":
@@ -181,6 +186,8 @@ class _TableParser:
 
     def _close_row(self) -> None:
         if any(self._cells) or self._far:
+            if self._repeats > _MOST_REPEATS:
+                raise DamagedPartError(f"row {self._row + 1} is repeated {self._repeats} times")
             if self._row + self._repeats > LAST_ROW:
                 raise DamagedPartError(f"it has a row beyond the format's last one, {LAST_ROW}")
             self._done.append((self._row + 1, self._repeats, self._cells, self._far))

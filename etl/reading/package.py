@@ -19,7 +19,9 @@ _WORST_RATIO = 250
 """So many times its packed size no export unpacks to; DEFLATE reaches 1,032 on nothing but zeros."""
 _LARGEST_PART = 8 << 30
 _ENCRYPTED = 0x1
-_MOST_PARTS = 20_000
+_END_OF_DIRECTORY = 66_000
+_LARGEST_DIRECTORY = 4 << 20
+"""Bytes of an archive's list of parts; a sheet takes about 80."""
 
 
 class DamagedPartError(ValueError):
@@ -33,12 +35,10 @@ class Package:
         """Raises InputError where the archive is damaged."""
         self.path = path
         with translated(path):
+            _check_directory(path)
             self._archive = zipfile.ZipFile(path)
         self._streams: list[IO[bytes]] = []
         entries = self._archive.infolist()
-        if len(entries) > _MOST_PARTS:
-            self._archive.close()
-            raise damaged(path, f"it holds {len(entries)} parts")
         self._parts = {part_name(entry.filename): entry for entry in entries}
 
     @property
@@ -93,6 +93,17 @@ class Package:
                 f"its part {name} unpacks from {packed >> 10} KiB to {entry.file_size >> 20} MiB, as no export does"
             )
         return self._archive.open(entry)
+
+
+def _check_directory(path: Path) -> None:
+    """Raises DamagedPartError where the archive's directory is larger than a workbook's; reading it whole takes memory."""
+    with path.open("rb") as stream:
+        size = stream.seek(0, 2)
+        stream.seek(max(0, size - _END_OF_DIRECTORY))
+        tail = stream.read()
+    at = tail.rfind(b"PK\x05\x06")
+    if 0 <= at <= len(tail) - 22 and int.from_bytes(tail[at + 12 : at + 16], "little") > _LARGEST_DIRECTORY:
+        raise DamagedPartError("the archive holds more parts than any workbook")
 
 
 def part_name(name: str) -> str:

@@ -16,7 +16,7 @@ from xlrd.biffh import error_text_from_code
 from xlrd.compdoc import CompDocError
 
 from etl.model.export import broken, text_cell
-from etl.reading.number_format import BUILT_IN, GENERAL, NumberFormat
+from etl.reading.number_format import BUILT_IN, GENERAL, NumberFormats
 from etl.reading.package import DamagedPartError
 from etl.reading.sheet import AN_ERROR, NO_RESULT, Findings, Rows, Sheet, address
 
@@ -49,8 +49,8 @@ class XlsBook:
             )
         except _FAULTS as error:
             raise DamagedPartError(str(error) or type(error).__name__) from error
-        self._formats = [NumberFormat(self._code(xf.format_key), is_1904=bool(self._book.datemode))
-                         for xf in self._book.xf_list]  # fmt: skip
+        codes = (self._code(xf.format_key) for xf in self._book.xf_list)
+        self._formats = NumberFormats(codes, is_1904=bool(self._book.datemode))
         self._sheets = [
             Sheet(name, bool(self._book._sheet_visibility[index]), partial(self._rows, index))  # noqa: SLF001
             for index, name in enumerate(self._book.sheet_names())
@@ -98,7 +98,7 @@ class _Cells:
     """The cells of a sheet as text."""
 
     sheet: xlrd.sheet.Sheet
-    formats: Sequence[NumberFormat]
+    formats: NumberFormats
     uncalculated: frozenset[tuple[int, int]]
     known: dict[tuple[int, float], str] = field(default_factory=dict)
 
@@ -132,7 +132,7 @@ class _Cells:
         key = style, value
         cell = self.known.get(key)
         if cell is None:
-            cell = (self.formats[style] if style < len(self.formats) else NumberFormat("")).cell(value)
+            cell = self.formats[style].cell(value)
             if len(self.known) > 100_000:
                 self.known.clear()
             self.known[key] = cell

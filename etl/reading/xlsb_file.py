@@ -10,7 +10,7 @@ from pathlib import Path
 from xml.sax.saxutils import escape
 
 from etl.model.export import broken, text_cell
-from etl.reading.number_format import BUILT_IN, GENERAL, NumberFormat, number_formats
+from etl.reading.number_format import BUILT_IN, GENERAL, NumberFormats
 from etl.reading.package import DamagedPartError, Package
 from etl.reading.shared_strings import SharedTexts
 from etl.reading.sheet import AN_ERROR, LAST_COLUMN, LAST_ROW, LONGEST_TEXT, NO_RESULT, Findings, Rows, Sheet, address
@@ -64,7 +64,7 @@ class XlsbBook:
         if not self._sheets:
             raise DamagedPartError("it has no sheet with cells")
         styles = next((targets[key] for key, kind in kinds.items() if kind == "styles"), "")
-        self._formats = number_formats(self._codes(styles), is_1904=is_1904)
+        self._formats = NumberFormats(self._codes(styles), is_1904=is_1904)
 
     @property
     def sheets(self) -> Sequence[Sheet]:
@@ -114,9 +114,7 @@ class _shaped:  # noqa: N801 - reads as a statement
 class _Cells:
     """The rows of one sheet."""
 
-    def __init__(
-        self, texts: SharedTexts, formats: Sequence[NumberFormat], findings: Findings, *, distrusts_zero: bool
-    ) -> None:
+    def __init__(self, texts: SharedTexts, formats: NumberFormats, findings: Findings, *, distrusts_zero: bool) -> None:
         self._texts, self._formats, self._findings = texts, formats, findings
         self._distrusts_zero = distrusts_zero
         self._row = 0
@@ -203,10 +201,9 @@ class _Cells:
         key = style, value
         cell = self._known.get(key)
         if cell is None:
-            number_format = self._formats[style] if style < len(self._formats) else NumberFormat("")
             if len(self._known) > 100_000:
                 self._known.clear()
-            cell = self._known[key] = number_format.cell(value)
+            cell = self._known[key] = self._formats[style].cell(value)
         return cell
 
 

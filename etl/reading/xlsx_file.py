@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
-from etl.reading.number_format import BUILT_IN, GENERAL, number_formats
+from etl.reading.number_format import BUILT_IN, GENERAL, NumberFormats
 from etl.reading.package import DamagedPartError, Package, XmlStream, local
 from etl.reading.shared_strings import SharedTexts
 from etl.reading.sheet import LAST_ROW, Findings, Rows, Sheet
 from etl.reading.xlsx_rows import SheetReader, Styles
 
-_MOST_STYLES = 1_000_000
+_MOST_STYLES = 100_000
+"""Programs end at 65,490."""
+_MOST_SHEETS = 1_000
 _YES = {"1", "true", "on"}
 
 
@@ -36,7 +38,7 @@ class XlsxBook:
         workbook = _Workbook(package.read(book))
         self._distrusts_zero = workbook.is_uncalculated
         styles = next((self._targets[key] for key, kind in self._kinds.items() if kind == "styles"), "xl/styles.xml")
-        self._formats = number_formats(_Formats(package.read(styles)).codes(), is_1904=workbook.is_1904)
+        self._formats = NumberFormats(_Formats(package.read(styles)).codes(), is_1904=workbook.is_1904)
         self._texts: SharedTexts | None = None
         self._sheets = [
             Sheet(name, is_hidden, self._opener(self._targets[key]))
@@ -134,6 +136,8 @@ class _Workbook:
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         if name == "sheet":
             hidden = attributes.get("state", "visible").lower() in {"hidden", "veryhidden"}
+            if len(self.sheets) >= _MOST_SHEETS:
+                raise DamagedPartError(f"it has more than {_MOST_SHEETS} sheets")
             self.sheets.append((attributes.get("name", ""), _relation(attributes), hidden))
         elif name == "workbookPr":
             self.is_1904 = attributes.get("date1904", "").lower() in _YES
@@ -163,6 +167,8 @@ class _Formats:
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         if name == "numFmt" and attributes.get("numFmtId", "").isdigit():
             self._codes[int(attributes["numFmtId"])] = attributes.get("formatCode", GENERAL)[:1000]
+            if len(self._codes) > _MOST_STYLES:
+                raise DamagedPartError(f"it has more than {_MOST_STYLES} number formats")
         elif name == "cellXfs":
             self._is_inside = True
         elif name == "xf" and self._is_inside:

@@ -6,20 +6,22 @@ A row counts as read by the pattern only if its matches account for every tag in
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, time
 from math import isfinite
 
 from etl.model.export import DATE, broken, text_cell
-from etl.reading.number_format import NumberFormat
+from etl.reading.number_format import NumberFormat, NumberFormats
 from etl.reading.package import DamagedPartError, XmlStream
 from etl.reading.shared_strings import SharedTexts, chained, is_plain_utf8, office_text, xml_text
 from etl.reading.sheet import AN_ERROR, LAST_COLUMN, LAST_ROW, LONGEST_TEXT, NO_RESULT, Findings, address, column_of
 
-_ROW = re.compile(rb"\s*<row([^<>]*?)(/>|>(.*?)</row>)", re.DOTALL)
+_ROW = re.compile(rb"\s*<row([^<>]*?)(/?)>")
+_ROW_END = b"</row>"
 _CELL = re.compile(
     rb'<c r="([A-Z]{1,3})[0-9]+"(?: s="([0-9]+)")?(?: t="([a-zA-Z]+)")?>'
+    rb"(<f(?: [^<>]*)?(?:/>|>[^<]*</f>))?"
     rb'(?:<v>([^<]*)</v>|<is><t(?: xml:space="preserve")?>([^<]*)</t></is>)</c>'
 )
 _NUMBER_OF = re.compile(rb'\br="([0-9]+)"')
@@ -57,14 +59,14 @@ class StyledNumbers(dict[bytes, str]):
 class Styles(dict[bytes, StyledNumbers]):
     """The numbers of a sheet by the style index of their cells; b"" is no style."""
 
-    def __init__(self, formats: Sequence[NumberFormat]) -> None:
+    def __init__(self, formats: NumberFormats) -> None:
         super().__init__()
         self._formats = formats
         self._by_code: dict[str, StyledNumbers] = {}
 
     def __missing__(self, index: bytes) -> StyledNumbers:
         at = int(index or b"0")
-        number_format = self._formats[at] if at < len(self._formats) else NumberFormat("")
+        number_format = self._formats[at]
         numbers = self._by_code.setdefault(number_format.code, StyledNumbers(number_format))
         self[index] = numbers
         return numbers
@@ -110,20 +112,21 @@ class SheetReader:
         last, at = 0, 0
         while True:
             match = _ROW.match(rest, at)
-            if match:
-                at = match.end()
-                last, cells = self._row(match, last)
+            end = match.end() if match and match[2] else rest.find(_ROW_END, match.end()) if match else -1
+            if match and end >= 0:
+                at = end if match[2] else end + len(_ROW_END)
+                last, cells = self._row(match, rest[match.end() : end], last)
                 if cells or self.findings.far:
                     yield last, cells
                 continue
             rest, at = rest[at:], 0
-            end = _OPEN_END.match(rest)
-            if end:
-                self._tail(rest[end.end() :], chunks)
+            closing = _OPEN_END.match(rest)
+            if closing:
+                self._tail(rest[closing.end() :], chunks)
                 return
             if len(rest) > _LONGEST_ROW:
                 raise DamagedPartError(f"what stands after row {last} is no row, or one of more than 32 MiB")
-            if b"<!" in rest or b"</row>" in rest:
+            if b"<!" in rest or _ROW_END in rest:
                 # Comments and the like between the rows: the parser takes over.
                 yield from _SheetParser(self, last).rows(chained(b"<worksheet><sheetData>" + rest, chunks))
                 return
@@ -132,8 +135,8 @@ class SheetReader:
                 raise DamagedPartError(f"the sheet is cut off after row {last}")
             rest += chunk
 
-    def _row(self, match: re.Match[bytes], last: int) -> tuple[int, list[str]]:
-        attributes, body = match[1], match[3] or b""
+    def _row(self, match: re.Match[bytes], body: bytes, last: int) -> tuple[int, list[str]]:
+        attributes = match[1]
         number = _NUMBER_OF.search(attributes)
         row = int(number[1]) if number else last + 1
         _check_row(row, last)
@@ -142,17 +145,20 @@ class SheetReader:
         if not body:
             return row, []
         cells = self._quick(row, body)
-        return row, self._parsed(match[0], last) if cells is None else cells
+        return row, self._parsed(match[0] + body + _ROW_END, last) if cells is None else cells
 
     def _quick(self, row: int, body: bytes) -> list[str] | None:
         """The cells by pattern; None where the row holds anything that it does not account for."""
         found = _CELL.findall(body)
-        inline = body.count(b"<is>")
-        if len(found) * 4 + inline * 2 + body.count(b"/>") != body.count(b"<"):
+        more = body.count(b"<is>") + body.count(b"</f>")
+        if len(found) * 4 + more * 2 + body.count(b"/>") != body.count(b"<"):
             return None
         cells: list[str] = []
         texts, styles, columns, width = self.texts, self.styles, _COLUMNS, self.findings.width
-        for name, style, kind, value, inline_text in found:
+        for name, style, kind, formula, value, inline_text in found:
+            if formula and (not value or self.distrusts_zero):
+                self.findings.far.clear()
+                return None
             at = columns[name]
             if kind == b"s":
                 cell = texts[value]
