@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow test-fast lint types format fault guards fuzz bench lock clean
+.PHONY: help setup demo test test-slow test-fast lint types format fault guards fuzz fuzz-reading bench lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | while IFS='|' read -r name text; do printf '  %-12s %s\n' "$$name" "$$text"; done
@@ -51,6 +51,9 @@ fuzz: setup ## Random worlds of money against a second arithmetic: WORLDS=2000, 
 
 guards: setup ## Break every guard of the loader on purpose: tests must notice each (ONLY=word for some; takes minutes)
 	$(BIN)/python tests/fault/break_guards.py $(if $(ONLY),--only $(ONLY))
+
+fuzz-reading: setup ## Damaged workbooks: each ends in orders or in a sentence; SEED=N COUNT=N
+	PYTHONPATH=. $(BIN)/python tests/fuzz_reading/fuzz_workbooks.py $(or $(SEED),1) $(or $(COUNT),20000)
 
 bench: setup ## Lines and orders per second, peak memory (takes minutes)
 	$(BIN)/python benchmarks/bench.py
