@@ -40,6 +40,8 @@ class Look:
     present: dict[OrderKey, dict[str, None]] = field(default_factory=dict)
     extra: dict[PartKey, dict[str, None]] = field(default_factory=dict)
     elsewhere: dict[PartKey, str] = field(default_factory=dict)
+    in_doubt_undone: dict[OrderKey, None] = field(default_factory=dict)
+    """Orders in doubt here of which another ledger's undo entries stand in Mews."""
     undone: dict[PartKey, dict[str, None]] = field(default_factory=dict)
     rows: dict[str, dict[str, OrderItemRow]] = field(default_factory=dict)
     signs: Signs = field(default_factory=Signs)
@@ -210,6 +212,8 @@ def _meet_undo(
         look.beside(fitting[0], [mews_id])
     elif order is not None and order.state in IN_MEWS:
         look.signs.reversed[number] = None
+    elif order is not None and order.state is State.UNKNOWN:
+        look.in_doubt_undone[number, generation] = None
     return None
 
 

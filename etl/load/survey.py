@@ -86,6 +86,8 @@ class Surveyor:
         look = await self._begin()
         await self._walk(look)
         await self._judge_copies(look)
+        # Met itself and reversed as well: another ledger found it, and undid it. The undo entries alone prove nothing.
+        look.signs.reversed.update((key[0], None) for key in look.present if key in look.in_doubt_undone)
         if look.signs.lacks_orders:
             # Nothing can be decided from this ledger; what is there twice is told all the same, and the watermark stays.
             raise look.signs.error(self._store, self._note_copies(look))
