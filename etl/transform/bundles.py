@@ -118,8 +118,8 @@ class _Proof:
     precision: int
 
     def footing(self, charged: dict[Reading, tuple[Line, ...]]) -> list[Reading]:
-        """The readings that make orderTotal: those to the cent, else those about."""
-        for is_footing in (self.is_exact, self.is_footing):
+        """The readings that make orderTotal: those to the cent, else within the tolerance, else about."""
+        for is_footing in (self.is_exact, self.is_within, self.is_footing):
             found: list[Reading] = [name for name, lines in charged.items() if is_footing(lines)]
             if found:
                 return found
@@ -128,6 +128,11 @@ class _Proof:
     def is_exact(self, lines: Sequence[Line]) -> bool:
         """Whether the lines make orderTotal to the cent."""
         return self._off(lines) == 0
+
+    def is_within(self, lines: Sequence[Line]) -> bool:
+        """Whether they do within the tolerance, with tax too."""
+        off = self._off(lines)
+        return off is not None and off <= self.ctx.mapping.settings.source.total_tolerance
 
     def is_footing(self, lines: Sequence[Line]) -> bool:
         """Whether they do within the tolerance; with tax about, since the total is checked to the cent later."""
