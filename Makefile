@@ -18,8 +18,8 @@ $(STAMP): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-demo: setup ## Run the main job on the sandbox: dry run, run, status, report
-	@$(BIN)/python sample_data/demo.py
+demo: setup ## Run the main job on the sandbox: dry run, run, status, reconcile, report
+	@$(BIN)/centra-mews demo
 
 test: lint types ## Lint, types and the suite
 	$(BIN)/python -m pytest -n 3 --dist loadfile -q --ignore=tests/december -m "not slow"

@@ -34,7 +34,26 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "undo": ("undo", "Reverse posted orders."),
     "report": ("report", "Write the report again from the ledger."),
     "sandbox": ("sandbox", "Run a local Mews for rehearsals."),
+    "demo": ("demo", "Rehearse the whole job with sample data on a local Mews."),
 }
+EXAMPLES: dict[str, tuple[str, ...]] = {
+    "inspect": ("inspect orders.csv", "inspect orders-2010.xlsx orders-2011.xlsx --from 2010-12-01"),
+    "init": ("init orders.csv --store uk --timezone Europe/London",),
+    "preflight": ("preflight", "preflight orders.csv"),
+    "dry-run": ("dry-run orders.csv --report dry-run", "dry-run orders.csv --corrections attention.csv --offline"),
+    "run": ("run orders.csv --expect sha256:4f1c.. --canary 10 --report run", "run orders.csv --only 536365"),
+    "status": ("status", "--ledger uk.sqlite status"),
+    "reconcile": ("reconcile --report reconciled",),
+    "recover": ("recover",),
+    "settle": ("settle 536365 --posted 7c9e6679-7425-40de-944b-e07fc1f90ae7", "settle 536365 --absent"),
+    "undo": ("undo --run 3f2a91c07d5e", "undo --run recovered --only 536365"),
+    "report": ("report --report report",),
+    "sandbox": ("sandbox --world gross-uk --state mews.jsonl", "sandbox --port 0 --fault status-500-after:0.05"),
+    "demo": ("demo",),
+}
+"""What a person may type, for the end of each command's help and for usage errors."""
+COMPLETE = "_CENTRA_MEWS_COMPLETE"
+"""The variable with which a shell asks for completions: click's name for it."""
 
 
 GLOBAL_OPTIONS = frozenset({"mappings", "ledger", "log_format", "log_level", "as_json", "quiet"})
@@ -57,7 +76,23 @@ class LazyGroup(click.Group):
         command = importlib.import_module(f"etl.cli.{COMMANDS[cmd_name][0]}").command
         if not isinstance(command, click.Command):
             raise TypeError(f"etl.cli.{COMMANDS[cmd_name][0]} has no command")
+        if command.epilog is None:
+            command.epilog = "\b\nExamples:\n" + "\n".join(f"  centra-mews {one}" for one in EXAMPLES[cmd_name])
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command typed. Raises UsageError naming the nearest ones where it is none."""
+        typed = args[0]
+        is_known = typed.startswith("-") or self.get_command(ctx, typed) is not None
+        if not is_known and not ctx.resilient_parsing:
+            from difflib import get_close_matches
+
+            near = get_close_matches(typed.lower(), self.list_commands(ctx), n=2, cutoff=0.5)
+            guess = f" Did you mean {' or '.join(near)}?" if near else ""
+            raise click.UsageError(f"There is no command {typed!r}.{guess}", ctx)
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list of `--help`, without importing any command."""
@@ -153,7 +188,16 @@ def main() -> None:
             signal.signal(number, _interrupt)
     sys.stdout = sys.stdout or nowhere()
     sys.stderr = unfailing(sys.stderr)
+    if COMPLETE in os.environ:
+        sys.exit(_complete(os.environ[COMPLETE]))
     sys.exit(run(sys.argv[1:]))
+
+
+def _complete(instruction: str) -> int:
+    """Answers a shell that asks for completions (`bash_source`, `bash_complete` and the like); prints on stdout."""
+    from click.shell_completion import shell_complete
+
+    return shell_complete(cli, {}, "centra-mews", COMPLETE, instruction)
 
 
 def run(arguments: list[str]) -> int:
@@ -166,8 +210,10 @@ def run(arguments: list[str]) -> int:
         return end.exit_code
     except click.ClickException as error:
         error.show()
+        hint = _next_step(error)
+        click.echo(f"  Next: {hint}", err=True)
         if "--json" in arguments:
-            click.echo(_document(UsageError(error.format_message()).attrs()))
+            click.echo(_document(UsageError(error.format_message(), hint=hint).attrs()))
         return int(ExitCode.USAGE)
     except (click.Abort, KeyboardInterrupt):
         message = "Interrupted; the ledger is consistent. Run the same command again to go on."
@@ -191,6 +237,14 @@ def run(arguments: list[str]) -> int:
     except Exception as error:
         Console.current().show_crash(error)
         return int(ExitCode.INTERNAL)
+
+
+def _next_step(error: click.ClickException) -> str:
+    """What to type after a usage error: an example of the command at hand, else the list of commands."""
+    name = error.ctx.info_name if isinstance(error, click.UsageError) and error.ctx else None
+    if name in EXAMPLES:
+        return f"such as `centra-mews {EXAMPLES[name][0]}`; `centra-mews {name} --help` tells all options."
+    return "`centra-mews --help` lists the commands and the global options."
 
 
 def _unusable(error: OSError) -> UsageError:

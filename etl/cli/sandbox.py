@@ -13,10 +13,10 @@ class _FaultHelp(click.Command):
     """Adds the list of dials to `--help`, from the dials themselves."""
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The dials of --fault."""
+        """The examples, and the dials of --fault."""
         from etl.sandbox import describe_faults
 
-        del ctx
+        super().format_epilog(ctx, formatter)
         with formatter.section("Dials of --fault NAME[:RATE][:key=value]..."):
             formatter.write_dl(describe_faults())
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -198,3 +199,11 @@ def test_test_modules_have_names_of_their_own() -> None:
     """Two of one name and the whole suite is not even collected."""
     names = [path.name for path in (PACKAGE.parent / "tests").rglob("test_*.py")]
     assert sorted(names) == sorted(set(names))
+
+
+def test_the_wheel_holds_every_room() -> None:
+    """A new room that the list of packages in pyproject.toml leaves out is missing from the wheel only: add it there."""
+    settings = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text("utf-8"))["tool"]["setuptools"]
+    folders = {path.parent for path in PACKAGE.rglob("*") if path.is_file() and path.suffix != ".pyc"}
+    found = {".".join(("etl", *folder.relative_to(PACKAGE).parts)) for folder in folders}
+    assert settings["packages"] == sorted(found | set(settings["package-dir"]))
