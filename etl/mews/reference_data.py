@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar
 from etl.errors import MappingError
 from etl.mews.api import MewsReader
 from etl.mews.configuration import Configuration
-from etl.mews.taxes import usable_rates
+from etl.mews.taxes import tax_country, usable_rates
 from etl.model.reference import Account, Bill, Currency, Named, Product, Reference, Service
 
 EID = "eid:"
@@ -78,6 +78,7 @@ async def read_reference(reader: MewsReader, needs: Needs, *, platform: str) -> 
         eids=found.eids,
         chain_id=configuration.chain_id,
         legal_environment=configuration.legal_environment,
+        tax_country=tax_country(configuration.tax_environment, environments),
     )
 
 

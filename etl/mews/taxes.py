@@ -39,6 +39,17 @@ def usable_rates(environment_code: str, environments: Iterable[Json], rates: Ite
     return usable
 
 
+def tax_country(environment_code: str, environments: Iterable[Json]) -> str:
+    """ISO alpha-2 code of the environment's country, which Mews writes as alpha-3; "" where it names none, or several."""
+    found = {text(row, "CountryCode") for row in environments if text(row, "Code") == environment_code}
+    if len(found) != 1:
+        return ""
+    import pycountry
+
+    country = pycountry.countries.get(alpha_3=found.pop())
+    return str(country.alpha_2) if country else ""
+
+
 def _scopes(code: str, environments: Iterable[Json]) -> list[tuple[frozenset[str], tuple[Validity, ...]]] | None:
     if not code:
         return None

@@ -134,7 +134,8 @@ class Reference:
     `accounts` holds the accounts named by the mapping (by id); `accounts_by_email` the candidates found
     by look-up, keyed by the lower-cased address. Intervals are ISO 8601 durations, calendar arithmetic in
     `timezone`. `tax_rates` holds the codes usable in the enterprise's tax environment, with the
-    environment's own validity already intersected. `now` is Mews's NowUtc at reading. `eids` maps
+    environment's own validity already intersected; `tax_country` is that environment's country (ISO alpha-2), "" where
+    Mews does not say. `now` is Mews's NowUtc at reading. `eids` maps
     "service:eid", "product:eid", "account:eid" to ids.
     """
 
@@ -161,6 +162,7 @@ class Reference:
     eids: dict[str, str] = field(default_factory=dict)
     chain_id: str = ""
     legal_environment: str = ""
+    tax_country: str = ""
 
 
 _ADAPTER: TypeAdapter[Reference] = TypeAdapter(Reference)
