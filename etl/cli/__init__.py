@@ -24,6 +24,7 @@ from etl.version import __version__
 COMMANDS: dict[str, tuple[str, str]] = {
     "inspect": ("inspect_export", "Show what is in an export: format, columns, sums, first problems."),
     "init": ("init", "Write a mapping folder pre-filled from an export."),
+    "next": ("next_step", "Say the one thing to do now, and what it unlocks."),
     "preflight": ("preflight", "Check mapping and account against the live enterprise."),
     "dry-run": ("dry_run", "Plan everything, send nothing; print the plan id."),
     "run": ("run", "Post what is not posted yet; resumable, each order once."),
@@ -39,6 +40,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 EXAMPLES: dict[str, tuple[str, ...]] = {
     "inspect": ("inspect orders.csv", "inspect orders-2010.xlsx orders-2011.xlsx --from 2010-12-01"),
     "init": ("init orders.csv --store uk --timezone Europe/London",),
+    "next": ("next orders.csv", "--json next orders.csv"),
     "preflight": ("preflight", "preflight orders.csv"),
     "dry-run": ("dry-run orders.csv --report dry-run", "dry-run orders.csv --corrections attention.csv --offline"),
     "run": ("run orders.csv --expect sha256:4f1c.. --canary 10 --report run", "run orders.csv --only 536365"),

@@ -29,6 +29,14 @@ FORMAT_VERSION = 1
 FILES = (SETTINGS_FILE, *TABLES)
 
 
+class FaultyMappingError(MappingError):
+    """The mapping folder can't be used; `faults` are all that is to be corrected, in the order of files and rows."""
+
+    def __init__(self, message: str, faults: Sequence[Fault], *, place: str, hint: str) -> None:
+        super().__init__(message, place=place, hint=hint)
+        self.faults = tuple(faults)
+
+
 def read_mapping(folder: Path, *, read_table: ReadTable | None = None) -> Mapping:
     """The mapping folder as a value.
 
@@ -212,8 +220,9 @@ def _refusal(folder: Path, faults: Iterable[Fault]) -> MappingError:
         key=lambda fault: (order.get(fault.place.file, -1), fault.place.row or 0, fault.place.column),
     )
     count = f"{len(listed)} faults" if len(listed) != 1 else "1 fault"
-    return MappingError(
+    return FaultyMappingError(
         "\n".join([f"The mapping folder {folder} has {count}:", *(f"  {fault}" for fault in listed)]),
+        listed,
         place=str(folder),
         hint="Correct the files named and run the command again; nothing was read from the export and nothing sent.",
     )

@@ -31,7 +31,7 @@ def test_every_help_has_an_example_that_parses(name: str, capsys: pytest.Capture
 
 @pytest.mark.parametrize(
     ("typed", "nearest"),
-    [("prefligth", "preflight"), ("dryrun", "dry-run"), ("Reconsile", "reconcile"), ("rn", "run")],
+    [("prefligth", "preflight"), ("dryrun", "dry-run"), ("Reconsile", "reconcile"), ("nxt", "next"), ("rn", "run")],
 )
 def test_a_mistyped_command_names_the_nearest(typed: str, nearest: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Also what is to be typed to see them all."""

@@ -1,0 +1,250 @@
+"""`next` says what is true: doing what it says sets free exactly the orders and the money that it named."""
+
+from __future__ import annotations
+
+import json
+from contextlib import ExitStack
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from builders import a_reference
+
+from etl.load.ledger import Ledger
+from etl.load.records import Home
+from etl.model.codes import CODES
+from etl.model.reference import Account, dump_reference
+from etl.pipeline.causes import DECISIONS
+from etl.pipeline.dry_run import DryRun
+from etl.pipeline.dry_run import dry_run as job
+from etl.pipeline.next_step import Step, next_step
+from etl.pipeline.prepare import Export
+from etl.settings import Settings
+
+HEADER = "orderNumber,orderDate,currency,deliveryAddress.country,invoiceAddress.email,orderTotal,products.sku,products.qty,products.unitPrice,products.vatPercent"
+ORDERS = """
+1,2010-12-05,GBP,GB,a@example.com,100.00,A,1,100.00,17.5
+2,2010-12-06,GBP,GB,a@example.com,50.00,A,1,50.00,17.5
+3,2011-02-05,GBP,GB,a@example.com,30.00,A,1,30.00,20
+4,2011-02-05,GBP,GB,b@example.com,70.00,A,1,70.00,20
+5,2010-12-31,GBP,GB,a@example.com,1000.00,A,1,400.00,17.5
+5,2010-12-31,GBP,GB,a@example.com,1000.00,B,1,600.00,5
+6,2011-03-01,GBP,FR,a@example.com,5.00,A,1,5.00,0
+7,2011-03-01,GBP,IE,a@example.com,6.00,A,1,6.00,21
+8,2011-03-01,GBP,IE,a@example.com,6.50,A,1,6.00,21
+"""
+TOML = """[source]
+store = "shop"
+timezone = "Europe/London"
+prices_include_tax = true
+[target]
+service = "5e000000-0000-4000-a000-000000000001"
+"""
+TAXES = """country,vat_percent,valid_from,valid_before,accept_rate_difference,tax_codes
+GB,17.5,,2011-01-04,,
+GB,20,2011-01-04,,,
+GB,5,,,,
+*,0,,,,
+"""
+ACCOUNTS = """key_type,key,account
+email,a@example.com,{a}
+email,b@example.com,
+"""
+ADA = "ac000000-0000-4000-a000-000000000001"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "orders.csv").write_text(HEADER + ORDERS)
+    mappings = tmp_path / "mappings"
+    mappings.mkdir()
+    (mappings / "migration.toml").write_text(TOML)
+    (mappings / "taxes.csv").write_text(TAXES)
+    (mappings / "accounts.csv").write_text(ACCOUNTS.format(a=ADA))
+    return tmp_path
+
+
+def settings() -> Settings:
+    return Settings(Path("mappings"), "ledger.sqlite")
+
+
+def ask(*exports: str, environ: dict[str, str] | None = None) -> Step:
+    """`centra-mews next EXPORT...`."""
+    with ExitStack() as stack:
+        return next_step(stack, settings(), [Path(one) for one in exports], environ or {}, lambda *_: None)
+
+
+def remember_mews() -> None:
+    """What preflight leaves behind."""
+    reference = a_reference(accounts={ADA: Account(ADA, "Customer", "Ada", True)}, tax_country="GB")
+    with Ledger.open("ledger.sqlite") as ledger:
+        ledger.bind(Home(reference.platform, reference.enterprise_id, reference.service.id, "shop"))
+        ledger.save_reference(dump_reference(reference))
+
+
+async def planned() -> DryRun:
+    with ExitStack() as stack:
+        return await job(stack, settings(), Export([Path("orders.csv")]), None, report=None, progress=lambda *_: None)
+
+
+def ready() -> tuple[int, Decimal]:
+    """Ready orders and their money, by an independent command."""
+    import asyncio
+
+    document = asyncio.run(planned()).document
+    return document["orders"]["ready"], sum((Decimal(row["planned"]) for row in document["totals"]), Decimal(0))
+
+
+def fill(step: Step, value: str) -> None:
+    """Writes the value into the last cell of the row that the step names, as a person would."""
+    path = Path("mappings") / step.file
+    lines = path.read_text().splitlines()
+    assert step.row is not None
+    line = lines[step.row - 1]
+    assert line.endswith(","), f"{step} does not name an empty cell: {line}"
+    lines[step.row - 1] = line + value
+    path.write_text("\n".join(lines) + "\n")
+
+
+def figures(step: Step) -> tuple[int, str]:
+    return step.orders, " ".join(f"{currency} {amount}" for currency, amount in step.money)
+
+
+def test_every_step_unlocks_what_it_says(folder: Path) -> None:
+    """Cell by cell, most money first, until nothing is left to decide."""
+    remember_mews()
+    answers = {"17.5 %": "UK-17.5%", "20 %": "UK-20%", "5 %": "UK-5%", "0 %": "exempt", "b@example.com": ADA}
+    order = []
+    for _ in range(6):
+        step, before = ask("orders.csv"), ready()
+        order.append((step.file, step.row, figures(step)))
+        if step.row is None:
+            assert "IE, 21 %, 2011: add a row" in step.what
+            with Path("mappings/taxes.csv").open("a") as table:
+                table.write("IE,21,,,yes,exempt\n")
+        else:
+            fill(step, next(answer for subject, answer in answers.items() if subject in step.what))
+        after = ready()
+        said = (step.orders, sum((amount for _, amount in step.money), Decimal(0)))
+        if "with other decisions" in step.what:
+            assert after == before
+        else:
+            assert (after[0] - before[0], after[1] - before[1]) == said
+    assert order == [
+        ("taxes.csv", 2, (2, "GBP 150.00")),
+        ("taxes.csv", 4, (1, "GBP 1000.00")),
+        ("taxes.csv", 3, (1, "GBP 30.00")),
+        ("accounts.csv", 3, (1, "GBP 70.00")),
+        ("taxes.csv", None, (1, "GBP 6.00")),
+        ("taxes.csv", 5, (1, "GBP 5.00")),
+    ]
+
+
+def test_the_sentence_names_row_years_candidates_and_money(folder: Path) -> None:
+    """As the issue that asked for it does."""
+    remember_mews()
+    assert ask("orders.csv").what == (
+        "taxes.csv row 2, GB 17.5 %, 2010: fill in tax_codes (candidates UK-17.5%); unlocks 2 orders, GBP 150.00"
+    )
+
+
+def test_without_mews_the_cells_are_counted_all_the_same(folder: Path) -> None:
+    """Before any token is there; candidates nobody knows yet."""
+    step = ask("orders.csv")
+    assert step.what == "taxes.csv row 2, GB 17.5 %, 2010: fill in tax_codes; unlocks 2 orders, GBP 150.00"
+    assert not Path("ledger.sqlite").exists()
+
+
+def test_with_tokens_and_no_reference_mews_is_asked_first(folder: Path) -> None:
+    """The catalogue tells the candidates."""
+    tokens = {"MEWS_PLATFORM_ADDRESS": "https://api.mews.com", "MEWS_CLIENT_TOKEN": "c", "MEWS_ACCESS_TOKEN": "a"}
+    step = ask("orders.csv", environ=tokens)
+    assert step.type == "centra-mews preflight orders.csv"
+    assert step.orders == 8
+
+
+def decided() -> None:
+    """Every cell filled in, Ireland's row as well."""
+    path = Path("mappings/taxes.csv")
+    path.write_text(
+        "country,vat_percent,valid_from,valid_before,tax_codes,accept_rate_difference\n"
+        "GB,17.5,,2011-01-04,UK-17.5%,\nGB,20,2011-01-04,,UK-20%,\nGB,5,,,UK-5%,\n*,0,,,exempt,\nIE,21,,,exempt,yes\n"
+    )
+    accounts = Path("mappings/accounts.csv")
+    accounts.write_text(accounts.read_text().replace("b@example.com,", f"b@example.com,{ADA}"))
+
+
+def test_after_the_last_cell_comes_the_run_with_the_plan_id(folder: Path) -> None:
+    """The command as it is to be typed; what only the export can mend stays out, and is said."""
+    remember_mews()
+    decided()
+    import asyncio
+
+    plan = asyncio.run(planned()).document["plan"]
+    step = ask("orders.csv")
+    assert step.type == f"centra-mews run orders.csv --expect {plan}"
+    assert figures(step) == (7, "GBP 1261.00")
+    assert "1 stay out until corrected" in step.what
+
+
+def test_without_a_connection_the_last_step_is_to_connect(folder: Path) -> None:
+    """No plan id without Mews's own words."""
+    decided()
+    step = ask("orders.csv")
+    assert (step.file, step.type) == (".env", "centra-mews preflight orders.csv")
+
+
+def test_a_row_that_is_missing_is_counted_over_its_days(folder: Path) -> None:
+    """Orders of many days that want the same row are one step."""
+    remember_mews()
+    decided()
+    path = Path("mappings/taxes.csv")
+    path.write_text("\n".join(line for line in path.read_text().splitlines() if not line.startswith("GB,17.5")))
+    step = ask("orders.csv")
+    assert (step.file, step.row) == ("taxes.csv", None)
+    assert "GB, 17.5 %, 2010: add a row" in step.what
+    assert figures(step) == (3, "GBP 1150.00")
+
+
+@pytest.mark.parametrize("exports", [(), ("orders.csv",)])
+def test_in_an_empty_folder_it_says_where_to_begin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exports: tuple[str, ...]
+) -> None:
+    """inspect without an export, init with one."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "orders.csv").write_text(HEADER + ORDERS)
+    step = ask(*exports)
+    assert step.type == ("centra-mews init orders.csv" if exports else "centra-mews inspect EXPORT...")
+    assert step.orders == (8 if exports else 0)
+
+
+def test_a_fault_of_the_folder_is_the_step(folder: Path) -> None:
+    """With its row, and everything that waits for it."""
+    toml = Path("mappings/migration.toml")
+    toml.write_text(TOML.replace('"Europe/London"', '"Europe/Londn"'))
+    step = ask("orders.csv")
+    assert (step.file, step.row, step.orders) == ("migration.toml", 3, 8)
+    assert "Londn" in step.what
+
+
+def test_an_export_that_cannot_be_read_is_the_step(folder: Path) -> None:
+    """No traceback, no error: the reason and what to type."""
+    Path("orders.csv").write_text("")
+    step = ask("orders.csv")
+    assert "orders.csv" in step.what
+    assert step.type == "centra-mews inspect orders.csv"
+
+
+def test_the_document_has_the_keys_of_the_contract(folder: Path) -> None:
+    """Money as text with its currency."""
+    remember_mews()
+    document = json.loads(json.dumps(ask("orders.csv").document()))
+    assert {"command", "what", "file", "row", "orders", "money", "type"} <= document.keys()
+    assert document["command"] == "next"
+    assert document["money"] == [{"currency": "GBP", "amount": "150.00"}]
+
+
+def test_every_decision_is_a_known_code() -> None:
+    """A renamed code would fall among what no cell decides."""
+    assert DECISIONS.keys() <= CODES.keys()
