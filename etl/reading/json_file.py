@@ -24,6 +24,11 @@ _ORDER_PARTS = frozenset(
      "shippingaddress", "invoiceaddress", "deliveryaddress"}
 )  # fmt: skip
 _ENOUGH_PARTS = 2
+_MORE = frozenset(
+    {"hasnextpage", "hasmore", "hasnext", "morepages", "next", "nextpage", "nextpageurl", "nextlink", "nexturl",
+     "nextcursor", "nextpagetoken", "@odata.nextlink"}
+)  # fmt: skip
+_UNSET = frozenset({"", "0", "no", "false", "null", "none"})
 _UNDECIDED = 1000
 """So many objects of a list are held until the object around them shows whether it is an order itself."""
 
@@ -189,9 +194,11 @@ class _Finder:
         return bool(parts) or envelope.get(ENVELOPE) == []
 
     def _tell_beside(self, envelope: dict[str, Any], path: str, depth: int) -> None:
-        """Names the lists of an envelope that hold no orders."""
+        """Names the lists of an envelope that hold no orders, and what says that the file is one page of several."""
         for key, part in envelope.items():
-            if isinstance(part, list) and part:
+            if key.casefold().replace("_", "") in _MORE and _is_set(part):
+                self._tell_more(join_path(path, key))
+            elif isinstance(part, list) and part:
                 self._pass_over(join_path(path, key), len(part))
             elif isinstance(part, dict) and depth < _ENVELOPE_DEPTH:
                 self._tell_beside(part, join_path(path, key), depth + 1)
@@ -278,12 +285,24 @@ class _Finder:
             self._told.add(path)
             self.notices.append(f"{self._path}: the orders were found in {path}.")
 
+    def _tell_more(self, path: str) -> None:
+        if path not in self._told:
+            self._told.add(path)
+            self.notices.append(
+                f"{self._path}: {path} says that more orders follow on another page; give its file as well."
+            )
+
     def _pass_over(self, path: str, count: int) -> None:
         if path not in self._told:
             self._told.add(path)
             self.notices.append(
                 f"{self._path}: the list {path} ({count:,} elements) beside the orders holds no orders and was not read."
             )
+
+
+def _is_set(value: Any) -> bool:
+    """Whether a flag or link of an envelope says something."""
+    return value is True or (isinstance(value, str) and plain(value).strip().casefold() not in _UNSET)
 
 
 def join_path(path: str, key: str) -> str:

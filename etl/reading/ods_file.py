@@ -241,7 +241,7 @@ class _TableParser:
             case "boolean":
                 value = local(attributes, "boolean-value")
                 return (
-                    value
+                    value.upper()
                     if value in ("true", "false")
                     else broken(value or shown, f"{where} is neither true nor false")
                 )

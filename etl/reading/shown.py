@@ -7,7 +7,7 @@ format hides cents; what holds no value at all blocks with its reason.
 from __future__ import annotations
 
 import re
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from decimal import Decimal, InvalidOperation
 from enum import Enum, auto
 
 from etl.model.export import BROKEN, DATE, NUMBER, SHOWN, plain, reason_of, stored, text_cell
@@ -26,9 +26,9 @@ class Role(Enum):
 
 _TEXTS = frozenset({"TEXT", "COUNTRY", "CURRENCY", "EMAIL", "STATUS", "STORE", "ORIGIN"})
 _KEYS = frozenset({"SKU", "EAN", "KEY"})
-_CENT = Decimal("0.01")
 _DIGITS = re.compile(r"[0-9][0-9.,' \u00a0\u202f]*")
 _SCIENTIFIC = re.compile(r"[-+]?[0-9](?:[.,][0-9]+)?E[-+]?[0-9]+", re.IGNORECASE)
+_SIGN = re.compile(r"^[^0-9]*[-(\u2212\u2013]|[-\u2212]\s*$")
 
 
 def role_of(kind: Kind) -> Role:
@@ -81,15 +81,12 @@ def _number(cell: str, role: Role) -> tuple[str, list[Remark]]:
 
 def _hidden_cents(held: str, shown: str) -> list[Remark]:
     value = Decimal(held.rstrip("%"))
-    cents = _cents(value)
-    if any(_cents(abs(seen)) == abs(cents) for seen in _readings(shown)):
+    if not value and not re.search("[1-9]", shown):
+        return []
+    if abs(value) in _readings(shown) and (_SIGN.search(shown) is not None) == (value < 0):
         return []
     text = f"The cell holds {held} and its format shows {shown!r}; {held} was read."
     return [told("number.hidden", text, "Show all decimals in the spreadsheet and check the amount.")]
-
-
-def _cents(value: Decimal) -> Decimal:
-    return value.quantize(_CENT, ROUND_HALF_UP) if value.adjusted() < 20 else value
 
 
 def _readings(shown: str) -> list[Decimal]:

@@ -118,7 +118,7 @@ class _Cells:
             case xlrd.XL_CELL_NUMBER | xlrd.XL_CELL_DATE:
                 return self._number(row, at, float(value))
             case xlrd.XL_CELL_BOOLEAN:
-                return "true" if value else "false"
+                return "TRUE" if value else "FALSE"
             case xlrd.XL_CELL_ERROR:
                 shown = error_text_from_code.get(int(value), f"error {value}")
                 return broken(shown, f"{address(row + 1, at)}: {AN_ERROR}")

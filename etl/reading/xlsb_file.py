@@ -189,7 +189,7 @@ class _Cells:
             case 3 | 11:
                 return broken(_ERRORS.get(data[8], f"error {data[8]}"), f"{address(self._row, column)}: {AN_ERROR}")
             case 4 | 10:
-                return "true" if data[8] else "false"
+                return "TRUE" if data[8] else "FALSE"
             case 7:
                 return self._texts[b"%d" % struct.unpack_from("<I", data, 8)[0]]
             case _:

@@ -190,7 +190,7 @@ class SheetReader:
             case b"n":
                 return self.styles[style][value]
             case b"b":
-                return {b"1": "true", b"true": "true", b"0": "false", b"false": "false", b"": ""}.get(
+                return {b"1": "TRUE", b"true": "TRUE", b"0": "FALSE", b"false": "FALSE", b"": ""}.get(
                     value.strip(), broken(value.decode("utf-8", "replace"), "the cell is neither true nor false")
                 )
             case b"e":

@@ -22,7 +22,7 @@ from etl.staging.fields import Column, Layout
 from etl.staging.nested import Headers, NestedReader
 from etl.staging.objects import Flat
 from etl.staging.vocabulary import ALIASES, KINDS, LINE, ORDER_NUMBER, Vocabulary
-from etl.staging.whole import check_unread, join_below
+from etl.staging.whole import check_beside, check_repeated, check_unread, join_below
 
 Row = tuple[int, tuple[str, ...]]
 Group = tuple[tuple[str, ...], list[Row]]
@@ -57,6 +57,8 @@ NOTICES = frozenset({"text.quotes"})
 """What a reader may say of a row without blocking its order."""
 WIDE = "wide"
 """Stands for the code of a row with more cells than the header, the extra ones empty, until all rows are known."""
+BESIDE = "beside"
+"""Stands for the code of a row below the order that has no number and repeats the order's other cells."""
 _EMPTY = ("",)
 _WORDS_KEPT = 20_000
 
@@ -126,9 +128,12 @@ class Builder:
         """The draft of an order in a flat file."""
         row = groups[0][1][0][0]
         draft = Draft(number, replace(self._place, row=row), rows=sum(len(rows) for _, rows in groups))
+        beside = []
         for at, code, message, shown, column in faults:
             place = replace(self._place, row=at, column=column)
-            if code in NOTICES:
+            if code == BESIDE:
+                beside.append(at)
+            elif code in NOTICES:
                 draft.tell(code, message, place, shown)
             else:
                 draft.fault(code, message, place, shown)
@@ -142,6 +147,8 @@ class Builder:
                     draft.lines.append(line)
         if below:
             self._read_below(draft, below)
+        if beside:
+            check_beside(draft, replace(self._place, row=beside[0]))
         self._check(draft)
         return draft
 
@@ -465,6 +472,8 @@ class Builder:
     def _check(self, draft: Draft) -> None:
         """What only shows when an order's values are seen together."""
         self._fill_empty(draft)
+        if "products.lineId" in self._line_columns:
+            check_repeated(draft)
         get = draft.values.get
         if draft.symbols:
             self._check_symbols(draft)

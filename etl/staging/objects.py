@@ -6,6 +6,8 @@ amounts, or is a list of objects, goes with its order, so that the rest of it is
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -34,6 +36,10 @@ UNREAD = "\0unread"
 _DEPTH = 8
 _BROKEN_KEPT = 20
 _BUNDLE_TYPES = {"bundleorderline": "products.isBundle", "bundleitemorderline": "products.isPartOfBundle"}
+
+
+_MARKS = re.compile(r"\\u00(?:0[0-9a-f]|1f)")
+"""The marks of cells (`etl.model.export`) in texts of an object, as JSON writes them."""
 
 
 @dataclass(slots=True)
@@ -389,7 +395,7 @@ def _record(sink: _Sink) -> dict[str, Any]:
 def _cell(value: Any) -> str:
     if isinstance(value, str):
         return value
-    return "" if value is None or not value else f"{BROKEN}{str(value)[:80]}"
+    return "" if value is None or not value else f"{BROKEN}{_MARKS.sub('', json.dumps(value, ensure_ascii=False))[:80]}"
 
 
 def _row(cells: dict[int, str], width: int) -> list[str]:

@@ -1,7 +1,8 @@
 """Rows of a flat file to parts of orders: which order a row belongs to, and what is no row of any order.
 
 A row without an order number directly below an order, with all order-level cells empty, goes with that order, which
-decides what it is (`etl.staging.whole`); nothing of it is ever left out.
+decides what it is (`etl.staging.whole`). One that repeats the order's other cells is reported, and the order told of it:
+the number alone may have been merged, or written once. Nothing is ever left out.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from etl.reading.kinds import NUMERIC, Kind
 from etl.reading.options import ReadOptions
 from etl.reading.parse import OrderNumbers
 from etl.reading.style import Seen
-from etl.staging.build import NOTICES, WIDE, Fault, Group, Row
+from etl.staging.build import BESIDE, NOTICES, WIDE, Fault, Group, Row
 from etl.staging.fields import Column
 from etl.staging.loaded import LoadedFile
 from etl.staging.spool import Part
@@ -157,6 +158,8 @@ class TableLoader:
             if number and not self._is_cut and self._is_under(one.cells):
                 self._take_under(one)
             else:
+                if number and not self._is_cut and self._repeats(one.cells):
+                    self._faults.append((one.row, BESIDE, "", "", ""))
                 # What follows a row that belongs to nobody is nobody's either, until the next number.
                 self._is_cut = True
                 self._file.rows.unassigned += 1
@@ -201,6 +204,17 @@ class TableLoader:
         """Whether the row has nothing of an order, but something of a line."""
         line = self._line_at[: self._line_width]
         return not any(cells[at].strip() for at in self._order_at) and any(cells[at].strip() for at in line)
+
+    def _repeats(self, cells: list[str]) -> bool:
+        """Whether a row with an empty number holds something of a line, and of an order only what stands above it."""
+        if any(cells[at].strip() for at in self._number_at):
+            return False
+        own = [(index, cell) for index, at in enumerate(self._order_at) if (cell := cells[at]).strip()]
+        return (
+            bool(own)
+            and any(cells[at].strip() for at in self._line_at[: self._line_width])
+            and all(any(order[index] == cell for order, _ in self._groups) for index, cell in own)
+        )
 
     def _take_under(self, below: Below) -> None:
         line = _getter(self._line_at)(below.cells) + tuple(below.cells[self._width :])

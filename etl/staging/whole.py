@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 
+from etl.model.order import Line
 from etl.model.place import Place
 from etl.staging.draft import Draft
 from etl.staging.objects import Flat
@@ -34,6 +35,47 @@ def check_unread(draft: Draft, flat: Flat, place: Place) -> None:
             draft.tell("column.unread", f"The order holds {unread}, which was not read; orderTotal foots without.", at)
         else:
             draft.fault("order.incomplete", f"The order holds {unread}, which was not read.", at, hint=DECLARE)
+
+
+def check_beside(draft: Draft, place: Place) -> None:
+    """Blocks an order below which stands a row without number that repeats the order's other cells.
+
+    Where orderTotal is given and foots, the row is proved to be another order's.
+    """
+    if draft.foots(draft.lines, precision_of(draft.values.get("currency") or "")):
+        return
+    why = (
+        "the order does not foot without it" if "orderTotal" in draft.sources else "no orderTotal proves that it is not"
+    )
+    draft.fault(
+        "order.incomplete",
+        f"Row {place.row}, below the order, has no order number and repeats the order's other cells: "
+        f"it may be a line of the order; {why}.",
+        place,
+        hint="Write the order number into the row.",
+    )
+
+
+def check_repeated(draft: Draft) -> None:
+    """Blocks an order that holds one line of the source twice, as joins with payments or vouchers make it.
+
+    Equal lines are all kept, but an equal line id says that it is one. Where orderTotal is given, the total decides.
+    """
+    if "orderTotal" in draft.sources:
+        return
+    met: dict[str, Line] = {}
+    for line in draft.lines:
+        first = met.setdefault(line.line_id, line) if line.line_id else line
+        if first is not line and first == replace(line, place=first.place):
+            draft.fault(
+                "order.overlap",
+                f"Rows {first.place.row} and {line.place.row} hold the same line, {line.line_id}; "
+                "no orderTotal proves that it was sold twice.",
+                line.place,
+                line.line_id,
+                "Remove the copy of the line.",
+            )
+            return
 
 
 def join_below(draft: Draft, apart: Draft, rows: Sequence[int], *, are_lines: bool) -> None:

@@ -58,6 +58,32 @@ def test_orders_are_found_in_any_envelope(tmp_path: Path, envelope: Any, where: 
     assert any(where in notice for notice in notices) if where else True
 
 
+@pytest.mark.parametrize(
+    ("envelope", "path"),
+    [
+        (
+            {"data": {"orders": {"nodes": ORDERS, "pageInfo": {"hasNextPage": True}}}},
+            "data.orders.pageInfo.hasNextPage",
+        ),
+        ({"orders": ORDERS, "has_more": True}, "has_more"),
+        ({"orders": ORDERS, "meta": {"next": "https://shop.example.com/orders?page=2"}}, "meta.next"),
+        ({"@odata.nextLink": "https://shop.example.com/orders?$skip=100", "value": ORDERS}, "@odata.nextLink"),
+    ],
+)
+@pytest.mark.parametrize("layout", ["json", "ndjson"])
+def test_a_file_that_is_one_page_of_several_says_so(tmp_path: Path, envelope: Any, path: str, layout: str) -> None:
+    """The rest of the history is in other answers: a clerk must know."""
+    _, notices = opened(tmp_path / f"x.{layout}", json.dumps(envelope))
+    assert any(f"{path} says that more orders follow" in notice for notice in notices)
+
+
+@pytest.mark.parametrize("value", [False, None, "", "false", 0, {}, []])
+def test_the_last_page_says_nothing(tmp_path: Path, value: Any) -> None:
+    """No further page."""
+    _, notices = opened(tmp_path / "x.json", json.dumps({"orders": ORDERS, "hasNextPage": value, "next": value}))
+    assert notices == []
+
+
 def test_an_order_is_not_taken_apart(tmp_path: Path) -> None:
     """An object that names its number last is one order, with all the lists and objects it holds."""
     order = {

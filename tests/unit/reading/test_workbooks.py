@@ -53,7 +53,7 @@ def test_workbook_cells_read_as_excel_shows_them(tmp_path: Path) -> None:
     by_openpyxl(tmp_path / "x.xlsx", ("S", [["orderNumber", "b", "c", "d", "e"], [71053, 9.949999999999999, when, "0071", True],
                           [1, -2.5, 1e21, 0.00001, dt.date(2010, 12, 1)]]))  # fmt: skip
     assert held(rows_of(tmp_path / "x.xlsx")) == [
-        (2, ["71053", f"{NUMBER}9.95", f"{DATE}2010-12-01 08:26:00", "0071", "true"]),
+        (2, ["71053", f"{NUMBER}9.95", f"{DATE}2010-12-01 08:26:00", "0071", "TRUE"]),
         (3, ["1", f"{NUMBER}-2.5", f"{NUMBER}1e+21", f"{NUMBER}0.00001", f"{DATE}2010-12-01 00:00:00"]),
     ]
 
@@ -140,7 +140,7 @@ READABLE = {
     "a literal that looks like an escape": ('<c r="B2" t="inlineStr"><is><t>_x005F_x0041_</t></is></c>', "_x0041_"),
     "comment": ('<c r="B2"><!-- <c r="B2"><v>1</v></c> --><v>9.5</v></c>', f"{NUMBER}9.5"),
     "character data section": ('<c r="B2" t="inlineStr"><is><t><![CDATA[<b>]]></t></is></c>', "<b>"),
-    "true": ('<c r="B2" t="b"><v>1</v></c>', "true"),
+    "true": ('<c r="B2" t="b"><v>1</v></c>', "TRUE"),
     "iso date": ('<c r="B2" t="d"><v>2010-12-01T08:26:00</v></c>', f"{DATE}2010-12-01 08:26:00"),
     "iso day": ('<c r="B2" t="d"><v>2010-12-01</v></c>', f"{DATE}2010-12-01 00:00:00"),
     "no address": ("<c><v>9.5</v></c>", f"{NUMBER}9.5"),
@@ -240,7 +240,7 @@ def test_old_xls(tmp_path: Path) -> None:
     assert stored(cells[1]) == "2010-12-01 08:26:00"
     assert cells[2] == f"{NUMBER}2.5"
     assert plain(cells[3]) == "0022469"
-    assert cells[4:] == [f"{NUMBER}20%", "true", "\x04\x01a"]
+    assert cells[4:] == [f"{NUMBER}20%", "TRUE", "\x04\x01a"]
 
 
 def test_xls_formulas_without_a_result_are_no_empty_texts(tmp_path: Path) -> None:
@@ -328,7 +328,7 @@ def test_ods_values_and_what_is_seen_of_them(tmp_path: Path) -> None:
     head = ODS_HEADER.replace("</table:table-row>", "".join(ods_cell(c) for c in "cdefgh") + "</table:table-row>")
     ((_, cells),) = rows_of(ods(tmp_path / "x.ods", ('table:name="O"', rows.replace(ODS_HEADER, head))))
     assert [stored(cell) for cell in cells] == [
-        "22469", "9.95", "20%", "2010-12-01 08:26:00", "true", "a  b\nc\nd", "yes", "10:12:00",
+        "22469", "9.95", "20%", "2010-12-01 08:26:00", "TRUE", "a  b\nc\nd", "yes", "10:12:00",
     ]  # fmt: skip
     assert [plain(cells[index]) for index in (0, 2, 3)] == ["0022469", "20 %", "01/12/10"]
 
@@ -390,7 +390,7 @@ def test_xlsb_reads_every_kind_of_cell_as_another_reader_does(tmp_path: Path) ->
     ((row, cells),) = rows_of(path)
     assert row == 3
     assert [stored(cell) for cell in cells] == [
-        "7", "9.95", "9.95", "2010-12-01 08:26:00", "a_x000D_b", "true", "2.5", "text of a formula", "22469", "#N/A", "rich",
+        "7", "9.95", "9.95", "2010-12-01 08:26:00", "a_x000D_b", "TRUE", "2.5", "text of a formula", "22469", "#N/A", "rich",
     ]  # fmt: skip
     assert plain(cells[8]) == "0022469"
     assert "J3" in reason_of(cells[9])

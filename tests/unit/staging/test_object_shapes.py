@@ -341,3 +341,10 @@ def test_objects_that_tell_only_one_thing(tmp_path: Path) -> None:
     found = stage(tmp_path, {"x.json": [order]})["5"]
     assert (found.store_type, found.currency, found.order_total) == ("b2b", "SEK", None)
     assert not [problem for problem in found.problems if problem.is_error]
+
+
+def test_what_is_no_line_is_shown_as_json(tmp_path: Path) -> None:
+    """A list in the place of a line is named as the file writes it, without marks of our own."""
+    order = {"orderNumber": 1, "products": [[{"sku": "B-1", "qty": 1, "unitPrice": 6.5}]]}
+    staged = stage(tmp_path, {"x.json": [order]})
+    assert '[{"sku": "B-1", "qty": "1", "unitPrice": "6.5"}]' in staged.says("1")

@@ -144,3 +144,52 @@ def test_prices_without_tax_foot_with_it(tmp_path: Path) -> None:
     """orderTotal with tax on top proves rows below as one without does."""
     staged = read(tmp_path, first("1", "13.50"), SECOND, first("2", "6.30"))
     assert [line.sku for line in staged["1"].lines] == ["A-1", "A-2"]
+
+
+def again(total: str = "", price: str = "6.00", date: str = "2011-03-05") -> str:
+    """A row whose number is empty, and whose other order-level cells are those of `first`."""
+    return f",{date},GBP,1.00,{total},A-2,1,{price},20"
+
+
+@pytest.mark.parametrize("total", ["", "11.25"])
+def test_a_row_that_repeats_the_order_but_its_number_is_told_of_it(tmp_path: Path, total: str) -> None:
+    """The number was merged over the rows, or written once: without the row the order is not proved whole."""
+    staged = read(tmp_path, first("1", total), again(total), first("2", "5.25"))
+    assert "order.incomplete" in staged.codes("1")
+    assert "Row 3" in staged.says("1")
+    assert staged.codes("2") == set()
+    assert accounted(staged) == (2, 1, 0, 0)
+
+
+def test_a_row_that_repeats_an_order_that_foots_is_another_order(tmp_path: Path) -> None:
+    """Two orders of one minute, of which the second lost its number: the first foots and goes."""
+    staged = read(tmp_path, first("1", "5.25"), again("5.25", "4.25"), first("2", "5.25"))
+    assert staged.codes("1") == set()
+    assert accounted(staged) == (2, 1, 0, 0)
+
+
+@pytest.mark.parametrize("row", [again(date="2011-03-06"), "X7" + again(), ",2011-03-05,GBP,1.00,,,,,"])
+def test_a_row_of_its_own_is_no_part_of_the_order_above(tmp_path: Path, row: str) -> None:
+    """Another date, a number that can't be read, or no line at all."""
+    staged = read(tmp_path, first("1"), row, first("2", "5.25"))
+    assert staged.codes("1") == set()
+    assert accounted(staged) == (2, 1, 0, 0)
+
+
+LINES = f"{HEADER},products.lineId"
+
+
+def test_a_line_of_the_source_that_stands_twice_blocks(tmp_path: Path) -> None:
+    """A join doubled the row: the line's id says that it is one, and no total says that it was sold twice."""
+    rows = [f"{first('1')},7", f"{first('1')},7", f"{first('2')},8", f"{first('2')},9"]
+    staged = read(tmp_path, *rows, header=LINES)
+    assert staged.codes("1") == {"order.overlap"}
+    assert "Rows 2 and 3" in staged.says("1")
+    assert staged.codes("2") == set()
+
+
+def test_the_total_decides_whether_a_line_that_stands_twice_is_two(tmp_path: Path) -> None:
+    """Some shops number the lines by article: 9.50 is both of them with shipping."""
+    staged = read(tmp_path, f"{first('1', '9.50')},7", f"{first('1', '9.50')},7", header=LINES)
+    assert staged.codes("1") == set()
+    assert len(staged["1"].lines) == 2
