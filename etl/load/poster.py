@@ -248,9 +248,6 @@ class Poster:
                     continue
                 if not self._offer(job):
                     continue
-                if self._last_survey is None:
-                    # Before the first write: does Mews hold orders that this ledger knows nothing of?
-                    await self._survey(recheck_floor=None)
                 await self._dispatch(job, no_wait=no_wait)
             # Other tasks get their turn even where nothing is left to send.
             await asyncio.sleep(0)
@@ -367,6 +364,9 @@ class Poster:
         return self._limit is not None and self._fed >= self._limit
 
     async def _dispatch(self, job: Job, *, no_wait: bool) -> None:
+        if self._last_survey is None:
+            # Before the first write, whoever sends it: does Mews hold orders that this ledger knows nothing of?
+            await self._survey(recheck_floor=None)
         if self._first.is_unchecked:
             await self._send_first(job, no_wait=no_wait)
             self._reconsider()

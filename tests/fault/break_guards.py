@@ -353,8 +353,8 @@ GUARDS = (
     _guard(
         "a run does not look before its first write",
         "load/poster.py",
-        "                if self._last_survey is None:\n",
-        "                if False:\n",
+        "        if self._last_survey is None:\n",
+        "        if False:\n",
         "poster",
         "fresh_ledger or old_copy",
     ),

@@ -119,3 +119,10 @@ def test_a_first_order_half_read_back_is_no_verdict():
     verdict = run_seed(1, schedule=schedule)
     assert verdict.violations == []
     assert not any("run.first_order" in line for line in verdict.log)
+
+
+def test_orders_of_several_kinds_do_not_go_before_the_first_look():
+    """All that a fresh copy of the ledger has to send waits for its kinds: it looks at Mews before it tries them."""
+    processes = (Process(kill=("run.begun", 1)), Process(), Process(pause=4000.0, before="restore"))
+    for seed in range(4):
+        assert violations(a_schedule(seed, an_order("500", payments=GIFTS), processes=processes)) == []

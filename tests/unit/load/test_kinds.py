@@ -420,3 +420,38 @@ def test_the_amounts_of_held_orders_are_kept_for_the_report(path, mews, time):
     run_poster(path, mews, time, a_month(sales=1, returns=5))
     with Ledger.open(path, read_only=True) as ledger:
         assert sum(row.source_total for row in ledger.orders([State.BLOCKED])) == Decimal("-24.00")
+
+
+# Looking first
+
+
+def of_two_kinds(number: str = "1") -> Any:
+    """An order that nobody else can try: it needs two kinds at once."""
+    payments = (a_payment("gift1"), replace(a_payment("pay1", "0.50"), type="Cash"))
+    return an_order(number, payments=payments, unproved=("payment:Cash", "payment:GiftCard"))
+
+
+@pytest.mark.parametrize("other", [[], [a_return("2", unproved=("rebates", "bill"))]])
+def test_a_fresh_ledger_looks_before_it_tries_several_kinds(path, mews, time, tmp_path, other):
+    """All that is there to send waits for its kinds: whoever goes first, Mews is looked at before."""
+    run_poster(path, mews, time, [of_two_kinds()])
+    sent_before = len(mews.calls)
+    result = run_poster(tmp_path / "lost.sqlite", mews, time, [of_two_kinds(), *other], run_id="run-2")
+    assert result.stop is not None
+    assert result.stop.code == "ledger.incomplete"
+    assert len(mews.calls) == sent_before
+
+
+def test_an_old_ledger_looks_before_it_tries_several_kinds(path, mews, time, tmp_path):
+    """Its first order was read back long ago; what it does not know was posted by a later one."""
+    run_poster(path, mews, time, [an_order("1")])
+    old = tmp_path / "old.sqlite"
+    old.write_bytes(path.read_bytes())
+    time.seconds += 3600
+    batch = [an_order("1"), of_two_kinds("2")]
+    run_poster(path, mews, time, batch, run_id="run-2")
+    sent_before = len(mews.calls)
+    result = run_poster(old, mews, time, batch, run_id="run-3")
+    assert result.stop is not None
+    assert result.stop.code == "ledger.incomplete"
+    assert len(mews.calls) == sent_before
