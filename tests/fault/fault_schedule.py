@@ -16,6 +16,8 @@ CHECKPOINTS = (
 EPSILON = 0.01
 UNDO_SHARE = 0.3
 """So many of the schedules within the bounds undo what they posted."""
+TWIN_SHARE = 0.15
+"""In so many of the others two copies of the ledger are at work at the same time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,7 @@ class Process:
 
     `before`: "lose" or "restore" what was the ledger. `changes`: orders that the export shows in their next version.
     `jumps`: (seconds, by how much) of the machine's wall clock. `freeze`: the machine sleeps at the n-th checkpoint.
+    `twin`: what works at the same time on a copy of the ledger, and begins its `pause` later.
     """
 
     command: str = "run"
@@ -84,6 +87,7 @@ class Process:
     revoke_after: int | None = None
     jumps: tuple[tuple[float, float], ...] = ()
     freeze: tuple[int, float] | None = None
+    twin: Process | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +118,13 @@ class Schedule:
     refuses: str = ""
     """What this Mews does not allow: rebates, or payments by GiftCard."""
     cancel: str = "yes"
+    allows_from: int | None = None
+    """The process from which on Mews takes what it refused; beyond the last: from the calm on."""
+
+    @property
+    def has_twins(self) -> bool:
+        """Whether two copies of the ledger work at the same time: what they post twice is told, not prevented."""
+        return any(process.twin is not None for process in self.processes)
 
     def describe(self) -> str:
         """The schedule in words, for whoever replays it."""
@@ -185,11 +196,18 @@ def draw(seed: int) -> Schedule:
         processes = tuple(replace(process, before="") for process in processes)
     if d.within_bounds and hides != "both" and Random(f"undo {seed}").random() < UNDO_SHARE:
         orders, processes = _with_undo(Random(f"undos {seed}"), orders, processes)
+    elif d.within_bounds and hides != "both" and Random(f"twins {seed}").random() < TWIN_SHARE:
+        orders, processes = _with_twins(Random(f"twin {seed}"), orders, processes)
     has_undo = any(process.command == "undo" for process in processes)
-    # Where rebates or gift cards are refused, so are opposites: an undo is drawn where Mews takes both.
-    refuses, more = ("", ()) if has_undo else _refusals(Random(f"kinds {seed}"))
+    has_twins = any(process.twin is not None for process in processes)
+    cancel = Random(f"cancel {seed}").choice(("yes", "yes", "401", "403", "400")) if has_undo else "yes"
+    refuses, more = _refusals(Random(f"kinds {seed}"))
+    if has_undo and refuses == "rebates":
+        # Where opposites are refused as well, nothing can be undone.
+        cancel = "yes"
     return Schedule(
         refuses=refuses,
+        allows_from=_allows_from(Random(f"allows {seed}"), len(processes)) if refuses else None,
         seed=seed,
         within_bounds=d.within_bounds,
         settle=d.settle,
@@ -201,14 +219,14 @@ def draw(seed: int) -> Schedule:
         hides=hides,
         latency=d.latency,
         slow_connects=rng.choice((0.0, 0.0, 0.0, 0.1)),
-        staff_rate=_staff_rate(rng, is_quiet=has_undo or hides == "both"),
+        staff_rate=_staff_rate(rng, is_quiet=has_undo or has_twins or hides == "both"),
         strangers=rng.choice((0, 0, 1, 3)),
         has_lookalike=d.chance(0.04),
-        shared_slots=d.chance(0.3),
+        shared_slots=d.chance(0.3) or has_twins,
         orders=(*orders, *more) if hides != "both" else orders,
         processes=processes,
         calm_pause=rng.choice((0.0, 1.0, d.settle, 3600.0)),
-        cancel=Random(f"cancel {seed}").choice(("yes", "yes", "401", "403", "400")) if has_undo else "yes",
+        cancel=cancel,
     )
 
 
@@ -218,6 +236,11 @@ def _refusals(rng: Random) -> tuple[str, tuple[tuple[Spec, ...], ...]]:
     if not refuses and rng.random() > 0.05:
         return "", ()
     return refuses, of_a_kind(rng, refuses, rng.randint(2, 6))
+
+
+def _allows_from(rng: Random, processes: int) -> int | None:
+    """Somebody has it allowed, now and then."""
+    return rng.randint(1, processes) if rng.random() < 0.5 else None
 
 
 def of_a_kind(rng: Random, refuses: str, count: int) -> tuple[tuple[Spec, ...], ...]:
@@ -259,6 +282,26 @@ def _with_undo(
         found.append(Process("undo", pause=4000.0, before="restore"))
     first_versions = tuple((versions[0],) for versions in orders)
     return first_versions, tuple(found)
+
+
+def _with_twins(
+    rng: Random, orders: tuple[tuple[Spec, ...], ...], processes: tuple[Process, ...]
+) -> tuple[tuple[tuple[Spec, ...], ...], tuple[Process, ...]]:
+    """Somewhere in the storm a second process works on a copy of the ledger; each may die or be stopped alone."""
+    at = rng.randrange(len(processes))
+    found = [replace(process, changes=()) for process in processes]
+    twin = Process(pause=round(rng.choice((0.0, rng.random(), 3 * rng.random(), rng.uniform(0, 30))), 3))
+    end = rng.random()
+    if end < 0.2:
+        twin = replace(twin, kill=(rng.choice((*CHECKPOINTS, "any", "any")), rng.choice((1, 2, 3, rng.randint(1, 40)))))
+    elif end < 0.3:
+        twin = replace(twin, kill=("time", round(rng.uniform(0.0, 10.0), 3)))
+    elif end < 0.4:
+        twin = replace(twin, stop_at=round(rng.uniform(0.0, 10.0), 3))
+    twin = replace(twin, is_shuffled=rng.random() < 0.3, no_wait=rng.random() < 0.25, retry=rng.random() < 0.1)
+    calm = {"kill": None, "stop_at": None, "leave_after": None, "revoke_after": None} if rng.random() < 0.6 else {}
+    found[at] = replace(found[at], twin=twin, **calm)
+    return tuple((versions[0],) for versions in orders), tuple(found)
 
 
 def _lag(d: _Draw) -> float:

@@ -145,7 +145,7 @@ class Watch:
     def _add(self, key: PartKey, copy: Copy, now: float) -> None:
         copies = self.copies.setdefault(key, [])
         copies.append(copy)
-        if len(copies) > 1 and self.schedule.within_bounds:
+        if len(copies) > 1 and self.schedule.within_bounds and not self.schedule.has_twins:
             ids = ", ".join(one.id for one in copies)
             self.blame(now, f"{key[1]} of {key[0]} is in Mews {len(copies)} times: {ids}")
 
@@ -176,6 +176,10 @@ class Mews:
             keeps_notes=what not in ("notes", "both"),
             lag_seconds=self.schedule.lag,
         )
+
+    def allow_all(self) -> None:
+        """From now on this Mews takes what it refused."""
+        self.sandbox.world = world(self.sandbox.world.limit, cancel=self.schedule.cancel == "yes")
 
     def set_faults(self, specs: tuple[str, ...], seed: int, revoke_after: int | None) -> None:
         """Today's dials."""
@@ -283,6 +287,8 @@ class Wire(SandboxTransport):
         self._refused_at: float | None = None
         self._transit: dict[Transit, None] = {}
         self._is_cut = False
+        self.last_write: float | None = None
+        """When Mews got the last order or payment that this process knows of."""
 
     def cut(self) -> None:
         """The process is dead: no request leaves any more."""
@@ -318,6 +324,8 @@ class Wire(SandboxTransport):
             raise
         del self._transit[transit]
         answer = self._mews.arrive(path, body, kind, self._who)
+        if path.endswith(("orders/add", "payments/addExternal")):
+            self.last_write = timeline.now
         response = await self._carry_out(request, answer)
         # Cancelling alone may be forbidden: that says nothing about the tokens.
         is_permission = self._mews.schedule.cancel != "yes" and path.endswith("orderItems/cancel")

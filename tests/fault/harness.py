@@ -21,15 +21,17 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
 import httpx
-from fault_schedule import Process, Schedule, Spec, draw
+from fault_schedule import EPSILON, Process, Schedule, Spec, draw
 from fault_watch import Mews, PartKey, Watch, Wire
 from fault_world import ADDRESS, ENTERPRISE, SERVICE, STORE, consumed, kinds_of, mews_start, planned, window_start
 from sqlalchemy import Engine
@@ -69,7 +71,7 @@ _OF_A_KIND = ("Negative amounts", "External payments of type")
 class OneEngineLedger(Ledger):
     """The real ledger on one engine for all files, so that statements are compiled once, not once a process.
 
-    Only the pool, which knows the file, changes; a harness has one ledger open at a time.
+    Only the pool, which knows the file, changes; one ledger is open at a time, see `twin_of`.
     """
 
     _engines: ClassVar[list[Engine]] = []
@@ -79,6 +81,12 @@ class OneEngineLedger(Ledger):
         self._engines[0].pool = engine.pool
         del self._engines[1:]
         super().__init__(self._engines[0], *more, **named)
+
+
+@cache
+def twin_of(kind: type[Ledger]) -> type[Ledger]:
+    """The same ledger on an engine of its own, so that two can be open at a time."""
+    return type(f"Twin{kind.__name__}", (kind,), {"_engines": []})
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,12 +194,14 @@ class Runner:
         self.memory_slots = MemorySlots()
         self.count = 0
         self.retries = 0
+        self.refuses = schedule.refuses
         self.needs_recover = False
         self.is_stale = False
         self.to_undo: set[str] = set()
         self.reported: dict[str, set[str]] = {}
         self.copies_of_ledger: list[Path] = []
         self.last: LoadResult | None = None
+        self.paired_at = 0.0
 
     # The whole
 
@@ -216,6 +226,7 @@ class Runner:
     def _storm(self) -> None:
         for index, process in enumerate(self.schedule.processes):
             self.timeline.pass_until(self.timeline.now + process.pause)
+            self._allow(index)
             if self.schedule.hides == "both" and index and self._is_checked():
                 self.mews.hide("both")
             self._tamper(process)
@@ -223,8 +234,19 @@ class Runner:
                 self.current[number] = min(self.current[number] + 1, len(self.versions[number]) - 1)
             if self.needs_recover:
                 self._process(replace(process, command="recover", changes=()))
-            self._process(self._with_targets(process))
+            if process.twin is None:
+                self._process(self._with_targets(process))
+            else:
+                self._pair(process, process.twin)
             self._keep_copy(index)
+
+    def _allow(self, index: int) -> None:
+        """Somebody has Mews take what it refused, once so many processes have run."""
+        allows_from = self.schedule.allows_from
+        if self.refuses and allows_from is not None and index >= allows_from:
+            self.watch.tell(self.timeline.now, "mews", f"{self.refuses} are allowed now")
+            self.refuses = ""
+            self.mews.allow_all()
 
     def _with_targets(self, process: Process) -> Process:
         """An undo of some of the orders that the ledger holds as posted; a run where there are none."""
@@ -240,12 +262,13 @@ class Runner:
     def _finish_undos(self) -> None:
         """Undo again until what was begun is ended; an order is kept only for a return that stands, or an open window."""
         for _ in range(CALM_RERUNS):
+            if self.needs_recover or self.is_stale:
+                # A ledger from before it all knows nothing that could be undone.
+                self._process(Process("recover"))
             rows = self._rows()
             left = [one for one in sorted(self.to_undo) if rows.orders[one]["state"] in _IN_MEWS]
             if not left:
                 return
-            if self.needs_recover:
-                self._process(Process("recover"))
             result = self._process(Process(f"undo {' '.join(left)}"))
             if isinstance(result, UndoResult):
                 kept = [detail for detail in result.details if detail.result is Ending.KEPT]
@@ -254,13 +277,17 @@ class Runner:
 
     def _calm(self) -> None:
         self.timeline.pass_until(self.timeline.now + self.schedule.calm_pause)
+        self._allow(len(self.schedule.processes))
         if self.to_undo:
             self._finish_undos()
+        is_retried = False
         for number in range(CALM_RERUNS):
             if self.needs_recover:
                 self._process(Process("recover"))
             self._ask_person()
-            result = self._process(Process(retry=number == 1))
+            retry = number > 0 and not is_retried
+            result = self._process(Process(retry=retry))
+            is_retried = is_retried or (retry and isinstance(result, LoadResult) and not _is_incomplete(result))
             if isinstance(result, LoadResult) and result.stop is None and self._is_settled(number):
                 break
         else:
@@ -284,17 +311,67 @@ class Runner:
         self.watch.tell(self.timeline.now, who, f"starts: {tag}")
         self.mews.set_faults(process.faults, self.schedule.seed * 1000 + self.count, process.revoke_after)
         started = self.timeline.now
-        kill_at = started + process.kill[1] if process.kill and process.kill[0] == "time" else None
+        running = _Running(self, process, who, self.path)
+        result = self._in_a_loop(process, who, [running], running.work)
+        self._conclude(process, who, result, since=max(started, running.last_write or started))
+        return result
+
+    def _pair(self, process: Process, twin: Process) -> None:
+        """Two processes at the same time, each with its copy of the ledger; one of the copies is used from then on."""
+        other = self.folder / f"twin-{self.count}.sqlite"
+        if self.path.exists():
+            _copy(self.path, other)
+        self.mews.set_faults(process.faults, self.schedule.seed * 1000 + self.count, process.revoke_after)
+        started = self.timeline.now
+        runnings = []
+        for one, path in ((process, self.path), (twin, other)):
+            self.count += 1
+            who = f"p{self.count}"
+            self.watch.tell(started, who, f"starts beside the other copy of the ledger: {one.faults}")
+            runnings.append(_Running(self, one, who, path, is_alone=False))
+        ours, theirs = runnings
+        results = self._in_a_loop(process, ours.who, runnings, lambda: _both(ours, theirs, twin))
+        is_theirs = self.rng.random() < 0.5
+        for running, result in zip(runnings, results or (None, None), strict=True):
+            self._tell_end(running.who, result)
+            self._note_reported(running, result)
+            self._check_copies(running.who, result, max(started, running.last_write or started), running.path)
+            if self.watch.violations:
+                raise _Violated
+            if (running is theirs) is is_theirs:
+                self.needs_recover = _lacks_orders(result)
+        self._change_ledgers(other, is_theirs=is_theirs)
+        # Until somebody looked once everything has landed, it may lack what the other copy sent.
+        self.is_stale, self.paired_at = True, self.timeline.now
+
+    def _change_ledgers(self, other: Path, *, is_theirs: bool) -> None:
+        kept = self.folder / f"left-{self.count}.sqlite"
+        if is_theirs and other.exists():
+            self.watch.tell(self.timeline.now, "disk", "the other copy of the ledger goes on")
+            if self.path.exists():
+                _copy(self.path, kept)
+            _remove(self.path)
+            _copy(other, self.path)
+        elif other.exists():
+            _copy(other, kept)
+        if kept.exists():
+            self.copies_of_ledger.append(kept)
+
+    def _in_a_loop(
+        self, process: Process, who: str, runnings: list[_Running], work: Callable[[], Coroutine[Any, Any, Any]]
+    ) -> Any:
+        """What a process (or two of them) comes to; None where it was killed."""
+        kill_at = self.timeline.now + process.kill[1] if process.kill and process.kill[0] == "time" else None
         self.timeline.begin_process(kill_at)
-        running = _Running(self, process, who)
         loop = VirtualLoop(self.timeline)
         result: Any = None
         try:
             asyncio.set_event_loop(loop)
-            result = loop.run_until_complete(running.work())
+            result = loop.run_until_complete(work())
         except Killed:
             self.watch.tell(self.timeline.now, who, "is killed")
-            running.die()
+            for running in runnings:
+                running.die()
         except InternalError as error:
             self._blame(f"{who}: internal error {error.code}: {error}", stop=False)
         except EtlError as error:
@@ -305,16 +382,17 @@ class Runner:
             self._blame(f"{who}: {type(error).__name__}: {error}", stop=False)
         finally:
             self.timeline.begin_process(None)
-            running.is_over = True
+            for running in runnings:
+                running.is_over = True
             loop.sweep()
-            running.close()
+            for running in runnings:
+                running.close()
             asyncio.set_event_loop(None)
             loop.close()
         self.clock.skew = timedelta(0)
-        self._conclude(process, who, result)
         return result
 
-    def _conclude(self, process: Process, who: str, result: Any) -> None:
+    def _tell_end(self, who: str, result: Any) -> None:
         error = result if isinstance(result, EtlError) else getattr(result, "stop", None)
         words = f"ends: {error.code}: {error}" if error else "ends"
         if isinstance(result, LoadResult):
@@ -324,9 +402,15 @@ class Runner:
         self.watch.tell(self.timeline.now, who, words)
         if isinstance(error, InternalError):
             self._blame(f"{who}: internal error {error.code}: {error}", stop=False)
+
+    def _conclude(self, process: Process, who: str, result: Any, *, since: float) -> None:
+        """`since`: when the process began, or sent its last order or payment."""
+        self._tell_end(who, result)
+        error = _error_of(result)
         if error is not None and error.code == "ledger.incomplete":
-            self.needs_recover = True
-            if not self.is_stale and not self.watch.staff_cancelled and self.schedule.within_bounds:
+            self.needs_recover = self.needs_recover or _lacks_orders(result)
+            is_of_twins = self.schedule.has_twins and not _lacks_orders(result)
+            if not is_of_twins and not self.is_stale and not self.watch.staff_cancelled and self.schedule.within_bounds:
                 self._blame(f"{who}: the right ledger is called incomplete: {error}", stop=False)
         if isinstance(result, LoadResult | RecoverResult):
             for number, ids in result.duplicated.items():
@@ -338,12 +422,44 @@ class Runner:
             self.watch.staff_cancelled = [at for at in self.watch.staff_cancelled if at > since]
         if isinstance(result, LoadResult):
             self.last = result
-            if self.is_stale and result.stop is None and result.sent and self.schedule.within_bounds:
+            is_free = not self.schedule.within_bounds or self.schedule.has_twins
+            if self.is_stale and result.stop is None and result.sent and not is_free:
                 self._blame(f"{who}: a ledger that lacks orders sent {result.sent} more", stop=False)
+        if self.schedule.has_twins:
+            self._check_copies(who, result, since, self.path)
+            is_settled = since > self.paired_at + 1.5 * self.schedule.settle + 2 * self.schedule.latency + 1
+            if isinstance(result, LoadResult) and result.stop is None and not result.is_interrupted and is_settled:
+                self.is_stale = False
         if self.watch.violations:
             raise _Violated
         if self.schedule.within_bounds and not self.is_stale:
             self._check_ledger(is_clean=_ended_clean(process, result))
+
+    def _note_reported(self, running: _Running, result: Any) -> None:
+        """What a run that worked beside another says is there twice: never with the exit code of a good end."""
+        if not isinstance(result, LoadResult) or not result.duplicated:
+            return
+        for number, ids in result.duplicated.items():
+            self.reported.setdefault(number, set()).update(ids)
+        told = result.exit_code
+        if told is not ExitCode.USAGE and not _sent_again(running.path, result.duplicated):
+            self._blame(f"{running.who} met copies that it did not send, and ends with {told!r}", stop=False)
+
+    def _check_copies(self, who: str, result: Any, since: float, path: Path) -> None:
+        """Whatever stood there twice when a run looked, it reports, or somebody has before."""
+        if not isinstance(result, LoadResult) or result.is_interrupted or not result.is_counted:
+            return
+        lacks_orders = _lacks_orders(result)
+        if result.stop is not None and not _is_incomplete(result):
+            return
+        seen_until = since - (self.schedule.lag + EPSILON if self.schedule.lag else 0)
+        states = self._rows(path).parts
+        for (number, part), copies in self.watch.copies.items():
+            ids = {copy.id for copy in copies if copy.at <= seen_until}
+            # Nothing is decided on what is in doubt before `recover` has run.
+            is_left = lacks_orders and states.get((number, part), ("", ""))[0] not in _IN_MEWS
+            if len(ids) > 1 and not is_left and not ids <= self.reported.get(number, set()):
+                self._blame(f"{who} does not report the copies of {part} of {number}: {sorted(ids)}", stop=False)
 
     def plans(self) -> list[PlannedOrder]:
         """Today's export, oldest consumption first."""
@@ -425,7 +541,7 @@ class Runner:
             for (number, part), copies in self.watch.copies.items()
             if part == "order"
             and rows.parts.get((number, part), ("", ""))[0] == "posted"
-            and any(self.mews.is_canceled(copy.id) for copy in copies)
+            and any(self.mews.is_canceled(copy.id) and copy.id not in self.watch.touched for copy in copies)
             and not any(key[0] == number and key[1].startswith("undo") for key in rows.parts)
         ]
         return bool(cancelled) or any(one not in entries for one in made)
@@ -438,11 +554,12 @@ class Runner:
 
     # Checks
 
-    def _rows(self) -> _Rows:
-        if not self.path.exists():
+    def _rows(self, path: Path | None = None) -> _Rows:
+        path = path or self.path
+        if not path.exists():
             return _Rows()
         rows = _Rows()
-        connection = sqlite3.connect(self.path)
+        connection = sqlite3.connect(path)
         connection.row_factory = sqlite3.Row
         try:
             if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'orders'").fetchone() is None:
@@ -491,7 +608,10 @@ class Runner:
         """Three equal refusals of a kind are enough to know, in whatever run, unless somebody asks to try again."""
         if not self.path.exists():
             return
-        query = "SELECT message, count(*) FROM attempts WHERE outcome = 'refused' GROUP BY message"
+        query = "SELECT message, count(*) FROM attempts WHERE outcome = 'refused' {} GROUP BY message".format(
+            # Opposites are no order of the kind.
+            "AND part NOT LIKE 'undo%'"
+        )
         with contextlib.closing(sqlite3.connect(self.path)) as connection:
             if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'attempts'").fetchone() is None:
                 return
@@ -518,7 +638,7 @@ class Runner:
             name = self._check_posted(number, spec, row, rows)
             expected[name] += 1
             version = copies[0].version
-            held += version.gross
+            held += sum((copy.version.gross for copy in copies), Decimal(0))
             if name in (Standing.UNDONE, Standing.DIFFERENT):
                 continue
             booked += version.gross
@@ -548,10 +668,10 @@ class Runner:
             return
         if state == "blocked" and code == "window.passed" and spec.fate == "edge":
             return
-        refused_kinds = {self.schedule.refuses, f"payment:{self.schedule.refuses}", "payment:Invoice"} - {""}
+        refused_kinds = {self.refuses, f"payment:{self.refuses}", "payment:Invoice"} - {""}
         if refused_kinds.intersection(kinds_of(spec)):
             negative = state == "rejected" and code == "mews.refused" and row["message"].startswith("Negative")
-            gave_up = state == "rejected" and code == "send.gave_up" and self.schedule.refuses == "rebates"
+            gave_up = state == "rejected" and code == "send.gave_up" and self.refuses == "rebates"
             if negative or gave_up or (state == "blocked" and code == "kind.refused"):
                 return
         above = self.watch.copies.get((spec.parent, "order"), [])
@@ -592,7 +712,7 @@ class Runner:
         for part, _, kind in version.payments:
             state = rows.parts.get((number, part), ("", ""))[0]
             paid = len(self.watch.copies.get((number, part), ()))
-            if kind in ("Invoice", self.schedule.refuses) and not is_changed:
+            if kind in ("Invoice", self.refuses) and not is_changed:
                 # Of a held type, what was never sent stays unsent.
                 if state not in ("rejected", "ready") or paid:
                     self._blame(f"order {number}: {part} must be refused, it is {state}")
@@ -601,7 +721,7 @@ class Runner:
         if is_changed:
             return Standing.CHANGED
         types = {kind for _, _, kind in version.payments}
-        return Standing.REJECTED if types & {"Invoice", self.schedule.refuses} else Standing.POSTED
+        return Standing.REJECTED if types & {"Invoice", self.refuses} else Standing.POSTED
 
     def _check_undone(self, number: str, version: Spec) -> None:
         """Nothing stands of an undone order, and each payment was paid back once."""
@@ -638,7 +758,11 @@ class Runner:
         if posted != expected[Standing.POSTED] or result.counts[Standing.CHANGED] != expected[Standing.CHANGED]:
             self._blame(f"the last run counts {dict(result.counts)}, Mews holds {dict(expected)}")
         all_good = expected[Standing.POSTED] + expected[Standing.UNDONE] == len(self.versions)
-        if result.exit_code is not (ExitCode.DONE if all_good else ExitCode.ATTENTION):
+        due = {ExitCode.DONE if all_good else ExitCode.ATTENTION}
+        if any(len(copies) > 1 for copies in self.watch.copies.values()):
+            # What is there twice was told; a later run tells it again if it meets it again.
+            due.add(ExitCode.ATTENTION)
+        if result.exit_code not in due:
             self._blame(f"the last run ends with {result.exit_code!r}; {dict(expected)} of {len(self.versions)}")
 
     def _check_reports(self) -> None:
@@ -669,8 +793,11 @@ class _Violated(Exception):
 class _Running:
     """One process while it runs: its ledger, client and loader."""
 
-    def __init__(self, runner: Runner, process: Process, who: str) -> None:
+    def __init__(self, runner: Runner, process: Process, who: str, path: Path, *, is_alone: bool = True) -> None:
         self._runner, self._process, self._who = runner, process, who
+        self.path, self.is_alone = path, is_alone
+        self.death: asyncio.Future[None] | None = None
+        self.tasks: list[asyncio.Task[Any]] = []
         self._rng = random.Random(f"process {runner.schedule.seed} {who}")
         self._wire = Wire(runner.mews, who, asyncio.sleep, self._rng)
         self._ledger: Ledger | None = None
@@ -684,9 +811,8 @@ class _Running:
         runner, schedule = self._runner, self._runner.schedule
         for at, seconds in self._process.jumps:
             runner.timeline.at(runner.timeline.now + at, lambda by=seconds: self._jump(by))
-        self._ledger = ledger = runner.parts.ledger.open(
-            runner.path, wall=runner.clock.wall, checkpoint=self._checkpoint
-        )
+        kind = runner.parts.ledger if self.path == runner.path else twin_of(runner.parts.ledger)
+        self._ledger = ledger = kind.open(self.path, wall=runner.clock.wall, checkpoint=self._checkpoint)
         ledger.take_lock(
             self._process.command, me=Holder("here", "boot", int(self._who[1:]), "ticks:1"), alive=lambda _: False
         )
@@ -850,11 +976,52 @@ class _Running:
             and process.kill[0] in (name, "any")
         ):
             self._runner.watch.tell(timeline.now, self._who, f"dies at {name}")
-            timeline.kill()
+            if self.is_alone or self._runner.watch.violations:
+                timeline.kill()
+            else:
+                self.die()
             raise Killed
+
+    @property
+    def who(self) -> str:
+        """Its name in the log."""
+        return self._who
+
+    @property
+    def last_write(self) -> float | None:
+        """When Mews got the last order or payment that it knows of."""
+        return self._wire.last_write
+
+    async def beside(self, delay: float, kill_after: float | None) -> Any:
+        """The work of one of two; what it comes to, None where it died, alone."""
+        runner = self._runner
+        _OWNER.set(self)
+        await asyncio.sleep(delay)
+        self.death = asyncio.get_running_loop().create_future()
+        if kill_after is not None:
+            runner.timeline.at(runner.timeline.now + kill_after, self._perish)
+        work = asyncio.ensure_future(self.work())
+        await asyncio.wait({work, self.death}, return_when=asyncio.FIRST_COMPLETED)
+        if self.death.done():
+            for task in self.tasks:
+                task.cancel()
+            return None
+        self.is_over = True
+        self.close()
+        try:
+            return work.result()
+        except EtlError as error:
+            return error
+
+    def _perish(self) -> None:
+        if not self.is_over:
+            self._runner.watch.tell(self._runner.timeline.now, self._who, "is killed, alone")
+            self.die()
 
     def die(self) -> None:
         """kill -9: nothing more is written or sent."""
+        if self.death is not None and not self.death.done() and not self.is_over:
+            self.death.set_result(None)
         self.is_over = True
         self._wire.cut()
         if self._ledger is not None:
@@ -868,6 +1035,48 @@ class _Running:
             self._ledger.close()
         if self._limiter is not None and self._slots is not None and not self._slots.is_dead:
             self._limiter.close()
+            self._limiter = None
+
+
+_OWNER: ContextVar[_Running | None] = ContextVar("owner", default=None)
+
+
+def _owned(loop: asyncio.AbstractEventLoop, work: Any, **named: Any) -> asyncio.Task[Any]:
+    """A task that dies with its process."""
+    task = asyncio.Task(work, loop=loop, **named)
+    owner = _OWNER.get()
+    if owner is not None:
+        owner.tasks.append(task)
+    return task
+
+
+async def _both(ours: _Running, theirs: _Running, twin: Process) -> list[Any]:
+    """Two processes in one stretch of time."""
+    asyncio.get_running_loop().set_task_factory(_owned)
+    kill_after = twin.kill[1] if twin.kill and twin.kill[0] == "time" else None
+    return await asyncio.gather(ours.beside(0.0, None), theirs.beside(twin.pause, kill_after))
+
+
+def _error_of(result: Any) -> EtlError | None:
+    return result if isinstance(result, EtlError) else getattr(result, "stop", None)
+
+
+def _is_incomplete(result: Any) -> bool:
+    error = _error_of(result)
+    return error is not None and error.code == "ledger.incomplete"
+
+
+def _lacks_orders(result: Any) -> bool:
+    """Whether `recover` is due: not where copies are all that was met."""
+    return _is_incomplete(result) and bool(getattr(_error_of(result), "lacks_orders", True))
+
+
+def _sent_again(path: Path, numbers: Any) -> bool:
+    """Whether a ledger's own requests may explain copies of one of these orders: some part was sent twice."""
+    query = "SELECT number FROM attempts WHERE outcome IN ('', 'done', 'unknown') GROUP BY number, generation, part"
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        found = {number for (number,) in connection.execute(f"{query} HAVING count(*) > 1")}
+    return not found.isdisjoint(numbers)
 
 
 def _known(counts: Counter[Standing]) -> Counter[Standing]:

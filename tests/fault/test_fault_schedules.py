@@ -42,4 +42,11 @@ def test_schedules_are_of_all_kinds():
     assert any(spec.payments for spec in specs)
     assert {schedule.hides for schedule in schedules} >= {"", "identifiers", "notes"}
     assert any(schedule.lag for schedule in schedules)
+    undos = [schedule for schedule in schedules if any(one.command == "undo" for one in schedule.processes)]
+    assert {schedule.refuses for schedule in undos} == {"", "rebates", "GiftCard"}
+    assert any(spec.payments for schedule in undos for versions in schedule.orders for spec in versions)
+    assert {schedule.allows_from is None for schedule in schedules if schedule.refuses} == {True, False}
+    twins = [process for process in processes if process.twin is not None]
+    assert len(twins) >= SCHEDULES // 20
+    assert any(process.twin.kill for process in twins)
     assert sum(not schedule.within_bounds for schedule in schedules) == SCHEDULES // BEYOND_EVERY

@@ -11,7 +11,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from fault_schedule import BEYOND_EVERY, Schedule, draw, of_a_kind
+from fault_schedule import BEYOND_EVERY, Process, Schedule, draw, of_a_kind
 from fault_world import ACCOUNT
 from harness import OneEngineLedger, Parts, run_seed
 
@@ -153,6 +153,13 @@ def with_surveyor(kind: type[Surveyor]) -> type[Poster]:
     return OtherPoster
 
 
+class NeverLooksBack(Poster):
+    """Ends without a closing look."""
+
+    async def _look_back(self, *, no_wait: bool) -> None:
+        """Takes what it sent for all that happened."""
+
+
 class ReturnsAtOnce(Poster):
     """Does not wait for the order that a return belongs to."""
 
@@ -181,6 +188,29 @@ def with_kinds(kind: type[Kinds]) -> type[Poster]:
         kinds_type = kind
 
     return OtherPoster
+
+
+class SendsPaymentsAgain(Poster):
+    """Sends an order whose payment was refused from its beginning."""
+
+    def _offer(self, job: Any) -> bool:
+        job.send_order = True
+        return super()._offer(job)
+
+
+def _two_at_once(schedule: Schedule) -> Schedule:
+    """Two copies of the ledger, side by side from the start; nothing kills them."""
+    twin = Process(pause=0.1)
+    processes = (Process(twin=twin), Process(pause=4000.0))
+    return replace(schedule, processes=processes, staff_rate=0.0, shared_slots=True, lag=0.0)
+
+
+def _allowed_later(schedule: Schedule) -> Schedule:
+    """Gift cards are refused while the items are booked, and taken from the second process on."""
+    more = of_a_kind(Random(schedule.seed), "GiftCard", 4)
+    orders = tuple(versions for versions in schedule.orders if not versions[0].number.startswith("7"))
+    processes = (Process(), Process(retry=True))
+    return replace(schedule, refuses="GiftCard", allows_from=1, orders=(*orders, *more), processes=processes)
 
 
 def _many_returns(schedule: Schedule) -> Schedule:
@@ -275,6 +305,10 @@ BREAKS = {
     "orders unknown to the ledger are passed over": Break(Parts(poster=with_surveyor(NoWatermark)), "times"),
     "reversals unknown to the ledger are passed over": Break(Parts(undoer=BlindUndoer), "is paid back"),
     "cancelled items are reversed all the same": Break(Parts(undoer=ForgetfulUndoer), "reversed twice"),
+    "a run does not look back": Break(Parts(poster=NeverLooksBack), "does not report the copies", focus=_two_at_once),
+    "an order goes again with its refused payment": Break(
+        Parts(poster=SendsPaymentsAgain), "times", focus=_allowed_later
+    ),
     "returns do not wait for their order": Break(Parts(poster=ReturnsAtOnce), "before its order"),
     "a kind that Mews refused is tried on": Break(
         Parts(poster=with_kinds(HoldsNothing)), "times the ledger records", focus=_many_returns
