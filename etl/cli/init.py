@@ -5,11 +5,17 @@ from __future__ import annotations
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from etl.cli import options
+from etl.cli import options, show
 from etl.cli.console import Console
+
+if TYPE_CHECKING:
+    from etl.pipeline.init import Begun
+
+OPEN_SHOWN = 12
 
 
 @click.command("init")
@@ -26,21 +32,59 @@ def command(
     store: str,
     timezone: str,
 ) -> int:
-    """Write a mapping folder pre-filled from an export, ready to complete in a spreadsheet. Never overwrites."""
-    from etl.pipeline.inspection import init
+    """Write a mapping folder from any dump: what its columns and words mean, proved by the orders where they can.
+
+    Into a folder that is there only what it lacks is added; what stands is never changed.
+
+    Example: centra-mews init orders.csv --store uk --timezone Europe/London
+    """
+    from etl.pipeline.init import init
     from etl.pipeline.planning import Span
     from etl.pipeline.prepare import Export
 
     console.start_logging()
     export = Export(exports, Span(options.day(start), options.day(end)))
     with ExitStack() as stack, console.progress() as progress:
-        paths, told = init(stack, console.settings, export, store=store, timezone=timezone, progress=progress)
-    console.text(*told)
-    console.text(f"Wrote {len(paths)} files into {console.settings.mappings}:")
-    for path in paths:
-        console.text(f"  {path.name}")
+        begun = init(stack, console.settings, export, store=store, timezone=timezone, progress=progress)
+    document = begun.document()
+    console.text(*begun.told, *(f"In the folder: {fault}" for fault in begun.faults))
+    show.proposals(console, document)
+    show.verdict(console, document["verdict"])
+    _show_files(console, begun)
+    _show_open(console, document)
+    console.result(document)
+    return int(document["exit_code"])
+
+
+def _show_files(console: Console, begun: Begun) -> None:
+    new = [one.path.name for one in begun.written if one.is_new]
+    if new:
+        console.text(f"Wrote into {console.settings.mappings}: {', '.join(new)}")
+    for one in begun.written:
+        if one.added:
+            what = "keys" if one.path.suffix == ".toml" else "rows"
+            console.text(f"Added {one.added} {what} to {one.path}; what stood there was not changed.")
+        elif one.note:
+            console.text(f"Nothing was added to {one.path}: {one.note}.")
+
+
+def _show_open(console: Console, document: dict[str, Any]) -> None:
+    """What only a person can decide, most money first."""
+    rows = [
+        (
+            f"values.csv: {row['field']} {row['value']}",
+            ", ".join(row["candidates"]),
+            f"{row['orders']:,}",
+            show.money(row["money"]),
+        )
+        for row in document["values"]
+        if not row["means"]
+    ]
+    console.table("Open: fill in means", ["what", "candidates", "orders", "money"], rows[:OPEN_SHOWN], right=[2, 3])
+    if len(rows) > OPEN_SHOWN:
+        console.text(f"{len(rows) - OPEN_SHOWN} more open words are in values.csv.")
+    if "prices_include_tax" not in document["proved"]:
+        console.text("Open: source.prices_include_tax in migration.toml; no totals prove whether prices are with tax.")
     console.text(
         "Next: fill in target.service in migration.toml and tax_codes in taxes.csv, then centra-mews preflight"
     )
-    console.result({"command": "init", "files": [str(path) for path in paths], "exit_code": 0})
-    return 0

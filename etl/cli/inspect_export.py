@@ -9,8 +9,10 @@ from typing import Any
 
 import click
 
-from etl.cli import options
+from etl.cli import options, show
 from etl.cli.console import Console
+
+COUNTS_SHOWN = 10
 
 
 @click.command("inspect")
@@ -18,7 +20,12 @@ from etl.cli.console import Console
 @options.span
 @click.pass_obj
 def command(console: Console, exports: tuple[Path, ...], start: datetime | None, end: datetime | None) -> int:
-    """Show what is in an export: format, dialect, columns, orders, dates, sums, first problems. No network."""
+    """Say which orders of an export can be read and foot, what keeps the others out, and what is in it. No network.
+
+    Works on the dumps of any shop, without a mapping folder, and uses what there is of one.
+
+    Example: centra-mews inspect orders.csv
+    """
     from etl.pipeline.inspection import inspect
     from etl.pipeline.planning import Span
     from etl.pipeline.prepare import Export
@@ -27,31 +34,16 @@ def command(console: Console, exports: tuple[Path, ...], start: datetime | None,
     export = Export(exports, Span(options.day(start), options.day(end)))
     with ExitStack() as stack, console.progress() as progress:
         document = inspect(stack, console.settings, export, progress)
+    if document["proposals"]:
+        show.proposals(console, document["proposals"])
+    show.verdict(console, document["verdict"])
     for file in document["files"]:
         _show_file(console, file)
     console.text(*document["told"])
     _show_orders(console, document)
-    console.table(
-        "First problems",
-        ["order", "where", "value", "what"],
-        [
-            (
-                row["order"],
-                ", ".join(
-                    str(part)
-                    for part in (row["file"], row["sheet"], row["row"] and f"row {row['row']}", row["column"])
-                    if part
-                ),
-                row["value"][:40],
-                row["message"],
-            )
-            for row in document["first_problems"]
-        ],
-    )
-    if document["mapping"].startswith("not usable"):
-        console.text(f"The mapping folder {console.settings.mappings} is {document['mapping']}")
-    elif document["mapping"] == "none yet":
-        console.text("Next: centra-mews init EXPORT... --store NAME --timezone ZONE")
+    console.text(f"Mapping folder {console.settings.mappings}: {document['mapping']}")
+    step = document["next"]
+    console.text(f"Next: {step['what']}" + (f": {step['type']}" if step["type"] else ""))
     console.result(document)
     return int(document["exit_code"])
 
@@ -73,10 +65,12 @@ def _show_file(console: Console, file: dict[str, Any]) -> None:
         console.text(f"  {line}")
     columns = file["columns"]
     console.text(f"  {len(columns['used'])} columns used: {', '.join(columns['used'])}")
-    for row in columns["not_migrated"]:
-        console.text(f"  not migrated: {row['column']} ({row['why']})")
-    for row in columns["renamed"]:
-        console.text(f"  renamed: {row['column']} is read as {row['field']}")
+    for why in dict.fromkeys(row["why"] for row in columns["not_migrated"]):
+        names = [row["column"] for row in columns["not_migrated"] if row["why"] == why]
+        console.text(f"  not migrated: {', '.join(names)} ({why})")
+    if columns["renamed"]:
+        renamed = ", ".join(f"{row['column']} is {row['field']}" for row in columns["renamed"])
+        console.text(f"  renamed: {renamed}")
     if columns["missing"]:
         console.text(f"  missing: {', '.join(columns['missing'])}")
 
@@ -89,10 +83,13 @@ def _show_orders(console: Console, document: dict[str, Any]) -> None:
         f"{dates['first']} to {dates['last']}"
     )
     for title in ("statuses", "currencies", "countries", "vat_percents", "store_types"):
-        counts = list(document[title].items())
-        text = ", ".join(f"{name} {count:,}" for name, count in counts[:15])
-        more = f" and {len(counts) - 15} more" if len(counts) > 15 else ""
-        console.text(f"  {title.replace('_', ' ')}: {text}{more}")
+        _show_counts(console, title, document[title], document["money"].get(title, {}))
+    console.table(
+        "By month",
+        ["month", "money"],
+        [(month, show.money(sums)) for month, sums in document["months"].items()],
+        right=[1],
+    )
     names = ["lines", "shipping", "voucher", "orderTotal"]
     console.table(
         "Sums of the export",
@@ -107,6 +104,22 @@ def _show_orders(console: Console, document: dict[str, Any]) -> None:
             f"  {gaps['missing_numbers']:,} numbers are missing in {gaps['gaps']:,} gaps, first {', '.join(gaps['examples'][:3])}; "
             "compare with the shop's own report (controls.csv)"
         )
+
+
+def _show_counts(console: Console, title: str, counts: dict[str, int], sums: dict[str, list[dict[str, str]]]) -> None:
+    """What was met of one kind, with its money; what is more than a screen is in --json."""
+    shown = list(counts.items())[:COUNTS_SHOWN]
+    name = title.replace("_", " ")
+    if len(shown) == 1:
+        word, count = shown[0]
+        console.text(f"  {name}: {word} {count:,}")
+        return
+    rows = [(word, f"{count:,}", show.money(sums.get(word, []))) for word, count in shown]
+    console.table(
+        name.capitalize(), [name, "lines" if title == "vat_percents" else "orders", "money"], rows, right=[1, 2]
+    )
+    if len(counts) > len(shown):
+        console.text(f"  {name}: {len(counts) - len(shown)} more in --json")
 
 
 def _show_footing(console: Console, footing: dict[str, Any]) -> None:

@@ -159,3 +159,72 @@ def _unproved(console: Console, rows: Sequence[dict[str, Any]]) -> None:
         ],
         right=[1],
     )
+
+
+def money(rows: Sequence[dict[str, str]]) -> str:
+    """Amounts, each with its currency."""
+    return ", ".join(f"{Decimal(row['amount']):,.2f} {row['currency']}".strip() for row in rows)
+
+
+def verdict(console: Console, document: dict[str, Any]) -> None:
+    """Which orders can be read and foot, and what keeps the others out: one line a cause, most money first."""
+    orders, sums = document["orders"], document["money"]
+    console.text(
+        f"{orders['good']:,} of {orders['read']:,} orders can be read and foot"
+        + (f": {money(sums['good'])} of {money(sums['read'])}." if sums["read"] else ".")
+    )
+    if document["without_total"]:
+        console.text(f"{document['without_total']:,} of them have no total that could prove them.")
+    if document.get("rows_without_order"):
+        console.text(f"{document['rows_without_order']:,} rows belong to no order.")
+    console.table(
+        "What keeps the others out",
+        ["what", "orders", "money", "for example", "what to do"],
+        [
+            (
+                _cause(row),
+                f"{row['orders']:,}",
+                money(row["money"]) or "unknown",
+                ", ".join(row["values"][:3]) or ", ".join(row["examples"]),
+                row["hint"],
+            )
+            for row in document["causes"][:PROBLEMS_SHOWN]
+        ],
+        right=[1, 2],
+    )
+    if len(document["causes"]) > PROBLEMS_SHOWN:
+        console.text(f"{len(document['causes']) - PROBLEMS_SHOWN} more causes are in --json.")
+
+
+def _cause(row: dict[str, Any]) -> str:
+    where = f"{row['code']} in {row['column']}" if row["column"] else row["code"]
+    return f"{where}, {row['kinds']:,} values" if row["kinds"] > 1 else where
+
+
+def proposals(console: Console, document: dict[str, Any]) -> None:
+    """What the columns and words of a foreign dump are taken for, the proved ones in a line, the others with samples."""
+    columns = document["columns"]
+    proved = [
+        f"{row['header']} is {row['field']}" for row in columns if row["sure"] == "proved" and row["field"] != "-"
+    ]
+    footing = document["footing"]
+    if proved and footing:
+        console.text(
+            f"Proved, {footing['foot']:,} of {footing['orders_with_total']:,} orders foot: {'; '.join(proved)}."
+        )
+    left = [row["header"] for row in columns if row["sure"] == "proved" and row["field"] == "-"]
+    if left:
+        console.text(f"Not needed, the orders foot without: {', '.join(left)}.")
+    console.table(
+        "Likely by name or content: look at the samples",
+        ["column", "is", "samples"],
+        [(row["header"], row["field"], ", ".join(row["samples"])) for row in columns if row["sure"] == "likely"],
+    )
+    open_ = [row["header"] for row in columns if not row["sure"]]
+    if open_:
+        console.text(f"Open columns, which are not read: {', '.join(open_)}.")
+    if document["order_number"] != "{number}":
+        console.text(f"Order numbers are written {document['order_number']}.")
+    words = [f"{row['value']} is {row['means']}" for row in document["values"] if row["means"]]
+    if words:
+        console.text(f"Words: {', '.join(words[:PROBLEMS_SHOWN])}{' ..' if len(words) > PROBLEMS_SHOWN else ''}.")

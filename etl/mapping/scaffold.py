@@ -8,18 +8,15 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
-from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from etl.errors import UsageError
 from etl.mapping.settings import FILE as SETTINGS_FILE
 from etl.model.mapping import (
     ACCOUNT_KEYS,
@@ -32,8 +29,28 @@ from etl.model.mapping import (
 )
 
 Rows = Iterable[Sequence[str]]
+COLUMN_COMMENTS = ("# evidence", "# candidates", "# samples")
+VALUE_COMMENTS = ("# evidence", "# candidates", "# orders", "# money")
 _FORMULA_STARTS = ("=", "+", "-", "@")
 _WIDTH = 100
+
+
+Money = Mapping[str, Decimal]
+"""Currency -> amount."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """How often a key was met, with an example, and the money that stands behind it."""
+
+    note: str = ""
+    count: int = 0
+    money: Money = field(default_factory=dict)
+
+    @property
+    def weight(self) -> Decimal:
+        """What the rows of a table are sorted by."""
+        return sum(map(abs, self.money.values()), Decimal(0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,29 +65,36 @@ class RateFact:
     first_day: date | None
     last_day: date | None
     lines: int
+    money: Money = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class DumpFacts:
-    """What the export holds that a mapping may name. Keys map to an example name (products) or a note."""
+    """What the export holds that a mapping may name.
 
-    skus: Mapping[str, str] = field(default_factory=dict)
-    eans: Mapping[str, str] = field(default_factory=dict)
-    ids: Mapping[str, str] = field(default_factory=dict)
-    items: Mapping[str, str] = field(default_factory=dict)
+    `columns` and `values` are rows of columns.csv and values.csv as `init` proposes them, comment cells included;
+    `proved` are settings of [source] that the orders prove.
+    """
+
+    skus: Mapping[str, Found] = field(default_factory=dict)
+    eans: Mapping[str, Found] = field(default_factory=dict)
+    ids: Mapping[str, Found] = field(default_factory=dict)
+    items: Mapping[str, Found] = field(default_factory=dict)
     countries_rates: Sequence[RateFact] = ()
-    emails: Mapping[str, str] = field(default_factory=dict)
-    customer_ids: Mapping[str, str] = field(default_factory=dict)
-    account_ids: Mapping[str, str] = field(default_factory=dict)
-    buyer_ids: Mapping[str, str] = field(default_factory=dict)
-    markets: Sequence[str] = ()
+    emails: Mapping[str, Found] = field(default_factory=dict)
+    customer_ids: Mapping[str, Found] = field(default_factory=dict)
+    account_ids: Mapping[str, Found] = field(default_factory=dict)
+    buyer_ids: Mapping[str, Found] = field(default_factory=dict)
+    markets: Mapping[str, Found] = field(default_factory=dict)
     currencies: Sequence[str] = ()
     voucher_codes: Sequence[str] = ()
     payment_methods: Sequence[str] = ()
     brands: Sequence[str] = ()
     store_types: Sequence[str] = ()
     statuses: Sequence[str] = ()
-    unknown_columns: Sequence[str] = ()
+    columns: Sequence[Sequence[str]] = ()
+    values: Sequence[Sequence[str]] = ()
+    proved: Mapping[str, Any] = field(default_factory=dict)
 
 
 def scaffold_files(facts: DumpFacts, *, store: str, timezone: str) -> dict[str, str]:
@@ -101,17 +125,22 @@ def scaffold_files(facts: DumpFacts, *, store: str, timezone: str) -> dict[str, 
         "segments.csv": _table(
             "segments.csv",
             "Without a row, the order gets no business segment. To use a row: delete the # and fill in the id.",
-            ((f"# {market}", "") for market in sorted(facts.markets)),
+            ((f"# {market}", "") for market, _ in by_money(facts.markets)),
         ),
         "columns.csv": _table(
             "columns.csv",
-            "The columns below are unknown and not read. If one holds a known field: delete the # and name the field.",
-            ((f"# {header}", "") for header in sorted(facts.unknown_columns)),
+            "Which header is which field. sure: proved by the orders; likely: look at the samples, then write yes.\n"
+            "An empty field is open: write one of the candidates, another field, or - for a column that is not migrated.",
+            facts.columns,
+            COLUMN_COMMENTS,
         ),
         "values.csv": _table(
             "values.csv",
-            "Words of the shop that are not Centra's own, such as status, paid, Completed. Only whole cells are translated.",
-            (),
+            "Words of the shop that are not Centra's own, such as status, paid, Completed. Only whole cells are translated.\n"
+            "sure: proved; likely: look at it, then write yes. Empty means is open: write one of the candidates or another word.\n"
+            "Of statuses only those in source.import_statuses are imported (Completed, Archived).",
+            facts.values,
+            VALUE_COMMENTS,
         ),
         "bills.csv": _table("bills.csv", "One row an order. Without a row, Mews puts the order on a bill itself.", ()),
         "reservations.csv": _table("reservations.csv", "One row an order. Without a row, none is linked by us.", ()),
@@ -124,43 +153,11 @@ def scaffold_files(facts: DumpFacts, *, store: str, timezone: str) -> dict[str, 
     }
 
 
-def write_scaffold(folder: Path, files: Mapping[str, str]) -> list[Path]:
-    """The paths written. Raises UsageError that names the files already there; then nothing is written.
-
-    Effects: creates the folder and the files. accounts.csv holds people's addresses: it is readable by its
-    owner only.
-    """
-    paths = {folder / name: text for name, text in files.items()}
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"{folder} is a file, not a folder.", place=str(folder), hint="Name another --mappings DIR.")
-    present = sorted(path.name for path in paths if path.exists() or path.is_symlink())
-    if present:
-        raise UsageError(
-            f"{folder} already holds {', '.join(present)}. Nothing was written.",
-            code="mapping.exists",
-            place=str(folder),
-            hint="Name another --mappings DIR, or move these files away first.",
-        )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for path, text in paths.items():
-            mode = 0o600 if path.name == "accounts.csv" else 0o666
-            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as stream:
-                # With a byte order mark Excel reads UTF-8; without it, names with accents come out wrong.
-                stream.write(text.encode("utf-8" if path.suffix == ".toml" else "utf-8-sig"))
-    except OSError as error:
-        raise UsageError(
-            f"{folder} can't be written: {error.strerror or error}.",
-            place=str(folder),
-            hint="Free some space or choose a folder that you may write to.",
-        ) from error
-    return list(paths)
-
-
 def _taxes(facts: DumpFacts) -> str:
     rates = sorted(
         facts.countries_rates,
         key=lambda fact: (
+            -sum(map(abs, fact.money.values())),
             fact.country,
             fact.vat_percent is None,
             fact.vat_percent or Decimal(0),
@@ -172,14 +169,16 @@ def _taxes(facts: DumpFacts) -> str:
         percent = "" if fact.vat_percent is None else f"{fact.vat_percent.normalize():f}"
         seen = f"{fact.lines} {'line' if fact.lines == 1 else 'lines'} {_days(fact)}".rstrip()
         if fact.country and percent:
-            row = (fact.country, percent, "", "", "", "", "", "", seen)
+            row = (fact.country, percent, "", "", "", "", "", "", seen, money_of(fact.money))
             if row[:8] in (other[:8] for other in rows):
                 # One rate in two periods: one row answers both, and two equal ones would only be noise.
                 row = (f"# {fact.country}", *row[1:])
             rows.append(row)
         else:
             what = "no readable country: see source.default_country" if not fact.country else "line without VAT rate"
-            rows.append((f"# {fact.country or '?'}", percent, "", "", "", "", "", "", f"{seen}, {what}"))
+            rows.append(
+                (f"# {fact.country or '?'}", percent, "", "", "", "", "", "", f"{seen}, {what}", money_of(fact.money))
+            )
     head = (
         "Fill in tax_codes: the Mews tax codes, separated by blanks, or the word exempt. `centra-mews preflight` lists\n"
         "the codes of your enterprise. An empty cell is not decided yet and blocks the orders that need it.\n"
@@ -187,7 +186,7 @@ def _taxes(facts: DumpFacts) -> str:
         "Where a code changed on a day, write the row twice, with valid_before and valid_from on that day (2011-01-04).\n"
         "Shipping without goods needs a row with vat_percent shipping, or a country with a single rate."
     )
-    return _table("taxes.csv", head, rows, ("# found in the export",))
+    return _table("taxes.csv", head, rows, ("# found in the export", "# revenue"))
 
 
 def _days(fact: RateFact) -> str:
@@ -198,30 +197,52 @@ def _days(fact: RateFact) -> str:
 
 def _products(facts: DumpFacts) -> str:
     kinds = {"sku": facts.skus, "ean": facts.eans, "id": facts.ids, "item": facts.items}
-    rows = [(f"# {kind}", key, "", name) for kind in PRODUCT_KEYS for key, name in sorted(kinds[kind].items())]
+    rows = [
+        (f"# {kind}", key, "", one.note, _count(one.count), money_of(one.money))
+        for kind in PRODUCT_KEYS
+        for key, one in by_money(kinds[kind])
+    ]
     head = (
         "A line becomes a product of Mews if its key stands here; without a row it becomes a custom Item with the\n"
         "name of products.item_name (or blocks its order, with products.unmapped = block).\n"
         "To use a row: delete the # and fill in product. A row without # and without product blocks its orders."
     )
-    return _table("products.csv", head, rows, ("# example",))
+    return _table("products.csv", head, rows, ("# name", "# lines", "# revenue"))
 
 
 def _accounts(facts: DumpFacts) -> str:
-    kinds: dict[str, Mapping[str, str]] = {
+    kinds: dict[str, Mapping[str, Found]] = {
         "email": facts.emails,
         "customerId": facts.customer_ids,
         "accountId": facts.account_ids,
         "buyerId": facts.buyer_ids,
-        "market": dict.fromkeys(facts.markets, ""),
+        "market": facts.markets,
     }
-    rows = [(f"# {kind}", key, "", note) for kind in ACCOUNT_KEYS for key, note in sorted(kinds[kind].items())]
+    rows = [
+        (f"# {kind}", key, "", one.note, _count(one.count), money_of(one.money))
+        for kind in ACCOUNT_KEYS
+        for key, one in by_money(kinds[kind])
+    ]
     head = (
         "Without a row, the settings of [accounts] in migration.toml say who is charged.\n"
         "To use a row: delete the # and fill in account. A row without # and without account blocks its orders.\n"
         "This file holds people's addresses. Keep it as safe as the export."
     )
-    return _table("accounts.csv", head, rows, ("# found in the export",))
+    return _table("accounts.csv", head, rows, ("# name", "# orders", "# revenue"))
+
+
+def by_money(found: Mapping[str, Found]) -> list[tuple[str, Found]]:
+    """Keys with most revenue first, so that a person does the ten rows that matter."""
+    return sorted(found.items(), key=lambda item: (-item[1].weight, -item[1].count, item[0]))
+
+
+def money_of(money: Money) -> str:
+    """Amounts for a comment column, each with its currency."""
+    return ", ".join(f"{currency} {amount:,.2f}".strip() for currency, amount in sorted(money.items()) if amount)
+
+
+def _count(count: int) -> str:
+    return f"{count:,}" if count else ""
 
 
 def _table(file: str, head: str, rows: Rows, comments: Sequence[str] = ()) -> str:
@@ -251,8 +272,9 @@ def _settings(facts: DumpFacts, store: str, timezone: str) -> str:
     }
     if len(facts.currencies) == 1:
         values["source", "default_currency"] = facts.currencies[0]
-    if {"b2b", "b2c"} <= set(facts.store_types):
-        values["source", "prices_include_tax"] = "b2c"
+    # Required, and never a default: an empty one is refused until a person has written what the prices are.
+    values["source", "prices_include_tax"] = ""
+    values.update({("source", key): value for key, value in facts.proved.items()})
     lines = [
         "# The settings of this migration. A line that begins with # is a comment: the keys below that have one",
         "# hold their default value. To change one, delete the # and write another value. Texts stand in quotation",

@@ -19,7 +19,7 @@ from etl.mapping import cells
 from etl.mapping.fields import NAME_FIELDS, NOTES_FIELDS, VOUCHER_FIELDS
 from etl.mapping.table import decode
 from etl.model.faults import Fault, did_you_mean, one_of
-from etl.model.mapping import EXTERNAL_PAYMENT_TYPES, Section, Settings
+from etl.model.mapping import EXTERNAL_PAYMENT_TYPES, Section, Settings, Source
 from etl.model.place import Place
 
 FILE = "migration.toml"
@@ -73,9 +73,35 @@ def read_settings(path: Path, faults: list[Fault]) -> Settings | None:
     before = len(faults)
     _unknown_sections(document, rows, faults)
     sections = {name: _section(name, document.get(name, {}), rows, faults) for name in Settings.model_fields}
+    source = document.get("source")
+    if isinstance(source, dict) and source.get("prices_include_tax", "") == "":
+        message = (
+            "The key prices_include_tax is missing in [source]: write true for prices with tax, false for prices without, "
+            'or "b2c". A default would be a guess about all of the tax.'
+        )
+        faults.append(Fault(_place(rows, "source", "prices_include_tax"), message))
     if len(faults) > before:
         return None
     return Settings.model_validate(sections)
+
+
+def read_source(path: Path, faults: list[Fault], *, store: str, timezone: str) -> tuple[Source, frozenset[str]]:
+    """[source] as far as it can be read, and the keys that stand there; the rest of the file may be wrong or missing.
+
+    A key with a fault is left out; `store` and `timezone` hold where the file names none. Effects: reads the file.
+    """
+    text = _text(path, faults)
+    document = None if text is None else _document(text, faults)
+    section = (document or {}).get("source", {})
+    filled = {key: value for key, value in section.items() if value != ""} if isinstance(section, dict) else {}
+    rows = _rows(text or "")
+    given = {
+        key: value
+        for key, value in filled.items()
+        if _section("source", {"store": store, "timezone": timezone, key: value}, rows, faults) is not None
+    }
+    found = _section("source", {"store": store, "timezone": timezone, **given}, rows, faults)
+    return found if isinstance(found, Source) else Source(store=store, timezone=timezone), frozenset(given)
 
 
 def _text(path: Path, faults: list[Fault]) -> str | None:
@@ -126,6 +152,11 @@ def _rows(text: str) -> dict[tuple[str, str], int]:
         elif match := _KEY.match(line):
             rows.setdefault((section, match[1]), number)
     return rows
+
+
+def keys_of(text: str) -> set[tuple[str, str]]:
+    """(section, key) of every key that stands in a migration.toml, empty ones too."""
+    return {key for key in _rows(text) if key[1]}
 
 
 def _place(rows: dict[tuple[str, str], int], section: str, key: str = "") -> Place:

@@ -1,27 +1,30 @@
-"""The jobs of `inspect` and `init`: what is in an export, without a network."""
+"""The job of `inspect`: what is in an export, and whether it can be read, without a network."""
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
-from etl.errors import EtlError, ExitCode
-from etl.mapping.scaffold import DumpFacts, RateFact, scaffold_files, write_scaffold
-from etl.model.mapping import Mapping
+from etl.errors import ExitCode, InputError
+from etl.mapping.partial import Partial, is_begun, read_partial
 from etl.model.order import Order
 from etl.model.problem import Problem
+from etl.pipeline import proposing
 from etl.pipeline.planning import Progress
-from etl.pipeline.prepare import Export, open_batch, read_mapping_of
+from etl.pipeline.prepare import Export, open_with, options_of
+from etl.pipeline.proposing import Proposed, propose_for
 from etl.pipeline.readings import Proof
 from etl.pipeline.sources import file_document, texts, told
+from etl.pipeline.verdict import Verdict, amounts, word_columns
 from etl.report.summary import money_text
 from etl.settings import Settings
+from etl.staging.batch import Batch
+from etl.staging.facts import BatchFacts, FileFacts
 
 PROBLEMS_SHOWN = 20
 KEYS_SHOWN = 10
@@ -72,6 +75,8 @@ class Tally:
     markets: Counter[str] = field(default_factory=Counter)
     store_types: Counter[str] = field(default_factory=Counter)
     sums: dict[str, dict[str, Decimal]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(Decimal)))
+    money: dict[str, dict[str, dict[str, Decimal]]] = field(default_factory=lambda: defaultdict(dict))
+    months: dict[str, dict[str, Decimal]] = field(default_factory=dict)
     proof: Proof = field(default_factory=Proof)
     problems: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     first_problems: list[Problem] = field(default_factory=list)
@@ -84,13 +89,20 @@ class Tally:
         self.returns += order.is_return
         self.unreadable += not order.is_readable
         self._add_dates(order)
-        self.statuses[order.status or "(none)"] += 1
-        self.currencies[order.currency or "(none)"] += 1
-        self.countries[order.delivery_country or order.invoice_country or "(none)"] += 1
         self.markets[order.market or "(none)"] += 1
-        self.store_types[order.store_type or "(none)"] += 1
+        total = order.order_total or Decimal(0)
+        for name, counter, text in (
+            ("statuses", self.statuses, order.status),
+            ("currencies", self.currencies, order.currency),
+            ("countries", self.countries, order.delivery_country or order.invoice_country),
+            ("store_types", self.store_types, order.store_type),
+        ):
+            counter[text or "(none)"] += 1
+            self._add_money(name, text or "(none)", order.currency, total)
         for line in order.lines:
-            self.rates["(none)" if line.vat_percent is None else f"{line.vat_percent.normalize():f}"] += 1
+            rate = "(none)" if line.vat_percent is None else f"{line.vat_percent.normalize():f}"
+            self.rates[rate] += 1
+            self._add_money("vat_percents", rate, order.currency, line.total)
         self._add_sums(order)
         for problem in order.problems:
             self.problems[problem.code] += 1
@@ -99,10 +111,26 @@ class Tally:
         if not order.parent:
             self.numbers.add(order.number)
 
+    def counted(self) -> dict[str, Counter[str]]:
+        """What is counted by its word, by the names of the document."""
+        return {
+            "statuses": self.statuses,
+            "currencies": self.currencies,
+            "countries": self.countries,
+            "vat_percents": self.rates,
+            "store_types": self.store_types,
+        }
+
+    def _add_money(self, name: str, key: str, currency: str, amount: Decimal) -> None:
+        sums = self.money[name].setdefault(key, {})
+        sums[currency] = sums.get(currency, Decimal(0)) + amount
+
     def _add_dates(self, order: Order) -> None:
         if order.order_date is None:
             return
         day = order.order_date.wall.date()
+        sums = self.months.setdefault(f"{day:%Y-%m}", {})
+        sums[order.currency] = sums.get(order.currency, Decimal(0)) + (order.order_total or Decimal(0))
         self.first = day if self.first is None else min(self.first, day)
         self.last = day if self.last is None else max(self.last, day)
 
@@ -118,31 +146,39 @@ class Tally:
 
 
 def inspect(stack: ExitStack, settings: Settings, export: Export, progress: Progress) -> dict[str, Any]:
-    """The `inspect --json` document. A mapping folder is used for columns.csv only, where there is one."""
-    mapping, mapping_error = _mapping_if_any(settings)
-    batch, facts = stack.enter_context(open_batch(export, mapping, progress))
-    tally = Tally()
+    """The `inspect --json` document. Of a mapping folder all is used that is there; else what `init` would propose.
+
+    Raises InputError where a file can't be read, and nothing is found to propose.
+    """
+    partial = read_partial(settings.mappings)
+    batch, facts, proposed = open_as_it_can(stack, export, partial, progress)
+    words = word_columns(facts.files)
+    tally, verdict = Tally(proof=Proof(words)), Verdict(prices_include_tax=partial.basis, words=words)
     expected = facts.orders + facts.nested_returns
     for order in batch.orders(start=export.span.start, end=export.span.end):
         tally.add(order)
+        verdict.add(order)
         if tally.orders % 1000 == 0:
             progress("orders", tally.orders, expected)
     problems = [*tally.first_problems, *facts.unassigned][:PROBLEMS_SHOWN]
     attention = tally.unreadable or facts.unassigned_count
     return {
         "command": "inspect",
+        "verdict": verdict.document() | {"rows_without_order": facts.unassigned_count},
+        "proposals": proposing.document(proposed) if proposed else None,
+        "next": next_step(settings, export, partial, verdict, proposed),
         "files": [file_document(file) for file in facts.files],
         "told": texts(told(facts, batch.unused_values())),
-        "mapping": mapping_error or ("read for columns.csv" if mapping else "none yet"),
+        "mapping": partial_text(settings, partial),
         "orders": {"read": tally.orders, "returns": tally.returns, "unreadable": tally.unreadable},
         "lines": {"read": tally.lines, "unassigned": facts.unassigned_count},
         "dates": {"first": str(tally.first or ""), "last": str(tally.last or "")},
-        "statuses": dict(tally.statuses.most_common()),
-        "currencies": dict(tally.currencies.most_common()),
-        "countries": dict(tally.countries.most_common()),
-        "vat_percents": dict(tally.rates.most_common()),
+        **{name: dict(counter.most_common()) for name, counter in tally.counted().items()},
+        "money": {
+            name: {key: amounts(sums) for key, sums in by_key.items()} for name, by_key in sorted(tally.money.items())
+        },
+        "months": {month: amounts(sums) for month, sums in sorted(tally.months.items())},
         "markets": dict(tally.markets.most_common(50)),
-        "store_types": dict(tally.store_types.most_common()),
         "sums": {
             currency: {name: money_text(amount, 2) for name, amount in sums.items()}
             for currency, sums in sorted(tally.sums.items())
@@ -167,6 +203,64 @@ def inspect(stack: ExitStack, settings: Settings, export: Export, progress: Prog
     }
 
 
+def open_as_it_can(
+    stack: ExitStack, export: Export, partial: Partial, progress: Progress
+) -> tuple[Batch, BatchFacts, Proposed | None]:
+    """The batch as the folder has it read; where no column numbers the orders so, with the proposals of `init`."""
+    options = options_of(partial.source, partial.columns, partial.values)
+    try:
+        batch, facts = stack.enter_context(open_with(export, options, progress))
+        if facts.orders and not any(_lacks_lines(file) for file in facts.files):
+            return batch, facts, None
+        refusal = None
+    except InputError as error:
+        if error.code != "input.no_order_number":
+            raise
+        refusal = error
+    proposed = propose_for(export, partial)
+    if not proposed.proposals.renames or not proposed.proposals.has_number:
+        if refusal:
+            raise refusal
+        return batch, facts, None
+    batch, facts = stack.enter_context(open_with(export, proposed.options, progress))
+    return batch, facts, proposed
+
+
+def _lacks_lines(file: FileFacts) -> bool:
+    return {"products.qty", "products.unitPrice"} <= set(file.columns.missing) and bool(file.rows)
+
+
+def partial_text(settings: Settings, partial: Partial) -> str:
+    """What there is of the mapping folder, and what is still missing."""
+    if not is_begun(settings.mappings):
+        return "none yet"
+    parts = [f"{len(partial.columns)} rows of columns.csv and {len(partial.values)} of values.csv were used"]
+    if partial.missing:
+        parts.append(f"still missing: {', '.join(partial.missing)}")
+    parts += [str(fault) for fault in partial.faults]
+    return "; ".join(parts)
+
+
+def next_step(
+    settings: Settings, export: Export, partial: Partial, verdict: Verdict, proposed: Proposed | None
+) -> dict[str, str]:
+    """The one thing to do now."""
+    exports = shlex.join(map(str, export.paths))
+    folder = "" if str(settings.mappings) == "mappings" else f"--mappings {shlex.quote(str(settings.mappings))} "
+    if partial.faults:
+        return {"what": f"Correct {partial.faults[0]}", "type": ""}
+    if partial.missing or proposed:
+        return {
+            "what": "Write the mapping folder",
+            "type": f"centra-mews {folder}init {exports} --store NAME --timezone ZONE",
+        }
+    causes = verdict.sorted_causes()
+    if causes:
+        one = causes[0]
+        return {"what": f"{one.code}, {one.orders:,} orders: {one.hint or one.message}", "type": ""}
+    return {"what": "See what would be sent", "type": f"centra-mews {folder}dry-run {exports}"}
+
+
 def problem_document(problem: Problem) -> dict[str, Any]:
     """A problem as data."""
     return {
@@ -179,86 +273,3 @@ def problem_document(problem: Problem) -> dict[str, Any]:
         "value": problem.value,
         "message": problem.message,
     }
-
-
-def init(
-    stack: ExitStack, settings: Settings, export: Export, *, store: str, timezone: str, progress: Progress
-) -> tuple[list[Path], list[str]]:
-    """Writes a mapping folder for the export; gives its files, and what is told of the export.
-
-    Raises UsageError where a file would be overwritten.
-    """
-    batch, facts = stack.enter_context(open_batch(export, None, progress))
-    unknown = [name for file in facts.files for name, _ in file.columns.unknown]
-    dump = gather(batch.orders(start=export.span.start, end=export.span.end), unknown)
-    paths = write_scaffold(settings.mappings, scaffold_files(dump, store=store, timezone=timezone))
-    return paths, texts(told(facts))
-
-
-def gather(orders: Iterable[Order], unknown_columns: Sequence[str] = ()) -> DumpFacts:
-    """Every SKU, country x VAT rate x period, market, account key and voucher code of the orders."""
-    keys: dict[str, dict[str, str]] = {"sku": {}, "ean": {}, "id": {}, "item": {}}
-    rates: dict[tuple[str, Decimal | None], list[Any]] = {}
-    named: dict[str, Counter[str]] = defaultdict(Counter)
-    for order in orders:
-        country = order.delivery_country or order.invoice_country
-        day = order.order_date.wall.date() if order.order_date else None
-        for line in order.lines:
-            for name, known in keys.items():
-                if key := getattr(line, name):
-                    known.setdefault(key, line.product)
-            named["brand"][line.brand] += 1
-            row = rates.setdefault((country, line.vat_percent), [day, day, 0])
-            if day is not None:
-                row[0], row[1] = min(row[0] or day, day), max(row[1] or day, day)
-            row[2] += 1
-        for name, text in (
-            ("email", order.email),
-            ("customerId", order.customer_id),
-            ("accountId", order.account_id),
-            ("buyerId", order.buyer_id),
-            ("market", order.market),
-            ("currency", order.currency),
-            ("store_type", order.store_type),
-            ("status", order.status),
-            ("voucher", order.voucher_code),
-            *(("voucher", voucher.code) for voucher in order.vouchers),
-            *(("method", payment.method) for payment in order.payments),
-        ):
-            named[name][text] += 1
-    for counter in named.values():
-        del counter[""]
-
-    def counted(name: str) -> dict[str, str]:
-        return {key: f"{count} orders" if count > 1 else "1 order" for key, count in named[name].items()}
-
-    ordered = sorted(rates.items(), key=lambda item: (item[0][0], item[0][1] is not None, item[0][1] or 0))
-    return DumpFacts(
-        skus=keys["sku"],
-        eans=keys["ean"],
-        ids=keys["id"],
-        items=keys["item"],
-        countries_rates=[RateFact(country, percent, *row) for (country, percent), row in ordered],
-        emails=counted("email"),
-        customer_ids=counted("customerId"),
-        account_ids=counted("accountId"),
-        buyer_ids=counted("buyerId"),
-        markets=list(named["market"]),
-        currencies=[code for code, _ in named["currency"].most_common()],
-        voucher_codes=list(named["voucher"]),
-        payment_methods=list(named["method"]),
-        brands=list(named["brand"]),
-        store_types=list(named["store_type"]),
-        statuses=list(named["status"]),
-        unknown_columns=unknown_columns,
-    )
-
-
-def _mapping_if_any(settings: Settings) -> tuple[Mapping | None, str]:
-    if not settings.mappings.is_dir():
-        return None, ""
-    try:
-        return read_mapping_of(settings), ""
-    except EtlError as error:
-        # An export can be looked at before its mapping is right.
-        return None, f"not usable yet: {error.message.splitlines()[0]}"

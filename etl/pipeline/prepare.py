@@ -18,7 +18,7 @@ from etl.load.ledger import Ledger
 from etl.load.records import Home
 from etl.mapping.folder import read_mapping
 from etl.mews.reference_data import read_reference
-from etl.model.mapping import Mapping, Sure
+from etl.model.mapping import ColumnRule, Mapping, Source, Sure, ValueRule
 from etl.model.reference import Reference, dump_reference, load_reference
 from etl.model.status import OrderStatus
 from etl.pipeline.classify import needs_parts, status_of
@@ -94,6 +94,13 @@ def home_of(mapping: Mapping, reference: Reference) -> Home:
 def open_batch(export: Export, mapping: Mapping | None, progress: Progress) -> Iterator[tuple[Batch, BatchFacts]]:
     """The staged batch of the export. Raises InputError for a file that can't be read at all."""
     options = read_options(mapping) if mapping else ReadOptions()
+    with open_with(export, options, progress) as opened:
+        yield opened
+
+
+@contextmanager
+def open_with(export: Export, options: ReadOptions, progress: Progress) -> Iterator[tuple[Batch, BatchFacts]]:
+    """As `open_batch`, for a folder that is not whole yet."""
     with Batch(
         export.paths, open_export=open_export, corrections=export.corrections, options=options, progress=progress
     ) as batch:
@@ -102,9 +109,13 @@ def open_batch(export: Export, mapping: Mapping | None, progress: Progress) -> I
 
 def read_options(mapping: Mapping) -> ReadOptions:
     """What the mapping folder says about reading an export."""
-    source = mapping.settings.source
+    return options_of(mapping.settings.source, mapping.columns, mapping.values)
+
+
+def options_of(source: Source, columns: Sequence[ColumnRule], rules: Sequence[ValueRule]) -> ReadOptions:
+    """What settings, columns.csv and values.csv say about reading an export."""
     values: dict[str, dict[str, str]] = {}
-    for rule in mapping.values:
+    for rule in rules:
         values.setdefault(rule.field, {})[rule.value] = rule.means
     return ReadOptions(
         encoding=source.encoding,
@@ -114,9 +125,9 @@ def read_options(mapping: Mapping) -> ReadOptions:
         empty_words=frozenset(source.empty_words),
         sheets=source.sheets,
         continuation_rows=source.continuation_rows,
-        columns={rule.header: rule.field for rule in mapping.columns},
+        columns={rule.header: rule.field for rule in columns},
         values=values,
-        likely=frozenset(rule.header for rule in mapping.columns if rule.sure is Sure.LIKELY),
+        likely=frozenset(rule.header for rule in columns if rule.sure is Sure.LIKELY),
     )
 
 

@@ -12,7 +12,7 @@ from etl.errors import MappingError
 from etl.mapping.folder import read_mapping
 from etl.model.mapping import TABLES
 
-SETTINGS = '[source]\nstore = "s"\ntimezone = "Europe/London"\n[target]\nservice = "eid:X"\n'
+SETTINGS = '[source]\nstore = "s"\ntimezone = "Europe/London"\nprices_include_tax = true\n[target]\nservice = "eid:X"\n'
 TAXES = "country,vat_percent,valid_from,valid_before,tax_codes\n*,20,,,A\n"
 
 cells = st.sampled_from(

@@ -52,6 +52,7 @@ MIGRATION = """
 [source]
 store = "{store}"
 timezone = "Europe/London"
+prices_include_tax = true
 default_currency = "GBP"
 [target]
 service = "{service}"

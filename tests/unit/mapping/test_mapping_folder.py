@@ -19,6 +19,7 @@ SETTINGS = """
 [source]
 store = "shop"
 timezone = "Europe/London"
+prices_include_tax = true
 
 [target]
 service = "eid:WEB-SHOP"
@@ -96,35 +97,37 @@ def test_a_missing_file_is_named_among_the_other_faults(tmp_path: Path) -> None:
         ("Europe/London", "Europe/Londn", 4, "Europe/London"),
         ("Europe/London", "Europe", 4, "Europe"),
         ("Europe/London", "../etc", 4, "../etc"),
-        ("[target]", "[traget]", 6, "target"),
-        ('"eid:WEB-SHOP"', '"EID:WEB-SHOP"', 7, "eid:WEB-SHOP"),
-        ('"eid:WEB-SHOP"', '"eid:"', 7, "eid:"),
-        ('"eid:WEB-SHOP"', '"WEB-SHOP"', 7, "WEB-SHOP"),
-        ("[target]", "import_statuses = ['Complete']\n[target]", 6, "Completed"),
-        ("[target]", "import_statuses = 'Completed'\n[target]", 6, "list"),
-        ("[target]", "prices_include_tax = 'true'\n[target]", 6, "without quotation marks"),
-        ("[target]", "prices_include_tax = 1\n[target]", 6, "b2c"),
-        ("[target]", "default_country = 'UK'\n[target]", 6, "GB"),
-        ("[target]", "default_country = 'Germany'\n[target]", 6, "DE"),
-        ("[target]", "default_currency = 'GPB'\n[target]", 6, "GBP"),
-        ("[target]", "total_tolerance = nan\n[target]", 6, "number"),
-        ("[target]", "total_tolerance = '-0.01'\n[target]", 6, "-0.01"),
-        ("[target]", "concurrency = 4\n[target]", 6, "[mews]"),
-        ("[target]", "[target]\nnotes = 'Order {ordernumber}'", 7, "orderNumber"),
-        ("[target]", "[target]\nnotes = 'Order {orderNumber'", 7, "brace"),
-        ("[target]", "[target]\nrebates = 'alow'", 7, "allow"),
-        ("[target]", "[products]\nitem_name = '{brnad}'\n[target]", 7, "brand"),
-        ("[target]", "[vouchers]\nname = '{vouchercode}'\n[target]", 7, "voucherCode"),
-        ("[target]", "[shipping]\ntax = 'Proportional'\n[target]", 7, "proportional"),
-        ("[target]", "[payments]\npost = true\n[target]", 7, "type"),
-        ("[target]", "[payments]\ntype = 'Creditcard'\n[target]", 7, "CreditCard"),
-        ("[target]", "[payments]\npost = 'yes'\n[target]", 7, "true or false"),
-        ("[target]", "[accounts]\nfallback = '5e00'\n[target]", 7, "5e00"),
-        ("[target]", "[mews]\nrate_limit = '0/30s'\n[target]", 7, "above 0"),
-        ("[target]", "[mews]\nrate_limit = '200/0s'\n[target]", 7, "above 0"),
-        ("[target]", "[mews]\nrate_limit = '200 per 30s'\n[target]", 7, "200/30s"),
-        ("[target]", "[mews]\nconcurrency = 0\n[target]", 7, "1"),
-        ("[target]", "[mews]\ntimeout_seconds = 0\n[target]", 7, "0"),
+        ("[target]", "[traget]", 7, "target"),
+        ('"eid:WEB-SHOP"', '"EID:WEB-SHOP"', 8, "eid:WEB-SHOP"),
+        ('"eid:WEB-SHOP"', '"eid:"', 8, "eid:"),
+        ('"eid:WEB-SHOP"', '"WEB-SHOP"', 8, "WEB-SHOP"),
+        ("[target]", "import_statuses = ['Complete']\n[target]", 7, "Completed"),
+        ("[target]", "import_statuses = 'Completed'\n[target]", 7, "list"),
+        ("= true", "= 'true'", 5, "without quotation marks"),
+        ("= true", "= 1", 5, "b2c"),
+        ("= true", '= ""', 5, "prices_include_tax is missing"),
+        ("prices_include_tax = true", "", 2, "prices_include_tax is missing"),
+        ("[target]", "default_country = 'UK'\n[target]", 7, "GB"),
+        ("[target]", "default_country = 'Germany'\n[target]", 7, "DE"),
+        ("[target]", "default_currency = 'GPB'\n[target]", 7, "GBP"),
+        ("[target]", "total_tolerance = nan\n[target]", 7, "number"),
+        ("[target]", "total_tolerance = '-0.01'\n[target]", 7, "-0.01"),
+        ("[target]", "concurrency = 4\n[target]", 7, "[mews]"),
+        ("[target]", "[target]\nnotes = 'Order {ordernumber}'", 8, "orderNumber"),
+        ("[target]", "[target]\nnotes = 'Order {orderNumber'", 8, "brace"),
+        ("[target]", "[target]\nrebates = 'alow'", 8, "allow"),
+        ("[target]", "[products]\nitem_name = '{brnad}'\n[target]", 8, "brand"),
+        ("[target]", "[vouchers]\nname = '{vouchercode}'\n[target]", 8, "voucherCode"),
+        ("[target]", "[shipping]\ntax = 'Proportional'\n[target]", 8, "proportional"),
+        ("[target]", "[payments]\npost = true\n[target]", 8, "type"),
+        ("[target]", "[payments]\ntype = 'Creditcard'\n[target]", 8, "CreditCard"),
+        ("[target]", "[payments]\npost = 'yes'\n[target]", 8, "true or false"),
+        ("[target]", "[accounts]\nfallback = '5e00'\n[target]", 8, "5e00"),
+        ("[target]", "[mews]\nrate_limit = '0/30s'\n[target]", 8, "above 0"),
+        ("[target]", "[mews]\nrate_limit = '200/0s'\n[target]", 8, "above 0"),
+        ("[target]", "[mews]\nrate_limit = '200 per 30s'\n[target]", 8, "200/30s"),
+        ("[target]", "[mews]\nconcurrency = 0\n[target]", 8, "1"),
+        ("[target]", "[mews]\ntimeout_seconds = 0\n[target]", 8, "0"),
         ('"shop"', "“shop”", 3, "straight"),
         ('"shop"', "shop", 3, "quotation"),
     ],
@@ -156,8 +159,8 @@ def test_an_empty_text_is_a_key_left_out(tmp_path: Path) -> None:
 
 def test_numbers_and_lists_of_toml_become_the_models_values(tmp_path: Path) -> None:
     """TOML has integers, floats, text and lists where the tool has Decimals and tuples; no float may appear."""
-    settings = SETTINGS.replace(
-        "[target]", "total_tolerance = 0.05\nimport_statuses = ['Archived']\nprices_include_tax = 'b2c'\n[target]"
+    settings = SETTINGS.replace("= true", "= 'b2c'").replace(
+        "[target]", "total_tolerance = 0.05\nimport_statuses = ['Archived']\n[target]"
     )
     mapping = read(
         tmp_path, migration=settings + '[mews]\nsettle_seconds = "2,5"\ntimeout_seconds = 7\nrate_limit = "5/0.5s"\n'

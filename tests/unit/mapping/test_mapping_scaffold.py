@@ -10,13 +10,18 @@ from pathlib import Path
 import pytest
 
 from etl.errors import MappingError, UsageError
+from etl.mapping.additions import write_folder
 from etl.mapping.folder import read_mapping
-from etl.mapping.scaffold import DumpFacts, RateFact, scaffold_files, write_scaffold
+from etl.mapping.scaffold import DumpFacts, Found, RateFact, scaffold_files
 from etl.model.mapping import TABLES, Settings
 
 FACTS = DumpFacts(
-    skus={"CUP-1": "Stoneware cup, blue", "=cmd|calc": "Odd, but a key", "85123A": 'The "heart"\nholder'},
-    eans={"0200000000015": "Stoneware cup"},
+    skus={
+        "CUP-1": Found("Stoneware cup, blue", 2, {"GBP": Decimal("30.00")}),
+        "=cmd|calc": Found("Odd, but a key", 1, {"GBP": Decimal("1.50")}),
+        "85123A": Found('The "heart"\nholder', 4, {"GBP": Decimal("1200.00"), "EUR": Decimal("-7.10")}),
+    },
+    eans={"0200000000015": Found("Stoneware cup")},
     countries_rates=[
         RateFact("GB", Decimal("17.5"), date(2010, 12, 1), date(2011, 1, 3), 12),
         RateFact("GB", Decimal("20.0"), date(2011, 1, 4), date(2011, 6, 30), 34),
@@ -24,23 +29,25 @@ FACTS = DumpFacts(
         RateFact("DE", None, date(2011, 1, 4), date(2011, 6, 30), 2),
         RateFact("", Decimal(20), None, None, 1),
     ],
-    emails={"ann@example.com": "3 orders", "+jo@example.com": ""},
-    account_ids={"501": "Trader & Söhne"},
-    markets=["Europe", "United Kingdom"],
+    emails={"ann@example.com": Found("Ann", 3), "+jo@example.com": Found()},
+    account_ids={"501": Found("Trader & Söhne")},
+    markets={"Europe": Found(), "United Kingdom": Found("", 2, {"GBP": Decimal(9)})},
     currencies=["GBP"],
     voucher_codes=["#10OFF", "SUMMER"],
     payment_methods=["card"],
     brands=["Kiln, London"],
     store_types=["b2b", "b2c"],
     statuses=["Completed", "Cancelled"],
-    unknown_columns=["Item code"],
+    columns=[("Item code", "", "", "", "products.sku", "A-1")],
+    values=[("status", "bezahlt", "", "", "", "Completed", "3", "GBP 9.00")],
+    proved={"prices_include_tax": True},
 )
 
 
 def test_the_scaffold_is_read_once_the_service_is_named(tmp_path: Path) -> None:
     """A person fills in one required value and can dry-run: the rest is undecided or left out, never wrong."""
     files = scaffold_files(FACTS, store="shop", timezone="Europe/London")
-    write_scaffold(tmp_path / "mappings", files)
+    write_folder(tmp_path / "mappings", files)
     settings = tmp_path / "mappings" / "migration.toml"
     with pytest.raises(MappingError) as caught:
         read_mapping(tmp_path / "mappings")
@@ -56,9 +63,10 @@ def test_the_scaffold_is_read_once_the_service_is_named(tmp_path: Path) -> None:
     ]
     assert mapping.products == {}
     assert mapping.accounts == {}
-    assert mapping.notices == ()
+    assert [notice for notice in mapping.notices if "decide nothing yet" not in notice] == []
     assert mapping.settings.source.default_currency == "GBP"
-    assert mapping.settings.source.prices_include_tax == "b2c"
+    assert mapping.settings.source.prices_include_tax is True
+    assert [rule.field for rule in mapping.columns] == []
 
 
 def test_everything_found_stands_in_the_scaffold(tmp_path: Path) -> None:
@@ -69,7 +77,7 @@ def test_everything_found_stands_in_the_scaffold(tmp_path: Path) -> None:
         for name, text in files.items()
         if name in ("products.csv", "accounts.csv", "segments.csv")
     }
-    write_scaffold(tmp_path, {**files, **decided})
+    write_folder(tmp_path, {**files, **decided})
     settings = tmp_path / "migration.toml"
     settings.write_text(settings.read_text().replace('service = ""', 'service = "eid:X"'))
     mapping = read_mapping(tmp_path)
@@ -117,24 +125,66 @@ def test_every_key_and_table_is_in_the_scaffold() -> None:
         assert info.annotation is not None
         assert set(shown[section]) == set(info.annotation.model_fields)
         for key, one in info.annotation.model_fields.items():
-            if not one.is_required():
+            if not one.is_required() and key != "prices_include_tax":
                 value = tuple(shown[section][key]) if isinstance(shown[section][key], list) else shown[section][key]
                 assert value == one.default
 
 
-def test_nothing_is_overwritten(tmp_path: Path) -> None:
-    """Hours of decisions may be in one of these files; not even its neighbours are touched then."""
+def test_only_what_is_missing_is_added(tmp_path: Path) -> None:
+    """Hours of decisions may be in one of these files: rows that stand stay byte for byte, new keys follow them."""
+    mine = "country;vat_percent;valid_from;valid_before;tax_codes;# note\nGB;17,5;;;UK-17.5%;Höhe"
+    (tmp_path / "taxes.csv").write_bytes(mine.encode("cp1252"))
+    (tmp_path / "migration.toml").write_text('[source]\nstore = "mine"\n')
+    (tmp_path / "products.csv").write_text("key_type,key,product\n# sku,CUP-1,\n")
+    files = scaffold_files(FACTS, store="shop", timezone="Europe/London")
+    written = {one.path.name: one for one in write_folder(tmp_path, files)}
+    taxes = (tmp_path / "taxes.csv").read_bytes()
+    assert taxes.startswith(mine.encode("cp1252") + b"\n")
+    assert taxes.count(b"GB;17") == 1
+    assert b"\nGB;20;;;;" in taxes
+    settings = tomllib.loads((tmp_path / "migration.toml").read_text())
+    assert settings["source"] == {
+        "store": "mine",
+        "timezone": "Europe/London",
+        "prices_include_tax": True,
+        "default_currency": "GBP",
+    }
+    assert (tmp_path / "products.csv").read_text().count("CUP-1") == 1
+    assert written["products.csv"].added == 3
+    assert written["accounts.csv"].is_new
+    again = write_folder(tmp_path, files)
+    assert not any(one.is_new or one.added for one in again), "a second time there is nothing to add"
+
+
+def test_an_undecided_row_does_not_beat_one_that_decides(tmp_path: Path) -> None:
+    """`*, *` answers for every country: a new empty row for GB would block what is decided."""
+    rows = "country,vat_percent,valid_from,valid_before,tax_codes\n*,*,,,UK-20%\n"
+    (tmp_path / "taxes.csv").write_text(rows)
+    write_folder(tmp_path, scaffold_files(FACTS, store="shop", timezone="Europe/London"))
+    assert not [line for line in (tmp_path / "taxes.csv").read_text().splitlines() if line.startswith("GB")]
+
+
+def test_a_file_with_a_fault_is_left_alone(tmp_path: Path) -> None:
+    """What can't be understood can't be added to; the fault is told and the rest is written."""
     (tmp_path / "taxes.csv").write_text("mine")
-    with pytest.raises(UsageError, match=r"taxes\.csv"):
-        write_scaffold(tmp_path, scaffold_files(FACTS, store="shop", timezone="Europe/London"))
-    assert [path.name for path in tmp_path.iterdir()] == ["taxes.csv"]
+    written = {one.path.name: one for one in write_folder(tmp_path, scaffold_files(FACTS, store="s", timezone="UTC"))}
     assert (tmp_path / "taxes.csv").read_text() == "mine"
+    assert "fault" in written["taxes.csv"].note
+    assert written["migration.toml"].is_new
     with pytest.raises(UsageError):
-        write_scaffold(tmp_path / "taxes.csv", {"taxes.csv": ""})
+        write_folder(tmp_path / "taxes.csv", {"taxes.csv": ""})
+
+
+def test_the_rows_that_matter_stand_first() -> None:
+    """Somebody who has an hour does the ten products with most revenue."""
+    text = scaffold_files(FACTS, store="shop", timezone="UTC")["products.csv"]
+    keys = [line.split(",")[1] for line in text.splitlines() if line.startswith("# sku,")]
+    assert keys == ["85123A", "CUP-1", "'=cmd|calc"]
+    assert "EUR -7.10, GBP 1,200.00" in text
 
 
 def test_addresses_are_for_the_owner_only(tmp_path: Path) -> None:
     """accounts.csv lists real people's e-mail addresses."""
-    paths = write_scaffold(tmp_path, scaffold_files(FACTS, store="shop", timezone="Europe/London"))
-    assert {path.name for path in paths} == {"migration.toml", *TABLES}
+    written = write_folder(tmp_path, scaffold_files(FACTS, store="shop", timezone="Europe/London"))
+    assert {one.path.name for one in written} == {"migration.toml", *TABLES}
     assert (tmp_path / "accounts.csv").stat().st_mode & 0o077 == 0

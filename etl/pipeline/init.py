@@ -1,0 +1,98 @@
+"""The job of `init`: from any dump to a mapping folder, with what the orders prove and what a person has to decide."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from typing import Any
+
+from etl.errors import ExitCode
+from etl.mapping.additions import Written, write_folder
+from etl.mapping.partial import read_partial
+from etl.mapping.scaffold import money_of, scaffold_files
+from etl.pipeline import proposing
+from etl.pipeline.gathering import Gathered
+from etl.pipeline.planning import Progress
+from etl.pipeline.prepare import Export, open_with
+from etl.pipeline.proposing import Proposed, propose_for
+from etl.pipeline.sources import texts, told
+from etl.pipeline.verdict import Verdict, word_columns
+from etl.proposals.propose import says_without_tax
+from etl.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """What `init` has done: files, proposals, what is told of the export, and which orders foot with it."""
+
+    written: Sequence[Written]
+    proposed: Proposed
+    told: Sequence[str]
+    faults: Sequence[str]
+    verdict: Verdict
+    proved: dict[str, Any]
+
+    def document(self) -> dict[str, Any]:
+        """The `init --json` document."""
+        return {
+            "command": "init",
+            "files": [str(one.path) for one in self.written if one.is_new],
+            "added": {str(one.path): one.added for one in self.written if one.added},
+            "notes": {str(one.path): one.note for one in self.written if one.note},
+            "faults": list(self.faults),
+            "verdict": self.verdict.document(),
+            "proved": self.proved,
+            **proposing.document(self.proposed),
+            "exit_code": int(ExitCode.DONE),
+        }
+
+
+def init(
+    stack: ExitStack, settings: Settings, export: Export, *, store: str, timezone: str, progress: Progress
+) -> Begun:
+    """Writes a mapping folder for the export, or adds to the one that is there what it lacks.
+
+    Raises InputError where a file can't be read, UsageError where the folder can't be written.
+    """
+    partial = read_partial(settings.mappings, store=store, timezone=timezone)
+    proposed = propose_for(export, partial)
+    batch, facts = stack.enter_context(open_with(export, proposed.options, progress))
+    gathered = Gathered()
+    verdict = Verdict(prices_include_tax=partial.basis, words=word_columns(facts.files))
+    for count, order in enumerate(batch.orders(start=export.span.start, end=export.span.end)):
+        gathered.add(order)
+        verdict.add(order)
+        if count % 1000 == 0:
+            progress("orders", count, facts.orders + facts.nested_returns)
+    proved: dict[str, Any] = {}
+    basis = verdict.proved_basis()
+    if basis is not None and not says_without_tax(proposed.proposals):
+        proved["prices_include_tax"] = basis
+    if proposed.order_number:
+        proved["order_number"] = proposed.order_number
+    dump = replace(gathered.facts(), columns=_column_rows(proposed), values=_value_rows(proposed), proved=proved)
+    written = write_folder(settings.mappings, scaffold_files(dump, store=store, timezone=timezone))
+    return Begun(written, proposed, texts(told(facts)), [str(fault) for fault in partial.faults], verdict, proved)
+
+
+def _column_rows(proposed: Proposed) -> list[Sequence[str]]:
+    """Rows of columns.csv; those that a person has to look at stand last."""
+    columns = sorted(proposed.proposals.columns, key=lambda one: not one.field)
+    return [
+        (
+            *(one.header, one.field, one.sure.value if one.sure else ""),
+            *(one.evidence, " | ".join(one.candidates), " | ".join(one.samples)),
+        )
+        for one in columns
+    ]
+
+
+def _value_rows(proposed: Proposed) -> list[Sequence[str]]:
+    return [
+        (
+            *(one.field, one.value, one.means, one.sure.value if one.sure else ""),
+            *(one.evidence, " | ".join(one.candidates), f"{one.orders:,}", money_of(one.money)),
+        )
+        for one in proposed.values
+    ]

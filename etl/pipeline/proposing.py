@@ -1,0 +1,85 @@
+"""From a dump that nobody has mapped to a batch that can be read: what the folder says, else what is proposed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from etl.mapping.partial import Partial
+from etl.model.mapping import Sure
+from etl.pipeline.dumps import read_dump
+from etl.pipeline.prepare import Export, options_of
+from etl.proposals.propose import Proposals, Sheet, propose
+from etl.proposals.values import ValueProposal, propose_values
+from etl.reading.options import NUMBER_FIELD, ReadOptions
+from etl.reading.texts import is_nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Proposed:
+    """The proposals for an export, and how it is read with them."""
+
+    proposals: Proposals
+    values: Sequence[ValueProposal]
+    options: ReadOptions
+    order_number: str = ""
+
+
+def propose_for(export: Export, partial: Partial) -> Proposed:
+    """What is proposed for the export beside what the folder says. Raises InputError where a file can't be read."""
+    given = options_of(partial.source, partial.columns, partial.values)
+    dump = read_dump(export.paths, given, given.columns)
+    sheet = Sheet(dump)
+    found = propose(sheet, given.columns)
+    pattern = found.order_number if "order_number" not in partial.given else ""
+    options = replace(
+        given,
+        columns={**found.renames, **given.columns},
+        order_number=pattern or given.order_number,
+        likely=frozenset(one.header for one in found.columns if one.sure is Sure.LIKELY),
+    )
+    if not found.has_number:
+        return Proposed(found, (), options, pattern)
+    values = [one for one in propose_values(sheet, found.fields, given.values) if not is_nothing(one.value)]
+    return Proposed(found, values, replace(options, values=_with(given.values, values)), pattern)
+
+
+def _with(known: Mapping[str, Mapping[str, str]], values: Sequence[ValueProposal]) -> dict[str, dict[str, str]]:
+    words = {name: dict(meanings) for name, meanings in known.items()}
+    for one in values:
+        if one.means:
+            words.setdefault(one.field, {}).setdefault(one.value, one.means)
+    return words
+
+
+def document(proposed: Proposed) -> dict[str, Any]:
+    """The proposals as data."""
+    footing = proposed.proposals.footing
+    return {
+        "columns": [
+            {
+                "header": one.header,
+                "field": one.field,
+                "sure": one.sure.value if one.sure else "",
+                "evidence": one.evidence,
+                "candidates": list(one.candidates),
+                "samples": list(one.samples),
+            }
+            for one in proposed.proposals.columns
+        ],
+        "values": [
+            {
+                "field": one.field,
+                "value": one.value,
+                "means": one.means,
+                "sure": one.sure.value if one.sure else "",
+                "candidates": list(one.candidates),
+                "orders": one.orders,
+                "money": [{"currency": code, "amount": f"{amount:.2f}"} for code, amount in sorted(one.money.items())],
+            }
+            for one in proposed.values
+        ],
+        "order_number": proposed.order_number or NUMBER_FIELD,
+        "footing": {"orders_with_total": footing.orders, "foot": footing.foots} if footing else None,
+    }

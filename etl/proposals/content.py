@@ -1,0 +1,141 @@
+"""What the cells of a column look like, whatever its header says."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from etl.model.export import BROKEN, DATE, NUMBER, plain
+from etl.reading.dates import DateShape, date_shape
+from etl.reading.kinds import Kind
+from etl.reading.numbers import parse_amount, parse_percent
+from etl.reading.remarks import Odd
+from etl.reading.style import NumberStyle, Shape, dissect
+
+SAMPLES = 3
+_MOST = Decimal("0.95")
+_NO_DATES = (DateShape.BAD, DateShape.NONE)
+_NUMBERED = re.compile(r"(\D*?)(\d+)(?:\.0+)?(\D*)")
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One column: how many cells are filled, how many of these look like what, and a few of them.
+
+    `numbered`: cells that are digits, perhaps with words around them, as order numbers are.
+    """
+
+    filled: int
+    distinct: int
+    dates: int
+    numbers: int
+    wholes: int
+    rates: int
+    emails: int
+    numbered: int
+    samples: tuple[str, ...]
+
+    def fits(self, kind: Kind) -> bool:
+        """Whether the cells may be of a kind; whatever is empty fits nothing."""
+        if not self.filled:
+            return False
+        match kind:
+            case Kind.DATE:
+                count = self.dates
+            case Kind.AMOUNT | Kind.VOUCHER | Kind.SWITCH:
+                count = self.numbers
+            case Kind.QTY:
+                count = self.wholes
+            case Kind.PERCENT:
+                count = self.rates
+            case Kind.EMAIL:
+                count = self.emails
+            case Kind.ORDER_NUMBER:
+                count = self.numbered
+            case Kind.COUNTRY | Kind.STATUS | Kind.STORE | Kind.CURRENCY | Kind.ORIGIN:
+                return self.numbers < self.filled and self.dates < self.filled
+            case _:
+                count = self.filled
+        return count >= self.filled * _MOST
+
+
+class Numbers:
+    """Reads amounts and rates as the file's own style has them; what can't be read is None."""
+
+    def __init__(self, style: NumberStyle) -> None:
+        self.style = style
+        self._amounts: dict[str, Decimal | None] = {}
+        self._rates: dict[str, Decimal | None] = {}
+
+    def amount(self, cell: str) -> Decimal | None:
+        """The amount of a cell."""
+        if cell not in self._amounts:
+            self._amounts[cell] = _read(parse_amount, cell, self.style)
+        return self._amounts[cell]
+
+    def rate(self, cell: str) -> Decimal | None:
+        """The rate in percent of a cell."""
+        if cell not in self._rates:
+            self._rates[cell] = _read(parse_percent, cell, self.style)
+        return self._rates[cell]
+
+
+def _read(parse: Callable[[str, NumberStyle], Decimal | None], cell: str, style: NumberStyle) -> Decimal | None:
+    try:
+        return parse(cell, style)
+    except Odd as odd:
+        return odd.value if isinstance(odd.value, Decimal) else None
+
+
+def style_of(cells: Iterable[str]) -> NumberStyle:
+    """How most numbers among the cells write their decimals."""
+    votes: Counter[Shape] = Counter()
+    for cell in cells:
+        if cell and cell[0] not in (NUMBER, DATE, BROKEN) and (number := dissect(cell)):
+            votes[number.shape] += 1
+    points, commas = votes[Shape.POINT], votes[Shape.COMMA]
+    if points == commas:
+        return NumberStyle.NONE
+    return NumberStyle.POINT if points > commas else NumberStyle.COMMA
+
+
+def profile(cells: Sequence[str], numbers: Numbers) -> Profile:
+    """What the cells of a column look like; `cells` may hold empty ones."""
+    counts = Counter(cell for cell in cells if cell.strip())
+    filled = sum(counts.values())
+    amounts = {cell: numbers.amount(cell) for cell in counts}
+    return Profile(
+        filled=filled,
+        distinct=len(counts),
+        dates=sum(count for cell, count in counts.items() if _is_date(cell)),
+        numbers=sum(count for cell, count in counts.items() if amounts[cell] is not None),
+        wholes=sum(counts[cell] for cell, value in amounts.items() if value is not None and value == int(value)),
+        rates=sum(count for cell, count in counts.items() if numbers.rate(cell) is not None),
+        emails=sum(count for cell, count in counts.items() if _EMAIL.fullmatch(plain(cell).strip())),
+        numbered=sum(count for cell, count in counts.items() if _NUMBERED.fullmatch(plain(cell).strip())),
+        samples=tuple(plain(cell).strip()[:60] for cell in list(counts)[:SAMPLES]),
+    )
+
+
+def _is_date(cell: str) -> bool:
+    if cell[:1] == DATE:
+        return True
+    return cell[:1] not in (NUMBER, BROKEN) and date_shape(plain(cell).strip()) not in _NO_DATES
+
+
+def number_pattern(cells: Iterable[str]) -> str:
+    """How all order numbers are written, such as `#{number}`; "" where they have no common prefix or suffix."""
+    around: set[tuple[str, str]] = set()
+    for cell in cells:
+        match = _NUMBERED.fullmatch(plain(cell).strip())
+        if match is None:
+            return ""
+        around.add((match[1], match[3]))
+        if len(around) > 1:
+            return ""
+    prefix, suffix = next(iter(around), ("", ""))
+    return f"{prefix}{{number}}{suffix}" if (prefix or suffix) and not {"{", "}"} & {*prefix, *suffix} else ""

@@ -1,0 +1,128 @@
+"""A dump of whatever shape as one table of raw cells: what proposals are made from. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from etl.model.export import BROKEN
+from etl.proposals.names import fields_named
+
+Cells = tuple[str, ...]
+_LINE_FIELDS = frozenset({"products.qty", "products.unitPrice", "products.sku", "products.itemText.product"})
+
+
+@dataclass(slots=True)
+class Dump:
+    """The rows of all files as text cells with their marks (`etl.model.export`).
+
+    Shape: `rows` under `headers`, a header that several files have is one column. `line_headers`: of objects, the
+    names inside the list of lines; None for tables, where only the content tells. `lists`: the names of other lists.
+    `is_whole`: whether all rows of the files are here.
+    """
+
+    headers: tuple[str, ...]
+    rows: list[Cells]
+    line_headers: frozenset[str] | None = None
+    lists: tuple[str, ...] = ()
+    is_whole: bool = True
+
+
+class Grid:
+    """Collects rows of several tables under the union of their headers."""
+
+    def __init__(self) -> None:
+        self._at: dict[str, int] = {}
+        self._rows: list[dict[int, str]] = []
+        self._line_headers: set[str] | None = None
+        self._lists: dict[str, None] = {}
+        self.is_whole = True
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def add_table(self, headers: Sequence[str], rows: Iterable[Sequence[str]], limit: int) -> None:
+        """Takes rows of a flat file, at most so that `limit` are held."""
+        at = [self._index(header) for header in headers]
+        for cells in rows:
+            if len(self._rows) >= limit:
+                self.is_whole = False
+                return
+            self._rows.append({index: cell for index, cell in zip(at, cells, strict=False) if cell.strip()})
+
+    def add_objects(self, records: Iterable[Any], limit: int) -> None:
+        """Takes order objects: a row for each element of the list that holds the lines."""
+        found = [record for record in records if isinstance(record, dict)]
+        name = _line_list(found)
+        self._line_headers = self._line_headers or set()
+        for record in found:
+            if len(self._rows) >= limit:
+                self.is_whole = False
+                return
+            self._add_object(record, name, self._line_headers)
+
+    def _add_object(self, record: Mapping[str, Any], name: str, line_headers: set[str]) -> None:
+        flat = flattened(record)
+        order = {self._index(path): value for path, value in flat.cells.items() if value}
+        self._lists.update(dict.fromkeys(path for path in flat.lists if path != name))
+        for element in flat.lists.get(name) or [{}]:
+            inside = flattened(element, f"{name}.") if isinstance(element, dict) else Flat()
+            line_headers.update(inside.cells)
+            self._lists.update(dict.fromkeys(inside.lists))
+            self._rows.append(order | {self._index(path): value for path, value in inside.cells.items() if value})
+
+    def dump(self) -> Dump:
+        """What was collected."""
+        width = range(len(self._at))
+        rows = [tuple(row.get(index, "") for index in width) for row in self._rows]
+        lines = None if self._line_headers is None else frozenset(self._line_headers)
+        return Dump(tuple(self._at), rows, lines, tuple(self._lists), self.is_whole)
+
+    def _index(self, header: str) -> int:
+        return self._at.setdefault(header.strip(), len(self._at))
+
+
+@dataclass(slots=True)
+class Flat:
+    """An object: dotted name -> cell, and dotted name -> list of objects."""
+
+    cells: dict[str, str] = field(default_factory=dict)
+    lists: dict[str, list[Any]] = field(default_factory=dict)
+
+
+def flattened(record: Mapping[str, Any], path: str = "") -> Flat:
+    """The values and lists of an object by their dotted names."""
+    flat = Flat()
+    _flatten(record, path, flat)
+    return flat
+
+
+def _flatten(record: Mapping[str, Any], path: str, flat: Flat) -> None:
+    for key, value in record.items():
+        name = path + key
+        if isinstance(value, dict):
+            _flatten(value, f"{name}.", flat)
+        elif isinstance(value, list):
+            flat.lists[name] = value
+        elif isinstance(value, str):
+            flat.cells[name] = value
+        elif value is not None:
+            flat.cells[name] = f"{BROKEN}{value}" if value is not True and value is not False else str(value).lower()
+        else:
+            flat.cells.setdefault(name, "")
+
+
+def _line_list(records: Sequence[Mapping[str, Any]]) -> str:
+    """The name of the list that holds the lines: the one whose elements have most names of lines."""
+    votes: dict[str, int] = {}
+    for record in records[:200]:
+        for path, values in flattened(record).lists.items():
+            votes[path] = votes.get(path, 0) + sum(_likeness(value) for value in values[:20])
+    return max(votes, key=lambda path: votes[path], default="")
+
+
+def _likeness(value: Any) -> int:
+    if not isinstance(value, dict):
+        return 0
+    return len({name for key in value for name in fields_named(key)} & _LINE_FIELDS)

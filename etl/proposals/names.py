@@ -1,0 +1,93 @@
+"""The names of columns in other shops' exports: `names.csv`, one header a line, with the field that it may be.
+
+A header may stand under several fields; its content and the footing of the orders decide among them.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+import unicodedata
+from collections.abc import Sequence
+from functools import cache
+from importlib.resources import files
+
+LINE_TOTAL = "line total"
+"""What names.csv calls amounts that say again what quantity and price say."""
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_LETTERS = str.maketrans(
+    {"ß": "ss", "ø": "o", "æ": "ae", "œ": "oe", "ł": "l", "%": " percent ", "№": "no", "º": "o", "°": "o", "#": " no "}
+)
+_CURRENCY = re.compile(r"\b(?:in )?(?:eur|gbp|usd|sek|dkk|nok|chf|pln)\b|[€£$]")
+_NET = re.compile(r"\b(?:net|netto|neto|excl|exkl|ex|ht|ohne|sans|sin|hors|without|excluding|excluido)\b")
+
+
+def spelled(header: str) -> str:
+    """A header without case, accents, marks and currency: `Line-Item Price (EUR)` is `lineitemprice`."""
+    return "".join(words(header).split())
+
+
+def words(header: str) -> str:
+    """The words of a header in lower case, without accents and marks."""
+    text = _CAMEL.sub(" ", header).casefold().translate(_LETTERS)
+    text = "".join(sign for sign in unicodedata.normalize("NFKD", text) if not unicodedata.combining(sign))
+    text = _CURRENCY.sub(" ", re.sub(r"[^\w€£$]+|_", " ", text))
+    return " ".join(text.split())
+
+
+def says_net(header: str) -> bool:
+    """Whether a header says that its amounts are without tax."""
+    return _NET.search(words(header)) is not None
+
+
+@cache
+def known_names() -> dict[str, tuple[str, ...]]:
+    """Header as `spelled` -> the fields that it may be, likeliest first."""
+    found: dict[str, list[str]] = {}
+    text = files("etl.proposals").joinpath("names.csv").read_text("utf-8")
+    for row in csv.DictReader(text.splitlines()):
+        fields = found.setdefault(spelled(row["header"]), [])
+        if row["field"] not in fields:
+            fields.append(row["field"])
+    return {name: tuple(fields) for name, fields in found.items()}
+
+
+@cache
+def _places() -> dict[tuple[str, str], int]:
+    text = files("etl.proposals").joinpath("names.csv").read_text("utf-8")
+    found: dict[tuple[str, str], int] = {}
+    for number, row in enumerate(csv.DictReader(text.splitlines())):
+        found.setdefault((row["field"], spelled(row["header"])), number)
+    return found
+
+
+def preference(field: str, header: str) -> int:
+    """Between headers that may be one field the smaller is likelier: the line of names.csv."""
+    parts, places = header.split("."), _places()
+    tails = (spelled(" ".join(parts[start:])) for start in range(len(parts)))
+    return min((places[field, tail] for tail in tails if (field, tail) in places), default=len(places))
+
+
+def fields_named(header: str) -> tuple[str, ...]:
+    """The fields that a header may be by its name; of a dotted name the whole counts before its last parts."""
+    names = known_names()
+    parts = header.split(".")
+    found: list[str] = []
+    for start in range(len(parts)):
+        found += [name for name in names.get(spelled(" ".join(parts[start:])), ()) if name not in found]
+    return tuple(found)
+
+
+def is_heading(cells: Sequence[str]) -> bool:
+    """Whether a row of cells, or the keys of an object, is the header of a dump: an order number and two more names."""
+    named = [fields_named(cell) for cell in cells if cell.strip()]
+    return any("orderNumber" in fields for fields in named) and sum(map(bool, named)) > 2
+
+
+_WORD = re.compile(r"[^\d\W][^=<>{}\n]{0,60}")
+
+
+def may_be_heading(cells: Sequence[str]) -> bool:
+    """Whether a row could be a header in a language that nobody here knows: four different words and no value."""
+    filled = [cell.strip() for cell in cells if cell.strip()]
+    return len(filled) >= 4 and len(set(filled)) == len(filled) and all(map(_WORD.fullmatch, filled))

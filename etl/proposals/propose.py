@@ -1,0 +1,376 @@
+"""Which column of a dump is which field: by name, by content, and for amounts by the footing of the orders.
+
+Rule: design section 3a. Footing proves amounts, quantities, prices and rates, never a status, a country, a date or a
+payer; what neither name nor content tells is left open, with candidates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+
+from etl.model.export import plain
+from etl.model.mapping import NOT_MIGRATED, Sure
+from etl.proposals.content import Numbers, Profile, number_pattern, profile, style_of
+from etl.proposals.dump import Dump
+from etl.proposals.footing import ROLES, Basis, Candidates, Footing, OrderCells, best_footing
+from etl.proposals.names import LINE_TOTAL, fields_named, preference, says_net
+from etl.reading.kinds import Kind
+from etl.staging.fields import Names, canonical_field, is_secret, reason_of
+from etl.staging.parts import AMOUNT_TAILS, Part, list_in
+from etl.staging.vocabulary import KINDS, LINE, ORDER_NUMBER, Vocabulary
+
+_SAME = Decimal("0.99")
+_PAID = "payment.capture.amount"
+_LEAST_CONSTANT = 3
+_MOST_TRIED = 6
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnProposal:
+    """What a column is: `field` "" and `sure` None where it is open, with the fields that it may be."""
+
+    header: str
+    field: str = ""
+    sure: Sure | None = None
+    evidence: str = ""
+    candidates: tuple[str, ...] = ()
+    samples: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Proposals:
+    """What a dump's columns are. `fields`: header -> field of every column that is read, known ones included.
+
+    `order_number`: how all numbers are written, "" for bare digits. `footing` None where nothing can foot.
+    """
+
+    columns: tuple[ColumnProposal, ...] = ()
+    fields: Mapping[str, str] = field(default_factory=dict)
+    order_number: str = ""
+    footing: Footing | None = None
+    has_number: bool = False
+
+    @property
+    def renames(self) -> dict[str, str]:
+        """Header -> field, as columns.csv has it."""
+        return {one.header: one.field for one in self.columns if one.field}
+
+
+class Sheet:
+    """The columns of a dump with what they look like, grouped into orders by the number's column."""
+
+    def __init__(self, dump: Dump) -> None:
+        self.dump = dump
+        self._cells = dict(zip(dump.headers, zip(*dump.rows, strict=True), strict=True)) if dump.rows else {}
+        self.numbers = Numbers(style_of(cell for row in dump.rows for cell in row))
+        self.profiles: dict[str, Profile] = {
+            header: profile(cells, self.numbers) for header, cells in self._cells.items()
+        }
+        self.groups: list[list[int]] = []
+
+    def cells(self, header: str) -> Sequence[str]:
+        """The column's cells, row by row."""
+        return self._cells[header]
+
+    def group(self, header: str) -> list[list[int]]:
+        """Rows of each order; a row without a number belongs to the one above."""
+        found: dict[str, list[int]] = {}
+        last = ""
+        for row, cell in enumerate(self._cells[header]):
+            last = plain(cell).strip() or last
+            if last:
+                found.setdefault(last, []).append(row)
+        return list(found.values())
+
+    def is_of_order(self, header: str, groups: Sequence[Sequence[int]] | None = None) -> bool:
+        """Whether the column holds one value for all rows of an order, in 99 of 100."""
+        if self.dump.line_headers is not None:
+            return header not in self.dump.line_headers
+        cells, several, same = self._cells[header], 0, 0
+        for rows in self.groups if groups is None else groups:
+            values = {cells[row] for row in rows if cells[row].strip()}
+            if len(rows) > 1 and values:
+                several += 1
+                same += len(values) == 1
+        return same >= several * _SAME
+
+
+def propose(sheet: Sheet, rules: Mapping[str, str] | None = None) -> Proposals:
+    """What the columns of a dump are; `rules` (header -> field) is what columns.csv says already.
+
+    Effects: groups the rows of `sheet` into orders.
+    """
+    dump = sheet.dump
+    known = _known(dump, rules or {})
+    number = next((header for header, name in known.items() if name == ORDER_NUMBER), "") or _number_column(
+        sheet, known
+    )
+    if not number:
+        return Proposals(tuple(_open(sheet, known)), known)
+    sheet.groups = sheet.group(number)
+    taken = {**known, number: ORDER_NUMBER}
+    found = [] if number in known else [_by_name(sheet, number, ORDER_NUMBER)]
+    amounts, footing = _amounts(sheet, taken)
+    found += amounts
+    taken.update((one.header, one.field) for one in amounts if one.field)
+    for name in KINDS:
+        if name not in taken.values() and (header := _best(sheet, name, taken)):
+            found.append(_by_name(sheet, header, name))
+            taken[header] = name
+    found += _left(sheet, taken, footing)
+    order = {header: at for at, header in enumerate([*dump.headers, *dump.lists])}
+    found.sort(key=lambda one: order.get(one.header, len(order)))
+    cells = (cell for cell in sheet.cells(number) if cell.strip())
+    fields = {header: name for header, name in taken.items() if name != NOT_MIGRATED}
+    return Proposals(tuple(found), fields, number_pattern(cells), footing, has_number=True)
+
+
+def _known(dump: Dump, rules: Mapping[str, str]) -> dict[str, str]:
+    """Header -> field of what columns.csv or Centra's own names say."""
+    names = Names(rules)
+    vocabulary = names.vocabulary(dump.headers)
+    found = {}
+    for header in dump.headers:
+        name = names.rename(header)
+        if name is None and dump.line_headers is None:
+            name = names.field(header, vocabulary)
+        elif name is None:
+            name = _field_of_objects(header, dump, vocabulary)
+        if name:
+            found[header] = name
+    return found
+
+
+def _field_of_objects(header: str, dump: Dump, vocabulary: Vocabulary) -> str | None:
+    """What Centra's own names make of a name inside objects; lines only in a list that is Centra's own."""
+    wanted, is_line = header, header in (dump.line_headers or ())
+    if is_line:
+        name, _, inner = header.partition(".")
+        if list_in(Part.ORDER, name) is not Part.LINE:
+            return None
+        wanted = LINE + inner
+    for tail in AMOUNT_TAILS:
+        if wanted.casefold().endswith(tail):
+            found = canonical_field(wanted[: len(wanted) - len(tail)], vocabulary)
+            if found and found.startswith(LINE) == is_line:
+                return found
+    return None
+
+
+def _number_column(sheet: Sheet, known: Mapping[str, str]) -> str:
+    """The column that numbers the orders: by name where the other columns agree with it, else by content alone."""
+    free = [
+        header for header in sheet.profiles if header not in known and sheet.profiles[header].fits(Kind.ORDER_NUMBER)
+    ]
+    if sheet.dump.line_headers is not None:
+        free = [header for header in free if header not in sheet.dump.line_headers and "." not in header]
+    named = [header for header in free if ORDER_NUMBER in fields_named(header)]
+    named.sort(key=lambda header: (fields_named(header).index(ORDER_NUMBER), preference(ORDER_NUMBER, header)))
+    for header in named:
+        if _constant(sheet, header) >= min(_LEAST_CONSTANT, len(sheet.profiles) - 1):
+            return header
+    if named and len(named) == 1:
+        return named[0]
+    scored = [(_constant(sheet, header, least=10), header) for header in free]
+    best = max(scored, default=(0, ""), key=lambda pair: pair[0])
+    return best[1] if best[0] >= _LEAST_CONSTANT else ""
+
+
+def _constant(sheet: Sheet, header: str, least: int = 0) -> int:
+    """How many other columns have one value within each order numbered so; 0 with fewer orders of several rows."""
+    groups = sheet.group(header)
+    if sum(len(rows) > 1 for rows in groups) < least:
+        return 0
+    others = (other for other in sheet.profiles if other != header and sheet.profiles[other].filled)
+    return sum(sheet.is_of_order(other, groups) for other in others)
+
+
+def _may_be(sheet: Sheet, header: str, name: str) -> bool:
+    """Whether content and place of a column allow the field."""
+    if not sheet.profiles[header].fits(KINDS[name]):
+        return False
+    if sheet.dump.line_headers is not None:
+        return name.startswith(LINE) == (header in sheet.dump.line_headers)
+    return name.startswith(LINE) or sheet.is_of_order(header)
+
+
+def _named(sheet: Sheet, name: str, taken: Mapping[str, str]) -> list[str]:
+    """Free columns that a field's name and content fit, likeliest first."""
+    fitting = [
+        header
+        for header in sheet.profiles
+        if header not in taken and name in fields_named(header) and _may_be(sheet, header, name)
+    ]
+    return sorted(fitting, key=lambda header: (fields_named(header).index(name), preference(name, header)))
+
+
+def _best(sheet: Sheet, name: str, taken: Mapping[str, str]) -> str:
+    """The column that a field's name and content fit best, "" for none; a paid amount is never told by its name."""
+    if name == _PAID or name in ROLES:
+        return ""
+    named = _named(sheet, name, taken)
+    if not named:
+        return ""
+    # A header that may be several fields goes to the first that is still free and fits.
+    for other in fields_named(named[0]):
+        if other == name:
+            return named[0]
+        if other in KINDS and other not in taken.values() and other != _PAID and _may_be(sheet, named[0], other):
+            return ""
+    return named[0]
+
+
+def _by_name(sheet: Sheet, header: str, name: str) -> ColumnProposal:
+    by = "by name" if name in fields_named(header) else "by content"
+    return ColumnProposal(header, name, Sure.LIKELY, by, samples=sheet.profiles[header].samples)
+
+
+def _amounts(sheet: Sheet, taken: Mapping[str, str]) -> tuple[list[ColumnProposal], Footing | None]:
+    """Quantity, price, total and what stands beside the goods, by the footing of the orders."""
+    candidates = _candidates(sheet, taken, by_name=True)
+    footing = _foot(sheet, candidates)
+    if footing is None or not footing.is_enough:
+        wider = _candidates(sheet, taken, by_name=False)
+        wide = _foot(sheet, wider)
+        if wide is not None and wide.is_enough:
+            candidates, footing = wider, wide
+    if footing is None:
+        named = ((role, columns[0]) for role, columns in candidates.roles.items() if columns)
+        chosen = [(role, column) for role, column in named if column not in taken]
+        return [_by_name(sheet, column, role) for role, column in dict(chosen).items()], None
+    found = []
+    for role, column in zip(ROLES, footing.reading.columns, strict=True):
+        if column and column not in taken:
+            found.append(_amount(sheet, role, column, footing))
+    if footing.reading.basis is Basis.NET and candidates.rates[0] not in taken:
+        sure = Sure.PROVED if footing.proves_basis else Sure.LIKELY
+        evidence = f"the orders foot with this tax on top: {footing.foots:,} of {footing.orders:,}"
+        found.append(
+            ColumnProposal(
+                candidates.rates[0], "products.vatPercent", sure, evidence, (), _samples(sheet, candidates.rates[0])
+            )
+        )
+    return found, footing
+
+
+def _amount(sheet: Sheet, role: str, column: str, footing: Footing) -> ColumnProposal:
+    share = f"{footing.foots:,} of {footing.orders:,} orders foot with it"
+    others = sorted({rival.column(role) for rival in footing.rivals} - {column})
+    if footing.proves(role):
+        return ColumnProposal(column, role, Sure.PROVED, share, (), _samples(sheet, column))
+    if role not in fields_named(column):
+        return ColumnProposal(column, "", None, share, (role,), _samples(sheet, column))
+    also = f"; as many with {' or '.join(other or 'none' for other in others[:3])}" if others else ""
+    return ColumnProposal(column, role, Sure.LIKELY, f"by name; {share}{also}", (), _samples(sheet, column))
+
+
+def _samples(sheet: Sheet, header: str) -> tuple[str, ...]:
+    return sheet.profiles[header].samples
+
+
+def _candidates(sheet: Sheet, taken: Mapping[str, str], *, by_name: bool) -> Candidates:
+    roles: dict[str, list[str]] = {}
+    names = set()
+    for role in ROLES:
+        decided = [header for header, name in taken.items() if name == role and header in sheet.profiles]
+        named = _named(sheet, role, taken)
+        if role == "products.unitPrice":
+            named += [one for one in _named(sheet, "products.originalPrice", taken) if one not in named]
+        if role == "orderTotal" and not named:
+            # Beside a total, a sum of lines foots by itself and proves nothing.
+            named = _line_totals(sheet, taken)
+        names |= {(role, header) for header in (*decided, *named) if role in fields_named(header) or header in decided}
+        rest = [] if by_name or decided else [one for one in _numeric(sheet, taken, role) if one not in named]
+        roles[role] = (decided or [*named, *rest])[:_MOST_TRIED]
+    rates = [header for header, name in taken.items() if name == "products.vatPercent" and header in sheet.profiles]
+    rates = rates or _named(sheet, "products.vatPercent", taken)
+    taxes = [header for header, name in taken.items() if name == "taxTotal"] or _named(sheet, "taxTotal", taken)
+    return Candidates(roles, rates[:1], [tax for tax in taxes if tax not in rates][:1], frozenset(names))
+
+
+def _line_totals(sheet: Sheet, taken: Mapping[str, str]) -> list[str]:
+    """Columns of the order that are named like sums of lines: some shops call the order's total so."""
+    return [
+        header
+        for header in sheet.profiles
+        if header not in taken and LINE_TOTAL in fields_named(header) and _may_be(sheet, header, "orderTotal")
+    ]
+
+
+def _numeric(sheet: Sheet, taken: Mapping[str, str], role: str) -> list[str]:
+    """Columns without a telling name that content allows: amounts of the order for its total, of lines for the rest."""
+    is_line = role.startswith(LINE)
+    return [
+        header
+        for header, one in sheet.profiles.items()
+        if header not in taken
+        and _may_be(sheet, header, role)
+        and sheet.is_of_order(header) != is_line
+        and (role == "products.qty" or one.wholes < one.filled)
+    ]
+
+
+def _foot(sheet: Sheet, candidates: Candidates) -> Footing | None:
+    return best_footing(_order_cells(sheet, candidates), candidates)
+
+
+def _order_cells(sheet: Sheet, candidates: Candidates) -> list[OrderCells]:
+    amount = sheet.numbers.amount
+    of_order = {header for role in ROLES[2:] for header in candidates.roles.get(role, ())} | set(candidates.taxes)
+    of_line = {header for role in ROLES[:2] for header in candidates.roles.get(role, ())}
+    found = []
+    for rows in sheet.groups:
+        order = {}
+        for header in of_order:
+            cells = sheet.cells(header)
+            cell = next((cells[row] for row in rows if cells[row].strip()), "")
+            order[header] = amount(cell) if cell else None
+        lines = {header: [amount(sheet.cells(header)[row]) for row in rows] for header in of_line}
+        for header in candidates.rates:
+            lines[header] = [sheet.numbers.rate(sheet.cells(header)[row]) for row in rows]
+        found.append(OrderCells(order, lines))
+    return found
+
+
+def _left(sheet: Sheet, taken: Mapping[str, str], footing: Footing | None) -> Iterable[ColumnProposal]:
+    """Columns that no field was found for: amounts without which the orders foot, and what a person has to look at."""
+    is_enough = footing is not None and footing.is_enough
+    for header, one in sheet.profiles.items():
+        if header in taken or not one.filled or is_secret(header) or _is_left_out(sheet, header):
+            continue
+        named = tuple(name for name in fields_named(header) if name in KINDS)
+        if is_enough and footing and _is_amount(header, one) and _PAID not in named:
+            evidence = f"{footing.foots:,} of {footing.orders:,} orders foot without it"
+            yield ColumnProposal(header, NOT_MIGRATED, Sure.PROVED, evidence, (), one.samples)
+        else:
+            yield ColumnProposal(header, candidates=named, samples=one.samples)
+    for name in sheet.dump.lists:
+        if is_enough and footing and name not in taken and not list_in(Part.ORDER, name):
+            evidence = f"{footing.foots:,} of {footing.orders:,} orders foot without this list"
+            yield ColumnProposal(name, NOT_MIGRATED, Sure.PROVED, evidence)
+
+
+def _is_left_out(sheet: Sheet, header: str) -> bool:
+    """Whether Centra's own names say that the column is not migrated."""
+    is_flat = sheet.dump.line_headers is None
+    inner = LINE + header.partition(".")[2] if header in (sheet.dump.line_headers or ()) else header
+    return bool(reason_of(inner, is_flat=is_flat))
+
+
+def _is_amount(header: str, one: Profile) -> bool:
+    amounts = {LINE_TOTAL, *(name for name, kind in KINDS.items() if kind in (Kind.AMOUNT, Kind.SWITCH))}
+    return one.fits(Kind.AMOUNT) and (one.wholes < one.filled or bool(amounts & set(fields_named(header))))
+
+
+def _open(sheet: Sheet, known: Mapping[str, str]) -> Iterable[ColumnProposal]:
+    for header, one in sheet.profiles.items():
+        if header not in known:
+            yield replace(ColumnProposal(header), candidates=fields_named(header), samples=one.samples)
+
+
+def says_without_tax(proposals: Proposals) -> bool:
+    """Whether the header of the total says that it is without tax."""
+    total = next((header for header, name in proposals.fields.items() if name == "orderTotal"), "")
+    return says_net(total)
