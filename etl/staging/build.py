@@ -189,13 +189,20 @@ class Builder:
         )
         for index, cells in enumerate(flat.lines):
             line = self._line(draft, row, tuple(cells))
-            if line is None:
+            if line is None or self._is_cancelled(draft, line):
                 continue
             if index in contents and not line.is_bundle:
                 line = replace(line, is_bundle=True)
             draft.lines.append(line)
             if index in contents and not is_listed:
                 self._read_contents(draft, row, line, contents[index])
+
+    def _is_cancelled(self, draft: Draft, line: Line) -> bool:
+        """Whether nothing is left of the line: the Integration API's `quantity` leaves out what was cancelled."""
+        if self._layout.vocabulary is not Vocabulary.INTEGRATION or line.qty != 0:
+            return False
+        draft.tell("line.cancelled", f"{line.key or line.product} was cancelled as a whole.", line.place, "0")
+        return True
 
     def _read_contents(self, draft: Draft, row: int, line: Line, contents: list[list[str]]) -> None:
         """Contents nested in a bundle become lines of their own; where they carry no prices they only inform."""

@@ -194,6 +194,15 @@ _HEADING = re.compile(r"[^\d\W][^=<>{}]{0,60}")
 def _no_number(headers: Sequence[str], place: str, names: Names) -> InputError:
     """The refusal of a table without order numbers; its first row is shown only where it is a header, not content."""
     named = [header.strip() for header in headers if header.strip()]
+    if len(named) == 1 and any(
+        names.field(part.strip(), Vocabulary.GET_ORDERS) for part in re.split(r"[,;\t|]", named[0])
+    ):
+        return InputError(
+            f"{place} has one cell a row: quotation marks stand around whole rows, delimiters and all.",
+            code="input.no_order_number",
+            place=place,
+            hint="Export the orders again, or take the quotation marks at both ends of the rows away.",
+        )
     is_known = any(names.field(header, Vocabulary.GET_ORDERS) for header in named)
     is_heading = len(named) >= 4 and all(_HEADING.fullmatch(header) for header in named)
     shown = f"; its columns are: {', '.join(named)[:300]}" if is_known or is_heading else ""

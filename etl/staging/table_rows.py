@@ -35,6 +35,7 @@ _TOTAL = re.compile(
     r"gesamt(?:summe|betrag)?|insgesamt|i alt|ialt|yhteensä|razem|slutsumma|totalsumma",
     re.IGNORECASE,
 )
+_AROUND = " \t\r\n\u00a0\ufeff\u200b"
 _PRODUCT_KINDS = (Kind.SKU, Kind.EAN, Kind.KEY, Kind.TEXT)
 
 
@@ -84,6 +85,7 @@ class TableLoader:
         self._below: list[tuple[int, tuple[str, ...], str]] = []
         self._number = self._last_number = ""
         self._is_cut = False
+        self._under_another: tuple[str, str, str, str] | None = None
         self._pending: list[Below] = []
         self.tail: list[Below] = []
 
@@ -100,12 +102,13 @@ class TableLoader:
         count = lines = blank = 0
         passed = itertools.count()
         for (row, cells), _ in zip(self._sampled(self._table.rows), passed, strict=False):
-            fault = None
+            fault = self._under_another
             if len(cells) != width or cells.__class__ is not list:
                 if not any(cell.strip() for cell in cells):
                     blank += 1
                     continue
-                fault, cells = self._mend(cells)  # noqa: PLW2901
+                odd, cells = self._mend(cells)  # noqa: PLW2901
+                fault = odd or fault
             cell = cells[at]
             if cell != last_cell or rows is None:
                 number = self._read_number(cells)
@@ -189,9 +192,7 @@ class TableLoader:
         """Keeps a row without a readable number until a later row tells what it is; false for a blank one."""
         if not any(text.strip() for text in cells):
             return False
-        if [text.strip() for text in cells[: self._width]] == self._header:
-            self._file.rows.headers += 1
-            self._file.tell(f"{self._file.name}, row {row}: the header is repeated and was left out.")
+        if self._is_header(row, cells):
             return True
         self._pending.append(Below(row, cells, fault))
         if len(self._pending) > _PENDING:
@@ -199,6 +200,36 @@ class TableLoader:
             self.place(kept[:1])
             self._pending = kept[1:]
         return True
+
+    def _is_header(self, row: int, cells: list[str]) -> bool:
+        """Whether the row is a header: the file's own again, or another, by which what stands below would have to be read.
+
+        Rows below another header block their orders: the columns may mean something else.
+        """
+        texts = [plain(text).strip(_AROUND) for text in cells[: self._width]]
+        if texts == self._header:
+            self._under_another = None
+            what = "the header is repeated and was left out"
+        elif self._names_columns(texts):
+            message = (
+                f"Row {row} is a header that differs from the file's; what stands below it can't be read by either."
+            )
+            self._under_another = ("value.invalid", message, "", "")
+            what = "a header that differs from the file's; give what stands below it as a file of its own"
+        else:
+            return False
+        self._file.rows.headers += 1
+        self._file.tell(f"{self._file.name}, row {row}: {what}.")
+        return True
+
+    def _names_columns(self, texts: list[str]) -> bool:
+        """Whether a row names the column of order numbers, beside other columns of the file or words without a digit."""
+        filled = [text for text in texts if text]
+        known = {name.casefold() for name in self._header}
+        numbers = {self._header[at].casefold() for at in self._number_at}
+        met = [text.casefold() for text in filled if text.casefold() in known]
+        are_names = 2 * len(met) >= len(filled) or not any(map(str.isdigit, "".join(filled)))
+        return bool(numbers.intersection(met)) and len(filled) > 1 and are_names
 
     def _is_under(self, cells: list[str]) -> bool:
         """Whether the row has nothing of an order, but something of a line."""

@@ -69,7 +69,9 @@ class Lookups:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """One enterprise, one mapping, one moment. `articles` is the memory of `etl.transform.products`."""
+    """One enterprise, one mapping, one moment. `articles` and `near_products` are the memory of
+    `etl.transform.products`.
+    """
 
     mapping: Mapping
     reference: Reference
@@ -80,6 +82,7 @@ class Context:
     is_public_demo: bool = False
     waivers: WaiverIndex = field(default_factory=dict)
     articles: dict[tuple[str, ...], Any] = field(default_factory=dict, compare=False, repr=False)
+    near_products: dict[tuple[str, str], str] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def arithmetic(self) -> Arithmetic:

@@ -6,6 +6,7 @@ Rule: design section 5; keys are tried in the order that section 4 lists.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,6 +19,7 @@ from etl.transform.context import Context, Findings
 
 NAME_LIMIT = 255
 ARTICLES_KEPT = 50_000
+_DASH = re.compile("[\u2010-\u2015\u2212\u00ad_-]+")
 _FIELD = re.compile(r"\{([A-Za-z][A-Za-z0-9.]*)\}")
 
 
@@ -100,17 +102,31 @@ def _product(line: Line, ctx: Context, found: Findings) -> str:
             key = (key_type, keys[key_type])
             if keys[key_type] and key in products:
                 return _known_product(products[key], key, line, ctx, found)
+    near = _near(line, ctx)
     if ctx.mapping.settings.products.unmapped == "block":
-        found.add(
-            Problem(
-                "product.unmapped",
-                found.number,
-                line.place,
-                line.key,
-                f"{line.key or 'A line without a key'} has no row in products.csv.",
-            )
-        )
+        text = f"{line.key or 'A line without a key'} has no row in products.csv{f'; {near} has one' if near else ''}."
+        found.add(Problem("product.unmapped", found.number, line.place, line.key, text))
+    elif near:
+        text = f"{line.key} has no row in products.csv and is sent as an item; {near} has one."
+        found.add(notice("product.near", text, order=found.number, place=line.place, value=line.key))
     return ""
+
+
+def _near(line: Line, ctx: Context) -> str:
+    """The key of products.csv that a person would read like the line's, or ""."""
+    if not ctx.mapping.products:
+        return ""
+    if not ctx.near_products:
+        ctx.near_products.update({(kind, spelled(key)): key for kind, key in ctx.mapping.products})
+    keys = {"sku": line.sku, "ean": line.ean, "id": line.id, "item": line.item}
+    found = (ctx.near_products.get((kind, spelled(keys[kind]))) for kind in PRODUCT_KEYS if keys[kind])
+    return next(filter(None, found), "")
+
+
+def spelled(key: str) -> str:
+    """A key without what the eye passes over: case, blanks, kinds of dashes and widths, and zeros that Excel takes."""
+    text = unicodedata.normalize("NFKC", key).casefold()
+    return _DASH.sub("-", "".join(text.split())).removesuffix(".0").lstrip("0")
 
 
 def _known_product(target: str | None, key: tuple[str, str], line: Line, ctx: Context, found: Findings) -> str:

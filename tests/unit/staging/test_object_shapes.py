@@ -348,3 +348,12 @@ def test_what_is_no_line_is_shown_as_json(tmp_path: Path) -> None:
     order = {"orderNumber": 1, "products": [[{"sku": "B-1", "qty": 1, "unitPrice": 6.5}]]}
     staged = stage(tmp_path, {"x.json": [order]})
     assert '[{"sku": "B-1", "qty": "1", "unitPrice": "6.5"}]' in staged.says("1")
+
+
+def test_a_line_that_was_cancelled_as_a_whole_is_none(tmp_path: Path) -> None:
+    """The Integration API keeps the line with quantity 0, since `quantity` leaves out what was cancelled."""
+    gone = {**GRAPHQL["lines"][0], "id": 2, "quantity": 0, "cancelledQuantity": 3, "lineValue": {"value": 0}}
+    staged = stage(tmp_path, {"x.json": [{**GRAPHQL, "lines": [*GRAPHQL["lines"], gone], "returns": []}]})
+    assert [line.qty for line in staged["77"].lines] == [2]
+    assert "line.cancelled" in staged.codes("77")
+    assert not [problem for problem in staged["77"].problems if problem.is_error]

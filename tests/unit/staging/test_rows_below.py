@@ -193,3 +193,34 @@ def test_the_total_decides_whether_a_line_that_stands_twice_is_two(tmp_path: Pat
     staged = read(tmp_path, f"{first('1', '9.50')},7", f"{first('1', '9.50')},7", header=LINES)
     assert staged.codes("1") == set()
     assert len(staged["1"].lines) == 2
+
+
+def test_a_file_behind_a_file_begins_with_its_mark_and_header(tmp_path: Path) -> None:
+    """Joined with `cat`: the second header has a byte order mark of its own, and is the header again."""
+    staged = read(tmp_path, first("1", "5.25"), f"\ufeff{HEADER}", first("2", "5.25"))
+    assert staged.codes("2") == set()
+    assert accounted(staged) == (2, 0, 0, 1)
+
+
+SWAPPED = HEADER.replace("shippingValue,orderTotal", "orderTotal,shippingValue")
+
+
+@pytest.mark.parametrize("other", [SWAPPED, "orderNumber,amount,method,,,,,,", f"{HEADER.replace('sku', 'ean')}"])
+def test_rows_below_another_header_do_not_go_by_the_first(tmp_path: Path, other: str) -> None:
+    """Under a header of other columns, or in another order, an amount may be another one: blocked, with the row named."""
+    staged = read(tmp_path, first("1", "5.25"), other, first("2", "5.25"), HEADER, first("3", "5.25"))
+    assert staged.codes("1") == set()
+    assert staged.codes("2") == {"value.invalid"}
+    assert "Row 3 is a header" in staged.says("2")
+    assert staged.codes("3") == set()
+    assert accounted(staged) == (3, 0, 0, 2)
+    assert any("row 3: a header that differs" in notice for notice in staged.facts.files[0].notices)
+
+
+def test_rows_that_are_one_quoted_cell_are_named(tmp_path: Path) -> None:
+    """A spreadsheet put quotation marks around whole rows: the refusal says so, and suggests no rename."""
+    from etl.errors import InputError
+
+    with pytest.raises(InputError, match="one cell a row") as refusal:
+        stage(tmp_path, {"x.csv": f'"{HEADER}"\n"{first("1")}"\n'})
+    assert "columns.csv" not in refusal.value.hint

@@ -141,3 +141,33 @@ def test_long_names_are_cut_visibly() -> None:
     """Mews takes 255 characters."""
     assert cut("x" * 255, 255) == "x" * 255
     assert cut("x" * 256, 255) == "x" * 254 + "…"
+
+
+@pytest.mark.parametrize(
+    ("given", "mapped"),
+    [
+        ("cup-1", "CUP-1"),
+        ("CUP\u20111", "CUP-1"),
+        ("CUP\u22121", "CUP-1"),
+        ("CUP -1", "CUP-1"),
+        ("\uff23\uff35\uff30-1", "CUP-1"),
+        ("Scha\u0308le", "Sch\u00e4le"),
+        ("22469", "0022469"),
+    ],
+)
+def test_a_key_that_looks_like_a_mapped_one_is_told(given: str, mapped: str) -> None:
+    """Keys are exact, so the line goes as an item: not without a word where a person would read the keys as one."""
+    products = {("sku", mapped): PRODUCT, ("sku", "TRAY"): PRODUCT}
+    found = Findings("10001")
+    sent = article_of(a_line(sku=given), with_tables(products=products), found)
+    assert sent.kind is EntryKind.ITEM
+    (problem,) = found.problems
+    assert (problem.code, problem.is_error) == ("product.near", False)
+    assert mapped in problem.message
+    blocking = with_tables(products=products, settings={"unmapped": "block"})
+    assert article(a_line(sku=given), blocking)[1] == ["product.unmapped"]
+
+
+def test_other_keys_are_no_news() -> None:
+    """A history of articles that are not mapped is normal."""
+    assert article(a_line(sku="CUP-2"), with_tables(products={("sku", "CUP-1"): PRODUCT}))[1] == []
