@@ -358,6 +358,30 @@ GUARDS = (
         "poster",
         "fresh_ledger or old_copy",
     ),
+    _guard(
+        "orders of several kinds go before the first look",
+        "load/poster.py",
+        "            job = None if self._is_spent else self._kinds.take_stuck()\n",
+        "            job = None if self._is_spent else self._kinds.take_stuck()\n            self._last_survey = 0.0\n",
+        "kinds",
+        "looks_before",
+    ),
+    _guard(
+        "an order in doubt is recovered beside its reversal",
+        "load/survey.py",
+        "        look.signs.reversed.update((key[0], None) for key in look.present if key in look.in_doubt_undone)\n",
+        "",
+        "undo",
+        "in_doubt_that",
+    ),
+    _guard(
+        "an order under another id is a copy",
+        "load/survey.py",
+        "if name == ORDER_PART and len(copies) == 1 and await",
+        "if False and await",
+        "survey",
+        "another_id",
+    ),
     # Refusals and pace
     _guard(
         "equal refusals never stop a run",

@@ -55,7 +55,12 @@ class Spec:
     @property
     def total(self) -> Decimal:
         """Items less credits."""
-        return self.gross - sum((amount for _, amount, _ in self.payments), Decimal(0))
+        return self.gross - sum(self.credits.values(), Decimal(0))
+
+    @property
+    def credits(self) -> dict[str, Decimal]:
+        """Gift cards, by part: they lower what the order is worth, other payments do not."""
+        return {part: amount for part, amount, _ in self.payments if part.startswith("gift")}
 
     @property
     def fingerprint(self) -> str:

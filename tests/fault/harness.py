@@ -27,6 +27,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from decimal import Decimal
 from functools import cache
+from itertools import compress
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -41,7 +42,7 @@ from etl.errors import EtlError, ExitCode, InternalError
 from etl.load.ledger import Home, Ledger
 from etl.load.lock import Holder
 from etl.load.poster import Poster
-from etl.load.records import RunRecord
+from etl.load.records import RECOVERED_RUN, RunRecord
 from etl.load.recovery import RecoverResult, recover
 from etl.load.result import LoadResult
 from etl.load.settling import settle
@@ -55,6 +56,9 @@ from etl.mews.slots import MemorySlots, SlotStore, SqliteSlots
 from etl.mews.transport import Transport
 from etl.model.kinds import EQUAL_REFUSALS
 from etl.model.plan import Basis, PlannedOrder
+from etl.model.shares import Column
+from etl.model.status import ReportState
+from etl.pipeline.from_ledger import ledger_statuses
 from etl.sandbox.world import ACCESS_TOKEN, CLIENT_TOKEN
 
 CALM_RERUNS = 6
@@ -647,16 +651,14 @@ class Runner:
             self._blame(f"Mews holds {booked}, the ledger says {ledger}")
         if self.schedule.within_bounds:
             self._check_sums(held)
+            self._check_money()
             self._check_report(expected)
 
     def _credits(self, number: str, row: sqlite3.Row, version: Spec) -> Decimal:
         """Credits that the ledger takes off: those planned, or those there where `recover` found another order."""
         as_found = row["posted_run_id"] == "recovered" and row["changed"]
-        is_there = [(number, part) in self.watch.copies for part, _, _ in version.payments]
-        return sum(
-            (amount for (_, amount, _), there in zip(version.payments, is_there, strict=True) if there or not as_found),
-            Decimal(0),
-        )
+        is_taken = [not as_found or (number, part) in self.watch.copies for part in version.credits]
+        return sum(compress(version.credits.values(), is_taken), Decimal(0))
 
     def _check_unsent(self, number: str, spec: Spec, row: sqlite3.Row) -> None:
         """An order that is not in Mews is reported with the right reason, or it is lost."""
@@ -747,6 +749,23 @@ class Runner:
         )
         if held != booked:
             self._blame(f"Mews's items come to {held}, its orders of ours to {booked}")
+
+    def _check_money(self) -> None:
+        """The column `posted` of a report: items that stand less the credits that were booked, part by part."""
+        with self.parts.ledger.open(self.path, create=False, wall=self.clock.wall) as ledger:
+            told = {status.number: status for status in ledger_statuses(ledger, STORE, "")}
+            recovered = {order.number for order in ledger.orders() if order.posted_run_id == RECOVERED_RUN}
+        for (number, part), copies in self.watch.copies.items():
+            is_plain = told[number].state in (ReportState.POSTED, ReportState.ALREADY_POSTED, ReportState.REJECTED)
+            # What `recover` found has the amounts that Mews returns, the staff's doings included.
+            if part != "order" or not is_plain or number in recovered:
+                continue
+            version = copies[0].version
+            booked = [amount for name, amount in version.credits.items() if (number, name) in self.watch.copies]
+            due = version.gross - sum(booked, Decimal(0))
+            posted = sum((share[4] for share in told[number].money if share[0] == Column.POSTED), Decimal(0))
+            if posted != due:
+                self._blame(f"a report says that {posted} of order {number} are posted, Mews holds {due}")
 
     def _check_report(self, expected: Counter[Standing]) -> None:
         """The last run's counts and exit code say what Mews holds."""

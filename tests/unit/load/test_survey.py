@@ -211,3 +211,34 @@ def test_no_absence_is_proved_of_what_a_worker_has_in_hand(path, mews, time):
     with Ledger.open(path, read_only=True) as ledger:
         (part,) = ledger.unsettled()
         assert part.unseen_at is None
+
+
+def test_an_order_under_another_id_than_was_answered_is_different(path, mews, time):
+    """Mews does not know the OrderId that it answered: there is one order, and a person tells its id; it is no copy."""
+    run_poster(path, mews, time, [an_order("1"), an_order("2")])
+    mews.items = [
+        (at, replace(row, order_id="elsewhere") if row.notes.startswith("[centra:uk:2]") else row)
+        for at, row in mews.items
+    ]
+    time.seconds += 100
+    found = look(path, mews, time)
+    assert found.duplicated == {}
+    with Ledger.open(path, read_only=True) as ledger:
+        first, second = ledger.order("1"), ledger.order("2")
+    assert (first.state, second.state, second.duplicates) == (State.POSTED, State.DIFFERENT, ())
+    assert "centra-mews settle 2 --posted elsewhere" in second.message
+    assert run_poster(path, mews, time, [an_order("1"), an_order("2")], run_id="run-2").sent == 0
+
+
+def test_an_order_under_two_ids_is_there_twice(path, mews, time):
+    """The same, but the OrderId that was answered is there as well: somebody else posted the other."""
+    run_poster(path, mews, time, [an_order("1"), an_order("2")])
+    mine = [(at, row) for at, row in mews.items if row.notes.startswith("[centra:uk:2]")]
+    mews.items += [(at, replace(row, id=f"copy-{row.id}", order_id="elsewhere")) for at, row in mine]
+    time.seconds += 100
+    with pytest.raises(IncompleteError) as caught:
+        look(path, mews, time)
+    assert not caught.value.lacks_orders
+    assert caught.value.duplicated == {"2": (mine[0][1].order_id, "elsewhere")}
+    with Ledger.open(path, read_only=True) as ledger:
+        assert ledger.order("2").state is State.POSTED

@@ -19,6 +19,7 @@ from etl.load.ledger import Ledger
 from etl.load.lock import Holder
 from etl.load.recovery import RecoverResult, recover
 from etl.load.signs import IncompleteError
+from etl.load.standing import Standing
 from etl.load.stop import StopFlag
 from etl.load.undo import Ending, UndoResult
 from etl.model.outcome import Kind, Outcome
@@ -425,6 +426,29 @@ def test_an_old_ledger_pays_nothing_back_twice(path, mews, time, tmp_path, may_c
     assert (recover_into(old, mews, time).undone, state_of(old, "3")) == (3, State.UNDONE)
     assert undo_in(old, mews, time).count(Ending.ALREADY) == 3
     assert len(mews.paid) == 12
+
+
+def test_an_order_in_doubt_that_the_right_ledger_undid_is_not_recovered(path, mews, time, tmp_path):
+    """An old copy holds it as unknown: it stands there, and so does its opposite, so that `recover` is due."""
+    batch = orders(2)
+    mews.script = lambda payload, _: ("lost", 0.0) if "[centra:uk:2]" in payload["Notes"] else None
+    mews.lag = 60.0
+    run_poster(path, mews, time, batch, run={"no_wait": True})
+    mews.lag = 0.0
+    old = tmp_path / "old.sqlite"
+    old.write_bytes(path.read_bytes())
+    assert state_of(old, "2") is State.UNKNOWN
+    time.seconds += 400
+    assert run_poster(path, mews, time, batch, run_id="run-2").counts[Standing.RECOVERED] == 1
+    mews.may_cancel = False
+    assert undo_in(path, mews, time, run="", only=["2"]).count(Ending.REVERSED) == 1
+    sent_before = len(mews.calls)
+    result = run_poster(old, mews, time, batch, run_id="run-3")
+    assert (result.stop.code, result.counts[Standing.RECOVERED]) == ("ledger.incomplete", 0)
+    assert "cancelled, reversed or paid back" in result.stop.message
+    assert recover_into(old, mews, time).undone == 1
+    assert (state_of(old, "2"), len(mews.calls)) == (State.UNDONE, sent_before)
+    assert run_poster(old, mews, time, batch, run_id="run-4").exit_code is ExitCode.DONE
 
 
 @pytest.mark.parametrize("sign", ["item", "undo payment"])
