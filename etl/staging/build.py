@@ -130,7 +130,7 @@ class Builder:
         draft = Draft(number, replace(self._place, row=row), rows=sum(len(rows) for _, rows in groups))
         beside = []
         for at, code, message, shown, column in faults:
-            place = replace(self._place, row=at, column=column)
+            place = replace(self._place, row=at, column=column, name=self._field_of(column))
             if code == BESIDE:
                 beside.append(at)
             elif code in NOTICES:
@@ -174,7 +174,9 @@ class Builder:
             draft.tell("shipping.empty", "shippingValue is empty and was read as 0.", self._at(row, "shippingValue"))
         for column, shown in flat.broken:
             what = "is no product line" if column == flat.lines_from else f"is not what {column} should hold"
-            draft.fault("value.invalid", f"{plain(shown)[:80]!r} {what}.", self._at(row, column), plain(shown))
+            name = "products" if column == flat.lines_from else self._field_of(column)
+            place = replace(self._place, row=row, column=column, name=name)
+            draft.fault("value.invalid", f"{plain(shown)[:80]!r} {what}.", place, plain(shown))
         self._read_lines(draft, row, flat)
         self.nested.read(draft, flat.nested, replace(self._place, row=row))
         self._check(draft)
@@ -457,7 +459,7 @@ class Builder:
             )
 
     def _odd(self, draft: Draft, odd: Odd, row: int, column: Column, cell: str) -> Any:
-        place = replace(self._place, row=row, column=column.header)
+        place = replace(self._place, row=row, column=column.header, name=column.field)
         for remark in odd.remarks:
             draft.add(remark, place, plain(cell))
         if odd.symbol and not odd.is_error:
@@ -468,13 +470,19 @@ class Builder:
         header = next(
             (column.header for column in (*self._layout.order, *self._layout.line) if column.field == field), field
         )
-        return replace(self._place, row=row, column=header)
+        return replace(self._place, row=row, column=header, name=field)
+
+    def _field_of(self, header: str) -> str:
+        """What a column of the file is; "" for one that is not read."""
+        columns = (*self._layout.order, *self._layout.line)
+        known = next((column.field for column in columns if column.header == header), "")
+        return known or self._layout.renamed.get(header, "")
 
     def _source(self, draft: Draft, field: str) -> tuple[Place, str]:
         source = draft.sources.get(field)
         if source is None:
             return self._at(draft.place.row or 0, field), ""
-        return replace(self._place, row=source.row, column=source.column.header), draft.texts.get(field, "")
+        return replace(self._place, row=source.row, column=source.column.header, name=field), draft.texts.get(field, "")
 
     def _check(self, draft: Draft) -> None:
         """What only shows when an order's values are seen together."""
@@ -500,7 +508,7 @@ class Builder:
                 draft.fault(
                     "value.missing",
                     f"The payment has an amount of {text} but no status.",
-                    replace(place, column=self._at(0, f"payment.{part}.status").column),
+                    place.at(self._at(0, f"payment.{part}.status").column),
                     hint="Fill in 0 (pending), 1 (success) or 2 (failed).",
                 )
         amount, total = get("payment.capture.amount"), get("orderTotal")

@@ -56,7 +56,8 @@ class _Scope:
 
     def at(self, name: str) -> Place:
         """Where a key stands, in the file's own name of it."""
-        return self.place.at(self.headers.get((self.part, name), f"{_NAMES[self.part]}.{name}"))
+        own = f"{_NAMES[self.part]}.{name}"
+        return self.place.at(self.headers.get((self.part, name), own), own)
 
     def text(self, name: str) -> str:
         """The trimmed text of a key."""

@@ -15,9 +15,21 @@ from etl.transform.footing import sum_with_tax
 from etl.transform.goods import Goods
 
 AMOUNT_COLUMNS = frozenset(
-    ("", "products.qty", "products.unitPrice", "shippingValue", "handlingCost", "voucherValue", "orderTotal")
+    (
+        "",
+        "products",
+        "products.qty",
+        "products.unitPrice",
+        "shippingValue",
+        "handlingCost",
+        "voucherValue",
+        "orderTotal",
+    )
 )
-"""Columns whose faults leave the sum unknown, as do all of a nested return; a fault of no column is one of the whole order."""
+"""Columns whose faults leave the sum unknown; a fault of no column is one of the whole order."""
+
+AMOUNT_PARTS = ("returns", "discounts")
+"""Nested parts of which every fault does."""
 
 UNSUMMABLE = frozenset({"order.overlap", "order.conflict", "order.incomplete"})
 
@@ -98,10 +110,10 @@ def source_total(case: Case, goods: Goods | None = None) -> Decimal | None:
 
 def _is_summable(case: Case) -> bool:
     return not any(
-        problem.is_error and (problem.code in UNSUMMABLE or _holds_amount(problem.place.column))
+        problem.is_error and (problem.code in UNSUMMABLE or _holds_amount(problem.place.canonical))
         for problem in case.order.problems
     )
 
 
 def _holds_amount(column: str) -> bool:
-    return column in AMOUNT_COLUMNS or column.startswith("returns")
+    return column in AMOUNT_COLUMNS or column.startswith(AMOUNT_PARTS)
