@@ -20,6 +20,8 @@ from etl.transform.context import Context, Findings
 
 LARGEST_AMOUNT = Decimal(10) ** 11
 LARGEST_COUNT = 2**31 - 1
+LARGEST_PERCENT = Decimal(1000)
+"""Beyond any rate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +117,17 @@ def _is_in_range(order: Order) -> bool:
     for _, amount in extra_amounts(order):
         if not -LARGEST_AMOUNT < amount < LARGEST_AMOUNT:
             return False
-    for line in order.lines:
-        if not (-LARGEST_AMOUNT < line.unit_price < LARGEST_AMOUNT and -LARGEST_COUNT <= line.qty <= LARGEST_COUNT):
-            return False
-    return True
+    return all(is_line_in_range(line) for line in order.lines)
+
+
+def is_line_in_range(line: Line) -> bool:
+    """Whether all of a line may be counted with; a bundle at price 0 may be charged at its original price."""
+    price = line.unit_price or (line.is_bundle and line.original_price) or ZERO
+    return (
+        -LARGEST_AMOUNT < price < LARGEST_AMOUNT
+        and -LARGEST_COUNT <= line.qty <= LARGEST_COUNT
+        and (line.vat_percent is None or -LARGEST_PERCENT < line.vat_percent < LARGEST_PERCENT)
+    )
 
 
 def _vouchers(order: Order) -> list[Voucher]:

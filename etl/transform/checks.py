@@ -13,7 +13,7 @@ from etl.model.money import ZERO, is_finer, ulp
 from etl.model.order import Line
 from etl.model.plan import Entry, RoundingCause, Verdict
 from etl.model.problem import Problem, notice
-from etl.transform.case import LARGEST_AMOUNT, LARGEST_COUNT, Case, extra_amounts
+from etl.transform.case import LARGEST_AMOUNT, Case, extra_amounts, is_line_in_range
 
 PRICE_DECIMALS = 4
 PERSONAL = frozenset(
@@ -71,8 +71,8 @@ def _check_line(case: Case, line: Line) -> None:
         case.problem("price.decimals", message, place=price_at, value=line.unit_price)
     if line.qty == 0:
         case.problem("quantity.zero", f"{what} has quantity 0.", place=line.place.at("products.qty"), value=0)
-    if abs(line.qty) > LARGEST_COUNT or abs(line.unit_price) >= LARGEST_AMOUNT:
-        message = "A quantity or price is larger than Mews can hold."
+    if not is_line_in_range(line):
+        message = "A quantity, price or rate is larger than Mews can hold."
         case.problem("value.invalid", message, place=line.place, value=line.total)
 
 

@@ -124,7 +124,22 @@ FIXED = settings(max_examples=120, deadline=None)
 
 
 strange = st.sampled_from(
-    [Decimal(text) for text in ("0", "-0.00", "-1", "0.00001", "1e-20", "1e30", "-1e30", "99999999999.9999", "33.333")]
+    [
+        Decimal(text)
+        for text in (
+            "0",
+            "-0.00",
+            "-1",
+            "0.00001",
+            "1e-20",
+            "1e28",
+            "1e30",
+            "-1e30",
+            "1e400",
+            "99999999999.9999",
+            "33.333",
+        )
+    ]
 )
 
 
@@ -139,6 +154,7 @@ strange = st.sampled_from(
             st.one_of(st.none(), strange, st.just(Decimal(20))),
             is_bundle=st.booleans(),
             bundle=st.sampled_from(["", "0", "1"]),
+            original_price=st.one_of(st.none(), strange),
         ),
         max_size=4,
     ),

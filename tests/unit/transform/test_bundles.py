@@ -203,3 +203,18 @@ def test_a_bundle_of_price_0_is_left_where_its_contents_are_priced() -> None:
     contents = (a_line("100.00", bundle="1"), a_line("50.00", sku="POT", bundle="1"))
     assert charged(FREE, *contents, order_total="150.00") == (["CUP", "POT"], [])
     assert charged(FREE, a_line("3.00"), order_total="3.00") == (["SET", "CUP"], [])
+
+
+@pytest.mark.parametrize("footing", list(Footing))
+@pytest.mark.parametrize("includes_tax", [True, False])
+@pytest.mark.parametrize("odd", [{"unit_price": D(0), "original_price": D("1E+28")}, {"vat_percent": D("1E+28")}])
+def test_a_bundle_beyond_all_amounts_blocks_its_order(
+    odd: dict[str, Any], includes_tax: bool, footing: Footing
+) -> None:
+    """What a reading would be charged at is bounded like any price."""
+    bundle = replace(a_line("12.00", is_bundle=True), **odd)
+    order = replace(an_order(order_total=D("12.00")), lines=(bundle, a_line("0.00", bundle="1", sku="TEA")))
+    mapping = a_mapping(source={"prices_include_tax": includes_tax})
+    result = plan_order(order, a_context(mapping, footing=footing))
+    assert (result.verdict, result.source_total) == ("blocked", None)
+    assert "value.invalid" in result.codes
