@@ -16,7 +16,7 @@ from etl.errors import LedgerError
 from etl.model.place import Place
 from etl.model.plan import Basis, PlannedOrder
 from etl.model.problem import Problem, Severity
-from etl.model.rows import OrderItemRow
+from etl.model.rows import OrderItemRow, PaymentRow
 from etl.model.shares import SourceReading
 from etl.model.states import State
 
@@ -340,15 +340,20 @@ def reading_of(order: PlannedOrder) -> str:
     return dumps([order.currency, order.basis.value, total, order.verdict.value])
 
 
-def observed_items(rows: Iterable[OrderItemRow]) -> str:
-    """The column `observed` of an order that Mews holds with other amounts: its items, cancelled ones aside."""
+def observed_items(rows: Iterable[OrderItemRow]) -> dict[str, Any]:
+    """For the column `observed` of an order that Mews holds with other amounts: its items, cancelled ones aside."""
     items = [
         {"identifier": row.external_identifier, "count": row.count, "net": row.net, "gross": row.gross,
          "currency": row.currency, "codes": [code for code, _ in row.taxes]}
         for row in rows
         if not row.is_canceled
     ]  # fmt: skip
-    return dumps({"items": items})
+    return {"items": items}
+
+
+def observed_payment(row: PaymentRow) -> str:
+    """What a payment that differs from what was sent pays in Mews, as JSON; positive for money that was received."""
+    return dumps(Decimal(0) if row.is_canceled else -row.gross)
 
 
 def current_facts(order: PlannedOrder) -> dict[str, Any]:

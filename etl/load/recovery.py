@@ -240,7 +240,7 @@ def _record_order(
         result.duplicated[number] = tuple(standing or orders)
     if gone or undos or paid.undone:
         twice = _record_reversals(ledger, steps, number, generation, undos, gone, paid)
-        _conclude_reversals(steps, number, generation, standing, undos, gone, paid, result)
+        _conclude_reversals(steps, number, generation, orders, undos, gone, paid, result)
         if twice:
             steps.duplicate(number, twice)
             result.duplicated[number] = tuple(dict.fromkeys((*result.duplicated.get(number, ()), *twice)))
@@ -256,12 +256,15 @@ def _record_cancelled(
     if not others:
         return
     take_in(steps, others)
-    if steps.part_state(number, generation) is State.POSTED and _is_of(
-        orders, others, steps.mews_id(number, generation)
-    ):
+    state, order_id = steps.part_state(number, generation), steps.mews_id(number, generation)
+    if state in (State.POSTED, State.DIFFERENT) and _is_of(orders, others, order_id):
         message = f"{len(others)} of its items are cancelled in Mews"
-        steps.differ(number, generation, message)
+        steps.differ(number, generation, message, {"items": orders[order_id]})
         result.different[number] = message
+
+
+def _standing(items: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [item for item in items if not item["canceled"]]
 
 
 def _is_of(orders: Items, item_ids: Mapping[str, str], order_id: str) -> bool:
@@ -337,12 +340,12 @@ def _record_payments(steps: Steps, number: str, generation: int, paid: Paid) -> 
 def _gone(order_id: str, orders: Items, undos: Items) -> str | None:
     """What reversed an order: "" for its cancellation, the OrderId of its opposite; None where it stands."""
     items = orders[order_id]
-    left = [item for item in items if not item["canceled"]]
+    left = _standing(items)
     if len(left) < len(items) and not any(item["gross"] or item["net"] for item in left):
         return ""
     for undo_id, undo in undos.items():
         target = undo[0]["undo"]
-        opposite = [item for item in undo if not item["canceled"]]
+        opposite = _standing(undo)
         is_its_own = target == order_id or (not target and len(orders) == 1)
         if is_its_own and opposite and _balances([*left, *opposite]):
             return undo_id
@@ -400,14 +403,15 @@ def _conclude_reversals(
     steps: Steps,
     number: str,
     generation: int,
-    standing: Sequence[str],
+    orders: Items,
     undos: Items,
     gone: Mapping[str, str],
     paid: Paid,
     result: RecoverResult,
 ) -> None:
     """UNDONE where nothing is left, DIFFERENT where only a part of it was reversed, else the copies that stand."""
-    state = steps.part_state(number, generation)
+    state, own = steps.part_state(number, generation), steps.mews_id(number, generation)
+    standing = [order_id for order_id in orders if order_id not in gone]
     if state not in (State.POSTED, State.DIFFERENT):
         return
     open_payments = [part for part in paid.sent if paid.standing(part)]
@@ -425,7 +429,10 @@ def _conclude_reversals(
     elif standing and paid_back:
         message = f"its payment {', '.join(paid_back)} is paid back, its items stand"
     if message:
-        steps.differ(number, generation, message)
+        against = [undo_id for undo_id in undos if undo_id in (*lonely, gone.get(own))]
+        reversing = [item for undo_id in against for item in _standing(undos[undo_id])]
+        shown = {"items": orders.get(own, []), "undo": reversing}
+        steps.differ(number, generation, message, shown)
         result.different[number] = message
     elif not standing:
         steps.undo_all(number, generation)

@@ -159,7 +159,7 @@ def differs_from_observed(observed: dict[str, Any], order: PlannedOrder, identit
 
     `observed`: account, consumed, items as (identifier, count, unit, total, currency, codes), basis.
     """
-    if not observed:
+    if "account" not in observed:
         return []
     payload = order_payload(order, identity)
     differences = []

@@ -376,7 +376,7 @@ class Steps:
         """UNKNOWN, READY or REJECTED -> POSTED (amounts as sent) or DIFFERENT: it is there.
 
         `fingerprint` of the attempt that it matches; `sent_by`: that attempt's run. `observed`: what Mews shows of the
-        order, kept where it differs, since its money counts as it was seen.
+        order, or of the payment (`records.observed_payment`), kept where it differs: its money counts as it was seen.
         """
         row = self._at(number, generation, part)
         row.move(State.DIFFERENT if differences else State.POSTED)
@@ -387,6 +387,8 @@ class Steps:
         if row.part == ORDER_PART:
             self._order(number).resolved_run_id = run_id
             self._order(number).observed = observed if differences else ""
+        elif row.kind == PartKind.PAYMENT and generation == self._order(number).generation:
+            self._see_paid(number, row.part, observed if differences else "")
         self._settle_order(row)
         return row.state
 
@@ -554,12 +556,25 @@ class Steps:
             order.duplicates = dumps(sorted(order_ids)) if len(order_ids) > 1 else ""
         self._settle_order(row)
 
-    def differ(self, number: str, generation: int, message: str) -> None:
-        """POSTED -> DIFFERENT: Mews holds only a part of it any more."""
-        row = self._at(number, generation, ORDER_PART)
+    def differ(self, number: str, generation: int, message: str, shown: dict[str, Any] | None = None) -> None:
+        """POSTED -> DIFFERENT: Mews holds something else than it was. `shown`: what (`records.observed_items`)."""
+        row, order = self._at(number, generation, ORDER_PART), self._order(number)
         row.move(State.DIFFERENT)
         row.code, row.message = "different", message
+        if shown is not None and generation == order.generation:
+            order.observed = dumps({**loads(order.observed, {}), **shown})
         self._settle_order(row)
+
+    def _see_paid(self, number: str, part: str, observed: str) -> None:
+        order = self._order(number)
+        kept = loads(order.observed, {})
+        paid = {name: amount for name, amount in kept.get("payments", {}).items() if name != part}
+        if observed:
+            paid[part] = loads(observed, "")
+        if paid != kept.get("payments", {}):
+            kept = {name: value for name, value in kept.items() if name != "payments"}
+            order.observed = dumps({**kept, "payments": paid} if paid else kept) if paid or kept else ""
+            self._dirty_orders[number] = None
 
     def regenerate(self, number: str) -> int:
         """UNDONE -> READY as the next generation. Shape: its number."""

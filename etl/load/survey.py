@@ -14,7 +14,7 @@ from etl.load.cancelled import cancelled_of, take_in
 from etl.load.compare import Finding, compare_items, compare_payment, may_be, may_be_payment
 from etl.load.ledger import Checkpoint, Ledger
 from etl.load.ports import Reader
-from etl.load.records import ORDER_PART, Attempt, Part, PartKind, dumps, observed_items, stamp
+from etl.load.records import ORDER_PART, Attempt, Part, PartKind, dumps, observed_items, observed_payment, stamp
 from etl.load.reversal import is_cancel, travels_as
 from etl.load.scan import (
     MARGIN,
@@ -176,7 +176,9 @@ class Surveyor:
     async def _read_found(self, look: Look) -> dict[str, list[OrderItemRow]]:
         """All items of the orders found: a walk may have met only those inside its window."""
         seen = (*look.present.values(), *look.undone.values())
-        ids = list(dict.fromkeys(order_id for order_ids in seen for order_id in order_ids))
+        ids = list(
+            dict.fromkeys((*(order_id for order_ids in seen for order_id in order_ids), *look.elsewhere.values()))
+        )
         read = await items_of(self._reader, ids) if ids else {}
         return {
             order_id: list({**look.rows.get(order_id, {}), **{row.id: row for row in read.get(order_id, ())}}.values())
@@ -201,7 +203,7 @@ class Surveyor:
             for part in look.unknown:
                 self._not_found(steps, look, part, ended, result)
             for (number, generation, _), order_id in look.elsewhere.items():
-                steps.differ(number, generation, _elsewhere(number, order_id))
+                steps.differ(number, generation, _elsewhere(number, order_id), observed_items(rows[order_id]))
             if recheck_floor is not None:
                 done = [part for part in look.rechecks if travels_as(part) is PartKind.ORDER or look.walked_payments]
                 steps.rechecked([key_of(part) for part in done], recheck_floor)
@@ -231,7 +233,7 @@ class Surveyor:
             fingerprint=attempt.fingerprint,
             run_id=self._run_id,
             sent_by=attempt.run_id,
-            observed=observed_items(rows[order_id]),
+            observed=dumps(observed_items(rows[order_id])),
         )
         # A sighting while nobody knew is no sign of somebody else, whatever the staff did to it meanwhile.
         take_in(steps, cancelled_of(number, rows.get(order_id, ())))
@@ -281,6 +283,7 @@ class Surveyor:
             fingerprint=attempt.fingerprint,
             run_id=self._run_id,
             sent_by=attempt.run_id,
+            observed=observed_payment(rows[0]),
         )
 
     def _not_found(self, steps: Steps, look: Look, part: Part, ended: datetime, result: Survey) -> None:

@@ -105,7 +105,7 @@ def money_of(
     }
     items = mine.pop(ORDER_PART, None) or (Fate.READY if held is None else _FATES[held.state])
     if held is not None and items in (Fate.POSTED, Fate.UNKNOWN, Fate.UNDONE):
-        amounts = _ledger_amounts(held, order, store, reading)
+        amounts = _ledger_amounts(held, order, store, reading, is_different=_is_different(held, parts))
         # Where the parts were asked for, a credit without one was never sent.
         credit_fates = dict.fromkeys((part for part, _ in amounts.credits), Fate.READY) if parts else {}
         return OrderMoney(reading, items, amounts, {**credit_fates, **mine})
@@ -131,8 +131,16 @@ def plan_amounts(order: PlannedOrder) -> Amounts:
     )
 
 
-def _ledger_amounts(held: LedgerOrder, order: PlannedOrder | None, store: str, reading: SourceReading) -> Amounts:
-    if held.state is State.DIFFERENT and held.observed:
+def _is_different(held: LedgerOrder, parts: Sequence[Part]) -> bool:
+    """Whether the items of the order are what differs, not a payment of it."""
+    own = (part.state for part in parts if (part.part, part.generation) == (ORDER_PART, held.generation))
+    return next(own, held.state) is State.DIFFERENT
+
+
+def _ledger_amounts(
+    held: LedgerOrder, order: PlannedOrder | None, store: str, reading: SourceReading, *, is_different: bool
+) -> Amounts:
+    if is_different and held.observed:
         return _seen(held, reading)
     if held.verdict:
         return _facts(held)
@@ -145,29 +153,46 @@ def _ledger_amounts(held: LedgerOrder, order: PlannedOrder | None, store: str, r
 def _facts(held: LedgerOrder) -> Amounts:
     """The plan that was frozen with what was sent."""
     credit = _credits(held)
+    booked = _seen_credits(held, credit)
     causes = held.facts.get("rounding_causes")
     if causes is None:
         causes = [(RoundingCause.CONVERSION, held.rounding)] if held.rounding else []
+    source = held.planned_total + held.rounding if held.source_total is None else held.source_total
     return Amounts(
         held.currency,
         _basis(held),
-        held.planned_total + held.rounding if held.source_total is None else held.source_total,
-        held.planned_total + sum((amount for _, amount in credit), ZERO),
-        credit,
+        source + _sum(credit) - _sum(booked),
+        held.planned_total + _sum(credit),
+        booked,
         tuple((str(cause), Decimal(amount)) for cause, amount in causes),
     )
 
 
 def _seen(held: LedgerOrder, reading: SourceReading) -> Amounts:
     """What Mews showed of the order, in the source's basis."""
-    items = loads(held.observed, {}).get("items", ())
+    shown = loads(held.observed, {})
+    # Cancelled items count as first booked there; what reverses an order lowers it.
+    items = [one for one in (*shown.get("items", ()), *shown.get("undo", ())) if not one.get("canceled")]
     booked = sum((Decimal(str(item[reading.basis.value])) for item in items), ZERO)
-    credit = _credits(held)
+    credit = _seen_credits(held, _credits(held))
     currency = next((str(item["currency"]) for item in items), held.currency)
-    return Amounts(currency, reading.basis, booked - sum((amount for _, amount in credit), ZERO), booked, credit)
+    return Amounts(currency, reading.basis, booked - _sum(credit), booked, credit)
 
 
-def _credits(held: LedgerOrder) -> tuple[tuple[str, Decimal], ...]:
+Credits = tuple[tuple[str, Decimal], ...]
+
+
+def _sum(credit: Credits) -> Decimal:
+    return sum((amount for _, amount in credit), ZERO)
+
+
+def _seen_credits(held: LedgerOrder, credit: Credits) -> Credits:
+    """Those that Mews holds with another amount count as it was seen."""
+    seen = loads(held.observed, {}).get("payments", {}) if credit and held.observed else {}
+    return tuple((part, Decimal(seen.get(part, amount))) for part, amount in credit)
+
+
+def _credits(held: LedgerOrder) -> Credits:
     return tuple(
         (str(part), Decimal(amount))
         for part, _, amount in held.facts.get("payments", ())
