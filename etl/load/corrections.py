@@ -36,10 +36,10 @@ def newest_given(row: LedgerOrder) -> Correction | None:
 def held_back(row: LedgerOrder, order: PlannedOrder) -> PlannedOrder:
     """The order, blocked where it was corrected once and comes uncorrected now.
 
-    This rests on the ledger, so it enters no plan id.
+    This rests on the ledger, so it enters no plan id. What blocks it already is told beside it.
     """
     newest = newest_given(row)
-    is_sent = order.verdict is Verdict.READY and not row.has_posted
+    is_sent = order.verdict is not Verdict.SKIPPED and not row.has_posted
     if newest is None or not is_sent or order.replaces or order.version == newest.corrected:
         return order
     problem = Problem(

@@ -351,9 +351,14 @@ def observed_items(rows: Iterable[OrderItemRow]) -> dict[str, Any]:
     return {"items": items}
 
 
-def observed_payment(row: PaymentRow) -> str:
-    """What a payment that differs from what was sent pays in Mews, as JSON; positive for money that was received."""
-    return dumps(Decimal(0) if row.is_canceled else -row.gross)
+def observed_payment(row: PaymentRow, payload: Mapping[str, Any]) -> str:
+    """What a payment that differs from what was sent pays in Mews, as JSON, with the sign that was sent.
+
+    Mews may show what was received as negative.
+    """
+    amount = payload["Amount"]
+    sent = Decimal(str(amount.get("GrossValue", amount.get("NetValue", 0))))
+    return dumps(Decimal(0) if row.is_canceled else abs(row.gross).copy_sign(sent))
 
 
 def current_facts(order: PlannedOrder) -> dict[str, Any]:

@@ -283,7 +283,7 @@ class Surveyor:
             fingerprint=attempt.fingerprint,
             run_id=self._run_id,
             sent_by=attempt.run_id,
-            observed=observed_payment(rows[0]),
+            observed=observed_payment(rows[0], attempt.payload),
         )
 
     def _not_found(self, steps: Steps, look: Look, part: Part, ended: datetime, result: Survey) -> None:

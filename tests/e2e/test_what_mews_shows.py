@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from shop_settings import bad_day, configure
+from shop_settings import bad_day, change_enterprise, configure
 from small_shop import SmallShop, check_counts, row, write_export
 
 GIFTS = {"vouchers": "code,policy,accounting_category\nGC-*,payment,\n"}
@@ -53,10 +53,12 @@ def test_what_staff_cancelled_is_not_planned_any_more(tmp_path: Path, *, is_ledg
         assert told.json["orders"]["different"] == 1
 
 
-def test_a_payment_counts_with_the_amount_that_mews_shows(tmp_path: Path) -> None:
-    """A gift card that was booked unseen, and changed by staff before anybody looked."""
+@pytest.mark.parametrize("is_negative", [True, False])
+def test_a_payment_counts_with_the_amount_that_mews_shows(tmp_path: Path, *, is_negative: bool) -> None:
+    """A gift card that was booked unseen, and changed by staff before anybody looked; Mews shows it with either sign."""
+    world = change_enterprise(lambda one: replace(one, payments_negative=is_negative))
     fault = "delayed-commit:1:on=payments/addExternal:at=1:seconds=4:answer=reset"
-    with bad_day(tmp_path, fault) as shop:
+    with bad_day(tmp_path, fault, world=world) as shop:
         configure(shop, GIFTS)
         lines = [row(1) | {"voucherCode": "", "voucherValue": ""}]
         lines.append(row(2, price="30.00", orderTotal="20.00") | {"voucherCode": "GC-2", "voucherValue": "10.00"})

@@ -14,6 +14,7 @@ from etl.load.standing import change, told
 from etl.model.order import Replaced
 from etl.model.outcome import Kind, Outcome
 from etl.model.plan import PlannedOrder, Verdict
+from etl.model.problem import Problem
 from etl.model.states import State
 
 
@@ -122,7 +123,20 @@ def test_a_corrected_order_is_held_back_uncorrected(path: Path, time: VirtualTim
         if state is not State.BLOCKED:
             assert held_back(row, version("second")).verdict is Verdict.READY
         counts = ledger.record_plan("run-2", [version("first")])
-        assert counts[State.BLOCKED] == 1
+        # What Mews refused stays rejected until another payload goes.
+        assert counts[State.REJECTED if state is State.REJECTED else State.BLOCKED] == 1
+
+
+def test_a_blocked_original_is_told_to_come_uncorrected(path: Path, time: VirtualTime) -> None:
+    """What blocks an order is told whole: mending what blocks the original would send it no more than before."""
+    plan(path, time, version("second", "first"))
+    with open_ledger(path, time) as ledger:
+        row = ledger.order("1")
+        assert row is not None
+        fault = Problem("total.mismatch", "1")
+        blocked = held_back(row, version("first", verdict=Verdict.BLOCKED, problems=(fault,)))
+        assert set(blocked.codes) == {"total.mismatch", "order.correction_missing"}
+        assert held_back(row, version("first", verdict=Verdict.SKIPPED)).codes == ()
 
 
 def test_the_newest_correction_is_the_one_that_may_go(path: Path, time: VirtualTime) -> None:
