@@ -20,7 +20,8 @@ from etl.cli.console import Console
 def command(console: Console, exports: tuple[Path, ...], start: datetime | None, end: datetime | None) -> int:
     """Check mapping and account against the live enterprise; with EXPORT also the whole history's feasibility.
 
-    Only reads Mews, and stores its reference data for `dry-run --offline`.
+    Needs the tokens, not a finished mapping: what it lacks is a finding with the candidates. Only reads Mews, stores its
+    reference data for `dry-run --offline`, and writes what there is to choose from into mappings/mews/*.csv.
     """
     from etl.pipeline.planning import Span
     from etl.pipeline.preflight import preflight
@@ -37,7 +38,7 @@ def command(console: Console, exports: tuple[Path, ...], start: datetime | None,
         ["check", "result", "detail", "next"],
         [(row["check"], str(row["result"]), row["detail"], row["next"]) for row in document["checks"]],
     )
-    if exports:
+    if "orders" in document:
         show.plan(console, document)
     console.result(document)
     return int(document["exit_code"])

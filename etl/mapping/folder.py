@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from collections.abc import Mapping as AnyMapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 
@@ -15,12 +16,12 @@ from etl.mapping import rows
 from etl.mapping.check import check_patterns, check_taxes
 from etl.mapping.rows import Reading
 from etl.mapping.settings import FILE as SETTINGS_FILE
-from etl.mapping.settings import read_settings
+from etl.mapping.settings import read_settings, readable_target
 from etl.mapping.table import ReadTable, Table
 from etl.mapping.table import read_table as read_csv_table
 from etl.model.faults import Fault, nearest
 from etl.model.identity import content_hash
-from etl.model.mapping import TABLES, Mapping, Settings, TaxRule
+from etl.model.mapping import TABLES, Mapping, Mews, Settings, TaxRule
 from etl.model.place import Place
 
 FORMAT_VERSION = 1
@@ -56,6 +57,40 @@ def read_mapping(folder: Path, *, read_table: ReadTable | None = None) -> Mappin
     if reading.faults or mapping is None:
         raise _refusal(folder, reading.faults)
     return mapping
+
+
+@dataclass(frozen=True, slots=True)
+class SeenMapping:
+    """As much of a mapping folder as can be read. `mapping` is None while anything is missing or wrong.
+
+    `faults` are what is to be corrected; `missing` and `hint` say what to do where there is no folder to correct.
+    `service`, `enterprise_id` and `mews` are those of migration.toml, as far as it has them.
+    """
+
+    mapping: Mapping | None
+    faults: tuple[Fault, ...] = ()
+    missing: str = ""
+    hint: str = ""
+    service: str = ""
+    enterprise_id: str = ""
+    mews: Mews = field(default_factory=Mews)
+
+
+def look_at_mapping(folder: Path) -> SeenMapping:
+    """The folder as far as it goes, for work that does not need all of it. Never raises for what is in it."""
+    faults: tuple[Fault, ...] = ()
+    missing = hint = ""
+    try:
+        mapping = read_mapping(folder)
+    except FaultyMappingError as error:
+        faults = error.faults
+    except MappingError as error:
+        missing, hint = error.message, error.hint
+    else:
+        target = mapping.settings.target
+        return SeenMapping(mapping, (), "", "", target.service, target.enterprise_id, mapping.settings.mews)
+    service, enterprise_id, mews = readable_target(folder / SETTINGS_FILE)
+    return SeenMapping(None, faults, missing, hint, service, enterprise_id, mews)
 
 
 def _require(folder: Path) -> None:

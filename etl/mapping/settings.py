@@ -19,7 +19,7 @@ from etl.mapping import cells
 from etl.mapping.fields import NAME_FIELDS, NOTES_FIELDS, VOUCHER_FIELDS
 from etl.mapping.table import decode
 from etl.model.faults import Fault, did_you_mean, one_of
-from etl.model.mapping import EXTERNAL_PAYMENT_TYPES, Section, Settings, Source
+from etl.model.mapping import EXTERNAL_PAYMENT_TYPES, Mews, Section, Settings, Source
 from etl.model.place import Place
 
 FILE = "migration.toml"
@@ -102,6 +102,30 @@ def read_source(path: Path, faults: list[Fault], *, store: str, timezone: str) -
     }
     found = _section("source", {"store": store, "timezone": timezone, **given}, rows, faults)
     return found if isinstance(found, Source) else Source(store=store, timezone=timezone), frozenset(given)
+
+
+def readable_target(path: Path) -> tuple[str, str, Mews]:
+    """target.service, target.enterprise_id and [mews] of a file that may be missing or faulty elsewhere.
+
+    What can't be read of them is "" or the default.
+    """
+    ignored: list[Fault] = []
+    text = _text(path, ignored) if path.is_file() else None
+    document = _document(text, ignored) if text is not None else None
+    rows = _rows(text or "")
+    given = {name: value for name, value in (document or {}).items() if isinstance(value, dict)}
+    service, enterprise_id = (_usable("target", key, given.get("target", {})) for key in ("service", "enterprise_id"))
+    mews = _section("mews", given.get("mews", {}), rows, ignored)
+    return service, enterprise_id, mews if isinstance(mews, Mews) else Mews()
+
+
+def _usable(section: str, key: str, given: dict[str, Any]) -> str:
+    """The text of a key, "" where it can't be taken."""
+    text = given.get(key)
+    try:
+        return _CHECKS[section, key](text.strip()) if isinstance(text, str) and text.strip() else ""
+    except cells.CellError:
+        return ""
 
 
 def _text(path: Path, faults: list[Fault]) -> str | None:

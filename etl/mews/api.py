@@ -142,6 +142,10 @@ class MewsReader:
         body = {**self._scope(), "ActivityStates": _EVERYTHING}
         return await self._all("businessSegments/getAll", "BusinessSegments", body, profiles.segment)
 
+    async def outlets(self) -> list[Named]:
+        """All outlets that are associated with the integration."""
+        return await self._all("outlets/getAll", "Outlets", self._scope(), profiles.outlet)
+
     async def currencies(self) -> dict[str, int]:
         """Count of decimals of every currency that Mews knows."""
         return config.currency_precisions(await self._transport.read("currencies/getAll", {}))

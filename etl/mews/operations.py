@@ -44,6 +44,7 @@ _ALL = (
     Operation("products/getAll", "Products"),
     Operation("accountingCategories/getAll", "AccountingCategories"),
     Operation("businessSegments/getAll", "BusinessSegments"),
+    Operation("outlets/getAll", "Outlets"),
     Operation("currencies/getAll", "Currencies"),
     Operation("taxEnvironments/getAll", "TaxEnvironments"),
     Operation("taxations/getAll", "TaxRates"),

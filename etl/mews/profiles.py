@@ -45,6 +45,11 @@ def category(row: Json) -> Named:
     )
 
 
+def outlet(row: Json) -> Named:
+    """One entry of `Outlets`."""
+    return Named(id=essential(row, "Id", "Outlet"), name=text(row, "Name"), is_active=is_active(row))
+
+
 def segment(row: Json) -> Named:
     """One entry of `BusinessSegments`."""
     return Named(

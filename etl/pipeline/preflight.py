@@ -2,31 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime, time, timedelta
-from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
-from etl.errors import ExitCode
+from etl.errors import ExitCode, MappingError
 from etl.load.ledger import Ledger
+from etl.mapping.folder import SeenMapping, look_at_mapping
+from etl.mews.catalogue import read_catalogue
+from etl.model.catalogue import Catalogue
 from etl.model.mapping import Mapping, RateKind, TaxRule
 from etl.model.plan import PlannedOrder
 from etl.model.reference import Pricing, Reference
+from etl.pipeline.candidates import service_check, with_candidates
+from etl.pipeline.catalogue import write_catalogue
+from etl.pipeline.check import Check, Result
+from etl.pipeline.connect import Link, connect
 from etl.pipeline.dry_run import finish
+from etl.pipeline.needs import needs_of
 from etl.pipeline.planning import Progress, Span, earliest_consumption
 from etl.pipeline.prepare import (
     Export,
     Prepared,
     keep_reference,
-    link_to_mews,
+    known_enterprise,
+    ledger_file,
     open_batch,
     plan_export,
-    read_mapping_of,
     reference_online,
 )
 from etl.settings import Connection, Settings
+from etl.staging.batch import Batch
 from etl.transform.accounts import REFUSED_CLASSIFICATION, customers_of
 from etl.transform.arithmetic import Arithmetic
 from etl.transform.consumption import zone
@@ -34,42 +43,37 @@ from etl.transform.consumption import zone
 CLOCK_TOLERANCE = timedelta(seconds=60)
 
 
-class Result(StrEnum):
-    """How a check came out; `unproved` is what Mews does not reveal beforehand."""
-
-    OK = "ok"
-    WARNING = "warning"
-    ERROR = "error"
-    UNPROVED = "unproved"
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One check. `next` says what to do unless it is ok."""
-
-    check: str
-    result: Result
-    detail: str
-    next: str = ""
-
-
 async def preflight(
     stack: ExitStack, settings: Settings, export: Export, connection: Connection, progress: Progress
 ) -> dict[str, Any]:
-    """The `preflight --json` document. Effects: reads Mews, stores the reference data in the ledger.
+    """The `preflight --json` document. Effects: reads Mews, writes the catalogue, stores the reference data in the ledger.
 
-    Raises MappingError, LedgerError or MewsError where nothing further can be checked.
+    What the mapping lacks is a finding. Raises LedgerError for a foreign ledger, MewsError where Mews does not answer,
+    MappingError where even the enterprise is unknown.
     """
-    mapping = read_mapping_of(settings)
-    batch = stack.enter_context(open_batch(export, mapping, progress)) if export.paths else None
+    seen = look_at_mapping(settings.mappings)
+    mapping = seen.mapping
+    batch = stack.enter_context(open_batch(export, mapping, progress)) if export.paths and mapping else None
     ledger = stack.enter_context(Ledger.open(settings.ledger))
-    async with link_to_mews(settings, mapping, connection, writes=False) as link:
-        reference = await reference_online(link, mapping, batch[0] if batch else None, export.span)
-    keep_reference(ledger, mapping, reference)
-    checks = list(run_checks(mapping, reference, datetime.now(UTC)))
-    document: dict[str, Any] = {"command": "preflight", "checks": [asdict(check) for check in checks]}
+    way = connect(
+        connection,
+        seen.mews,
+        enterprise_id=seen.enterprise_id,
+        ledger_file=ledger_file(settings.ledger),
+        writes=False,
+    )
+    async with way as link:
+        catalogue = await _catalogue(link, seen)
+        reference, checks = await _reference(link, seen, batch[0] if batch else None, export.span, catalogue)
+    paths = write_catalogue(settings.mappings, catalogue)
+    if mapping is not None and reference is not None:
+        checks += _kept(ledger, mapping, reference, catalogue)
+        checks += with_candidates(run_checks(mapping, reference, datetime.now(UTC)), mapping, catalogue)
+    checks.append(_told_of(catalogue, paths))
     code = ExitCode.USAGE if any(check.result is Result.ERROR for check in checks) else ExitCode.DONE
-    if batch:
+    document: dict[str, Any] = {"command": "preflight", "checks": [asdict(check) for check in checks]}
+    document["catalogue"] = [str(path) for path in paths]
+    if batch and mapping is not None and reference is not None:
         prepared = plan_export(
             stack, *batch, mapping, reference, span=Span(export.span.start, export.span.end), progress=progress
         )
@@ -82,6 +86,61 @@ async def preflight(
     return document
 
 
+async def _catalogue(link: Link, seen: SeenMapping) -> Catalogue:
+    """Everything that the enterprise has to choose from, and the accounts that the mapping asks for."""
+    accounts, emails = set[str](), set[str]()
+    if seen.mapping is not None:
+        accounts = set(needs_of(seen.mapping).accounts)
+        emails = {key for (kind, key), target in seen.mapping.accounts.items() if kind == "email" and target is None}
+    with known_enterprise(seen.enterprise_id):
+        return await read_catalogue(link.reader, service=seen.service, emails=emails, accounts=accounts)
+
+
+async def _reference(
+    link: Link, seen: SeenMapping, batch: Batch | None, span: Span, catalogue: Catalogue
+) -> tuple[Reference | None, list[Check]]:
+    """The reference data that the mapping needs; None with the findings where it lacks something."""
+    if seen.mapping is None:
+        return None, [*_mapping_faults(seen, catalogue)]
+    try:
+        return await reference_online(link, seen.mapping, batch, span), []
+    except MappingError as error:
+        if error.code == "service.unknown":
+            return None, [service_check(catalogue, error.message)]
+        return None, [Check("mapping", Result.ERROR, f"{error.place}: {error.message}", error.hint)]
+
+
+def _mapping_faults(seen: SeenMapping, catalogue: Catalogue) -> Iterator[Check]:
+    """Each fault of the folder, and the services to choose from where none is named."""
+    if not seen.service:
+        yield service_check(catalogue, "target.service is not set")
+    elif seen.service not in {
+        word for one in catalogue.orderable for word in (one.id, f"eid:{one.external_identifier}")
+    }:
+        yield service_check(catalogue, f"{seen.service} takes no orders")
+    if not seen.faults:
+        yield Check("mapping", Result.ERROR, seen.missing, seen.hint)
+    for fault in seen.faults:
+        if fault.place.column != "target.service":
+            yield Check("mapping", Result.ERROR, str(fault), "Correct the cell, or the line, and run preflight again.")
+
+
+def _kept(ledger: Ledger, mapping: Mapping, reference: Reference, catalogue: Catalogue) -> Iterator[Check]:
+    """Stores the reference data for offline use; nothing where the service is sound."""
+    try:
+        keep_reference(ledger, mapping, reference)
+    except MappingError as error:
+        yield service_check(catalogue, error.message)
+
+
+def _told_of(catalogue: Catalogue, paths: Sequence[Path]) -> Check:
+    folder = paths[0].parent
+    if catalogue.unread:
+        detail = f"{folder}; Mews did not tell {'; '.join(catalogue.unread)}"
+        return Check("catalogue", Result.WARNING, detail, "Ask Mews for the permission if the mapping needs these.")
+    return Check("catalogue", Result.OK, f"{folder}: services, outlets, products, accounts, tax codes, categories, ..")
+
+
 def run_checks(mapping: Mapping, reference: Reference, machine_now: datetime) -> Iterator[Check]:
     """Every check of the mapping against the enterprise, in the order in which a person would look. Pure."""
     yield Check(
@@ -92,7 +151,8 @@ def run_checks(mapping: Mapping, reference: Reference, machine_now: datetime) ->
     )
     yield _clock(reference, machine_now)
     service = reference.service
-    yield Check("service", Result.OK, f"{service.name} is active and takes orders")
+    if service.is_active and service.is_orderable:
+        yield Check("service", Result.OK, f"{service.name} is active and takes orders")
     yield from _products(mapping, reference)
     yield from _named(mapping, reference)
     yield from _accounts(mapping, reference)
@@ -192,8 +252,6 @@ def _products(mapping: Mapping, reference: Reference) -> Iterator[Check]:
 
 
 def _named(mapping: Mapping, reference: Reference) -> Iterator[Check]:
-    from etl.pipeline.needs import needs_of
-
     needs = needs_of(mapping)
     for what, wanted, known, file in (
         ("accounting categories", needs.categories, reference.categories, "migration.toml and categories.csv"),

@@ -137,12 +137,19 @@ async def reference_online(link: Link, mapping: Mapping, batch: Batch | None, sp
     accounts = mapping.settings.accounts
     if batch is not None and (accounts.lookup_email or accounts.create_customers):
         emails = {order.email for order in batch.orders(start=span.start, end=span.end) if order.email}
-    try:
+    with known_enterprise(mapping.settings.target.enterprise_id):
         return await read_reference(link.reader, needs_of(mapping, emails), platform=link.platform)
+
+
+@contextmanager
+def known_enterprise(enterprise_id: str) -> Iterator[None]:
+    """Raises MappingError where Mews does not know the enterprise that the first request inside the block names."""
+    try:
+        yield
     except MewsError as error:
         # The first request names nothing but tokens and enterprise, so what is malformed is the enterprise.
         if error.code == "mews.refused" and error.message.startswith("configuration/get") and "400" in error.message:
-            raise _wrong_enterprise(error, mapping.settings.target.enterprise_id) from error
+            raise _wrong_enterprise(error, enterprise_id) from error
         raise
 
 

@@ -7,12 +7,30 @@ and one code valid over the whole period; everything else is for a person, with 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from collections.abc import Mapping as AnyMapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
+from typing import Protocol
 
-from etl.model.reference import Reference, Strategy, TaxRate, Validity
+from etl.model.reference import Strategy, TaxRate, Validity
 from etl.transform.consumption import zone
+
+
+class TaxWorld(Protocol):
+    """What decides: the enterprise's codes, the country of its tax environment, its calendar."""
+
+    @property
+    def tax_rates(self) -> AnyMapping[str, TaxRate]:
+        """By code."""
+
+    @property
+    def tax_country(self) -> str:
+        """ISO alpha-2, or ""."""
+
+    @property
+    def timezone(self) -> str:
+        """IANA name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +51,7 @@ class TaxCandidates:
 
 
 def tax_candidates(
-    reference: Reference, *, country: str, percent: Decimal | None, start: date | None, end: date | None
+    reference: TaxWorld, *, country: str, percent: Decimal | None, start: date | None, end: date | None
 ) -> TaxCandidates:
     """The codes that a row of taxes.csv for this country, rate and period (`end` exclusive, None open) may mean.
 
@@ -58,7 +76,7 @@ def _of_rate(rates: Iterable[TaxRate], percent: Decimal) -> Iterable[TaxRate]:
     return (rate for rate in rates if rate.strategy is Strategy.RELATIVE and rate.value * 100 == percent)
 
 
-def _midnight(day: date | None, reference: Reference) -> datetime | None:
+def _midnight(day: date | None, reference: TaxWorld) -> datetime | None:
     return None if day is None else datetime.combine(day, time(), zone(reference.timezone)).astimezone(UTC)
 
 

@@ -376,6 +376,18 @@ def business_segment(row: Named) -> dict[str, Any]:
     }
 
 
+def outlet(owner: Enterprise, row: Named) -> dict[str, Any]:
+    """An outlet."""
+    return {
+        "Id": row.id,
+        "EnterpriseId": owner.id,
+        "IsActive": row.is_active,
+        "Name": row.name,
+        "CreatedUtc": _BEGAN,
+        "UpdatedUtc": _BEGAN,
+    }
+
+
 def company(world: World, number: int, row: Company) -> dict[str, Any]:
     """A company."""
     return {

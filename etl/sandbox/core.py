@@ -50,6 +50,7 @@ _OPERATIONS: dict[str, Callable[[Call], dict[str, Any]]] = {
     "orderItems/cancel": writes.cancel_items,
     "orderItems/getAll": reads.order_items,
     "orders/add": writes.add_order,
+    "outlets/getAll": reads.outlets,
     "payments/addExternal": writes.add_payment,
     "payments/getAll": reads.payments,
     "productServiceOrders/getAll": reads.product_service_orders,

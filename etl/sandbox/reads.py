@@ -124,6 +124,15 @@ def business_segments(call: Call) -> dict[str, Any]:
     return {"BusinessSegments": [answers.business_segment(row) for row in page], "Cursor": cursor}
 
 
+def outlets(call: Call) -> dict[str, Any]:
+    """`outlets/getAll`."""
+    wanted = _wanted(call, "OutletIds")
+    owners = {row.id: owner for owner in call.enterprises() for row in owner.outlets.values()}
+    rows = [row for owner in call.enterprises() for row in owner.outlets.values() if wanted is None or row.id in wanted]
+    page, cursor = _page(call, rows if _began_in(call, "UpdatedUtc") else [])
+    return {"Outlets": [answers.outlet(owners[row.id], row) for row in page], "Cursor": cursor}
+
+
 def companies(call: Call) -> dict[str, Any]:
     """`companies/getAll` by ids, names or ExternalIdentifiers."""
     rows: list[Company] = []

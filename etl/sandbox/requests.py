@@ -139,6 +139,7 @@ SHAPES: dict[str, Check] = {
             "ActivityStates": _ACTIVITY,
         },
     ),
+    "outlets/getAll": _pages({"EnterpriseIds": _IDS, "OutletIds": _IDS, "UpdatedUtc": INTERVAL}),
     "customers/getAll": _pages(
         {
             "ChainIds": _IDS,

@@ -14,7 +14,7 @@ makes a portfolio. What changes while the sandbox runs is kept in `etl.sandbox.s
 | `tax_environment`, `tax_environments` | the enterprise's; list of `code`, `country`, `valid_from`, `valid_before`, `taxations` |
 | `service`, `services` | `id`, `name`, `external_identifier`, `active`, `type` (Additional, Bookable) |
 | `products` | `id`, `name`, `external_identifier`, `active`, `service`, `accounting_category`, `price`, `currency`, `tax_codes` |
-| `accounting_categories`, `business_segments` | `id`, `name`, `active`, `code`, `service` |
+| `accounting_categories`, `business_segments`, `outlets` | `id`, `name`, `active`, `code`, `service` |
 | `accounts` | customers: `id`, `email`, `classification`, `first_name`, `last_name`, `active`, `merged_into` |
 | `companies` | `id`, `name`, `external_identifier`, `active` |
 | `bills` | `id`, `account`, `state` (Open, Closed) |
@@ -63,7 +63,7 @@ _WORLD_KEYS = frozenset(
         *("pricing", "timezone", "now", "editable_window", "accounting_editable_window"),
         *("operational_editable_window", "currencies", "default_currency", "disabled_currencies"),
         *("tax_precision", "rates", "tax_environment", "tax_environments", "service", "services", "products"),
-        *("accounting_categories", "business_segments", "accounts", "companies", "bills", "reservations"),
+        *("accounting_categories", "business_segments", "outlets", "accounts", "companies", "bills", "reservations"),
         *("payment_types", "allow_rebates", "company_billing", "cancel_allowed", "refuse_cashlist"),
         *("external_identifiers", "links_reservations", "adds_items", "payments_negative", "rate_limit"),
         *("client_token", "access_token", "enterprise", "enterprises", "chain", "name", "portfolio"),
@@ -170,7 +170,7 @@ class Product:
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """An accounting category, or a business segment of a service."""
+    """An accounting category, an outlet, or a business segment of a service."""
 
     id: str
     name: str
@@ -230,6 +230,7 @@ class Enterprise:
     products: dict[str, Product]
     categories: dict[str, Named]
     segments: dict[str, Named]
+    outlets: dict[str, Named]
     customers: dict[str, Customer]
     companies: dict[str, Company]
     bills: dict[str, Bill]
@@ -407,6 +408,7 @@ def _enterprise(part: dict[str, Any], environment: str) -> Enterprise:
         products=_products(part, first_service, default),
         categories=_named(part, "accounting_categories", first_service),
         segments=_named(part, "business_segments", first_service),
+        outlets=_named(part, "outlets", first_service),
         customers=_customers(part),
         companies=_companies(part),
         bills=_bills(part),

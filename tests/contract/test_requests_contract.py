@@ -130,6 +130,7 @@ async def call_everything(writer):
         emails=frozenset({"j.smith@example.com"}),
     )
     await read_reference(writer, needs, platform="http://127.0.0.1")
+    await writer.outlets()
     outcomes = [await writer.cancel_items(IDS[:10])]
     for order in planned_orders():
         identity = Identity("uk", order.number)

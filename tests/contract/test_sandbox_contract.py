@@ -58,6 +58,7 @@ def full_requests(world) -> dict[str, dict[str, Any]]:
             "ActivityStates": ["Active", "Deleted"],
             "UpdatedUtc": WIDE,
         },
+        "outlets/getAll": {**PAGE, "EnterpriseIds": [enterprise.id], "UpdatedUtc": WIDE},
         "businessSegments/getAll": {**PAGE, "ServiceIds": [SERVICE], "ActivityStates": ["Active"]},
         "customers/getAll": {
             **PAGE,

@@ -14,6 +14,7 @@ from shop_settings import HOUSE, bad_day, change_enterprise, configure
 from small_shop import SmallShop, row
 
 OpenShop = Callable[..., SmallShop]
+WEB_SHOP = "5e000000-0000-4000-a000-000000000001"
 HEAD = "country,vat_percent,valid_from,valid_before,tax_codes\n"
 
 
@@ -154,13 +155,20 @@ def test_a_fallback_on_the_cash_list_is_refused(shop: SmallShop) -> None:
         ("eid:WEB-SHIP", "WEB-SHOP"),
     ],
 )
-def test_a_service_that_takes_no_orders_ends_it(shop: SmallShop, service: str, word: str) -> None:
-    """Nothing further can be checked; for a typing error the nearest name is shown."""
+def test_a_service_that_takes_no_orders_is_a_finding(shop: SmallShop, service: str, word: str) -> None:
+    """preflight lists the services that take orders, by name and Id, and looks on; a run refuses."""
     shop.map(service=service)
-    for command in (["preflight"], ["run", shop.export([row(1)])]):
-        done = shop.shell.run(*command)
-        assert done.code == 2
-        assert word in done.json["error"]["message"]
+    done = shop.shell.run("preflight")
+    assert done.code == 2
+    found = worst(done, "service")
+    assert found["result"] == "error"
+    assert word in found["detail"]
+    assert f"Web shop ({WEB_SHOP})" in found["detail"]
+    assert "target.service" in found["next"]
+    assert (shop.mapping / "mews" / "tax_codes.csv").is_file()
+    done = shop.shell.run("run", shop.export([row(1)]))
+    assert done.code == 2
+    assert word in done.json["error"]["message"]
     assert not shop.held()
 
 

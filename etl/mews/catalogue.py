@@ -1,0 +1,86 @@
+"""Reading the catalogue: everything that a mapping may name, whatever the mapping lacks."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TypeVar
+
+from etl.errors import MewsError
+from etl.mews.api import MewsReader
+from etl.mews.taxes import tax_country, usable_rates
+from etl.model.catalogue import Catalogue
+from etl.model.reference import Account, Product, Service
+
+T = TypeVar("T")
+
+
+async def read_catalogue(
+    reader: MewsReader, *, service: str = "", emails: Iterable[str] = (), accounts: Iterable[str] = ()
+) -> Catalogue:
+    """The catalogue of the enterprise. Needs no mapping at all.
+
+    `service` (id or `eid:`) narrows the products; without one they are those of every orderable service. `emails` and
+    `accounts` (ids) are the accounts asked for. Raises MewsError where Mews does not answer, or refuses what every
+    command needs (configuration, services, taxes); what else it refuses stands in `Catalogue.unread`.
+    """
+    configuration = await reader.configuration()
+    services = await reader.services()
+    environments = await reader.tax_environments()
+    unread: list[str] = []
+
+    async def optional(what: str, read: Callable[[], Awaitable[list[T]]]) -> list[T]:
+        """Rows that a token may not be permitted to read; a Mews that is gone is still an error."""
+        try:
+            return await read()
+        except MewsError as error:
+            if error.code not in _REFUSALS:
+                raise
+            unread.append(f"{what}: {error.message}")
+            return []
+
+    async def people() -> list[Account]:
+        ids = {one for one in accounts if one and not one.startswith("eid:")}
+        found = [*await reader.customers_by_email(emails)]
+        known = {one.id.lower() for one in found}
+        found += await reader.customers_by_id(ids - known) if ids else []
+        known |= {one.id.lower() for one in found}
+        rest = {one for one in ids if one.lower() not in known}
+        found += await reader.companies_by_id(rest) if rest else []
+        eids = {one.removeprefix("eid:") for one in accounts if one.startswith("eid:")}
+        return found + (await reader.companies_by_external_identifier(eids) if eids else [])
+
+    async def goods() -> list[Product]:
+        chosen = _services(service, services)
+        return [product for one in chosen for product in await reader.products(one.id)]
+
+    accounts = [*accounts]
+    return Catalogue(
+        enterprise_name=configuration.enterprise_name,
+        timezone=configuration.timezone,
+        tax_country=tax_country(configuration.tax_environment, environments),
+        tax_rates=usable_rates(configuration.tax_environment, environments, await reader.taxations()),
+        services=tuple(services),
+        outlets=tuple(await optional("outlets", reader.outlets)),
+        products=tuple(await optional("products", goods)),
+        categories=tuple(await optional("accounting categories", reader.accounting_categories)),
+        segments=tuple(await optional("business segments", reader.business_segments)),
+        accounts=tuple(await optional("accounts", people)),
+        payment_types=configuration.payment_types,
+        unread=tuple(unread),
+    )
+
+
+_REFUSALS = frozenset({"mews.refused", "mews.address", "mews.credentials"})
+"""Codes of a request that Mews answered and would not serve (400, 401, 403, 404)."""
+
+
+def _services(wanted: str, services: Iterable[Service]) -> list[Service]:
+    orderable = [one for one in services if one.is_active and one.is_orderable]
+    eid = wanted.removeprefix("eid:")
+    chosen = [
+        one
+        for one in services
+        if wanted
+        and (one.external_identifier == eid if wanted.startswith("eid:") else one.id.lower() == wanted.lower())
+    ]
+    return chosen or orderable

@@ -1,0 +1,69 @@
+"""What an enterprise has to choose from when a mapping folder is filled in, and what fits a key of the export. Pure.
+
+Rule: design section 3a: products are taken by ExternalIdentifier, by name they are candidates; accounts are never taken:
+the customers with an e-mail address are candidates, names are not matched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from etl.model.reference import Account, Named, Product, Service, TaxRate
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """The enterprise's entities, inactive ones included. `accounts` are only those that were asked for.
+
+    `tax_rates` are the codes of its tax environment, whose country is `tax_country` (ISO alpha-2, "" unknown).
+    `unread` says what Mews would not tell, in its own words.
+    """
+
+    enterprise_name: str
+    timezone: str
+    tax_country: str
+    tax_rates: dict[str, TaxRate]
+    services: tuple[Service, ...]
+    outlets: tuple[Named, ...] = ()
+    products: tuple[Product, ...] = ()
+    accounts: tuple[Account, ...] = ()
+    categories: tuple[Named, ...] = ()
+    segments: tuple[Named, ...] = ()
+    payment_types: tuple[str, ...] = ()
+    unread: tuple[str, ...] = field(default=())
+
+    @property
+    def orderable(self) -> tuple[Service, ...]:
+        """The services that orders can be posted to."""
+        return tuple(service for service in self.services if service.is_active and service.is_orderable)
+
+    def product_of(self, keys: Iterable[str]) -> Product | None:
+        """The one active product whose ExternalIdentifier is one of the keys, tried in their order; None where several are."""
+        for key in keys:
+            found = [one for one in self.products if key and one.is_active and one.external_identifier == key]
+            if found:
+                return found[0] if len(found) == 1 else None
+        return None
+
+    def products_named(self, name: str) -> tuple[Product, ...]:
+        """Active products of that name, capitals and blanks aside: candidates, never the answer."""
+        wanted = _folded(name)
+        return tuple(one for one in self.products if wanted and one.is_active and _folded(one.name) == wanted)
+
+    def accounts_of(self, email: str) -> tuple[Account, ...]:
+        """Active customers with that address: candidates, never the answer."""
+        wanted = email.strip().casefold()
+        found = [one for one in self.accounts if wanted and one.is_active and one.email.casefold() == wanted]
+        return tuple(sorted(found, key=lambda one: one.id))
+
+
+def named(entities: Iterable[Service | Named | Product | Account], shown: int = 10) -> str:
+    """The entities by name and Id, for hints: `Web shop (5e00..), Spa (71c2..)`."""
+    listed = [f"{one.name} ({one.id})" if one.name else one.id for one in entities]
+    rest = len(listed) - shown
+    return ", ".join(listed[:shown]) + (f" and {rest} more in mappings/mews" if rest > 0 else "")
+
+
+def _folded(text: str) -> str:
+    return " ".join(text.split()).casefold()

@@ -1,0 +1,141 @@
+"""What fits where the mapping is open or wrong: candidates by name and Id, put beside each check. Pure.
+
+Rule: design section 3a. Nothing is decided here: a person reads and chooses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from difflib import get_close_matches
+
+from etl.model.catalogue import Catalogue, named
+from etl.model.mapping import Mapping, RateKind, TaxRule
+from etl.model.reference import Product
+from etl.pipeline.check import Check, Result
+from etl.pipeline.tax_candidates import tax_candidates
+
+SHOWN = 10
+"""Rows that are shown with their candidates; the catalogue holds the rest."""
+
+
+def service_check(catalogue: Catalogue, fault: str) -> Check:
+    """The finding of a service that is missing or takes no orders, with those that do."""
+    orderable = catalogue.orderable
+    if not orderable:
+        return Check(
+            "service",
+            Result.ERROR,
+            f"{fault}; {catalogue.enterprise_name} has no active additional service",
+            "Ask Mews, or the hotel, to set one up for the shop.",
+        )
+    return Check(
+        "service",
+        Result.ERROR,
+        f"{fault}; services that take orders: {named(orderable)}",
+        "Write the Id of one of them into target.service in migration.toml.",
+    )
+
+
+def with_candidates(checks: Iterable[Check], mapping: Mapping, catalogue: Catalogue) -> Iterator[Check]:
+    """The checks; what is open or wrong has the candidates in its `next`."""
+    for check in checks:
+        of = _CANDIDATES.get(check.check)
+        words = of(check, mapping, catalogue) if of and check.result in (Result.ERROR, Result.WARNING) else ""
+        yield replace(check, next=f"{check.next} {words}".strip()) if words else check
+
+
+def _tax_codes(check: Check, mapping: Mapping, catalogue: Catalogue) -> str:
+    if check.result is Result.ERROR:
+        return _listed("Codes of the tax environment", sorted(catalogue.tax_rates))
+    open_rows = [rule for rule in mapping.taxes if rule.tax_codes is None]
+    return _listed(
+        "Candidates", [f"row {rule.place.row}, {tax_case(rule)}: {_codes(rule, catalogue)}" for rule in open_rows]
+    )
+
+
+def tax_case(rule: TaxRule) -> str:
+    """A row of taxes.csv in words: `GB 17.5 % before 2011-01-04`."""
+    rate = f"{rule.percent.normalize():f} %" if rule.percent is not None else rule.rate.value
+    words = [rule.country, rate, rule.store_type, rule.sku]
+    words += [f"from {rule.valid_from}"] if rule.valid_from else []
+    words += [f"before {rule.valid_before}"] if rule.valid_before else []
+    return " ".join(filter(None, words))
+
+
+def _codes(rule: TaxRule, catalogue: Catalogue) -> str:
+    if rule.rate is not RateKind.PERCENT:
+        return "any code"
+    found = tax_candidates(
+        catalogue, country=rule.country, percent=rule.percent, start=rule.valid_from, end=rule.valid_before
+    )
+    return found.comment or "no code of that rate"
+
+
+def _products(check: Check, mapping: Mapping, catalogue: Catalogue) -> str:
+    if check.result is Result.ERROR:
+        wanted = [target.removeprefix("eid:") for target in mapping.products.values() if target]
+        return _nearest(wanted, catalogue)
+    rows = []
+    for (key_type, key), target in mapping.products.items():
+        found = catalogue.product_of([key]) if target is None else None
+        if found is not None:
+            rows.append(f"{key_type} {key}: {named([found])} by its ExternalIdentifier")
+    return _listed("Candidates", rows) or f"{len(catalogue.products):,} products stand in mappings/mews/products.csv."
+
+
+def _nearest(wanted: Iterable[str], catalogue: Catalogue) -> str:
+    known: dict[str, Product] = {}
+    for product in catalogue.products:
+        if product.is_active:
+            known |= {word: product for word in (product.external_identifier, product.id) if word}
+    near = [
+        f"{word}: {named([known[match]])}"
+        for word in dict.fromkeys(wanted)
+        if word not in known
+        for match in get_close_matches(word, known, n=1, cutoff=0.8)
+    ]
+    return _listed("Nearest", near)
+
+
+def _accounts(check: Check, mapping: Mapping, catalogue: Catalogue) -> str:
+    if check.result is Result.ERROR:
+        return ""
+    rows = [
+        f"{key}: {named(found)}"
+        for (key_type, key), target in mapping.accounts.items()
+        if key_type == "email" and target is None and (found := catalogue.accounts_of(key))
+    ]
+    return _listed("Candidates by e-mail", rows)
+
+
+def _categories(check: Check, mapping: Mapping, catalogue: Catalogue) -> str:
+    del check, mapping
+    return _listed("Active", [named([one]) for one in catalogue.categories if one.is_active])
+
+
+def _segments(check: Check, mapping: Mapping, catalogue: Catalogue) -> str:
+    del check, mapping
+    return _listed("Active", [named([one]) for one in catalogue.segments if one.is_active])
+
+
+def _payment_types(check: Check, mapping: Mapping, catalogue: Catalogue) -> str:
+    del check, mapping
+    return _listed("Enabled", sorted(catalogue.payment_types))
+
+
+_CANDIDATES: dict[str, Callable[[Check, Mapping, Catalogue], str]] = {
+    "tax codes": _tax_codes,
+    "products": _products,
+    "accounts": _accounts,
+    "accounting categories": _categories,
+    "business segments": _segments,
+    "payment types": _payment_types,
+}
+
+
+def _listed(title: str, rows: list[str]) -> str:
+    if not rows:
+        return ""
+    more = f"; {len(rows) - SHOWN} more in mappings/mews" if len(rows) > SHOWN else ""
+    return f"{title}: {'; '.join(rows[:SHOWN])}{more}."
