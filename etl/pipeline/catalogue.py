@@ -6,6 +6,7 @@ of the mapping.
 
 from __future__ import annotations
 
+import csv
 import io
 import os
 import secrets
@@ -170,6 +171,21 @@ def write_catalogue(mappings: Path, catalogue: Catalogue) -> list[Path]:
             hint="Free some space, or make the mapping folder writable for you.",
         ) from error
     return paths
+
+
+def stored_services(mappings: Path) -> list[str]:
+    """The services that take orders, by name and Id, as the catalogue was written last; [] where there is none."""
+    path = mappings / FOLDER / "services.csv"
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            rows = list(csv.DictReader(stream))
+    except (OSError, UnicodeDecodeError, csv.Error):
+        return []
+    return [
+        f"{row.get('name')} ({row.get('id')})"
+        for row in rows
+        if row.get("active") == "yes" and row.get("takes_orders") == "yes"
+    ]
 
 
 def _text(header: Sequence[str], rows: Rows) -> str:

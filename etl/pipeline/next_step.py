@@ -22,11 +22,13 @@ from etl.mapping.folder import FaultyMappingError
 from etl.mapping.lookup import find_voucher
 from etl.mapping.table import read_table
 from etl.mews.http import is_loopback
+from etl.model.faults import Fault
 from etl.model.mapping import TABLES, RateKind, TaxRule
 from etl.model.mapping import Mapping as MappingFolder
 from etl.model.reference import Reference
 from etl.model.status import ReportState
 from etl.pipeline.assumed import assumed_reference
+from etl.pipeline.catalogue import stored_services
 from etl.pipeline.causes import ASK_MEWS, DECISIONS, Cause, Causes, Effect
 from etl.pipeline.from_ledger import ledger_statuses
 from etl.pipeline.planning import Progress
@@ -87,7 +89,7 @@ def next_step(
     try:
         mapping = read_mapping_of(settings)
     except FaultyMappingError as error:
-        return desk.with_everything(stack, _first_fault(error))
+        return desk.with_everything(stack, _first_fault(error, desk))
     except MappingError:
         if not exports:
             return Step("Look at your export", type=desk.typed("inspect", "EXPORT..."))
@@ -121,10 +123,24 @@ def _files_of_runs(ledger: Ledger | None) -> list[Path]:
     return [Path(name) for name in names] if all(Path(name).is_file() for name in names) else []
 
 
-def _first_fault(error: FaultyMappingError) -> Step:
+def _first_fault(error: FaultyMappingError, desk: _Desk) -> Step:
     fault = error.faults[0]
+    if fault.place.column == "target.service":
+        return _service(fault, desk)
     more = f" ({len(error.faults) - 1} more after it)" if len(error.faults) > 1 else ""
     return Step(f"{fault}{more}", fault.place.file, fault.place.row)
+
+
+def _service(fault: Fault, desk: _Desk) -> Step:
+    """The service that nobody can guess: one of the catalogue's, else Mews is asked for them."""
+    known = stored_services(desk.settings.mappings)
+    if known:
+        what = f"{fault.place.file} row {fault.place.row}: write the Id of a service into target.service (candidates "
+        return Step(f"{what}{', '.join(known)})", fault.place.file, fault.place.row)
+    ask = desk.typed("preflight", *desk.files)
+    if desk.has_tokens:
+        return Step("Ask Mews which services it has, for target.service", fault.place.file, fault.place.row, type=ask)
+    return Step("Write the three MEWS_ variables into .env, then let preflight list the services", ".env", type=ask)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,10 @@ from builders import a_reference
 
 from etl.load.ledger import Ledger
 from etl.load.records import Home
+from etl.model.catalogue import Catalogue
 from etl.model.codes import CODES
-from etl.model.reference import Account, dump_reference
+from etl.model.reference import Account, Service, dump_reference
+from etl.pipeline.catalogue import write_catalogue
 from etl.pipeline.causes import DECISIONS
 from etl.pipeline.dry_run import DryRun
 from etl.pipeline.dry_run import dry_run as job
@@ -33,6 +35,7 @@ ORDERS = """
 7,2011-03-01,GBP,IE,a@example.com,6.00,A,1,6.00,21
 8,2011-03-01,GBP,IE,a@example.com,6.50,A,1,6.00,21
 """
+TOKENS = {"MEWS_PLATFORM_ADDRESS": "https://api.mews.com", "MEWS_CLIENT_TOKEN": "c", "MEWS_ACCESS_TOKEN": "a"}
 TOML = """[source]
 store = "shop"
 timezone = "Europe/London"
@@ -158,8 +161,7 @@ def test_without_mews_the_cells_are_counted_all_the_same(folder: Path) -> None:
 
 def test_with_tokens_and_no_reference_mews_is_asked_first(folder: Path) -> None:
     """The catalogue tells the candidates."""
-    tokens = {"MEWS_PLATFORM_ADDRESS": "https://api.mews.com", "MEWS_CLIENT_TOKEN": "c", "MEWS_ACCESS_TOKEN": "a"}
-    step = ask("orders.csv", environ=tokens)
+    step = ask("orders.csv", environ=TOKENS)
     assert step.type == "centra-mews preflight orders.csv"
     assert step.orders == 8
 
@@ -226,6 +228,21 @@ def test_a_fault_of_the_folder_is_the_step(folder: Path) -> None:
     step = ask("orders.csv")
     assert (step.file, step.row, step.orders) == ("migration.toml", 3, 8)
     assert "Londn" in step.what
+
+
+def test_the_service_is_chosen_from_what_mews_has(folder: Path) -> None:
+    """First the tokens, then preflight, then one of the services by name and Id."""
+    toml = Path("mappings/migration.toml")
+    toml.write_text(TOML.replace("service = ", "# service = "))
+    step = ask("orders.csv")
+    assert (step.file, step.type, step.orders) == (".env", "centra-mews preflight orders.csv", 8)
+    step = ask("orders.csv", environ=TOKENS)
+    assert (step.file, step.type) == ("migration.toml", "centra-mews preflight orders.csv")
+    services = (Service("s1", "Web shop", True, True), Service("s2", "Rooms", True, False))
+    write_catalogue(Path("mappings"), Catalogue("Hotel", "UTC", "", {}, services))
+    step = ask("orders.csv", environ=TOKENS)
+    assert (step.file, step.row, step.type) == ("migration.toml", 5, "")
+    assert "target.service (candidates Web shop (s1));" in step.what
 
 
 def test_an_export_that_cannot_be_read_is_the_step(folder: Path) -> None:
