@@ -412,6 +412,12 @@ _ALL = (
     Code("country.default", "The order has no country; the default was used", "Check source.default_country.", _S),
     Code("country.lowercase", "A country code was lower case", "Nothing to do.", _S),
     Code("currency.lowercase", "A currency code was lower case", "Nothing to do.", _S),
+    Code(
+        "tax.total_differs",
+        "The source's tax of the order is not what Mews will book",
+        "Compare the order's rates with Centra, and taxes.csv with both.",
+        _M,
+    ),
     Code("tax.rate_assumed", "A line has no VAT rate; the only one that fits was used", "Check the rate.", _S),
     Code(
         "date.ambiguous", "The time occurs twice; the first was used", "Nothing to do if the hour does not matter.", _S

@@ -186,6 +186,24 @@ def tell_rounding(case: Case, entries: Sequence[Entry], causes: Sequence[tuple[R
     case.found.add(notice("rounding.large", message, order=number, place=case.order.place, value=str(total)))
 
 
+def tell_tax(case: Case, entries: Sequence[Entry]) -> None:
+    """The source's own sum of tax, where it gives one, is a control on what Mews will book (Centra's grandTotalTaxValue).
+
+    A minor unit per entry may be rounding; beyond it a rate is another than the shop's.
+    """
+    stated = case.order.tax_total
+    if stated is None:
+        return
+    booked = sum((entry.predicted.tax for entry in entries), ZERO)
+    unit = max(ulp(case.precision), ulp(case.ctx.arithmetic.tax_digits(case.precision)))
+    if abs(stated - booked) <= unit * max(1, len(entries)):
+        return
+    number = case.order.number
+    message = f"The source says that {stated} of order {number} is tax; Mews will book {booked}."
+    place = case.order.place.at("taxTotal")
+    case.found.add(notice("tax.total_differs", message, order=number, place=place, value=str(stated)))
+
+
 def check_demo(case: Case) -> None:
     """The public demo gets no real people's data: who is named there has to be nobody."""
     if not case.ctx.is_public_demo:

@@ -15,7 +15,15 @@ from etl.model.order import Order
 from etl.model.plan import Basis, Entry, PlannedOrder, PlannedPayment, Verdict
 from etl.transform.accounts import Charged, account_of
 from etl.transform.case import Case, case_of
-from etl.transform.checks import check_currency, check_demo, check_parent, check_rebates, check_values, tell_rounding
+from etl.transform.checks import (
+    check_currency,
+    check_demo,
+    check_parent,
+    check_rebates,
+    check_values,
+    tell_rounding,
+    tell_tax,
+)
 from etl.transform.consumption import consumption_of, local_day
 from etl.transform.context import Context, Footing
 from etl.transform.entries import entries_of
@@ -78,6 +86,7 @@ def _planned(case: Case) -> PlannedOrder:
         return _result(case, Verdict.BLOCKED, moment)
     money = _money(case, goods, entries, payments)
     tell_rounding(case, entries, money["rounding_causes"])
+    tell_tax(case, entries)
     return _result(
         case,
         Verdict.READY,

@@ -731,3 +731,16 @@ def test_fingerprint_follows_the_content() -> None:
 def test_tax_day_of_the_table_is_a_date() -> None:
     """Periods of taxes.csv are days, so the builders' rows are."""
     assert {rule.valid_from for rule in UK_TAXES} == {None, date(2011, 1, 4)}
+
+
+@pytest.mark.parametrize(
+    ("stated", "is_told"), [(None, False), ("9.99", False), ("9.98", False), ("0", True), ("8.00", True)]
+)
+def test_the_tax_of_the_source_is_a_control(stated: str | None, is_told: bool) -> None:
+    """59.94 with 20 % holds 9.99 of tax: an order that says 0 was an export sale, whatever its lines say."""
+    order = an_order(CUP, tax_total=None if stated is None else D(stated))
+    plan = plan_order(order, a_context())
+    assert plan.verdict is Verdict.READY
+    told = [problem for problem in plan.problems if problem.code == "tax.total_differs"]
+    assert bool(told) is is_told
+    assert all("9.99" in problem.message for problem in told)
