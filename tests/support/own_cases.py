@@ -615,3 +615,64 @@ def a_packed_file_of_two_parts(folder: Path) -> Steps:
         parts.append(gzip.compress(stream.getvalue().encode()))
     (folder / "orders.csv.gz").write_bytes(b"".join(parts))
     return [step("orders.csv.gz", {"1231": ready(), "1232": ready()}, told=["header"])]
+
+
+# O. What stands beside an order
+
+
+@case
+def a_number_merged_over_its_lines(folder: Path) -> Steps:
+    """One merged cell holds the number of two rows, all else is repeated: without a total nothing proves the order whole."""
+    book = openpyxl.Workbook()
+    sheet = book.active
+    for line in cells(row(1301, orderTotal=""), row(1301, orderTotal=""), row(1302), row("", orderDate="2011-03-06")):
+        sheet.append(line)
+    sheet.merge_cells("A2:A3")
+    book.save(folder / "orders.xlsx")
+    orders = {"1301": blocked(r"\b3\b", "number"), "1302": ready()}
+    return [step("orders.xlsx", orders, unassigned=2)]
+
+
+@case
+def two_exports_in_one_file(folder: Path) -> Steps:
+    """Joined with `cat`: first the same header with a mark of its own, then one of other columns, whose rows are not read."""
+    other = [*HEADER[:5], "orderTotal", "shippingValue", *HEADER[7:]]
+    texts = []
+    for number, header in ((1311, HEADER), (1312, HEADER), (1313, other)):
+        stream = io.StringIO(newline="")
+        csv.writer(stream).writerows([header, *cells(row(number), header=header)[1:]])
+        texts.append(f"\ufeff{stream.getvalue()}".encode())
+    (folder / "orders.csv").write_bytes(b"".join(texts))
+    orders = {"1311": ready(), "1312": ready(), "1313": blocked("header", r"\b6\b")}
+    return [step("orders.csv", orders, told=["header"])]
+
+
+@case
+def keys_that_look_alike(folder: Path) -> Steps:
+    """A hyphen that does not break, another case, a zero that Excel took: items, but not without the mapped key's name."""
+    write_csv(folder / "orders.csv", cells(row(1321, sku="CUP\u20111"), row(1322, sku="cup-1"), row(1323, sku="CUP-2")))
+    near = ready(says=["CUP-1"])
+    return [step("orders.csv", {"1321": near, "1322": near, "1323": ready(says_not=["CUP-1"])})]
+
+
+@case
+def one_page_of_the_interface(folder: Path) -> Steps:
+    """The answer says that more pages follow, a line was cancelled as a whole, and an order's tax is not its lines'."""
+    money = lambda value: {"value": value, "currency": {"code": "GBP"}}  # noqa: E731
+    line = {"id": 1, "quantity": 1, "taxPercent": 20, "unitPrice": money(6.0), "productName": "Bowl"}
+    line["productSize"] = {"SKU": "B-1"}
+    gone = {**line, "id": 2, "quantity": 0, "cancelledQuantity": 1}
+    order = {
+        "number": 1331,
+        "status": "COMPLETED",
+        "orderDate": "2011-03-05T10:15:00+00:00",
+        "grandTotal": money(6.0),
+        "totals": {"taxIncluded": money(1.0)},
+        "shippingAddress": {"country": {"code": "GB"}},
+        "lines": [line, gone],
+    }
+    other = {**order, "number": 1332, "lines": [line], "totals": {"taxIncluded": money(0)}}
+    page = {"nodes": [order, other], "pageInfo": {"hasNextPage": True}}
+    (folder / "orders.json").write_text(json.dumps({"data": {"orders": page}}), encoding="utf-8")
+    orders = {"1331": ready(says=["cancel"]), "1332": ready(says=["tax", r"1\.00"])}
+    return [step("orders.json", orders, told=["page"], inspect=["page"])]
