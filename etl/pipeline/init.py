@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
-from etl.errors import ExitCode
+from etl.errors import ExitCode, InputError
 from etl.mapping.additions import Written, write_folder
 from etl.mapping.partial import read_partial
-from etl.mapping.scaffold import money_of, scaffold_files
+from etl.mapping.scaffold import DumpFacts, money_of, scaffold_files
 from etl.pipeline import proposing
 from etl.pipeline.gathering import Gathered
 from etl.pipeline.planning import Progress
@@ -57,7 +58,13 @@ def init(
     """
     partial = read_partial(settings.mappings, store=store, timezone=timezone)
     proposed = propose_for(export, partial)
-    batch, facts = stack.enter_context(open_with(export, proposed.options, progress))
+    try:
+        batch, facts = stack.enter_context(open_with(export, proposed.options, progress))
+    except InputError as error:
+        # What a person has to decide first can only be written into a folder that is there.
+        dump = DumpFacts(columns=_column_rows(proposed), values=_value_rows(proposed), proved=_pattern(proposed))
+        write_folder(settings.mappings, scaffold_files(dump, store=store, timezone=timezone))
+        raise _begun(error, settings.mappings) from error
     gathered = Gathered()
     verdict = Verdict(prices_include_tax=partial.basis, words=word_columns(facts.files))
     for count, order in enumerate(batch.orders(start=export.span.start, end=export.span.end)):
@@ -65,15 +72,28 @@ def init(
         verdict.add(order)
         if count % 1000 == 0:
             progress("orders", count, facts.orders + facts.nested_returns)
-    proved: dict[str, Any] = {}
+    proved = _pattern(proposed)
     basis = verdict.proved_basis()
     if basis is not None and not says_without_tax(proposed.proposals):
         proved["prices_include_tax"] = basis
-    if proposed.order_number:
-        proved["order_number"] = proposed.order_number
     dump = replace(gathered.facts(), columns=_column_rows(proposed), values=_value_rows(proposed), proved=proved)
     written = write_folder(settings.mappings, scaffold_files(dump, store=store, timezone=timezone))
     return Begun(written, proposed, texts(told(facts)), [str(fault) for fault in partial.faults], verdict, proved)
+
+
+def _pattern(proposed: Proposed) -> dict[str, Any]:
+    return {"order_number": proposed.order_number} if proposed.order_number else {}
+
+
+def _begun(error: InputError, folder: Path) -> InputError:
+    """The refusal, with what was found all the same and where to go on."""
+    where = "columns.csv" if error.code in ("input.no_order_number", "input.duplicate_column") else "migration.toml"
+    return InputError(
+        error.message,
+        code=error.code,
+        place=error.place,
+        hint=f"{error.hint} What was found so far stands in {folder}: decide it in {where} there and run init again.",
+    )
 
 
 def _column_rows(proposed: Proposed) -> list[Sequence[str]]:

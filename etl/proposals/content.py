@@ -26,7 +26,8 @@ _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 class Profile:
     """One column: how many cells are filled, how many of these look like what, and a few of them.
 
-    `numbered`: cells that are digits, perhaps with words around them, as order numbers are.
+    `written`: amounts that are written with decimals, whole ones too. `numbered`: cells that are digits, perhaps with
+    words around them, as order numbers are.
     """
 
     filled: int
@@ -34,6 +35,7 @@ class Profile:
     dates: int
     numbers: int
     wholes: int
+    written: int
     rates: int
     emails: int
     numbered: int
@@ -114,11 +116,16 @@ def profile(cells: Sequence[str], numbers: Numbers) -> Profile:
         dates=sum(count for cell, count in counts.items() if _is_date(cell)),
         numbers=sum(count for cell, count in counts.items() if amounts[cell] is not None),
         wholes=sum(counts[cell] for cell, value in amounts.items() if value is not None and value == int(value)),
+        written=sum(counts[cell] for cell, value in amounts.items() if value is not None and not _is_digits(cell)),
         rates=sum(count for cell, count in counts.items() if numbers.rate(cell) is not None),
         emails=sum(count for cell, count in counts.items() if _EMAIL.fullmatch(plain(cell).strip())),
         numbered=sum(count for cell, count in counts.items() if _NUMBERED.fullmatch(plain(cell).strip())),
         samples=tuple(plain(cell).strip()[:60] for cell in list(counts)[:SAMPLES]),
     )
+
+
+def _is_digits(cell: str) -> bool:
+    return plain(cell).strip().lstrip("-").isdigit()
 
 
 def _is_date(cell: str) -> bool:

@@ -29,7 +29,7 @@ def spelled(header: str) -> str:
 
 def words(header: str) -> str:
     """The words of a header in lower case, without accents and marks."""
-    text = _CAMEL.sub(" ", header).casefold().translate(_LETTERS)
+    text = unicodedata.normalize("NFKD", _CAMEL.sub(" ", header)).casefold().translate(_LETTERS)
     text = "".join(sign for sign in unicodedata.normalize("NFKD", text) if not unicodedata.combining(sign))
     text = _CURRENCY.sub(" ", re.sub(r"[^\w€£$]+|_", " ", text))
     return " ".join(text.split())

@@ -234,7 +234,7 @@ def _amounts(sheet: Sheet, taken: Mapping[str, str]) -> tuple[list[ColumnProposa
     if footing is None or not footing.is_enough:
         wider = _candidates(sheet, taken, by_name=False)
         wide = _foot(sheet, wider)
-        if wide is not None and wide.is_enough:
+        if wide is not None and (footing is None or wide.is_enough):
             candidates, footing = wider, wide
     if footing is None:
         named = ((role, columns[0]) for role, columns in candidates.roles.items() if columns)
@@ -282,7 +282,9 @@ def _candidates(sheet: Sheet, taken: Mapping[str, str], *, by_name: bool) -> Can
             # Beside a total, a sum of lines foots by itself and proves nothing.
             named = _line_totals(sheet, taken)
         names |= {(role, header) for header in (*decided, *named) if role in fields_named(header) or header in decided}
-        rest = [] if by_name or decided else [one for one in _numeric(sheet, taken, role) if one not in named]
+        # A named total or shipping stays what it is named; a named price may be the list price.
+        is_told = bool(decided or (named and not role.startswith(LINE)))
+        rest = [] if by_name or is_told else [one for one in _numeric(sheet, taken, role) if one not in named]
         roles[role] = (decided or [*named, *rest])[:_MOST_TRIED]
     rates = [header for header, name in taken.items() if name == "products.vatPercent" and header in sheet.profiles]
     rates = rates or _named(sheet, "products.vatPercent", taken)
@@ -308,7 +310,7 @@ def _numeric(sheet: Sheet, taken: Mapping[str, str], role: str) -> list[str]:
         if header not in taken
         and _may_be(sheet, header, role)
         and sheet.is_of_order(header) != is_line
-        and (role == "products.qty" or one.wholes < one.filled)
+        and (role == "products.qty" or one.written)
     ]
 
 

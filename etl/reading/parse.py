@@ -203,7 +203,7 @@ def parse_status(cell: str) -> str:
         return text
     if text.isupper() and text.capitalize() in ORDER_STATUSES:
         return text.capitalize()
-    close = [] if is_nothing(text) else difflib.get_close_matches(text[:40].capitalize(), ORDER_STATUSES, n=1)
+    close = [] if is_nothing(text) else difflib.get_close_matches(text[:40].capitalize(), ORDER_STATUSES, 1, 0.8)
     near = f"Did you mean {close[0]}?" if close else f"Use one of: {', '.join(ORDER_STATUSES)}."
     hint = f"{near} Or say in values.csv what it means (status)."
     raise bad(f"{text[:80]!r} is no status of Centra's.", hint, "status.unknown")

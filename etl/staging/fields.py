@@ -246,9 +246,14 @@ def kind_of(header: str, found: str, vocabulary: Vocabulary) -> Kind:
     """How the cells of a column are read."""
     if header.strip().casefold() == "orderstatus":
         return Kind.STATUS_NUMBER
-    if found == "voucherValue" and vocabulary is not Vocabulary.CREATE_ORDER:
+    if found == "voucherValue" and (vocabulary is not Vocabulary.CREATE_ORDER or not _is_own(header, found)):
+        # Other shops write a discount with either sign; orderTotal is the control.
         return Kind.VOUCHER
     return KINDS[found]
+
+
+def _is_own(header: str, found: str) -> bool:
+    return header.strip().casefold() == found.casefold()
 
 
 def reason_of(header: str, *, is_flat: bool = True) -> str:

@@ -1,0 +1,210 @@
+"""The rules of proposing, one by one: what footing proves and what it never does, and which names mean one country."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from etl.errors import InputError
+from etl.mapping.partial import read_partial
+from etl.model.mapping import Sure
+from etl.pipeline.init import init
+from etl.pipeline.prepare import Export
+from etl.proposals.content import number_pattern
+from etl.proposals.dump import Grid
+from etl.proposals.footing import Basis
+from etl.proposals.names import fields_named, is_heading, known_names, may_be_heading, spelled
+from etl.proposals.propose import ColumnProposal, Proposals, Sheet, propose
+from etl.proposals.values import country_of, propose_values
+from etl.reading.kinds import NESTED_FIELDS
+from etl.settings import Settings
+from etl.staging.vocabulary import KINDS
+
+HEADER = ("Bestellnummer", "Menge", "Einzelpreis", "MwSt-Satz", "Versandkosten", "Gesamtbetrag")
+
+
+def read(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> tuple[Proposals, Sheet]:
+    """What is proposed for a table."""
+    grid = Grid()
+    grid.add_table(header, rows, 10_000)
+    sheet = Sheet(grid.dump())
+    return propose(sheet), sheet
+
+
+def by_header(found: Proposals) -> dict[str, ColumnProposal]:
+    """Proposals by the column's name."""
+    return {one.header: one for one in found.columns}
+
+
+def orders(count: int, *, wrong: int = 0, tax: bool = False) -> list[tuple[str, ...]]:
+    """Orders of two lines, 2 x 3,50 and 1 x 4,25, with shipping of the number's last digit; the first ones foot not."""
+    rows = []
+    for number in range(count):
+        goods = 1125 * 120 // 100 if tax else 1125
+        shipping = number % 10 * 100
+        total = goods + (shipping * 120 // 100 if tax else shipping) + (7 if number < wrong else 0)
+        beside = (f"{shipping // 100},00", f"{total // 100},{total % 100:02}")
+        rows += [(f"{9000 + number}", "2", "3,50", "20", *beside), (f"{9000 + number}", "1", "4,25", "20", *beside)]
+    return rows
+
+
+@pytest.mark.parametrize(
+    ("count", "wrong", "sure"),
+    [(20, 0, Sure.PROVED), (19, 0, Sure.LIKELY), (100, 1, Sure.PROVED), (100, 2, Sure.LIKELY), (40, 1, Sure.LIKELY)],
+)
+def test_proved_is_99_of_100_and_twenty_at_least(count: int, wrong: int, sure: Sure) -> None:
+    """One order fewer, and a person has to say yes."""
+    found = by_header(read(HEADER, orders(count, wrong=wrong))[0])
+    assert {
+        name: found[name].sure for name in ("Menge", "Einzelpreis", "Versandkosten", "Gesamtbetrag")
+    } == dict.fromkeys(("Menge", "Einzelpreis", "Versandkosten", "Gesamtbetrag"), sure)
+    assert found["Bestellnummer"].sure is Sure.LIKELY
+
+
+def test_a_rival_that_foots_as_often_takes_the_proof_away() -> None:
+    """Two columns of prices that are equal throughout: nobody can tell which of them is the price paid."""
+    rows = [(*row, row[2]) for row in orders(30)]
+    found = by_header(read((*HEADER, "Verkaufspreis"), rows)[0])
+    assert found["Einzelpreis"].field == "products.unitPrice"
+    assert found["Einzelpreis"].sure is Sure.LIKELY
+    assert "Verkaufspreis" in found["Einzelpreis"].evidence
+    assert found["Menge"].sure is Sure.PROVED
+
+
+def test_tax_on_top_proves_the_rates() -> None:
+    """Only with the rates do the lines come to the total: then the rates are as proved as the prices."""
+    found, _ = read(HEADER, orders(30, tax=True))
+    assert found.footing is not None
+    assert found.footing.reading.basis is Basis.NET
+    assert by_header(found)["MwSt-Satz"].sure is Sure.PROVED
+
+
+def test_a_sum_of_the_lines_is_no_total() -> None:
+    """A subtotal foots by itself, always, and would prove an order without its shipping."""
+    rows = [(*row, "11,25") for row in orders(40, wrong=1)]
+    found = by_header(read((*HEADER, "Zwischensumme"), rows)[0])
+    assert found["Gesamtbetrag"].field == "orderTotal"
+    assert found["Zwischensumme"].field != "orderTotal"
+
+
+def test_names_that_nobody_knows_are_found_by_footing_and_left_open_where_two_fit() -> None:
+    """In a language without a list, amounts are proved all the same; the order number is told by what repeats."""
+    header = ("Tellimus", "Kogus", "Hind", "Maks", "Saatmine", "Kokku")
+    found, _ = read(header, orders(40))
+    assert found.has_number
+    assert by_header(found)["Tellimus"].field == "orderNumber"
+    assert by_header(found)["Tellimus"].evidence == "by content"
+    assert found.footing is not None
+    assert (found.footing.foots, found.footing.orders) == (40, 40)
+
+
+def test_a_paid_amount_is_left_open() -> None:
+    """Nothing tells whether it was captured, authorised or given back."""
+    rows = [(*row, row[5]) for row in orders(30)]
+    paid = by_header(read((*HEADER, "Bezahlter Betrag"), rows)[0])["Bezahlter Betrag"]
+    assert (paid.field, paid.sure, paid.candidates) == ("", None, ("payment.capture.amount",))
+
+
+@pytest.mark.parametrize(
+    ("cells", "pattern"),
+    [
+        (["#1001", "#1002"], "#{number}"),
+        (["WEB-7/uk", "WEB-0012/uk"], "WEB-{number}/uk"),
+        (["1001", "0012"], ""),
+        (["#1001", "1002"], ""),
+        (["A1001", "B1002"], ""),
+        (["1001", "x"], ""),
+        (["{1}"], ""),
+    ],
+)
+def test_a_pattern_is_what_all_numbers_share(cells: list[str], pattern: str) -> None:
+    """One number without the prefix, and the pattern would make it unreadable."""
+    assert number_pattern(cells) == pattern
+
+
+@pytest.mark.parametrize(
+    ("word", "code"),
+    [
+        *(("United Kingdom", "GB"), ("Vereinigtes Königreich", "GB"), ("Deutschland", "DE"), ("Suisse", "CH")),
+        *(("Países Bajos", "NL"), ("Storbritannien", "GB"), ("Frankrig", "FR"), ("Ireland", "IE"), ("USA", "US")),
+        *(("Nederland", "NL"), ("Sverige", "SE"), ("Norwegen", "NO")),
+    ],
+)
+def test_a_name_of_one_country_is_proved(word: str, code: str) -> None:
+    """In English and in the languages of the shops."""
+    assert country_of(word)[:2] == (code, Sure.PROVED)
+
+
+@pytest.mark.parametrize("word", ["Georgia", "Congo", "Korea", "Guinea", "Georgien", "Kongo", "Corea", "Guinée"])
+def test_a_name_of_several_countries_stays_open(word: str) -> None:
+    """A state of the USA or a country, the north or the south: a person says which."""
+    assert country_of(word)[:2] == ("", None)
+
+
+def test_common_names_are_likely_and_nonsense_is_open() -> None:
+    """EIRE is Ireland to everybody but ISO."""
+    assert country_of("EIRE")[:2] == ("IE", Sure.LIKELY)
+    assert country_of("Unspecified") == ("", None, "", ())
+
+
+def test_statuses_and_store_types_are_never_filled_in() -> None:
+    """Which orders count as revenue is nobody's guess; the candidates stand beside the word, with its money."""
+    header = (*HEADER, "Bestellstatus", "Kundentyp")
+    found, sheet = read(header, [(*row, "Kunde bezahlt", "Privatkunde") for row in orders(30)])
+    values = {(one.field, one.value): one for one in propose_values(sheet, found.fields, {})}
+    status = values["status", "Kunde bezahlt"]
+    assert (status.means, status.sure, status.orders) == ("", None, 30)
+    assert status.candidates[0] == "Completed"
+    assert sum(status.money.values()) == sum(1125 + number % 10 * 100 for number in range(30)) / 100
+    assert values["storeType", "Privatkunde"].means == ""
+    assert values["storeType", "Privatkunde"].candidates == ("b2c",)
+
+
+def test_the_names_are_fields_that_exist() -> None:
+    """A slip in names.csv would propose a field that columns.csv refuses."""
+    assert {name for fields in known_names().values() for name in fields} <= {*KINDS, *NESTED_FIELDS, "line total"}
+
+
+@given(st.text(max_size=40))
+def test_any_header_is_spelled_and_looked_up(header: str) -> None:
+    """Whatever stands in a header is no reason to fail, and its spelling is stable."""
+    assert spelled(spelled(header)) == spelled(header)
+    assert isinstance(fields_named(header), tuple)
+    assert is_heading([header] * 3) in (True, False)
+    assert may_be_heading([header]) is False
+
+
+def test_what_stops_the_reading_stops_not_the_folder(tmp_path: Path) -> None:
+    """Dates that can be read in two ways are decided in migration.toml, which only init writes: so it does."""
+    lines = ["Bestellnummer;Bestelldatum;Menge;Einzelpreis;Gesamtbetrag"]
+    lines += [f"{9000 + day};0{day}/0{day + 1}/2011;1;3,50;3,50" for day in range(1, 8)]
+    path = tmp_path / "orders.csv"
+    path.write_text("\n".join(lines) + "\n")
+    folder = tmp_path / "mappings"
+
+    def begin() -> None:
+        with ExitStack() as stack:
+            init(stack, Settings(folder, ""), Export([path]), store="shop", timezone="UTC", progress=lambda *_: None)
+
+    with pytest.raises(InputError, match="two ways") as caught:
+        begin()
+    assert "migration.toml" in caught.value.hint
+    assert len(read_partial(folder).columns) == 5
+    settings = folder / "migration.toml"
+    settings.write_text(settings.read_text().replace('# date_format = ""', 'date_format = "DD/MM/YYYY"'))
+    begin()
+    assert ",from 2011" in (folder / "taxes.csv").read_text("utf-8-sig").replace("lines from", ",from")
+
+
+def test_a_dump_whose_numbers_nobody_finds_gets_its_open_rows(tmp_path: Path) -> None:
+    """The refusal names columns.csv, so columns.csv is there, with every column and its samples."""
+    path = tmp_path / "orders.csv"
+    path.write_text("Alpha;Beta;Gamma;Delta\nx;y;z;w\nk;l;m;n\n")
+    with ExitStack() as stack, pytest.raises(InputError) as caught:
+        init(stack, Settings(tmp_path / "m", ""), Export([path]), store="s", timezone="UTC", progress=lambda *_: None)
+    assert "columns.csv" in caught.value.hint
+    assert "Alpha,,,,,x | k" in (tmp_path / "m" / "columns.csv").read_text("utf-8-sig")
