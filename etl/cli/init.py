@@ -35,8 +35,6 @@ def command(
     """Write a mapping folder from any dump: what its columns and words mean, proved by the orders where they can.
 
     Into a folder that is there only what it lacks is added; what stands is never changed.
-
-    Example: centra-mews init orders.csv --store uk --timezone Europe/London
     """
     from etl.pipeline.init import init
     from etl.pipeline.planning import Span

@@ -23,8 +23,6 @@ def command(console: Console, exports: tuple[Path, ...], start: datetime | None,
     """Say which orders of an export can be read and foot, what keeps the others out, and what is in it. No network.
 
     Works on the dumps of any shop, without a mapping folder, and uses what there is of one.
-
-    Example: centra-mews inspect orders.csv
     """
     from etl.pipeline.inspection import inspect
     from etl.pipeline.planning import Span

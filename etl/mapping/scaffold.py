@@ -20,6 +20,7 @@ from pydantic_core import PydanticUndefined
 from etl.mapping.settings import FILE as SETTINGS_FILE
 from etl.model.mapping import (
     ACCOUNT_KEYS,
+    DECIDED,
     EXTERNAL_PAYMENT_TYPES,
     PRODUCT_KEYS,
     TABLES,
@@ -289,15 +290,15 @@ def _settings(facts: DumpFacts, store: str, timezone: str) -> str:
         model = info.annotation
         if isinstance(model, type) and issubclass(model, Section):
             for key, one in model.model_fields.items():
-                lines += _key(key, one, values.get((section, key)))
+                lines += _key(key, one, values.get((section, key)), is_required=(section, key) in DECIDED)
     return "\n".join(lines) + "\n"
 
 
-def _key(key: str, info: FieldInfo, value: Any) -> list[str]:
+def _key(key: str, info: FieldInfo, value: Any, *, is_required: bool) -> list[str]:
     comment = f"# {info.description}"
     if allowed := _allowed(info.annotation):
         comment += f": {' | '.join(_toml(one) for one in allowed)}"
-    if info.default is PydanticUndefined:
+    if is_required or info.default is PydanticUndefined:
         comment += " (required)"
     if value is not None:
         return [comment, f"{key} = {_toml(value)}"]

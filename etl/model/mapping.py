@@ -198,6 +198,10 @@ class Settings(Section):
     mews: Mews = Mews()
 
 
+DECIDED = frozenset({("source", "prices_include_tax")})
+"""(section, key) that has a default for the code's own use only: a folder has to name it (design section 3a)."""
+
+
 class RateKind(StrEnum):
     """What the vat_percent cell of taxes.csv says."""
 

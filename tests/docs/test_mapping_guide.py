@@ -16,7 +16,7 @@ import pytest
 from etl.mapping.fields import LINE_FIELDS, NAME_FIELDS, ORDER_FIELDS
 from etl.mapping.folder import read_mapping
 from etl.model.codes import CODES
-from etl.model.mapping import TABLES, Settings
+from etl.model.mapping import DECIDED, TABLES, Settings
 
 GUIDE = (Path(__file__).resolve().parents[2] / "docs" / "mapping-guide.md").read_text("utf-8")
 
@@ -67,7 +67,8 @@ def test_every_key_is_explained_with_its_default_and_values(section: str) -> Non
     fields = SECTIONS[section].model_fields
     assert list(explained) == list(fields)
     for key, info in fields.items():
-        shown = "required" if info.is_required() else default(info.default)
+        is_required = info.is_required() or (section, key) in DECIDED
+        shown = "required" if is_required else default(info.default)
         assert explained[key].split(" | ")[1] == shown, key
         for value in allowed(info.annotation):
             assert f"`{value}`" in explained[key] or f'`"{value}"`' in explained[key], f"{key} does not explain {value}"
