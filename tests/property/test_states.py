@@ -90,7 +90,7 @@ class Life(RuleBasedStateMachine):
         self.ledger.record_plan("r", [PlannedOrder(number, verdict, fingerprint="f", planned_total=Decimal(1))])
         if before in IN_MEWS | {State.UNKNOWN, State.IN_FLIGHT}:
             assert self.state(number) is before
-        elif before is State.REJECTED and verdict is Verdict.READY:
+        elif before is State.REJECTED and verdict in (Verdict.READY, Verdict.BLOCKED):
             assert self.state(number) is State.REJECTED
         else:
             assert self.state(number) == State(verdict.value)

@@ -18,11 +18,12 @@ from builders import a_context, a_line, a_mapping, an_order
 
 from etl.errors import UsageError
 from etl.pipeline.plan_store import PlanStore
-from etl.reconcile.notebook import Notebook, Page
+from etl.reconcile.notebook import Amounts, Notebook, Page
 from etl.spill import Spill
 from etl.staging.spool import Part, Spool
 from etl.transform.order import plan_order
 
+ONE = Amounts(Decimal(1), Decimal(1))
 TABLE = "CREATE TABLE one (id INTEGER PRIMARY KEY, content BLOB)"
 
 
@@ -81,7 +82,7 @@ def fill_notebook(folder: Path) -> None:
         while True:
             page = Page()
             for number in range(5000):
-                page.add(str(next(numbers)), 1, "order", "x" * 2000 + str(number), gross=Decimal(1), currency="GBP")
+                page.add(str(next(numbers)), 1, "order", "x" * 2000 + str(number), amounts=ONE, currency="GBP")
             notebook.see(page)
 
 
