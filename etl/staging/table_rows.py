@@ -104,7 +104,8 @@ class TableLoader:
         for (row, cells), _ in zip(self._sampled(self._table.rows), passed, strict=False):
             fault = self._under_another
             if len(cells) != width or cells.__class__ is not list:
-                if not any(cell.strip() for cell in cells):
+                # A row of which a stray quote or byte is all that is left is damage, not a blank line.
+                if not any(cell.strip() for cell in cells) and not getattr(cells, "message", ""):
                     blank += 1
                     continue
                 odd, cells = self._mend(cells)  # noqa: PLW2901
@@ -190,7 +191,7 @@ class TableLoader:
 
     def _take_without_number(self, row: int, cells: list[str], fault: str) -> bool:
         """Keeps a row without a readable number until a later row tells what it is; false for a blank one."""
-        if not any(text.strip() for text in cells):
+        if not fault and not any(text.strip() for text in cells):
             return False
         if self._is_header(row, cells):
             return True

@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 from staged import Staged, stage
 
+from etl.reading.identify import open_export
+from etl.staging.batch import Batch
+
 D = Decimal
 HEADER = "orderNumber,orderDate,currency,shippingValue,orderTotal,products.sku,products.qty,products.unitPrice,products.vatPercent"
 
@@ -224,3 +227,17 @@ def test_rows_that_are_one_quoted_cell_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="one cell a row") as refusal:
         stage(tmp_path, {"x.csv": f'"{HEADER}"\n"{first("1")}"\n'})
     assert "columns.csv" not in refusal.value.hint
+
+
+def test_a_row_of_which_a_quote_is_left_is_no_blank_line(tmp_path: Path) -> None:
+    """The last line was cut after its first character: its order may be missing, so the row is reported."""
+    path = tmp_path / "orders.csv"
+    path.write_text(
+        '"orderNumber","currency","products.sku","products.qty","products.unitPrice"\n"1","GBP","A","1","1.50"\n"\n',
+        encoding="utf-8",
+    )
+    with Batch([path], open_export=open_export) as batch:
+        facts = batch.load()
+        assert [order.number for order in batch.orders()] == ["1"]
+    assert facts.unassigned_count == 1
+    assert [problem.place.row for problem in facts.unassigned] == [3]
