@@ -96,9 +96,9 @@ def _read(parse: Callable[[str, NumberStyle], Decimal | None], cell: str, style:
 def style_of(cells: Iterable[str]) -> NumberStyle:
     """How most numbers among the cells write their decimals."""
     votes: Counter[Shape] = Counter()
-    for cell in cells:
+    for cell, count in Counter(cells).items():
         if cell and cell[0] not in (NUMBER, DATE, BROKEN) and (number := dissect(cell)):
-            votes[number.shape] += 1
+            votes[number.shape] += count
     points, commas = votes[Shape.POINT], votes[Shape.COMMA]
     if points == commas:
         return NumberStyle.NONE

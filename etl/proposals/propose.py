@@ -17,6 +17,7 @@ from etl.proposals.dump import Dump
 from etl.proposals.footing import ROLES, Basis, Candidates, Footing, OrderCells, best_footing
 from etl.proposals.names import LINE_TOTAL, fields_named, preference, says_net
 from etl.reading.kinds import Kind
+from etl.reading.parse import STORE_TYPES
 from etl.staging.fields import Names, canonical_field, is_secret, reason_of
 from etl.staging.parts import AMOUNT_TAILS, Part, list_in
 from etl.staging.vocabulary import KINDS, LINE, ORDER_NUMBER, Vocabulary
@@ -211,6 +212,9 @@ def _best(sheet: Sheet, name: str, taken: Mapping[str, str]) -> str:
     if name == _PAID or name in ROLES:
         return ""
     named = _named(sheet, name, taken)
+    if name == "storeType":
+        # Words of another shop would have to be translated, and who is b2b is a person's word: the column stays open.
+        named = [header for header in named if {cell.casefold() for cell in _words(sheet, header)} <= set(STORE_TYPES)]
     if not named:
         return ""
     # A header that may be several fields goes to the first that is still free and fits.
@@ -220,6 +224,10 @@ def _best(sheet: Sheet, name: str, taken: Mapping[str, str]) -> str:
         if other in KINDS and other not in taken.values() and other != _PAID and _may_be(sheet, named[0], other):
             return ""
     return named[0]
+
+
+def _words(sheet: Sheet, header: str) -> set[str]:
+    return {plain(cell).strip() for cell in sheet.cells(header) if cell.strip()}
 
 
 def _by_name(sheet: Sheet, header: str, name: str) -> ColumnProposal:
@@ -308,6 +316,7 @@ def _numeric(sheet: Sheet, taken: Mapping[str, str], role: str) -> list[str]:
         header
         for header, one in sheet.profiles.items()
         if header not in taken
+        and not set(ROLES) & set(fields_named(header))
         and _may_be(sheet, header, role)
         and sheet.is_of_order(header) != is_line
         and (role == "products.qty" or one.written)

@@ -38,6 +38,7 @@ _WORDS = {
     "Processing": "processing inbearbeitung enpreparation procesando behandlas behandles inbehandeling partiallyfulfilled",
     "Failed": "failed fehlgeschlagen echouee fallido misslyckad fejlet mislukt",
 }
+_SIGNS = {"£": "GBP", "€": "EUR"}
 _STATUS = {word: status for status, words in _WORDS.items() for word in words.split()}
 _STORES = {
     **dict.fromkeys(("privat", "privatkunde", "consumer", "retail", "particulier", "particular", "privatkund", "endkunde"), "b2c"),
@@ -155,6 +156,13 @@ def _value(name: str, word: str, orders: int, money: Mapping[str, Decimal]) -> V
         case "currency":
             _, near = currency_fault(word)
             candidates = tuple(part.strip("?") for part in near.split()[-1:])
+            if word in _SIGNS:
+                means, sure, evidence, candidates = (
+                    _SIGNS[word],
+                    Sure.LIKELY,
+                    "a sign that few other currencies have",
+                    (),
+                )
         case "type":
             means = "return" if spelled(word) in _RETURNS else "order"
             sure, evidence = Sure.LIKELY, "by its word"

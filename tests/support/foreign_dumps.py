@@ -351,3 +351,73 @@ DUMPS: dict[str, Callable[[Sequence[Row], Path], list[Path]]] = {
     "magento": magento,
     "integration_api": integration_api,
 }
+
+
+def abbreviated(rows: Sequence[Row], folder: Path) -> list[Path]:
+    """A German list with headers that no two shops share, currency signs, two-digit years and negative discounts."""
+    header = ["Auftragsnr.", "Datum", "Auftragsstatus", "Kunde", "Mail", "Lieferland", "Kundentyp", "ArtNr", "Text", "Anz.",
+              "VK brutto", "USt", "Versand", "Rabatt", "Summe brutto"]  # fmt: skip
+    path = folder / "liste.csv"
+    _write(path, header, (
+        [r["orderNumber"], f"{_when(r):%d.%m.%y}", "bezahlt", "Gast", r["invoiceAddress.email"], r["deliveryAddress.country"],
+         "Privat", r["products.sku"], r["products.itemText.product"], r["products.qty"], _comma(r["products.unitPrice"]) + " £",
+         "20 %", _comma(r["shippingValue"]) + " £", ("-" if Decimal(r["voucherValue"]) else "") + _comma(r["voucherValue"]) + " £",
+         _comma(r["orderTotal"]) + " £"] for r in rows), delimiter=";", lineterminator="\r\n")  # fmt: skip
+    return [path]
+
+
+def danish(rows: Sequence[Row], folder: Path) -> list[Path]:
+    """A Danish workbook saved as csv: the order's own cells, number included, on its first row only."""
+    header = ["Ordrenr.", "Ordredato", "Ordrestatus", "Valuta", "Leveringsland", "Fragt", "Rabat", "I alt inkl. moms",
+              "Varenr.", "Varenavn", "Antal", "Stykpris", "Moms %"]  # fmt: skip
+    path = folder / "ordrer.csv"
+    last, lines = "", []
+    for r in rows:
+        own = [r["orderNumber"], f"{_when(r):%Y-%m-%d}", "Betalt", r["currency"], r["deliveryAddress.country"],
+               _comma(r["shippingValue"]), _comma(r["voucherValue"]), _comma(r["orderTotal"])]  # fmt: skip
+        is_first, last = r["orderNumber"] != last, r["orderNumber"]
+        line = [
+            r["products.sku"],
+            r["products.itemText.product"],
+            r["products.qty"],
+            _comma(r["products.unitPrice"]),
+            "20",
+        ]
+        lines.append([*(own if is_first else [""] * len(own)), *line])
+    _write(path, header, lines, delimiter=";", lineterminator="\r\n")
+    return [path]
+
+
+def shopify_pair(rows: Sequence[Row], folder: Path) -> list[Path]:
+    """One file with the orders, one with their lines."""
+    orders, lines = folder / "orders.csv", folder / "line_items.csv"
+    first = {row["orderNumber"]: row for row in reversed(rows)}
+    _write(orders, ["Name", "Email", "Financial Status", "Currency", "Shipping", "Discount Amount", "Total", "Created at",
+                    "Shipping Country"], (
+        ["#" + r["orderNumber"], r["invoiceAddress.email"], "paid", r["currency"], r["shippingValue"], r["voucherValue"],
+         r["orderTotal"], f"{r['orderDate']} +0000", r["deliveryAddress.country"]] for r in reversed(first.values())))  # fmt: skip
+    _write(lines, ["Name", "Lineitem quantity", "Lineitem name", "Lineitem price", "Lineitem sku", "Tax Rate"], (
+        ["#" + r["orderNumber"], r["products.qty"], r["products.itemText.product"], r["products.unitPrice"], r["products.sku"],
+         "VAT 20%"] for r in rows))  # fmt: skip
+    return [orders, lines]
+
+
+ODD: dict[str, Callable[[Sequence[Row], Path], list[Path]]] = {
+    "abbreviated": abbreviated,
+    "danish": danish,
+    "shopify_pair": shopify_pair,
+}
+"""Shapes with a trap of their own; they fit orders that have lines, at 20 %."""
+
+
+def dutch_net(rows: Sequence[Row], folder: Path) -> list[Path]:
+    """A Dutch trade shop: prices without tax, totals with it."""
+    header = ["Bestelnummer", "Besteldatum", "Status", "Valuta", "Land", "Productcode", "Productnaam", "Aantal",
+              "Prijs per stuk excl. btw", "Btw %", "Verzendkosten", "Korting", "Btw-bedrag", "Totaal incl. btw"]  # fmt: skip
+    path = folder / "bestellingen.csv"
+    _write(path, header, (
+        [r["orderNumber"], f"{_when(r):%d-%m-%Y %H:%M}", "Betaald", r["currency"], r["deliveryAddress.country"], r["products.sku"],
+         r["products.itemText.product"], r["products.qty"], _comma(r["products.unitPrice"]), "20", _comma(r["shippingValue"]),
+         _comma(r["voucherValue"]), _comma(f"{Decimal(r['orderTotal']) / 5:.2f}"), _comma(f"{Decimal(r['orderTotal']) * 6 / 5:.2f}")]
+        for r in rows), delimiter=";", lineterminator="\r\n")  # fmt: skip
+    return [path]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from decisions import decide
-from foreign_dumps import DUMPS, truth
+from foreign_dumps import DUMPS, ODD, dutch_net, truth
 from made_up import made_up_rows
 
 from etl.mapping.folder import read_mapping
@@ -134,3 +134,32 @@ def test_a_table_written_by_hand_is_used_before_the_folder_is_whole(tmp_path: Pa
     lines = (tmp_path / "mappings" / "columns.csv").read_text("utf-8-sig").splitlines()
     assert lines[:3] == ["header,field", "Kladde,orderNumber", "Ende,orderTotal"]
     assert "Menge,products.qty" in lines
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_odd_shapes_are_read_as_well(tmp_path: Path, name: str) -> None:
+    """Negative discounts, numbers on first rows only, orders and lines in two files; store types stay open."""
+    rows = made_up_rows()
+    paths = ODD[name](rows, tmp_path)
+    begun = begin(tmp_path, paths)
+    decide(tmp_path / "mappings")
+    mapping, orders = orders_of(tmp_path, paths)
+    assert mapping.settings.source.prices_include_tax is True
+    assert {order.number: order.order_total for order in orders} == truth(rows)
+    assert [problem for order in orders for problem in order.problems if problem.is_error] == []
+    assert all(foots(order, READINGS[CONTRACT](order)) for order in orders)
+    assert not [value for value in begun.proposed.values if value.field == "storeType"]
+
+
+def test_prices_without_tax_are_proved_so(tmp_path: Path) -> None:
+    """The totals are with tax and the prices are not: written as false, and every order foots with its rates."""
+    rows = made_up_rows()
+    paths = dutch_net(rows, tmp_path)
+    begun = begin(tmp_path, paths)
+    assert begun.proved == {"prices_include_tax": False}
+    assert begun.verdict.document()["causes"][0]["code"] == "status.unknown"
+    decide(tmp_path / "mappings")
+    _, orders = orders_of(tmp_path, paths)
+    assert {order.number: order.order_total for order in orders} == {
+        number: total * 6 / 5 for number, total in truth(rows).items()
+    }

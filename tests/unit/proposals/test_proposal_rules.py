@@ -160,8 +160,12 @@ def test_statuses_and_store_types_are_never_filled_in() -> None:
     assert (status.means, status.sure, status.orders) == ("", None, 30)
     assert status.candidates[0] == "Completed"
     assert sum(status.money.values()) == sum(1125 + number % 10 * 100 for number in range(30)) / 100
-    assert values["storeType", "Privatkunde"].means == ""
-    assert values["storeType", "Privatkunde"].candidates == ("b2c",)
+    kind = by_header(found)["Kundentyp"]
+    assert (kind.field, kind.candidates) == ("", ("storeType",)), "words of another shop: the whole column is open"
+    values = {one.value: one for one in propose_values(sheet, {**found.fields, "Kundentyp": "storeType"}, {})}
+    assert (values["Privatkunde"].means, values["Privatkunde"].candidates) == ("", ("b2c",))
+    found, sheet = read(header, [(*row, "bezahlt", "Retail") for row in orders(30)])
+    assert by_header(found)["Kundentyp"].field == "storeType"
 
 
 def test_the_names_are_fields_that_exist() -> None:
