@@ -448,6 +448,12 @@ _ALL = (
     ),
     Code("text.quotes", "Quotes in a row were written with a backslash", "Check the texts of the row.", _S),
     Code("number.digits", "A number of 16 or more digits was read at 15", "Check the amount.", _S),
+    Code(
+        "text.garbled",
+        "A text looks as if a program had misread it",
+        "Correct the text in the export, or leave it.",
+        _S,
+    ),
     Code("text.bidi", "A text has bidirectional control characters", "Check the text.", _S),
     Code("ean.invalid", "An EAN has a wrong length or check digit", "Check the EAN.", _S),
     Code("sku.cleaned", "A SKU had a leading apostrophe or a trailing .0", "Check the SKU.", _S),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 
 from etl.model.export import BROKEN, DATE, NUMBER, plain
@@ -14,6 +15,11 @@ _BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x84\x86-\x9f\ufffe\uffff\ud800-\udfff]")
 _INVISIBLE = re.compile("[\u00ad\u200b\u200c\u2060\ufeff]|\u200d(?![\u2190-\U0001ffff])")
 """Soft hyphen, zero-width blanks and joiners, byte order mark; a joiner within an emoji is part of it."""
+_MOJIBAKE = re.compile(
+    "[\u00c2\u00c3][\u00a0-\u00bf\u0152-\u0192\u2013-\u203a]|\u00e2(?:\u20ac|\u201a\u00ac)|\u00ef\u00bf\u00bd|\u00f0\u0178"
+)
+"""UTF-8 of letters, punctuation, the replacement character and emoji, each read as Windows-1252."""
+_ENTITY = re.compile(r"&(?:[A-Za-z][A-Za-z0-9]{1,30}|#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6});")
 _WRAPPED = re.compile(r'="(.*)"', re.DOTALL)
 REPLACEMENT = "\ufffd"
 """Stands where bytes of the file are no character."""
@@ -38,7 +44,13 @@ def has_foreign_digits(text: str) -> bool:
 
 def parse_text(cell: str) -> str:
     """A text as it is; control characters block, what is removed, length and direction marks are told."""
-    if cell.isprintable() and len(cell) <= LONG_TEXT and cell[:1] != "=" and cell.strip().casefold() not in NOTHING:
+    if (
+        cell.isprintable()
+        and len(cell) <= LONG_TEXT
+        and cell[:1] != "="
+        and cell.strip().casefold() not in NOTHING
+        and not (_MOJIBAKE.search(cell) or ("&" in cell and _ENTITY.search(cell)))
+    ):
         return cell
     text = plain(cell)
     if cell[:1] == BROKEN:
@@ -91,9 +103,23 @@ def _text_remarks(text: str) -> list[Remark]:
         )
     if _BIDI.search(text):
         remarks.append(told("text.bidi", "The text has bidirectional control characters."))
+    meant = _meant(text)
+    if meant != text:
+        message = f"{text[:80]!r} looks like {meant[:80]!r}, written by a program that took it for something else."
+        remarks.append(told("text.garbled", message))
     if len(text) > LONG_TEXT:
         remarks.append(told("text.long", f"The text has {len(text)} characters."))
     return remarks
+
+
+def _meant(text: str) -> str:
+    """What a text was before a program read its UTF-8 as Windows-1252, or wrote it for a web page."""
+    if _MOJIBAKE.search(text):
+        try:
+            return text.encode("cp1252").decode()
+        except UnicodeError:
+            return text
+    return html.unescape(text) if _ENTITY.search(text) else text
 
 
 _SCIENTIFIC = re.compile(r"[0-9]+(?:[.,][0-9]+)?[eE]\+?[0-9]+")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import time
 from decimal import Decimal
@@ -97,7 +98,27 @@ class Draft:
         order = _order(self)
         if self.is_orphan:
             return [_as_orphan(child) for child in self.returns]
-        return [order, *(_as_child(order, child) for child in self.returns)]
+        return [order, *(_as_child(order, child) for child in _not_beyond(order, self.returns))]
+
+
+def _not_beyond(order: Order, returns: Sequence[Order]) -> Iterator[Order]:
+    """The returns; one that takes back more of a line than was sold, with the returns before it, blocks."""
+    left: Counter[str] = Counter()
+    for line in order.lines:
+        left[line.line_id] += line.qty
+    for child in returns:
+        for line in child.lines if child.is_complete else ():
+            had = left[line.line_id]
+            left[line.line_id] += line.qty
+            if line.line_id and left[line.line_id] < 0:
+                text = (
+                    f"The return takes back {-line.qty} of line {line.line_id}, "
+                    f"of which {had} were sold and not returned before."
+                )
+                place = line.place.at("returns.products.quantity")
+                fault = Problem("value.invalid", child.number, place, str(-line.qty), text)
+                child = replace(child, problems=(*child.problems, fault))  # noqa: PLW2901
+        yield child
 
 
 def _charged(lines: list[Line]) -> Iterator[list[Line]]:

@@ -252,3 +252,20 @@ def test_no_suggestion_where_none_makes_sense(kind: Kind, cell: str) -> None:
 def test_store_types_as_centra_writes_them(cell: str, value: str) -> None:
     """Centra's own samples say retail."""
     assert read(Kind.STORE, cell) == (value, [])
+
+
+@pytest.mark.parametrize(
+    "cell",
+    ["BÃ¶wl", "SchÃ¼ssel groÃŸ", "Donâ€™t", "Schï¿½le", "Salt &amp; Pepper", "12&quot; Bowl", "Caf&#233;", "â‚¬ 5"],
+)
+def test_a_misread_text_is_told(cell: str) -> None:
+    """It is kept as it stands, and the clerk is shown what it seems to have been."""
+    assert read(Kind.TEXT, cell) == (cell, ["text.garbled"])
+
+
+@pytest.mark.parametrize(
+    "cell", ["Böwl", "CAFÉ ÂGÉ", "Ã la carte", "Salt & Pepper", "a&b;c", "?a=1&id=2", "R&D; tests", "Ç'est", "São José"]
+)
+def test_a_text_of_any_language_is_no_news(cell: str) -> None:
+    """Capitals with accents, ampersands and addresses of pages are what they are."""
+    assert read(Kind.TEXT, cell) == (cell, [])

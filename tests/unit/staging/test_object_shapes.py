@@ -357,3 +357,26 @@ def test_a_line_that_was_cancelled_as_a_whole_is_none(tmp_path: Path) -> None:
     assert [line.qty for line in staged["77"].lines] == [2]
     assert "line.cancelled" in staged.codes("77")
     assert not [problem for problem in staged["77"].problems if problem.is_error]
+
+
+def returned(identifier: int, quantity: int, **more: Any) -> dict[str, Any]:
+    return {"returnId": identifier, "completed": 1, "date": "2011-03-20 09:00:00",
+            "products": [{"orderLineId": 1, "quantity": quantity, "price": 4.25}], **more}  # fmt: skip
+
+
+def test_no_return_takes_back_more_than_was_sold(tmp_path: Path) -> None:
+    """Two were sold: one and one come back, a third does not; one that is not completed takes nothing."""
+    returns = [returned(1, 1), returned(2, 1, completed=0), returned(3, 1), returned(4, 1)]
+    staged = stage(tmp_path, {"x.json": [get_order(returns=returns)]})
+    assert not [problem for number in ("77", "77-R1", "77-R3") for problem in staged[number].problems]
+    assert staged.codes("77-R4") == {"value.invalid"}
+    assert "1 of line 1" in staged.says("77-R4")
+    staged = stage(tmp_path, {"x.json": [get_order(returns=[returned(1, 5)])]})
+    assert "5 of line 1, of which 2 were sold" in staged.says("77-R1")
+
+
+def test_a_return_met_twice_takes_back_once(tmp_path: Path) -> None:
+    """Nested and in a file of get-returns: one return."""
+    alone = {**returned(1, 2), "orderId": "77"}
+    staged = stage(tmp_path, {"x.json": [get_order(returns=[returned(1, 2)])], "y.json": {"returns": [alone]}})
+    assert staged.codes("77-R1") == {"file.overlap"}
