@@ -274,18 +274,20 @@ class Poster:
             elif self._kinds.holding(job) is None:
                 steps += own
                 jobs.append(job)
-            elif row.state is State.READY:
+            elif standing(row, order, self._store, self._run_id) is Standing.READY:
+                # Also one that was refused and changed since: ready again, it is blocked like the others.
+                steps += own
                 held_back.append(job)
             else:
                 # Refused or undone, it stays what it is: nothing of a held kind is sent.
                 self._leave(order, row)
-        self._block_held(held_back)
         if steps:
             with self._ledger.steps(numbers) as writing:
                 for step in steps:
                     step(writing)
             again = [job.order for job in jobs if job.generation > known[job.number].generation]
             self._ledger.record_plan(self._run_id, again)
+        self._block_held(held_back)
         return jobs
 
     def _leave(self, order: PlannedOrder, row: LedgerOrder) -> None:
@@ -307,7 +309,7 @@ class Poster:
                 for kind in reopened:
                     steps.kinds.reopen(kind)
             self._kinds.reload()
-        if self._kinds.holding(job) is not None and (job.send_order or not self._kinds.trim(job)):
+        if self._is_held(job):
             self._block_held([job])
             return False
         # A return that can't go yet must not keep others from trying its kind.
@@ -318,6 +320,10 @@ class Poster:
         self._fed += not job.is_counted
         job.is_counted = True
         return True
+
+    def _is_held(self, job: Job) -> bool:
+        """Whether nothing of a job may go; where only some of its payments may not, they are left out."""
+        return self._kinds.holding(job) is not None and (job.send_order or not self._kinds.trim(job))
 
     def _release(self, job: Job) -> None:
         """A job that waited goes on, if it may."""
@@ -338,12 +344,18 @@ class Poster:
 
     def _reconsider(self) -> None:
         """Something was found out: the orders that waited for it go on, or are blocked."""
-        if self._halt.is_set or self._first.is_unchecked:
+        if self._halt.is_set:
             return
         waiting = self._kinds.take_waiting()
-        self._block_held([job for job in waiting if job.send_order and self._kinds.holding(job)])
+        held = {job.number: job for job in waiting if self._is_held(job)}
+        self._block_held(list(held.values()))
         for job in waiting:
-            if not job.send_order or not self._kinds.holding(job):
+            if job.number in held:
+                continue
+            if self._first.is_unchecked:
+                # It goes alone and is read back, as long as no other was.
+                self._kinds.park(job)
+            else:
                 self._release(job)
 
     async def _try_several(self, *, no_wait: bool) -> None:

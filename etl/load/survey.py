@@ -5,7 +5,7 @@ Rule: design sections 7.2 and 7.6. One walk serves all. Absence needs two comple
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -161,6 +161,10 @@ class Surveyor:
                 look.elsewhere[key] = copies[0]
             elif not set(copies) <= set(orders[number].duplicates) and not may_be_ours(attempts, len(ids)):
                 look.signs.copied[number] = None
+        for key, count in _found_often(look):
+            # In doubt until now: what this ledger sent explains no more than so many.
+            if not may_be_ours(self._ledger.attempts(key[0], generation=key[1], part=key[2]), count):
+                look.signs.copied[key[0]] = None
 
     async def _is_nowhere(self, order_id: str, attempts: Sequence[Attempt]) -> bool:
         """Whether Mews, asked for this OrderId, has nothing, though its reads can't lag that far behind."""
@@ -354,6 +358,13 @@ def _best(
     if worst is None:
         raise LedgerError("an order in doubt has no attempt on record", code="ledger.corrupt")
     return worst
+
+
+def _found_often(look: Look) -> Iterator[tuple[PartKey, int]]:
+    """What was in doubt and is there more than once."""
+    yield from (((*key, ORDER_PART), len(ids)) for key, ids in look.present.items() if len(ids) > 1)
+    yield from ((key, len(ids)) for key, ids in look.undone.items() if len(ids) > 1)
+    yield from ((key, len(rows)) for key, rows in look.payments.items() if len(rows) > 1)
 
 
 def _duplicate(steps: Steps, look: Look) -> dict[str, tuple[str, ...]]:

@@ -126,3 +126,19 @@ def test_orders_of_several_kinds_do_not_go_before_the_first_look():
     processes = (Process(kill=("run.begun", 1)), Process(), Process(pause=4000.0, before="restore"))
     for seed in range(4):
         assert violations(a_schedule(seed, an_order("500", payments=GIFTS), processes=processes)) == []
+
+
+def test_copies_of_an_order_in_doubt_are_told_as_another_ledgers():
+    """Both copies of a ledger post the order, one without an answer: its look finds two, and it sent one."""
+    slow = Process(faults=("slow:1.0:seconds=13.0:on=orders/add:at=1",), twin=Process(pause=0.0))
+    schedule = a_schedule(1, an_order("500"), processes=(slow,), shared_slots=True)
+    verdict = run_seed(1, schedule=schedule)
+    assert verdict.violations == []
+    assert verdict.duplicates == 1
+
+
+def test_a_kind_is_held_while_the_first_order_is_in_doubt():
+    """Returns that waited for one in doubt are not sent on once three were refused, checked first order or not."""
+    returns = [an_order(str(700 + index), amount="-5.00") for index in range(5)]
+    processes = (Process(kill=("intent.recorded", 1)), Process())
+    assert violations(a_schedule(1, *returns, processes=processes, refuses="rebates")) == []

@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from load_fakes import ME, SERVICE, FakeMews, VirtualTime, a_poster, an_order, open_ledger, run_poster
+from load_fakes import ME, SERVICE, FakeMews, VirtualTime, a_payment, a_poster, an_order, open_ledger, run_poster
 
 from etl.errors import ExitCode, LedgerError
 from etl.load.ledger import Ledger
@@ -242,3 +242,32 @@ def test_an_order_under_two_ids_is_there_twice(path, mews, time):
     assert caught.value.duplicated == {"2": (mine[0][1].order_id, "elsewhere")}
     with Ledger.open(path, read_only=True) as ledger:
         assert ledger.order("2").state is State.POSTED
+
+
+@pytest.mark.parametrize("what", ["order", "payment"])
+def test_an_order_in_doubt_that_is_there_twice_was_posted_by_somebody_else_too(path, mews, time, what):
+    """Sent once, answer lost, and two are there: one is of another copy of this ledger, which the run has to say."""
+    is_order = what == "order"
+
+    def lose(payload, _number):
+        return ("lost", 0.0) if ("Type" not in payload) is is_order and "uk:2" in str(payload) else None
+
+    mews.script = lose
+    mews.lag = 60.0
+    run_poster(path, mews, time, [an_order("1"), an_order("2", payments=(a_payment(),))], run={"no_wait": True})
+    mews.lag = 0.0
+    mine = [(at, row) for at, row in mews.items if row.notes.startswith("[centra:uk:2]")]
+    paid = list(mews.paid)
+    if is_order:
+        mews.items += [(at, replace(row, id=f"copy-{row.id}", order_id="copy")) for at, row in mine]
+    else:
+        mews.paid += [(at, replace(row, id="copy")) for at, row in paid]
+    with pytest.raises(IncompleteError) as caught:
+        look(path, mews, time)
+    assert not caught.value.lacks_orders
+    assert caught.value.duplicated == {"2": (mine[0][1].order_id if is_order else paid[0][1].id, "copy")}
+    with Ledger.open(path, read_only=True) as ledger:
+        assert {part.part: part.state for part in ledger.parts(["2"])["2"]}[
+            "order" if is_order else "gift1"
+        ] is State.POSTED
+    assert look(path, mews, time).found == {}
