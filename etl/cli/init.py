@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
@@ -44,14 +45,31 @@ def command(
     export = Export(exports, Span(options.day(start), options.day(end)))
     with ExitStack() as stack, console.progress() as progress:
         begun = init(stack, console.settings, export, store=store, timezone=timezone, progress=progress)
-    document = begun.document()
+        filled = _filled(console, begun)
+    document = begun.document() | {"filled": filled}
     console.text(*begun.told, *(f"In the folder: {fault}" for fault in begun.faults))
     show.proposals(console, document)
     show.verdict(console, document["verdict"])
     _show_files(console, begun)
+    console.text(*filled)
     _show_open(console, document)
     console.result(document)
     return int(document["exit_code"])
+
+
+def _filled(console: Console, begun: Begun) -> list[str]:
+    """What Mews could tell, where there are tokens."""
+    from etl.errors import UsageError
+    from etl.pipeline.filling import fill_from_mews
+    from etl.settings import connection, environment
+
+    try:
+        link = connection(environment())
+    except UsageError:
+        return []
+    console.start_logging(link)
+    new = {one.path.name for one in begun.written if one.is_new}
+    return [*asyncio.run(fill_from_mews(console.settings, link, begun.facts, new)).told]
 
 
 def _show_files(console: Console, begun: Begun) -> None:

@@ -98,7 +98,7 @@ def _with_keys(path: Path, text: str) -> Written:
         else:
             lines[at:at] = own
     if wanted:
-        _replace(path, newline.join([*lines, ""]).encode("utf-8-sig" if held[:3] == b"\xef\xbb\xbf" else "utf-8"))
+        replace_file(path, newline.join([*lines, ""]).encode("utf-8-sig" if held[:3] == b"\xef\xbb\xbf" else "utf-8"))
     return Written(path, added=len(wanted))
 
 
@@ -139,7 +139,7 @@ def _with_rows(path: Path, text: str) -> Written:
         more = (gap + out.getvalue()).encode(encoding)
     except (UnicodeEncodeError, LookupError):
         return Written(path, note="its encoding lacks characters of the new rows; save it as UTF-8 and run init again")
-    _replace(path, raw + more)
+    replace_file(path, raw + more)
     return Written(path, added=len(fresh))
 
 
@@ -180,7 +180,7 @@ def _is_covered(file: str, header: Sequence[str], row: Sequence[str], table: Tab
     )
 
 
-def _replace(path: Path, content: bytes) -> None:
+def replace_file(path: Path, content: bytes) -> None:
     """The file with its new content, in one step, with the rights that it had."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:

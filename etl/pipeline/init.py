@@ -33,6 +33,7 @@ class Begun:
     faults: Sequence[str]
     verdict: Verdict
     proved: dict[str, Any]
+    facts: DumpFacts = DumpFacts()
 
     def document(self) -> dict[str, Any]:
         """The `init --json` document."""
@@ -78,7 +79,7 @@ def init(
         proved["prices_include_tax"] = basis
     dump = replace(gathered.facts(), columns=_column_rows(proposed), values=_value_rows(proposed), proved=proved)
     written = write_folder(settings.mappings, scaffold_files(dump, store=store, timezone=timezone))
-    return Begun(written, proposed, texts(told(facts)), [str(fault) for fault in partial.faults], verdict, proved)
+    return Begun(written, proposed, texts(told(facts)), [str(fault) for fault in partial.faults], verdict, proved, dump)
 
 
 def _pattern(proposed: Proposed) -> dict[str, Any]:

@@ -1,0 +1,132 @@
+"""What `init` takes over from Mews once there are tokens: tax cells and products that are certain, candidates for the rest.
+
+Rule: design section 3a. Accounts are never filled in. In a table that stood before, only empty tax cells are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+from etl.errors import EtlError
+from etl.mapping.filling import CANDIDATES, Change, fill_table
+from etl.mapping.folder import look_at_mapping
+from etl.mapping.rows import Reading, read_taxes
+from etl.mapping.scaffold import DumpFacts
+from etl.mapping.table import read_table
+from etl.model.catalogue import Catalogue, named
+from etl.model.mapping import PRODUCT_KEYS, TABLES, TaxRule
+from etl.pipeline.candidates import tax_case
+from etl.pipeline.catalogue import catalogue_online, write_catalogue
+from etl.pipeline.tax_candidates import tax_candidates
+from etl.report.cells import printable, safe_cell
+from etl.settings import Connection, Settings
+
+MOST_ADDRESSES = 20_000
+"""So many addresses are looked up for candidates: 1,000 go into one request."""
+_COMMENT = "# "
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """What was taken over: a sentence for each tax cell, counts for the rest, and the catalogue's paths."""
+
+    told: Sequence[str]
+    catalogue: Sequence[Path] = ()
+
+
+async def fill_from_mews(settings: Settings, connection: Connection, facts: DumpFacts, new_files: set[str]) -> Filled:
+    """Reads the catalogue, writes it, and fills the mapping folder as far as section 3a lets it.
+
+    `new_files`: names of the tables that `init` has just made. A Mews that can't be asked is told, not raised: the folder
+    stands without it. Effects: reads Mews, writes `mappings/mews/` and cells of the tables.
+    """
+    seen = look_at_mapping(settings.mappings)
+    emails = sorted(facts.emails)[:MOST_ADDRESSES] if "accounts.csv" in new_files else []
+    try:
+        catalogue = await catalogue_online(
+            settings, connection, service=seen.service, enterprise_id=seen.enterprise_id, emails=emails
+        )
+    except EtlError as error:
+        return Filled([f"Mews was not asked: {error.message}. {error.hint}".strip()])
+    paths = write_catalogue(settings.mappings, catalogue)
+    told = fill_taxes(settings.mappings / "taxes.csv", catalogue, facts, with_candidates="taxes.csv" in new_files)
+    if "products.csv" in new_files:
+        count = fill_table(settings.mappings / "products.csv", _products(catalogue))
+        told += [f"products.csv: {count:,} rows with a product, or candidates, from Mews."] if count else []
+    if "accounts.csv" in new_files:
+        count = fill_table(settings.mappings / "accounts.csv", _accounts(catalogue))
+        told += [f"accounts.csv: {count:,} rows with candidates by e-mail; none was filled in."] if count else []
+    return Filled(told, paths)
+
+
+def fill_taxes(path: Path, catalogue: Catalogue, facts: DumpFacts, *, with_candidates: bool) -> list[str]:
+    """Fills empty `tax_codes` where one code is certain, and gives a sentence for each. Effects: changes the file."""
+    if not path.is_file():
+        return []
+    rules = {rule.place.row: rule for rule in read_taxes(read_table(path, TABLES[path.name]), Reading())}
+    told: list[str] = []
+
+    def change(line: int, cells: Mapping[str, str]) -> Mapping[str, str]:
+        rule = rules.get(line)
+        if rule is None or rule.tax_codes is not None or cells.get("tax_codes", "").strip():
+            return {}
+        start, end = _period(rule, facts)
+        found = tax_candidates(catalogue, country=rule.country, percent=rule.percent, start=start, end=end)
+        if found.decided:
+            told.append(f"taxes.csv row {line}, {tax_case(rule)}: {found.decided} was filled in.")
+            return {"tax_codes": found.decided}
+        return {CANDIDATES: found.comment} if with_candidates and found.comment else {}
+
+    fill_table(path, change)
+    return told
+
+
+def _period(rule: TaxRule, facts: DumpFacts) -> tuple[date | None, date | None]:
+    """The row's period; where it is open, it is that of the lines in the export (`end` exclusive)."""
+    days = _days(facts).get((rule.country, rule.percent), (None, None))
+    first, last = days
+    return rule.valid_from or first, rule.valid_before or (last and last + timedelta(days=1))
+
+
+def _days(facts: DumpFacts) -> dict[tuple[str, Decimal | None], tuple[date | None, date | None]]:
+    found: dict[tuple[str, Decimal | None], tuple[date | None, date | None]] = {}
+    for one in facts.countries_rates:
+        key = (one.country, one.vat_percent)
+        known = found.get(key, (one.first_day, one.last_day))
+        # Lines without a date leave the period open, so that no code is certain.
+        first = min(known[0], one.first_day) if known[0] and one.first_day else None
+        last = max(known[1], one.last_day) if known[1] and one.last_day else None
+        found[key] = (first, last)
+    return found
+
+
+def _products(catalogue: Catalogue) -> Change:
+    def change(_line: int, cells: Mapping[str, str]) -> Mapping[str, str]:
+        kind, key = cells.get("key_type", "").removeprefix(_COMMENT).strip(), cells.get("key", "").strip()
+        if kind not in PRODUCT_KEYS or cells.get("product", "").strip():
+            return {}
+        product = catalogue.product_of([key])
+        if product is not None:
+            return {"key_type": kind, "product": product.id}
+        found = catalogue.products_named(cells.get("# name", ""))
+        return {CANDIDATES: _cell(named(found))} if found else {}
+
+    return change
+
+
+def _accounts(catalogue: Catalogue) -> Change:
+    def change(_line: int, cells: Mapping[str, str]) -> Mapping[str, str]:
+        if cells.get("key_type", "").removeprefix(_COMMENT).strip() != "email":
+            return {}
+        found = catalogue.accounts_of(cells.get("key", ""))
+        return {CANDIDATES: _cell(named(found))} if found else {}
+
+    return change
+
+
+def _cell(text: str) -> str:
+    return safe_cell(printable(" ".join(text.split())))
