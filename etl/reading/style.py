@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from etl.errors import InputError
-from etl.model.export import DATE, NUMBER, plain
+from etl.model.export import DATE, NUMBER, plain, stored
 from etl.model.place import Place
 from etl.reading.dates import DateShape, date_shape
 
@@ -141,9 +141,10 @@ class Seen:
 
 @dataclass(slots=True)
 class Tally:
-    """Counts what the cells of one file show, while they pass."""
+    """Counts what the cells of one file show, while they pass. `late`: date cells of a day after the twelfth."""
 
     counts: dict[str, int] = field(default_factory=dict)
+    late: int = 0
     examples: dict[str, tuple[str, Place]] = field(default_factory=dict)
 
     def first(self, seen: Seen, cell: str, place: Place, row: int) -> None:
@@ -167,7 +168,27 @@ class Tally:
         for cell, count in seen.counts.items():
             shape = _shape(cell, is_date=seen.is_date)
             self.counts[shape] = self.counts.get(shape, 0) + count
+            if shape == DateShape.CELL and stored(cell)[8:10] > "12":
+                self.late += count
         seen.counts.clear()
+
+    def swapped(self) -> str:
+        """What there is to say where a spreadsheet seems to have taken days for months; "" for nothing.
+
+        Opened with the other country's settings, `03/05/2011` becomes a date cell with day and month swapped, while
+        `14/03/2011` stays a text, since there is no fourteenth month.
+        """
+        cells = self.counts.get(DateShape.CELL, 0)
+        texts = self.counts.get(DateShape.DAY_FIRST, 0) + self.counts.get(DateShape.MONTH_FIRST, 0)
+        if not cells or not texts or self.late or self.counts.get(DateShape.EITHER, 0):
+            return ""
+        shape = DateShape.DAY_FIRST if self.counts.get(DateShape.DAY_FIRST, 0) else DateShape.MONTH_FIRST
+        text, cell = _shown(self.examples[shape][0]), self.examples[DateShape.CELL]
+        return (
+            f"{texts} dates are texts like {text!r}, and the {cells} that are date cells are all of a day up to the "
+            f"twelfth, like {_shown(cell[0])} (row {cell[1].row}): a spreadsheet may have taken their days for months. "
+            "Compare one with the shop; if so, export again and open the file without converting its dates."
+        )
 
     def style(self, file: str, *, are_dates_decided: bool = False) -> Style:
         """The file's style. Raises InputError where values are ambiguous and nothing decides.

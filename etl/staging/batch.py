@@ -249,6 +249,8 @@ class Batch:
             if told is None:
                 raise
             found = Style()
+        if swapped := file.tally.swapped():
+            file.tell(f"{file.name}: {swapped}")
         return found if told is None else replace(found, numbers=told.numbers, day_first=told.day_first)
 
     def _load_table(self, table: Table) -> tuple[LoadedFile, TableLoader]:

@@ -842,3 +842,27 @@ def test_a_header_with_what_a_program_put_there_is_known(tmp_path: Path) -> None
     )
     (order,) = stage(tmp_path, ("x.csv", text)).orders
     assert (order.number, order.order_date is not None) == ("1", True)
+
+
+@pytest.mark.parametrize(
+    ("cells", "texts", "is_told"),
+    [
+        ((date(2011, 5, 3), date(2011, 7, 3)), ("14/03/2011", "31/03/2011"), True),
+        ((date(2011, 5, 3), date(2011, 7, 3)), ("03/14/2011",), True),
+        ((date(2011, 5, 3), date(2011, 7, 23)), ("14/03/2011",), False),  # a 23rd was not swapped
+        ((date(2011, 5, 3),), ("2011-03-14",), False),
+        ((date(2011, 5, 3),), ("14/03/2011", "01/02/2011"), False),  # a spreadsheet would have taken 01/02 too
+    ],
+)
+def test_dates_that_a_spreadsheet_may_have_swapped_are_told(
+    tmp_path: Path, cells: tuple[date, ...], texts: tuple[str, ...], is_told: bool
+) -> None:
+    """What could be a month became one, and what could not stayed a text."""
+    book = openpyxl.Workbook()
+    book.active.append(["orderNumber", "orderDate", "products.sku", "products.qty", "products.unitPrice"])
+    for number, day in enumerate((*cells, *texts), 1):
+        book.active.append([number, day, "A-1", 1, 4.25])
+    book.save(tmp_path / "x.xlsx")
+    with Batch([tmp_path / "x.xlsx"], open_export=open_export) as batch:
+        notices = batch.load().files[0].notices
+    assert any("days for months" in text for text in notices) is is_told
