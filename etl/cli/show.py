@@ -204,6 +204,10 @@ def _cause(row: dict[str, Any]) -> str:
 def proposals(console: Console, document: dict[str, Any]) -> None:
     """What the columns and words of a foreign dump are taken for, the proved ones in a line, the others with samples."""
     columns = document["columns"]
+    if document["rows"]:
+        console.text(
+            f"The first {document['rows']:,} rows were looked at; words that only later rows hold are not proposed."
+        )
     proved = [
         f"{row['header']} is {row['field']}" for row in columns if row["sure"] == "proved" and row["field"] != "-"
     ]

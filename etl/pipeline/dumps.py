@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from itertools import islice
 from pathlib import Path
 
 from etl.model.export import Export, HeaderTest, Records
@@ -14,8 +13,8 @@ from etl.reading.identify import open_export
 from etl.reading.options import ReadOptions
 from etl.staging.fields import Names
 
-ROWS_HELD = 200_000
-"""So many rows are looked at: a whole history of a shop of middle size, some 300 MiB of cells at most."""
+ROWS_HELD = 100_000
+"""So many rows are looked at; what the orders after them hold is counted, but proposes nothing."""
 
 
 def read_dump(paths: Sequence[Path], options: ReadOptions, rules: Mapping[str, str]) -> Dump:
@@ -50,6 +49,6 @@ def _opened(path: Path, is_named: HeaderTest, options: ReadOptions, opened: Exit
 
 def _take(grid: Grid, export: Export) -> None:
     if isinstance(export, Records):
-        grid.add_objects((record for _, record in islice(export.records, ROWS_HELD)), ROWS_HELD)
+        grid.add_objects((record for _, record in export.records), ROWS_HELD)
     else:
         grid.add_table(export.columns, (cells for _, cells in export.rows), ROWS_HELD)

@@ -24,6 +24,8 @@ class Proposed:
     values: Sequence[ValueProposal]
     options: ReadOptions
     order_number: str = ""
+    rows: int | None = None
+    """How many rows were looked at; None for all."""
 
 
 def propose_for(export: Export, partial: Partial) -> Proposed:
@@ -32,6 +34,7 @@ def propose_for(export: Export, partial: Partial) -> Proposed:
     dump = read_dump(export.paths, given, given.columns)
     sheet = Sheet(dump)
     found = propose(sheet, given.columns)
+    rows = None if dump.is_whole else len(dump.rows)
     pattern = found.order_number if "order_number" not in partial.given else ""
     options = replace(
         given,
@@ -40,9 +43,9 @@ def propose_for(export: Export, partial: Partial) -> Proposed:
         likely=frozenset(one.header for one in found.columns if one.sure is Sure.LIKELY),
     )
     if not found.has_number:
-        return Proposed(found, (), options, pattern)
+        return Proposed(found, (), options, pattern, rows)
     values = [one for one in propose_values(sheet, found.fields, given.values) if not is_nothing(one.value)]
-    return Proposed(found, values, replace(options, values=_with(given.values, values)), pattern)
+    return Proposed(found, values, replace(options, values=_with(given.values, values)), pattern, rows)
 
 
 def _with(known: Mapping[str, Mapping[str, str]], values: Sequence[ValueProposal]) -> dict[str, dict[str, str]]:
@@ -81,5 +84,6 @@ def document(proposed: Proposed) -> dict[str, Any]:
             for one in proposed.values
         ],
         "order_number": proposed.order_number or NUMBER_FIELD,
+        "rows": proposed.rows,
         "footing": {"orders_with_total": footing.orders, "foot": footing.foots} if footing else None,
     }

@@ -51,6 +51,23 @@ class Cause:
         return sum(map(abs, self.money.values()), Decimal(0))
 
 
+@dataclass(slots=True)
+class _Basis:
+    """Orders of one type of store that have a total, and how many foot with tax, without, and in either reading."""
+
+    orders: int = 0
+    gross: int = 0
+    net: int = 0
+    either: int = 0
+
+    def answer(self) -> bool | None:
+        """Whether prices are with tax, None where it is not proved."""
+        for answer, mine, other in ((True, self.gross, self.net), (False, self.net, self.gross)):
+            if mine - self.either >= LEAST and mine > other and mine * 100 >= self.orders * 99:
+                return answer
+        return None
+
+
 class Verdict:
     """Counts orders by whether they can be read and foot, each cause once an order."""
 
@@ -62,7 +79,7 @@ class Verdict:
         self.money: dict[str, Decimal] = {}
         self.good_money: dict[str, Decimal] = {}
         self.causes: dict[tuple[str, str], Cause] = {}
-        self._basis: dict[str, list[int]] = {}
+        self._basis: dict[str, _Basis] = {}
 
     def add(self, order: Order) -> None:
         """Counts one order."""
@@ -91,10 +108,11 @@ class Verdict:
     def _weigh(self, order: Order) -> None:
         """Counts, by type of store, whether the total tells prices with tax from prices without."""
         is_gross, is_net = (foots(order, READINGS[name](order)) for name in (CONTRACT, _NET))
-        counts = self._basis.setdefault("b2b" if order.store_type == "b2b" else "b2c", [0, 0, 0])
-        counts[0] += 1
-        counts[1] += is_gross and not is_net
-        counts[2] += is_net and not is_gross
+        counts = self._basis.setdefault("b2b" if order.store_type == "b2b" else "b2c", _Basis())
+        counts.orders += 1
+        counts.gross += is_gross
+        counts.net += is_net
+        counts.either += is_gross and is_net
 
     def _foots(self, order: Order) -> bool:
         include = self._include
@@ -125,7 +143,7 @@ class Verdict:
 
         Rule: design section 3a: 99 of 100 orders that have a total, twenty at least that tell the two readings apart.
         """
-        answers = {kind: _basis_of(*counts) for kind, counts in self._basis.items()}
+        answers = {kind: counts.answer() for kind, counts in self._basis.items()}
         found = set(answers.values())
         if len(found) == 1:
             return found.pop()
@@ -159,14 +177,6 @@ class Verdict:
                 for one in self.sorted_causes()
             ],
         }
-
-
-def _basis_of(orders: int, gross: int, net: int) -> bool | None:
-    if gross >= LEAST and net * 100 <= orders:
-        return True
-    if net >= LEAST and gross * 100 <= orders:
-        return False
-    return None
 
 
 def word_columns(files: Iterable[FileFacts]) -> frozenset[str]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from typing import Any
 
 from etl.model.export import BROKEN
 from etl.proposals.names import fields_named
 
 Cells = tuple[str, ...]
+_LOOKED_AT = 200
+"""So many objects tell which list holds the lines."""
 _LINE_FIELDS = frozenset({"products.qty", "products.unitPrice", "products.sku", "products.itemText.product"})
 
 
@@ -34,7 +37,8 @@ class Grid:
 
     def __init__(self) -> None:
         self._at: dict[str, int] = {}
-        self._rows: list[dict[int, str]] = []
+        self._rows: list[Cells] = []
+        self._shared: dict[str, str] = {}
         self._line_headers: set[str] | None = None
         self._lists: dict[str, None] = {}
         self.is_whole = True
@@ -49,14 +53,15 @@ class Grid:
             if len(self._rows) >= limit:
                 self.is_whole = False
                 return
-            self._rows.append({index: cell for index, cell in zip(at, cells, strict=False) if cell.strip()})
+            self._add({index: cell for index, cell in zip(at, cells, strict=False) if cell.strip()})
 
     def add_objects(self, records: Iterable[Any], limit: int) -> None:
         """Takes order objects: a row for each element of the list that holds the lines."""
-        found = [record for record in records if isinstance(record, dict)]
-        name = _line_list(found)
+        found = (record for record in records if isinstance(record, dict))
+        head = list(islice(found, _LOOKED_AT))
+        name = _line_list(head)
         self._line_headers = self._line_headers or set()
-        for record in found:
+        for record in chain(head, found):
             if len(self._rows) >= limit:
                 self.is_whole = False
                 return
@@ -70,14 +75,21 @@ class Grid:
             inside = flattened(element, f"{name}.") if isinstance(element, dict) else Flat()
             line_headers.update(inside.cells)
             self._lists.update(dict.fromkeys(inside.lists))
-            self._rows.append(order | {self._index(path): value for path, value in inside.cells.items() if value})
+            self._add(order | {self._index(path): value for path, value in inside.cells.items() if value})
 
     def dump(self) -> Dump:
         """What was collected."""
-        width = range(len(self._at))
-        rows = [tuple(row.get(index, "") for index in width) for row in self._rows]
+        width = len(self._at)
+        rows = [row if len(row) == width else (*row, *[""] * (width - len(row))) for row in self._rows]
         lines = None if self._line_headers is None else frozenset(self._line_headers)
         return Dump(tuple(self._at), rows, lines, tuple(self._lists), self.is_whole)
+
+    def _add(self, row: Mapping[int, str]) -> None:
+        """Keeps a row; cells that were met before are kept once."""
+        share = self._shared.setdefault
+        self._rows.append(
+            tuple(share(cell, cell) if (cell := row.get(index, "")) else "" for index in range(len(self._at)))
+        )
 
     def _index(self, header: str) -> int:
         return self._at.setdefault(header.strip(), len(self._at))
@@ -116,7 +128,7 @@ def _flatten(record: Mapping[str, Any], path: str, flat: Flat) -> None:
 def _line_list(records: Sequence[Mapping[str, Any]]) -> str:
     """The name of the list that holds the lines: the one whose elements have most names of lines."""
     votes: dict[str, int] = {}
-    for record in records[:200]:
+    for record in records:
         for path, values in flattened(record).lists.items():
             votes[path] = votes.get(path, 0) + sum(_likeness(value) for value in values[:20])
     return max(votes, key=lambda path: votes[path], default="")
