@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from etl.errors import InputError, LedgerError, MappingError, UsageError
 from etl.load.ledger import Ledger
+from etl.load.lock import is_alive, this_process
 from etl.mapping.folder import FaultyMappingError
 from etl.mapping.lookup import find_voucher
 from etl.mapping.table import read_table
@@ -81,11 +82,8 @@ def next_step(
     ledger = _ledger(stack, settings)
     exports = [*paths] or _files_of_runs(ledger)
     desk = _Desk(settings, exports, environ, progress)
-    if ledger is not None and (holder := ledger.holder()) is not None:
-        what = (
-            f"A command is at work on {settings.ledger} ({holder.holder.host}, process {holder.holder.pid}): let it end"
-        )
-        return Step(what, type=desk.typed("status"))
+    if ledger is not None and (busy := _busy(desk, ledger)) is not None:
+        return busy
     try:
         mapping = read_mapping_of(settings)
     except FaultyMappingError as error:
@@ -106,6 +104,20 @@ def next_step(
         return _planned(stack, desk, mapping, ledger)
     except InputError as error:
         return Step(f"{error.message} {error.hint}".strip(), file=error.place, type=desk.typed("inspect", *desk.files))
+
+
+def _busy(desk: _Desk, ledger: Ledger) -> Step | None:
+    """The step while somebody works on the ledger; a process that died on this machine holds nobody up."""
+    held = ledger.holder()
+    if held is None:
+        return None
+    holder = held.holder
+    if holder.host == this_process().host:
+        if not is_alive(holder):
+            return None
+        return Step(f"A command is at work on the ledger (process {holder.pid}): let it end", type=desk.typed("status"))
+    what = f"The ledger is held by process {holder.pid} on {holder.host}: let it end, or make sure that it is dead"
+    return Step(what, type=desk.typed("run", *(desk.files or ("EXPORT...",)), "--take-over", holder.host))
 
 
 def _ledger(stack: ExitStack, settings: Settings) -> Ledger | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from contextlib import ExitStack
 from decimal import Decimal
 from pathlib import Path
@@ -251,6 +253,34 @@ def test_an_export_that_cannot_be_read_is_the_step(folder: Path) -> None:
     step = ask("orders.csv")
     assert "orders.csv" in step.what
     assert step.type == "centra-mews inspect orders.csv"
+
+
+HOLD = "import os, sys; from etl.load.ledger import Ledger; Ledger.open('ledger.sqlite').take_lock('run'); "
+
+
+def test_a_run_that_died_holds_nobody_up(folder: Path) -> None:
+    """After kill -9 the step is the work, not to wait for the dead."""
+    remember_mews()
+    subprocess.run([sys.executable, "-c", f"{HOLD}os._exit(9)"], check=False)
+    with Ledger.open("ledger.sqlite", read_only=True) as ledger:
+        assert ledger.holder() is not None
+    assert ask("orders.csv").what.startswith("taxes.csv row 2")
+
+
+def test_while_a_run_is_at_work_it_is_waited_for(folder: Path) -> None:
+    """Its progress is what `status` shows."""
+    remember_mews()
+    with subprocess.Popen(
+        [sys.executable, "-c", f"{HOLD}print(flush=True); sys.stdin.read()"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as run:
+        assert run.stdin is not None
+        assert run.stdout is not None
+        run.stdout.readline()
+        step = ask("orders.csv")
+        run.stdin.close()
+    assert (step.type, str(run.pid) in step.what) == ("centra-mews status", True)
 
 
 def test_the_document_has_the_keys_of_the_contract(folder: Path) -> None:
