@@ -1207,7 +1207,7 @@ def main(argv: list[str] | None = None) -> int:
     _say(
         f"{totals['schedules']} schedules in {seconds:.1f} s ({totals['schedules'] / seconds:.1f}/s, {jobs} jobs): "
         f"{totals['processes']} processes, {totals['requests']} requests, {totals['hours'] / 3600:.0f} virtual hours, "
-        f"{totals['duplicates']} duplicates beyond the bounds (all reported), {len(failed)} failed {failed[:_TRACES]}"
+        f"{totals['duplicates']} duplicates beyond the bounds or by two copies of a ledger (all reported), {len(failed)} failed {failed[:_TRACES]}"
     )
     return int(bool(failed))
 
