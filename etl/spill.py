@@ -7,10 +7,11 @@ process leaves it behind. A full or unwritable disk is a sentence, never a trace
 from __future__ import annotations
 
 import contextlib
+import inspect
 import os
 import sqlite3
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -59,6 +60,11 @@ class Spill:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def define(self, name: str, function: Callable[..., str]) -> None:
+        """A function that statements may call."""
+        arguments = len(inspect.signature(function).parameters)
+        self._db.create_function(name, arguments, function, deterministic=True)
 
     def execute(self, statement: str, values: Sequence[Any] = ()) -> None:
         """Runs a statement that answers nothing."""

@@ -641,7 +641,7 @@ class Ledger:
                             "plan_run_id": run_id,
                             "facts": dumps(more),
                             # Where the correction was posted, it stands for the source.
-                            "reading": "" if is_original(row, order) else reading_of(order),
+                            "reading": "" if row.has_posted and is_original(row, order) else reading_of(order),
                         }
                     )
             if facts:

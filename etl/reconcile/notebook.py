@@ -20,9 +20,6 @@ from etl.model.plan import Basis
 from etl.reconcile.values import ORDER_PART, UNDO_PART, Difference, Klass, What
 from etl.spill import Spill
 
-SCALE = Decimal(10_000)
-"""Amounts are kept as whole ten-thousandths: no currency has more decimals."""
-
 _TABLES = (
     """CREATE TABLE orders (
         position INTEGER PRIMARY KEY, number TEXT NOT NULL, order_id TEXT NOT NULL, lines INTEGER NOT NULL,
@@ -31,7 +28,7 @@ _TABLES = (
     "CREATE INDEX orders_by_number ON orders (number)",
     """CREATE TABLE seen (
         number TEXT NOT NULL, generation INTEGER NOT NULL, part TEXT NOT NULL, mews_id TEXT NOT NULL,
-        live INTEGER NOT NULL, net INTEGER NOT NULL, gross INTEGER NOT NULL, currency TEXT NOT NULL,
+        live INTEGER NOT NULL, net TEXT NOT NULL, gross TEXT NOT NULL, currency TEXT NOT NULL,
         PRIMARY KEY (number, generation, part, mews_id)
     ) WITHOUT ROWID""",
     "CREATE TABLE strangers (order_id TEXT PRIMARY KEY) WITHOUT ROWID",
@@ -39,8 +36,9 @@ _TABLES = (
 )
 _SEE = """
 INSERT INTO seen VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT DO UPDATE SET live = live + excluded.live, net = net + excluded.net, gross = gross + excluded.gross
+ON CONFLICT DO UPDATE SET live = live + excluded.live, net = plus(net, excluded.net), gross = plus(gross, excluded.gross)
 """
+# Amounts are decimals as text: TaxPrecision and absurd orders know no bounds that 64 bits would hold.
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +132,7 @@ class Notebook:
 
     def __init__(self, folder: Path | None = None) -> None:
         self._spill = Spill("what the reconciliation found", *_TABLES, folder=folder)
+        self._spill.define("plus", lambda one, other: str(Decimal(one) + Decimal(other)))
 
     def __enter__(self) -> Self:
         return self
@@ -229,10 +228,7 @@ class Notebook:
         """Adds one page of a scan."""
         self._spill.insert(
             _SEE,
-            (
-                (*key, int(sums[0]), int(Decimal(sums[1]) * SCALE), int(Decimal(sums[2]) * SCALE), sums[3])
-                for key, sums in page.seen.items()
-            ),
+            ((*key, int(sums[0]), str(sums[1]), str(sums[2]), sums[3]) for key, sums in page.seen.items()),
         )
         self._spill.insert("INSERT OR IGNORE INTO strangers VALUES (?)", ((one,) for one in page.strangers))
 
@@ -280,9 +276,9 @@ class Notebook:
             yield from rows
 
 
-def _sighting(row: tuple[str, int, str, str, int, int, int, str]) -> Sighting:
+def _sighting(row: tuple[str, int, str, str, int, str, str, str]) -> Sighting:
     number, generation, part, mews_id, live, net, gross, currency = row
-    return Sighting(number, generation, part, mews_id, live, Decimal(gross) / SCALE, currency, Decimal(net) / SCALE)
+    return Sighting(number, generation, part, mews_id, live, Decimal(gross), currency, Decimal(net))
 
 
 def _dump(one: Noted) -> str:

@@ -276,7 +276,7 @@ class Builder:
                 "order.conflict",
                 f"{first.column.header} is {plain(cells[at])!r} and {second.header} is {shown!r}; "
                 f"both mean {second.field}.",
-                replace(self._place, row=first.row, column=second.header),
+                replace(self._place, row=first.row, column=second.header, name=second.field),
                 shown,
             )
 
@@ -317,14 +317,15 @@ class Builder:
         return same_value(left, right)
 
     def _conflict(self, draft: Draft, index: int, first: tuple[int, str], second: tuple[int, str]) -> None:
-        header = self._layout.order[index].header
+        column = self._layout.order[index]
+        header = column.header
         if ("order.conflict", header) in draft.told:
             return
         draft.told.add(("order.conflict", header))
         draft.fault(
             "order.conflict",
             f"{header} is {plain(first[1])!r} in row {first[0]} and {plain(second[1])!r} in row {second[0]}.",
-            replace(self._place, row=second[0], column=header),
+            replace(self._place, row=second[0], column=header, name=column.field),
             plain(second[1]),
         )
 

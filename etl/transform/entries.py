@@ -34,7 +34,8 @@ def entries_of(case: Case, goods: Goods, articles: Sequence[Article], texts: Map
     entries += _part_entries(case, maker, "h", goods.handling, HANDLING_NAME)
     entries += _part_entries(case, maker, "f", goods.fees, FEE_NAME)
     entries += _voucher_entries(case, maker, merged(items), texts)
-    if not entries and not case.lines and not case.found.has("order.empty", "voucher.undecided"):
+    is_empty = case.order.is_readable and not entries and not case.lines
+    if is_empty and not case.found.has("order.empty", "voucher.undecided"):
         case.problem("order.empty", f"Order {case.order.number} has nothing to send.")
     return tuple(entries)
 

@@ -97,7 +97,7 @@ def source_total(case: Case, goods: Goods | None = None) -> Decimal | None:
 
     An orderTotal with tax is the sum and what the tolerance let pass, since the tax is no part of the basis.
     """
-    if not case.is_in_range:
+    if not case.is_in_range or _is_of_nothing(case):
         return None
     is_summable = _is_summable(case)
     if case.stated_total is None:
@@ -113,6 +113,14 @@ def _is_summable(case: Case) -> bool:
         problem.is_error and (problem.code in UNSUMMABLE or _holds_amount(problem.place.canonical))
         for problem in case.order.problems
     )
+
+
+def _is_of_nothing(case: Case) -> bool:
+    """Whether nobody can read what a total would be one of: its currency, its basis, or which of two it is."""
+    names = {"currency", "orderTotal", "taxAdded", "taxDeducted"}
+    if case.settings.source.prices_include_tax == "b2c":
+        names.add("storeType")
+    return any(problem.is_error and problem.place.canonical in names for problem in case.order.problems)
 
 
 def _holds_amount(column: str) -> bool:

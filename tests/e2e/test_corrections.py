@@ -156,6 +156,10 @@ def test_a_corrected_order_is_not_sent_uncorrected(shop: SmallShop) -> None:
     undone = shop.shell.run("run", export, "--repost-undone")
     assert of(undone) == {"already_posted": 2, "undone": 1}
     assert problem(undone, "order.correction_missing")["examples"] == ["1001"]
+    # The source is what it said last, in every command: nothing of the correction stands in Mews any more.
+    (totals,) = undone.json["totals"]
+    told = {row["line"]: row["amount"] for row in shop.shell.run("reconcile").json["bridge"]}
+    assert (told["source"], told["undone"]) == (totals["source"], "-" + totals["undone"])
     reposted = shop.shell.run("run", export, "--corrections", correction, "--repost-undone")
     assert of(reposted) == {"already_posted": 2, "posted": 1}
 

@@ -68,6 +68,30 @@ def test_a_bad_date_under_a_shops_own_header_leaves_the_total(tmp_path: Path) ->
     assert str(total_of(tmp_path, {"x.csv": text}, RENAMED)) == "13.00"
 
 
+def test_nor_does_a_currency_that_nobody_can_read(tmp_path: Path) -> None:
+    """Money of an unknown currency is none of the default one, also where the total itself is plain."""
+    rows = [{**PLAIN, "Ccy": "GPB", "Sum": "13.00"}, {**PLAIN, "No": "2", "Sum": "13.00"}]
+    text = "\n".join([",".join(rows[0]), *(",".join(row.values()) for row in rows)])
+    assert total_of(tmp_path, {"x.csv": text}, RENAMED | {"Sum": "orderTotal"}) is None
+
+
+@pytest.mark.parametrize(("header", "others"), [("Sum", ("13.00", "14.00")), ("Ccy", ("GBP", "EUR"))])
+def test_nor_do_two_totals_or_currencies(tmp_path: Path, header: str, others: tuple[str, str]) -> None:
+    rows = [{**PLAIN, "Sum": "13.00", header: other} for other in others]
+    text = "\n".join([",".join(rows[0]), *(",".join(row.values()) for row in rows)])
+    assert total_of(tmp_path, {"x.csv": text}, RENAMED | {"Sum": "orderTotal"}) is None
+
+
+@pytest.mark.parametrize("setting", [True, "b2c"])
+def test_a_store_type_matters_where_it_tells_the_basis(tmp_path: Path, setting: bool | str) -> None:
+    rows = [{**PLAIN, "storeType": "mall", "Sum": "13.00"}]
+    text = "\n".join([",".join(rows[0]), *(",".join(row.values()) for row in rows)])
+    order = stage(tmp_path, {"x.csv": text}, RENAMED | {"Sum": "orderTotal"})["1"]
+    plan = plan_order(order, a_context(a_mapping(source={"prices_include_tax": setting})))
+    assert plan.verdict == "blocked"
+    assert (plan.source_total is None) is (setting == "b2c")
+
+
 ORDER: dict[str, Any] = {
     "orderId": "1",
     "orderDate": "2024-05-01 10:00:00",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal as D
 from typing import Any
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from etl.model.order import Line
 from etl.model.plan import PlannedOrder
+from etl.model.problem import Problem
 from etl.transform.consumption import Window
 from etl.transform.order import plan_order
 
@@ -96,3 +98,10 @@ def test_a_decided_tax_never_uncovers_a_reason(
     rows = (a_tax("*", "UK-20%", accept=True), a_tax("shipping", "UK-20%"))
     after = plan_order(order, a_context(a_mapping(taxes=rows, **sections))).codes
     assert set(after) <= set(before)
+
+
+def test_an_order_of_which_a_line_could_not_be_read_is_not_called_empty() -> None:
+    """`order.empty` says that there may be nothing to do; here there is."""
+    fault = Problem("value.invalid", "10001", an_order().place.at("products.unitPrice"))
+    result = plan_order(replace(an_order(), lines=(), problems=(fault,)), a_context())
+    assert result.codes == ("value.invalid",)
