@@ -142,7 +142,9 @@ def duplicates(console: Console, duplicated: dict[str, Sequence[str]]) -> None:
     if len(duplicated) > DUPLICATES_SHOWN:
         console.text(f"  and {len(duplicated) - DUPLICATES_SHOWN:,} more; --json and `centra-mews reconcile` list all")
     if duplicated:
-        console.text("  centra-mews undo --order-id ID reverses one copy of an order")
+        console.text(
+            "  centra-mews undo --order-id ID reverses one copy of an order; recover sees what others reversed"
+        )
 
 
 def _unproved(console: Console, rows: Sequence[dict[str, Any]]) -> None:

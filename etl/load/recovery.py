@@ -234,17 +234,24 @@ def _record_order(
     # Where copies were reversed, the order is the one that stands.
     orders = {order_id: orders[order_id] for order_id in (*standing, *gone)}
     _record_presence(ledger, steps, number, generation, orders, paid, result)
-    if len(standing) > 1:
-        steps.duplicate(number, standing)
-    if len(standing) > 1 or any(len(paid.standing(part)) > 1 for part in paid.sent):
-        result.duplicated[number] = tuple(standing or orders)
+    twice: list[str] = []
     if gone or undos or paid.undone:
         twice = _record_reversals(ledger, steps, number, generation, undos, gone, paid)
         _conclude_reversals(steps, number, generation, orders, undos, gone, paid, result)
-        if twice:
-            steps.duplicate(number, twice)
-            result.duplicated[number] = tuple(dict.fromkeys((*result.duplicated.get(number, ()), *twice)))
+    _record_copies(steps, number, generation, [*(standing if len(standing) > 1 else ()), *twice], paid, result)
     _record_cancelled(ledger, steps, number, generation, orders, result)
+
+
+def _record_copies(
+    steps: Steps, number: str, generation: int, copies: Sequence[str], paid: Paid, result: RecoverResult
+) -> None:
+    """What stands in Mews more than once, in place of what the ledger believed: staff may have reversed a copy."""
+    paid_twice = [mews_id for part in paid.sent if len(paid.standing(part)) > 1 for mews_id in paid.standing(part)]
+    # Older generations came first.
+    found = tuple(dict.fromkeys((*result.duplicated.get(number, ()), *copies, *paid_twice)))
+    steps.see_copies(number, generation, found)
+    if found:
+        result.duplicated[number] = found
 
 
 def _record_cancelled(
@@ -258,7 +265,8 @@ def _record_cancelled(
     take_in(steps, others)
     state, order_id = steps.part_state(number, generation), steps.mews_id(number, generation)
     if state in (State.POSTED, State.DIFFERENT) and _is_of(orders, others, order_id):
-        message = f"{len(others)} of its items are cancelled in Mews"
+        # Where a part of it was reversed, that is why they are cancelled.
+        message = result.different.get(number) or f"{len(others)} of its items are cancelled in Mews"
         steps.differ(number, generation, message, {"items": orders[order_id]})
         result.different[number] = message
 
@@ -330,8 +338,6 @@ def _record_payments(steps: Steps, number: str, generation: int, paid: Paid) -> 
     """Payments of an order that the ledger knows: one that it calls unsent would be sent again."""
     for part in paid.sent:
         steps.see_payment(number, generation, part, mews_id=paid.first(part), run_id=RECOVERED_RUN)
-        if len(paid.standing(part)) > 1:
-            steps.duplicate(number, paid.standing(part))
 
 
 # What was reversed

@@ -429,6 +429,16 @@ class Steps:
         order.duplicates = dumps(sorted(known | set(order_ids)))
         self._dirty_orders[number] = None
 
+    def see_copies(self, number: str, generation: int, ids: Sequence[str]) -> None:
+        """The state stays: these, and nothing else, stand in Mews more than once; an older generation only adds."""
+        order = self._order(number)
+        if generation != order.generation:
+            if ids:
+                self.duplicate(number, ids)
+            return
+        order.duplicates = dumps(sorted(ids)) if ids else ""
+        self._dirty_orders[number] = None
+
     def rechecked(self, keys: Iterable[PartKey], floor: int) -> None:
         """One look-up less for what was sent more than once; never below `floor`."""
         for number, generation, part in keys:

@@ -144,6 +144,8 @@ async def _post(prepared: Prepared, ledger: Ledger, link: Link, options: RunOpti
     ledger.set_order_numbers(prepared.mapping.settings.source.order_number, order_number_headers(prepared.facts))
     ledger.record_plan(run_id, prepared.store.by_number())
     result, canary = await _load(prepared, ledger, link, options, run_id, progress)
+    # What stands there twice stays told until it is reversed, not only by the run that found it.
+    result.duplicated = {**dict(ledger.duplicated()), **result.duplicated}
     code = _early_end(result)
     summary, paths, document = report_on(
         prepared,

@@ -87,3 +87,23 @@ def test_a_payment_counts_with_the_amount_that_mews_shows(tmp_path: Path, *, is_
 def halved(amount: Any) -> dict[str, Decimal]:
     """The amounts of a payment, each by half."""
     return {name: getattr(amount, name) / 2 for name in ("net", "gross")}
+
+
+def test_a_duplicate_is_told_until_it_is_reversed(tmp_path: Path) -> None:
+    """Mews commits long after `settle_seconds`: the order is there twice, and no later run is done with that."""
+    with bad_day(tmp_path, "delayed-commit:1:on=orders/add:at=1:seconds=6:answer=reset") as shop:
+        file = shop.export([row(1), row(2)])
+        shop.shell.run("run", file)
+        until = time.monotonic() + 60
+        while len(shop.sandbox.orders) < 3 and time.monotonic() < until:
+            time.sleep(0.2)
+        (number,) = [number for number, count in shop.held().items() if count == 2]
+        for command in ("run", "run", "recover", "run"):
+            done = shop.shell.run(*([command] if command == "recover" else [command, file]))
+            assert (done.code, set(done.json["duplicated"])) == (3, {number}), (command, done.err)
+        own = shop.ledger_value(f"select mews_order_id from orders where number = '{number}'")
+        for item in items_of(shop, number):
+            if item.order_id != own:
+                shop.sandbox.cancel_item(item.id)
+        assert shop.shell.run("recover").json["duplicated"] == {}
+        assert shop.shell.run("run", file).code == 0
