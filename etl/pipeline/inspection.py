@@ -227,7 +227,8 @@ def open_as_it_can(
 
 
 def _lacks_lines(file: FileFacts) -> bool:
-    return {"products.qty", "products.unitPrice"} <= set(file.columns.missing) and bool(file.rows)
+    """Whether quantity or price stands under no known name: an order number alone makes no known export."""
+    return bool({"products.qty", "products.unitPrice"} & set(file.columns.missing)) and bool(file.rows)
 
 
 def partial_text(settings: Settings, partial: Partial) -> str:

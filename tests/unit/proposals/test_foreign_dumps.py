@@ -163,3 +163,17 @@ def test_prices_without_tax_are_proved_so(tmp_path: Path) -> None:
     assert {order.number: order.order_total for order in orders} == {
         number: total * 6 / 5 for number, total in truth(rows).items()
     }
+
+
+def test_one_known_name_makes_no_known_export(tmp_path: Path) -> None:
+    """`OrderID` is Centra's own name too; the rest of the file is not, and is proposed all the same."""
+    rows = made_up_rows()
+    path = DUMPS["german"](rows, tmp_path)[0]
+    path.write_text(path.read_text("cp1252").replace("Belegnummer", "OrderID", 1), "cp1252")
+    with ExitStack() as stack:
+        document = inspect(stack, Settings(tmp_path / "none", ""), Export([path]), silent)
+    assert document["proposals"]["footing"] == {"orders_with_total": 36, "foot": 36}
+    begin(tmp_path, [path])
+    decide(tmp_path / "mappings")
+    _, orders = orders_of(tmp_path, [path])
+    assert {order.number: order.order_total for order in orders} == truth(rows)
