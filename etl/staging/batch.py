@@ -255,7 +255,17 @@ class Batch:
 
     def _load_table(self, table: Table) -> tuple[LoadedFile, TableLoader]:
         place = Place(str(table.path), table.sheet)
-        layout = self._names.layout(table.columns, str(place))
+        try:
+            layout = self._names.layout(table.columns, str(place))
+        except InputError as error:
+            # The orders may stand on a sheet that was passed over.
+            passed = [notice.removeprefix(f"{table.path}: ") for notice in table.notices if "sheet" in notice]
+            raise InputError(
+                " ".join([error.message, *(f"{text[:1].upper()}{text[1:]}" for text in passed)]),
+                code=error.code,
+                place=error.place,
+                hint=error.hint,
+            ) from error
         file = LoadedFile(len(self._files), table, layout, place, notices=list(table.notices))
         self._files.append(file)
         if any(header.strip().casefold().startswith(ATTENTION) for header in table.columns):

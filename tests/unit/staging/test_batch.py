@@ -866,3 +866,20 @@ def test_dates_that_a_spreadsheet_may_have_swapped_are_told(
     with Batch([tmp_path / "x.xlsx"], open_export=open_export) as batch:
         notices = batch.load().files[0].notices
     assert any("days for months" in text for text in notices) is is_told
+
+
+def test_a_refusal_names_the_hidden_sheet_that_may_hold_the_orders(tmp_path: Path) -> None:
+    """The visible sheet has no orders; the way out is to name the other one."""
+    book = openpyxl.Workbook()
+    book.active.append(["Nothing", "here"])
+    hidden = book.create_sheet("Data")
+    hidden.append(["orderNumber", "products.sku"])
+    hidden.sheet_state = "veryHidden"
+    book.save(tmp_path / "x.xlsx")
+    with (
+        Batch([tmp_path / "x.xlsx"], open_export=open_export) as batch,
+        pytest.raises(
+            InputError, match=r"no column with the order number.*Hidden sheet Data was left out; source\.sheets"
+        ),
+    ):
+        batch.load()
