@@ -54,6 +54,7 @@ _KINDS: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
         (r"UNA.{6}\s*UNB\+|UNB\+|ISA\*", "an EDI message", _EXPORT),
         (r"OFXHEADER:|!Type:", "a bank statement (OFX or QIF)", _EXPORT),
         (r"%YAML|---\s*\n[\w\"' -]+:", "YAML", _EXPORT),
+        (r"(?>(?://[^\n]*\n|/\*(?:[^*]|\*(?!/))*+\*/)\s*)++(?:\[|\{[ \t]*\r?\n)", "JSON with comments, which JSON does not know", "Take the comments away."),
         (r"#!", "a script", _EXPORT),
     )
 )  # fmt: skip

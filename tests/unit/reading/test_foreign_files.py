@@ -12,6 +12,7 @@ from etl.staging.batch import Batch
 
 SECRET = "s3cr3t-9f8e7d"
 FILES = {
+    "notes.json": ('// the export of May\n/* by Ann */\n[{"orderNumber": 1}]\n', "JSON with comments", "comments away"),
     "div.xls": (f"<div><table><tr><td>orderNumber</td><td>{SECRET}</td></tr></table></div>", "HTML page", "save as .xlsx"),
     "comment.xls": (f"<!-- export -->\n<table><tr><td>orderNumber {SECRET}</td></tr></table>", "HTML page", "save as .xlsx"),
     "page.csv": (f"<!DOCTYPE html><html><head><title>Log in {SECRET}</title></head></html>", "HTML page", "save as .xlsx"),
@@ -79,4 +80,13 @@ def test_exports_that_look_a_little_alike_are_read(tmp_path: Path, first: str) -
     path = tmp_path / "x.csv"
     path.write_text(f"{first}1,insert into (the) box\n2,TOKEN=1\n", "utf-8")
     (export,) = open_export(path, lambda cells: "orderNumber" in cells)
+    export.close()
+
+
+def test_a_comment_among_lines_of_json_costs_itself_only(tmp_path: Path) -> None:
+    """One value a line: the comment is a line that is no JSON, the orders below it are read."""
+    path = tmp_path / "x.ndjson"
+    path.write_text('// export\n{"orderNumber": "1"}\n{"orderNumber": "2"}\n', "utf-8")
+    (export,) = open_export(path, lambda cells: "orderNumber" in cells)
+    assert [number for number, record in export.records if isinstance(record, dict)] == [2, 3]
     export.close()
