@@ -16,7 +16,7 @@ from etl.load.cancelled import cancelled_of, take_in
 from etl.load.compare import compare_items, compare_payment
 from etl.load.ledger import Ledger
 from etl.load.ports import Reader
-from etl.load.records import ORDER_PART, Clock, Part, PartKind
+from etl.load.records import ORDER_PART, Clock, Part, PartKind, observed_items
 from etl.load.scan import MARGIN, MewsTime, identity_of, known_items, payment_part, walk_items, walk_payments
 from etl.load.steps import NotReady
 from etl.model.states import State
@@ -103,9 +103,18 @@ async def _settle_posted(
     is_equal = not findings or any(finding.is_equal for finding in findings)
     if not is_equal and part.state is not State.DIFFERENT:
         raise _contradicted(f"OrderId {order_id} is not what was sent: " + "; ".join(findings[-1].differences))
+    # For presence what was cancelled counts as first booked; its money is gone.
+    is_as_sent = is_equal and not any(row.is_canceled for row in rows)
     note = "settled by a person" + ("" if is_equal else ", who accepts: " + "; ".join(findings[-1].differences))
     with ledger.steps([part.number]) as steps:
-        steps.settle_posted(part.number, part.generation, mews_id=order_id, note=note, run_id=run_id)
+        steps.settle_posted(
+            part.number,
+            part.generation,
+            mews_id=order_id,
+            note=note,
+            run_id=run_id,
+            accepted=None if is_as_sent else observed_items(rows),
+        )
         # The person has seen what the staff cancelled of it.
         take_in(steps, cancelled_of(part.number, rows))
         if part.mews_id not in ("", order_id):

@@ -660,15 +660,26 @@ class Steps:
         self._settle_order(row)
 
     def settle_posted(
-        self, number: str, generation: int, *, mews_id: str, note: str, run_id: str, part: str = ORDER_PART
+        self,
+        number: str,
+        generation: int,
+        *,
+        mews_id: str,
+        note: str,
+        run_id: str,
+        part: str = ORDER_PART,
+        accepted: dict[str, Any] | None = None,
     ) -> None:
-        """UNKNOWN or DIFFERENT -> POSTED: a person decided."""
+        """UNKNOWN or DIFFERENT -> POSTED: a person decided. `accepted`: what Mews shows in place of what was sent."""
         row = self._at(number, generation, part)
         row.move(State.POSTED)
         row.code, row.message = "", note
         row.held = ""
         self._book(row, mews_id, row.run_id or run_id)
-        self._order(number).resolved_run_id = run_id
+        order = self._order(number)
+        order.resolved_run_id = run_id
+        if accepted is not None:
+            order.observed = dumps({**loads(order.observed, {}), **accepted, "accepted": True})
         self._settle_order(row)
 
     def settle_absent(self, number: str, generation: int, *, note: str, part: str = ORDER_PART) -> None:

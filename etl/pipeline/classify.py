@@ -140,7 +140,8 @@ def _is_different(held: LedgerOrder, parts: Sequence[Part]) -> bool:
 def _ledger_amounts(
     held: LedgerOrder, order: PlannedOrder | None, store: str, reading: SourceReading, *, is_different: bool
 ) -> Amounts:
-    if is_different and held.observed:
+    # A person may have accepted the difference: Mews holds no more for that.
+    if held.observed and (is_different or loads(held.observed, {}).get("accepted")):
         return _seen(held, reading)
     if held.verdict:
         return _facts(held)
