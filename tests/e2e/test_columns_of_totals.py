@@ -145,6 +145,9 @@ from etl.transform import order
 honest = order._money
 order._money = lambda *given: {**honest(*given), "rounding_causes": (("conversion", Decimal("0.01")),)}
 from etl.cli import main
+import pytest
+
+pytestmark = pytest.mark.slow
 main()
 """
 

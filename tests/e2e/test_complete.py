@@ -6,8 +6,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pytest
 from shop_settings import bad_day, configure
 from small_shop import SmallShop, row, rows, write_export
+
+pytestmark = pytest.mark.slow
 
 HEAD = "order_number,problem_code,reason,by,date\n"
 

@@ -13,6 +13,8 @@ from small_shop import HEADER, SmallShop, check_counts, rows
 
 from etl.model.attention import MET
 
+pytestmark = pytest.mark.slow
+
 Edit = Callable[[dict[str, str]], None]
 
 

@@ -22,6 +22,8 @@ from example_check import (
 from etl.sandbox.core import Sandbox
 from etl.sandbox.server import running_sandbox
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path(__file__).resolve().parents[3] / "shared" / "examples"
 CASES = sorted(path.parent.name for path in EXAMPLES.glob("*/expect.json")) or ["none"]
 

@@ -6,7 +6,10 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+import pytest
 from small_shop import SmallShop, rows
+
+pytestmark = pytest.mark.slow
 
 
 def ask(shop: SmallShop, *exports: Path) -> dict[str, Any]:

@@ -21,6 +21,8 @@ from small_shop import SmallShop, check_counts, open_shop, unlimited
 from etl.model.identity import parse_identifier
 from etl.sandbox.server import running_sandbox
 
+pytestmark = pytest.mark.slow
+
 OLD = Path(__file__).with_name("old_ledger")
 IN_MEWS = {
     "1001",

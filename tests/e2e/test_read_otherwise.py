@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from cli_run import Done
 from small_shop import HEADER, SmallShop, check_counts, rows, write_export
+
+pytestmark = pytest.mark.slow
 
 
 def of(done: Done) -> dict[str, int]:

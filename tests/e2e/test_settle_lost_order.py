@@ -15,6 +15,8 @@ from small_shop import SmallShop, open_shop, rows, unlimited
 from etl.sandbox.core import PREFIX
 from etl.sandbox.server import running_sandbox
 
+pytestmark = pytest.mark.slow
+
 WRONG = "0badc0de-0000-4000-a000-000000000001"
 
 

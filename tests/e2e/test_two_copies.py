@@ -9,13 +9,15 @@ from pathlib import Path
 import pytest
 from small_shop import open_shop, rows, unlimited
 
+from etl.sandbox.faults import parse_fault
 from etl.sandbox.server import running_sandbox
 
 
 @pytest.mark.slow
 def test_two_copies_at_once_end_with_2_and_list_every_duplicate(tmp_path: Path) -> None:
     """A second process with a copy of the ledger posts the same orders meanwhile."""
-    with running_sandbox(unlimited()) as mews:
+    # What a first look finds takes a moment to arrive, so that both have looked before either has sent, and then meet.
+    with running_sandbox(unlimited(), faults=[parse_fault("slow:seconds=3:on=orderItems/getAll")]) as mews:
         shop = open_shop(tmp_path, mews, "copies", concurrency=1)
         export = shop.export(rows(60))
         assert shop.shell.run("run", export, "--limit", "1").code == 0

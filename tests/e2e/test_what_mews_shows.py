@@ -12,6 +12,8 @@ import pytest
 from shop_settings import bad_day, change_enterprise, configure
 from small_shop import SmallShop, check_counts, row, write_export
 
+pytestmark = pytest.mark.slow
+
 GIFTS = {"vouchers": "code,policy,accounting_category\nGC-*,payment,\n"}
 
 

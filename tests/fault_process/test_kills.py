@@ -16,6 +16,8 @@ from small_shop import SmallShop, check_counts, open_shop, rows, unlimited
 from etl.sandbox.faults import parse_fault
 from etl.sandbox.server import running_sandbox
 
+pytestmark = pytest.mark.slow
+
 ORDERS = 150
 KILLS = 12
 RERUNS = 8
