@@ -6,10 +6,13 @@ import socket
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from shop_settings import bad_day, change_enterprise
 from small_shop import SmallShop, check_counts, open_shop, row, rows
 
 from etl.sandbox.server import running_sandbox
+
+pytestmark = pytest.mark.slow
 
 
 def no_rebates():

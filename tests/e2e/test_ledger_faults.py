@@ -18,6 +18,8 @@ from small_shop import SmallShop, open_shop, row, rows, unlimited
 from etl.sandbox.faults import parse_fault
 from etl.sandbox.server import running_sandbox
 
+pytestmark = pytest.mark.slow
+
 
 def slow_run(shop: SmallShop, export: Path) -> subprocess.Popen[str]:
     """A run in the background, waited for until it has posted something."""

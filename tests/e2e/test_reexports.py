@@ -12,6 +12,8 @@ from small_shop import TAXES, SmallShop, check_counts, open_shop, row, rows, unl
 
 from etl.sandbox.server import running_sandbox
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def posted(shop: SmallShop) -> SmallShop:

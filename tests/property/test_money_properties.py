@@ -140,7 +140,10 @@ def booked(count: int, unit: Fraction, codes: tuple[str, ...], digits: int, sour
         return value + taxes_of(value, count, codes, digits)
     rate = taxes_of(Fraction(1), 0, codes, None)
     flat = taxes_of(Fraction(0), count, codes, None)
-    return rounded((value - flat) / (1 + rate), digits) if codes else value
+    if all(BY_CODE[code].strategy is Strategy.FLAT for code in codes):
+        # A flat tax is value x count, not rounded at TaxPrecision, and so is what is left of the price.
+        return value - flat
+    return rounded((value - flat) / (1 + rate), digits)
 
 
 def exhaustive(
