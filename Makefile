@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow test-fast lint types format fault guards fuzz fuzz-reading bench docs lock clean
+.PHONY: help setup demo test test-slow test-fast lint types format fault guards golden fuzz fuzz-reading bench docs lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | while IFS='|' read -r name text; do printf '  %-12s %s\n' "$$name" "$$text"; done
@@ -57,6 +57,9 @@ fuzz-reading: setup ## Damaged workbooks: each ends in orders or in a sentence; 
 
 bench: setup ## Lines and orders per second, peak memory (takes minutes)
 	$(BIN)/python benchmarks/bench.py
+
+golden: setup ## Write what is planned and reported of the sample orders again: look at git diff tests/golden before a commit
+	$(BIN)/python tests/golden/golden.py
 
 docs: setup ## Write docs/problems.md from the table of problem codes
 	$(BIN)/python docs/make_problems.py
