@@ -6,7 +6,7 @@ Rule: design section 5 (bundles). One reading per order, since one total proves 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Literal
@@ -20,8 +20,18 @@ from etl.transform.footing import sum_with_tax
 
 Reading = Literal["bundle", "contents"]
 
+TotalWithTax = Callable[[Sequence[Line]], Decimal | None]
+"""What orderTotal would be if these lines were charged, tax on top; None where a tax is not decided."""
 
-def charged_lines(order: Order, ctx: Context, basis: Basis, precision: int, found: Findings) -> tuple[Line, ...]:
+
+def charged_lines(
+    order: Order,
+    ctx: Context,
+    basis: Basis,
+    precision: int,
+    found: Findings,
+    total_with_tax: TotalWithTax = lambda _: None,
+) -> tuple[Line, ...]:
     """The lines to charge; where nobody can tell, the bundle's, with the reason in `found`."""
     bundles, contents = _parts(order.lines)
     setting = ctx.mapping.settings.products.bundles
@@ -33,7 +43,7 @@ def charged_lines(order: Order, ctx: Context, basis: Basis, precision: int, foun
     }
     if setting != "auto":
         return charged[setting]
-    proof = _Proof(order, ctx, basis, precision)
+    proof = _Proof(order, ctx, basis, precision, total_with_tax)
     priced = _at_original_price(charged["bundle"])
     if priced is not None and not (proof.footing(charged) or any(order.lines[index].total for index in contents)):
         if order.order_total is None:
@@ -116,6 +126,7 @@ class _Proof:
     ctx: Context
     basis: Basis
     precision: int
+    total_with_tax: TotalWithTax
 
     def footing(self, charged: dict[Reading, tuple[Line, ...]]) -> list[Reading]:
         """The readings that make orderTotal: those to the cent, else within the tolerance, else about."""
@@ -135,9 +146,10 @@ class _Proof:
         return off is not None and off <= self.ctx.mapping.settings.source.total_tolerance
 
     def is_footing(self, lines: Sequence[Line]) -> bool:
-        """Whether they do within the tolerance; with tax about, since the total is checked to the cent later."""
+        """Whether they do within the tolerance; about, where a tax is not decided."""
         off = self._off(lines)
-        slack = _slack(lines, self.precision) if self._has_tax else ZERO
+        is_about = self._has_tax and self.total_with_tax(lines) is None
+        slack = _slack(lines, self.precision) if is_about else ZERO
         return off is not None and off <= self.ctx.mapping.settings.source.total_tolerance + slack
 
     @property
@@ -145,19 +157,25 @@ class _Proof:
         return self.basis is Basis.NET and self.ctx.footing is not Footing.WITHOUT_TAX
 
     def _off(self, lines: Sequence[Line]) -> Decimal | None:
-        """How far the lines are from orderTotal; with tax, shipping and voucher count at the goods' rates."""
+        """How far the lines are from orderTotal, by the taxes that the rest of the order would carry beside them."""
         order = self.order
         if order.order_total is None:
             return None
         total = round_money(order.order_total, self.precision)
-        sums = _sums_per_rate(lines)
+        if self._has_tax:
+            stated = self.total_with_tax(lines)
+            return abs((self._about(lines) if stated is None else stated) - total)
+        goods = sum(_sums_per_rate(lines).values(), ZERO)
+        return abs(round_money(goods + order.beside_goods, self.precision) - total)
+
+    def _about(self, lines: Sequence[Line]) -> Decimal:
+        """The total with tax, shipping and voucher at the goods' rates."""
+        order, sums = self.order, _sums_per_rate(lines)
         goods = sum(sums.values(), ZERO)
-        if not self._has_tax:
-            return abs(round_money(goods + order.beside_goods, self.precision) - total)
         amounts = [(line.vat_percent or ZERO, line.total) for line in lines]
         if goods:
             amounts += [(percent or ZERO, order.beside_goods * part / goods) for percent, part in sums.items()]
-        return abs(sum_with_tax(amounts, self.ctx.footing, self.precision) - total)
+        return sum_with_tax(amounts, self.ctx.footing, self.precision)
 
     def fits_breakdown(self, lines: Sequence[Line]) -> bool:
         """Whether the tax per rate is that of `taxBreakdown`, give or take the last digit of each line.

@@ -5,6 +5,7 @@ Rule: design sections 5 and 6. The rules take a `Case` and live in files of thei
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -61,8 +62,11 @@ class Case:
         self.found.add(Problem(code, self.order.number, place or self.order.place, str(value), message))
 
 
-def case_of(order: Order, ctx: Context) -> Case:
-    """The order as the rules see it; findings start with what staging found."""
+def case_of(order: Order, ctx: Context, total_with_tax: Callable[[Case], Decimal | None]) -> Case:
+    """The order as the rules see it; findings start with what staging found.
+
+    `total_with_tax`: what orderTotal would be of a case with tax on top, by which a bundle is told from its contents.
+    """
     found = Findings(order.number, order.problems, ctx.waivers.get(order.number))
     currency = order.currency or ctx.mapping.settings.source.default_currency
     known = ctx.reference.currencies.get(currency)
@@ -70,26 +74,22 @@ def case_of(order: Order, ctx: Context) -> Case:
     basis = _source_basis(order, ctx)
     is_in_range = _is_in_range(order)
     stated_total: Decimal | None = None
-    lines = list(order.lines)
-    if is_in_range:
-        if order.order_total is not None:
-            stated_total = round_money(order.order_total, precision)
-        lines = canonical(charged_lines(order, ctx, basis, precision, found))
-    totals = [line.qty * line.unit_price for line in lines]
-    return Case(
-        order,
-        ctx,
-        found,
-        currency,
-        precision,
-        basis,
-        is_in_range,
-        stated_total,
-        lines,
-        totals,
-        sum(totals, ZERO),
-        _vouchers(order),
-    )
+    if is_in_range and order.order_total is not None:
+        stated_total = round_money(order.order_total, precision)
+
+    def charging(lines: Sequence[Line], found: Findings) -> Case:
+        totals = [line.qty * line.unit_price for line in lines]
+        goods_total, vouchers = sum(totals, ZERO), _vouchers(order)
+        stated = (is_in_range, stated_total)
+        return Case(order, ctx, found, currency, precision, basis, *stated, list(lines), totals, goods_total, vouchers)
+
+    def tried(lines: Sequence[Line]) -> Decimal | None:
+        # What a reading that is only tried would be told of is not the order's: it gets findings of its own.
+        return total_with_tax(charging(canonical(lines), Findings(order.number, (), ctx.waivers.get(order.number))))
+
+    if not is_in_range:
+        return charging(order.lines, found)
+    return charging(canonical(charged_lines(order, ctx, basis, precision, found, tried)), found)
 
 
 def extra_amounts(order: Order) -> tuple[tuple[str, Decimal], ...]:

@@ -6,6 +6,7 @@ Rule: design sections 5 and 6. Each rule has a file of its own; here they meet.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 from etl.model.content import content_of, fingerprint_of, skip_fingerprint
@@ -34,14 +35,14 @@ from etl.transform.payments import captures, gift_payments
 from etl.transform.products import article_of
 from etl.transform.rounding import causes_of
 from etl.transform.skipping import skip_reason
-from etl.transform.totals import check_total, holding_footings, is_total_waived, source_total
+from etl.transform.totals import check_total, footed, footing_of, holding_footings, is_total_waived, source_total
 from etl.transform.vouchers import policy_of
 from etl.transform.window import Moment, check_clamped_vat, moment_of
 
 
 def plan_order(order: Order, ctx: Context, parent: Verdict | None = None) -> PlannedOrder:
     """What would be sent for `order`, or why not. `parent`: the verdict on a nested return's own order, if met."""
-    case = case_of(order, ctx)
+    case = case_of(order, ctx, _total_with_tax)
     if skipped := skip_reason(order, ctx, parent):
         # The month of a skipped order is wanted in the report; what is odd about its date is not.
         when, _ = consumption_of(order, case.settings)
@@ -57,11 +58,17 @@ def footings(order: Order, ctx: Context) -> frozenset[Footing]:
 
     The pipeline gathers these over the whole batch and decides once (design section 6).
     """
-    case = case_of(order, ctx)
+    case = case_of(order, ctx, _total_with_tax)
     if case.basis is Basis.GROSS or case.stated_total is None or not order.is_readable:
         return frozenset()
     goods = goods_of(case, moment_of(case))
     return holding_footings(case, goods if goods and goods.is_taxed else None)
+
+
+def _total_with_tax(case: Case) -> Decimal | None:
+    """What orderTotal would be of the case; None where a tax of it is not decided."""
+    goods = goods_of(case, moment_of(case))
+    return footed(case, goods, footing_of(case)) if goods and goods.is_taxed else None
 
 
 def _planned(case: Case) -> PlannedOrder:

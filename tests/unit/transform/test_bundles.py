@@ -218,3 +218,15 @@ def test_a_bundle_beyond_all_amounts_blocks_its_order(
     result = plan_order(order, a_context(mapping, footing=footing))
     assert (result.verdict, result.source_total) == ("blocked", None)
     assert "value.invalid" in result.codes
+
+
+@pytest.mark.parametrize(("total", "amounts"), [("34.00", {"20.00"}), ("32.00", {"12.00", "6.33"})])
+def test_the_taxes_of_what_stands_beside_the_goods_are_their_own(total: str, amounts: set[str]) -> None:
+    """Shipping at 0 %: 20.00 x 1.2 + 10.00 = 34.00, 18.33 x 1.2 + 10.00 = 32.00; at the goods' 20 % both are others."""
+    mapping = a_mapping(source={"prices_include_tax": False}, shipping={"tax": "UK-0%"})
+    lines = (bundle("20.00"), part("12.00"), part("6.33", sku="POT"))
+    order = an_order(*lines, shipping=D("10.00"), order_total=D(total))
+    for footing in (Footing.ONCE, Footing.PER_RATE, Footing.PER_LINE):
+        plan = plan_order(order, a_context(mapping, footing=footing))
+        assert plan.codes == ()
+        assert {str(entry.source_amount) for entry in plan.entries} == amounts | {"10.00"}
