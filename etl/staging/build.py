@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from operator import itemgetter
-from typing import Any, NamedTuple
 
 from etl.model.export import plain
 from etl.model.order import Line
@@ -19,8 +17,10 @@ from etl.reading.remarks import Odd
 from etl.reading.style import Style
 from etl.staging.draft import Draft, Source, canonical_text, same_value
 from etl.staging.fields import Column, Layout
+from etl.staging.lines import Lines, text_reader, translated, value_or_none
 from etl.staging.nested import Headers, NestedReader
 from etl.staging.objects import Flat
+from etl.staging.spots import Spots
 from etl.staging.vocabulary import ALIASES, KINDS, LINE, ORDER_NUMBER, Vocabulary
 from etl.staging.whole import check_beside, check_repeated, check_unread, join_below
 
@@ -32,44 +32,12 @@ BelowRow = tuple[int, tuple[str, ...], str]
 Fault = tuple[int, str, str, str, str]
 """A row that there is something to say about: (row, code, message, what it shows, column)."""
 
-_LINE_FIELDS = (
-    "products.qty",
-    "products.unitPrice",
-    "products.vatPercent",
-    "products.originalPrice",
-    "products.sku",
-    "products.ean",
-    "products.id",
-    "products.item",
-    "products.itemText.brand",
-    "products.itemText.product",
-    "products.itemText.variant",
-    "products.itemText.size",
-    "products.itemText.sku",
-    "products.comment",
-    "products.lineId",
-    "products.isBundle",
-    "products.isPartOfBundle",
-    "products.variantSku",
-    "products.sizeSku",
-)
 NOTICES = frozenset({"text.quotes"})
 """What a reader may say of a row without blocking its order."""
 WIDE = "wide"
 """Stands for the code of a row with more cells than the header, the extra ones empty, until all rows are known."""
 BESIDE = "beside"
 """Stands for the code of a row below the order that has no number and repeats the order's other cells."""
-_EMPTY = ("",)
-_WORDS_KEPT = 20_000
-
-
-class _Words(NamedTuple):
-    """The texts of a line, read. `is_whole`: it has a key, and nothing of it stands in further columns."""
-
-    key_and_names: tuple[str, str, str, str, str, str, str, str, str, str]
-    line_id: str
-    is_bundle: bool
-    is_whole: bool
 
 
 class Builder:
@@ -92,10 +60,10 @@ class Builder:
         self._empty = options.empty_words
         self._place = place
         self._texts: dict[Kind, Reader[str]] = {
-            kind: Reader(_text_reader(reader)) for kind, reader in self._readers.by_kind.items()
+            kind: Reader(text_reader(reader)) for kind, reader in self._readers.by_kind.items()
         }
-        self._width = len(layout.line)
-        self._known: dict[tuple[str, ...], _Words] = {}
+        self._spots = Spots(layout, place)
+        self._lines = Lines(layout, self._readers, self._spots, options)
         self._order_columns = [
             (
                 index,
@@ -110,17 +78,6 @@ class Builder:
         ]
         self._number_at = next((at for at, column in enumerate(layout.order) if column.field == ORDER_NUMBER), None)
         self._has_shipping = any(column.field == "shippingValue" for column in layout.order)
-        self._line_columns = {column.field: column for column in reversed(layout.line)}
-        slots = {column.field: index + 1 for index, column in reversed(list(enumerate(layout.line)))}
-        self._cells = itemgetter(*(slots.get(name, 0) for name in _LINE_FIELDS))
-        self._line_words = [
-            (at, words) for at, name in enumerate(_LINE_FIELDS) if (words := self._words.get(name)) is not None
-        ]
-        self._twins = [
-            (slots[column.field], index + 1)
-            for index, column in enumerate(layout.line)
-            if slots[column.field] != index + 1
-        ]
 
     def table_draft(
         self, number: str, groups: list[Group], faults: Sequence[Fault], below: Sequence[BelowRow] = ()
@@ -130,7 +87,7 @@ class Builder:
         draft = Draft(number, replace(self._place, row=row), rows=sum(len(rows) for _, rows in groups))
         beside = []
         for at, code, message, shown, column in faults:
-            place = replace(self._place, row=at, column=column, name=self._field_of(column))
+            place = replace(self._place, row=at, column=column, name=self._spots.field_of(column))
             if code == BESIDE:
                 beside.append(at)
             elif code in NOTICES:
@@ -139,10 +96,12 @@ class Builder:
                 draft.fault(code, message, place, shown)
         self._read_order(draft, groups)
         if self._has_shipping and "shippingValue" not in draft.sources:
-            draft.tell("shipping.empty", "shippingValue is empty and was read as 0.", self._at(row, "shippingValue"))
+            draft.tell(
+                "shipping.empty", "shippingValue is empty and was read as 0.", self._spots.at(row, "shippingValue")
+            )
         for _, rows in groups:
             for at, cells in rows:
-                line = self._line(draft, at, cells)
+                line = self._lines.read(draft, at, cells)
                 if line is not None:
                     draft.lines.append(line)
         if below:
@@ -156,7 +115,7 @@ class Builder:
         """Rows without a number below the order: read as its lines, or the order is not whole."""
         apart = Draft(draft.number, draft.place, values=draft.values)
         for row, cells, fault in below:
-            line = self._line(apart, row, cells)
+            line = self._lines.read(apart, row, cells)
             if line is not None:
                 apart.lines.append(line)
             is_product = line is not None and bool(line.key or line.product)
@@ -171,10 +130,12 @@ class Builder:
         draft = Draft(number, replace(self._place, row=row), rows=max(1, len(flat.lines)))
         self._read_order(draft, [(tuple(flat.order), [(row, ())])])
         if "shippingValue" in flat.blank and "shippingValue" not in draft.sources:
-            draft.tell("shipping.empty", "shippingValue is empty and was read as 0.", self._at(row, "shippingValue"))
+            draft.tell(
+                "shipping.empty", "shippingValue is empty and was read as 0.", self._spots.at(row, "shippingValue")
+            )
         for column, shown in flat.broken:
             what = "is no product line" if column == flat.lines_from else f"is not what {column} should hold"
-            name = "products" if column == flat.lines_from else self._field_of(column)
+            name = "products" if column == flat.lines_from else self._spots.field_of(column)
             place = replace(self._place, row=row, column=column, name=name)
             draft.fault("value.invalid", f"{plain(shown)[:80]!r} {what}.", place, plain(shown))
         self._read_lines(draft, row, flat)
@@ -185,12 +146,14 @@ class Builder:
 
     def _read_lines(self, draft: Draft, row: int, flat: Flat) -> None:
         contents = dict(flat.contents)
-        part_of = self._line_columns.get("products.isPartOfBundle")
+        part_of = self._lines.columns.get("products.isPartOfBundle")
         is_listed = part_of is not None and any(
-            _value(self._readers.bundle, cells[part_of.index]) for cells in flat.lines if len(cells) > part_of.index
+            value_or_none(self._readers.bundle, cells[part_of.index])
+            for cells in flat.lines
+            if len(cells) > part_of.index
         )
         for index, cells in enumerate(flat.lines):
-            line = self._line(draft, row, tuple(cells))
+            line = self._lines.read(draft, row, tuple(cells))
             if line is None or self._is_cancelled(draft, line):
                 continue
             if index in contents and not line.is_bundle:
@@ -208,11 +171,11 @@ class Builder:
 
     def _read_contents(self, draft: Draft, row: int, line: Line, contents: list[list[str]]) -> None:
         """Contents nested in a bundle become lines of their own; where they carry no prices they only inform."""
-        price = self._line_columns.get("products.unitPrice")
+        price = self._lines.columns.get("products.unitPrice")
         if price is None or not all(len(cells) > price.index and cells[price.index] for cells in contents):
             return
         for cells in contents:
-            part = self._line(draft, row, tuple(cells))
+            part = self._lines.read(draft, row, tuple(cells))
             if part is not None:
                 draft.lines.append(replace(part, bundle=line.line_id or line.key or "1"))
 
@@ -230,7 +193,7 @@ class Builder:
                 break
             cell = cells[index]
             if words and cell.strip():
-                cell = _translated(cell, words)
+                cell = translated(cell, words)
             if not cell:
                 continue
             if field in sources:
@@ -241,7 +204,7 @@ class Builder:
                 value = reader[cell]
                 shown = text[cell]
             except Odd as odd:
-                value = self._odd(draft, odd, row, column, cell)
+                value = self._spots.remarked(draft, odd, row, column, cell)
                 shown = "" if value is None else canonical_text(value)
             if value.__class__ is str:
                 value, shown = value.strip(), shown.strip()
@@ -261,7 +224,7 @@ class Builder:
             return
         remark = number_remark(cells[at])
         if remark is not None:
-            draft.add(remark, self._at(row, ORDER_NUMBER), plain(cells[at]))
+            draft.add(remark, self._spots.at(row, ORDER_NUMBER), plain(cells[at]))
 
     def _check_twin(self, draft: Draft, index: int, cells: Sequence[str]) -> None:
         """Two names of one object for one field must say the same, unless one is known to stand in for the other."""
@@ -310,8 +273,8 @@ class Builder:
         reader = self._readers.by_kind[column.kind]
         words = self._words.get(column.field)
         if words:
-            first, second = _translated(first, words), _translated(second, words)
-        left, right = _value(reader, first), _value(reader, second)
+            first, second = translated(first, words), translated(second, words)
+        left, right = value_or_none(reader, first), value_or_none(reader, second)
         if left is None or right is None:
             return left is right and not first.strip() and not second.strip()
         return same_value(left, right)
@@ -329,166 +292,16 @@ class Builder:
             plain(second[1]),
         )
 
-    def _line(self, draft: Draft, row: int, cells: tuple[str, ...]) -> Line | None:
-        if len(cells) < self._width:
-            cells += _EMPTY * (self._width - len(cells))
-        cells = _EMPTY + cells
-        if self._twins:
-            cells = self._first_of_twins(cells)
-        found = self._cells(cells)
-        if not any(found):
-            return None
-        if self._line_words:
-            found = _in_centras_words(found, self._line_words)
-        read = self._readers
-        qty, price, vat, original, *_ = found
-        words = found[4:]
-        try:
-            known = self._known.get(words) or self._read_words(words)
-            line = Line(
-                read.qty[qty],  # type: ignore[arg-type]
-                read.amount[price],  # type: ignore[arg-type]
-                read.percent[vat],
-                *known.key_and_names,
-                read.amount[original],
-                known.line_id,
-                known.is_bundle,
-                "",
-                Place(self._place.file, self._place.sheet, row),
-            )
-        except Odd:
-            return self._odd_line(draft, row, found)
-        if line.qty is None or line.unit_price is None or not known.is_whole:
-            return self._complete(draft, row, line, found)
-        return line
-
-    def _read_words(self, words: tuple[str, ...]) -> _Words:
-        """What a line says besides its numbers; remembered, since a history sells the same few thousand articles."""
-        read = self._readers
-        text = read.text
-        (sku, ean, id_, item, brand, product, variant, size, text_sku, comment,
-         line_id, is_bundle, is_part, variant_sku, size_sku) = words  # fmt: skip
-        keys = (read.sku[sku], read.ean[ean], read.key[id_], read.key[item])
-        names = (text[brand], text[product], text[variant], text[size], read.sku[text_sku], text[comment])
-        is_whole = any((*keys, names[4])) and not (variant_sku or size_sku or read.bundle[is_part])
-        if len(self._known) >= _WORDS_KEPT:
-            self._known.clear()
-        known = _Words((*keys, *names), text[line_id].strip(), bool(read.bool[is_bundle]), is_whole)
-        self._known[words] = known
-        return known
-
-    def _first_of_twins(self, cells: tuple[str, ...]) -> tuple[str, ...]:
-        merged = list(cells)
-        for first, second in self._twins:
-            if not merged[first].strip():
-                merged[first] = merged[second]
-        return tuple(merged)
-
-    def _odd_line(self, draft: Draft, row: int, found: tuple[str, ...]) -> Line | None:
-        """The line read cell by cell, with a remark for each cell that has one."""
-        values: dict[str, Any] = {}
-        before = len(draft.problems)
-        is_bad = False
-        for name, cell in zip(_LINE_FIELDS, found, strict=True):
-            column = self._line_columns.get(name)
-            if column is None:
-                continue
-            try:
-                values[name] = self._readers.by_kind[column.kind][cell]
-            except Odd as odd:
-                values[name] = self._odd(draft, odd, row, column, cell)
-                is_bad = is_bad or odd.is_error
-        get = values.get
-        if is_bad:
-            # Blocked anyway; what else is missing is told in the same breath.
-            self._tell_missing(draft, row, found)
-            if get("products.qty") is None or get("products.unitPrice") is None:
-                return None
-        if not any(cell.strip() for cell in found):
-            del draft.problems[before:]
-            return None
-        line = Line(
-            qty=get("products.qty"),  # type: ignore[arg-type]
-            unit_price=get("products.unitPrice"),  # type: ignore[arg-type]
-            vat_percent=get("products.vatPercent"),
-            sku=get("products.sku") or "",
-            ean=get("products.ean") or "",
-            id=(get("products.id") or "").strip(),
-            item=(get("products.item") or "").strip(),
-            brand=get("products.itemText.brand") or "",
-            product=get("products.itemText.product") or "",
-            variant=get("products.itemText.variant") or "",
-            size=get("products.itemText.size") or "",
-            text_sku=get("products.itemText.sku") or "",
-            comment=get("products.comment") or "",
-            original_price=get("products.originalPrice"),
-            line_id=(get("products.lineId") or "").strip(),
-            is_bundle=bool(get("products.isBundle")),
-            place=replace(self._place, row=row),
-        )
-        return line if is_bad else self._complete(draft, row, line, found)
-
-    def _complete(self, draft: Draft, row: int, line: Line, found: tuple[str, ...]) -> Line | None:
-        """The line with what stands in several columns, or a fault for what it lacks."""
-        if not any(cell.strip() for cell in found):
-            return None
-        cells = dict(zip(_LINE_FIELDS, found, strict=True))
-        parts = [_value(self._readers.sku, cells[name]) or "" for name in ("products.variantSku", "products.sizeSku")]
-        if any(parts):
-            line = replace(line, sku=line.sku + "".join(parts))
-        if bundle := _value(self._readers.bundle, cells["products.isPartOfBundle"]):
-            line = replace(line, bundle=bundle)  # whose it is shows the whole order, never the row before
-        if line.qty is None or line.unit_price is None or not line.key:
-            self._tell_missing(draft, row, found)
-            if line.qty is None or line.unit_price is None:
-                return None
-        return line
-
-    def _tell_missing(self, draft: Draft, row: int, found: tuple[str, ...]) -> None:
-        cells = {name: cell.strip() for name, cell in zip(_LINE_FIELDS, found, strict=True)}
-        for name in ("products.qty", "products.unitPrice"):
-            if not cells[name]:
-                draft.fault("value.missing", f"The product line has no {name.partition('.')[2]}.", self._at(row, name))
-        keys = ("products.sku", "products.ean", "products.id", "products.item", "products.itemText.sku",
-                "products.variantSku", "products.sizeSku")  # fmt: skip
-        if not any(cells[name] for name in keys) and self._layout.vocabulary is Vocabulary.CREATE_ORDER:
-            draft.fault(
-                "value.missing",
-                "The product line has no key.",
-                self._at(row, "products.sku"),
-                hint="Fill in one of products.sku, products.ean, products.id and products.item.",
-            )
-
-    def _odd(self, draft: Draft, odd: Odd, row: int, column: Column, cell: str) -> Any:
-        place = replace(self._place, row=row, column=column.header, name=column.field)
-        for remark in odd.remarks:
-            draft.add(remark, place, plain(cell))
-        if odd.symbol and not odd.is_error:
-            draft.symbols.append((odd.symbol, place, plain(cell)))
-        return None if odd.is_error else odd.value
-
-    def _at(self, row: int, field: str) -> Place:
-        header = next(
-            (column.header for column in (*self._layout.order, *self._layout.line) if column.field == field), field
-        )
-        return replace(self._place, row=row, column=header, name=field)
-
-    def _field_of(self, header: str) -> str:
-        """What a column of the file is; "" for one that is not read."""
-        columns = (*self._layout.order, *self._layout.line)
-        known = next((column.field for column in columns if column.header == header), "")
-        return known or self._layout.renamed.get(header, "")
-
     def _source(self, draft: Draft, field: str) -> tuple[Place, str]:
         source = draft.sources.get(field)
         if source is None:
-            return self._at(draft.place.row or 0, field), ""
+            return self._spots.at(draft.place.row or 0, field), ""
         return replace(self._place, row=source.row, column=source.column.header, name=field), draft.texts.get(field, "")
 
     def _check(self, draft: Draft) -> None:
         """What only shows when an order's values are seen together."""
         self._fill_empty(draft)
-        if "products.lineId" in self._line_columns:
+        if "products.lineId" in self._lines.columns:
             check_repeated(draft)
         get = draft.values.get
         if draft.symbols:
@@ -509,7 +322,7 @@ class Builder:
                 draft.fault(
                     "value.missing",
                     f"The payment has an amount of {text} but no status.",
-                    place.at(self._at(0, f"payment.{part}.status").column),
+                    place.at(self._spots.at(0, f"payment.{part}.status").column),
                     hint="Fill in 0 (pending), 1 (success) or 2 (failed).",
                 )
         amount, total = get("payment.capture.amount"), get("orderTotal")
@@ -526,37 +339,10 @@ class Builder:
             if last == "status" and step and draft.values.get(f"{step}.amount") is None:
                 continue
             draft.values[field] = self._readers.by_kind[KINDS[field]][words.get("", "")]
-            draft.sources[field] = Source(draft.place.row or 0, Column(-1, self._at(0, field).column, field))
+            draft.sources[field] = Source(draft.place.row or 0, Column(-1, self._spots.at(0, field).column, field))
 
     def _check_symbols(self, draft: Draft) -> None:
         currency = str(draft.values.get("currency") or "")
         for symbol, place, shown in draft.symbols:
             if currency and not symbol_fits(symbol, currency):
                 draft.fault("value.invalid", f"{shown!r} is not in the order's currency {currency}.", place, shown)
-
-
-def _translated(cell: str, words: Mapping[str, str]) -> str:
-    """The cell, in Centra's words where values.csv has the whole of it."""
-    return words.get(plain(cell).strip(), cell)
-
-
-def _in_centras_words(cells: tuple[str, ...], words: list[tuple[int, Mapping[str, str]]]) -> tuple[str, ...]:
-    changed = list(cells)
-    for at, known in words:
-        changed[at] = _translated(changed[at], known)
-    return tuple(changed)
-
-
-def _value(reader: Reader[Any], cell: str) -> Any:
-    try:
-        return reader[cell]
-    except Odd as odd:
-        return None if odd.is_error else odd.value
-
-
-def _text_reader(reader: Reader[Any]) -> Any:
-    def text(cell: str) -> str:
-        value = reader[cell]
-        return "" if value is None else canonical_text(value)
-
-    return text
