@@ -12,6 +12,7 @@ from etl.model.place import Place
 from etl.reading.kinds import NUMERIC, Kind
 from etl.reading.style import Seen, Style, Tally
 from etl.staging.build import Builder
+from etl.staging.facts import ColumnFacts, FileFacts, UnreadColumn
 from etl.staging.fields import Column, Layout
 from etl.staging.objects import Objects
 from etl.staging.unread import UnreadSums
@@ -65,6 +66,9 @@ class LoadedFile:
     remarks: dict[str, int] = field(default_factory=dict)
     """Columns of attention.csv to where their cells stand among those of a line; none in other files."""
 
+    has_remarks: bool = False
+    """Whether any row or object of it was written for attention.csv."""
+
     @property
     def name(self) -> str:
         """The file, and its sheet where it has any."""
@@ -116,3 +120,40 @@ class LoadedFile:
         for column, cell in zip(columns, cells, strict=False):
             if cell:
                 self.count(column.header, column.kind, cell, row)
+
+    def facts(self) -> FileFacts:
+        """What is reported of the file."""
+        export, layout = self.export, self.layout
+        return FileFacts(
+            path=export.path,
+            sha256=export.sha256,
+            size=export.size,
+            format=export.format,
+            vocabulary=layout.vocabulary,
+            sheet=self.place.sheet,
+            dialect=export.dialect,
+            header_row=export.header_row if isinstance(export, Table) else 0,
+            style=self.style,
+            columns=ColumnFacts(
+                used=(
+                    *((column.header, column.field) for column in (*layout.order, *layout.line)),
+                    *sorted(self.objects.used.items() if self.objects else ()),
+                ),
+                not_migrated=tuple(layout.not_migrated.items()),
+                unknown=tuple(layout.unknown.items()),
+                missing=layout.missing,
+                renamed=tuple(layout.renamed.items()),
+            ),
+            rows=self.rows.all,
+            rows_of_orders=self.rows.orders,
+            unassigned=self.rows.unassigned,
+            totals_rows=self.rows.totals,
+            repeated_headers=self.rows.headers,
+            lines=self.lines,
+            notices=tuple(self.notices),
+            unread=tuple(
+                UnreadColumn(name, one.total, one.orders, one.is_list) for name, one in self.unread.by_name.items()
+            ),
+            samples=tuple(self.samples.items()),
+            count=export.count if isinstance(export, Table) else None,
+        )
