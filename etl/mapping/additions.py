@@ -17,7 +17,7 @@ from pathlib import Path
 from etl.errors import UsageError
 from etl.mapping.settings import FILE, keys_of
 from etl.mapping.table import COMMENT, Table, read_table
-from etl.model.mapping import TABLES
+from etl.model.mapping_tables import TABLES
 from etl.reading.encoding import read_text
 from etl.reading.numbers import plain_rate
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from etl.mapping.additions import KEYS, replace_file
 from etl.mapping.table import read_table
-from etl.model.mapping import TABLES
+from etl.model.mapping_tables import TABLES
 from etl.reading.encoding import read_text
 
 CANDIDATES = "# candidates"

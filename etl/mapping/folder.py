@@ -21,7 +21,8 @@ from etl.mapping.table import ReadTable, Table
 from etl.mapping.table import read_table as read_csv_table
 from etl.model.faults import Fault, nearest
 from etl.model.identity import content_hash
-from etl.model.mapping import TABLES, Mapping, Mews, Settings, TaxRule
+from etl.model.mapping import Mapping, Mews, Settings, TaxRule
+from etl.model.mapping_tables import TABLES
 from etl.model.place import Place
 
 FORMAT_VERSION = 1

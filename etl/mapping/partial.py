@@ -14,7 +14,8 @@ from etl.mapping.rows import Reading
 from etl.mapping.settings import FILE, read_source
 from etl.mapping.table import Table, read_table
 from etl.model.faults import Fault
-from etl.model.mapping import TABLES, ColumnRule, Source, ValueRule
+from etl.model.mapping import ColumnRule, Source, ValueRule
+from etl.model.mapping_tables import TABLES
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,11 +23,11 @@ from etl.model.mapping import (
     DECIDED,
     EXTERNAL_PAYMENT_TYPES,
     PRODUCT_KEYS,
-    TABLES,
     VOUCHER_POLICIES,
     Section,
     Settings,
 )
+from etl.model.mapping_tables import TABLES
 
 Rows = Iterable[Sequence[str]]
 COLUMN_COMMENTS = ("# evidence", "# candidates", "# samples")

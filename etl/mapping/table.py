@@ -16,7 +16,7 @@ from etl.errors import InputError
 from etl.model.export import BadRow, plain
 from etl.model.export import Table as Export
 from etl.model.faults import Fault, did_you_mean, one_of
-from etl.model.mapping import TableSpec
+from etl.model.mapping_tables import TableSpec
 from etl.model.place import Place
 from etl.reading.csv_file import read_csv
 from etl.reading.encoding import TextFacts, look_at, read_text

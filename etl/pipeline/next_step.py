@@ -24,8 +24,9 @@ from etl.mapping.lookup import find_voucher
 from etl.mapping.table import read_table
 from etl.mews.http import is_loopback
 from etl.model.faults import Fault
-from etl.model.mapping import TABLES, RateKind, TaxRule
 from etl.model.mapping import Mapping as MappingFolder
+from etl.model.mapping import RateKind, TaxRule
+from etl.model.mapping_tables import TABLES
 from etl.model.reference import Reference
 from etl.model.status import ReportState
 from etl.pipeline.assumed import assumed_reference

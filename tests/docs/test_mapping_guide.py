@@ -16,7 +16,8 @@ import pytest
 from etl.mapping.fields import LINE_FIELDS, NAME_FIELDS, ORDER_FIELDS
 from etl.mapping.folder import read_mapping
 from etl.model.codes import CODES
-from etl.model.mapping import DECIDED, TABLES, Settings
+from etl.model.mapping import DECIDED, Settings
+from etl.model.mapping_tables import TABLES
 
 GUIDE = (Path(__file__).resolve().parents[2] / "docs" / "mapping-guide.md").read_text("utf-8")
 

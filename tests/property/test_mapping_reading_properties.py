@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from etl.errors import MappingError
 from etl.mapping.folder import read_mapping
-from etl.model.mapping import TABLES
+from etl.model.mapping_tables import TABLES
 
 SETTINGS = '[source]\nstore = "s"\ntimezone = "Europe/London"\nprices_include_tax = true\n[target]\nservice = "eid:X"\n'
 TAXES = "country,vat_percent,valid_from,valid_before,tax_codes\n*,20,,,A\n"

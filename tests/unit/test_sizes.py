@@ -16,20 +16,16 @@ LONGEST = 500
 MOST = 8
 """Parameters of a constructor, `self` aside. Values (dataclasses) have as many fields as they have facts."""
 
-LONG_MODULES = {
-}
+LONG_MODULES = {}
 """Modules above LONGEST, and the lines that they had when they were looked at last."""
 
-LARGE_CONSTRUCTORS = {
-}
+LARGE_CONSTRUCTORS = {}
 """Constructors above MOST, and how many parameters they had when they were looked at last."""
 
 
 def lengths() -> dict[str, int]:
     """Lines by module."""
-    return {
-        str(path.relative_to(PACKAGE)): len(path.read_text("utf-8").splitlines()) for path in PACKAGE.rglob("*.py")
-    }
+    return {str(path.relative_to(PACKAGE)): len(path.read_text("utf-8").splitlines()) for path in PACKAGE.rglob("*.py")}
 
 
 def constructors() -> dict[str, int]:

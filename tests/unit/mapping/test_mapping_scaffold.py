@@ -13,7 +13,8 @@ from etl.errors import MappingError, UsageError
 from etl.mapping.additions import write_folder
 from etl.mapping.folder import read_mapping
 from etl.mapping.scaffold import DumpFacts, Found, RateFact, scaffold_files
-from etl.model.mapping import TABLES, Settings
+from etl.model.mapping import Settings
+from etl.model.mapping_tables import TABLES
 
 FACTS = DumpFacts(
     skus={

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from etl.mapping.table import Table, read_table
-from etl.model.mapping import TABLES
+from etl.model.mapping_tables import TABLES
 
 SPEC = TABLES["products.csv"]
 ROWS = [["sku", "A", "eid:A"], ["sku", "Bücher", ""]]
