@@ -19,7 +19,7 @@ __all__ = ["describe_faults", "load_world", "parse_fault", "run_server"]
 
 def load_world(name_or_path: str) -> World:
     """The world of that built-in name (`gross-uk`, `net-us`) or file. Raises UsageError."""
-    from etl.sandbox.world import load_world as load
+    from etl.sandbox.world_file import load_world as load
 
     return load(name_or_path)
 

@@ -21,7 +21,8 @@ import h11
 from etl.errors import UsageError
 from etl.sandbox.core import Answer, Sandbox
 from etl.sandbox.faults import Fault, Wire
-from etl.sandbox.world import World, load_world
+from etl.sandbox.world import World
+from etl.sandbox.world_file import load_world
 
 _PLAIN = {"Content-Type": "text/plain; charset=utf-8"}
 

@@ -17,7 +17,7 @@ from etl.sandbox import load_world, parse_fault
 from etl.sandbox.core import OPERATIONS, PREFIX, Sandbox
 from etl.sandbox.requests import SHAPES
 from etl.sandbox.shapes import ShapeError
-from etl.sandbox.world import parse_world
+from etl.sandbox.world_file import parse_world
 
 if not DESCRIPTION.exists():
     pytest.skip("needs ../shared", allow_module_level=True)

@@ -12,7 +12,8 @@ from virtual_time import START
 
 from etl.model.plan import Basis, Booked, Entry, EntryKind, PlannedOrder, PlannedPayment, Verdict
 from etl.sandbox.state import Item
-from etl.sandbox.world import World, parse_world
+from etl.sandbox.world import World
+from etl.sandbox.world_file import parse_world
 
 SERVICE = "5e000000-0000-4000-a000-000000000001"
 ACCOUNT = "ac000000-0000-4000-a000-000000000001"

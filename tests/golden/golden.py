@@ -44,7 +44,8 @@ from etl.pipeline.planning import Span
 from etl.pipeline.prepare import Export, Prepared, open_batch, plan_export, reference_online
 from etl.sandbox.core import Sandbox
 from etl.sandbox.inprocess import SandboxTransport
-from etl.sandbox.world import ACCESS_TOKEN, CLIENT_TOKEN, load_world
+from etl.sandbox.world import ACCESS_TOKEN, CLIENT_TOKEN
+from etl.sandbox.world_file import load_world
 from etl.version import __version__
 
 HERE = Path(__file__).parent

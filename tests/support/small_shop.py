@@ -17,7 +17,8 @@ from cli_run import Done, Shell
 from etl.model.identity import parse_identifier
 from etl.sandbox.core import Sandbox
 from etl.sandbox.server import RunningSandbox
-from etl.sandbox.world import World, load_world
+from etl.sandbox.world import World
+from etl.sandbox.world_file import load_world
 
 STATES = (
     "ready",

@@ -48,7 +48,8 @@ from etl.pipeline.prepare import read_options
 from etl.reading.identify import open_export
 from etl.sandbox.core import PREFIX, Sandbox
 from etl.sandbox.inprocess import SandboxTransport
-from etl.sandbox.world import ACCESS_TOKEN, CLIENT_TOKEN, parse_world
+from etl.sandbox.world import ACCESS_TOKEN, CLIENT_TOKEN
+from etl.sandbox.world_file import parse_world
 from etl.staging.batch import Batch
 
 MOMENT = datetime(2012, 1, 10, 9, tzinfo=UTC)

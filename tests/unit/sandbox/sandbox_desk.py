@@ -12,7 +12,8 @@ import simplejson
 
 from etl.sandbox.core import PREFIX, Answer, Sandbox
 from etl.sandbox.faults import parse_fault
-from etl.sandbox.world import World, parse_world
+from etl.sandbox.world import World
+from etl.sandbox.world_file import parse_world
 
 SERVICE = "5e000000-0000-4000-a000-000000000001"
 ACCOUNT = "ac000000-0000-4000-a000-000000000001"

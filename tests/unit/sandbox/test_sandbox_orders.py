@@ -25,7 +25,7 @@ from sandbox_desk import (
     world_of,
 )
 
-from etl.sandbox.world import parse_world
+from etl.sandbox.world_file import parse_world
 
 
 def booked(desk: Desk, order_id: str) -> list[tuple[str, str, str, str]]:

@@ -12,7 +12,7 @@ from sandbox_desk import Desk, amount, item, world_of
 from etl.errors import UsageError
 from etl.sandbox import load_world
 from etl.sandbox.core import Sandbox
-from etl.sandbox.world import BUILT_IN, parse_world
+from etl.sandbox.world_file import BUILT_IN, parse_world
 
 
 def moment(text: str) -> datetime:
