@@ -26,7 +26,8 @@ class Quirks:
     """How this Mews differs from a healthy one of today.
 
     `identifiers`: kept, ignored (an older API) or refused. `lag_seconds`: reads do not show writes younger
-    than that. `extra_cents`: booked on top of every entry, in the currency's last digit.
+    than that. `extra_cents`: booked on top of every entry, in the currency's last digit. `refused_payments`: types
+    that this integration may not add, although the enterprise enables them; "" is every type.
     """
 
     identifiers: str = "kept"
@@ -35,6 +36,7 @@ class Quirks:
     links_reservations: bool = False
     adds_items: bool = False
     extra_cents: int = 0
+    refused_payments: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,7 @@ class Fault:
     answer: str = "reset"
     form: str = "seconds"
     variant: str = "ignore"
+    type: str = ""
     number: int = 0
 
 
@@ -140,6 +141,10 @@ _DIALS: dict[str, _Dial] = {
     "no-notes": _Dial("Notes are not returned"),
     "links-reservation": _Dial("Mews links a reservation that nobody asked for"),
     "adds-items": _Dial("Mews adds an item that nobody asked for to every order"),
+    "refuses-payments": _Dial(
+        "external payments of the type type=GiftCard (without type: of every one) are refused, though they are enabled",
+        ("type",),
+    ),
     "other-amounts": _Dial("Mews books cents=1 more than its contract says on every entry", ("cents",)),
     "seed": _Dial("seed=N: another bad day of the same kind", ("number",)),
 }
@@ -212,6 +217,8 @@ def _with_option(fault: Fault, spec: str, key: str, value: str) -> Fault:
             return replace(fault, form=_choice(spec, key, value))
         case "variant":
             return replace(fault, variant=_choice(spec, key, value))
+        case "type":
+            return replace(fault, type=_payment_type(spec, value))
         case _:
             raise _wrong(spec, f"the option {key!r} is unknown")
 
@@ -219,6 +226,12 @@ def _with_option(fault: Fault, spec: str, key: str, value: str) -> Fault:
 def _choice(spec: str, key: str, value: str) -> str:
     if value not in _CHOICES[key]:
         raise _wrong(spec, f"{key}={value} is none of {', '.join(_CHOICES[key])}")
+    return value
+
+
+def _payment_type(spec: str, value: str) -> str:
+    if not re.fullmatch(r"[A-Z][A-Za-z]*", value):
+        raise _wrong(spec, f"type={value} is no type of external payments, such as GiftCard or CreditCard")
     return value
 
 
@@ -301,6 +314,8 @@ class FaultPlan:
                     base = replace(base, adds_items=True)
                 case "other-amounts":
                     base = replace(base, extra_cents=fault.cents)
+                case "refuses-payments":
+                    base = replace(base, refused_payments=base.refused_payments | {fault.type})
                 case _:
                     pass
         return base

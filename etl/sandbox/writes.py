@@ -106,6 +106,8 @@ def add_payment(call: Call) -> dict[str, Any]:
     kind = body.get("Type") or "Unspecified"
     if kind not in enterprise.payment_types:
         raise RefusedError(403, f"External payments of type {kind} are not enabled in this enterprise.")
+    if call.quirks.refused_payments & {"", kind}:
+        raise RefusedError(403, f"This integration may not add external payments of type {kind}.")
     _bill(enterprise, body.get("BillId"), account_id)
     category = _category(enterprise, body.get("AccountingCategoryId"))
     reservation = _reservation(enterprise, body.get("ReservationId"), "ReservationId")

@@ -217,6 +217,50 @@ def test_payments_are_there_once_whatever_the_answer(tmp_path: Path, fault: str)
         assert shop.shell.run("reconcile").json["orders"]["matched"] == 4
 
 
+def test_a_refused_payment_leaves_its_order_counted_as_booked(tmp_path: Path) -> None:
+    """Mews holds 12.00 of an order whose payment it refused: every command says so, and asks for attention."""
+    with bad_day(tmp_path, "refuses-payments:type=CreditCard") as shop:
+        configure(shop, payments=POST)
+        file = export(shop, [paid(1)])
+        done = shop.shell.run("run", file)
+        check_counts(done.json)
+        (total,) = done.json["totals"]
+        assert (done.code, done.json["orders"]["rejected"], shop.held_sum()) == (3, 1, Decimal("12.00"))
+        assert (total["planned"], total["posted"], total["rejected"]) == ("12.00", "12.00", "0.00")
+        (error,) = shop.shell.run("status").json["last_errors"]
+        assert "may not add external payments of type CreditCard" in error["message"]
+        (again,) = shop.shell.run("dry-run", file).json["totals"]
+        assert (again["planned"], again["posted"]) == ("12.00", "12.00")
+        found = shop.shell.run("reconcile")
+        assert (found.code, found.json["complete"], found.json["orders"]["matched"]) == (3, False, 1)
+        assert {line["line"]: line["amount"] for line in found.json["bridge"] if Decimal(line["amount"])} == {
+            "source": "12.00",
+            "items in Mews": "12.00",
+        }
+        assert [(row["state"], row["orders"], row["amount"]) for row in found.json["not_in_mews"]] == [
+            ("rejected", 1, "0.00")
+        ]
+        assert found.json["payments"] == []
+
+
+def test_a_refused_gift_card_counts_with_its_sign(tmp_path: Path) -> None:
+    """12.00 = 32.00 booked - 20.00 that Mews refused; accepted by name, or sent again once it may be, all is done."""
+    with bad_day(tmp_path, "refuses-payments:type=GiftCard") as shop:
+        configure(shop, {"vouchers": "code,policy,accounting_category\nGC-*,payment,\n"})
+        file = export(shop, [paid(1, status="", amount="", price="32.00", code="GC-1", voucher="20.00")])
+        done = shop.shell.run("run", file)
+        check_counts(done.json)
+        (total,) = done.json["totals"]
+        assert (done.code, shop.held_sum(), payments(shop)) == (3, Decimal("32.00"), [])
+        assert (total["source"], total["planned"], total["rejected"]) == ("12.00", "32.00", "-20.00")
+        assert total["posted"] == "32.00"
+        found = shop.shell.run("reconcile").json
+        lines = {line["line"]: Decimal(line["amount"]) for line in found["bridge"] if Decimal(line["amount"])}
+        assert lines == {"source": Decimal(12), "rejected": Decimal(20), "items in Mews": Decimal(32)}
+        (left,) = found["not_in_mews"]
+        assert (left["state"], left["orders"], left["amount"]) == ("rejected", 1, "-20.00")
+
+
 def free_port() -> int:
     """A port that nobody listens on."""
     with socket.socket() as taken:

@@ -241,6 +241,9 @@ def test_every_dial_can_be_set_and_has_help():
         "seed=x",
         "seed",
         "no-notes:0.5",
+        "refuses-payments:type=",
+        "refuses-payments:type=gift card",
+        "refuses-payments:on=reads",
     ],
 )
 def test_a_wrong_dial_is_a_usage_error_with_the_list(spec):
@@ -254,6 +257,25 @@ def test_near_misses_are_suggested():
     """A slip of the finger is met with the right name."""
     with pytest.raises(UsageError, match="did you mean truncate"):
         parse_fault("trunkate")
+
+
+@pytest.mark.parametrize(
+    ("dials", "refused"),
+    [
+        (["refuses-payments"], {"Cash", "GiftCard"}),
+        (["refuses-payments:type=GiftCard"], {"GiftCard"}),
+        (["refuses-payments:type=GiftCard", "refuses-payments:type=Cash"], {"Cash", "GiftCard"}),
+        (["refuses-payments:type=Invoice"], set()),
+    ],
+)
+def test_payment_types_are_refused_though_they_are_enabled(dials, refused):
+    """What an integration may not do stands in no reference data; orders are taken all the same."""
+    desk = Desk(None, *dials)
+    for kind in ("Cash", "GiftCard"):
+        amount = {"Currency": "GBP", "GrossValue": 1}
+        status, answer = desk.ask("payments/addExternal", AccountId=ACCOUNT, Amount=amount, Type=kind)
+        assert status == (403 if kind in refused else 200), answer
+    assert len(desk.sandbox.payments) == 2 - len(refused)
 
 
 def test_requests_are_numbered_through():
