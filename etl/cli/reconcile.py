@@ -42,11 +42,13 @@ def command(console: Console, report: Path | None) -> int:
 
 def _next(document: dict[str, Any]) -> str:
     """The one next step: differences in Mews first, then what is not there yet."""
-    if document["differences"]:
+    if document["to_compare"]:
         return "Next: compare the orders above in Mews; `centra-mews settle` or `centra-mews undo` decides single ones."
     states = {row["state"] for row in document["not_in_mews"]}
     if states & {"ready", "unknown"}:
         return "Next: `centra-mews run EXPORT...` posts what is ready, and finds out about what is unknown."
+    if document["settled"]:
+        return "Next: accept the orders settled by a person in waivers.csv (different), or correct them in Mews."
     return "Next: clear what is left open above, or accept single orders by name in waivers.csv."
 
 

@@ -30,6 +30,11 @@ def command(console: Console, order: str, posted: str, absent: bool) -> int:
         document = asyncio.run(
             settle_order(stack, console.settings, link, options.order_number(order), posted=posted, absent=absent)
         )
-    console.text(f"Order {order} is {document['state']} now.")
+    console.text(f"Order {document['order']} is {document['state']} now.")
+    if not document["is_as_sent"]:
+        console.text(f"Mews holds something else than was sent ({document['message']}).")
+        console.text(
+            f"Next: `reconcile` calls it different until waivers.csv has a row that begins {document['order']},different."
+        )
     console.result(document)
     return 0

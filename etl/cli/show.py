@@ -77,6 +77,8 @@ def states(console: Console, document: dict[str, Any]) -> None:
     rows = [(name.replace("_", " "), f"{count:,}") for name, count in orders.items() if count]
     if document["lines"]["unassigned"]:
         rows.append(("rows without order number", f"{document['lines']['unassigned']:,}"))
+    if document.get("accepted"):
+        rows.append(("of them accepted by name", f"{document['accepted']:,}"))
     console.table("Orders", ["state", "orders"], rows, right=[1])
 
 

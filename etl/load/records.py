@@ -229,6 +229,11 @@ class LedgerOrder:
         return self.mews_order_id != "" and self.state is not State.UNDONE
 
     @property
+    def is_settled_as_seen(self) -> bool:
+        """Whether a person took what Mews shows for the order, though other amounts were sent."""
+        return self.observed != "" and bool(loads(self.observed, {}).get("accepted"))
+
+    @property
     def is_changed(self) -> bool:
         """Whether the source differs from what was posted."""
         return self.changed != ""

@@ -61,7 +61,8 @@ class OrderStatus:
     `source_total` as of now, in the source's `basis`; None where it can't be read. `planned_total`: what
     Mews holds or will hold, in `planned_basis` and `planned_currency` (of the ledger where it was posted).
     `rounding` belongs to the plan. `balance`: gross that the order leaves open on its account. `money`: what the order
-    adds to the totals; `is_read` is false for what only `recover` has seen.
+    adds to the totals; `is_read` is false for what only `recover` has seen. `is_accepted`: a person accepted by name
+    all that it would need attention for.
     """
 
     number: str
@@ -86,6 +87,12 @@ class OrderStatus:
     unproved: tuple[str, ...] = ()
     money: tuple[Share, ...] = ()
     is_read: bool = True
+    is_accepted: bool = False
+
+    @property
+    def needs_attention(self) -> bool:
+        """Whether a person has to act: exit code 3."""
+        return self.state.needs_attention and not self.is_accepted
 
     @property
     def difference(self) -> Decimal | None:

@@ -124,8 +124,11 @@ class Causes:
 
     def add(self, status: OrderStatus) -> None:
         """Counts one order; a nested return comes right after its own order."""
-        self.states[status.state].add(status)
         self.everything.add(status)
+        if status.is_accepted:
+            # A person accepted by name what it would need attention for: nothing is left to do.
+            return
+        self.states[status.state].add(status)
         errors = [problem for problem in status.problems if problem.is_error]
         if status.state is not ReportState.BLOCKED:
             if errors or status.state.needs_attention:

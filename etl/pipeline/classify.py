@@ -141,7 +141,7 @@ def _ledger_amounts(
     held: LedgerOrder, order: PlannedOrder | None, store: str, reading: SourceReading, *, is_different: bool
 ) -> Amounts:
     # A person may have accepted the difference: Mews holds no more for that.
-    if held.observed and (is_different or loads(held.observed, {}).get("accepted")):
+    if held.observed and (is_different or held.is_settled_as_seen):
         return _seen(held, reading)
     if held.verdict:
         return _facts(held)

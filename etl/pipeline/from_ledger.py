@@ -13,6 +13,7 @@ from etl.load.ledger import Ledger
 from etl.load.records import RunRecord
 from etl.model.reference import load_reference
 from etl.model.status import OrderStatus
+from etl.pipeline.accepted import Waived, waived_by_order, with_waivers
 from etl.pipeline.classify import needs_parts, status_of
 from etl.pipeline.source_files import sources_of
 from etl.report.summary import Summary
@@ -42,7 +43,8 @@ def report_from_ledger(ledger_url: str, folder: Path) -> tuple[dict[str, Any], l
         summary.precisions = precisions
         writer = ReportWriter(folder, currency_precisions=precisions)
         try:
-            for status in ledger_statuses(ledger, home.store if home else "", last.run_id):
+            waived = waived_by_order((row["order"], row["code"]) for row in last.summary.get("waivers", ()))
+            for status in ledger_statuses(ledger, home.store if home else "", last.run_id, waived):
                 summary.add(status)
                 writer.add(status)
             summary.add_unassigned((), sources_of(runs).unassigned)
@@ -60,13 +62,14 @@ def report_from_ledger(ledger_url: str, folder: Path) -> tuple[dict[str, Any], l
         return document, paths
 
 
-def ledger_statuses(ledger: Ledger, store: str, run_id: str) -> Iterator[OrderStatus]:
-    """Every order of the ledger by number, as a report of run `run_id` tells it."""
+def ledger_statuses(ledger: Ledger, store: str, run_id: str, waived: Waived | None = None) -> Iterator[OrderStatus]:
+    """Every order of the ledger by number, as a report of run `run_id` tells it. `waived`: what a person accepted."""
     orders = ledger.orders()
     while chunk := list(islice(orders, _CHUNK)):
         parts = ledger.parts(order.number for order in chunk if needs_parts(order))
         for order in chunk:
-            yield status_of(None, order, store, parts=parts.get(order.number, ()), run_id=run_id)
+            status = status_of(None, order, store, parts=parts.get(order.number, ()), run_id=run_id)
+            yield with_waivers(status, order, None, store, waived or {})
 
 
 def _facts(document: dict[str, Any], run: RunRecord, summary: Summary, enterprise: str, ledger: Ledger) -> ReportFacts:

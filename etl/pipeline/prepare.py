@@ -21,6 +21,7 @@ from etl.mews.reference_data import read_reference
 from etl.model.mapping import ColumnRule, Mapping, Source, Sure, ValueRule
 from etl.model.reference import Reference, dump_reference, load_reference
 from etl.model.status import OrderStatus
+from etl.pipeline.accepted import waived_in, with_waivers
 from etl.pipeline.classify import needs_parts, status_of
 from etl.pipeline.connect import Link, connect
 from etl.pipeline.kinds import with_kinds
@@ -275,18 +276,18 @@ def statuses(prepared: Prepared, ledger: Ledger | None, *, run_id: str = "") -> 
     """Every planned order by number, as it is to be reported."""
     store = prepared.mapping.settings.source.store
     kinds = ledger.kinds() if ledger else {}
+    waived = waived_in(prepared.mapping)
     for batch in prepared.store.batches():
         held = ledger.lookup([status.number for status in batch.statuses]) if ledger else {}
         planned = batch.planned(held) if held else {}
         parts = ledger.parts(order.number for order in held.values() if needs_parts(order)) if ledger else {}
         for status in batch.statuses:
             known = held.get(status.number)
-            if known is None:
-                seen = status
-            else:
+            seen, order = status, None
+            if known is not None:
                 of_it, order = parts.get(status.number, ()), held_back(known, planned[status.number])
                 seen = status_of(order, known, store, parts=of_it, run_id=run_id)
-            yield with_kinds(seen, known, kinds)
+            yield with_waivers(with_kinds(seen, known, kinds), known, order, store, waived)
 
 
 def summarise(prepared: Prepared, orders: Iterator[OrderStatus], *sinks: Any) -> Summary:

@@ -25,6 +25,7 @@ from etl.model.reference import Pricing, Reference
 from etl.model.shares import BridgeLine
 from etl.model.states import State
 from etl.model.status import OrderStatus, ReportState
+from etl.pipeline.accepted import codes_of, waived_in
 from etl.pipeline.classify import money_of, status_of
 from etl.pipeline.source_files import Sources, sources_of
 from etl.reconcile.bridge import Bridge, Shown, amount_text, table_rows
@@ -113,7 +114,7 @@ def tell(found: Found, report: Path | None) -> Reconciled:
 def _account_for(found: Found, sinks: Iterable[_Sink]) -> tuple[_Account, list[dict[str, str]]]:
     basis = Basis.GROSS if found.reference.pricing is Pricing.GROSS else Basis.NET
     sources = sources_of(found.ledger.runs())
-    account = _Account(Bridge(basis), Completeness(_waived(found.mapping), unassigned=sources.unassigned))
+    account = _Account(Bridge(basis), Completeness(waived_in(found.mapping), unassigned=sources.unassigned))
     for orders in _grouped(found.ledger.orders(), CHUNK):
         _add_chunk(found, account, orders, sinks)
     for batch in found.notebook.sightings(CHUNK):
@@ -136,7 +137,7 @@ def _add_chunk(found: Found, account: _Account, orders: list[LedgerOrder], sinks
         money = money_of(None, order, store, status.state, mine)
         shown = Shown(own.booked if own is not None else None, seen.get(order.number, ()))
         account.bridge.add(money, shown, _held(mine))
-        account.completeness.add(_judged(order, status, own))
+        account.completeness.add(_judged(order, status, own, store))
         account.orders += 1
         if status.state in NOT_THERE:
             account.not_there[status.state, status.currency] += 1
@@ -151,19 +152,13 @@ def _held(parts: Iterable[Part]) -> dict[tuple[int, str], Held]:
     }
 
 
-def _judged(order: LedgerOrder, status: OrderStatus, own: Noted | None) -> Judged:
+def _judged(order: LedgerOrder, status: OrderStatus, own: Noted | None, store: str) -> Judged:
     klass = own.klass if own is not None else None
-    codes = set()
-    if status.state is ReportState.BLOCKED:
-        codes = {problem.code for problem in status.problems if problem.is_error} or {order.code}
-    elif status.state is ReportState.REJECTED:
-        codes = {order.code or "mews.refused"}
-    elif order.state is State.DIFFERENT or klass is Klass.DIFFERENT:
-        codes.add("different")
-    if order.changed and order.has_posted:
-        codes.add("changed")
+    codes = codes_of(status, order, None, store)
+    if klass is Klass.DIFFERENT and status.state not in (ReportState.BLOCKED, ReportState.REJECTED):
+        codes |= {"different"}
     readable = status.source_total is not None
-    return Judged(order.number, status.state, klass, frozenset(codes - {""}), status.is_read, readable)
+    return Judged(order.number, status.state, klass, codes, status.is_read, readable, order.is_settled_as_seen)
 
 
 def _beside(status: OrderStatus, own: Noted | None) -> OrderStatus:
@@ -177,13 +172,6 @@ def _beside(status: OrderStatus, own: Noted | None) -> OrderStatus:
         problems=(Problem("different", status.number, message=message), *status.problems),
         message=message,
     )
-
-
-def _waived(mapping: Mapping) -> dict[str, frozenset[str]]:
-    found: dict[str, frozenset[str]] = {}
-    for waiver in mapping.waivers:
-        found[waiver.order_number] = found.get(waiver.order_number, frozenset()) | {waiver.problem_code}
-    return found
 
 
 # The document
@@ -200,6 +188,8 @@ def _result(found: Found, account: _Account, bridge: list[dict[str, str]]) -> tu
         "complete": certificate.is_clean,
         "open": account.completeness.reasons,
         "accepted": account.completeness.accepted,
+        "settled": account.completeness.settled,
+        "to_compare": account.completeness.to_compare,
         "orders": {klass.value: count for klass, count in counts.items()},
         "not_in_mews": _not_in_mews(account),
         "bridge": bridge,

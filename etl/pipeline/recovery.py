@@ -83,7 +83,15 @@ async def settle_order(
             posted_order_id=posted,
             absent=absent,
         )
-    return {"command": "settle", "order": number, "state": state.value, "exit_code": 0}
+    held = ledger.order(number)
+    return {
+        "command": "settle",
+        "order": number,
+        "state": state.value,
+        "message": held.message if held else "",
+        "is_as_sent": not (held and held.is_settled_as_seen),
+        "exit_code": 0,
+    }
 
 
 async def _bound(link: Link, mapping: Mapping, ledger: Ledger) -> Reference:

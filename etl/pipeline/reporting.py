@@ -24,7 +24,7 @@ class Reasons:
 
     def add(self, order: OrderStatus) -> None:
         """Keeps the reason of an order that needs attention."""
-        if order.state.needs_attention:
+        if order.needs_attention:
             codes = [problem.code for problem in order.problems if problem.is_error]
             self.by_order[order.number] = " ".join(dict.fromkeys(codes)) or order.state.value
 

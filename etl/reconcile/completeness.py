@@ -21,7 +21,10 @@ _BY_CODE = frozenset({ReportState.BLOCKED, ReportState.REJECTED})
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One order of the ledger. `codes`: what holds it back, or in what it differs; `klass`: of its read-back, if any."""
+    """One order of the ledger. `codes`: what holds it back, or in what it differs; `klass`: of its read-back, if any.
+
+    `is_settled`: a person took what stands in Mews for the order, though other amounts were sent.
+    """
 
     number: str
     state: ReportState
@@ -29,6 +32,7 @@ class Judged:
     codes: frozenset[str]
     is_read: bool
     is_readable: bool
+    is_settled: bool = False
 
 
 @dataclass(slots=True)
@@ -42,6 +46,7 @@ class Completeness:
     only_in_mews: int = 0
     unexpected: int = 0
     accepted: int = 0
+    settled: int = 0
     meanwhile: int = 0
     states: Counter[ReportState] = field(default_factory=Counter)
     classes: Counter[Klass] = field(default_factory=Counter)
@@ -60,6 +65,8 @@ class Completeness:
             self.accepted += 1
         elif order.state in _STANDS and order.klass is None:
             self.meanwhile += 1
+        elif order.state in _STANDS and order.klass is Klass.DIFFERENT and order.is_settled:
+            self.settled += 1
         elif order.state in _STANDS and order.klass is not None:
             self.classes[order.klass] += 1
         else:
@@ -74,6 +81,11 @@ class Completeness:
         return may_be and bool(order.codes) and order.codes <= by_name
 
     @property
+    def to_compare(self) -> int:
+        """Orders of which Mews shows something else than was sent, and nobody has decided that yet."""
+        return sum(self.classes.values()) + self.unexpected
+
+    @property
     def is_complete(self) -> bool:
         """Whether nothing is left open."""
         return not self.reasons
@@ -86,6 +98,7 @@ class Completeness:
             *((self.states[state], f"orders {_WORDS[state]}") for state in ReportState if state in _WORDS),
             (self.classes[Klass.MISSING], "orders that the ledger holds as posted are not in Mews"),
             (self.classes[Klass.DIFFERENT], "orders stand in Mews otherwise than they were sent"),
+            (self.settled, f"orders were settled by a person with other amounts than were sent: {_ACCEPT_DIFFERENT}"),
             (self.classes[Klass.DUPLICATED], "orders stand in Mews more than once"),
             (self.meanwhile, "orders were posted while this looked, and not read back: reconcile again"),
             (self.unexpected, "orders in Mews carry this store's mark and are unknown to the ledger"),
@@ -96,6 +109,7 @@ class Completeness:
         return [words if count is True else f"{count} {words}" for count, words in counts if count] + self.more
 
 
+_ACCEPT_DIFFERENT = "accept them by name in waivers.csv (different)"
 _WORDS = {
     ReportState.BLOCKED: "are blocked",
     ReportState.REJECTED: "were refused by Mews, or in part",

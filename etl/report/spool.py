@@ -47,7 +47,7 @@ class OrderSpool:
 
     def add(self, order: OrderStatus) -> None:
         """Keeps the order if the table has room for it."""
-        which = 0 if order.state.needs_attention else 1
+        which = 0 if order.needs_attention else 1
         if self._counts[which] >= self._limit or (which and self._counts[0] >= self._limit):
             return
         self._counts[which] += 1

@@ -42,6 +42,8 @@ class Summary:
         self.lines = 0
         self.unassigned = 0
         self.unreadable = 0
+        self.attention = 0
+        self.accepted = 0
         self.clamped = 0
         self.totals: dict[tuple[str, str], dict[str, Decimal]] = {}
         self.rounding: dict[tuple[str, str, str], list[Any]] = {}
@@ -56,6 +58,8 @@ class Summary:
     def add(self, order: OrderStatus) -> None:
         """Counts one order."""
         self.states[order.state] += 1
+        self.attention += order.needs_attention
+        self.accepted += order.is_accepted
         self.lines += order.line_count
         self.clamped += order.is_clamped
         self._add_money(order)
@@ -83,9 +87,8 @@ class Summary:
 
     @property
     def exit_code(self) -> ExitCode:
-        """3 where some orders or rows need attention, else 0."""
-        attention = self.unassigned or any(self.states[state] for state in ReportState if state.needs_attention)
-        return ExitCode.ATTENTION if attention else ExitCode.DONE
+        """3 where some orders or rows need attention, else 0; what a person accepted by name needs none."""
+        return ExitCode.ATTENTION if self.unassigned or self.attention else ExitCode.DONE
 
     def check(self, read: int) -> None:
         """Fails unless the states add up to `read` orders and every row of totals is balanced.
@@ -110,6 +113,7 @@ class Summary:
             "command": command,
             **more,
             "orders": {"read": self.read, **{state.value: self.states[state] for state in ReportState}},
+            "accepted": self.accepted,
             "unreadable_totals": self.unreadable,
             "clamped": self.clamped,
             "lines": {"read": self.lines, "unassigned": self.unassigned},

@@ -32,19 +32,29 @@ def group_of(state: ReportState) -> Group:
 GROUPS = {state: group_of(state) for state in ReportState}
 
 
+def group_of_order(order: OrderStatus) -> Group:
+    """The group of an order: what a person accepted by name needs no attention."""
+    if not order.is_accepted:
+        return GROUPS[order.state]
+    return Group.IN_MEWS if order.state.is_in_mews else Group.LEFT_OUT
+
+
 class Tally:
     """Counts order by order."""
 
     def __init__(self) -> None:
         self.states: Counter[ReportState] = Counter()
         self.months: dict[str, Counter[Group]] = defaultdict(Counter)
+        self._groups: Counter[Group] = Counter()
         self.amounts: dict[tuple[ReportState, str, str], list[Decimal]] = {}
 
     def add(self, order: OrderStatus) -> None:
         """Counts one order."""
         state = order.state
         self.states[state] += 1
-        self.months[order.month][GROUPS[state]] += 1
+        group = group_of_order(order)
+        self._groups[group] += 1
+        self.months[order.month][group] += 1
         self._sums(state, order.currency, order.basis)[0] += order.source_total or Decimal(0)
         if order.planned_total:
             planned = self._sums(state, order.planned_currency or order.currency, order.planned_basis)
@@ -57,10 +67,7 @@ class Tally:
 
     def groups(self) -> Counter[Group]:
         """Orders by group."""
-        counts: Counter[Group] = Counter()
-        for state, count in self.states.items():
-            counts[GROUPS[state]] += count
-        return counts
+        return self._groups
 
     @property
     def attention(self) -> int:

@@ -11,8 +11,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pytest
 from shop_settings import bad_day, change_enterprise, configure
 from small_shop import SmallShop, check_counts, row, write_export
+
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
 GIFTS = {"vouchers": "code,policy,accounting_category\nGC-*,payment,\n"}
@@ -145,9 +148,6 @@ from etl.transform import order
 honest = order._money
 order._money = lambda *given: {**honest(*given), "rounding_causes": (("conversion", Decimal("0.01")),)}
 from etl.cli import main
-import pytest
-
-pytestmark = pytest.mark.slow
 main()
 """
 
