@@ -39,7 +39,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 EXAMPLES: dict[str, tuple[str, ...]] = {
     "inspect": ("inspect orders.csv", "inspect orders-2010.xlsx orders-2011.xlsx --from 2010-12-01"),
-    "init": ("init orders.csv --store uk --timezone Europe/London",),
+    "init": ("init orders.csv --store uk --timezone Europe/London", "init orders.csv --workbook"),
     "next": ("next orders.csv", "--json next orders.csv"),
     "preflight": ("preflight", "preflight orders.csv"),
     "dry-run": ("dry-run orders.csv --report dry-run", "dry-run orders.csv --corrections attention.csv --offline"),
@@ -115,7 +115,7 @@ def _module_exists(name: str) -> bool:
     envvar="CENTRA_MEWS_MAPPINGS",
     show_default=True,
     show_envvar=True,
-    help="Mapping folder.",
+    help="Mapping folder, or the mapping.xlsx in it.",
 )
 @click.option(
     "--ledger",
@@ -150,7 +150,8 @@ def cli(
     Exit codes: 0 all done; 1 internal error; 2 usage, file, mapping, plan or ledger problem; 3 finished or
     stopped, and some orders need attention; 4 Mews can't be reached or refuses the credentials; 130 interrupted.
     """
-    ctx.obj = Console(Settings(mappings, ledger, log_format, log_level, as_json, quiet))
+    folder = mappings.parent if mappings.name == "mapping.xlsx" else mappings
+    ctx.obj = Console(Settings(folder, ledger, log_format, log_level, as_json, quiet))
 
 
 def hoisted(arguments: list[str]) -> list[str]:

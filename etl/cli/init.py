@@ -24,6 +24,9 @@ OPEN_SHOWN = 12
 @options.span
 @click.option("--store", default="shop", show_default=True, help="Short name of the shop; part of every identifier.")
 @click.option("--timezone", default="Europe/London", show_default=True, help="IANA timezone of the shop's clock.")
+@click.option(
+    "--workbook", is_flag=True, help="Write the tables into one workbook, mapping.xlsx, with drop-down lists."
+)
 @click.pass_obj
 def command(
     console: Console,
@@ -32,6 +35,7 @@ def command(
     end: datetime | None,
     store: str,
     timezone: str,
+    workbook: bool,
 ) -> int:
     """Write a mapping folder from any dump: what its columns and words mean, proved by the orders where they can.
 
@@ -44,7 +48,13 @@ def command(
     console.start_logging()
     export = Export(exports, Span(options.day(start), options.day(end)))
     with ExitStack() as stack, console.progress() as progress:
-        begun = init(stack, console.settings, export, store=store, timezone=timezone, progress=progress)
+        begun = init(
+            *(stack, console.settings, export),
+            store=store,
+            timezone=timezone,
+            progress=progress,
+            wants_workbook=workbook,
+        )
         filled = _filled(console, begun)
     document = begun.document() | {"filled": filled}
     console.text(*begun.told, *(f"In the folder: {fault}" for fault in begun.faults))
@@ -60,16 +70,19 @@ def command(
 def _filled(console: Console, begun: Begun) -> list[str]:
     """What Mews could tell, where there are tokens."""
     from etl.errors import UsageError
-    from etl.pipeline.filling import fill_from_mews
+    from etl.pipeline.filling import fill_from_mews, offer_choices
     from etl.settings import connection, environment
 
+    told: list[str] = []
     try:
         link = connection(environment())
     except UsageError:
-        return []
-    console.start_logging(link)
-    new = {one.path.name for one in begun.written if one.is_new}
-    return [*asyncio.run(fill_from_mews(console.settings, link, begun.facts, new)).told]
+        pass
+    else:
+        console.start_logging(link)
+        told += asyncio.run(fill_from_mews(console.settings, link, begun.facts, begun.home)).told
+    offer_choices(console.settings, begun.home, begun.facts)
+    return told
 
 
 def _show_files(console: Console, begun: Begun) -> None:

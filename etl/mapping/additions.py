@@ -11,6 +11,7 @@ import os
 import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,11 +55,18 @@ def write_folder(folder: Path, files: Mapping[str, str]) -> list[Written]:
     Effects: creates the folder and files; a file that is there is replaced in one step, or not at all. Files that may
     hold people's data are readable by their owner only.
     """
+    with writable(folder):
+        return [_written(folder / name, text) for name, text in files.items()]
+
+
+@contextmanager
+def writable(folder: Path) -> Iterator[None]:
+    """Makes the folder, and turns what the disk refuses within into a UsageError."""
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is a file, not a folder.", place=str(folder), hint="Name another --mappings DIR.")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        return [_written(folder / name, text) for name, text in files.items()]
+        yield
     except OSError as error:
         raise UsageError(
             f"{folder} can't be written: {error.strerror or error}.",
@@ -119,14 +127,8 @@ def _with_rows(path: Path, text: str) -> Written:
     if table.faults:
         return Written(path, note=f"it has a fault: {table.faults[0]}")
     old, facts = read_text(path)
-    header, held = _parted(csv.reader(io.StringIO(old, newline=""), delimiter=table.delimiter), path.name)
-    new_header, rows = _parted(csv.reader(io.StringIO(text, newline="")), path.name)
-    keys = {_key(path.name, header, row) for row in held}
-    fresh = [
-        [dict(zip(new_header, row, strict=False)).get(name, "") for name in header]
-        for row in rows
-        if _key(path.name, new_header, row) not in keys and not _is_covered(path.name, new_header, row, table)
-    ]
+    header, held = parted(csv.reader(io.StringIO(old, newline=""), delimiter=table.delimiter), path.name)
+    fresh = lacking(table, (header, held), parted(csv.reader(io.StringIO(text, newline="")), path.name))
     if not fresh:
         return Written(path)
     out = io.StringIO()
@@ -143,14 +145,30 @@ def _with_rows(path: Path, text: str) -> Written:
     return Written(path, added=len(fresh))
 
 
-def _parted(rows: Iterable[list[str]], file: str) -> tuple[list[str], list[list[str]]]:
+Rows = tuple[Sequence[str], Sequence[Sequence[str]]]
+"""The header of a table, and its rows below, commented ones too."""
+
+
+def lacking(table: Table, held: Rows, offered: Rows) -> list[list[str]]:
+    """The offered rows whose keys the table lacks, in the order of its own columns. Pure."""
+    file, (header, rows), (new_header, new_rows) = table.file, held, offered
+    keys = {_key(file, header, row) for row in rows}
+    return [
+        [dict(zip(new_header, row, strict=False)).get(name, "") for name in header]
+        for row in new_rows
+        if _key(file, new_header, row) not in keys and not _is_covered(file, new_header, row, table)
+    ]
+
+
+def parted(rows: Iterable[Sequence[str]], file: str) -> tuple[list[str], list[Sequence[str]]]:
     """The header of a table, and its rows below, commented ones too."""
     header: list[str] = []
-    found = []
+    found: list[Sequence[str]] = []
+    key = TABLES[file].names[0]
     for cells in rows:
         trimmed = [cell.strip().removeprefix("\ufeff") for cell in cells]
         if not header:
-            header = trimmed if KEYS[file][0] in trimmed else []
+            header = trimmed if key in trimmed else []
         elif any(trimmed):
             found.append(cells)
     return header, found

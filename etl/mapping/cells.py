@@ -27,6 +27,7 @@ from etl.reading.style import NumberStyle, Shape, dissect
 T = TypeVar("T")
 
 _GUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
+_NAMED = re.compile(rf".*\(({_GUID.pattern})\)", re.IGNORECASE | re.DOTALL)
 _EXAMPLE_ID = "5e000000-0000-4000-a000-000000000001"
 _IDENTIFIER_LIMIT = 255
 _MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
@@ -47,15 +48,23 @@ class CellError(ValueError):
     """A value that can't be taken; the text is a sentence that names it and says what to write."""
 
 
+def _bare_id(value: str) -> str:
+    """The id of `Web shop (5e00..)`, as catalogue, candidates and drop-down lists name entities; else the value itself."""
+    named = _NAMED.fullmatch(value)
+    return named[1] if named else value
+
+
 def guid(value: str, what: str) -> str:
-    """An id of Mews, in lower case."""
+    """An id of Mews, in lower case; a name may stand before it: `Web shop (5e00..)`."""
+    value = _bare_id(value)
     if not _GUID.fullmatch(value):
         raise CellError(f"{value!r} is no {what}: Mews's ids look like {_EXAMPLE_ID}.")
     return value.lower()
 
 
 def guid_or_eid(value: str, what: str) -> str:
-    """An id of Mews, or `eid:` and an ExternalIdentifier."""
+    """An id of Mews, or `eid:` and an ExternalIdentifier; before an id in parentheses a name may stand."""
+    value = _bare_id(value)
     head, colon, tail = value.partition(":")
     if not colon:
         if _GUID.fullmatch(value):

@@ -17,8 +17,9 @@ from etl.mapping.check import check_patterns, check_taxes
 from etl.mapping.rows import Reading
 from etl.mapping.settings import FILE as SETTINGS_FILE
 from etl.mapping.settings import read_settings, readable_target
-from etl.mapping.table import ReadTable, Table
-from etl.mapping.table import read_table as read_csv_table
+from etl.mapping.table import Table
+from etl.mapping.tables import FolderTables, read_tables
+from etl.mapping.workbook import WORKBOOK
 from etl.model.faults import Fault, nearest
 from etl.model.identity import content_hash
 from etl.model.mapping import Mapping, Mews, Settings, TaxRule
@@ -28,7 +29,7 @@ from etl.model.place import Place
 FORMAT_VERSION = 1
 """Version of the mapping format; part of the digest."""
 
-FILES = (SETTINGS_FILE, *TABLES)
+FILES = (SETTINGS_FILE, *TABLES, WORKBOOK)
 
 
 class FaultyMappingError(MappingError):
@@ -39,7 +40,10 @@ class FaultyMappingError(MappingError):
         self.faults = tuple(faults)
 
 
-def read_mapping(folder: Path, *, read_table: ReadTable | None = None) -> Mapping:
+_SPREADSHEETS = frozenset({"xlsx", "xls", "xlsm", "ods", "numbers"})
+
+
+def read_mapping(folder: Path) -> Mapping:
     """The mapping folder as a value.
 
     Raises MappingError that lists every fault with file, row, column, value and nearest known name.
@@ -47,14 +51,12 @@ def read_mapping(folder: Path, *, read_table: ReadTable | None = None) -> Mappin
     """
     _require(folder)
     reading = Reading()
-    _unknown_files(folder, reading)
-    settings = read_settings(folder / SETTINGS_FILE, reading.faults)
-    tables = {
-        name: _table(folder / name, read_table or read_csv_table, reading)
-        for name in TABLES
-        if (folder / name).is_file()
-    }
-    mapping = _mapping(settings, tables, reading)
+    settings = read_settings(folder / SETTINGS_FILE, reading.faults) if (folder / SETTINGS_FILE).is_file() else None
+    tables = read_tables(folder)
+    _unknown_files(folder, tables, reading)
+    reading.faults += [*tables.faults, *(fault for table in tables.by_name.values() for fault in table.faults)]
+    reading.notices += [*tables.notices, *(notice for table in tables.by_name.values() for notice in table.notices)]
+    mapping = _mapping(settings, tables.by_name, reading)
     if reading.faults or mapping is None:
         raise _refusal(folder, reading.faults)
     return mapping
@@ -104,8 +106,7 @@ def _require(folder: Path) -> None:
             place=str(folder),
             hint=f"Write one from your export with `{init}`, or name yours with --mappings DIR.",
         )
-    missing = [name for name in (SETTINGS_FILE, "taxes.csv") if not (folder / name).is_file()]
-    if len(missing) == 2:
+    if not any((folder / name).is_file() for name in (SETTINGS_FILE, "taxes.csv", WORKBOOK)):
         raise MappingError(
             f"The mapping folder {folder} has no {SETTINGS_FILE} and no taxes.csv.",
             code="mapping.missing",
@@ -114,7 +115,7 @@ def _require(folder: Path) -> None:
         )
 
 
-def _unknown_files(folder: Path, reading: Reading) -> None:
+def _unknown_files(folder: Path, tables: FolderTables, reading: Reading) -> None:
     """A table under a wrong name would be left out in silence, and its decisions with it."""
     try:
         present = {path.name for path in folder.iterdir() if path.is_file()}
@@ -135,22 +136,20 @@ def _unknown_files(folder: Path, reading: Reading) -> None:
         elif near in present:
             reading.notices.append(f"{name}: was not read; {near} was.")
         else:
-            how = "Save it as CSV under that name." if suffix in ("xlsx", "xls", "ods", "numbers") else "Rename it."
+            how = (
+                f"Save it as {near.rpartition('.')[2].upper()} under that name."
+                if suffix in _SPREADSHEETS
+                else "Rename it."
+            )
             reading.faults.append(
                 Fault(Place(name), f"There is no such file in a mapping folder. Did you mean {near}? {how}")
             )
     for name in (SETTINGS_FILE, "taxes.csv"):
-        if name not in present:
+        # A workbook that can't be read has said so.
+        if name not in present and name not in tables.by_name and (name == SETTINGS_FILE or not tables.faults):
             reading.faults.append(
                 Fault(Place(name), "The file is missing. `centra-mews init EXPORT...` writes one into an empty folder.")
             )
-
-
-def _table(path: Path, read_table: ReadTable, reading: Reading) -> Table:
-    table = read_table(path, TABLES[path.name])
-    reading.faults.extend(table.faults)
-    reading.notices.extend(table.notices)
-    return table
 
 
 def _mapping(settings: Settings | None, tables: dict[str, Table], reading: Reading) -> Mapping | None:

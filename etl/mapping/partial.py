@@ -12,10 +12,10 @@ from pathlib import Path
 from etl.mapping import rows
 from etl.mapping.rows import Reading
 from etl.mapping.settings import FILE, read_source
-from etl.mapping.table import Table, read_table
+from etl.mapping.table import Table
+from etl.mapping.tables import has_tables, read_tables
 from etl.model.faults import Fault
 from etl.model.mapping import ColumnRule, Source, ValueRule
-from etl.model.mapping_tables import TABLES
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +45,17 @@ def read_partial(folder: Path, *, store: str = "shop", timezone: str = "UTC") ->
     source, given = Source(store=store, timezone=timezone), frozenset[str]()
     if (folder / FILE).is_file():
         source, given = read_source(folder / FILE, reading.faults, store=store, timezone=timezone)
-    tables = {name: read_table(folder / name, TABLES[name]) for name in TABLES if (folder / name).is_file()}
+    found = read_tables(folder)
+    tables = found.by_name
+    reading.faults += found.faults
     for name in ("columns.csv", "values.csv"):
         reading.faults += tables[name].faults if name in tables else ()
     columns = rows.read_columns(tables.get("columns.csv", Table("columns.csv")), reading)
     values = rows.read_values(tables.get("values.csv", Table("values.csv")), reading)
-    missing = tuple(name for name in (FILE, "taxes.csv") if not (folder / name).is_file())
+    missing = tuple(name for name in (FILE, "taxes.csv") if name not in tables and not (folder / name).is_file())
     return Partial(source, given, columns, values, missing, tuple(dict.fromkeys(reading.faults)), tables)
 
 
 def is_begun(folder: Path) -> bool:
     """Whether there is anything of a mapping folder."""
-    return folder.is_dir() and any((folder / name).is_file() for name in (FILE, *TABLES))
+    return folder.is_dir() and ((folder / FILE).is_file() or has_tables(folder))

@@ -6,11 +6,10 @@ They are read as exports are, by `etl.reading`; what the cells mean is the busin
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Protocol
 
 from etl.errors import InputError
 from etl.model.export import BadRow, plain
@@ -45,13 +44,6 @@ class Table:
     faults: tuple[Fault, ...] = ()
     delimiter: str = ","
     notices: tuple[str, ...] = ()
-
-
-class ReadTable(Protocol):
-    """Reads one table. Faults are part of the answer, never raised."""
-
-    def __call__(self, path: Path, spec: TableSpec) -> Table:
-        """The rows of `path`, whose columns `spec` names."""
 
 
 def decode(path: Path) -> str:
@@ -92,7 +84,7 @@ def read_table(path: Path, spec: TableSpec) -> Table:
         _refuse_workbook(path)
         facts = look_at(path)
         _refuse_nul(facts.head)
-        opened = read_csv(path, facts, partial(_is_header, spec), _is_comment)
+        opened = read_csv(path, facts, partial(is_header, spec), is_comment)
     except InputError as error:
         if not path.stat().st_size:
             return Table(spec.file, faults=(_no_header(place, spec),))
@@ -108,34 +100,42 @@ def read_table(path: Path, spec: TableSpec) -> Table:
 
 
 def _table(opened: Export, spec: TableSpec, facts: TextFacts) -> Table:
-    faults: list[Fault] = []
-    delimiter = opened.dialect.delimiter if opened.dialect else ","
-    header = [trim(cell) for cell in opened.columns]
-    if not any(header):
-        return Table(spec.file, (), (_no_header(Place(spec.file), spec),), delimiter)
-    columns = _columns(opened.header_row, header, spec, faults)
-    rows = []
-    for number, cells in opened.rows:
-        trimmed = [trim(plain(cell)) for cell in cells]
-        if not any(trimmed) or _is_comment(trimmed):
-            continue
-        if isinstance(cells, BadRow) and cells.code == "value.invalid":
-            faults.append(Fault(Place(spec.file, row=number, column=cells.column), cells.message))
-            continue
-        rows.append(_row(number, trimmed, columns, spec, faults))
     notices = tuple(notice.replace(str(opened.path), spec.file) for notice in facts.notices)
-    return Table(spec.file, tuple(rows), tuple(faults), delimiter, notices)
+    header = Place(spec.file, row=opened.header_row)
+    table = table_of(header, [trim(cell) for cell in opened.columns], opened.rows, spec)
+    return replace(table, delimiter=opened.dialect.delimiter if opened.dialect else ",", notices=notices)
+
+
+def table_of(place: Place, header: Sequence[str], lines: Iterable[tuple[int, list[str]]], spec: TableSpec) -> Table:
+    """The rows below a header, without comments and blank rows. `place` is where the header stands."""
+    if not any(header):
+        return Table(spec.file, faults=(_no_header(replace(place, row=None), spec),))
+    faults: list[Fault] = []
+    columns = _columns(place, header, spec, faults)
+    rows = []
+    for number, cells in lines:
+        trimmed = [trim(plain(cell)) for cell in cells]
+        if not any(trimmed) or is_comment(trimmed):
+            continue
+        here = replace(place, row=number)
+        if isinstance(cells, BadRow) and cells.code == "value.invalid":
+            faults.append(Fault(here.at(cells.column), cells.message))
+            continue
+        rows.append(_row(here, trimmed, columns, spec, faults))
+    return Table(spec.file, tuple(rows), tuple(faults))
 
 
 def _no_header(place: Place, spec: TableSpec) -> Fault:
     return Fault(place, f"There is no header row. The columns are {', '.join(spec.names)}.")
 
 
-def _is_header(spec: TableSpec, cells: Sequence[str]) -> bool:
-    return not _is_comment(cells) and any(trim(cell) in spec.names for cell in cells)
+def is_header(spec: TableSpec, cells: Sequence[str]) -> bool:
+    """Whether a row is the header of the table."""
+    return not is_comment(cells) and any(trim(cell) in spec.names for cell in cells)
 
 
-def _is_comment(cells: Sequence[str]) -> bool:
+def is_comment(cells: Sequence[str]) -> bool:
+    """Whether a row is for people: its first cell is `#` alone, or begins with `# `."""
     first = trim(cells[0]) if cells else ""
     return first == COMMENT or first.startswith(f"{COMMENT} ")
 
@@ -149,9 +149,8 @@ def trim(cell: str) -> str:
     return bare
 
 
-def _columns(number: int, header: list[str], spec: TableSpec, faults: list[Fault]) -> list[str | None]:
+def _columns(place: Place, header: Sequence[str], spec: TableSpec, faults: list[Fault]) -> list[str | None]:
     """Per cell the name of its column, None for a comment column, "" for one without a header."""
-    place = Place(spec.file, row=number)
     columns: list[str | None] = []
     for name in header:
         if name.startswith(COMMENT):
@@ -171,8 +170,7 @@ def _columns(number: int, header: list[str], spec: TableSpec, faults: list[Fault
     return columns
 
 
-def _row(number: int, cells: list[str], columns: list[str | None], spec: TableSpec, faults: list[Fault]) -> Row:
-    place = Place(spec.file, row=number)
+def _row(place: Place, cells: list[str], columns: list[str | None], spec: TableSpec, faults: list[Fault]) -> Row:
     known = dict.fromkeys(spec.names, "")
     for index, cell in enumerate(cells):
         column = columns[index] if index < len(columns) else ""

@@ -31,6 +31,11 @@ class Place(Packed):
         """Centra's name of the column, whatever its header."""
         return self.name or self.column
 
+    @property
+    def table(self) -> str:
+        """The file, or the sheet of it."""
+        return f"{self.file}, sheet {self.sheet}" if self.sheet else self.file
+
     def __str__(self) -> str:
         parts = [self.file]
         if self.sheet:

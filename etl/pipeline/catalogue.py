@@ -173,14 +173,23 @@ def write_catalogue(mappings: Path, catalogue: Catalogue) -> list[Path]:
     return paths
 
 
+def stored_catalogue(mappings: Path) -> dict[str, tuple[Sequence[str], Rows]]:
+    """File name to header and rows, as the catalogue was written last; tables that can't be read are left out."""
+    found: dict[str, tuple[Sequence[str], Rows]] = {}
+    for path in sorted((mappings / FOLDER).glob("*.csv")):
+        try:
+            with path.open(encoding="utf-8-sig", newline="") as stream:
+                header, *rows = list(csv.reader(stream))
+        except (OSError, UnicodeDecodeError, csv.Error, ValueError):
+            continue
+        found[path.name] = (header, [[cell.removeprefix("'") for cell in row] for row in rows])
+    return found
+
+
 def stored_services(mappings: Path) -> list[str]:
     """The services that take orders, by name and Id, as the catalogue was written last; [] where there is none."""
-    path = mappings / FOLDER / "services.csv"
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            rows = list(csv.DictReader(stream))
-    except (OSError, UnicodeDecodeError, csv.Error):
-        return []
+    header, lines = stored_catalogue(mappings).get("services.csv", ((), []))
+    rows = [dict(zip(header, line, strict=False)) for line in lines]
     return [
         f"{row.get('name')} ({row.get('id')})"
         for row in rows

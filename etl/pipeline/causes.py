@@ -54,7 +54,7 @@ ASK_MEWS = frozenset(
     }
 )
 """Codes whose answer needs reference data of Mews that is newer than the mapping."""
-_ROW = re.compile(r"\b([a-z]+\.csv), row (\d+)")
+_ROW = re.compile(r"\b(?:([a-z]+\.csv)|mapping\.xlsx, sheet ([A-Za-z.]+)), row (\d+)")
 _TAX_CASE = re.compile(r"has no row for ([A-Z]{2}), (.+), \d{4}-\d\d-\d\d\.$")
 _BY_ORDER = frozenset({"bill.undecided", "reservation.undecided"})
 _GOES_WITH = "return.parent"
@@ -63,7 +63,10 @@ _RETURN = "-R"
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """One thing to do. `subject`: what it is about, such as `GB 17.5`; `row` of `file` where the mapping has one."""
+    """One thing to do. `subject`: what it is about, such as `GB 17.5`; `row` of `file` where the mapping has one.
+
+    `file` is the CSV name of a table, also where the table is a sheet of mapping.xlsx.
+    """
 
     code: str
     file: str
@@ -167,7 +170,8 @@ class Causes:
         named = _ROW.search(problem.message)
         if named:
             # One row answers for all that is asked of it: several countries, goods and shipping.
-            return Cause(problem.code, named[1], int(named[2]), "")
+            table = named[1] or f"{named[2].lower().removesuffix('.csv')}.csv"
+            return Cause(problem.code, table, int(named[3]), "")
         if problem.code == "tax.unmapped":
             case = _TAX_CASE.search(problem.message)
             return Cause(problem.code, file, None, f"{case[1]}, {case[2]}" if case else problem.value)

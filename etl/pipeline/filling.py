@@ -12,16 +12,15 @@ from decimal import Decimal
 from pathlib import Path
 
 from etl.errors import EtlError
-from etl.mapping.filling import CANDIDATES, Change, fill_table
+from etl.mapping.filling import CANDIDATES, Change
 from etl.mapping.folder import look_at_mapping
+from etl.mapping.homes import Home
 from etl.mapping.rows import Reading, read_taxes
 from etl.mapping.scaffold import DumpFacts
-from etl.mapping.table import read_table
 from etl.model.catalogue import Catalogue, named
 from etl.model.mapping import PRODUCT_KEYS, TaxRule
-from etl.model.mapping_tables import TABLES
 from etl.pipeline.candidates import tax_case
-from etl.pipeline.catalogue import catalogue_online, write_catalogue
+from etl.pipeline.catalogue import catalogue_online, stored_catalogue, write_catalogue
 from etl.pipeline.tax_candidates import tax_candidates
 from etl.report.cells import printable, safe_cell
 from etl.settings import Connection, Settings
@@ -39,14 +38,14 @@ class Filled:
     catalogue: Sequence[Path] = ()
 
 
-async def fill_from_mews(settings: Settings, connection: Connection, facts: DumpFacts, new_files: set[str]) -> Filled:
-    """Reads the catalogue, writes it, and fills the mapping folder as far as section 3a lets it.
+async def fill_from_mews(settings: Settings, connection: Connection, facts: DumpFacts, home: Home) -> Filled:
+    """Reads the catalogue, writes it, and fills the tables as far as section 3a lets it.
 
-    `new_files`: names of the tables that `init` has just made. A Mews that can't be asked is told, not raised: the folder
+    `home`: where `init` has put them. A Mews that can't be asked is told, not raised: the folder
     stands without it. Effects: reads Mews, writes `mappings/mews/` and cells of the tables.
     """
     seen = look_at_mapping(settings.mappings)
-    emails = sorted(facts.emails)[:MOST_ADDRESSES] if "accounts.csv" in new_files else []
+    emails = sorted(facts.emails)[:MOST_ADDRESSES] if "accounts.csv" in home.new else []
     try:
         catalogue = await catalogue_online(
             settings, connection, service=seen.service, enterprise_id=seen.enterprise_id, emails=emails
@@ -54,21 +53,23 @@ async def fill_from_mews(settings: Settings, connection: Connection, facts: Dump
     except EtlError as error:
         return Filled([f"Mews was not asked: {error.message}. {error.hint}".strip()])
     paths = write_catalogue(settings.mappings, catalogue)
-    told = fill_taxes(settings.mappings / "taxes.csv", catalogue, facts, with_candidates="taxes.csv" in new_files)
-    if "products.csv" in new_files:
-        count = fill_table(settings.mappings / "products.csv", _products(catalogue))
+    told = fill_taxes(home, catalogue, facts)
+    if "products.csv" in home.new:
+        count = home.fill("products.csv", _products(catalogue))
         told += [f"products.csv: {count:,} rows with a product, or candidates, from Mews."] if count else []
-    if "accounts.csv" in new_files:
-        count = fill_table(settings.mappings / "accounts.csv", _accounts(catalogue))
+    if "accounts.csv" in home.new:
+        count = home.fill("accounts.csv", _accounts(catalogue))
         told += [f"accounts.csv: {count:,} rows with candidates by e-mail; none was filled in."] if count else []
     return Filled(told, paths)
 
 
-def fill_taxes(path: Path, catalogue: Catalogue, facts: DumpFacts, *, with_candidates: bool) -> list[str]:
-    """Fills empty `tax_codes` where one code is certain, and gives a sentence for each. Effects: changes the file."""
-    if not path.is_file():
+def fill_taxes(home: Home, catalogue: Catalogue, facts: DumpFacts) -> list[str]:
+    """Fills empty `tax_codes` where one code is certain, and gives a sentence for each. Effects: changes the table."""
+    table = home.table("taxes.csv")
+    if table is None:
         return []
-    rules = {rule.place.row: rule for rule in read_taxes(read_table(path, TABLES[path.name]), Reading())}
+    rules = {rule.place.row: rule for rule in read_taxes(table, Reading())}
+    with_candidates = "taxes.csv" in home.new
     told: list[str] = []
 
     def change(line: int, cells: Mapping[str, str]) -> Mapping[str, str]:
@@ -78,22 +79,31 @@ def fill_taxes(path: Path, catalogue: Catalogue, facts: DumpFacts, *, with_candi
         start, end = _period(rule, facts)
         found = tax_candidates(catalogue, country=rule.country, percent=rule.percent, start=start, end=end)
         if found.decided:
-            told.append(f"taxes.csv row {line}, {tax_case(rule)}: {found.decided} was filled in.")
+            told.append(f"{rule.place.table} row {line}, {tax_case(rule)}: {found.decided} was filled in.")
             return {"tax_codes": found.decided}
         return {CANDIDATES: found.comment} if with_candidates and found.comment else {}
 
-    fill_table(path, change)
+    home.fill("taxes.csv", change)
     return told
 
 
 def _period(rule: TaxRule, facts: DumpFacts) -> tuple[date | None, date | None]:
     """The row's period; where it is open, it is that of the lines in the export (`end` exclusive)."""
-    days = _days(facts).get((rule.country, rule.percent), (None, None))
-    first, last = days
+    first, last = days_of(facts).get((rule.country, rule.percent), (None, None))
     return rule.valid_from or first, rule.valid_before or (last and last + timedelta(days=1))
 
 
-def _days(facts: DumpFacts) -> dict[tuple[str, Decimal | None], tuple[date | None, date | None]]:
+def offer_choices(settings: Settings, home: Home, facts: DumpFacts) -> None:
+    """Gives the home of the tables what the catalogue has to choose from, as it was written last. Effects: may write it."""
+    days = {
+        (country, "" if percent is None else f"{percent.normalize():f}"): span
+        for (country, percent), span in days_of(facts).items()
+    }
+    home.finish(stored_catalogue(settings.mappings), days)
+
+
+def days_of(facts: DumpFacts) -> dict[tuple[str, Decimal | None], tuple[date | None, date | None]]:
+    """(country, VAT percent) -> first and last day of its lines in the export; None where some have no date."""
     found: dict[tuple[str, Decimal | None], tuple[date | None, date | None]] = {}
     for one in facts.countries_rates:
         key = (one.country, one.vat_percent)

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from etl.errors import ExitCode, InputError
-from etl.mapping.additions import Written, write_folder
+from etl.mapping.additions import Written
+from etl.mapping.homes import Home, home_of
 from etl.mapping.partial import read_partial
 from etl.mapping.scaffold import DumpFacts, money_of, scaffold_files
 from etl.pipeline import proposing
@@ -33,6 +34,7 @@ class Begun:
     faults: Sequence[str]
     verdict: Verdict
     proved: dict[str, Any]
+    home: Home
     facts: DumpFacts = DumpFacts()
 
     def document(self) -> dict[str, Any]:
@@ -51,12 +53,21 @@ class Begun:
 
 
 def init(
-    stack: ExitStack, settings: Settings, export: Export, *, store: str, timezone: str, progress: Progress
+    stack: ExitStack,
+    settings: Settings,
+    export: Export,
+    *,
+    store: str,
+    timezone: str,
+    progress: Progress,
+    wants_workbook: bool = False,
 ) -> Begun:
     """Writes a mapping folder for the export, or adds to the one that is there what it lacks.
 
+    `wants_workbook`: the tables become sheets of mapping.xlsx, as they do where one stands.
     Raises InputError where a file can't be read, UsageError where the folder can't be written.
     """
+    home = home_of(settings.mappings, wants_workbook=wants_workbook)
     partial = read_partial(settings.mappings, store=store, timezone=timezone)
     proposed = propose_for(export, partial)
     try:
@@ -64,7 +75,7 @@ def init(
     except InputError as error:
         # What a person has to decide first can only be written into a folder that is there.
         dump = DumpFacts(columns=_column_rows(proposed), values=_value_rows(proposed), proved=_pattern(proposed))
-        write_folder(settings.mappings, scaffold_files(dump, store=store, timezone=timezone))
+        home.write(scaffold_files(dump, store=store, timezone=timezone))
         raise _begun(error, settings.mappings) from error
     gathered = Gathered()
     verdict = Verdict(prices_include_tax=partial.basis, words=word_columns(facts.files))
@@ -78,8 +89,9 @@ def init(
     if basis is not None and not says_without_tax(proposed.proposals):
         proved["prices_include_tax"] = basis
     dump = replace(gathered.facts(), columns=_column_rows(proposed), values=_value_rows(proposed), proved=proved)
-    written = write_folder(settings.mappings, scaffold_files(dump, store=store, timezone=timezone))
-    return Begun(written, proposed, texts(told(facts)), [str(fault) for fault in partial.faults], verdict, proved, dump)
+    written = home.write(scaffold_files(dump, store=store, timezone=timezone))
+    faults = [str(fault) for fault in partial.faults]
+    return Begun(written, proposed, texts(told(facts)), faults, verdict, proved, home, dump)
 
 
 def _pattern(proposed: Proposed) -> dict[str, Any]:

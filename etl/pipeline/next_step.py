@@ -21,12 +21,12 @@ from etl.load.ledger import Ledger
 from etl.load.lock import is_alive, this_process
 from etl.mapping.folder import FaultyMappingError
 from etl.mapping.lookup import find_voucher
-from etl.mapping.table import read_table
+from etl.mapping.table import Table
+from etl.mapping.tables import place_of, read_tables
 from etl.mews.http import is_loopback
 from etl.model.faults import Fault
 from etl.model.mapping import Mapping as MappingFolder
 from etl.model.mapping import RateKind, TaxRule
-from etl.model.mapping_tables import TABLES
 from etl.model.reference import Reference
 from etl.model.status import ReportState
 from etl.pipeline.assumed import assumed_reference
@@ -232,7 +232,7 @@ def _planned(stack: ExitStack, desk: _Desk, mapping: MappingFolder, ledger: Ledg
     if mapping.likely and not desk.is_rehearsal(ledger):
         place = mapping.likely[0].place
         step = Step(
-            f"{place.file} row {place.row}: look whether it is right, then write yes into sure", place.file, place.row
+            f"{place.table} row {place.row}: look whether it is right, then write yes into sure", place.file, place.row
         )
         return _told(step, causes.everything, "the run waits with")
     if reference is None and desk.has_tokens:
@@ -256,12 +256,13 @@ def _unknowable(mapping: MappingFolder) -> frozenset[str]:
 
 
 class _RowFinder:
-    """The row of a mapping table that is about a key; tables are read once."""
+    """The row of a mapping table that is about a key; tables are read once, when the first is asked for."""
 
     def __init__(self, folder: Path, mapping: MappingFolder) -> None:
         self._folder = folder
         self._mapping = mapping
         self._tables: dict[str, dict[str, int]] = {}
+        self._read_tables: dict[str, Table] | None = None
 
     def __call__(self, file: str, subject: str) -> int | None:
         if file == "vouchers.csv":
@@ -272,10 +273,10 @@ class _RowFinder:
         return self._tables[file].get(subject)
 
     def _read(self, file: str) -> dict[str, int]:
-        columns, path = _SUBJECTS.get(file, ()), self._folder / file
-        if not columns or not path.is_file():
-            return {}
-        rows = read_table(path, TABLES[file]).rows
+        if self._read_tables is None:
+            self._read_tables = read_tables(self._folder).by_name
+        columns, table = _SUBJECTS.get(file, ()), self._read_tables.get(file)
+        rows = table.rows if table and columns else ()
         return {" ".join(row.cells[name] for name in columns): row.place.row or 0 for row in rows}
 
 
@@ -285,15 +286,17 @@ def _decision(
     cause, alone = chosen
     effect = alone if alone.orders else causes.touched[cause]
     verb = DECISIONS[cause.code][1]
-    rule = next((one for one in mapping.taxes if (one.place.file, one.place.row) == (cause.file, cause.row)), None)
-    where = f"{cause.file} row {cause.row}" if cause.row else cause.file
+    is_tax = cause.file == "taxes.csv"
+    rule = next((one for one in mapping.taxes if is_tax and one.place.row == cause.row), None)
+    place = place_of(desk.settings.mappings, cause.file)
+    where = f"{place.table} row {cause.row}" if cause.row else place.table
     parts = [where, _subject(cause, rule), _years(effect.months)]
     what = f"{', '.join(part for part in parts if part)}: {verb}{_candidates(cause, rule, effect, reference)}"
     command = desk.typed("preflight", *desk.files) if cause.code in ASK_MEWS else ""
     if command:
         what += " (first ask Mews again: what was stored last may be older than the cell)"
     words = "unlocks" if alone.orders else "with other decisions it keeps back"
-    return _told(Step(what, cause.file, cause.row, type=command), effect, words)
+    return _told(Step(what, place.file, cause.row, type=command), effect, words)
 
 
 def _subject(cause: Cause, rule: TaxRule | None) -> str:

@@ -75,6 +75,26 @@ def refuse_binary(path: Path, head: bytes) -> None:
 
 def read_zip(path: Path, is_header: HeaderTest, options: ReadOptions) -> list[Table]:
     """The tables of a workbook in a ZIP package. Raises InputError for any other archive, saying what it is."""
+    return _workbook(path, _zip_format(path), is_header, options)
+
+
+def open_workbook(path: Path) -> Book:
+    """A workbook in a ZIP package, for whoever looks at its sheets one by one; it is to be closed.
+
+    Raises InputError where it is damaged, protected by a password, or none.
+    """
+    with path.open("rb") as stream:
+        head = stream.read(len(OLE2))
+    if head.startswith(OLE2) and "EncryptedPackage" in _streams(path):
+        raise password_error(path)
+    if not head.startswith(ZIP):
+        raise no_export(path, "no workbook of today's formats", "Save it as .xlsx in its program.")
+    format_ = _zip_format(path)
+    with translated(path):
+        return _opener(format_)(path)
+
+
+def _zip_format(path: Path) -> str:
     with translated(path):
         package = Package(path)
     try:
@@ -87,12 +107,12 @@ def read_zip(path: Path, is_header: HeaderTest, options: ReadOptions) -> list[Ta
     if is_encrypted or b"encryption-data" in manifest:
         raise password_error(path)
     if mime_type.startswith(_SPREADSHEET):
-        return _workbook(path, "ods", is_header, options)
+        return "ods"
     _refuse_document(path, names, mime_type)
     if any(name.endswith("workbook.bin") for name in names):
-        return _workbook(path, "xlsb", is_header, options)
+        return "xlsb"
     if any(name.endswith("workbook.xml") for name in names):
-        return _workbook(path, "xlsx", is_header, options)
+        return "xlsx"
     inside = sorted(name for name in names if not name.endswith("/"))
     shown = ", ".join(inside[:5]) + (f" and {len(inside) - 5} more" if len(inside) > 5 else "")
     raise no_export(
@@ -116,6 +136,10 @@ def read_ole2(path: Path, is_header: HeaderTest, options: ReadOptions) -> list[T
 
 
 def _workbook(path: Path, format_: str, is_header: HeaderTest, options: ReadOptions) -> list[Table]:
+    return read_workbook(path, format_, _opener(format_), is_header, options.sheets)
+
+
+def _opener(format_: str) -> Callable[[Path], Book]:
     from etl.reading.ods_file import OdsBook
     from etl.reading.xls_file import XlsBook
     from etl.reading.xlsb_file import XlsbBook
@@ -124,7 +148,7 @@ def _workbook(path: Path, format_: str, is_header: HeaderTest, options: ReadOpti
     openers: dict[str, Callable[[Path], Book]] = {
         "xlsx": XlsxBook, "xlsb": XlsbBook, "xls": XlsBook, "ods": OdsBook,
     }  # fmt: skip
-    return read_workbook(path, format_, openers[format_], is_header, options.sheets)
+    return openers[format_]
 
 
 def _refuse_document(path: Path, names: frozenset[str], mime_type: str) -> None:

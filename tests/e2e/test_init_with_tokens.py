@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+import openpyxl
 import pytest
 from cli_run import Done, Shell
+from decisions import decide, decide_settings
 
 from etl.sandbox.server import RunningSandbox
 
@@ -107,3 +109,30 @@ def test_a_mews_that_is_gone_is_told_and_the_folder_stands(shell: Shell) -> None
     assert "Mews was not asked" in done.json["filled"][0]
     assert not (shell.folder / "mappings" / "mews").exists()
     assert (shell.folder / "mappings" / "taxes.csv").is_file()
+
+
+def test_the_workbook_leads_to_the_same_plan_as_the_folder(shell: Shell) -> None:
+    """init --workbook, the decisions made in a spreadsheet program, dry run: the plan of the folder."""
+    done = shell.run("init", "orders.csv", "--store", "shop", "--workbook")
+    assert done.code == 0, done.err
+    folder = shell.folder / "mappings"
+    assert sorted(path.name for path in folder.iterdir()) == ["mapping.xlsx", "mews", "migration.toml"]
+    assert [one for one in done.json["filled"] if "UK-20%" in one] == [
+        "mapping.xlsx, sheet taxes row 2, GB 20 %: UK-20% was filled in."
+    ]
+    book = openpyxl.load_workbook(folder / "mapping.xlsx")
+    taxes = [dict(zip([cell.value for cell in book["taxes"][1]], row, strict=False)) for row in book["taxes"].values]
+    assert {(row["country"], row["vat_percent"]): row["# candidates"] for row in taxes}["DE", "20"] == "UK-20%"
+    column = [cell.value for cell in book["taxes"][1]].index("tax_codes")
+    for row in list(book["taxes"].iter_rows(min_row=2)):
+        if not row[column].value:
+            row[column].value = "UK-20%" if row[1].value == "20" else "UK-0%"
+    book.save(folder / "mapping.xlsx")
+    decide_settings(folder)
+    plan = shell.run("--mappings", "mappings/mapping.xlsx", "dry-run", "orders.csv").json
+    assert plan["orders"]["ready"] == 4, plan["problems"]
+    (folder / "mapping.xlsx").unlink()
+    (folder / "migration.toml").unlink()
+    init(shell)
+    decide(folder)
+    assert shell.run("dry-run", "orders.csv").json["plan"] == plan["plan"]

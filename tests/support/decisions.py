@@ -13,12 +13,18 @@ CODES = {"17.5": "UK-17.5%", "20": "UK-20%", "5": "UK-5%", "0": "UK-0%"}
 
 def decide(folder: Path, codes: Mapping[str, str] = CODES) -> None:
     """Fills in the decisions, and nothing else: every unknown status counts, each rate has one code."""
+    decide_settings(folder)
+    _fill(folder / "values.csv", lambda row: {"means": "Completed", "sure": "yes"} if row["field"] == "status" else {})
+    _fill(folder / "taxes.csv", lambda row: {"tax_codes": codes[row["vat_percent"]]})
+
+
+def decide_settings(folder: Path) -> None:
+    """Service, account and rebates; that prices are with tax where too few orders prove it."""
     path = folder / "migration.toml"
     text = path.read_text("utf-8").replace('service = ""', 'service = "eid:WEB-SHOP"')
     text = text.replace('# fallback = ""', f'fallback = "{HOUSE}"').replace('# rebates = "block"', 'rebates = "allow"')
+    text = text.replace('prices_include_tax = ""', "prices_include_tax = true")
     path.write_text(text, "utf-8")
-    _fill(folder / "values.csv", lambda row: {"means": "Completed", "sure": "yes"} if row["field"] == "status" else {})
-    _fill(folder / "taxes.csv", lambda row: {"tax_codes": codes[row["vat_percent"]]})
 
 
 def _fill(path: Path, answer: object) -> None:

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from decimal import Decimal
 from pathlib import Path
 
+import openpyxl
 import pytest
 from builders import a_reference
 
@@ -114,6 +115,24 @@ def fill(step: Step, value: str) -> None:
 
 def figures(step: Step) -> tuple[int, str]:
     return step.orders, " ".join(f"{currency} {amount}" for currency, amount in step.money)
+
+
+def test_a_table_in_the_workbook_is_named_by_its_sheet(folder: Path) -> None:
+    """The same step, where the person has to look for it."""
+    remember_mews()
+    first = ask("orders.csv")
+    book = openpyxl.Workbook()
+    sheets = {"taxes": book.worksheets[0], "accounts": book.create_sheet("accounts")}
+    for name, sheet in sheets.items():
+        sheet.title = name
+        path = folder / "mappings" / f"{name}.csv"
+        for line in path.read_text().splitlines():
+            sheet.append(line.split(","))
+        path.unlink()
+    book.save(folder / "mappings" / "mapping.xlsx")
+    step = ask("orders.csv")
+    assert (step.file, step.row, figures(step)) == ("mapping.xlsx", first.row, figures(first))
+    assert step.what == first.what.replace("taxes.csv row", "mapping.xlsx, sheet taxes row")
 
 
 def test_every_step_unlocks_what_it_says(folder: Path) -> None:
