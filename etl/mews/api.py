@@ -50,6 +50,10 @@ class MewsReader:
         self._configuration = config.configuration(answer, self._transport.clock.wall())
         return self._configuration
 
+    async def known_configuration(self) -> Configuration:
+        """The enterprise as this reader has read it, else read now. Its time goes on in `now`."""
+        return self._configuration or await self.configuration()
+
     def now(self) -> datetime:
         """Mews's time now, aware UTC; behind the true one by the answer's way to us at most.
 
@@ -275,8 +279,7 @@ class MewsReader:
         """The chain that portfolio tokens must name; "" with a token of one enterprise."""
         if self._enterprise_id is None:
             return ""
-        known = self._configuration or await self.configuration()
-        return known.chain_id
+        return (await self.known_configuration()).chain_id
 
 
 class MewsWriter(MewsReader):

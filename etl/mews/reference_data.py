@@ -36,11 +36,11 @@ async def read_reference(reader: MewsReader, needs: Needs, *, platform: str) -> 
     """The enterprise, its codes, and every entity that `needs` names and Mews has.
 
     What does not exist is left out of the dictionaries and of `eids`: the orders that need it are blocked.
-    Requests: 5 (configuration, services, currencies, tax environments, taxations), and one per kind of thing
+    Requests: 5 (configuration, unless the reader has read it already, services, currencies, tax environments, taxations), and one per kind of thing
     needed and 1,000 of it. Raises MappingError where the service can't be found, or an `eid:` fits several;
     MewsError where Mews does not answer.
     """
-    configuration = await reader.configuration()
+    configuration = await reader.known_configuration()
     service = _service(needs.service, await reader.services())
     precisions = await reader.currencies()
     environments = await reader.tax_environments()
@@ -64,7 +64,7 @@ async def read_reference(reader: MewsReader, needs: Needs, *, platform: str) -> 
         tax_environment=configuration.tax_environment,
         accounting_interval=configuration.accounting_interval,
         operational_interval=configuration.operational_interval,
-        now=configuration.now,
+        now=reader.now(),
         service=service,
         currencies=_currencies(configuration, precisions),
         tax_rates=rates,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import tomllib
 from datetime import date
 from decimal import Decimal
@@ -189,3 +191,51 @@ def test_addresses_are_for_the_owner_only(tmp_path: Path) -> None:
     written = write_folder(tmp_path, scaffold_files(FACTS, store="shop", timezone="Europe/London"))
     assert {one.path.name for one in written} == {"migration.toml", *TABLES}
     assert (tmp_path / "accounts.csv").stat().st_mode & 0o077 == 0
+
+
+def told(name: str, facts: DumpFacts, first: str) -> list[dict[str, str]]:
+    """The rows of a generated table below its header."""
+    rows = list(csv.reader(io.StringIO(scaffold_files(facts, store="s", timezone="UTC")[name])))
+    at = next(index for index, row in enumerate(rows) if row[0] == first)
+    return [dict(zip(rows[at], row, strict=True)) for row in rows[at + 1 :]]
+
+
+def test_tax_rows_come_by_revenue_with_lines_days_and_money() -> None:
+    """Refunds weigh as much as sales: a wrong code is as wrong on them."""
+    facts = DumpFacts(
+        countries_rates=[
+            RateFact("AT", Decimal(20), date(2010, 12, 1), date(2010, 12, 2), 1, {"EUR": Decimal(5)}),
+            RateFact("DE", Decimal(19), date(2010, 12, 1), date(2010, 12, 9), 3, {"EUR": Decimal("-900.5")}),
+            RateFact("GB", Decimal("17.5"), date(2010, 12, 1), date(2010, 12, 31), 2000, {"GBP": Decimal("1234.5")}),
+            RateFact("GB", None, date(2010, 12, 1), date(2010, 12, 31), 7, {"GBP": Decimal(1000)}),
+        ]
+    )
+    rows = told("taxes.csv", facts, "country")
+    assert [(row["country"], row["vat_percent"], row["# revenue"]) for row in rows] == [
+        ("GB", "17.5", "GBP 1,234.50"),
+        ("# GB", "", "GBP 1,000.00"),
+        ("DE", "19", "EUR -900.50"),
+        ("AT", "20", "EUR 5.00"),
+    ]
+    assert rows[0]["# found in the export"] == "2000 lines from 2010-12-01 to 2010-12-31"
+    assert {row["tax_codes"] for row in rows} == {""}
+
+
+def test_account_rows_come_by_revenue_within_their_kind() -> None:
+    """Kinds stay in the order in which they are tried; the customers with most money come first."""
+    facts = DumpFacts(
+        emails={
+            "b@example.com": Found("Bo", 9, {"GBP": Decimal(10)}),
+            "a@example.com": Found("Al", 1, {"GBP": Decimal(99)}),
+        },
+        customer_ids={"7": Found("", 1, {"GBP": Decimal(5000)})},
+        markets={"Europe": Found("", 1234, {"EUR": Decimal(1), "GBP": Decimal(2)})},
+    )
+    rows = told("accounts.csv", facts, "key_type")
+    assert [tuple(row.values()) for row in rows] == [
+        ("# email", "a@example.com", "", "Al", "1", "GBP 99.00"),
+        ("# email", "b@example.com", "", "Bo", "9", "GBP 10.00"),
+        ("# customerId", "7", "", "", "1", "GBP 5,000.00"),
+        ("# market", "Europe", "", "", "1,234", "EUR 1.00, GBP 2.00"),
+    ]
+    assert [*rows[0]][3:] == ["# name", "# orders", "# revenue"]

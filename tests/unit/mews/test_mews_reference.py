@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -11,6 +12,7 @@ from mews_fakes import answer, with_mews
 
 from etl.errors import MappingError, MewsError, UsageError
 from etl.mews.api import MewsReader
+from etl.mews.catalogue import read_catalogue
 from etl.mews.reference_data import Needs, read_reference
 from etl.mews.taxes import NEVER, usable_rates
 from etl.model.reference import Pricing, Strategy, Validity, dump_reference, load_reference
@@ -163,6 +165,21 @@ def test_only_codes_of_the_environment_are_usable():
     reference, _ = read(Needs(SERVICE))
     assert set(reference.tax_rates) == {"UK-S"}
     assert reference.tax_rates["UK-S"].value == Decimal("0.2")
+
+
+def test_what_the_catalogue_has_read_of_the_enterprise_is_not_asked_for_again():
+    """preflight reads the catalogue first; its time goes on while it does."""
+
+    async def use(transport, mews):
+        reader = MewsReader(transport)
+        await read_catalogue(reader)
+        await asyncio.sleep(30)
+        reference = await read_reference(reader, Needs(SERVICE), platform="http://x")
+        return reference, [name for name, _ in mews.requests].count("configuration/get")
+
+    reference, count = with_mews(answers_of(a_world(**{"outlets/getAll": {"Outlets": []}})), use)
+    assert count == 1
+    assert reference.now == moment("2026-08-01T12:00:30")
 
 
 def test_nothing_needed_costs_five_requests():
