@@ -100,8 +100,8 @@ class Console:
         click.echo(line, err=True)
 
     def confirmed(self, name: str, what: str) -> bool:
-        """Whether a person typed the enterprise's name; never without a terminal."""
-        if not sys.stdin.isatty():
+        """Whether a person typed the enterprise's name; never without a terminal, nor where --quiet hid what is asked."""
+        if self.settings.quiet or not sys.stdin.isatty():
             return False
         return bool(click.prompt(f"Type the enterprise's name ({name}) to {what}", default="", err=True) == name)
 

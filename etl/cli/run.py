@@ -17,6 +17,7 @@ from etl.model.kinds import name_of
 
 if TYPE_CHECKING:
     from etl.pipeline.prepare import Prepared
+    from etl.pipeline.run import RunOptions
     from etl.report.summary import Summary
 
 
@@ -82,7 +83,7 @@ def command(
                 export,
                 link,
                 chosen,
-                confirm=lambda prepared, summary: _confirm(console, prepared, summary),
+                confirm=lambda prepared, summary: _confirm(console, prepared, summary, chosen),
                 progress=progress,
             )
         )
@@ -114,12 +115,17 @@ def command(
     return int(done.exit_code)
 
 
-def _confirm(console: Console, prepared: Prepared, summary: Summary) -> bool:
+def _confirm(console: Console, prepared: Prepared, summary: Summary, chosen: RunOptions) -> bool:
     name = prepared.reference.enterprise_name
     document = summary.document("run")
     console.text(f"This posts to {name} at {prepared.reference.platform}:")
     show.states(console, document)
     show.totals(console, document["totals"])
+    refused = document["orders"]["rejected"]
+    if chosen.retry_rejected and refused:
+        console.text(f"  and sends again what Mews refused of {refused:,} orders that are booked")
+    if chosen.limit is not None:
+        console.text(f"  of what is ready at most {chosen.limit:,} orders, oldest first")
     for row in summary.balances()[:5]:
         account = row["account_id"] or "customers to be created"
         console.text(f"  open balance left on {account}: {row['balance']} {row['currency']}")

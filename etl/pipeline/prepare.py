@@ -14,15 +14,18 @@ from typing import Any
 
 from etl.errors import MappingError, MewsError, UsageError
 from etl.load.corrections import held_back
+from etl.load.kind_record import KindStanding
 from etl.load.ledger import Ledger
-from etl.load.records import Home
+from etl.load.records import Home, LedgerOrder
 from etl.mapping.folder import read_mapping
 from etl.mews.reference_data import read_reference
+from etl.model.kinds import KindState
 from etl.model.mapping import ColumnRule, Mapping, Source, Sure, ValueRule
+from etl.model.plan import PlannedOrder
 from etl.model.reference import Reference, dump_reference, load_reference
-from etl.model.status import OrderStatus
+from etl.model.status import OrderStatus, ReportState
 from etl.pipeline.accepted import waived_in, with_waivers
-from etl.pipeline.classify import needs_parts, status_of
+from etl.pipeline.classify import needs_parts, planned_status, status_of
 from etl.pipeline.connect import Link, connect
 from etl.pipeline.kinds import with_kinds
 from etl.pipeline.needs import needs_of
@@ -71,6 +74,27 @@ def ledger_file(url_or_path: str) -> Path | None:
     if url_or_path.startswith("sqlite:///"):
         return Path(url_or_path.removeprefix("sqlite:///"))
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """What a run is told to send once more: what Mews refused, with the kinds held for it, and what was undone."""
+
+    rejected: bool = False
+    undone: bool = False
+
+    def holds(self, kind: KindStanding) -> bool:
+        """Whether a kind is not tried."""
+        return kind.state is not KindState.HELD or not self.rejected
+
+    def sees(self, status: OrderStatus, held: LedgerOrder, order: PlannedOrder) -> OrderStatus:
+        """The order as the plan has it, where it is sent again as a whole."""
+        is_refused = self.rejected and status.state is ReportState.REJECTED and not held.has_posted
+        is_undone = self.undone and status.state is ReportState.UNDONE
+        return planned_status(order) if is_refused or is_undone else status
+
+
+_NOTHING_AGAIN = Again()
 
 
 def link_to_mews(
@@ -272,10 +296,12 @@ def plan_export(
     return Prepared(mapping, reference, batch, facts, store, plan, span)
 
 
-def statuses(prepared: Prepared, ledger: Ledger | None, *, run_id: str = "") -> Iterator[OrderStatus]:
-    """Every planned order by number, as it is to be reported."""
+def statuses(
+    prepared: Prepared, ledger: Ledger | None, *, run_id: str = "", again: Again = _NOTHING_AGAIN
+) -> Iterator[OrderStatus]:
+    """Every planned order by number, as it is to be reported. `again`: what counts as unsent before a run."""
     store = prepared.mapping.settings.source.store
-    kinds = ledger.kinds() if ledger else {}
+    kinds = {name: kind for name, kind in ledger.kinds().items() if again.holds(kind)} if ledger else {}
     waived = waived_in(prepared.mapping)
     for batch in prepared.store.batches():
         held = ledger.lookup([status.number for status in batch.statuses]) if ledger else {}
@@ -286,7 +312,7 @@ def statuses(prepared: Prepared, ledger: Ledger | None, *, run_id: str = "") -> 
             seen, order = status, None
             if known is not None:
                 of_it, order = parts.get(status.number, ()), held_back(known, planned[status.number])
-                seen = status_of(order, known, store, parts=of_it, run_id=run_id)
+                seen = again.sees(status_of(order, known, store, parts=of_it, run_id=run_id), known, order)
             yield with_waivers(with_kinds(seen, known, kinds), known, order, store, waived)
 
 

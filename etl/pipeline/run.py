@@ -30,6 +30,7 @@ from etl.pipeline.facts import facts_document, reading_document
 from etl.pipeline.firsts import first_orders
 from etl.pipeline.planning import Progress, earliest_consumption
 from etl.pipeline.prepare import (
+    Again,
     Export,
     Prepared,
     check_reading,
@@ -43,7 +44,6 @@ from etl.pipeline.prepare import (
     reading_of,
     reference_online,
     statuses,
-    summarise,
 )
 from etl.pipeline.reporting import report_on
 from etl.pipeline.unconfirmed import refuse_unconfirmed
@@ -127,12 +127,23 @@ def _check_plan(prepared: Prepared, ledger: Ledger, link: Link, options: RunOpti
         return
     if link.is_loopback:
         return
-    if not confirm(prepared, summarise(prepared, statuses(prepared, ledger))):
+    if not confirm(prepared, _to_confirm(prepared, ledger, options)):
         raise PlanError(
             "The run was not confirmed. Nothing was sent.",
             code="plan.unconfirmed",
             hint="Review `centra-mews dry-run --report DIR`, then give its plan id with --expect.",
         )
+
+
+def _to_confirm(prepared: Prepared, ledger: Ledger, options: RunOptions) -> Summary:
+    """What stands before this run, with its options: orders that it sends again count as ready, others are left out."""
+    summary = Summary()
+    summary.precisions = {code: currency.precision for code, currency in prepared.reference.currencies.items()}
+    again = Again(rejected=options.retry_rejected, undone=options.repost_undone)
+    for status in statuses(prepared, ledger, again=again):
+        if not options.only or status.number in options.only:
+            summary.add(status)
+    return summary
 
 
 async def _post(prepared: Prepared, ledger: Ledger, link: Link, options: RunOptions, progress: Progress) -> RunDone:
