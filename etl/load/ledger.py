@@ -445,6 +445,10 @@ class Ledger:
             found = {stored_state(state): count for state, count in self._read().execute(query)}
         return {state: found.get(state, 0) for state in State}
 
+    def newest_change(self) -> str:
+        """When the state of any order was written last, by this machine; "" before the first."""
+        return self._scalar(select(func.max(schema.orders.c.updated_at))) or ""
+
     def order(self, number: str) -> LedgerOrder | None:
         """One order, or None."""
         return self.lookup([number]).get(number)

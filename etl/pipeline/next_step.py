@@ -29,12 +29,14 @@ from etl.model.mapping import Mapping as MappingFolder
 from etl.model.mapping import RateKind, TaxRule
 from etl.model.reference import Reference
 from etl.model.status import ReportState
+from etl.pipeline.accepted import waived_in
 from etl.pipeline.assumed import assumed_reference
 from etl.pipeline.catalogue import stored_services
 from etl.pipeline.causes import ASK_MEWS, DECISIONS, Cause, Causes, Effect
 from etl.pipeline.from_ledger import ledger_statuses
 from etl.pipeline.planning import Progress
 from etl.pipeline.prepare import Export, open_batch, plan_export, read_mapping_of, reference_offline, statuses
+from etl.pipeline.reconciled import Trace, last_trace
 from etl.pipeline.tax_candidates import TaxCandidates, tax_candidates
 from etl.settings import ADDRESS, Settings, connection
 
@@ -97,7 +99,7 @@ def next_step(
         )
     if not exports:
         return (
-            _from_ledger(desk, ledger)
+            _from_ledger(desk, ledger, mapping)
             if ledger
             else Step("Look at your export", type=desk.typed("inspect", "EXPORT..."))
         )
@@ -246,7 +248,8 @@ def _planned(stack: ExitStack, desk: _Desk, mapping: MappingFolder, ledger: Ledg
     if reference is None:
         what = "Write the three MEWS_ variables into .env, then compare the mapping with Mews"
         return _told(Step(what, file=".env", type=desk.typed("preflight", *desk.files)), causes.everything)
-    return _after_decisions(desk, causes, prepared.plan.plan, facts.unassigned_count, ledger)
+    trace = last_trace(ledger, mapping.digest) if ledger else None
+    return _after_decisions(desk, causes, prepared.plan.plan, facts.unassigned_count, ledger, trace)
 
 
 def _unknowable(mapping: MappingFolder) -> frozenset[str]:
@@ -339,7 +342,9 @@ def _span(months: Iterable[str]) -> tuple[date | None, date | None]:
     return date.fromisoformat(f"{known[0]}-01"), end.replace(day=1)
 
 
-def _after_decisions(desk: _Desk, causes: Causes, plan: str, unassigned: int, ledger: Ledger | None) -> Step:
+def _after_decisions(
+    desk: _Desk, causes: Causes, plan: str, unassigned: int, ledger: Ledger | None, trace: Trace | None
+) -> Step:
     """Nothing is left to decide: run, what the run left, corrections, reconciliation."""
     run = desk.typed("run", *desk.files, "--expect", plan)
     out = causes.states.get(ReportState.BLOCKED, Effect()).orders
@@ -348,10 +353,12 @@ def _after_decisions(desk: _Desk, causes: Causes, plan: str, unassigned: int, le
         rest = f" ({out:,} stay out until corrected)" if out else ""
         step = Step(f"Review the dry run's report, then post what is ready{rest}", type=run)
         return _told(step, ready, "posts")
-    return _aftermath(desk, causes, run, unassigned, ledger)
+    return _aftermath(desk, causes, run, unassigned, ledger, trace)
 
 
-def _aftermath(desk: _Desk, causes: Causes, run: str, unassigned: int, ledger: Ledger | None) -> Step:
+def _aftermath(
+    desk: _Desk, causes: Causes, run: str, unassigned: int, ledger: Ledger | None, trace: Trace | None
+) -> Step:
     states = causes.states
     held = next((part for part in ledger.unsettled() if part.held), None) if ledger else None
     if held is not None:
@@ -370,12 +377,31 @@ def _aftermath(desk: _Desk, causes: Causes, run: str, unassigned: int, ledger: L
     if (blocked := states.get(ReportState.BLOCKED)) or unassigned:
         return _corrections(desk, causes, blocked or Effect(), unassigned)
     done = _sum(states, (ReportState.ALREADY_POSTED, ReportState.POSTED, ReportState.RECOVERED))
-    if done.orders:
-        step = Step(
-            "Read everything back from Mews and compare it", type=desk.typed("reconcile", "--report", "reconciled")
-        )
-        return _told(step, done, "proves")
+    undone = states.get(ReportState.UNDONE)
+    if done.orders and trace is None:
+        return _told(Step("Read everything back from Mews and compare it", type=_reconcile(desk)), done, "proves")
+    if undone and (trace is None or not trace.is_complete):
+        what = "Orders were undone: once the cause is mended, post them again"
+        return _told(Step(what, type=f"{run} --repost-undone"), undone, "posts")
+    if done.orders and trace is not None:
+        return _reconciled(desk, trace)
     return Step("Nothing is left to do: no order of the export is to be sent")
+
+
+def _reconcile(desk: _Desk) -> str:
+    return desk.typed("reconcile", "--report", "reconciled")
+
+
+def _reconciled(desk: _Desk, trace: Trace) -> Step:
+    """What follows from a reconciliation of which nothing has moved since."""
+    at = f"{trace.at[:10]} {trace.at[11:16]} UTC"
+    if trace.is_complete:
+        what = f"Nothing is left to do: reconcile of {at} found all {trace.orders:,} orders complete"
+        return Step(f"{what}; keep the ledger and the certificate as long as the books")
+    first, *more = trace.reasons
+    what = f"Reconcile of {at} is not complete: {first}{f' ({len(more)} more reasons)' if more else ''}"
+    what += "; correct that in Mews, or accept it by name in waivers.csv, then reconcile again"
+    return Step(what, file="waivers.csv", type=_reconcile(desk))
 
 
 def _sum(states: Mapping[ReportState, Effect], wanted: Iterable[ReportState]) -> Effect:
@@ -414,14 +440,15 @@ def _corrections(desk: _Desk, causes: Causes, blocked: Effect, unassigned: int) 
     return _told(Step(what, file="attention.csv", type=command), blocked)
 
 
-def _from_ledger(desk: _Desk, ledger: Ledger) -> Step:
+def _from_ledger(desk: _Desk, ledger: Ledger, mapping: MappingFolder) -> Step:
     """Without an export: what the ledger alone tells."""
     home = ledger.home()
     causes = Causes(lambda _file, _subject: None)
-    for status in ledger_statuses(ledger, home.store if home else "", ""):
+    for status in ledger_statuses(ledger, home.store if home else "", "", waived_in(mapping)):
         causes.add(status)
     if not causes.everything.orders or ReportState.READY in causes.states or ReportState.BLOCKED in causes.states:
         step = Step("Name the export, so that it can be planned", type=desk.typed("next", "EXPORT..."))
         return _told(step, causes.everything, "the ledger knows")
     named = _Desk(desk.settings, [Path("EXPORT...")], desk.environ, desk.progress)
-    return _aftermath(named, causes, named.typed("run", "EXPORT..."), 0, ledger)
+    trace = last_trace(ledger, mapping.digest)
+    return _aftermath(named, causes, named.typed("run", "EXPORT..."), 0, ledger, trace)

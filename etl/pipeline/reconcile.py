@@ -29,6 +29,7 @@ from etl.model.states import IN_MEWS, State
 from etl.pipeline.needs import needs_of
 from etl.pipeline.prepare import home_of, link_to_mews, read_mapping_of
 from etl.pipeline.reconcile_result import Found, Reconciled, tell
+from etl.pipeline.reconciled import Trace, keep, stand_of
 from etl.reconcile.compare import bookings, compare_order
 from etl.reconcile.controls import ControlSums
 from etl.reconcile.expected import (
@@ -73,10 +74,10 @@ async def reconcile(
     progress: Progress,
     sleep: Sleep = asyncio.sleep,
 ) -> Reconciled:
-    """Reads Mews, never writes there nor into the ledger; needs no lock, a run may be going on.
+    """Reads Mews, never writes there; needs no lock, a run may be going on.
 
     Raises LedgerError where there is no ledger or it belongs elsewhere, MewsError where Mews gives no whole
-    answer. Effects: writes the report folder.
+    answer. Effects: writes the report folder, and into the ledger that and how it ended, nothing else.
     """
     mapping = read_mapping_of(settings)
     ledger = stack.enter_context(Ledger.open(settings.ledger, create=False, read_only=True))
@@ -87,8 +88,21 @@ async def reconcile(
         if ledger.home() is not None:
             ledger.bind(home_of(mapping, reference))
         job = Reconciliation(ledger, link.reader, mapping, reference, notebook, sleep=sleep, progress=progress)
+        stand = stand_of(ledger)
         await job.work()
-    return job.tell(report)
+    done = job.tell(report)
+    certificate = done.document["certificate"]
+    trace = Trace(
+        certificate["is_clean"],
+        certificate["read_back_utc"],
+        certificate["source_orders"],
+        tuple(certificate["reasons"]),
+        mapping.digest,
+        stand,
+    )
+    ledger.close()
+    keep(settings.ledger, trace)
+    return done
 
 
 class Reconciliation:
