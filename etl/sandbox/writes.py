@@ -5,7 +5,6 @@ An id that names nothing is malformed (400); what exists but may not be used is 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import replace as changed
 from datetime import datetime
@@ -14,10 +13,11 @@ from typing import Any
 
 from etl.sandbox import answers
 from etl.sandbox.call import Call, RefusedError, type_of
+from etl.sandbox.entries import book, booked_entry, checked_amount, external_identifier, find_category, lower
 from etl.sandbox.shapes import parse_moment
 from etl.sandbox.state import Entry, Item, Order, Payment, Person
-from etl.sandbox.taxes import Booked, book_gross, book_net, is_finer, round_to
-from etl.sandbox.world import Enterprise, Named, Rate, Service
+from etl.sandbox.taxes import Booked
+from etl.sandbox.world import Enterprise, Service
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +62,12 @@ def add_order(call: Call) -> dict[str, Any]:
         account_type=account_type,
         number=str(len(call.store.orders) + 1),
         notes=body.get("Notes"),
-        segment_id=_lower(body.get("BusinessSegmentId")),
+        segment_id=lower(body.get("BusinessSegmentId")),
         reservation_id=reservation,
         created=created,
         updated=created,
     )
-    items = tuple(_item(call, order, line, consumed, _lower(body.get("BillId"))) for line in lines)
+    items = tuple(_item(call, order, line, consumed, lower(body.get("BillId"))) for line in lines)
     call.store.commit(Entry(order=order, items=items))
     return {"OrderId": order.id}
 
@@ -109,10 +109,10 @@ def add_payment(call: Call) -> dict[str, Any]:
     if call.quirks.refused_payments & {"", kind}:
         raise RefusedError(403, f"This integration may not add external payments of type {kind}.")
     _bill(enterprise, body.get("BillId"), account_id)
-    category = _category(enterprise, body.get("AccountingCategoryId"))
+    category = find_category(enterprise, body.get("AccountingCategoryId"))
     reservation = _reservation(enterprise, body.get("ReservationId"), "ReservationId")
     amount = {"TaxCodes": [], **{key: value for key, value in body["Amount"].items() if value is not None}}
-    value, rates, digits = _checked_amount(call, enterprise, amount, call.now)
+    value, rates, digits = checked_amount(call, enterprise, amount, call.now)
     if not value:
         raise RefusedError(403, "A payment of zero can't be added.")
     created = call.store.stamp(call.now)
@@ -122,14 +122,14 @@ def add_payment(call: Call) -> dict[str, Any]:
         enterprise_id=enterprise.id,
         account_id=account_id,
         account_type=account_type,
-        bill_id=_lower(body.get("BillId")),
+        bill_id=lower(body.get("BillId")),
         category_id=None if category is None else category.id,
         reservation_id=reservation,
         type=kind,
-        external_identifier=_external_identifier(call, body),
+        external_identifier=external_identifier(call, body),
         notes=body.get("Notes"),
         currency=amount["Currency"],
-        amount=_book(enterprise, value, 1, rates, digits),
+        amount=book(enterprise, value, 1, rates, digits),
         created=created,
         updated=created,
         written=call.now,
@@ -168,7 +168,7 @@ def add_customer(call: Call) -> dict[str, Any]:
     body = call.body
     if not call.check_chain("ChainId"):
         raise RefusedError(400, "Invalid ChainId: there is no such chain.")
-    company_id = _lower(body.get("CompanyId"))
+    company_id = lower(body.get("CompanyId"))
     if company_id is not None and call.company(company_id) is None:
         raise RefusedError(400, "Invalid CompanyId: there is no such company.")
     email = body.get("Email")
@@ -265,21 +265,10 @@ def _segment(enterprise: Enterprise, service: Service, key: str | None) -> None:
         raise RefusedError(403, f"The business segment {segment.name} belongs to another service.")
 
 
-def _category(enterprise: Enterprise, key: str | None) -> Named | None:
-    if key is None:
-        return None
-    category = enterprise.categories.get(key.lower())
-    if category is None:
-        raise RefusedError(400, "Invalid AccountingCategoryId: there is no such accounting category.")
-    if not category.is_active:
-        raise RefusedError(403, f"The accounting category {category.name} is not active.")
-    return category
-
-
 def _reservation(enterprise: Enterprise, key: str | None, name: str) -> str | None:
     if key is not None and key.lower() not in enterprise.reservations:
         raise RefusedError(400, f"Invalid {name}: there is no such reservation.")
-    return _lower(key)
+    return lower(key)
 
 
 def _product_line(
@@ -299,12 +288,12 @@ def _product_line(
         value_name = "GrossValue" if enterprise.pricing == "Gross" else "NetValue"
         amount = {"Currency": product.currency, "TaxCodes": list(product.tax_codes), value_name: product.price}
     count = 1 if sent.get("Count") is None else sent["Count"]
-    unit, booked = _entry(call, enterprise, amount, count, consumed)
+    unit, booked = booked_entry(call, enterprise, amount, count, consumed)
     return _Line(
         name=product.name,
         product_id=product.id,
         category_id=product.category_id,
-        external_identifier=_external_identifier(call, sent),
+        external_identifier=external_identifier(call, sent),
         count=count,
         currency=amount["Currency"],
         unit=unit,
@@ -315,13 +304,13 @@ def _product_line(
 def _item_line(call: Call, enterprise: Enterprise, consumed: datetime, sent: dict[str, Any]) -> _Line:
     if not sent["Name"].strip():
         raise RefusedError(403, "The name of an item must not be blank.")
-    category = _category(enterprise, sent.get("AccountingCategoryId"))
-    unit, booked = _entry(call, enterprise, sent["UnitAmount"], sent["UnitCount"], consumed)
+    category = find_category(enterprise, sent.get("AccountingCategoryId"))
+    unit, booked = booked_entry(call, enterprise, sent["UnitAmount"], sent["UnitCount"], consumed)
     return _Line(
         name=sent["Name"],
         product_id=None,
         category_id=None if category is None else category.id,
-        external_identifier=_external_identifier(call, sent),
+        external_identifier=external_identifier(call, sent),
         count=sent["UnitCount"],
         currency=sent["UnitAmount"]["Currency"],
         unit=unit,
@@ -332,86 +321,3 @@ def _item_line(call: Call, enterprise: Enterprise, consumed: datetime, sent: dic
 def _unasked(enterprise: Enterprise) -> _Line:
     booked = Booked(Decimal("1.00"), Decimal("1.00"), ())
     return _Line("Service charge", None, None, None, 1, enterprise.default_currency, booked, booked)
-
-
-def _external_identifier(call: Call, sent: dict[str, Any]) -> str | None:
-    given: str | None = sent.get("ExternalIdentifier")
-    if "ExternalIdentifier" in sent and call.quirks.identifiers == "refused":
-        raise RefusedError(400, "Invalid ExternalIdentifier: the property is unknown.")
-    return given
-
-
-def _entry(
-    call: Call, enterprise: Enterprise, amount: dict[str, Any], count: int, consumed: datetime
-) -> tuple[Booked, Booked]:
-    if count < 1:
-        raise RefusedError(403, "The count must be positive; a rebate has a negative unit amount.")
-    value, rates, digits = _checked_amount(call, enterprise, amount, consumed)
-    if value < 0 and not enterprise.allow_rebates:
-        raise RefusedError(403, "Negative amounts are not allowed: this integration may not post rebates.")
-    unit = _book(enterprise, value, 1, rates, digits)
-    booked = _book(enterprise, value * count, count, rates, digits)
-    if call.quirks.extra_cents:
-        extra = Decimal(call.quirks.extra_cents).scaleb(-digits)
-        booked = Booked(booked.net + extra, booked.gross + extra, booked.taxes)
-    return unit, booked
-
-
-def _checked_amount(
-    call: Call, enterprise: Enterprise, amount: dict[str, Any], consumed: datetime
-) -> tuple[Decimal, list[Rate], int]:
-    """The value in the enterprise's basis, its rates and the currency's decimals."""
-    currency = amount["Currency"]
-    if currency not in call.world.currencies:
-        raise RefusedError(400, f"Invalid Currency: {currency} is unknown.")
-    digits = enterprise.currencies.get(currency)
-    if digits is None:
-        raise RefusedError(403, f"The currency {currency} is not enabled in this enterprise.")
-    value = _value(enterprise, amount)
-    if is_finer(value, digits):
-        raise RefusedError(403, f"The amount {value} has more than the {digits} decimals of {currency}.")
-    rates = _rates(call, enterprise, amount["TaxCodes"], currency, consumed)
-    return round_to(value, digits), rates, digits
-
-
-def _value(enterprise: Enterprise, amount: dict[str, Any]) -> Decimal:
-    gross, net = amount.get("GrossValue"), amount.get("NetValue")
-    if gross is not None and net is not None:
-        raise RefusedError(403, "Only one of GrossValue and NetValue may be given.")
-    if enterprise.pricing == "Gross":
-        if gross is None:
-            raise RefusedError(403, "GrossValue is required: the enterprise has gross pricing.")
-        if len(amount["TaxCodes"]) > 1:
-            raise RefusedError(403, "Only one tax code may be given with GrossValue.")
-        return Decimal(gross)
-    if net is None:
-        raise RefusedError(403, "NetValue is required: the enterprise has net pricing.")
-    return Decimal(net)
-
-
-def _rates(call: Call, enterprise: Enterprise, codes: Sequence[str], currency: str, consumed: datetime) -> list[Rate]:
-    environment = call.world.tax_environments[enterprise.tax_environment]
-    if len(set(codes)) != len(codes):
-        raise RefusedError(403, "A tax code is given twice.")
-    rates = []
-    for code in codes:
-        rate = call.world.rates.get(code)
-        if rate is None or rate.taxation not in environment.taxations:
-            raise RefusedError(403, f"The tax code {code} does not exist in the tax environment {environment.code}.")
-        if not rate.is_valid(consumed) or not environment.validity.holds(consumed):
-            raise RefusedError(403, f"The tax code {code} is not valid at the time of consumption.")
-        if rate.kind == "Flat" and rate.currency != currency:
-            raise RefusedError(403, f"The tax code {code} is an amount in {rate.currency}, not in {currency}.")
-        rates.append(rate)
-    return rates
-
-
-def _book(enterprise: Enterprise, value: Decimal, count: int, rates: list[Rate], digits: int) -> Booked:
-    digits = digits if enterprise.tax_precision is None else enterprise.tax_precision
-    if enterprise.pricing == "Gross":
-        return book_gross(value, count, rates[0] if rates else None, digits)
-    return book_net(value, count, rates, digits)
-
-
-def _lower(key: str | None) -> str | None:
-    return None if key is None else key.lower()
