@@ -138,11 +138,24 @@ class Builder:
             name = "products" if column == flat.lines_from else self._spots.field_of(column)
             place = replace(self._place, row=row, column=column, name=name)
             draft.fault("value.invalid", f"{plain(shown)[:80]!r} {what}.", place, plain(shown))
+        if flat.flat_lines:
+            self._fault_flat_lines(draft, row, flat.flat_lines)
         self._read_lines(draft, row, flat)
         self.nested.read(draft, flat.nested, replace(self._place, row=row))
         self._check(draft)
         check_unread(draft, flat, replace(self._place, row=row))
         return draft
+
+    def _fault_flat_lines(self, draft: Draft, row: int, found: Sequence[tuple[str, str]]) -> None:
+        """A row of a table as an object: which rows are lines of one order, and which copies, can't be told."""
+        names = ", ".join(name for name, _ in found[:3])
+        draft.fault(
+            "value.invalid",
+            f"Product lines stand under {names} of the order itself; of JSON they are read from a list of objects only.",
+            replace(self._place, row=row, column=found[0][0], name="products"),
+            plain(found[0][1])[:80],
+            "Write the lines of each order as a list, products: [{..}, ..], or feed the table as CSV or Excel.",
+        )
 
     def _read_lines(self, draft: Draft, row: int, flat: Flat) -> None:
         contents = dict(flat.contents)

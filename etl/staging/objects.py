@@ -38,6 +38,8 @@ _BROKEN_KEPT = 20
 _BUNDLE_TYPES = {"bundleorderline": "products.isBundle", "bundleitemorderline": "products.isPartOfBundle"}
 
 
+_HEAD = re.compile(r"([^.\[\]]+)[.\[]")
+"""The first part of a dotted or numbered name."""
 _MARKS = re.compile(r"\\u00(?:0[0-9a-f]|1f)")
 """The marks of cells (`etl.model.export`) in texts of an object, as JSON writes them."""
 
@@ -58,6 +60,8 @@ class Flat:
     broken: list[tuple[str, str]] = field(default_factory=list)
     unread: list[Unread] = field(default_factory=list)
     lines_from: str = ""
+    flat_lines: list[tuple[str, str]] = field(default_factory=list)
+    """Names that hold a value of a product line on the order itself (`products.sku`, `lines.0.qty`), and the values."""
     loose: list[Unread] = field(default_factory=list)
     """Unread amounts that stand directly on the order or a line, as a column of a table would: told, not blocking."""
 
@@ -149,6 +153,8 @@ class Objects:
             elif meaning.key:
                 if (cell := _cell(part)) or meaning.key not in sink.record:
                     sink.record[meaning.key] = cell or sink.record.get(meaning.key, "")
+            elif part in (None, "") and (listed := self._list_part(sink.part, name, inner)):
+                self.used.setdefault(name, listed.value)
             else:
                 self._unknown(name, own, part, sink, flat)
 
@@ -165,11 +171,18 @@ class Objects:
             return
         if list_in(sink.part, name.rpartition(".")[2] if sink.part is not Part.ORDER else name) and not _is_count(part):
             flat.add_broken(name, _cell(part))
+        if sink.part is Part.ORDER and _cell(part) and self._is_flat_line(name) and len(flat.flat_lines) < _BROKEN_KEPT:
+            flat.flat_lines.append((name, _cell(part)))
         self._tell_unknown(name)
         amount = amount_in(name, _cell(part))
         if amount:
             is_loose = not own and sink.part in COLUMNS
             (flat.loose if is_loose else sink.unread).append(Unread(name, 1, amount))
+
+    def _is_flat_line(self, name: str) -> bool:
+        """Whether the name itself leads into a list of lines, as tables that were turned into JSON have it."""
+        head = _HEAD.match(name)
+        return head is not None and self._list_part(Part.ORDER, head[1], head[1]) is Part.LINE
 
     def _typename(self, name: str, part: str, sink: _Sink) -> None:
         """GraphQL tells bundles by the type of their lines."""

@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from etl.model.identity import IDENTIFIER_LIMIT, Identity
 from etl.model.money import ZERO, is_finer, ulp
-from etl.model.order import Line
+from etl.model.order import Line, Order
 from etl.model.plan import Entry, RoundingCause, Verdict
 from etl.model.problem import Problem, notice
 from etl.transform.case import LARGEST_AMOUNT, Case, extra_amounts, is_line_in_range
@@ -54,11 +54,23 @@ def check_values(case: Case) -> None:
     elif order.handling:
         _tell_handling(case)
     if order.is_readable and not (case.lines or order.shipping or order.handling or order.return_cost or case.vouchers):
-        case.problem("order.empty", f"Order {order.number} has no line, no shipping, no fee and no voucher.")
+        case.found.add(_empty(order))
     _check_vouchers(case)
     identifier = Identity(case.settings.source.store, order.number, _LATEST_GENERATION).line(_LONGEST_LINE)
     if len(identifier) > IDENTIFIER_LIMIT:
         case.problem("order.number_too_long", f"Order number {order.number[:40]}… is too long.")
+
+
+def _empty(order: Order) -> Problem:
+    nothing = f"Order {order.number} has no line, no shipping, no fee and no voucher"
+    if not order.order_total:
+        return Problem("order.empty", order.number, order.place, "", f"{nothing}.")
+    text = f"{nothing} that could be read, but its orderTotal is {order.order_total}."
+    hint = (
+        "Its lines are missing in the export, or stand where they are not read: see column.unread and column.unknown, "
+        "name the columns in columns.csv, or export the order again with its lines."
+    )
+    return Problem("order.empty", order.number, order.place, str(order.order_total), text, hint)
 
 
 def _check_line(case: Case, line: Line) -> None:

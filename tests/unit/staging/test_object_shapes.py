@@ -380,3 +380,31 @@ def test_a_return_met_twice_takes_back_once(tmp_path: Path) -> None:
     alone = {**returned(1, 2), "orderId": "77"}
     staged = stage(tmp_path, {"x.json": [get_order(returns=[returned(1, 2)])], "y.json": {"returns": [alone]}})
     assert staged.codes("77-R1") == {"file.overlap"}
+
+
+@pytest.mark.parametrize("head", ["products.", "lines.0.", "lines[0].", "Products.0.", "line_items.0.", "orderLines."])
+def test_lines_in_dotted_names_are_named_as_what_they_are(tmp_path: Path, head: str) -> None:
+    """A table turned into objects: which rows are one order's, and which are copies, can't be told from it."""
+    order = get_order()
+    (line, *_) = order.pop("products")
+    staged = stage(tmp_path, {"x.json": [{**order, **{f"{head}{name}": value for name, value in line.items()}}]})
+    (problem,) = [one for one in staged["77"].problems if one.is_error]
+    assert (problem.code, problem.place.column.startswith(head)) == ("value.invalid", True)
+    assert "read from a list of objects only" in problem.message
+    assert "products: [{..}, ..]" in problem.hint
+    assert not staged["77"].is_readable
+
+
+@pytest.mark.parametrize("more", [{"products.sku": "", "lines.0.sku": None}, {"linesCount.total": "4"}, {"line": "4"}])
+def test_names_that_lead_into_no_line_fault_nothing(tmp_path: Path, more: dict[str, Any]) -> None:
+    """Empty ones, and names that only begin alike."""
+    plain, with_more = stage(tmp_path, {"y.json": [get_order()]}), stage(tmp_path, {"x.json": [get_order(**more)]})
+    assert said(with_more["77"]) == said(plain["77"])
+    assert not [one for one in with_more["77"].problems if one.is_error]
+
+
+def test_a_list_that_is_null_is_an_empty_list(tmp_path: Path) -> None:
+    """Known by its name, so nobody is asked what it may mean."""
+    staged = stage(tmp_path, {"x.json": [get_order(products=None, returns="")]})
+    assert not {"products", "returns"} & set(dict(staged.facts.files[0].columns.unknown))
+    assert staged["77"].lines == ()

@@ -342,6 +342,18 @@ def test_nothing_to_send_blocks() -> None:
     assert plan_order(vanished, ctx).codes == ("order.empty",)
 
 
+def test_an_order_with_a_total_and_no_lines_is_told_so() -> None:
+    """That there is nothing to do would be untrue: 12.00 were sold, and the lines of it are not there."""
+    problems = {
+        one.code: one for one in plan_order(replace(an_order(order_total="12.00"), lines=()), a_context()).problems
+    }
+    assert problems.keys() == {"order.empty", "total.mismatch"}
+    assert "its orderTotal is 12.00" in problems["order.empty"].message
+    assert "missing in the export, or stand where they are not read" in problems["order.empty"].hint
+    (nothing,) = plan_order(replace(an_order(order_total="0.00"), lines=()), a_context()).problems
+    assert (nothing.hint, "orderTotal" in nothing.message) == ("", False)
+
+
 def test_all_reasons_are_named() -> None:
     """A person corrects an order once, not once per run."""
     settings = {
