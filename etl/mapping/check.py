@@ -13,7 +13,7 @@ from itertools import combinations
 
 from etl.mapping.lookup import glob_rank, rank
 from etl.model.faults import Fault
-from etl.model.mapping import GlobRule, RateKind, TaxRule, VoucherRule
+from etl.model.rules import CategoryRule, RateKind, TaxRule, VoucherRule
 
 _Case = tuple[str, RateKind, Decimal | None]
 
@@ -150,15 +150,15 @@ def _gaps(rules: Iterable[TaxRule]) -> Iterator[str]:
             covered = max(covered, _end(rule))
 
 
-def check_patterns(rules: Sequence[GlobRule | VoucherRule]) -> list[Fault]:
+def check_patterns(rules: Sequence[CategoryRule | VoucherRule]) -> list[Fault]:
     """Faults of rows whose patterns fit the same value equally well and differ."""
     faults = []
-    groups: dict[tuple[str, int], list[GlobRule | VoucherRule]] = defaultdict(list)
+    groups: dict[tuple[str, int], list[CategoryRule | VoucherRule]] = defaultdict(list)
     for rule in rules:
         key = _pattern(rule)
         exact, length = glob_rank(key)
         if not exact:
-            groups[rule.key_type if isinstance(rule, GlobRule) else "", length].append(rule)
+            groups[rule.key_type if isinstance(rule, CategoryRule) else "", length].append(rule)
     for group in groups.values():
         for first, second in combinations(group, 2):
             if _target(first) != _target(second) and globs_meet(_pattern(first), _pattern(second)):
@@ -172,12 +172,12 @@ def check_patterns(rules: Sequence[GlobRule | VoucherRule]) -> list[Fault]:
     return faults
 
 
-def _pattern(rule: GlobRule | VoucherRule) -> str:
-    return rule.key if isinstance(rule, GlobRule) else rule.code
+def _pattern(rule: CategoryRule | VoucherRule) -> str:
+    return rule.key if isinstance(rule, CategoryRule) else rule.code
 
 
-def _target(rule: GlobRule | VoucherRule) -> object:
-    return rule.target if isinstance(rule, GlobRule) else (rule.policy, rule.accounting_category)
+def _target(rule: CategoryRule | VoucherRule) -> object:
+    return rule.target if isinstance(rule, CategoryRule) else (rule.policy, rule.accounting_category)
 
 
 def globs_meet(first: str, second: str) -> bool:

@@ -22,9 +22,10 @@ from etl.mapping.tables import FolderTables, read_tables
 from etl.mapping.workbook import WORKBOOK
 from etl.model.faults import Fault, nearest
 from etl.model.identity import content_hash
-from etl.model.mapping import Mapping, Mews, Settings, TaxRule
+from etl.model.mapping import Mapping, Mews, Settings
 from etl.model.mapping_tables import TABLES
 from etl.model.place import Place
+from etl.model.rules import TaxRule
 
 FORMAT_VERSION = 1
 """Version of the mapping format; part of the digest."""
@@ -176,16 +177,16 @@ def _mapping(settings: Settings | None, tables: dict[str, Table], reading: Readi
         return None
     content: dict[str, Sequence[object]] = {
         "taxes": [_tax_content(rule) for rule in taxes],
-        "products": _pairs(products),
-        "accounts": _pairs(accounts),
+        "products": [[key, rule.target] for key, rule in products.items()],
+        "accounts": [[key, rule.target] for key, rule in accounts.items()],
         "categories": [[rule.key_type, rule.key, rule.target] for rule in categories],
         "vouchers": [[rule.code, rule.policy, rule.accounting_category] for rule in vouchers],
         "payments": [[rule.method, rule.type, rule.accounting_category] for rule in payments],
-        "segments": _pairs(segments),
+        "segments": [[key, rule.target] for key, rule in segments.items()],
         "columns": [[rule.header, rule.field] for rule in columns],
         "values": [[rule.field, rule.value, rule.means] for rule in values],
-        "bills": _pairs(bills),
-        "reservations": _pairs(reservations),
+        "bills": [[key, rule.target] for key, rule in bills.items()],
+        "reservations": [[key, rule.target] for key, rule in reservations.items()],
         "controls": [[row.month, row.currency, row.orders, _plain(row.total), _plain(row.tax)] for row in controls],
         "waivers": [[one.order_number, one.problem_code, one.reason, one.by, one.date] for one in waivers],
     }
@@ -221,12 +222,6 @@ def _tax_content(rule: TaxRule) -> list[object]:
         None if rule.tax_codes is None else sorted(set(rule.tax_codes)),
         rule.accept_rate_difference,
     ]
-
-
-def _pairs(
-    table: AnyMapping[tuple[str, str], str | None] | AnyMapping[str, str | None],
-) -> list[object]:
-    return [[key, value] for key, value in table.items()]
 
 
 def _plain(number: Decimal | None) -> str | None:

@@ -13,7 +13,7 @@ from datetime import date
 from decimal import Decimal
 from fnmatch import fnmatchcase
 
-from etl.model.mapping import GlobRule, PaymentRule, RateKind, TaxRule, VoucherRule
+from etl.model.rules import CategoryRule, PaymentRule, RateKind, TaxRule, VoucherRule
 
 ANY_COUNTRY = "*"
 DEFAULT_STORE_TYPE = "b2c"
@@ -152,17 +152,17 @@ def _covers(rule: TaxRule, sku: str) -> bool:
 class _GlobIndex:
     """Rules of one table by key type: exact keys at hand, patterns best first; answers are cached."""
 
-    def __init__(self, rules: Sequence[GlobRule]) -> None:
+    def __init__(self, rules: Sequence[CategoryRule]) -> None:
         self.rules = rules
-        self._exact: dict[tuple[str, str], GlobRule] = {}
-        self._patterns: dict[str, list[GlobRule]] = {}
-        self._found: dict[tuple[str, str], GlobRule | None] = {}
+        self._exact: dict[tuple[str, str], CategoryRule] = {}
+        self._patterns: dict[str, list[CategoryRule]] = {}
+        self._found: dict[tuple[str, str], CategoryRule | None] = {}
         for rule in sorted(rules, key=lambda rule: glob_rank(rule.key), reverse=True):
             self._exact.setdefault((rule.key_type, rule.key), rule)
             if _GLOB_CHARS.intersection(rule.key):
                 self._patterns.setdefault(rule.key_type, []).append(rule)
 
-    def find(self, key_type: str, value: str) -> GlobRule | None:
+    def find(self, key_type: str, value: str) -> CategoryRule | None:
         key = (key_type, value)
         if key in self._found:
             return self._found[key]
@@ -177,7 +177,7 @@ class _GlobIndex:
 _INDEXES: dict[int, _GlobIndex] = {}
 
 
-def find_glob(rules: Sequence[GlobRule], key_type: str, value: str) -> GlobRule | None:
+def find_glob(rules: Sequence[CategoryRule], key_type: str, value: str) -> CategoryRule | None:
     """The rule of `key_type` whose key fits `value`: exact beats pattern, more literal characters beat fewer.
 
     Case-sensitive. A tuple of rules is indexed once, since this is asked once a line.

@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import partial
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from etl.mapping import cells
 from etl.mapping.cells import CellError, DateStyle
@@ -28,17 +28,24 @@ from etl.model.mapping import (
     VOUCHER_POLICIES,
     ColumnRule,
     ControlRow,
-    GlobRule,
-    PaymentRule,
-    RateKind,
     Sure,
-    TaxRule,
     ValueRule,
-    VoucherPolicy,
-    VoucherRule,
     Waiver,
 )
 from etl.model.place import Place
+from etl.model.rules import (
+    AccountRule,
+    BillRule,
+    CategoryRule,
+    PaymentRule,
+    ProductRule,
+    RateKind,
+    ReservationRule,
+    SegmentRule,
+    TaxRule,
+    VoucherPolicy,
+    VoucherRule,
+)
 from etl.reading.kinds import NESTED_FIELDS
 from etl.reading.parse import MEANINGS
 from etl.reading.remarks import Odd
@@ -46,6 +53,7 @@ from etl.reading.style import NumberStyle
 from etl.reading.texts import is_scientific, without_traces
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 K = TypeVar("K", bound=Hashable)
 _GUID_OF_CATEGORY = partial(cells.guid, what="AccountingCategoryId")
 
@@ -150,30 +158,38 @@ def _tax_codes(value: str) -> tuple[str, ...]:
     return codes
 
 
+class _Keyed(Protocol[T_co]):
+    """Makes the rule of a row with key_type, key and one target."""
+
+    def __call__(self, key_type: str, key: str, target: str | None, place: Place, /) -> T_co:
+        """The rule."""
+        ...
+
+
 def read_targets(
-    table: Table, reading: Reading, target: str, parser: Callable[[str], str], kinds: tuple[str, ...]
-) -> dict[tuple[str, str], str | None]:
-    """A table of key_type, key and one target column, by (key_type, key)."""
+    table: Table, reading: Reading, target: str, what: str, kinds: tuple[str, ...], rule: _Keyed[T]
+) -> dict[tuple[str, str], T]:
+    """A table of key_type, key and one target column, which names `what`, by (key_type, key)."""
     seen: dict[tuple[str, str], tuple[str | None, Place]] = {}
     for row in table.rows:
         before = len(reading.faults)
         kind = reading.key(row, "key_type", partial(cells.choice, allowed=kinds))
         key = reading.key(row, "key", _text)
-        value = reading.parse(row, target, parser)
+        value = reading.parse(row, target, partial(cells.guid_or_eid, what=what))
         if kind is not None and key is not None and len(reading.faults) == before:
             key = _product_key(row, kind, key, reading)
             reading.once(row.place, seen, (kind, key), value, f"{kind} {key}")
-    return {key: value for key, (value, _) in seen.items()}
+    return {key: rule(*key, value, place) for key, (value, place) in seen.items()}
 
 
-def read_products(table: Table, reading: Reading) -> dict[tuple[str, str], str | None]:
+def read_products(table: Table, reading: Reading) -> dict[tuple[str, str], ProductRule]:
     """products.csv."""
-    return read_targets(table, reading, "product", partial(cells.guid_or_eid, what="product"), PRODUCT_KEYS)
+    return read_targets(table, reading, "product", "product", PRODUCT_KEYS, ProductRule)
 
 
-def read_accounts(table: Table, reading: Reading) -> dict[tuple[str, str], str | None]:
+def read_accounts(table: Table, reading: Reading) -> dict[tuple[str, str], AccountRule]:
     """accounts.csv."""
-    return read_targets(table, reading, "account", partial(cells.guid_or_eid, what="account"), ACCOUNT_KEYS)
+    return read_targets(table, reading, "account", "account", ACCOUNT_KEYS, AccountRule)
 
 
 def _product_key(row: Row, kind: str, key: str, reading: Reading) -> str:
@@ -190,7 +206,7 @@ def _product_key(row: Row, kind: str, key: str, reading: Reading) -> str:
     return clean
 
 
-def read_categories(table: Table, reading: Reading) -> tuple[GlobRule, ...]:
+def read_categories(table: Table, reading: Reading) -> tuple[CategoryRule, ...]:
     """categories.csv, without repeated rows."""
     seen: dict[tuple[str, str], tuple[str | None, Place]] = {}
     for row in table.rows:
@@ -199,7 +215,7 @@ def read_categories(table: Table, reading: Reading) -> tuple[GlobRule, ...]:
         value = reading.parse(row, "accounting_category", _GUID_OF_CATEGORY)
         if kind is not None and key is not None:
             reading.once(row.place, seen, (kind, key), value, f"{kind} {key}")
-    return tuple(GlobRule(kind, key, value, place) for (kind, key), (value, place) in seen.items())
+    return tuple(CategoryRule(kind, key, value, place) for (kind, key), (value, place) in seen.items())
 
 
 def read_vouchers(table: Table, reading: Reading) -> tuple[VoucherRule, ...]:
@@ -228,39 +244,47 @@ def read_payments(table: Table, reading: Reading) -> tuple[PaymentRule, ...]:
     return tuple(PaymentRule(method, *answer, place) for method, (answer, place) in seen.items())
 
 
+class _Paired(Protocol[T_co]):
+    """Makes the rule of a row with one key and one target."""
+
+    def __call__(self, key: str, target: str | None, place: Place, /) -> T_co:
+        """The rule."""
+        ...
+
+
 def read_pairs(
     table: Table,
     reading: Reading,
     columns: tuple[str, str],
+    what: str,
     key_parser: Callable[[str], str],
-    value_parser: Callable[[str], str],
-) -> dict[str, str | None]:
-    """A table of one key and one target column."""
+    rule: _Paired[T],
+) -> dict[str, T]:
+    """A table of one key and one target column, which holds an id of `what`."""
     seen: dict[str, tuple[str | None, Place]] = {}
     for row in table.rows:
         before = len(reading.faults)
         key = reading.key(row, columns[0], key_parser)
-        value = reading.parse(row, columns[1], value_parser)
+        value = reading.parse(row, columns[1], partial(cells.guid, what=what))
         if key is not None and len(reading.faults) == before:
             reading.once(row.place, seen, key, value, key)
-    return {key: value for key, (value, _) in seen.items()}
+    return {key: rule(key, value, place) for key, (value, place) in seen.items()}
 
 
-def read_segments(table: Table, reading: Reading) -> dict[str, str | None]:
+def read_segments(table: Table, reading: Reading) -> dict[str, SegmentRule]:
     """segments.csv."""
-    parser = partial(cells.guid, what="BusinessSegmentId")
-    return read_pairs(table, reading, ("market", "business_segment"), _text, parser)
+    return read_pairs(table, reading, ("market", "business_segment"), "BusinessSegmentId", _text, SegmentRule)
 
 
-def read_bills(table: Table, reading: Reading) -> dict[str, str | None]:
+def read_bills(table: Table, reading: Reading) -> dict[str, BillRule]:
     """bills.csv."""
-    return read_pairs(table, reading, ("order_number", "bill"), cells.order_number, partial(cells.guid, what="BillId"))
+    return read_pairs(table, reading, ("order_number", "bill"), "BillId", cells.order_number, BillRule)
 
 
-def read_reservations(table: Table, reading: Reading) -> dict[str, str | None]:
+def read_reservations(table: Table, reading: Reading) -> dict[str, ReservationRule]:
     """reservations.csv."""
-    parser = partial(cells.guid, what="ReservationId")
-    return read_pairs(table, reading, ("order_number", "reservation"), cells.order_number, parser)
+    columns = ("order_number", "reservation")
+    return read_pairs(table, reading, columns, "ReservationId", cells.order_number, ReservationRule)
 
 
 def read_columns(table: Table, reading: Reading) -> tuple[ColumnRule, ...]:

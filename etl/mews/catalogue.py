@@ -9,7 +9,7 @@ from etl.errors import MewsError
 from etl.mews.api import MewsReader
 from etl.mews.taxes import tax_country, usable_rates
 from etl.model.catalogue import Catalogue
-from etl.model.reference import Account, Product, Service
+from etl.model.reference import Account, Product, Service, external_identifier
 
 T = TypeVar("T")
 
@@ -39,14 +39,14 @@ async def read_catalogue(
             return []
 
     async def people() -> list[Account]:
-        ids = {one for one in accounts if one and not one.startswith("eid:")}
+        ids = {one for one in accounts if one and not external_identifier(one)}
         found = [*await reader.customers_by_email(emails)]
         known = {one.id.lower() for one in found}
         found += await reader.customers_by_id(ids - known) if ids else []
         known |= {one.id.lower() for one in found}
         rest = {one for one in ids if one.lower() not in known}
         found += await reader.companies_by_id(rest) if rest else []
-        eids = {one.removeprefix("eid:") for one in accounts if one.startswith("eid:")}
+        eids = set(filter(None, map(external_identifier, accounts)))
         return found + (await reader.companies_by_external_identifier(eids) if eids else [])
 
     async def goods() -> list[Product]:
@@ -76,11 +76,4 @@ _REFUSALS = frozenset({"mews.refused", "mews.address", "mews.credentials"})
 
 def _services(wanted: str, services: Iterable[Service]) -> list[Service]:
     orderable = [one for one in services if one.is_active and one.is_orderable]
-    eid = wanted.removeprefix("eid:")
-    chosen = [
-        one
-        for one in services
-        if wanted
-        and (one.external_identifier == eid if wanted.startswith("eid:") else one.id.lower() == wanted.lower())
-    ]
-    return chosen or orderable
+    return [one for one in services if one.is_named(wanted)] or orderable

@@ -11,9 +11,8 @@ from etl.errors import MappingError
 from etl.mews.api import MewsReader
 from etl.mews.configuration import Configuration
 from etl.mews.taxes import tax_country, usable_rates
-from etl.model.reference import Account, Bill, Currency, Named, Product, Reference, Service
+from etl.model.reference import EID, Account, Bill, Currency, Named, Product, Reference, Service, external_identifier
 
-EID = "eid:"
 """Prefix of a mapping value that names an ExternalIdentifier."""
 LONGEST_MERGE = 5
 """So many merges of merged profiles are followed."""
@@ -96,11 +95,7 @@ class _Found:
 
 
 def _service(wanted: str, services: Sequence[Service]) -> Service:
-    if wanted.startswith(EID):
-        eid = wanted.removeprefix(EID)
-        matches = _in_use([service for service in services if service.external_identifier == eid])
-    else:
-        matches = [service for service in services if service.id.lower() == wanted.lower()]
+    matches = _in_use([service for service in services if service.is_named(wanted)])
     if not matches:
         raise MappingError(
             f"the service {wanted} does not exist in this enterprise{_suggestion(wanted, services)}",
@@ -201,7 +196,7 @@ def _spelled(wanted: Iterable[str], entities: Sequence[Entity]) -> dict[str, Ent
 
 
 def _eids(values: Iterable[str]) -> list[str]:
-    return sorted({value.removeprefix(EID) for value in values if value.startswith(EID) and value != EID})
+    return sorted(filter(None, set(map(external_identifier, values))))
 
 
 def _in_use(matches: Sequence[InUse]) -> list[InUse]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any, Literal, TypeVar
@@ -15,6 +14,22 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from etl.model.place import Place
+from etl.model.rules import (
+    GIFT_CARDS,
+    AccountRule,
+    BillRule,
+    Category,
+    CategoryRule,
+    PaymentRule,
+    PaymentType,
+    ProductRule,
+    ReservationRule,
+    SegmentRule,
+    TaxCodes,
+    TaxRule,
+    VoucherPolicy,
+    VoucherRule,
+)
 
 T = TypeVar("T")
 
@@ -140,9 +155,6 @@ class Shipping(Section):
     tax: str = Field("proportional", min_length=1, description='"proportional", "highest" or tax codes')
 
 
-VoucherPolicy = Literal["rebate", "spread", "payment"]
-
-
 class Vouchers(Section):
     """Vouchers without a row in vouchers.csv."""
 
@@ -198,66 +210,14 @@ class Settings(Section):
     mews: Mews = Mews()
 
 
+CategorySection = Literal["products", "shipping", "vouchers", "payments"]
+SHIPPING_WORDS = ("proportional", "highest")
+"""What shipping.tax may say instead of tax codes."""
+SECTIONS: tuple[CategorySection, ...] = ("products", "shipping", "vouchers", "payments")
+"""Sections of migration.toml that may name an accounting category."""
+
 DECIDED = frozenset({("source", "prices_include_tax")})
 """(section, key) that has a default for the code's own use only: a folder has to name it (design section 3a)."""
-
-
-class RateKind(StrEnum):
-    """What the vat_percent cell of taxes.csv says."""
-
-    PERCENT = "percent"
-    ANY = "*"
-    SHIPPING = "shipping"
-
-
-@dataclass(frozen=True, slots=True)
-class TaxRule:
-    """A row of taxes.csv. Dates are days of the enterprise's calendar, `valid_before` exclusive.
-
-    `country` is ISO alpha-2 or "*"; `percent` is set for RateKind.PERCENT only; `store_type` and `sku`
-    (a glob) are "" where the row does not name one. `tax_codes` is None while undecided, () for exempt.
-    """
-
-    country: str
-    rate: RateKind
-    percent: Decimal | None
-    valid_from: date | None
-    valid_before: date | None
-    store_type: str
-    sku: str
-    tax_codes: tuple[str, ...] | None
-    accept_rate_difference: bool = False
-    place: Place = Place()
-
-
-@dataclass(frozen=True, slots=True)
-class GlobRule:
-    """A row whose key is a glob. `target` is None while undecided."""
-
-    key_type: str
-    key: str
-    target: str | None
-    place: Place = Place()
-
-
-@dataclass(frozen=True, slots=True)
-class VoucherRule:
-    """A row of vouchers.csv; `policy` None while undecided, `accounting_category` "" for the default."""
-
-    code: str
-    policy: VoucherPolicy | None
-    accounting_category: str = ""
-    place: Place = Place()
-
-
-@dataclass(frozen=True, slots=True)
-class PaymentRule:
-    """A row of payments.csv; `type` None while undecided."""
-
-    method: str
-    type: str | None
-    accounting_category: str = ""
-    place: Place = Place()
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,29 +284,56 @@ NOT_MIGRATED = "-"
 class Mapping:
     """The mapping folder, whole and checked.
 
-    `products` and `accounts` are keyed by (key_type, key); a value of None is an empty target cell,
-    "not decided yet". Their key types are tried in the order PRODUCT_KEYS and ACCOUNT_KEYS.
-    `segments`: market -> BusinessSegmentId. `bills`, `reservations`: order number -> id.
+    `products` and `accounts` are keyed by (key_type, key), tried in the order PRODUCT_KEYS and ACCOUNT_KEYS;
+    `segments` by market, `bills` and `reservations` by order number.
     `columns`: the decided rows of columns.csv, `values` those of values.csv. `digest` hashes the folder's content
     without comments and without [mews].
     """
 
     settings: Settings
     taxes: tuple[TaxRule, ...]
-    products: dict[tuple[str, str], str | None] = field(default_factory=dict)
-    accounts: dict[tuple[str, str], str | None] = field(default_factory=dict)
-    categories: tuple[GlobRule, ...] = ()
+    products: dict[tuple[str, str], ProductRule] = field(default_factory=dict)
+    accounts: dict[tuple[str, str], AccountRule] = field(default_factory=dict)
+    categories: tuple[CategoryRule, ...] = ()
     vouchers: tuple[VoucherRule, ...] = ()
     payments: tuple[PaymentRule, ...] = ()
-    segments: dict[str, str | None] = field(default_factory=dict)
+    segments: dict[str, SegmentRule] = field(default_factory=dict)
     columns: tuple[ColumnRule, ...] = ()
     values: tuple[ValueRule, ...] = ()
-    bills: dict[str, str | None] = field(default_factory=dict)
-    reservations: dict[str, str | None] = field(default_factory=dict)
+    bills: dict[str, BillRule] = field(default_factory=dict)
+    reservations: dict[str, ReservationRule] = field(default_factory=dict)
     controls: tuple[ControlRow, ...] = ()
     waivers: tuple[Waiver, ...] = ()
     notices: tuple[str, ...] = ()
     digest: str = ""
+
+    @property
+    def fallback(self) -> AccountRule | None:
+        """Who is charged where accounts.csv has no row."""
+        target = self.settings.accounts.fallback
+        return AccountRule("fallback", "", target, Place("accounts.fallback in migration.toml")) if target else None
+
+    @property
+    def payment_type(self) -> PaymentType:
+        """The type of captures whose method has no row in payments.csv."""
+        return PaymentType(self.settings.payments.type, "payments.type in migration.toml")
+
+    def default_category(self, section: CategorySection) -> Category:
+        """The accounting category that migration.toml names in a section."""
+        target: str = getattr(self.settings, section).accounting_category
+        return Category(target, f"{section}.accounting_category in migration.toml")
+
+    @property
+    def shipping_taxes(self) -> tuple[TaxCodes, ...]:
+        """The codes that shipping.tax names, if it names any."""
+        tax = self.settings.shipping.tax
+        return () if tax in SHIPPING_WORDS else (TaxCodes(tuple(tax.split()), "shipping.tax in migration.toml"),)
+
+    @property
+    def payment_types(self) -> tuple[PaymentType, ...]:
+        """The types of payments that no row names: of captures, of gift cards and store credit."""
+        is_gift = self.settings.vouchers.policy == "payment" or any(rule.policy == "payment" for rule in self.vouchers)
+        return (*([self.payment_type] if self.settings.payments.post else []), *([GIFT_CARDS] if is_gift else []))
 
     @property
     def likely(self) -> tuple[ColumnRule | ValueRule, ...]:

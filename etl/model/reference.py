@@ -13,6 +13,14 @@ from enum import StrEnum
 
 from pydantic import TypeAdapter
 
+EID = "eid:"
+"""What stands before an ExternalIdentifier where a mapping cell may hold an id, too."""
+
+
+def external_identifier(target: str) -> str:
+    """The ExternalIdentifier that a mapping cell names; "" where it names an id."""
+    return target.removeprefix(EID) if target.startswith(EID) else ""
+
 
 class Pricing(StrEnum):
     """`Enterprise.Pricing`: which of GrossValue and NetValue the enterprise takes."""
@@ -79,6 +87,11 @@ class Service:
     is_active: bool
     is_orderable: bool
     external_identifier: str = ""
+
+    def is_named(self, target: str) -> bool:
+        """Whether target.service, an id or an `eid:`, means this one."""
+        eid = external_identifier(target)
+        return self.external_identifier == eid if eid else self.id.lower() == target.lower()
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +176,11 @@ class Reference:
     chain_id: str = ""
     legal_environment: str = ""
     tax_country: str = ""
+
+    def id_of(self, kind: str, target: str) -> str:
+        """The id that a mapping cell means, `kind` being product or account; "" where nothing has its ExternalIdentifier."""
+        eid = external_identifier(target)
+        return self.eids.get(f"{kind}:{eid}", "") if eid else target
 
 
 _ADAPTER: TypeAdapter[Reference] = TypeAdapter(Reference)

@@ -8,10 +8,20 @@ from decimal import Decimal
 import pycountry
 
 from etl.model.mapping import Mapping
-from etl.model.reference import Account, Currency, Named, Pricing, Product, Reference, Service, Strategy, TaxRate
+from etl.model.reference import (
+    Account,
+    Currency,
+    Named,
+    Pricing,
+    Product,
+    Reference,
+    Service,
+    Strategy,
+    TaxRate,
+    external_identifier,
+)
 from etl.pipeline.needs import needs_of
 
-_EID = "eid:"
 _FOREVER = "P100Y0M0DT0H0M0S"
 
 
@@ -22,13 +32,12 @@ def assumed_reference(mapping: Mapping, now: datetime) -> Reference:
 
     def known(kind: str, names: frozenset[str]) -> list[str]:
         for name in names:
-            if name.startswith(_EID):
-                eids[f"{kind}:{name.removeprefix(_EID)}"] = name
+            if eid := external_identifier(name):
+                eids[f"{kind}:{eid}"] = name
         return sorted(names)
 
     accounts = known("account", needs.accounts)
     products = known("product", needs.products)
-    categories = known("category", needs.categories)
     is_net = any(len(rule.tax_codes or ()) > 1 for rule in mapping.taxes)
     return Reference(
         platform="",
@@ -45,7 +54,7 @@ def assumed_reference(mapping: Mapping, now: datetime) -> Reference:
         currencies={one.alpha_3: Currency(one.alpha_3, 2, is_enabled=True) for one in pycountry.currencies},
         tax_rates=_rates(mapping),
         products={name: Product(name, name, is_active=True, service_id=needs.service) for name in products},
-        categories={name: Named(name, name, is_active=True) for name in categories},
+        categories={name: Named(name, name, is_active=True) for name in needs.categories},
         segments={name: Named(name, name, is_active=True) for name in needs.segments},
         accounts={name: Account(name, "Customer", name, is_active=True) for name in accounts},
         eids=eids,

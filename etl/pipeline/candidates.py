@@ -10,8 +10,9 @@ from dataclasses import replace
 from difflib import get_close_matches
 
 from etl.model.catalogue import Catalogue, named
-from etl.model.mapping import Mapping, RateKind, TaxRule
-from etl.model.reference import Product
+from etl.model.mapping import Mapping
+from etl.model.reference import Product, external_identifier
+from etl.model.rules import RateKind, TaxRule
 from etl.pipeline.check import Check, Result
 from etl.pipeline.tax_candidates import tax_candidates
 
@@ -74,13 +75,14 @@ def _codes(rule: TaxRule, catalogue: Catalogue) -> str:
 
 def _products(check: Check, mapping: Mapping, catalogue: Catalogue) -> str:
     if check.result is Result.ERROR:
-        wanted = [target.removeprefix("eid:") for target in mapping.products.values() if target]
+        targets = [rule.target for rule in mapping.products.values() if rule.target]
+        wanted = [external_identifier(target) or target for target in targets]
         return _nearest(wanted, catalogue)
     rows = []
-    for (key_type, key), target in mapping.products.items():
-        found = catalogue.product_of([key]) if target is None else None
+    for rule in mapping.products.values():
+        found = catalogue.product_of([rule.key]) if rule.target is None else None
         if found is not None:
-            rows.append(f"{key_type} {key}: {named([found])} by its ExternalIdentifier")
+            rows.append(f"{rule.key_type} {rule.key}: {named([found])} by its ExternalIdentifier")
     return _listed("Candidates", rows) or f"{len(catalogue.products):,} products stand in mappings/mews/products.csv."
 
 
@@ -102,9 +104,9 @@ def _accounts(check: Check, mapping: Mapping, catalogue: Catalogue) -> str:
     if check.result is Result.ERROR:
         return ""
     rows = [
-        f"{key}: {named(found)}"
-        for (key_type, key), target in mapping.accounts.items()
-        if key_type == "email" and target is None and (found := catalogue.accounts_of(key))
+        f"{rule.key}: {named(found)}"
+        for rule in mapping.accounts.values()
+        if rule.key_type == "email" and rule.target is None and (found := catalogue.accounts_of(rule.key))
     ]
     return _listed("Candidates by e-mail", rows)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -56,6 +56,8 @@ ASK_MEWS = frozenset(
 """Codes whose answer needs reference data of Mews that is newer than the mapping."""
 _ROW = re.compile(r"\b(?:([a-z]+\.csv)|mapping\.xlsx, sheet ([A-Za-z.]+)), row (\d+)")
 _TAX_CASE = re.compile(r"has no row for ([A-Z]{2}), (.+), \d{4}-\d\d-\d\d\.$")
+_ONE_FOR_MANY = frozenset({"taxes.csv", "categories.csv", "vouchers.csv"})
+"""Tables of which one row may be about many keys."""
 _BY_ORDER = frozenset({"bill.undecided", "reservation.undecided"})
 _GOES_WITH = "return.parent"
 _RETURN = "-R"
@@ -106,15 +108,10 @@ class Effect:
         return tuple(sorted(self.money.items(), key=lambda item: (-abs(item[1]), item[0])))
 
 
-RowOf = Callable[[str, str], int | None]
-"""File and subject to the row of the mapping table that decides, where there is one."""
-
-
 class Causes:
     """Orders by state, and those that are blocked by what would set them free."""
 
-    def __init__(self, row_of: RowOf, ignored: Iterable[str] = ()) -> None:
-        self._row_of = row_of
+    def __init__(self, ignored: Iterable[str] = ()) -> None:
         self._ignored = frozenset(ignored)
         self._parent: tuple[str, frozenset[Cause]] = ("", frozenset())
         self.states: dict[ReportState, Effect] = defaultdict(Effect)
@@ -167,11 +164,12 @@ class Causes:
 
     def _cause(self, problem: Problem) -> Cause:
         file = DECISIONS.get(problem.code, ("", ""))[0]
+        subject = problem.order if problem.code in _BY_ORDER else problem.value
         named = _ROW.search(problem.message)
         if named:
-            # One row answers for all that is asked of it: several countries, goods and shipping.
+            # One row answers for all that is asked of it: several countries, goods and shipping, codes of one pattern.
             table = named[1] or f"{named[2].lower().removesuffix('.csv')}.csv"
-            return Cause(problem.code, table, int(named[3]), "")
+            return Cause(problem.code, table, int(named[3]), "" if table in _ONE_FOR_MANY else subject)
         if problem.code == "tax.unmapped":
             case = _TAX_CASE.search(problem.message)
             return Cause(problem.code, file, None, f"{case[1]}, {case[2]}" if case else problem.value)
@@ -180,5 +178,4 @@ class Causes:
             return Cause(problem.code, file, None, "")
         if not file:
             return Cause(problem.code, "", None, "")
-        subject = problem.order if problem.code in _BY_ORDER else problem.value
-        return Cause(problem.code, file, self._row_of(file, subject), subject, problem.place.column)
+        return Cause(problem.code, file, None, subject, problem.place.column)

@@ -18,7 +18,8 @@ from etl.mapping.homes import Home
 from etl.mapping.rows import Reading, read_taxes
 from etl.mapping.scaffold import DumpFacts
 from etl.model.catalogue import Catalogue, named
-from etl.model.mapping import PRODUCT_KEYS, TaxRule
+from etl.model.mapping import PRODUCT_KEYS
+from etl.model.rules import TaxRule
 from etl.pipeline.candidates import tax_case
 from etl.pipeline.catalogue import catalogue_online, stored_catalogue, write_catalogue
 from etl.pipeline.tax_candidates import tax_candidates

@@ -22,11 +22,11 @@ def needs_of(mapping: Mapping, emails: Iterable[str] = ()) -> Needs:
     ]
     return Needs(
         service=settings.target.service,
-        products=_present(mapping.products.values()),
-        accounts=_present([*mapping.accounts.values(), settings.accounts.fallback]),
+        products=_present(rule.target for rule in mapping.products.values()),
+        accounts=_present([*(rule.target for rule in mapping.accounts.values()), settings.accounts.fallback]),
         categories=_present(categories),
-        segments=_present(mapping.segments.values()),
-        bills=_present(mapping.bills.values()),
+        segments=_present(rule.target for rule in mapping.segments.values()),
+        bills=_present(rule.target for rule in mapping.bills.values()),
         emails=frozenset(emails),
     )
 

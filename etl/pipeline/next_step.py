@@ -20,16 +20,13 @@ from etl.errors import InputError, LedgerError, MappingError, UsageError
 from etl.load.ledger import Ledger
 from etl.load.lock import is_alive, this_process
 from etl.mapping.folder import FaultyMappingError
-from etl.mapping.lookup import find_voucher
-from etl.mapping.table import Table
-from etl.mapping.tables import place_of, read_tables
+from etl.mapping.tables import place_of
 from etl.mews.http import is_loopback
 from etl.model.faults import Fault
 from etl.model.mapping import Mapping as MappingFolder
-from etl.model.mapping import RateKind, TaxRule
 from etl.model.reference import Reference
+from etl.model.rules import RateKind, TaxRule
 from etl.model.status import ReportState
-from etl.pipeline.accepted import waived_in
 from etl.pipeline.assumed import assumed_reference
 from etl.pipeline.catalogue import stored_services
 from etl.pipeline.causes import ASK_MEWS, DECISIONS, Cause, Causes, Effect
@@ -39,14 +36,6 @@ from etl.pipeline.prepare import Export, open_batch, plan_export, read_mapping_o
 from etl.pipeline.reconciled import Trace, last_trace
 from etl.pipeline.tax_candidates import TaxCandidates, tax_candidates
 from etl.settings import ADDRESS, Settings, connection
-
-_SUBJECTS = {
-    "products.csv": ("key_type", "key"),
-    "accounts.csv": ("key_type", "key"),
-    "segments.csv": ("market",),
-    "bills.csv": ("order_number",),
-    "reservations.csv": ("order_number",),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +217,7 @@ def _planned(stack: ExitStack, desk: _Desk, mapping: MappingFolder, ledger: Ledg
     batch, facts = stack.enter_context(open_batch(Export(desk.exports), mapping, desk.progress))
     known = reference or assumed_reference(mapping, datetime.now(UTC))
     prepared = plan_export(stack, batch, facts, mapping, known, span=Export(()).span, progress=desk.progress)
-    causes = Causes(_RowFinder(desk.settings.mappings, mapping), _unknowable(mapping) if reference is None else ())
+    causes = Causes(_unknowable(mapping) if reference is None else ())
     for status in statuses(prepared, ledger):
         causes.add(status)
     if mapping.likely and not desk.is_rehearsal(ledger):
@@ -256,31 +245,6 @@ def _unknowable(mapping: MappingFolder) -> frozenset[str]:
     """Codes that say nothing while Mews was never asked."""
     found = {*ASK_MEWS, "currency.not_enabled", "window.outside", "window.vat_undeclared"}
     return frozenset({*found, "account.unmapped"} if mapping.settings.accounts.lookup_email else found)
-
-
-class _RowFinder:
-    """The row of a mapping table that is about a key; tables are read once, when the first is asked for."""
-
-    def __init__(self, folder: Path, mapping: MappingFolder) -> None:
-        self._folder = folder
-        self._mapping = mapping
-        self._tables: dict[str, dict[str, int]] = {}
-        self._read_tables: dict[str, Table] | None = None
-
-    def __call__(self, file: str, subject: str) -> int | None:
-        if file == "vouchers.csv":
-            rule = find_voucher(self._mapping.vouchers, subject)
-            return rule.place.row if rule else None
-        if file not in self._tables:
-            self._tables[file] = self._read(file)
-        return self._tables[file].get(subject)
-
-    def _read(self, file: str) -> dict[str, int]:
-        if self._read_tables is None:
-            self._read_tables = read_tables(self._folder).by_name
-        columns, table = _SUBJECTS.get(file, ()), self._read_tables.get(file)
-        rows = table.rows if table and columns else ()
-        return {" ".join(row.cells[name] for name in columns): row.place.row or 0 for row in rows}
 
 
 def _decision(
@@ -443,8 +407,8 @@ def _corrections(desk: _Desk, causes: Causes, blocked: Effect, unassigned: int) 
 def _from_ledger(desk: _Desk, ledger: Ledger, mapping: MappingFolder) -> Step:
     """Without an export: what the ledger alone tells."""
     home = ledger.home()
-    causes = Causes(lambda _file, _subject: None)
-    for status in ledger_statuses(ledger, home.store if home else "", "", waived_in(mapping)):
+    causes = Causes()
+    for status in ledger_statuses(ledger, home.store if home else "", ""):
         causes.add(status)
     if not causes.everything.orders or ReportState.READY in causes.states or ReportState.BLOCKED in causes.states:
         step = Step("Name the export, so that it can be planned", type=desk.typed("next", "EXPORT..."))

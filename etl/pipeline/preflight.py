@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,10 @@ from etl.load.ledger import Ledger
 from etl.mapping.folder import SeenMapping, look_at_mapping
 from etl.mews.catalogue import read_catalogue
 from etl.model.catalogue import Catalogue
-from etl.model.mapping import Mapping, RateKind, TaxRule
+from etl.model.mapping import Mapping
 from etl.model.plan import PlannedOrder
-from etl.model.reference import Pricing, Reference
+from etl.model.reference import Reference
+from etl.model.rules import check_enabled
 from etl.pipeline.candidates import service_check, with_candidates
 from etl.pipeline.catalogue import write_catalogue
 from etl.pipeline.check import Check, Result
@@ -34,11 +35,10 @@ from etl.pipeline.prepare import (
     plan_export,
     reference_online,
 )
+from etl.pipeline.rule_checks import rule_checks
 from etl.settings import Connection, Settings
 from etl.staging.batch import Batch
-from etl.transform.accounts import REFUSED_CLASSIFICATION, customers_of
-from etl.transform.arithmetic import Arithmetic
-from etl.transform.consumption import zone
+from etl.transform.accounts import customers_of
 
 CLOCK_TOLERANCE = timedelta(seconds=60)
 
@@ -91,7 +91,8 @@ async def _catalogue(link: Link, seen: SeenMapping) -> Catalogue:
     accounts, emails = set[str](), set[str]()
     if seen.mapping is not None:
         accounts = set(needs_of(seen.mapping).accounts)
-        emails = {key for (kind, key), target in seen.mapping.accounts.items() if kind == "email" and target is None}
+        rules = seen.mapping.accounts.values()
+        emails = {rule.key for rule in rules if rule.key_type == "email" and rule.target is None}
     with known_enterprise(seen.enterprise_id):
         return await read_catalogue(link.reader, service=seen.service, emails=emails, accounts=accounts)
 
@@ -114,9 +115,7 @@ def _mapping_faults(seen: SeenMapping, catalogue: Catalogue) -> Iterator[Check]:
     """Each fault of the folder, and the services to choose from where none is named."""
     if not seen.service:
         yield service_check(catalogue, "target.service is not set")
-    elif seen.service not in {
-        word for one in catalogue.orderable for word in (one.id, f"eid:{one.external_identifier}")
-    }:
+    elif not any(one.is_named(seen.service) for one in catalogue.orderable):
         yield service_check(catalogue, f"{seen.service} takes no orders")
     if not seen.faults:
         yield Check("mapping", Result.ERROR, seen.missing, seen.hint)
@@ -153,12 +152,9 @@ def run_checks(mapping: Mapping, reference: Reference, machine_now: datetime) ->
     service = reference.service
     if service.is_active and service.is_orderable:
         yield Check("service", Result.OK, f"{service.name} is active and takes orders")
-    yield from _products(mapping, reference)
-    yield from _named(mapping, reference)
-    yield from _accounts(mapping, reference)
-    yield from _taxes(mapping, reference)
+    yield from rule_checks(mapping, reference)
     yield _currencies(mapping, reference)
-    yield from _payments(mapping, reference)
+    yield from _payments(mapping)
     yield _window(mapping, reference)
     yield from _unproved(mapping, reference)
     for text in mapping.notices:
@@ -229,174 +225,21 @@ def _clock(reference: Reference, machine_now: datetime) -> Check:
     return Check("clock", Result.OK, detail)
 
 
-def _products(mapping: Mapping, reference: Reference) -> Iterator[Check]:
-    wanted = sorted({target for target in mapping.products.values() if target})
-    undecided = sum(target is None for target in mapping.products.values())
-    faults = []
-    for target in wanted:
-        product = reference.products.get(
-            reference.eids.get(f"product:{target.removeprefix('eid:')}", "") if target.startswith("eid:") else target
-        )
-        if product is None:
-            faults.append(f"{target} does not exist on service {reference.service.name}")
-        elif not product.is_active:
-            faults.append(f"{target} ({product.name}) is not active")
-    yield _found("products", len(wanted), faults, "Correct products.csv, or activate the product in Mews.")
-    if undecided:
-        yield Check(
-            "products",
-            Result.WARNING,
-            f"{undecided} rows of products.csv are undecided",
-            "Fill in product, or remove the rows.",
-        )
-
-
-def _named(mapping: Mapping, reference: Reference) -> Iterator[Check]:
-    needs = needs_of(mapping)
-    for what, wanted, known, file in (
-        ("accounting categories", needs.categories, reference.categories, "migration.toml and categories.csv"),
-        ("business segments", needs.segments, reference.segments, "segments.csv"),
-    ):
-        faults = [
-            f"{name} {'is not active' if found else 'does not exist'}"
-            for name in sorted(wanted)
-            if (found := known.get(reference.eids.get(f"category:{name.removeprefix('eid:')}", name))) is None
-            or not found.is_active
-        ]
-        yield _found(what, len(wanted), faults, f"Correct {file}.")
-    if not mapping.settings.products.accounting_category:
-        yield Check(
-            "accounting categories",
-            Result.WARNING,
-            'items without one land under "None" in the accounting report, and products has no default',
-            "Set products.accounting_category (and that of shipping and vouchers) in migration.toml.",
-        )
-    others = [
-        segment.name
-        for name in sorted(needs.segments)
-        if (segment := reference.segments.get(name))
-        and segment.service_id.lower() not in ("", reference.service.id.lower())
-    ]
-    if others:
-        yield Check(
-            "business segments",
-            Result.UNPROVED,
-            f"{', '.join(others)} belong to another service; Mews does not tell whether it takes them here",
-            "Post one order of that market first (--only).",
-        )
-    faults = [
-        f"bill {bill} is not open"
-        for bill in sorted(needs.bills)
-        if bill not in reference.bills or not reference.bills[bill].is_open
-    ]
-    yield _found("bills", len(needs.bills), faults, "Correct bills.csv.")
-
-
-def _accounts(mapping: Mapping, reference: Reference) -> Iterator[Check]:
-    wanted = sorted({target for target in (*mapping.accounts.values(), mapping.settings.accounts.fallback) if target})
-    faults = []
-    for target in wanted:
-        account = reference.accounts.get(
-            reference.eids.get(f"account:{target.removeprefix('eid:')}", "") if target.startswith("eid:") else target
-        )
-        if account is None:
-            faults.append(f"{target} does not exist")
-        elif not account.is_active or account.merged_into:
-            faults.append(f"{target} is deleted or merged")
-        elif REFUSED_CLASSIFICATION in account.classifications:
-            faults.append(f"{target} is on the cash list")
-    yield _found("accounts", len(wanted), faults, "Correct accounts.csv and accounts.fallback.")
-    undecided = sum(target is None for target in mapping.accounts.values())
-    if undecided:
-        yield Check(
-            "accounts",
-            Result.WARNING,
-            f"{undecided} rows of accounts.csv are undecided",
-            "Fill in account, or remove the rows.",
-        )
-    if not mapping.settings.accounts.fallback:
-        yield Check(
-            "fallback account",
-            Result.WARNING,
-            "there is none: orders without a row are blocked",
-            "Set accounts.fallback to a paymaster account if that is not meant.",
-        )
-
-
-def _taxes(mapping: Mapping, reference: Reference) -> Iterator[Check]:
-    arithmetic = Arithmetic(reference)
-    faults, undecided = [], 0
-    for rule in mapping.taxes:
-        if rule.tax_codes is None:
-            undecided += 1
-            continue
-        faults += _tax_faults(rule, reference, arithmetic)
-    shipping = mapping.settings.shipping.tax
-    if shipping not in ("proportional", "highest"):
-        faults += [
-            f"migration.toml, shipping.tax: {code} is not in the tax environment"
-            for code in shipping.split()
-            if code not in reference.tax_rates
-        ]
-    yield _found("tax codes", sum(rule.tax_codes is not None for rule in mapping.taxes), faults, "Correct taxes.csv.")
-    if undecided:
-        yield Check(
-            "tax codes",
-            Result.WARNING,
-            f"{undecided} rows of taxes.csv are undecided",
-            "Fill in tax_codes, or write exempt.",
-        )
-
-
-def _tax_faults(rule: TaxRule, reference: Reference, arithmetic: Arithmetic) -> list[str]:
-    codes = rule.tax_codes or ()
-    unknown = [code for code in codes if code not in reference.tax_rates]
-    if unknown:
-        return [f"{rule.place}: {' '.join(unknown)} is not in the tax environment"]
-    faults = []
-    if reference.pricing is Pricing.GROSS and len(codes) > 1:
-        faults.append(f"{rule.place}: a gross enterprise takes one code an item")
-    combined = arithmetic.combined_rate(codes) * 100
-    if rule.rate is RateKind.PERCENT and combined != rule.percent and not rule.accept_rate_difference:
-        faults.append(
-            f"{rule.place}: {' '.join(codes) or 'exempt'} is {combined.normalize():f} %, the row says {rule.percent} %"
-        )
-    # Days of the row on which Mews would refuse the code: its first and its last one, if it has them.
-    for day in (rule.valid_from, rule.valid_before and rule.valid_before - timedelta(days=1)):
-        if day is None:
-            continue
-        noon = datetime.combine(day, time(12), zone(reference.timezone)).astimezone(UTC)
-        faults += [
-            f"{rule.place}: Mews does not accept {code} on {day}"
-            for code in codes
-            if not reference.tax_rates[code].is_valid(noon)
-        ]
-    return faults
-
-
 def _currencies(mapping: Mapping, reference: Reference) -> Check:
     enabled = sorted(code for code, currency in reference.currencies.items() if currency.is_enabled)
     default = mapping.settings.source.default_currency
-    if default and default not in enabled:
+    for problem in check_enabled(default, reference) if default else ():
         return Check(
             "currencies",
             Result.ERROR,
-            f"{default} is not enabled; Mews takes {', '.join(enabled)}",
+            f"{problem.message} It takes {', '.join(enabled)}",
             "Enable it in Mews, or correct source.default_currency.",
         )
     return Check("currencies", Result.OK, f"enabled: {', '.join(enabled)}")
 
 
-def _payments(mapping: Mapping, reference: Reference) -> Iterator[Check]:
-    settings = mapping.settings
-    wanted = {rule.type for rule in mapping.payments if rule.type}
-    if settings.payments.post:
-        wanted.add(settings.payments.type)
-    if settings.vouchers.policy == "payment" or any(rule.policy == "payment" for rule in mapping.vouchers):
-        wanted.add("GiftCard")
-    faults = [f"{kind} is not enabled" for kind in sorted(wanted) if kind not in reference.payment_types]
-    yield _found("payment types", len(wanted), faults, "Enable the type in Mews, or map it to another.")
-    if wanted:
+def _payments(mapping: Mapping) -> Iterator[Check]:
+    if mapping.payments or mapping.payment_types:
         yield Check(
             "payments", Result.WARNING, "Mews books external payments when they are posted, whatever the order's date"
         )
@@ -451,10 +294,3 @@ def _unproved(mapping: Mapping, reference: Reference) -> Iterator[Check]:
     )
     grouping = "switched off" if target.disable_item_grouping else "left on: Mews may merge items"
     yield Check("item grouping", Result.OK if target.disable_item_grouping else Result.WARNING, grouping)
-
-
-def _found(what: str, count: int, faults: list[str], next_step: str) -> Check:
-    if faults:
-        shown = "; ".join(faults[:10]) + (f"; and {len(faults) - 10} more" if len(faults) > 10 else "")
-        return Check(what, Result.ERROR, shown, next_step)
-    return Check(what, Result.OK, f"{count} named, all usable" if count else "none named")

@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 
 from etl.model.mapping import ACCOUNT_KEYS
 from etl.model.order import Order
+from etl.model.place import Place
 from etl.model.problem import Problem, notice
 from etl.model.reference import Account, Reference
+from etl.model.rules import AccountRule
 from etl.transform.context import Context, Findings
 
-REFUSED_CLASSIFICATION = "Cashlist"
 LONGEST_NAME = 255
-MERGE_HINT = "Use the account that it was merged into."
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,19 +46,7 @@ def account_of(order: Order, ctx: Context, found: Findings) -> Charged:
         key = (key_type, values[key_type])
         if not values[key_type] or key not in ctx.mapping.accounts:
             continue
-        target = ctx.mapping.accounts[key]
-        if target is None:
-            found.add(
-                Problem(
-                    "account.undecided",
-                    order.number,
-                    order.place,
-                    f"{key_type} {values[key_type]}",
-                    f"accounts.csv has a row for {key_type} {values[key_type]} with an empty account.",
-                )
-            )
-            return Charged(key=key_type)
-        return _checked(target, key_type, order, ctx, found)
+        return _checked(ctx.mapping.accounts[key], order, ctx, found)
     return _looked_up(order, ctx, found)
 
 
@@ -74,12 +62,13 @@ def _looked_up(order: Order, ctx: Context, found: Findings) -> Charged:
         if customers:
             _tell_merged(order, customers[0], ctx, found)
             # What would be made goes along: whether somebody made it already is no difference of the plan.
-            return replace(_checked(customers[0].id, "lookup", order, ctx, found), create=create)
+            rule = AccountRule("lookup", order.email, customers[0].id, Place("found by e-mail"))
+            return replace(_checked(rule, order, ctx, found), create=create)
         _tell_deleted(order, ctx, found)
     if create:
         return Charged("", "create", create)
-    if settings.fallback:
-        return _checked(settings.fallback, "fallback", order, ctx, found)
+    if fallback := ctx.mapping.fallback:
+        return _checked(fallback, order, ctx, found)
     found.add(
         Problem(
             "account.unmapped",
@@ -147,39 +136,12 @@ def _tell(order: Order, code: str, words: str, found: Findings) -> None:
     found.add(notice(code, words, order=order.number, place=place, value=order.email))
 
 
-def _checked(target: str, key: str, order: Order, ctx: Context, found: Findings) -> Charged:
-    account_id = (
-        ctx.reference.eids.get(f"account:{target.removeprefix('eid:')}", "") if target.startswith("eid:") else target
-    )
-    account = ctx.reference.accounts.get(account_id)
+def _checked(rule: AccountRule, order: Order, ctx: Context, found: Findings) -> Charged:
+    found.add_rule(rule.check(ctx.reference), order.place)
+    account = rule.account(ctx.reference)
     if account is None:
-        found.add(
-            Problem(
-                "account.unknown",
-                order.number,
-                order.place,
-                target,
-                f"Mews has no customer or company {target} (found by {key}).",
-            )
-        )
-        return Charged(key=key)
-    if not account.is_active or account.merged_into:
-        hint = f"{MERGE_HINT} It is {account.merged_into}." if account.merged_into else "Use an active account."
-        found.add(
-            Problem(
-                "account.inactive",
-                order.number,
-                order.place,
-                target,
-                f"{account.kind} {target} is deleted or merged.",
-                hint,
-            )
-        )
-    if REFUSED_CLASSIFICATION in account.classifications:
-        found.add(
-            Problem("account.cashlist", order.number, order.place, target, f"Customer {target} is on the cash list.")
-        )
-    return Charged(account.id, key, is_company=account.kind == "Company")
+        return Charged(key=rule.key_type)
+    return Charged(account.id, rule.key_type, is_company=account.kind == "Company")
 
 
 def _new_customer(order: Order) -> tuple[tuple[str, str], ...]:

@@ -11,7 +11,8 @@ from functools import lru_cache
 
 from etl.model.money import ZERO, ulp
 from etl.model.plan import Basis, Booked
-from etl.model.reference import Reference, Strategy, TaxRate
+from etl.model.reference import Reference, Strategy
+from etl.model.taxes import combined_rate, taxes_on
 
 
 class TaxRounding(StrEnum):
@@ -88,7 +89,7 @@ class Arithmetic:
         if self.basis is Basis.GROSS:
             net = self._net_of(value, count, codes, step)
             return Booked(net, value - net, value, ((codes[0], value - net),))
-        taxes = self._taxes_on(value, count, codes, step)
+        taxes = taxes_on(self._rates, codes, value, count, lambda tax: self._rounded(tax, step))
         tax = sum(taxes.values(), ZERO)
         return Booked(value, tax, value + tax, tuple(taxes.items()))
 
@@ -101,45 +102,17 @@ class Arithmetic:
         net = rest - self._rounded(rest - exact, step) if self._rounds_tax else self._rounded(exact, step)
         return net or abs(net)
 
-    def _taxes_on(self, net: Decimal, count: int, codes: tuple[str, ...], step: Decimal | None) -> dict[str, Decimal]:
-        """Tax by code on a `net` of `count` pieces, dependent ones on the rounded taxes; without `step` exact."""
-        taxes: dict[str, Decimal] = {}
-        for rate in _by_dependency([self._rates[code] for code in codes]):
-            if rate.strategy is Strategy.FLAT:
-                taxes[rate.code] = rate.value * count
-                continue
-            base = net
-            if rate.strategy is Strategy.DEPENDENT:
-                base += sum((taxes[code] for code in taxes if self._rates[code].taxation in rate.base), ZERO)
-            tax = base * rate.value
-            taxes[rate.code] = tax if step is None else self._rounded(tax, step)
-        return {code: taxes[code] for code in codes}
-
     def _rounded(self, amount: Decimal, step: Decimal) -> Decimal:
         rounded = amount.quantize(step, rounding=self._mode)
         return rounded or abs(rounded)
 
     def _combined_rate(self, codes: tuple[str, ...]) -> Decimal:
         """The rate of all codes together on the net, flat ones left out."""
-        return sum(self._taxes_on(Decimal(1), 0, codes, None).values(), ZERO)
+        return combined_rate(self._rates, codes)
 
     def _constant(self, codes: tuple[str, ...], count: int) -> Decimal:
         """The exact taxes of `count` pieces at a net of zero: flat ones, and dependent ones on them.
 
         In the conversion they are added whatever the price, so a price with tax can't be less.
         """
-        return sum(self._taxes_on(ZERO, count, codes, None).values(), ZERO)
-
-
-def _by_dependency(rates: list[TaxRate]) -> list[TaxRate]:
-    """`rates` so that a dependent one comes after the taxations that it names."""
-    ordered: list[TaxRate] = []
-    waiting = list(rates)
-    while waiting:
-        taxations = {rate.taxation for rate in waiting}
-        free = [rate for rate in waiting if not (taxations - {rate.taxation}).intersection(rate.base)]
-        if not free:  # a circle: Mews would not define one; the given order is as good as any
-            free = waiting
-        ordered += free
-        waiting = [rate for rate in waiting if rate not in free]
-    return ordered
+        return sum(taxes_on(self._rates, codes, ZERO, count).values(), ZERO)

@@ -5,7 +5,7 @@ Rule: design sections 5 and 6. The rules take a `Case` and live in files of thei
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -60,6 +60,10 @@ class Case:
     def problem(self, code: str, message: str, *, place: Place | None = None, value: object = "") -> None:
         """Notes what holds the order back."""
         self.found.add(Problem(code, self.order.number, place or self.order.place, str(value), message))
+
+    def rule(self, problems: Iterable[Problem], *, place: Place | None = None) -> None:
+        """Notes what is wrong with a row of the mapping that the order needs."""
+        self.found.add_rule(problems, place or self.order.place)
 
 
 def case_of(order: Order, ctx: Context, total_with_tax: Callable[[Case], Decimal | None]) -> Case:

@@ -13,6 +13,7 @@ from etl.model.money import ZERO, is_finer, ulp
 from etl.model.order import Line, Order
 from etl.model.plan import Entry, RoundingCause, Verdict
 from etl.model.problem import Problem, notice
+from etl.model.rules import check_enabled
 from etl.transform.case import LARGEST_AMOUNT, Case, extra_amounts, is_line_in_range
 
 PRICE_DECIMALS = 4
@@ -152,11 +153,7 @@ def check_currency(case: Case) -> None:
         if not any(problem.code == "currency.invalid" for problem in case.found.problems):
             case.problem("currency.missing", f"Order {case.order.number} has no currency.", place=place)
         return
-    reference = case.ctx.reference
-    known = reference.currencies.get(case.currency)
-    if known is None or not known.is_enabled:
-        message = f"{reference.enterprise_name} does not take {case.currency}."
-        case.problem("currency.not_enabled", message, place=place, value=case.currency)
+    case.rule(check_enabled(case.currency, case.ctx.reference), place=place)
 
 
 def check_parent(case: Case, parent: Verdict | None) -> None:

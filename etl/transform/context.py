@@ -5,7 +5,7 @@ The lookups come in as arguments, because reading tables is another room's busin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
@@ -13,9 +13,11 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from etl.model.codes import CODES
-from etl.model.mapping import GlobRule, Mapping, PaymentRule, TaxRule, VoucherRule, Waiver
+from etl.model.mapping import Mapping, Waiver
+from etl.model.place import Place
 from etl.model.problem import Problem, Severity
 from etl.model.reference import Reference
+from etl.model.rules import CategoryRule, PaymentRule, TaxRule, VoucherRule
 from etl.transform.arithmetic import Arithmetic
 from etl.transform.consumption import Window
 from etl.transform.conversion import Conversion
@@ -62,7 +64,7 @@ class Lookups:
     """How the mapping's tables are searched."""
 
     taxes: TaxLookup
-    find_glob: Callable[[Sequence[GlobRule], str, str], GlobRule | None]
+    find_glob: Callable[[Sequence[CategoryRule], str, str], CategoryRule | None]
     find_voucher: Callable[[Sequence[VoucherRule], str], VoucherRule | None]
     find_payment: Callable[[Sequence[PaymentRule], str], PaymentRule | None]
 
@@ -107,6 +109,12 @@ class Findings:
             if problem not in self._seen:
                 self._seen.add(problem)
                 self.problems.append(self._accepted(problem))
+
+    def add_rule(self, problems: Iterable[Problem], place: Place | None = None) -> bool:
+        """Keeps what is wrong with a rule that the order needs, as met at `place`; whether it holds the order back."""
+        met = [replace(problem, order=self.number, place=place or Place()) for problem in problems]
+        self.add(*met)
+        return bool(met)
 
     def _accepted(self, problem: Problem) -> Problem:
         """The problem, as a notice where waivers.csv accepts it and Mews takes the order all the same."""

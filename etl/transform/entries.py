@@ -82,8 +82,7 @@ def _check_flat(case: Case, taxed: TaxedLine, codes: tuple[str, ...]) -> None:
 def _part_entries(case: Case, maker: EntryMaker, letter: str, parts: Sequence[Part], name: str) -> list[Entry]:
     if not parts:
         return []
-    where = "shipping.accounting_category in migration.toml"
-    category = usable_category(case.settings.shipping.accounting_category, case.ctx, case.found, where)
+    category = usable_category(case.ctx.mapping.default_category("shipping"), case.ctx, case.found)
     return [
         entry
         for index, part in enumerate(parts, 1)
@@ -95,8 +94,7 @@ def _voucher_entries(case: Case, maker: EntryMaker, parts: Sequence[Part], texts
     entries: list[Entry] = []
     for index, part in enumerate(parts, 1):
         voucher = part.voucher or Voucher("", ZERO)
-        where = "the voucher's accounting category"
-        category = usable_category(policy_of(case, voucher)[1], case.ctx, case.found, where)
+        category = usable_category(policy_of(case, voucher)[1], case.ctx, case.found)
         values = {**texts, "voucherCode": voucher.code or voucher.name, "voucherName": voucher.name}
         name = cut(fill(case.settings.vouchers.name, values) or "Voucher", IDENTIFIER_LIMIT)
         entries += maker.entries(f"v{index}", -part.amount, 1, part.codes, name=name, category_id=category)

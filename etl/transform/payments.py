@@ -12,14 +12,13 @@ from etl.model.money import round_money
 from etl.model.order import Order, Payment, Voucher
 from etl.model.plan import PlannedPayment
 from etl.model.problem import Problem, notice
+from etl.model.rules import GIFT_CARDS, Category, PaymentType
 from etl.transform.context import Context, Findings
 from etl.transform.products import usable_category
 
-GIFT_CARD = "GiftCard"
-
 
 def gift_payments(
-    order: Order, vouchers: Sequence[Voucher], ctx: Context, found: Findings, category_of: Callable[[Voucher], str]
+    order: Order, vouchers: Sequence[Voucher], ctx: Context, found: Findings, category_of: Callable[[Voucher], Category]
 ) -> list[PlannedPayment]:
     """One payment of type GiftCard for each voucher that is money; a refunded one is negative."""
     payments: list[PlannedPayment] = []
@@ -38,9 +37,9 @@ def gift_payments(
                 )
             )
             continue
-        _check_type(GIFT_CARD, order, ctx, found)
-        category = usable_category(category_of(voucher), ctx, found, "the voucher's accounting category")
-        payments.append(PlannedPayment(f"gift{len(payments) + 1}", GIFT_CARD, voucher.value, category))
+        found.add_rule(GIFT_CARDS.check(ctx.reference), order.place)
+        category = usable_category(category_of(voucher), ctx, found)
+        payments.append(PlannedPayment(f"gift{len(payments) + 1}", GIFT_CARDS.name, voucher.value, category))
     return payments
 
 
@@ -122,33 +121,11 @@ def _tell(order: Order, what: str, value: str, found: Findings) -> None:
 
 
 def _type_of(payment: Payment, order: Order, ctx: Context, found: Findings) -> tuple[str, str]:
-    settings = ctx.mapping.settings.payments
     rule = ctx.lookups.find_payment(ctx.mapping.payments, payment.method)
     if rule is not None and rule.type is None:
-        found.add(
-            Problem(
-                "payment.undecided",
-                order.number,
-                order.place.at("payment.method"),
-                payment.method,
-                f"{rule.place}: type is empty for method {payment.method}.",
-            )
-        )
+        found.add_rule([rule.undecided()], order.place.at("payment.method"))
         return "", ""
-    kind = (rule.type if rule else None) or settings.type
-    category = (rule.accounting_category if rule else "") or settings.accounting_category
-    _check_type(kind, order, ctx, found)
-    return kind, usable_category(category, ctx, found, "payments.accounting_category")
-
-
-def _check_type(kind: str, order: Order, ctx: Context, found: Findings) -> None:
-    if kind not in ctx.reference.payment_types:
-        found.add(
-            Problem(
-                "payment.type_not_enabled",
-                order.number,
-                order.place,
-                kind,
-                f"External payments of type {kind} are not enabled in {ctx.reference.enterprise_name}.",
-            )
-        )
+    kind = ctx.mapping.payment_type if rule is None or rule.type is None else PaymentType(rule.type, rule.where)
+    category = rule.category if rule and rule.accounting_category else ctx.mapping.default_category("payments")
+    found.add_rule(kind.check(ctx.reference), order.place)
+    return kind.name, usable_category(category, ctx, found)

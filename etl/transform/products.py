@@ -13,8 +13,10 @@ from functools import lru_cache
 
 from etl.model.mapping import CATEGORY_KEYS, PRODUCT_KEYS
 from etl.model.order import Line
+from etl.model.place import Place
 from etl.model.plan import EntryKind
 from etl.model.problem import Problem, notice
+from etl.model.rules import Category
 from etl.transform.context import Context, Findings
 
 NAME_LIMIT = 255
@@ -76,20 +78,11 @@ def fill(template: str, values: Mapping[str, str]) -> str:
     return " ".join(text.split())
 
 
-def usable_category(category: str, ctx: Context, found: Findings, where: str) -> str:
-    """`category` if the enterprise has it and it is active (or "" for none); else "" with the reason."""
-    if not category:
-        return ""
-    known = ctx.reference.categories.get(ctx.reference.eids.get(f"category:{category.removeprefix('eid:')}", category))
-    if known is None or not known.is_active:
-        found.add(
-            Problem(
-                "category.unknown",
-                found.number,
-                value=category,
-                message=f"{where}: the enterprise has no active accounting category {category}.",
-            )
-        )
+def usable_category(category: Category, ctx: Context, found: Findings, place: Place | None = None) -> str:
+    """The id of the category if the enterprise has it and it is active (or "" for none); else "" with the reason."""
+    known = category.category(ctx.reference)
+    if known is None:
+        found.add_rule(category.check(ctx.reference), place)
         return ""
     return known.id
 
@@ -101,7 +94,10 @@ def _product(line: Line, ctx: Context, found: Findings) -> str:
         for key_type in PRODUCT_KEYS:
             key = (key_type, keys[key_type])
             if keys[key_type] and key in products:
-                return _known_product(products[key], key, line, ctx, found)
+                rule = products[key]
+                found.add_rule(rule.check(ctx.reference), line.place)
+                product = rule.product(ctx.reference)
+                return product.id if product else ""
     near = _near(line, ctx)
     if ctx.mapping.settings.products.unmapped == "block":
         text = f"{line.key or 'A line without a key'} has no row in products.csv{f'; {near} has one' if near else ''}."
@@ -129,47 +125,6 @@ def spelled(key: str) -> str:
     return _DASH.sub("-", "".join(text.split())).removesuffix(".0").lstrip("0")
 
 
-def _known_product(target: str | None, key: tuple[str, str], line: Line, ctx: Context, found: Findings) -> str:
-    text = " ".join(key)
-    if target is None:
-        found.add(
-            Problem(
-                "product.undecided",
-                found.number,
-                line.place,
-                text,
-                f"products.csv has a row for {text} with an empty product.",
-            )
-        )
-        return ""
-    product_id = (
-        ctx.reference.eids.get(f"product:{target.removeprefix('eid:')}", "") if target.startswith("eid:") else target
-    )
-    product = ctx.reference.products.get(product_id)
-    if product is None or product.service_id != ctx.reference.service.id:
-        found.add(
-            Problem(
-                "product.unknown",
-                found.number,
-                line.place,
-                target,
-                f"Service {ctx.reference.service.name} has no product {target} (for {text}).",
-            )
-        )
-        return ""
-    if not product.is_active:
-        found.add(
-            Problem(
-                "product.inactive",
-                found.number,
-                line.place,
-                target,
-                f"Product {product.name or target} is not active in Mews.",
-            )
-        )
-    return product.id
-
-
 def _category(line: Line, ctx: Context, found: Findings) -> str:
     values = {"sku": line.sku, "brand": line.brand, "product": line.product}
     if ctx.mapping.categories:
@@ -180,20 +135,10 @@ def _category(line: Line, ctx: Context, found: Findings) -> str:
             if rule is None:
                 continue
             if rule.target is None:
-                found.add(
-                    Problem(
-                        "category.undecided",
-                        found.number,
-                        line.place,
-                        rule.key,
-                        f"{rule.place}: accounting_category is empty for {key_type} {rule.key}.",
-                    )
-                )
+                found.add_rule(rule.check(ctx.reference), line.place)
                 return ""
-            return usable_category(rule.target, ctx, found, str(rule.place))
-    return usable_category(
-        ctx.mapping.settings.products.accounting_category, ctx, found, "products.accounting_category in migration.toml"
-    )
+            return usable_category(rule.category, ctx, found)
+    return usable_category(ctx.mapping.default_category("products"), ctx, found)
 
 
 def _name(line: Line, ctx: Context, found: Findings) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
+from etl.model.mapping import SHIPPING_WORDS
 from etl.transform.amounts import Part, TaxSet, share_over
 from etl.transform.case import Case
 from etl.transform.taxes import UNDECIDED, TaxAnswer, TaxCase, as_set, codes_usable, shipping_without_goods
@@ -20,7 +21,7 @@ def carried(
     if not amount:
         return []
     tax = case.settings.shipping.tax
-    is_named = tax not in ("proportional", "highest")
+    is_named = tax not in SHIPPING_WORDS
     if sets and tax == "highest":
         rate = case.ctx.arithmetic.combined_rate
         top = max(sets, key=lambda one: (rate(one.codes), one.weight))

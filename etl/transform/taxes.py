@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
-from etl.model.mapping import RateKind, TaxRule
 from etl.model.money import ZERO
 from etl.model.order import Line, Order
 from etl.model.place import Place
 from etl.model.problem import Problem, notice
-from etl.model.reference import Pricing, Strategy
+from etl.model.rules import RateKind, TaxRule, check_codes, plain
 from etl.transform.context import Context, Findings
 
 
@@ -105,7 +104,7 @@ class LineTaxes:
         key = (id(rule), percent)
         known = self._good.get(key)
         if known is None:
-            value = f"{case.country} {_plain(percent)}" if percent is not None else case.country
+            value = f"{case.country} {plain(percent)}" if percent is not None else case.country
             known = answer(rule, percent, case, self._ctx, found, line.place.at("products.vatPercent"), value)
             if known is not None:
                 self._good[key] = known
@@ -122,32 +121,13 @@ def answer(
     value: str,
 ) -> TaxAnswer | None:
     """The codes of a row of taxes.csv, checked against Mews; None with the reason in `found`."""
-    where = str(rule.place)
     if rule.tax_codes is None:
-        found.add(
-            Problem(
-                "tax.undecided",
-                found.number,
-                place,
-                value,
-                f"{where}: tax_codes is empty for {value}, so order {found.number} waits.",
-                f"Fill in tax_codes at {where}, or write exempt.",
-            )
-        )
+        found.add_rule([rule.undecided(value)], place)
         return None
-    if not codes_usable(rule.tax_codes, where, case, ctx, found):
+    if not codes_usable(rule.tax_codes, rule.where, case, ctx, found):
         return None
     combined = ctx.arithmetic.combined_rate(rule.tax_codes) * 100
-    if percent is not None and combined != percent and not rule.accept_rate_difference:
-        found.add(
-            Problem(
-                "tax.rate_differs",
-                found.number,
-                place,
-                _plain(percent),
-                f"{' '.join(rule.tax_codes) or 'exempt'} is {_plain(combined)} %, the line has {_plain(percent)} % ({where}).",
-            )
-        )
+    if percent is not None and found.add_rule(rule.check_rate(percent, combined), place):
         return None
     return TaxAnswer(as_set(rule.tax_codes), combined if percent is None else percent)
 
@@ -159,47 +139,7 @@ def as_set(codes: Iterable[str]) -> tuple[str, ...]:
 
 def codes_usable(codes: tuple[str, ...], where: str, case: TaxCase, ctx: Context, found: Findings) -> bool:
     """Whether Mews takes these codes together at the consumption it will see; the reasons go to `found`."""
-    problems = []
-    if ctx.reference.pricing is Pricing.GROSS and len(codes) > 1:
-        problems.append(
-            Problem(
-                "tax.too_many_codes",
-                found.number,
-                value=" ".join(codes),
-                message=f"{where} gives {len(codes)} codes; an enterprise with gross pricing takes one an item.",
-            )
-        )
-    for code in codes:
-        rate = ctx.reference.tax_rates.get(code)
-        if rate is None:
-            problems.append(
-                Problem(
-                    "tax.code_unknown",
-                    found.number,
-                    value=code,
-                    message=f"{where}: {code} is no tax code of the enterprise's tax environment {ctx.reference.tax_environment}.",
-                )
-            )
-        elif not rate.is_valid(case.seen):
-            problems.append(
-                Problem(
-                    "tax.code_not_valid",
-                    found.number,
-                    value=code,
-                    message=f"Mews does not accept {code} for consumption at {case.seen:%Y-%m-%d %H:%M} UTC.",
-                )
-            )
-        elif rate.strategy is Strategy.FLAT and rate.currency != case.currency:
-            problems.append(
-                Problem(
-                    "tax.code_not_valid",
-                    found.number,
-                    value=code,
-                    message=f"{code} is an amount in {rate.currency}; order {found.number} is in {case.currency}.",
-                )
-            )
-    found.add(*problems)
-    return not problems
+    return not found.add_rule(check_codes(codes, where, ctx.reference, at=case.seen, currency=case.currency))
 
 
 def _only_rule(line: Line, case: TaxCase, ctx: Context, found: Findings) -> TaxRule | None:
@@ -209,7 +149,7 @@ def _only_rule(line: Line, case: TaxCase, ctx: Context, found: Findings) -> TaxR
     place = line.place.at("products.vatPercent")
     if len(rules) == 1:
         rule = rules[0]
-        rate = _plain(rule.percent) if rule.percent is not None else "any rate"
+        rate = plain(rule.percent) if rule.percent is not None else "any rate"
         found.add(
             notice(
                 "tax.rate_assumed",
@@ -221,7 +161,7 @@ def _only_rule(line: Line, case: TaxCase, ctx: Context, found: Findings) -> TaxR
         )
         return rule
     if rules:
-        rates = ", ".join(sorted({_plain(rule.percent) if rule.percent is not None else "*" for rule in rules}))
+        rates = ", ".join(sorted({plain(rule.percent) if rule.percent is not None else "*" for rule in rules}))
         found.add(
             Problem(
                 "tax.ambiguous",
@@ -236,12 +176,12 @@ def _only_rule(line: Line, case: TaxCase, ctx: Context, found: Findings) -> TaxR
 
 
 def _unmapped(line: Line, percent: Decimal | None, case: TaxCase, number: str) -> Problem:
-    rate = f"{_plain(percent)} %" if percent is not None else "without a rate"
+    rate = f"{plain(percent)} %" if percent is not None else "without a rate"
     return Problem(
         "tax.unmapped",
         number,
         line.place.at("products.vatPercent"),
-        "" if percent is None else _plain(percent),
+        "" if percent is None else plain(percent),
         f"taxes.csv has no row for {case.country}, {rate}, {case.day}.",
     )
 
@@ -276,7 +216,3 @@ def shipping_without_goods(case: TaxCase, ctx: Context, found: Findings, *, fee:
         )
         return None
     return answer(rule, percent, case, ctx, found, rule.place, case.country)
-
-
-def _plain(number: Decimal | None) -> str:
-    return "" if number is None else f"{number.normalize():f}"

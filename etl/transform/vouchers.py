@@ -11,6 +11,7 @@ from decimal import Decimal
 
 from etl.model.money import ZERO, share_capped
 from etl.model.order import Voucher
+from etl.model.rules import Category
 from etl.transform.amounts import Part, Room, TaxedLine, TaxSet, lowered, share_over, share_voucher
 from etl.transform.case import Case
 from etl.transform.shipping import carried
@@ -25,14 +26,14 @@ class Shared:
     paid: list[Voucher] = field(default_factory=list)
 
 
-def policy_of(case: Case, voucher: Voucher) -> tuple[str | None, str]:
+def policy_of(case: Case, voucher: Voucher) -> tuple[str | None, Category]:
     """Policy (None: undecided) and accounting category of a voucher."""
-    default = case.settings.vouchers
-    rule = case.ctx.lookups.find_voucher(case.ctx.mapping.vouchers, voucher.code)
-    category = (rule.accounting_category if rule else "") or default.accounting_category
+    mapping = case.ctx.mapping
+    rule = case.ctx.lookups.find_voucher(mapping.vouchers, voucher.code)
+    category = rule.category if rule and rule.accounting_category else mapping.default_category("vouchers")
     if voucher.is_credit:
         return "payment", category
-    return (rule.policy if rule else default.policy), category
+    return (rule.policy if rule else case.settings.vouchers.policy), category
 
 
 def shared_vouchers(
@@ -47,7 +48,8 @@ def shared_vouchers(
     for voucher in vouchers:
         policy, _ = policy_of(case, voucher)
         if policy is None:
-            case.problem("voucher.undecided", f"vouchers.csv has no policy for {voucher.code}.", value=voucher.code)
+            rule = case.ctx.lookups.find_voucher(case.ctx.mapping.vouchers, voucher.code)
+            case.rule([rule.undecided(voucher.code)] if rule else ())
         elif policy == "payment":
             shared.paid.append(voucher)
         elif not voucher.value:

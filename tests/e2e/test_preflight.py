@@ -65,7 +65,7 @@ BROKEN: list[tuple[str, dict[str, Any], str, str]] = [
     ("code not valid on the first day", {"taxes": f"{HEAD}*,20,2010-06-01,,UK-20%\n"}, "tax codes", "2010-06-01"),
     ("code not valid on the last day", {"taxes": f"{HEAD}*,17.5,,2011-02-01,UK-17.5%\n"}, "tax codes", "2011-01-31"),
     ("another rate", {"taxes": f"{HEAD}*,20,,,UK-5%\n"}, "tax codes", "5 %"),
-    ("two codes in a gross enterprise", {"taxes": f"{HEAD}*,25,,,UK-20% UK-5%\n"}, "tax codes", "one code"),
+    ("two codes in a gross enterprise", {"taxes": f"{HEAD}*,25,,,UK-20% UK-5%\n"}, "tax codes", "takes one an item"),
     ("closed bill", {"bills": "order_number,bill\n1,b1000000-0000-4000-a000-000000000002\n"}, "bills", "000002"),
     ("unknown bill", {"bills": "order_number,bill\n1,b1000000-0000-4000-a000-0000000000ff\n"}, "bills", "0000ff"),
     (

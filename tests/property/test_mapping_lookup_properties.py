@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from etl.mapping.check import check_taxes, globs_meet
 from etl.mapping.lookup import TaxTable
-from etl.model.mapping import RateKind, TaxRule
 from etl.model.place import Place
+from etl.model.rules import RateKind, TaxRule
 
 FIRST = date(2011, 1, 1)
 days = st.integers(0, 6).map(lambda offset: FIRST + timedelta(days=offset))

@@ -19,11 +19,11 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from etl.model.identity import Identity
-from etl.model.mapping import VoucherRule
 from etl.model.money import ZERO, is_finer, round_money
 from etl.model.order import Line, Order, TaxMode, Voucher
 from etl.model.plan import Basis, PlannedOrder, Verdict, order_payload, plan_line
 from etl.model.reference import Pricing
+from etl.model.rules import VoucherRule
 from etl.transform.context import Context, Footing
 from etl.transform.order import footings, plan_order
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from etl.mapping.lookup import TaxTable, find_glob, find_payment, find_voucher
-from etl.model.mapping import Mapping, RateKind, Settings, TaxRule
+from etl.model.mapping import Mapping, Settings
 from etl.model.order import Line, LocalTime, Order
 from etl.model.place import Place
 from etl.model.plan import PlannedOrder
@@ -25,6 +25,7 @@ from etl.model.reference import (
     TaxRate,
     Validity,
 )
+from etl.model.rules import AccountRule, BillRule, ProductRule, RateKind, ReservationRule, SegmentRule, TaxRule
 from etl.transform.arithmetic import Arithmetic
 from etl.transform.consumption import Window
 from etl.transform.context import Context, Footing, Lookups
@@ -172,8 +173,25 @@ def settings(**sections: dict[str, Any]) -> Settings:
 
 
 def a_mapping(*, taxes: Sequence[TaxRule] = UK_TAXES, tables: dict[str, Any] | None = None, **sections: Any) -> Mapping:
-    """A mapping folder; `tables` are fields of Mapping, `sections` those of migration.toml."""
-    return Mapping(settings(**sections), tuple(taxes), **(tables or {}))
+    """A mapping folder; `tables` are fields of Mapping, those of one target by key; `sections` those of migration.toml."""
+    given = {
+        name: {key: _a_rule(name, key, target) for key, target in table.items()} if name in KEYED else table
+        for name, table in (tables or {}).items()
+    }
+    return Mapping(settings(**sections), tuple(taxes), **given)
+
+
+KEYED = {
+    "products": ProductRule,
+    "accounts": AccountRule,
+    "segments": SegmentRule,
+    "bills": BillRule,
+    "reservations": ReservationRule,
+}
+
+
+def _a_rule(table: str, key: Any, target: str | None) -> Any:
+    return KEYED[table](*(key if isinstance(key, tuple) else (key,)), target, Place(f"{table}.csv", "", 2))
 
 
 def a_context(

@@ -9,7 +9,7 @@ import pytest
 
 from etl.mapping.check import globs_meet
 from etl.mapping.lookup import TaxTable, find_glob, find_payment, find_voucher
-from etl.model.mapping import GlobRule, PaymentRule, RateKind, TaxRule, VoucherRule
+from etl.model.rules import CategoryRule, PaymentRule, RateKind, TaxRule, VoucherRule
 
 DAY = date(2011, 6, 15)
 
@@ -141,7 +141,7 @@ def test_shipping_without_goods() -> None:
 def test_globs_prefer_what_is_said_more_exactly() -> None:
     """Exact beats pattern, longer beats shorter, whatever the order; keys are case-sensitive."""
     rules = tuple(
-        GlobRule(kind, key, key)
+        CategoryRule(kind, key, key)
         for kind, key in [
             ("sku", "*"),
             ("sku", "CUP-*"),

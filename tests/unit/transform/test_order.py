@@ -24,11 +24,11 @@ from builders import (
 )
 
 from etl.model.content import version_of
-from etl.model.mapping import VoucherRule
 from etl.model.order import Line, LocalTime, Order, TaxMode, Voucher
 from etl.model.plan import PlannedOrder, Verdict
 from etl.model.problem import Problem
 from etl.model.reference import Bill, Named, Pricing
+from etl.model.rules import VoucherRule
 from etl.transform.consumption import Window
 from etl.transform.context import Context, Footing
 from etl.transform.order import footings, plan_order

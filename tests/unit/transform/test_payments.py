@@ -6,9 +6,9 @@ from typing import Any
 
 from builders import a_context, a_line, a_mapping, a_reference, an_order, money
 
-from etl.model.mapping import PaymentRule
 from etl.model.order import Payment, Voucher
 from etl.model.plan import PlannedOrder
+from etl.model.rules import PaymentRule
 from etl.transform.order import plan_order
 
 POST = {"post": True, "type": "Cash"}

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from builders import CATEGORY, PRODUCT, SERVICE, a_context, a_line, a_mapping, a_reference
 
-from etl.model.mapping import GlobRule
 from etl.model.order import Line
 from etl.model.plan import EntryKind
 from etl.model.reference import Named, Product, Reference
+from etl.model.rules import CategoryRule
 from etl.transform.context import Context, Findings
 from etl.transform.products import Article, article_of, cut, fill
 
@@ -85,9 +85,9 @@ def test_categories_by_sku_brand_and_product() -> None:
     ctx = with_tables(
         reference,
         categories=(
-            GlobRule("brand", "Gift*", "gifts"),
-            GlobRule("sku", "CUP*", "cups"),
-            GlobRule("product", "Tea", "tea"),
+            CategoryRule("brand", "Gift*", "gifts"),
+            CategoryRule("sku", "CUP*", "cups"),
+            CategoryRule("product", "Tea", "tea"),
         ),
     )
     assert article(a_line(brand="Gift Co"), ctx)[0].category_id == "cups"
@@ -98,8 +98,8 @@ def test_categories_by_sku_brand_and_product() -> None:
 
 def test_undecided_and_unknown_categories_block() -> None:
     """Money without its account is found too late."""
-    assert article(a_line(), with_tables(categories=(GlobRule("sku", "*", None),)))[1] == ["category.undecided"]
-    assert article(a_line(), with_tables(categories=(GlobRule("sku", "*", "ca-x"),)))[1] == ["category.unknown"]
+    assert article(a_line(), with_tables(categories=(CategoryRule("sku", "*", None),)))[1] == ["category.undecided"]
+    assert article(a_line(), with_tables(categories=(CategoryRule("sku", "*", "ca-x"),)))[1] == ["category.unknown"]
     gone = replace(a_reference(), categories={CATEGORY: Named(CATEGORY, "Web shop", False)})
     assert article(a_line(), with_tables(gone))[1] == ["category.unknown"]
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from builders import US_RATES, a_context, a_line, a_mapping, a_rate, a_reference, a_tax, an_order
 
-from etl.model.mapping import TaxRule
 from etl.model.reference import Pricing, Strategy
+from etl.model.rules import TaxRule
 from etl.transform.context import Context, Findings
 from etl.transform.taxes import LineTaxes, TaxAnswer, TaxCase, country_of, shipping_without_goods
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from builders import UK_TAXES, a_context, a_line, a_mapping, a_rate, a_reference, a_tax, an_order, entries
 
-from etl.model.mapping import VoucherRule
 from etl.model.order import Line, Voucher
 from etl.model.plan import PlannedOrder, plan_line
 from etl.model.reference import Pricing
+from etl.model.rules import VoucherRule
 from etl.transform.order import plan_order
 
 RULES = (VoucherRule("SP", "spread"), VoucherRule("RE", "rebate"), VoucherRule("GC", "payment"))
