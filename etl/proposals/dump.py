@@ -11,6 +11,8 @@ from etl.model.export import BROKEN
 from etl.proposals.names import fields_named
 
 Cells = tuple[str, ...]
+_LONGEST = 1_000
+"""Cells are cut here: what a column is shows in less, and a hundred thousand long texts would not fit."""
 _LOOKED_AT = 200
 """So many objects tell which list holds the lines."""
 _LINE_FIELDS = frozenset({"products.qty", "products.unitPrice", "products.sku", "products.itemText.product"})
@@ -53,7 +55,7 @@ class Grid:
             if len(self._rows) >= limit:
                 self.is_whole = False
                 return
-            self._add({index: cell for index, cell in zip(at, cells, strict=False) if cell.strip()})
+            self._add({index: cell for index, cell in zip(at, cells, strict=False) if cell and not cell.isspace()})
 
     def add_objects(self, records: Iterable[Any], limit: int) -> None:
         """Takes order objects: a row for each element of the list that holds the lines."""
@@ -87,8 +89,9 @@ class Grid:
     def _add(self, row: Mapping[int, str]) -> None:
         """Keeps a row; cells that were met before are kept once."""
         share = self._shared.setdefault
+        cut = {index: cell if len(cell) <= _LONGEST else cell[:_LONGEST] for index, cell in row.items()}
         self._rows.append(
-            tuple(share(cell, cell) if (cell := row.get(index, "")) else "" for index in range(len(self._at)))
+            tuple(share(cell, cell) if (cell := cut.get(index, "")) else "" for index in range(len(self._at)))
         )
 
     def _index(self, header: str) -> int:

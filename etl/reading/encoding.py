@@ -33,6 +33,7 @@ _ASCII = bytes(range(128))
 _MARKS = "".join(MARKS).encode()
 _WORDS_KEPT = 5_000
 _SAMPLES = 5
+_REMEMBERED_FROM = 16 << 20
 _BOMB_FROM = 64 << 20
 _BOMB_RATIO = 300
 _NAMES = {"cp1252": "Windows-1252", "cp1250": "Windows-1250", "cp1251": "Windows-1251", "mac_roman": "MacRoman"}
@@ -80,10 +81,26 @@ def look_at(path: Path, encoding: str = "") -> TextFacts:
     Raises InputError where the bytes are no text, or the gzip part is broken or a bomb.
     """
     before = stamp(path)
+    known = _large.get((path, encoding))
+    if known is not None and known.stamp == before:
+        return known
+    facts = _look_at(path, encoding, before)
+    if facts.size >= _REMEMBERED_FROM:
+        _large[path, encoding] = facts
+    return facts
+
+
+_large: dict[tuple[Path, str], TextFacts] = {}
+"""Facts of large files: a command that reads one several times looks at it once. Small ones change faster than clocks tell."""
+
+
+def _look_at(path: Path, encoding: str, before: tuple[int, int]) -> TextFacts:
     compressed = _is_gzip(path)
-    scan = _Scan()
+    scan, whole = _Scan(), hashlib.sha256()
     for chunk in _chunks(path, compressed):
         scan.take(chunk)
+        if not compressed:
+            whole.update(chunk)
     scan.end()
     if not scan.seen:
         raise InputError(f"{path} is empty.", place=str(path), hint="Export the orders again.")
@@ -96,7 +113,7 @@ def look_at(path: Path, encoding: str = "") -> TextFacts:
         _newline(text),
         text.removeprefix("\ufeff"),
         before[0],
-        digest(path),
+        digest(path) if compressed else whole.hexdigest(),
         compressed,
         scan.has_marks,
         before,

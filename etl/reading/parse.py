@@ -33,6 +33,8 @@ PAYMENT_STATUSES = {"0": "pending", "1": "success", "2": "failed"}
 _MEMO = 100_000
 _FORMATTED = (NUMBER, DATE, BROKEN)
 _LONGEST_NUMBER = 200
+_LONGEST_CELL = 500
+"""What is longer is no order number, whatever stands around it: not worth a look at each character."""
 
 
 class Reader(dict[str, T], Generic[T]):
@@ -133,7 +135,7 @@ class OrderNumbers:
         """The canonical number: digits without blanks, leading zeros or a trailing `.0`; None where it is unreadable."""
         if self._is_bare and cell.isascii() and cell.isdigit() and cell[0] != "0" and len(cell) <= _LONGEST_NUMBER:
             return cell
-        if cell[:1] == BROKEN:
+        if cell[:1] == BROKEN or len(cell) > _LONGEST_CELL:
             return None
         # What a number cell's format shows and what the cell holds may both be the number, but not two numbers.
         found = {self._read(bare(plain(cell)))} | ({self._read(stored(cell))} if SHOWN in cell else set())

@@ -29,7 +29,7 @@ def bare(text: str) -> str:
     """The text without the wrapper `="..."`, invisible characters and blanks around it."""
     match = _WRAPPED.fullmatch(text.strip())
     inner = match[1].replace('""', '"') if match else text
-    return _INVISIBLE.sub("", inner).strip()
+    return (inner if inner.isascii() else _INVISIBLE.sub("", inner)).strip()
 
 
 def is_nothing(text: str) -> bool:

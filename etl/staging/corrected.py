@@ -51,8 +51,9 @@ def unread_version(parts: Iterable[Cells]) -> str:
         for row in part.order_rows:
             order.update(_counted(part.order_columns, row))
         lines += [sorted(_counted(part.line_columns, row)) for row in part.line_rows]
-        nested.append(part.nested)
-    return UNREAD + content_hash([sorted(order), sorted(line for line in lines if line), nested])
+        nested += [part.nested] if part.nested is not None else []
+    # The rows of a flat file have nothing nested, in however many parts they stood.
+    return UNREAD + content_hash([sorted(order), sorted(line for line in lines if line), nested or [None]])
 
 
 def _counted(columns: Sequence[Column], row: Sequence[str]) -> Iterator[tuple[str, str]]:

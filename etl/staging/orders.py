@@ -14,13 +14,14 @@ from etl.model.attention import MET, WRITTEN, met_versions
 from etl.model.export import plain
 from etl.model.order import Order, number_key
 from etl.model.place import Place
+from etl.model.problem import Problem
 from etl.reading.options import ReadOptions
 from etl.staging.build import WIDE, BelowRow, Builder, Fault, Group
 from etl.staging.corrected import Cells, as_met, corrected, unread_version
 from etl.staging.draft import Draft
 from etl.staging.loaded import LoadedFile
 from etl.staging.overlap import join
-from etl.staging.spool import Part
+from etl.staging.spool import LONGEST_ORDER, Part, Parts
 
 
 class OrderReader:
@@ -35,26 +36,29 @@ class OrderReader:
         self.corrected: set[str] = set()
         self.has_remarks = False
 
-    def orders(self, number: str, parts: list[Part]) -> list[Order]:
+    def orders(self, number: str, parts: Parts) -> list[Order]:
         """The order of that number, then its nested returns by number; corrected where a correction was given."""
+        is_cut = parts.is_cut
         if number not in self.corrected:
-            return _in_order(self._read(number, parts))
+            return _in_order(self._read(number, parts, is_cut=is_cut))
         given = [part for part in parts if self._files[part.file].is_correction]
         originals = [part for part in parts if not self._files[part.file].is_correction]
-        found = self._read(number, originals) if originals else []
+        found = self._read(number, originals, is_cut=is_cut) if originals else []
         if any(part.copy >= 0 for part in given):
-            return _in_order(corrected(found, self._read(number, given)))
+            return _in_order(corrected(found, self._read(number, given, is_cut=is_cut)))
         # Returns of a file of their own, corrected without their order.
-        whole = self._read(number, [*(part for part in originals if part.copy >= 0), *given])
+        whole = self._read(number, [*(part for part in originals if part.copy >= 0), *given], is_cut=is_cut)
         return _in_order(corrected(found, [order for order in whole if order.parent]))
 
-    def _read(self, number: str, parts: list[Part]) -> list[Order]:
+    def _read(self, number: str, parts: list[Part], *, is_cut: bool) -> list[Order]:
         if self.has_remarks and len(parts) > 1:
             parts = self._newest(parts)
         if len(parts) == 1 and parts[0].copy >= 0:
             orders = self._draft(number, parts).finish()
         else:
             orders = self._joined(number, parts).finish()
+        if is_cut:
+            orders = list(map(_too_long, orders))
         met = {cell for part in parts for cell in self._remarks(part, MET)} if self.has_remarks else ()
         if met or not all(order.is_readable for order in orders):
             orders = as_met(orders, unread_version(map(self._cells, parts)), met_versions(met))
@@ -149,6 +153,16 @@ def lines_of(part: Part) -> Iterator[tuple[str, ...]]:
 def rows_of(part: Part) -> Any:
     """What was spooled: (groups, faults, rows below) of a flat file, (number, object) of a JSON file."""
     return marshal.loads(part.data)  # noqa: S302 - written by this process, in a file that only it can read
+
+
+def _too_long(order: Order) -> Order:
+    """An order of which not all rows were held."""
+    text = (
+        f"The order has more than {LONGEST_ORDER >> 20} MiB of rows, which no order has; "
+        f"perhaps the column that its number is read from holds no order numbers."
+    )
+    problem = Problem("order.incomplete", order.number, order.place, "", text)
+    return replace(order, problems=(*order.problems, problem))
 
 
 def _in_order(orders: list[Order]) -> list[Order]:

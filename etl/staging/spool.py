@@ -13,6 +13,8 @@ from etl.spill import Spill
 _TABLE = "CREATE TABLE part (key TEXT NOT NULL, file INT, copy INT, data BLOB NOT NULL)"
 _BATCH = 2000
 _BATCH_BYTES = 8 << 20
+LONGEST_ORDER = 8 << 20
+"""Bytes of rows that are held of one order: tens of thousands of lines. A column that is no order number has more."""
 
 
 class Part(NamedTuple):
@@ -24,6 +26,24 @@ class Part(NamedTuple):
     file: int
     copy: int
     data: bytes
+
+
+class Parts(list[Part]):
+    """The parts of one order; `is_cut` where they were too many to be held, and only the first ones are here."""
+
+    is_cut = False
+
+
+def _held(rows: Iterator[tuple[int, int, bytes, str]]) -> Parts:
+    """The parts of one order, as many as may be held; the first one always."""
+    parts, size = Parts(), 0
+    for file, copy, data, _ in rows:
+        size += len(data)
+        if size > LONGEST_ORDER and parts:
+            parts.is_cut = True
+            continue
+        parts.append(Part(file, copy, data))
+    return parts
 
 
 def sort_key(number: str) -> str:
@@ -65,13 +85,13 @@ class Spool:
         self._index()
         return int(self._spill.scalar("SELECT count(DISTINCT key) FROM part"))
 
-    def groups(self) -> Iterator[tuple[str, list[Part]]]:
+    def groups(self) -> Iterator[tuple[str, Parts]]:
         """(order number, its parts in input order) by number; every call starts anew."""
         self._flush()
         order = "rowid" if self._is_sorted else "key, rowid"
         rows = self._spill.rows(f"SELECT file, copy, data, key FROM part ORDER BY {order}")
         for key, parts in groupby(rows, itemgetter(3)):
-            yield key[3:], [Part(file, copy, data) for file, copy, data, _ in parts]
+            yield key[3:], _held(parts)
 
     def ask(self, numbers: Collection[str]) -> list[tuple[int, Iterator[tuple[str, Part]]]]:
         """(file, its parts of the named orders in input order) for each file that has any of them."""
@@ -79,14 +99,14 @@ class Spool:
         files = list(self._spill.rows(f"SELECT DISTINCT file FROM part JOIN {asked} USING (key) ORDER BY file"))
         return [(file, self._answers(asked, file)) for (file,) in files]
 
-    def named(self, numbers: Collection[str]) -> Iterator[tuple[str, list[Part]]]:
+    def named(self, numbers: Collection[str]) -> Iterator[tuple[str, Parts]]:
         """(order number, its parts in input order) of the named orders, by number."""
         rows = self._spill.rows(
             f"SELECT file, copy, data, part.key FROM part JOIN {self._asked(numbers)} USING (key) "
             "ORDER BY part.key, part.rowid"
         )
         for key, parts in groupby(rows, itemgetter(3)):
-            yield key[3:], [Part(file, copy, data) for file, copy, data, _ in parts]
+            yield key[3:], _held(parts)
 
     def _asked(self, numbers: Collection[str]) -> str:
         """The name of a table with the keys of these numbers."""

@@ -28,8 +28,10 @@ from etl.staging.vocabulary import ORDER_NUMBER
 
 _REPORT_EVERY = 20_000
 _SAMPLED_ROWS, _SAMPLES = 100, 3
-_PENDING = 50
-"""So many rows without number are held at most, until a later row tells whether they end the file."""
+_TOGETHER = 5_000
+"""So many rows of one order are held at most, before they are stored as a part of it."""
+_PENDING, _PENDING_LENGTH = 50, 4 << 20
+"""So many rows and characters without number are held at most, until a later row tells whether they end the file."""
 _TOTAL = re.compile(
     r"(?:grand|sub|order|overall)?[ -]?(?:totals?|totale|totalt|totaal|total général)|sum|summe|summa|suma|somma|som|"
     r"gesamt(?:summe|betrag)?|insgesamt|i alt|ialt|yhteensä|razem|slutsumma|totalsumma",
@@ -78,15 +80,22 @@ class TableLoader:
         self._line_width = len(layout.line)
         self._width = len(table.columns)
         self._header = [column.strip() for column in table.columns]
+        self._known = {name.casefold() for name in self._header if name}
+        self._number_names = {self._header[at].casefold() for at in self._number_at}
+        self._longest_name = max(map(len, self._header), default=0)
+        self._least_names = min(2, sum(map(bool, self._header)))
         self._order_style = _styled(file, layout.order)
         self._line_style = _styled(file, layout.line)
         self._groups: list[Group] = []
+        self._stored: list[Group] = []
+        """The order-level cells of rows that are stored already, without these."""
         self._faults: list[Fault] = []
         self._below: list[tuple[int, tuple[str, ...], str]] = []
         self._number = self._last_number = ""
         self._is_cut = False
         self._under_another: tuple[str, str, str, str] | None = None
         self._pending: list[Below] = []
+        self._pending_length = 0
         self.tail: list[Below] = []
 
     def run(self) -> None:
@@ -123,6 +132,7 @@ class TableLoader:
                 if number != self._number:
                     self._flush()
                     self._number = self._last_number = number
+                    self._stored = []
                     rows = None
                 last_cell = cell
             count += 1
@@ -138,6 +148,10 @@ class TableLoader:
             if len(cells) > width:
                 line += tuple(cells[width:])
             rows.append((row, line))
+            if len(rows) >= _TOGETHER or len(self._groups) >= _TOGETHER:
+                self._store()
+                rows = []
+                self._groups.append((order, rows))
             if any(line[:line_width]):
                 lines += 1
             for index, counts, seen in line_style:
@@ -157,7 +171,8 @@ class TableLoader:
 
     def place(self, below: list[Below]) -> None:
         """Gives rows without number to the order directly above them, or reports them."""
-        number = self._number or self._last_number
+        is_open, number = bool(self._number), self._number or self._last_number
+        self._number = number
         for one in below:
             if number and not self._is_cut and self._is_under(one.cells):
                 self._take_under(one)
@@ -169,8 +184,7 @@ class TableLoader:
                 self._file.rows.unassigned += 1
                 cell = next((one.cells[at] for at in self._number_at if one.cells[at].strip()), "")
                 self._batch.unassigned(self._file, one.row, self._header[self._number_at[0]], cell)
-        if self._below and not self._number:
-            self._number = number
+        if not is_open:
             self._flush()
 
     def _end(self, met: int) -> None:
@@ -187,7 +201,7 @@ class TableLoader:
 
     def _place_pending(self) -> None:
         self.place(self._pending)
-        self._pending = []
+        self._pending, self._pending_length = [], 0
 
     def _take_without_number(self, row: int, cells: list[str], fault: str) -> bool:
         """Keeps a row without a readable number until a later row tells what it is; false for a blank one."""
@@ -196,10 +210,11 @@ class TableLoader:
         if self._is_header(row, cells):
             return True
         self._pending.append(Below(row, cells, fault))
-        if len(self._pending) > _PENDING:
-            kept = self._pending
-            self.place(kept[:1])
-            self._pending = kept[1:]
+        self._pending_length += sum(map(len, cells))
+        while len(self._pending) > _PENDING or (self._pending_length > _PENDING_LENGTH and len(self._pending) > 1):
+            first = self._pending.pop(0)
+            self._pending_length -= sum(map(len, first.cells))
+            self.place([first])
         return True
 
     def _is_header(self, row: int, cells: list[str]) -> bool:
@@ -207,7 +222,10 @@ class TableLoader:
 
         Rows below another header block their orders: the columns may mean something else.
         """
-        texts = [plain(text).strip(_AROUND) for text in cells[: self._width]]
+        if sum(map(bool, cells)) < self._least_names:
+            # What a quote swallowed, perhaps a million lines of text: not worth a closer look each.
+            return False
+        texts = self._short(cells)
         if texts == self._header:
             self._under_another = None
             what = "the header is repeated and was left out"
@@ -223,14 +241,18 @@ class TableLoader:
         self._file.tell(f"{self._file.name}, row {row}: {what}.")
         return True
 
+    def _short(self, cells: list[str]) -> list[str]:
+        """The texts of a row in the width of the header, cut where they are too long to name a column."""
+        longest = 2 * self._longest_name + 64
+        return [plain(text[:longest]).strip(_AROUND) for text in cells[: self._width]]
+
     def _names_columns(self, texts: list[str]) -> bool:
         """Whether a row names the column of order numbers, beside other columns of the file or words without a digit."""
         filled = [text for text in texts if text]
-        known = {name.casefold() for name in self._header}
-        numbers = {self._header[at].casefold() for at in self._number_at}
-        met = [text.casefold() for text in filled if text.casefold() in known]
-        are_names = 2 * len(met) >= len(filled) or not any(map(str.isdigit, "".join(filled)))
-        return bool(numbers.intersection(met)) and len(filled) > 1 and are_names
+        met = [name for text in filled if (name := text.casefold()) in self._known]
+        if len(filled) < 2 or self._number_names.isdisjoint(met):
+            return False
+        return 2 * len(met) >= len(filled) or not any(map(str.isdigit, "".join(filled)))
 
     def _is_under(self, cells: list[str]) -> bool:
         """Whether the row has nothing of an order, but something of a line."""
@@ -245,12 +267,17 @@ class TableLoader:
         return (
             bool(own)
             and any(cells[at].strip() for at in self._line_at[: self._line_width])
-            and all(any(order[index] == cell for order, _ in self._groups) for index, cell in own)
+            and all(
+                any(order[index] == cell for order, _ in itertools.chain(self._stored, self._groups))
+                for index, cell in own
+            )
         )
 
     def _take_under(self, below: Below) -> None:
         line = _getter(self._line_at)(below.cells) + tuple(below.cells[self._width :])
         self._below.append((below.row, line, below.fault))
+        if len(self._below) >= _TOGETHER:
+            self._store()
         self._file.rows.orders += 1
         self._file.lines += 1
         for index, _, seen in self._line_style:
@@ -319,11 +346,18 @@ class TableLoader:
                 tally.first(seen, cell, place, row)
 
     def _flush(self) -> None:
-        if self._groups or self._below:
-            data = marshal.dumps((self._groups, self._faults, self._below))
-            self._batch.spool(self._number, Part(self._file.index, self._file.index, data))
-            self._groups, self._faults, self._below = [], [], []
+        """Stores what is held of the order; what follows is another's."""
+        if self._groups or self._below or self._faults:
+            self._store()
         self._number = ""
+
+    def _store(self) -> None:
+        groups = [(order, rows) for order, rows in self._groups if rows]
+        data = marshal.dumps((groups, self._faults, self._below))
+        self._batch.spool(self._number, Part(self._file.index, self._file.index, data))
+        if len(self._stored) < _PENDING:
+            self._stored += [(order, []) for order, _ in groups[:_PENDING]]
+        self._groups, self._faults, self._below = [], [], []
 
 
 def is_total_word(cell: str) -> bool:
