@@ -131,7 +131,7 @@ def test_cells_that_a_spreadsheet_made_its_own_are_read_as_they_are_seen(folder:
     assert (gb.percent, gb.valid_from, gb.valid_before) == (Decimal("17.5"), date(2010, 1, 1), date(2011, 1, 4))
     assert de.percent == 19
     assert str(de.place) == "mapping.xlsx, sheet Taxes, row 5"
-    assert found.products == {("sku", "00123"): "eid:MUG"}
+    assert [(key, rule.target) for key, rule in found.products.items()] == [(("sku", "00123"), "eid:MUG")]
     assert (found.controls[0].month, found.controls[0].total) == ("2010-12", Decimal("1234.5"))
 
 
@@ -166,7 +166,7 @@ def test_a_table_in_both_places_is_an_error(folder: Path) -> None:
         read_mapping(folder)
     (folder / "taxes.csv").unlink()
     (folder / "products.csv").write_text("key_type,key,product\nsku,1,eid:A\n")
-    assert read_mapping(folder).products == {("sku", "1"): "eid:A"}
+    assert read_mapping(folder).products["sku", "1"].target == "eid:A"
 
 
 def test_a_damaged_workbook_is_one_fault(folder: Path) -> None:
