@@ -35,13 +35,24 @@ def command(console: Console, report: Path | None) -> int:
     _show(console, done.document)
     show.report_paths(console, done.report)
     if done.exit_code:
-        console.text(_next(done.document) + ("" if report else " --report DIR lists all of them."))
+        has_more = not report and done.document["source"]["orders"]
+        console.text(_next(done.document) + (" --report DIR lists all of them." if has_more else ""))
     console.result(done.document)
     return int(done.exit_code)
 
 
 def _next(document: dict[str, Any]) -> str:
-    """The one next step: differences in Mews first, then what is not there yet."""
+    """The one next step: what the ledger lacks, then differences in Mews, then what is not there yet."""
+    if document["orders"]["unexpected"]:
+        return (
+            "Next: `centra-mews recover` takes in the orders of this store that the ledger does not know; "
+            "or name the right file with --ledger."
+        )
+    if not document["source"]["orders"]:
+        return (
+            "Next: this ledger knows no order of an export yet: `centra-mews next EXPORT...` says what comes before, "
+            "or name the right file with --ledger."
+        )
     if document["to_compare"]:
         return "Next: compare the orders above in Mews; `centra-mews settle` or `centra-mews undo` decides single ones."
     states = {row["state"] for row in document["not_in_mews"]}

@@ -775,7 +775,11 @@ def _url(url_or_path: str | Path) -> URL:
     try:
         return make_url(text)
     except ArgumentError as error:
-        raise LedgerError("--ledger is neither a path nor a database URL", code="ledger.url") from error
+        raise LedgerError(
+            "--ledger is neither a path nor a database URL",
+            code="ledger.url",
+            hint="Name a file: --ledger ledger.sqlite.",
+        ) from error
 
 
 def _open_sqlite(url: URL, *, create: bool, read_only: bool) -> Engine:
@@ -955,9 +959,11 @@ def _translated(where: str) -> Iterator[None]:
         for sign, code, what, hint in _FAULTS:
             if sign in text.lower():
                 raise LedgerError(f"the ledger {where} can't be used: {what} ({text})", code=code, hint=hint) from error
-        raise LedgerError(f"the ledger {where} can't be used: {text}", code="ledger.unusable") from error
+        hint = "Make sure that file or database can be read and written, then run the same command again."
+        raise LedgerError(f"the ledger {where} can't be used: {text}", code="ledger.unusable", hint=hint) from error
     except (NoSuchModuleError, ModuleNotFoundError) as error:
-        raise LedgerError(f"no driver for the ledger {where}: {error}", code="ledger.url") from error
+        hint = "Install the driver that the URL names, or name a file: --ledger ledger.sqlite."
+        raise LedgerError(f"no driver for the ledger {where}: {error}", code="ledger.url", hint=hint) from error
 
 
 __all__ = ["Checkpoint", "Home", "Ledger", "LedgerOrder", "RunRecord"]

@@ -41,7 +41,9 @@ async def settle(
     `settle.not_open` where there is nothing to decide. Effects: writes the ledger; needs its lock.
     """
     if bool(posted_order_id) == absent:
-        raise UsageError("say either --posted ORDERID or --absent", code="settle.choice")
+        raise UsageError(
+            "say either --posted ORDERID or --absent", code="settle.choice", hint="Look the order up in Mews first."
+        )
     time = MewsTime(reader, clock)
     now = await time.sync()
     part = await _open_part(ledger, reader, number)
@@ -53,13 +55,17 @@ async def settle(
     return await _settle_absent(ledger, reader, part, service_id, store, now, timedelta(seconds=float(settle_seconds)))
 
 
+_WHICH_ORDER = (
+    "Check the number: `centra-mews report --report DIR` lists the ledger's orders in orders.csv; `centra-mews recover` "
+    "takes in what only Mews knows."
+)
+
+
 async def _open_part(ledger: Ledger, reader: Reader, number: str) -> Part:
     """What a person may decide: a part in doubt, or an order whose OrderId Mews does not know."""
     order = ledger.order(number)
     if order is None:
-        raise UsageError(
-            f"the ledger knows no order {number}", code="settle.not_open", hint="Check the number with the export."
-        )
+        raise UsageError(f"the ledger knows no order {number}", code="settle.not_open", hint=_WHICH_ORDER)
     parts = [part for part in ledger.parts([number]).get(number, []) if part.generation == order.generation]
     mine = next((part for part in parts if part.part == ORDER_PART), None)
     if mine is not None and mine.state in (State.UNKNOWN, State.DIFFERENT):
@@ -146,7 +152,7 @@ async def _settle_absent(
             else:
                 steps.settle_absent(part.number, part.generation, note=note)
         except NotReady as error:
-            raise LedgerError(error.message, code="settle.not_open") from error
+            raise LedgerError(error.message, code="settle.not_open", hint="See `centra-mews status`.") from error
     return State.READY
 
 

@@ -9,12 +9,21 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from etl.errors import LedgerError
 from etl.load.cancelled import cancelled_of, take_in
 from etl.load.compare import Finding, compare_items, compare_payment, may_be, may_be_payment
 from etl.load.ledger import Checkpoint, Ledger
 from etl.load.ports import Reader
-from etl.load.records import ORDER_PART, Attempt, Part, PartKind, dumps, observed_items, observed_payment, stamp
+from etl.load.records import (
+    ORDER_PART,
+    Attempt,
+    Part,
+    PartKind,
+    damaged,
+    dumps,
+    observed_items,
+    observed_payment,
+    stamp,
+)
 from etl.load.reversal import is_cancel, travels_as
 from etl.load.scan import (
     MARGIN,
@@ -356,7 +365,7 @@ def _best(
                 return order_id, attempt, finding
             worst = worst or (order_id, attempt, finding)
     if worst is None:
-        raise LedgerError("an order in doubt has no attempt on record", code="ledger.corrupt")
+        raise damaged("an order in doubt, of which no attempt is on record,")
     return worst
 
 

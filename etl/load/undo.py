@@ -379,16 +379,22 @@ class Undoer:
     def _owner(self, order_id: str, rows: Sequence[OrderItemRow]) -> tuple[str, int]:
         """Whose order an OrderId is. Raises UsageError where it is not one of this store."""
         if not rows:
-            raise UsageError(f"--order-id: Mews has no items of OrderId {order_id}.", code="undo.order_id")
+            raise UsageError(
+                f"--order-id: Mews has no items of OrderId {order_id}.", code="undo.order_id", hint=_WHICH_ID
+            )
         if any(row.service_id != self._service_id for row in rows):
-            raise UsageError(f"--order-id: OrderId {order_id} belongs to another service.", code="undo.order_id")
+            raise UsageError(
+                f"--order-id: OrderId {order_id} belongs to another service.", code="undo.order_id", hint=_WHICH_ID
+            )
         for row in rows:
             identity = identity_of(row)
             if identity is None:
                 continue
             if identity.store != self._store:
                 raise UsageError(
-                    f"--order-id: OrderId {order_id} is of store {identity.store!r}.", code="undo.order_id"
+                    f"--order-id: OrderId {order_id} is of store {identity.store!r}.",
+                    code="undo.order_id",
+                    hint="Undo it with the mapping folder and the ledger of that store.",
                 )
             if identity.is_undo:
                 raise UsageError(
@@ -399,7 +405,11 @@ class Undoer:
             return identity.number, identity.generation
         for part in self._ledger.parts_of(order_id):
             return part.number, part.generation
-        raise UsageError(f"--order-id: OrderId {order_id} carries no mark of this store.", code="undo.order_id")
+        raise UsageError(
+            f"--order-id: OrderId {order_id} carries no mark of this store.",
+            code="undo.order_id",
+            hint="It was not posted from here; correct it in Mews.",
+        )
 
     async def _copies(
         self, wanted: Iterable[tuple[str, int]], parts: dict[str, list[Part]]
@@ -1097,9 +1107,19 @@ async def _by_ids(ids: Sequence[str], read: Callable[[list[str]], Awaitable[None
             waiting += [part for part in (batch[:half], batch[half:]) if half]
 
 
+_WHICH_ID = (
+    "Take the OrderId from `centra-mews reconcile`, from `duplicated` of the run, or from the order in Mews, of the "
+    "service that the mapping names."
+)
+_WHICH_ORDER = (
+    "`centra-mews report --report DIR` lists the ledger's orders in orders.csv; `centra-mews recover` takes in what "
+    "only Mews knows."
+)
+
+
 def _refuse_unknown(numbers: Sequence[str], what: str) -> None:
     if numbers:
-        raise UsageError(f"--only: {what} {', '.join(numbers[:10])}.", code="undo.only", hint="Check the numbers.")
+        raise UsageError(f"--only: {what} {', '.join(numbers[:10])}.", code="undo.only", hint=_WHICH_ORDER)
 
 
 def _credentials(outcome: Outcome) -> MewsError:

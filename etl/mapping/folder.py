@@ -105,7 +105,9 @@ def _require(folder: Path) -> None:
             f"The mapping folder {folder} {what}.",
             code="mapping.missing",
             place=str(folder),
-            hint=f"Write one from your export with `{init}`, or name yours with --mappings DIR.",
+            hint=f"Write one from your export with `{init}`, or name yours with --mappings DIR."
+            if not folder.exists()
+            else "Name the folder with --mappings DIR, such as --mappings mappings.",
         )
     if not any((folder / name).is_file() for name in (SETTINGS_FILE, "taxes.csv", WORKBOOK)):
         raise MappingError(

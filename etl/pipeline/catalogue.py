@@ -168,7 +168,9 @@ def write_catalogue(mappings: Path, catalogue: Catalogue) -> list[Path]:
             f"{folder} can't be written: {error.strerror or error}.",
             code="catalogue.unwritable",
             place=str(folder),
-            hint="Free some space, or make the mapping folder writable for you.",
+            hint="Name the mapping folder with --mappings DIR, such as --mappings mappings."
+            if folder.parent.is_file()
+            else "Free some space, or make the mapping folder writable for you.",
         ) from error
     return paths
 

@@ -35,7 +35,7 @@ def report_from_ledger(ledger_url: str, folder: Path) -> tuple[dict[str, Any], l
             raise UsageError(
                 "The ledger holds no run yet.",
                 code="report.empty",
-                hint="`centra-mews dry-run --report DIR` writes one.",
+                hint="`centra-mews dry-run EXPORT... --report DIR` writes one of the plan; `centra-mews run` makes it history.",
             )
         last, reference, home = runs[-1], load_reference(text), ledger.home()
         precisions = {code: currency.precision for code, currency in reference.currencies.items()}

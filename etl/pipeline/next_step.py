@@ -95,7 +95,11 @@ def next_step(
     try:
         return _planned(stack, desk, mapping, ledger)
     except InputError as error:
-        return Step(f"{error.message} {error.hint}".strip(), file=error.place, type=desk.typed("inspect", *desk.files))
+        return Step(
+            f"{error.message} {error.hint}".strip().rstrip("."),
+            file=error.place,
+            type=desk.typed("inspect", *desk.files),
+        )
 
 
 def _busy(desk: _Desk, ledger: Ledger) -> Step | None:

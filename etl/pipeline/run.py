@@ -15,7 +15,7 @@ from typing import Any
 
 import structlog
 
-from etl.errors import ExitCode, MewsError, PlanError, UsageError
+from etl.errors import ExitCode, InternalError, MewsError, PlanError, UsageError
 from etl.load.ledger import Ledger
 from etl.load.poster import Poster
 from etl.load.records import RunRecord
@@ -146,11 +146,14 @@ def _to_confirm(prepared: Prepared, ledger: Ledger, options: RunOptions) -> Summ
     return summary
 
 
+_WHICH_ORDER = "`centra-mews dry-run EXPORT... --report DIR` lists all numbers in orders.csv."
+
+
 async def _post(prepared: Prepared, ledger: Ledger, link: Link, options: RunOptions, progress: Progress) -> RunDone:
     run_id = uuid.uuid4().hex[:12]
     unknown = sorted(options.only - _numbers(prepared, options.only))
     if unknown:
-        raise UsageError(f"--only: the export has no order {', '.join(unknown)}.", hint="Check the order numbers.")
+        raise UsageError(f"--only: the export has no order {', '.join(unknown)}.", hint=_WHICH_ORDER)
     ledger.save_run(_record(prepared, run_id, document=reading_document(prepared)))
     ledger.set_order_numbers(prepared.mapping.settings.source.order_number, order_number_headers(prepared.facts))
     ledger.record_plan(run_id, prepared.store.by_number())
@@ -265,7 +268,7 @@ def _joined(first: LoadResult, second: LoadResult) -> LoadResult:
 def _poster(prepared: Prepared, ledger: Ledger, link: Link, run_id: str, stop: StopFlag, progress: Progress) -> Poster:
     settings = prepared.mapping.settings
     if link.writer is None:
-        raise UsageError("this connection can't write")
+        raise InternalError("this connection can't write")
     return Poster(
         ledger=ledger,
         writer=link.writer,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from etl.errors import ExitCode, PlanError, UsageError
+from etl.errors import ExitCode, InternalError, PlanError
 from etl.load.ledger import Ledger
 from etl.load.records import RunRecord
 from etl.load.stop import StopFlag
@@ -119,7 +119,7 @@ def _undoer(
 ) -> Undoer:
     settings = mapping.settings
     if link.writer is None:
-        raise UsageError("this connection can't write")
+        raise InternalError("this connection can't write")
     return Undoer(
         ledger=ledger,
         writer=link.writer,

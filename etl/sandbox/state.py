@@ -279,7 +279,7 @@ class Journal:
     def append(self, entry: Entry) -> None:
         """Hand one change to the system."""
         if self._file is None:
-            raise UsageError("The state file is closed.", place=str(self._path))
+            raise UsageError("The state file is closed.", place=str(self._path), hint="Start the sandbox again.")
         line = self._adapter.dump_json(entry, exclude_defaults=True) + b"\n"
         try:
             self._file.write(line)

@@ -106,7 +106,7 @@ def load_world(name_or_path: str) -> World:
     except (OSError, UnicodeDecodeError) as fault:
         near = difflib.get_close_matches(name_or_path, BUILT_IN, 1)
         raise UsageError(
-            f"The world {name_or_path} can't be read: {fault}.",
+            f"The world {name_or_path} can't be read: {getattr(fault, 'strerror', None) or fault}.",
             place=name_or_path,
             hint=f"Use {near[0]}." if near else f"Name a world file, or one of {', '.join(BUILT_IN)}.",
         ) from fault
