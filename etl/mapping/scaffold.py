@@ -74,7 +74,7 @@ class DumpFacts:
     """What the export holds that a mapping may name.
 
     `columns` and `values` are rows of columns.csv and values.csv as `init` proposes them, comment cells included;
-    `proved` are settings of [source] that the orders prove.
+    `proved` are settings of [source] that the orders prove; `signs` are the currency signs beside the amounts.
     """
 
     skus: Mapping[str, Found] = field(default_factory=dict)
@@ -96,6 +96,7 @@ class DumpFacts:
     columns: Sequence[Sequence[str]] = ()
     values: Sequence[Sequence[str]] = ()
     proved: Mapping[str, Any] = field(default_factory=dict)
+    signs: frozenset[str] = frozenset()
 
 
 def scaffold_files(facts: DumpFacts, *, store: str, timezone: str) -> dict[str, str]:

@@ -66,6 +66,7 @@ async def read_catalogue(
         segments=tuple(await optional("business segments", reader.business_segments)),
         accounts=tuple(await optional("accounts", people)),
         payment_types=configuration.payment_types,
+        currencies=tuple(code for code, is_enabled, _ in configuration.currencies if is_enabled),
         unread=tuple(unread),
     )
 

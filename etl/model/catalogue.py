@@ -17,7 +17,7 @@ class Catalogue:
     """The enterprise's entities, inactive ones included. `accounts` are only those that were asked for.
 
     `tax_rates` are the codes of its tax environment, whose country is `tax_country` (ISO alpha-2, "" unknown).
-    `unread` says what Mews would not tell, in its own words.
+    `currencies` are the codes of those enabled. `unread` says what Mews would not tell, in its own words.
     """
 
     enterprise_name: str
@@ -31,6 +31,7 @@ class Catalogue:
     categories: tuple[Named, ...] = ()
     segments: tuple[Named, ...] = ()
     payment_types: tuple[str, ...] = ()
+    currencies: tuple[str, ...] = ()
     unread: tuple[str, ...] = field(default=())
 
     @property

@@ -12,11 +12,13 @@ from decimal import Decimal
 from pathlib import Path
 
 from etl.errors import EtlError
+from etl.mapping.additions import write_folder
 from etl.mapping.filling import CANDIDATES, Change
 from etl.mapping.folder import look_at_mapping
 from etl.mapping.homes import Home
 from etl.mapping.rows import Reading, read_taxes
 from etl.mapping.scaffold import DumpFacts
+from etl.mapping.settings import FILE
 from etl.model.catalogue import Catalogue, named
 from etl.model.mapping import PRODUCT_KEYS
 from etl.model.rules import TaxRule
@@ -54,7 +56,8 @@ async def fill_from_mews(settings: Settings, connection: Connection, facts: Dump
     except EtlError as error:
         return Filled([f"Mews was not asked: {error.message}. {error.hint}".strip()])
     paths = write_catalogue(settings.mappings, catalogue)
-    told = fill_taxes(home, catalogue, facts)
+    told = fill_currency(settings.mappings, catalogue, facts)
+    told += fill_taxes(home, catalogue, facts)
     if "products.csv" in home.new:
         count = home.fill("products.csv", _products(catalogue))
         told += [f"products.csv: {count:,} rows with a product, or candidates, from Mews."] if count else []
@@ -62,6 +65,37 @@ async def fill_from_mews(settings: Settings, connection: Connection, facts: Dump
         count = home.fill("accounts.csv", _accounts(catalogue))
         told += [f"accounts.csv: {count:,} rows with candidates by e-mail; none was filled in."] if count else []
     return Filled(told, paths)
+
+
+def fill_currency(folder: Path, catalogue: Catalogue, facts: DumpFacts) -> list[str]:
+    """Writes `source.default_currency` where the export has a sign instead, which one enabled currency alone has.
+
+    Without a sign it is a person's word: a shop's currency need not be the hotel's. Effects: adds a key to migration.toml.
+    """
+    own = [code for code in catalogue.currencies if facts.signs == {_SIGN.get(code)}]
+    if facts.currencies or len(own) != 1:
+        return []
+    written = write_folder(folder, {FILE: f'[source]\ndefault_currency = "{own[0]}"\n'})
+    if not any(one.added for one in written):
+        return []
+    sign = "".join(facts.signs)
+    return [
+        f"{FILE}: default_currency = {own[0]} was written: the export has {sign} and no code, and Mews takes no other."
+    ]
+
+
+_SIGN = {
+    "GBP": "£",
+    "EUR": "€",
+    "USD": "$",
+    "AUD": "$",
+    "CAD": "$",
+    "NZD": "$",
+    "SGD": "$",
+    "JPY": "¥",
+    "CNY": "¥",
+    "EGP": "£",
+}
 
 
 def fill_taxes(home: Home, catalogue: Catalogue, facts: DumpFacts) -> list[str]:

@@ -86,16 +86,25 @@ def init(
             progress("orders", count, facts.orders + facts.nested_returns)
     proved = _pattern(proposed)
     basis = verdict.proved_basis()
+    if basis is None and proposed.proposals.has_tax_on_top:
+        basis = False
     if basis is not None and not says_without_tax(proposed.proposals):
         proved["prices_include_tax"] = basis
-    dump = replace(gathered.facts(), columns=_column_rows(proposed), values=_value_rows(proposed), proved=proved)
+    dump = replace(
+        gathered.facts(),
+        columns=_column_rows(proposed),
+        values=_value_rows(proposed),
+        proved=proved,
+        signs=proposed.proposals.signs,
+    )
     written = home.write(scaffold_files(dump, store=store, timezone=timezone))
     faults = [str(fault) for fault in partial.faults]
     return Begun(written, proposed, texts(told(facts)), faults, verdict, proved, home, dump)
 
 
 def _pattern(proposed: Proposed) -> dict[str, Any]:
-    return {"order_number": proposed.order_number} if proposed.order_number else {}
+    found: dict[str, Any] = {"order_number": proposed.order_number} if proposed.order_number else {}
+    return found | ({"sheets": proposed.sheets} if proposed.sheets else {})
 
 
 def _begun(error: InputError, folder: Path) -> InputError:

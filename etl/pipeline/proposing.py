@@ -8,7 +8,7 @@ from typing import Any
 
 from etl.mapping.partial import Partial
 from etl.model.mapping import Sure
-from etl.pipeline.dumps import read_dump
+from etl.pipeline.dumps import read_dump, sheets_beside
 from etl.pipeline.prepare import Export, options_of
 from etl.proposals.propose import Proposals, Sheet, propose
 from etl.proposals.values import ValueProposal, propose_values
@@ -26,6 +26,8 @@ class Proposed:
     order_number: str = ""
     rows: int | None = None
     """How many rows were looked at; None for all."""
+    sheets: tuple[str, ...] = ()
+    """Sheets of a workbook that only make orders together, for `source.sheets`; () where the tool finds them by itself."""
 
 
 def propose_for(export: Export, partial: Partial) -> Proposed:
@@ -34,6 +36,14 @@ def propose_for(export: Export, partial: Partial) -> Proposed:
     dump = read_dump(export.paths, given, given.columns)
     sheet = Sheet(dump)
     found = propose(sheet, given.columns)
+    sheets: tuple[str, ...] = ()
+    if not given.sheets and not _foots(found) and (names := sheets_beside(export.paths)):
+        wide = read_dump(export.paths, replace(given, sheets=names), given.columns, is_every_table_meant=True)
+        together = Sheet(wide)
+        joined = propose(together, given.columns)
+        if _foots(joined):
+            dump, sheet, found, sheets = wide, together, joined, names
+            given = replace(given, sheets=sheets)
     rows = None if dump.is_whole else len(dump.rows)
     pattern = found.order_number if "order_number" not in partial.given else ""
     options = replace(
@@ -43,9 +53,13 @@ def propose_for(export: Export, partial: Partial) -> Proposed:
         likely=frozenset(one.header for one in found.columns if one.sure is Sure.LIKELY),
     )
     if not found.has_number:
-        return Proposed(found, (), options, pattern, rows)
+        return Proposed(found, (), options, pattern, rows, sheets)
     values = [one for one in propose_values(sheet, found.fields, given.values) if not is_nothing(one.value)]
-    return Proposed(found, values, replace(options, values=_with(given.values, values)), pattern, rows)
+    return Proposed(found, values, replace(options, values=_with(given.values, values)), pattern, rows, sheets)
+
+
+def _foots(found: Proposals) -> bool:
+    return found.footing is not None and found.footing.is_enough
 
 
 def _with(known: Mapping[str, Mapping[str, str]], values: Sequence[ValueProposal]) -> dict[str, dict[str, str]]:
@@ -84,6 +98,7 @@ def document(proposed: Proposed) -> dict[str, Any]:
             for one in proposed.values
         ],
         "order_number": proposed.order_number or NUMBER_FIELD,
+        "sheets": list(proposed.sheets),
         "rows": proposed.rows,
         "footing": {"orders_with_total": footing.orders, "foot": footing.foots} if footing else None,
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -19,6 +19,8 @@ SAMPLES = 3
 _MOST = Decimal("0.95")
 _NO_DATES = (DateShape.BAD, DateShape.NONE)
 _NUMBERED = re.compile(r"(\D*?)(\d+)(?:\.0+)?(\D*)")
+_POINT_ZERO = re.compile(r"(?<=\d)\.0+$")
+_DIGITS = "0123456789"
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 
 
@@ -27,7 +29,7 @@ class Profile:
     """One column: how many cells are filled, how many of these look like what, and a few of them.
 
     `written`: amounts that are written with decimals, whole ones too. `numbered`: cells that are digits, perhaps with
-    words around them, as order numbers are.
+    words around them, as order numbers are. `spaced`: cells of several words.
     """
 
     filled: int
@@ -39,6 +41,7 @@ class Profile:
     rates: int
     emails: int
     numbered: int
+    spaced: int
     samples: tuple[str, ...]
 
     def fits(self, kind: Kind) -> bool:
@@ -60,6 +63,9 @@ class Profile:
                 count = self.numbered
             case Kind.COUNTRY | Kind.STATUS | Kind.STORE | Kind.CURRENCY | Kind.ORIGIN:
                 return self.numbers < self.filled and self.dates < self.filled
+            case Kind.SKU | Kind.EAN:
+                # Names of goods have blanks, keys seldom.
+                return self.spaced * 2 <= self.filled
             case _:
                 count = self.filled
         return count >= self.filled * _MOST
@@ -119,7 +125,8 @@ def profile(cells: Sequence[str], numbers: Numbers) -> Profile:
         written=sum(counts[cell] for cell, value in amounts.items() if value is not None and not _is_digits(cell)),
         rates=sum(count for cell, count in counts.items() if numbers.rate(cell) is not None),
         emails=sum(count for cell, count in counts.items() if _EMAIL.fullmatch(plain(cell).strip())),
-        numbered=sum(count for cell, count in counts.items() if _NUMBERED.fullmatch(plain(cell).strip())),
+        numbered=_numbered(counts),
+        spaced=sum(count for cell, count in counts.items() if " " in plain(cell).strip()),
         samples=tuple(plain(cell).strip()[:60] for cell in list(counts)[:SAMPLES]),
     )
 
@@ -134,15 +141,39 @@ def _is_date(cell: str) -> bool:
     return cell[:1] not in (NUMBER, BROKEN) and date_shape(plain(cell).strip()) not in _NO_DATES
 
 
+def _numbered(counts: Mapping[str, int]) -> int:
+    """Cells that are digits with words around them; with digits in the words too where all have them in common."""
+    plainly = sum(count for cell, count in counts.items() if _NUMBERED.fullmatch(plain(cell).strip()))
+    if plainly or not (pattern := number_pattern(counts)):
+        return plainly
+    prefix, suffix = pattern.split("{number}")
+    return sum(count for cell, count in counts.items() if _between(plain(cell).strip(), prefix, suffix).isdigit())
+
+
+def _between(text: str, prefix: str, suffix: str) -> str:
+    """What stands between prefix and suffix, "" where they don't stand around it."""
+    if len(text) <= len(prefix) + len(suffix) or not (text.startswith(prefix) and text.endswith(suffix)):
+        return ""
+    return text[len(prefix) : len(text) - len(suffix)]
+
+
 def number_pattern(cells: Iterable[str]) -> str:
-    """How all order numbers are written, such as `#{number}`; "" where they have no common prefix or suffix."""
-    around: set[tuple[str, str]] = set()
-    for cell in cells:
-        match = _NUMBERED.fullmatch(plain(cell).strip())
-        if match is None:
-            return ""
-        around.add((match[1], match[3]))
-        if len(around) > 1:
-            return ""
-    prefix, suffix = next(iter(around), ("", ""))
+    """How all order numbers are written, such as `#{number}` or `RE2010-{number}`; "" where nothing stands around them all.
+
+    Cells without a digit, such as the word of a totals row, are no numbers.
+    """
+    texts = [text for cell in cells if any(map(str.isdigit, text := plain(cell).strip()))]
+    if not texts:
+        return ""
+    prefix = _common(texts).rstrip(_DIGITS)
+    suffix = _common([text[len(prefix) :][::-1] for text in texts]).rstrip(_DIGITS)[::-1]
+    if any(not _between(_POINT_ZERO.sub("", text), prefix, suffix).isdigit() for text in texts):
+        return ""
     return f"{prefix}{{number}}{suffix}" if (prefix or suffix) and not {"{", "}"} & {*prefix, *suffix} else ""
+
+
+def _common(texts: Sequence[str]) -> str:
+    """The longest beginning of all texts."""
+    first, last = min(texts), max(texts)
+    size = next((at for at, (one, other) in enumerate(zip(first, last, strict=False)) if one != other), len(first))
+    return first[:size]

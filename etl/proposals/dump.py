@@ -24,7 +24,7 @@ class Dump:
 
     Shape: `rows` under `headers`, a header that several files have is one column. `line_headers`: of objects, the
     names inside the list of lines; None for tables, where only the content tells. `lists`: the names of other lists.
-    `is_whole`: whether all rows of the files are here.
+    `is_whole`: whether all rows of the files are here. `starts`: the first row of each table.
     """
 
     headers: tuple[str, ...]
@@ -32,6 +32,7 @@ class Dump:
     line_headers: frozenset[str] | None = None
     lists: tuple[str, ...] = ()
     is_whole: bool = True
+    starts: tuple[int, ...] = ()
 
 
 class Grid:
@@ -43,6 +44,7 @@ class Grid:
         self._shared: dict[str, str] = {}
         self._line_headers: set[str] | None = None
         self._lists: dict[str, None] = {}
+        self._starts: list[int] = []
         self.is_whole = True
 
     def __len__(self) -> int:
@@ -51,6 +53,7 @@ class Grid:
     def add_table(self, headers: Sequence[str], rows: Iterable[Sequence[str]], limit: int) -> None:
         """Takes rows of a flat file, at most so that `limit` are held."""
         at = [self._index(header) for header in headers]
+        self._starts.append(len(self._rows))
         for cells in rows:
             if len(self._rows) >= limit:
                 self.is_whole = False
@@ -84,7 +87,7 @@ class Grid:
         width = len(self._at)
         rows = [row if len(row) == width else (*row, *[""] * (width - len(row))) for row in self._rows]
         lines = None if self._line_headers is None else frozenset(self._line_headers)
-        return Dump(tuple(self._at), rows, lines, tuple(self._lists), self.is_whole)
+        return Dump(tuple(self._at), rows, lines, tuple(self._lists), self.is_whole, tuple(self._starts))
 
     def _add(self, row: Mapping[int, str]) -> None:
         """Keeps a row; cells that were met before are kept once."""

@@ -105,9 +105,28 @@ def best_footing(orders: Sequence[OrderCells], candidates: Candidates) -> Footin
     counted.sort(key=lambda pair: (-pair[1][0], -_likeness(pair[0], candidates)))
     if not counted or not counted[0][1][1]:
         return None
-    reading, (foots, count) = counted[0]
-    rivals = tuple(other for other, (others, _) in counted[1:] if others >= foots)
-    return Footing(reading, foots, count, rivals)
+    most = counted[0][1][0]
+    best = [reading for reading, (foots, _) in counted if foots >= most]
+    reading, *rivals = [one for one in best if not _is_without_tax(one, best, orders)]
+    return Footing(reading, most, counted[0][1][1], tuple(rivals))
+
+
+def _is_without_tax(one: Reading, others: Sequence[Reading], orders: Sequence[OrderCells]) -> bool:
+    """Whether the reading's total only leaves out the tax that another column has on top of the same goods.
+
+    What the customer paid is the total; the sum without tax that stands beside it foots as well.
+    """
+    return one.basis is Basis.GROSS and any(
+        other.basis is not Basis.GROSS
+        and [*other.columns[:2], *other.columns[3:]] == [*one.columns[:2], *one.columns[3:]]
+        and any(_differ(order, one.column("orderTotal"), other.column("orderTotal")) for order in orders)
+        for other in others
+    )
+
+
+def _differ(order: OrderCells, one: str, other: str) -> bool:
+    first, second = order.order.get(one), order.order.get(other)
+    return first is not None and second is not None and abs(first) < abs(second)
 
 
 def _likeness(reading: Reading, candidates: Candidates) -> Decimal:

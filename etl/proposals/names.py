@@ -12,6 +12,14 @@ from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 
+from etl.proposals.stems import fields_by_stem
+
+_RETURN_WORDS = (
+    "return returns refund creditnote creditmemo credit gutschrift retoure ruckgabe rucksendung storno avoir retour remboursement "
+    "devolucion abono retur kreditnota kreditfaktura returnering creditnota creditfactuur notadicredito reso"
+)
+RETURN_WORDS = frozenset(_RETURN_WORDS.split())
+"""Words, as `spelled`, for an order that gives money back."""
 LINE_TOTAL = "line total"
 """What names.csv calls amounts that say again what quantity and price say."""
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
@@ -19,7 +27,15 @@ _LETTERS = str.maketrans(
     {"ß": "ss", "ø": "o", "æ": "ae", "œ": "oe", "ł": "l", "%": " percent ", "№": "no", "º": "o", "°": "o", "#": " no "}
 )
 _CURRENCY = re.compile(r"\b(?:in )?(?:eur|gbp|usd|sek|dkk|nok|chf|pln)\b|[€£$]")
+_DOTTED = re.compile(r"\w+(?:\.\w+)+")
+_IN_BRACKETS = re.compile(r"\([^()]*\)|\[[^\[\]]*\]")
+_QUALIFIED = re.compile(
+    r"\b(?:gross|brutto|bruto|net|netto|neto|ttc|ht|(?:incl|inkl|inc|excl|exkl|ex|including|excluding|with|mit|ohne|sans|hors|plus)"
+    r"(?: of)?(?: (?:tax|vat|ust|mwst|tva|iva|moms|btw|mva))?|(?:iva|tva|vat|btw|moms) (?:inclusa|incluido|comprise|included|incl|inkl|excl|exkl))\b"
+)
+"""What a header says of the tax in its amounts."""
 _NET = re.compile(r"\b(?:net|netto|neto|excl|exkl|ex|ht|ohne|sans|sin|hors|without|excluding|excluido)\b")
+_WITH_TAX = re.compile(r"\b(?:ttc|gross|brutto|incl|inkl|inc|including|included|inclusa|incluido|net a payer)\b")
 
 
 def spelled(header: str) -> str:
@@ -31,13 +47,14 @@ def words(header: str) -> str:
     """The words of a header in lower case, without accents and marks."""
     text = unicodedata.normalize("NFKD", _CAMEL.sub(" ", header)).casefold().translate(_LETTERS)
     text = "".join(sign for sign in unicodedata.normalize("NFKD", text) if not unicodedata.combining(sign))
-    text = _CURRENCY.sub(" ", re.sub(r"[^\w€£$]+|_", " ", text))
+    text = _CURRENCY.sub(" ", re.sub(r"[^\w€£$]+|_", " ", text)).replace("mw st", "mwst")
     return " ".join(text.split())
 
 
 def says_net(header: str) -> bool:
     """Whether a header says that its amounts are without tax."""
-    return _NET.search(words(header)) is not None
+    text = words(header)
+    return _NET.search(text) is not None and _WITH_TAX.search(text) is None
 
 
 @cache
@@ -68,14 +85,21 @@ def preference(field: str, header: str) -> int:
     return min((places[field, tail] for tail in tails if (field, tail) in places), default=len(places))
 
 
+@cache
 def fields_named(header: str) -> tuple[str, ...]:
-    """The fields that a header may be by its name; of a dotted name the whole counts before its last parts."""
+    """The fields that a header may be by its name; of a dotted name the whole counts before its last parts.
+
+    A header that nobody is known for is taken without what is said of tax, and then word by word.
+    """
     names = known_names()
-    parts = header.split(".")
+    # Dots divide names in objects; in `Art.-Nr.` they shorten words.
+    parts = header.split(".") if _DOTTED.fullmatch(header) else [header]
     found: list[str] = []
     for start in range(len(parts)):
         found += [name for name in names.get(spelled(" ".join(parts[start:])), ()) if name not in found]
-    return tuple(found)
+    bare = _QUALIFIED.sub(" ", words(_IN_BRACKETS.sub(" ", header))) if not found else ""
+    found += names.get("".join(bare.split()), ())
+    return tuple(found) or fields_by_stem(words(" ".join(parts)))
 
 
 def is_heading(cells: Sequence[str]) -> bool:

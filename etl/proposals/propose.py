@@ -6,16 +6,18 @@ payer; what neither name nor content tells is left open, with candidates.
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from itertools import pairwise
 
 from etl.model.export import plain
 from etl.model.mapping import NOT_MIGRATED, Sure
 from etl.proposals.content import Numbers, Profile, number_pattern, profile, style_of
-from etl.proposals.dump import Dump
+from etl.proposals.dump import Cells, Dump
 from etl.proposals.footing import ROLES, Basis, Candidates, Footing, OrderCells, best_footing
-from etl.proposals.names import LINE_TOTAL, fields_named, preference, says_net
+from etl.proposals.names import LINE_TOTAL, RETURN_WORDS, fields_named, preference, says_net, spelled
 from etl.reading.kinds import Kind
 from etl.reading.parse import STORE_TYPES
 from etl.staging.fields import Names, canonical_field, is_secret, reason_of
@@ -23,6 +25,8 @@ from etl.staging.parts import AMOUNT_TAILS, Part, list_in
 from etl.staging.vocabulary import KINDS, LINE, ORDER_NUMBER, Vocabulary
 
 _SAME = Decimal("0.99")
+_MOST = Decimal("0.95")
+_SIGNS = frozenset("£€$¥")
 _PAID = "payment.capture.amount"
 _LEAST_CONSTANT = 3
 _MOST_TRIED = 6
@@ -44,7 +48,8 @@ class ColumnProposal:
 class Proposals:
     """What a dump's columns are. `fields`: header -> field of every column that is read, known ones included.
 
-    `order_number`: how all numbers are written, "" for bare digits. `footing` None where nothing can foot.
+    `order_number`: how all numbers are written, "" for bare digits. `footing` None where nothing can foot. `signs`: the
+    currency signs in the cells of the total.
     """
 
     columns: tuple[ColumnProposal, ...] = ()
@@ -52,6 +57,13 @@ class Proposals:
     order_number: str = ""
     footing: Footing | None = None
     has_number: bool = False
+    signs: frozenset[str] = frozenset()
+
+    @property
+    def has_tax_on_top(self) -> bool:
+        """Whether it is proved that the prices are without the tax that a column of the order tells."""
+        found = self.footing
+        return found is not None and found.proves_basis and found.reading.basis is Basis.NET_TAX
 
     @property
     def renames(self) -> dict[str, str]:
@@ -70,20 +82,37 @@ class Sheet:
             header: profile(cells, self.numbers) for header, cells in self._cells.items()
         }
         self.groups: list[list[int]] = []
+        self.also_numbers: tuple[str, ...] = ()
+        """Columns that hold the order number in tables which lack the column of the others."""
 
     def cells(self, header: str) -> Sequence[str]:
         """The column's cells, row by row."""
         return self._cells[header]
 
     def group(self, header: str) -> list[list[int]]:
-        """Rows of each order; a row without a number belongs to the one above."""
-        found: dict[str, list[int]] = {}
+        """Rows of each order; a row without a number belongs to the one above, a row of totals to none.
+
+        An order that several tables hold alike is taken once, as the run takes it.
+        """
+        found: dict[str, dict[int, list[int]]] = {}
         last = ""
+        others = [self._cells[other] for other in self.also_numbers]
         for row, cell in enumerate(self._cells[header]):
-            last = plain(cell).strip() or last
-            if last:
-                found.setdefault(last, []).append(row)
-        return list(found.values())
+            last = plain(cell).strip() or next((text for one in others if (text := plain(one[row]).strip())), last)
+            if any(map(str.isdigit, last)):
+                found.setdefault(last, {}).setdefault(bisect(self.dump.starts, row), []).append(row)
+        return [self._once(parts) if len(parts) > 1 else next(iter(parts.values())) for parts in found.values()]
+
+    def _once(self, parts: Mapping[int, Sequence[int]]) -> list[int]:
+        """The rows of an order, without the tables that only repeat what another one has."""
+        met: list[list[Cells]] = []
+        rows: list[int] = []
+        for part in parts.values():
+            content = sorted(self.dump.rows[row] for row in part)
+            if content not in met:
+                met.append(content)
+                rows += part
+        return rows
 
     def is_of_order(self, header: str, groups: Sequence[Sequence[int]] | None = None) -> bool:
         """Whether the column holds one value for all rows of an order, in 99 of 100."""
@@ -110,14 +139,15 @@ def propose(sheet: Sheet, rules: Mapping[str, str] | None = None) -> Proposals:
     )
     if not number:
         return Proposals(tuple(_open(sheet, known)), known)
+    sheet.also_numbers = tuple(_same_numbers(sheet, number, known))
     sheet.groups = sheet.group(number)
-    taken = {**known, number: ORDER_NUMBER}
-    found = [] if number in known else [_by_name(sheet, number, ORDER_NUMBER)]
+    taken = {**known, number: ORDER_NUMBER, **dict.fromkeys(sheet.also_numbers, ORDER_NUMBER)}
+    found = [_by_name(sheet, one, ORDER_NUMBER) for one in (number, *sheet.also_numbers) if one not in known]
     amounts, footing = _amounts(sheet, taken)
     found += amounts
     taken.update((one.header, one.field) for one in amounts if one.field)
     for name in KINDS:
-        if name not in taken.values() and (header := _best(sheet, name, taken)):
+        if name not in taken.values() and not _is_told(name, taken) and (header := _best(sheet, name, taken)):
             found.append(_by_name(sheet, header, name))
             taken[header] = name
     found += _left(sheet, taken, footing)
@@ -125,7 +155,20 @@ def propose(sheet: Sheet, rules: Mapping[str, str] | None = None) -> Proposals:
     found.sort(key=lambda one: order.get(one.header, len(order)))
     cells = (cell for cell in sheet.cells(number) if cell.strip())
     fields = {header: name for header, name in taken.items() if name != NOT_MIGRATED}
-    return Proposals(tuple(found), fields, number_pattern(cells), footing, has_number=True)
+    signs = _signs(sheet, fields)
+    return Proposals(tuple(found), fields, number_pattern(cells), footing, has_number=True, signs=signs)
+
+
+def _signs(sheet: Sheet, fields: Mapping[str, str]) -> frozenset[str]:
+    """Signs of currencies beside the orders' totals."""
+    totals = [header for header, name in fields.items() if name == "orderTotal" and header in sheet.profiles]
+    return frozenset(sign for header in totals for cell in {*sheet.cells(header)} for sign in _SIGNS & {*cell})
+
+
+def _is_told(name: str, taken: Mapping[str, str]) -> bool:
+    """Whether an address for both is told already by those for delivery or invoice."""
+    part = name.removeprefix("address.")
+    return part != name and bool({f"deliveryAddress.{part}", f"invoiceAddress.{part}"} & {*taken.values()})
 
 
 def _known(dump: Dump, rules: Mapping[str, str]) -> dict[str, str]:
@@ -179,6 +222,20 @@ def _number_column(sheet: Sheet, known: Mapping[str, str]) -> str:
     return best[1] if best[0] >= _LEAST_CONSTANT else ""
 
 
+def _same_numbers(sheet: Sheet, number: str, known: Mapping[str, str]) -> Iterable[str]:
+    """For each table that lacks the number's column: the column whose cells are numbers of the other tables' orders."""
+    dump, cells = sheet.dump, sheet.cells(number)
+    numbers = {plain(cell).strip() for cell in cells} - {""}
+    for start, end in pairwise((*dump.starts, len(dump.rows))):
+        if start == end or any(cells[row].strip() for row in range(start, end)):
+            continue
+        for header, name in ((header, known.get(header, "")) for header in dump.headers):
+            own = [plain(cell).strip() for cell in sheet.cells(header)[start:end]]
+            if name in ("", ORDER_NUMBER) and sum(cell in numbers for cell in own) >= (end - start) * _MOST:
+                yield header
+                break
+
+
 def _constant(sheet: Sheet, header: str, least: int = 0) -> int:
     """How many other columns have one value within each order numbered so; 0 with fewer orders of several rows."""
     groups = sheet.group(header)
@@ -212,6 +269,8 @@ def _best(sheet: Sheet, name: str, taken: Mapping[str, str]) -> str:
     if name == _PAID or name in ROLES:
         return ""
     named = _named(sheet, name, taken)
+    if name == "createdFromOrigin.type":
+        named = [header for header in named if {spelled(word) for word in _words(sheet, header)} & RETURN_WORDS]
     if name == "storeType":
         # Words of another shop would have to be translated, and who is b2b is a person's word: the column stays open.
         named = [header for header in named if {cell.casefold() for cell in _words(sheet, header)} <= set(STORE_TYPES)]

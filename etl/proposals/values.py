@@ -19,13 +19,13 @@ import pycountry
 
 from etl.model.export import BROKEN, plain
 from etl.model.mapping import Sure
-from etl.proposals.names import spelled
+from etl.proposals.names import RETURN_WORDS, spelled
 from etl.proposals.propose import Sheet
 from etl.reading.codes import currency_fault, nearest_country
 from etl.reading.parse import MEANINGS
 from etl.reading.remarks import Odd
 
-LANGUAGES = ("de", "fr", "es", "sv", "da", "nl")
+LANGUAGES = ("de", "fr", "es", "sv", "da", "nl", "it", "nb", "pt", "fi", "pl")
 _OPEN_CODES = frozenset({"GE", "CG", "CD", "KP", "KR", "GN", "WS", "MF", "SX", "VI", "VG", "FM"})
 """Countries whose short name is that of another country or part of one too: Georgia, Congo, Korea, Guinea, .."""
 _WORDS = {
@@ -45,32 +45,6 @@ _STORES = {
     **dict.fromkeys(("firma", "business", "geschaftskunde", "handler", "grosshandel", "professionnel", "empresa", "foretag",
                      "virksomhed", "zakelijk", "trade", "wholesale"), "b2b"),
 }  # fmt: skip
-_RETURNS = frozenset(
-    [
-        "return",
-        "returns",
-        "refund",
-        "creditnote",
-        "creditmemo",
-        "credit",
-        "gutschrift",
-        "retoure",
-        "ruckgabe",
-        "rucksendung",
-        "storno",
-        "avoir",
-        "retour",
-        "remboursement",
-        "devolucion",
-        "abono",
-        "retur",
-        "kreditnota",
-        "kreditfaktura",
-        "returnering",
-        "creditnota",
-        "creditfactuur",
-    ]
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +138,7 @@ def _value(name: str, word: str, orders: int, money: Mapping[str, Decimal]) -> V
                     (),
                 )
         case "type":
-            means = "return" if spelled(word) in _RETURNS else "order"
+            means = "return" if spelled(word) in RETURN_WORDS else "order"
             sure, evidence = Sure.LIKELY, "by its word"
         case "vatPercent":
             candidates = ("0",)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Generator, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
@@ -17,6 +18,10 @@ from etl.reading.texts import REPLACEMENT
 from etl.reading.wrappers import refuse_wrapper
 
 ENVELOPE = "orders"
+NUMBERED = "orderNumber"
+"""The name under which an order gets the key that it stood under, where it has no number of its own."""
+_ORDER_KEY = re.compile(r"\D{0,12}[0-9]{3,}")
+_LEAST_PARTS = 4
 _ENVELOPE_DEPTH = 4
 _ORDER_PARTS = frozenset(
     {"products", "lines", "orderdate", "orderstatus", "ordercurrency", "orderstore", "shippingvalue", "vouchervalue",
@@ -185,6 +190,10 @@ class _Finder:
 
     def _inside(self, envelope: dict[str, Any], path: str, depth: int) -> Generator[Any, None, bool]:
         """Orders inside an object that is none. Gives whether there were any."""
+        if self._is_numbered(envelope):
+            self._tell(path)
+            yield from ({NUMBERED: key, **part} for key, part in envelope.items())
+            return True
         parts = [key for key, part in envelope.items() if self._holds_orders(part, depth)]
         for key in parts:
             self._tell(path if len(parts) > 1 and is_keyed(parts) else join_path(path, key))
@@ -203,9 +212,19 @@ class _Finder:
             elif isinstance(part, dict) and depth < _ENVELOPE_DEPTH:
                 self._tell_beside(part, join_path(path, key), depth + 1)
 
+    def _is_numbered(self, envelope: dict[str, Any]) -> bool:
+        """Whether the object holds orders of unknown names under their numbers: alike, with parts, none with a number."""
+        return (
+            bool(envelope)
+            and all(isinstance(part, dict) and len(part) >= _LEAST_PARTS for part in envelope.values())
+            and all(map(_ORDER_KEY.fullmatch, envelope))
+            and not any(self.is_order(part) for part in envelope.values())
+            and all(any(isinstance(one, list) for one in part.values()) for part in envelope.values())
+        )
+
     def _holds_orders(self, value: Any, depth: int) -> bool:
         value = node_of(value)
-        if self.is_order(value):
+        if self.is_order(value) or (isinstance(value, dict) and self._is_numbered(value)):
             return True
         if depth >= _ENVELOPE_DEPTH:
             return False

@@ -66,6 +66,17 @@ def read_workbook(
         raise
 
 
+def sheets_with(book: Book, is_header: HeaderTest) -> list[str]:
+    """The visible sheets that have such a header among their first rows."""
+    found = []
+    for sheet in book.sheets:
+        if not sheet.is_hidden:
+            head = _head(sheet, is_header)
+            _close(head.rows)
+            found += [sheet.name] if head.is_export else []
+    return found
+
+
 def password_error(path: Path) -> InputError:
     """What to say of an encrypted workbook."""
     return InputError(

@@ -45,7 +45,7 @@ def _when(row: Row) -> datetime:
     return datetime.fromisoformat(row["orderDate"])
 
 
-def _write(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]], **dialect: Any) -> None:
+def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]], **dialect: Any) -> None:
     encoding = dialect.pop("encoding", "utf-8")
     with path.open("w", encoding=encoding, newline="", errors="replace") as stream:
         writer = csv.writer(stream, **dialect)
@@ -58,7 +58,7 @@ def german(rows: Sequence[Row], folder: Path) -> list[Path]:
     header = ["Belegnummer", "Belegdatum", "Status", "Währung", "Kundennummer", "E-Mail", "Land", "Versandkosten", "Gutscheincode",
               "Rabatt", "Gesamtbetrag", "Menge", "Artikelnummer", "Bezeichnung", "Einzelpreis", "MwSt. %", "Positionssumme"]  # fmt: skip
     path = folder / "belege.csv"
-    _write(path, header, (
+    write_table(path, header, (
         [r["orderNumber"], _when(r).strftime("%d.%m.%Y %H:%M"), "Kunde bezahlt", r["currency"], r["customerId"],
          r["invoiceAddress.email"], NAMES_DE.get(r["deliveryAddress.country"], r["deliveryAddress.country"]),
          _comma(r["shippingValue"]), r["voucherCode"], _comma(r["voucherValue"]), _comma(r["orderTotal"]), r["products.qty"],
@@ -83,7 +83,7 @@ def shopify(rows: Sequence[Row], folder: Path) -> list[Path]:
     orders = [list(group) for _, group in groupby(rows, key=lambda row: row["orderNumber"])]
     for part, some in enumerate((orders[: len(orders) // 2], orders[len(orders) // 2 :]), 1):
         path = folder / f"orders_export_{part}.csv"
-        _write(path, header, (line for order in some for line in _shopify(order)), lineterminator="\n")
+        write_table(path, header, (line for order in some for line in _shopify(order)), lineterminator="\n")
         paths.append(path)
     return paths
 
@@ -200,7 +200,7 @@ def swedish(rows: Sequence[Row], folder: Path) -> list[Path]:
     header = ["Ordernummer", "Orderdatum", "Orderstatus", "Valuta", "Kundnummer", "E-post", "Leveransland", "Frakt", "Rabattkod",
               "Rabatt", "Totalbelopp", "Antal", "Artikelnummer", "Benämning", "À-pris", "Momssats", "Radsumma"]  # fmt: skip
     path = folder / "ordrar.csv"
-    _write(path, header, (
+    write_table(path, header, (
         [r["orderNumber"], f"{_when(r):%Y-%m-%d %H:%M}", "Betald", r["currency"], r["customerId"], r["invoiceAddress.email"],
          r["deliveryAddress.country"], _comma(r["shippingValue"]), r["voucherCode"], _comma(r["voucherValue"]),
          _comma(r["orderTotal"]), r["products.qty"], r["products.sku"], r["products.itemText.product"],
@@ -226,7 +226,7 @@ def french(rows: Sequence[Row], folder: Path) -> list[Path]:
              _comma(r["products.unitPrice"]), f"TVA {_comma(r['products.vatPercent'])} %" if r["products.vatPercent"] else "",
              *(money if is_first else [""] * 4)]
         )  # fmt: skip
-    _write(path, header, lines, delimiter=";", lineterminator="\r\n")
+    write_table(path, header, lines, delimiter=";", lineterminator="\r\n")
     return [path]
 
 
@@ -235,7 +235,7 @@ def spanish(rows: Sequence[Row], folder: Path) -> list[Path]:
     header = ["Nº de pedido", "Fecha de pedido", "Estado del pedido", "Moneda", "Correo electrónico", "País de envío", "Referencia",
               "Descripción", "Cantidad", "Precio unitario", "Tipo de IVA", "Gastos de envío", "Descuento", "Importe total"]  # fmt: skip
     path = folder / "pedidos.csv"
-    _write(path, header, (
+    write_table(path, header, (
         [r["orderNumber"], f"{_when(r):%d-%m-%Y %H:%M:%S}", "Pagado", r["currency"], r["invoiceAddress.email"],
          r["deliveryAddress.country"], r["products.sku"], r["products.itemText.product"], r["products.qty"],
          r["products.unitPrice"], r["products.vatPercent"], r["shippingValue"], r["voucherValue"], r["orderTotal"]]
@@ -358,7 +358,7 @@ def abbreviated(rows: Sequence[Row], folder: Path) -> list[Path]:
     header = ["Auftragsnr.", "Datum", "Auftragsstatus", "Kunde", "Mail", "Lieferland", "Kundentyp", "ArtNr", "Text", "Anz.",
               "VK brutto", "USt", "Versand", "Rabatt", "Summe brutto"]  # fmt: skip
     path = folder / "liste.csv"
-    _write(path, header, (
+    write_table(path, header, (
         [r["orderNumber"], f"{_when(r):%d.%m.%y}", "bezahlt", "Gast", r["invoiceAddress.email"], r["deliveryAddress.country"],
          "Privat", r["products.sku"], r["products.itemText.product"], r["products.qty"], _comma(r["products.unitPrice"]) + " £",
          "20 %", _comma(r["shippingValue"]) + " £", ("-" if Decimal(r["voucherValue"]) else "") + _comma(r["voucherValue"]) + " £",
@@ -384,7 +384,7 @@ def danish(rows: Sequence[Row], folder: Path) -> list[Path]:
             "20",
         ]
         lines.append([*(own if is_first else [""] * len(own)), *line])
-    _write(path, header, lines, delimiter=";", lineterminator="\r\n")
+    write_table(path, header, lines, delimiter=";", lineterminator="\r\n")
     return [path]
 
 
@@ -392,11 +392,11 @@ def shopify_pair(rows: Sequence[Row], folder: Path) -> list[Path]:
     """One file with the orders, one with their lines."""
     orders, lines = folder / "orders.csv", folder / "line_items.csv"
     first = {row["orderNumber"]: row for row in reversed(rows)}
-    _write(orders, ["Name", "Email", "Financial Status", "Currency", "Shipping", "Discount Amount", "Total", "Created at",
+    write_table(orders, ["Name", "Email", "Financial Status", "Currency", "Shipping", "Discount Amount", "Total", "Created at",
                     "Shipping Country"], (
         ["#" + r["orderNumber"], r["invoiceAddress.email"], "paid", r["currency"], r["shippingValue"], r["voucherValue"],
          r["orderTotal"], f"{r['orderDate']} +0000", r["deliveryAddress.country"]] for r in reversed(first.values())))  # fmt: skip
-    _write(lines, ["Name", "Lineitem quantity", "Lineitem name", "Lineitem price", "Lineitem sku", "Tax Rate"], (
+    write_table(lines, ["Name", "Lineitem quantity", "Lineitem name", "Lineitem price", "Lineitem sku", "Tax Rate"], (
         ["#" + r["orderNumber"], r["products.qty"], r["products.itemText.product"], r["products.unitPrice"], r["products.sku"],
          "VAT 20%"] for r in rows))  # fmt: skip
     return [orders, lines]
@@ -415,7 +415,7 @@ def dutch_net(rows: Sequence[Row], folder: Path) -> list[Path]:
     header = ["Bestelnummer", "Besteldatum", "Status", "Valuta", "Land", "Productcode", "Productnaam", "Aantal",
               "Prijs per stuk excl. btw", "Btw %", "Verzendkosten", "Korting", "Btw-bedrag", "Totaal incl. btw"]  # fmt: skip
     path = folder / "bestellingen.csv"
-    _write(path, header, (
+    write_table(path, header, (
         [r["orderNumber"], f"{_when(r):%d-%m-%Y %H:%M}", "Betaald", r["currency"], r["deliveryAddress.country"], r["products.sku"],
          r["products.itemText.product"], r["products.qty"], _comma(r["products.unitPrice"]), "20", _comma(r["shippingValue"]),
          _comma(r["voucherValue"]), _comma(f"{Decimal(r['orderTotal']) / 5:.2f}"), _comma(f"{Decimal(r['orderTotal']) * 6 / 5:.2f}")]

@@ -177,3 +177,14 @@ def test_an_order_without_a_number_is_never_passed_over(tmp_path: Path, wrap: An
     records, _ = opened(tmp_path / "x.json", json.dumps(wrap([ORDERS[0], lost, ORDERS[1]])))
     assert len(records) == 3
     assert "orderNo" in records[1][1]
+
+
+def test_orders_of_unknown_names_get_the_number_that_they_stand_under(tmp_path: Path) -> None:
+    """A document store keeps the number as the key only; lists that PHP keys by position are no orders."""
+    order = {"fecha": "2011-03-05", "divisa": "GBP", "importe": "5,00", "lineas": [{"precio": "5,00"}]}
+    records, notices = opened(tmp_path / "x.json", json.dumps({"pedidos": {"70001": order, "70002": order}}))
+    assert [record["orderNumber"] for _, record in records if isinstance(record, dict)] == ["70001", "70002"]
+    assert any("pedidos" in notice for notice in notices)
+    for other in ({"1": order, "2": order}, {"70001": order, "total": order}, {"70001": {"a": 1}}):
+        found, _ = opened(tmp_path / "x.json", json.dumps({"pedidos": other}))
+        assert len(found) == 1
