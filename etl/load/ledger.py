@@ -10,7 +10,7 @@ import os
 import sqlite3
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -26,6 +26,7 @@ from sqlalchemy import (
     func,
     insert,
     select,
+    text,
     update,
 )
 from sqlalchemy.engine import URL, make_url
@@ -548,14 +549,6 @@ class Ledger:
             rows = self._read().execute(query.order_by(table.c.generation, table.c.part, table.c.seq)).all()
         return [attempt_value(row, row.payload) for row in rows]
 
-    def posted_between(self, start: datetime, end: datetime) -> int:
-        """How many requests were answered with success in that time of this machine."""
-        table = schema.attempts
-        query = select(func.count()).where(
-            table.c.outcome == "done", table.c.finished_at >= stamp(start), table.c.finished_at < stamp(end)
-        )
-        return int(self._scalar(query) or 0)
-
     def duplicated(self) -> Iterator[tuple[str, tuple[str, ...]]]:
         """Orders found more than once in Mews, with all their OrderIds."""
         table = schema.orders
@@ -584,6 +577,10 @@ class Ledger:
         """The rows of a short query, as of the last commit."""
         with _translated(self._where):
             return self._read().execute(query).all()
+
+    def query(self, sql: str, values: Mapping[str, Any]) -> Sequence[Any]:
+        """The same of a text that both databases understand, with :names for values."""
+        return self.select(text(sql).bindparams(**values))
 
     # Plans
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from functools import wraps
@@ -13,6 +13,7 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 import simplejson
 
 from etl.errors import LedgerError
+from etl.load import stamps
 from etl.model.place import Place
 from etl.model.plan import Basis, PlannedOrder
 from etl.model.problem import Problem, Severity
@@ -30,6 +31,8 @@ DAMAGED_HINT = (
 
 ORDER_PART = "order"
 """The name of the part that is `orders/add`; payments are `gift1`, `pay1`, undo entries `undo:p1`."""
+
+stamp = stamps.stamp
 
 RECOVERED_RUN = "recovered"
 """Run id of orders that `recover` found in Mews."""
@@ -287,11 +290,6 @@ def stored_state(text: str) -> State:
         return State(text)
     except ValueError as error:
         raise damaged("a state") from error
-
-
-def stamp(moment: datetime | None) -> str:
-    """A time as the ledger stores it: ISO, UTC, microseconds, so that texts sort like times."""
-    return "" if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 @_readable("a time")

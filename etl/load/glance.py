@@ -1,0 +1,130 @@
+"""What `status` shows of a ledger, read without the library that writes it.
+
+SQLAlchemy takes longer to import than everything else that `status` does. A ledger file of this version that SQLite
+reads without complaint is therefore asked directly; every other one (older, damaged, readable by others, on a
+server) is opened as all commands open it, which upgrades it, makes it private or says what is wrong. Both are
+asked with the same texts. It shows only what a single transaction saw.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from json import loads
+from pathlib import Path
+from typing import Any
+
+from etl.load.stamps import stamp
+from etl.model.states import State
+
+SCHEMA_VERSION = 6
+"""The schema that these texts were written for: `migrations.latest()`, which can't be imported without the library."""
+ERRORS_SHOWN = 10
+RATE_OVER = timedelta(seconds=60)
+IN_DOUBT = (State.REJECTED, State.UNKNOWN, State.DIFFERENT)
+_BUSY_SECONDS = 30
+
+Query = Callable[[str, Mapping[str, Any]], Sequence[Sequence[Any]]]
+"""SQL with :names and their values to all rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunSeen:
+    """A `run` or `undo` as the ledger has it; times are ISO UTC of the machine that ran it."""
+
+    run_id: str
+    command: str
+    plan_id: str
+    started: str
+    exit_code: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """An order that was refused, or that nobody knows the state of."""
+
+    number: str
+    state: State
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """The ledger as a whole. `home`: names to values, None before the first use; `holder`: (host, pid).
+
+    `answered`: requests answered with success within `RATE_OVER` before now, by this machine's clock.
+    """
+
+    home: Mapping[str, str] | None
+    counts: Mapping[State, int]
+    runs: tuple[RunSeen, ...]
+    holder: tuple[str, int] | None
+    answered: int
+    faults: tuple[Fault, ...]
+
+
+def glance(url_or_path: str, now: datetime) -> Glance:
+    """The ledger at a glance. Raises LedgerError where there is none, or where it can't be read."""
+    seen = _seen_directly(url_or_path, now)
+    if seen is not None:
+        return seen
+    from etl.load.ledger import Ledger
+    from etl.load.records import damaged
+
+    with Ledger.open(url_or_path, create=False, read_only=True) as ledger:
+        try:
+            return _glance(ledger.query, now)
+        except (ValueError, TypeError) as error:
+            raise damaged("a state") from error
+
+
+def _seen_directly(path: str, now: datetime) -> Glance | None:
+    """The same of a file that is in order; None where only the ledger itself can tell what to do or say."""
+    file = Path(path)
+    try:
+        if "://" in path or file.stat().st_mode & 0o077:
+            return None
+        address = f"{file.resolve().as_uri()}?mode=ro"
+        with closing(sqlite3.connect(address, uri=True, isolation_level=None, timeout=_BUSY_SECONDS)) as connection:
+            connection.execute("BEGIN")
+            query: Query = lambda sql, values: connection.execute(sql, values).fetchall()  # noqa: E731
+            return _glance(query, now) if _is_current(query) else None
+    except (sqlite3.Error, OSError, ValueError, TypeError):
+        return None
+
+
+def _is_current(query: Query) -> bool:
+    rows = query("SELECT key, value FROM meta WHERE key IN ('application', 'schema_version') ORDER BY key", {})
+    return [tuple(row) for row in rows] == [("application", "centra-mews"), ("schema_version", str(SCHEMA_VERSION))]
+
+
+def _glance(query: Query, now: datetime) -> Glance:
+    home = query("SELECT value FROM meta WHERE key = 'home'", {})
+    counts = query("SELECT state, count(*) FROM orders GROUP BY state", {})
+    runs = query(
+        "SELECT run_id, command, plan_id, started, exit_code FROM runs WHERE command IN ('run', 'undo') "
+        "ORDER BY started, run_id",
+        {},
+    )
+    holder = query("SELECT host, pid FROM lock WHERE id = 1", {})
+    ((answered,),) = query(
+        "SELECT count(*) FROM attempts WHERE outcome = 'done' AND finished_at >= :start AND finished_at < :end",
+        {"start": stamp(now - RATE_OVER), "end": stamp(now)},
+    )
+    faults = query(
+        "SELECT number, state, code, message FROM orders WHERE state IN (:a, :b, :c) "
+        "ORDER BY length(number), number LIMIT :most",
+        {**dict(zip("abc", IN_DOUBT, strict=True)), "most": ERRORS_SHOWN},
+    )
+    return Glance(
+        home=loads(home[0][0]) if home else None,
+        counts={State(state): count for state, count in counts},
+        runs=tuple(RunSeen(*row) for row in runs),
+        holder=(holder[0][0], holder[0][1]) if holder else None,
+        answered=int(answered),
+        faults=tuple(Fault(row[0], State(row[1]), *row[2:]) for row in faults),
+    )

@@ -1,0 +1,10 @@
+"""How the ledger writes times."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+
+def stamp(moment: datetime | None) -> str:
+    """A time as the ledger stores it: ISO, UTC, microseconds, so that texts sort like times."""
+    return "" if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
