@@ -6,14 +6,15 @@ import io
 import json
 import re
 from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 
-from etl.errors import InputError
+from etl.errors import InputError, InternalError
 from etl.model.export import BROKEN, Dialect, HeaderTest, Records, plain
 from etl.reading.encoding import TextFacts, closer, open_text, stamp
-from etl.reading.json_text import DECODER, LONGEST, JsonText, cells, unite
+from etl.reading.json_text import DECODER, LONGEST, JsonText, cells, count_objects, unite
 from etl.reading.texts import REPLACEMENT
 from etl.reading.wrappers import refuse_wrapper
 
@@ -127,13 +128,15 @@ def _lines(
         for item in finder.search(value, ""):
             yield number, cells(item)
     _unchanged(path, facts)
+    _compare(path, "lines", facts.lines, number)
 
 
 def _json_orders(
     path: Path, facts: TextFacts, stream: io.TextIOBase, finder: _Finder
 ) -> Iterator[tuple[int, dict[str, Any] | str]]:
+    text = JsonText(stream)
     try:
-        yield from enumerate(map(cells, finder.objects(JsonText(stream))), 1)
+        yield from enumerate(map(cells, finder.objects(text)), 1)
     except (ValueError, RecursionError) as error:
         raise InputError(
             f"{path} is no complete JSON: {error}.",
@@ -141,6 +144,11 @@ def _json_orders(
             hint="Export the orders again; the file may be cut short.",
         ) from error
     _unchanged(path, facts)
+    if text.braces != text.objects:
+        # Some braces stand in texts, or an object was lost.
+        again, raw = open_text(path, facts)
+        with closing(again), raw:
+            _compare(path, "objects", count_objects(again), text.objects)
 
 
 class _Finder:
@@ -356,3 +364,9 @@ def _values(text: JsonText) -> Iterator[Any]:
 def _unchanged(path: Path, facts: TextFacts) -> None:
     if stamp(path) != facts.stamp:
         raise InputError(f"{path} changed while it was read.", place=str(path), hint="Start again.")
+
+
+def _compare(path: Path, what: str, held: int, read: int) -> None:
+    """Raises InternalError where a second count of the file finds others than were read."""
+    if held != read:
+        raise InternalError(f"{path} holds {held:,} {what}, and {read:,} of them were read.", place=str(path))

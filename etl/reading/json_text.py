@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import re
+from collections.abc import Callable
 from typing import Any
 
 from etl.model.export import BROKEN, NUMBER, plain, text_cell
@@ -30,7 +31,11 @@ class JsonText:
         self._buffer = ""
         self._at = 0
         self._passed = 0
-        self._decode = DECODER.raw_decode
+        self._decode = _decoder(self._object).raw_decode
+        self.objects = 0
+        """Objects read so far, those within others included."""
+        self.braces = 0
+        """Opening braces in the text so far, those within texts included."""
 
     @property
     def where(self) -> str:
@@ -53,12 +58,15 @@ class JsonText:
         if not found or found not in wanted:
             raise ValueError(f"{' or '.join(wanted)} is expected at {self.where}, not {found or 'the end'!r}")
         self._at += 1
+        self.objects += found == "{"
         return found
 
     def value(self) -> Any:
         """The next value, whole. Raises ValueError where there is none, or none that can be held in memory."""
         self.peek()
+        before = self.objects
         while True:
+            self.objects = before
             try:
                 value, end = self._decode(self._buffer, self._at)
             except json.JSONDecodeError as error:
@@ -82,8 +90,28 @@ class JsonText:
             raise ValueError(f"what begins at {self.where} is longer than {LONGEST:,} characters")
         piece = self._stream.read(max(_PIECE, len(held)))
         self._passed += self._at
+        self.braces += piece.count("{")
         self._buffer, self._at = held + piece, 0
         return bool(piece)
+
+    def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        self.objects += 1
+        return _object(pairs)
+
+
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+
+
+def count_objects(stream: io.TextIOBase) -> int:
+    """Objects in JSON text, counted by their opening braces outside of texts, and otherwise than they are read."""
+    count, rest = 0, ""
+    while piece := stream.read(_PIECE):
+        text = _STRING.sub("", rest + piece)
+        # A quote that is left opens a text that goes on in the next piece.
+        head, quote, tail = text.partition('"')
+        count += head.count("{")
+        rest = quote + tail
+    return count
 
 
 class _Literal(str):
@@ -114,7 +142,11 @@ def unite(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     }
 
 
-DECODER = json.JSONDecoder(parse_float=_number, parse_int=_number, parse_constant=_constant, object_pairs_hook=_object)
+def _decoder(hook: Callable[[list[tuple[str, Any]]], dict[str, Any]]) -> json.JSONDecoder:
+    return json.JSONDecoder(parse_float=_number, parse_int=_number, parse_constant=_constant, object_pairs_hook=hook)
+
+
+DECODER = _decoder(_object)
 """Numbers come as their literals, led by NUMBER; NaN and keys named twice as text led by BROKEN."""
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from etl.model.export import DATE, NUMBER, SHOWN, broken, text_cell
 from etl.reading.number_format import number_text
 from etl.reading.package import DamagedPartError, Package, XmlStream, local
+from etl.reading.row_scan import OpenDocumentRows, watched
 from etl.reading.sheet import AN_ERROR, LAST_COLUMN, LAST_ROW, LONGEST_TEXT, NO_RESULT, Findings, Rows, Sheet, address
 
 MIME_TYPE = "application/vnd.oasis.opendocument.spreadsheet"
@@ -61,8 +62,9 @@ class OdsBook:
         self._package.close()
 
     def _rows(self, index: int, findings: Findings) -> Rows:
-        parser = _TableParser(index, findings)
-        for chunk in self._package.chunks(_CONTENT):
+        parser, scan = _TableParser(index, findings), OpenDocumentRows(index)
+        findings.held = scan.held
+        for chunk in watched(self._package.chunks(_CONTENT), scan):
             for start in range(0, len(chunk), _PIECE):
                 parser.xml.feed(chunk[start : start + _PIECE])
                 yield from parser.take()
@@ -191,6 +193,8 @@ class _TableParser:
             if self._row + self._repeats > LAST_ROW:
                 raise DamagedPartError(f"it has a row beyond the format's last one, {LAST_ROW}")
             self._done.append((self._row + 1, self._repeats, self._cells, self._far))
+        else:
+            self._findings.blank += self._repeats
         self._row += self._repeats
 
     def _column(self, attributes: dict[str, str]) -> None:

@@ -158,7 +158,10 @@ class XmlStream:
 
     def feed(self, chunk: bytes, *, is_last: bool = False) -> None:
         """Parses a chunk. Raises expat.ExpatError and DamagedPartError."""
-        self._parser.Parse(chunk, is_last)
+        try:
+            self._parser.Parse(chunk, is_last)
+        except LookupError as error:
+            raise DamagedPartError("its XML names an encoding that does not exist") from error
 
     def run(self, chunks: Iterator[bytes]) -> None:
         """Parses a whole document."""

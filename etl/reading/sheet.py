@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from etl.reading.row_scan import Held
+
 LAST_COLUMN = 16_384
 LAST_ROW = 1_048_576
 LONGEST_TEXT = 1 << 20
@@ -23,6 +25,8 @@ class Findings:
 
     Rows count from 1, columns from 0. `width` is set by the reader of the table once the header is known: cells right
     of it come in `far`, not in the row, so that one cell at the far end of the grid does not lay the grid out.
+    `given` rows held something and `blank` ones nothing, the header and what stands above it included; `held` is what a
+    second count of the sheet's bytes found.
     """
 
     width: int = LAST_COLUMN
@@ -32,6 +36,9 @@ class Findings:
     is_filtered: bool = False
     last_row: int = 0
     rows: int = 0
+    given: int = 0
+    blank: int = 0
+    held: Callable[[], Held | None] | None = None
     far: list[tuple[int, str]] = field(default_factory=list)
 
     def hide_row(self, number: int, count: int = 1) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from etl.errors import InputError
 from etl.model.export import BadRow, HeaderTest, Table, plain
 from etl.reading.encoding import digest
-from etl.reading.package import translated
+from etl.reading.package import DamagedPartError, translated
 from etl.reading.sheet import Book, Findings, Rows, Sheet, address, letters
 
 _HEADER_SEARCH = 30
@@ -110,7 +110,7 @@ def _wanted(path: Path, sheets: Sequence[Sheet], names: Sequence[str]) -> list[S
 
 def _head(sheet: Sheet, is_header: HeaderTest) -> _Head:
     findings = Findings()
-    rows = sheet.open(findings)
+    rows = _counted(sheet, findings)
     head = _Head(sheet, findings, rows)
     met: list[tuple[int, list[str]]] = []
     for number, cells in rows:
@@ -236,7 +236,7 @@ class _Reader:
             # The header is the first filled row; the search has gone further, so the sheet is begun again.
             _close(head.rows)
             head.findings = Findings(width=len(head.header))
-            head.rows = head.sheet.open(head.findings)
+            head.rows = _counted(head.sheet, head.findings)
         findings, width = head.findings, len(head.header)
         with translated(self.path):
             for number, cells in head.rows:
@@ -249,6 +249,7 @@ class _Reader:
                     findings.rows += 1
                     findings.last_row = number
                     yield number, row
+            _compare(head)
 
     def _close(self, head: _Head) -> Callable[[], None]:
         is_open = True
@@ -263,6 +264,28 @@ class _Reader:
                     self.book.close()
 
         return close
+
+
+def _counted(sheet: Sheet, findings: Findings) -> Rows:
+    """The rows of a sheet, counted by whether they hold anything."""
+    for number, cells in sheet.open(findings):
+        if findings.far or any(cells):
+            findings.given += 1
+        else:
+            findings.blank += 1
+        yield number, cells
+
+
+def _compare(head: _Head) -> None:
+    """Raises DamagedPartError where a second count of the sheet's rows finds others than were read."""
+    findings = head.findings
+    held = findings.held() if findings.held else None
+    if held is not None and held.differs(findings.given, findings.blank):
+        counts = f"{held.rows:,}" if held.rows is not None else f"{held.surely:,} to {held.perhaps:,} filled"
+        raise DamagedPartError(
+            f"in its sheet {head.sheet.name} stand {counts} rows, and {findings.given:,} filled and "
+            f"{findings.blank:,} empty ones could be read"
+        )
 
 
 def _far(number: int, cells: list[str], findings: Findings) -> list[str]:
@@ -282,7 +305,7 @@ def _remarks(where: str, head: _Head, last_row: int) -> Iterator[str]:
         right = max(len(head.header), 1) - 1
         yield (
             f"{where}: rows {head.row + 1} to {findings.last_row} were read, columns A to {letters(right)}, "
-            f"{findings.rows} rows with cells."
+            f"{findings.rows} rows with cells{_again(findings)}."
         )
     if findings.hidden_rows:
         filtered = " by a filter" if findings.is_filtered else ""
@@ -299,6 +322,13 @@ def _remarks(where: str, head: _Head, last_row: int) -> Iterator[str]:
             f"{where}: the sheet is full to row {last_row}, the last one that this format has; what came after it "
             "may be missing. Compare the number of orders with the shop's."
         )
+
+
+def _again(findings: Findings) -> str:
+    """How a second count is told."""
+    if findings.held is None or findings.held() is None:
+        return ""
+    return "; no other row with anything in it stands in the file, counted a second way"
 
 
 def _above(rows: list[int]) -> str:

@@ -18,11 +18,18 @@ from xlrd.compdoc import CompDocError
 from etl.model.export import broken, text_cell
 from etl.reading.number_format import BUILT_IN, GENERAL, NumberFormats
 from etl.reading.package import DamagedPartError
+from etl.reading.row_scan import Held
 from etl.reading.sheet import AN_ERROR, NO_RESULT, Findings, Rows, Sheet, address
 
 _LARGEST = 256 << 20
 _LOCAL_FORMATS = frozenset(key for key, code in BUILT_IN.items() if code.startswith("[$-F"))
 _FORMULA, _SHARED, _ARRAY, _FILTER_MODE, _BOF, _EOF = 0x0006, 0x04BC, 0x0221, 0x009B, 0x0809, 0x000A
+_NUMBERS = frozenset({0x027E, 0x0203, 0x00BD, 0x0205})
+"""RK, NUMBER, MULRK, BOOLERR: cells that hold something for sure."""
+_LABELS, _SHARED_LABEL = frozenset({0x0204, 0x00D6}), 0x00FD
+"""LABEL, RSTRING, LABELSST: cells of texts, which may be empty."""
+_NO_NUMBER, _NO_LENGTH = b"\xff\xff", b"\0\0"
+_EXCEL_5 = 50
 _EMPTY_RESULT = b"\x03"
 _EMPTY_TEXT = b"\x17\x00"
 """A formula's own `""`: with it an empty result is what the formula says, without it nobody has calculated it."""
@@ -80,6 +87,7 @@ class XlsBook:
         except _FAULTS as error:
             raise DamagedPartError(f"sheet {index + 1} can't be read ({str(error) or type(error).__name__})") from error
         findings.is_filtered = records.is_filtered
+        findings.held = lambda: records.held
         findings.hidden_columns.update(column for column, info in sheet.colinfo_map.items() if info.hidden)
         for row, info in sorted(sheet.rowinfo_map.items()):
             if info.hidden:
@@ -141,30 +149,44 @@ class _Cells:
 
 @dataclass(frozen=True, slots=True)
 class _Records:
-    """What the records of a sheet tell beyond its cells: formulas that no program has calculated, a filter."""
+    """What the records of a sheet tell beyond its cells: formulas without a result, a filter, rows counted again."""
 
     uncalculated: frozenset[tuple[int, int]]
     is_filtered: bool
+    held: Held | None
 
     @classmethod
     def of(cls, book: xlrd.Book, index: int) -> _Records:
         """Looks through the sheet's records, embedded charts left out."""
         empty: dict[tuple[int, int], tuple[int, int]] = {}
         says_empty: set[tuple[int, int]] = set()
+        surely: set[bytes] = set()
+        perhaps: set[bytes] = set()
+        no_texts = {struct.pack("<I", at) for at, text in enumerate(book._sharedstrings) if not text}  # noqa: SLF001
         last, is_filtered = (0, 0), False
         for code, data in _walk(book.mem, book._sh_abs_posn[index]):  # noqa: SLF001 - the record stream has no other door
+            if code in _NUMBERS or (code == _FORMULA and data[12:14] != _NO_NUMBER):
+                surely.add(data[:2])
+            elif code in _LABELS or code == _SHARED_LABEL:
+                is_empty = data[6:8] == _NO_LENGTH if code in _LABELS else data[6:10] in no_texts
+                (perhaps if is_empty else surely).add(data[:2])
+            elif code == _FORMULA:
+                perhaps.add(data[:2])
             if code == _FORMULA and len(data) >= 22:
                 last = struct.unpack_from("<HH", data)
                 tokens = data[22:]
                 if _EMPTY_TEXT in tokens:
                     says_empty.add(last)
-                if data[6:7] == _EMPTY_RESULT and data[12:14] == b"\xff\xff":
+                if data[6:7] == _EMPTY_RESULT and data[12:14] == _NO_NUMBER:
                     empty[last] = struct.unpack_from("<HH", tokens, 1) if tokens[:1] == bytes([_REFERS]) else last
             elif code in (_SHARED, _ARRAY) and _EMPTY_TEXT in data:
                 says_empty.add(last)
             elif code == _FILTER_MODE:
                 is_filtered = True
-        return cls(frozenset(cell for cell, source in empty.items() if source not in says_empty), is_filtered)
+        # Records of the formats before Excel 5 have other numbers.
+        held = Held(None, len(surely), len(surely | perhaps)) if book.biff_version >= _EXCEL_5 else None
+        uncalculated = frozenset(cell for cell, source in empty.items() if source not in says_empty)
+        return cls(uncalculated, is_filtered, held)
 
 
 def _walk(stream: bytes, position: int) -> Iterator[tuple[int, bytes]]:

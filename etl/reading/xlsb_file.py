@@ -12,6 +12,7 @@ from xml.sax.saxutils import escape
 from etl.model.export import broken, text_cell
 from etl.reading.number_format import BUILT_IN, GENERAL, NumberFormats
 from etl.reading.package import DamagedPartError, Package
+from etl.reading.row_scan import BinaryRows, watched
 from etl.reading.shared_strings import SharedTexts
 from etl.reading.sheet import AN_ERROR, LAST_COLUMN, LAST_ROW, LONGEST_TEXT, NO_RESULT, Findings, Rows, Sheet, address
 from etl.reading.xlsx_file import relations
@@ -97,7 +98,9 @@ class XlsbBook:
     def _rows(self, part: str, findings: Findings) -> Rows:
         with _shaped():
             reader = _Cells(self._shared(), self._formats, findings, distrusts_zero=self.distrusts_zero)
-            yield from reader.rows(records(self._package.chunks(part)))
+            scan = BinaryRows()
+            findings.held = scan.held
+            yield from reader.rows(records(watched(self._package.chunks(part), scan)))
 
 
 class _shaped:  # noqa: N801 - reads as a statement
@@ -148,6 +151,8 @@ class _Cells:
         if any(self._cells) or self._far:
             self._findings.far = self._far
             yield self._row, self._cells
+        elif self._row:
+            self._findings.blank += 1
         self._cells, self._far = [], []
 
     def _open_row(self, data: bytes) -> None:

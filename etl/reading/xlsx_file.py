@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from etl.reading.number_format import BUILT_IN, GENERAL, NumberFormats
 from etl.reading.package import DamagedPartError, Package, XmlStream, local
+from etl.reading.row_scan import OpenXmlRows, watched
 from etl.reading.shared_strings import SharedTexts
 from etl.reading.sheet import LAST_ROW, Findings, Rows, Sheet
 from etl.reading.xlsx_rows import SheetReader, Styles
@@ -63,7 +64,9 @@ class XlsxBook:
     def open_sheet(self, part: str, findings: Findings) -> Rows:
         """The rows of a sheet part."""
         reader = SheetReader(self._shared(), Styles(self._formats), findings, self._distrusts_zero)
-        return reader.rows(self._package.chunks(part))
+        scan = OpenXmlRows()
+        findings.held = scan.held
+        return reader.rows(watched(self._package.chunks(part), scan))
 
     def _shared(self) -> SharedTexts:
         if self._texts is None:

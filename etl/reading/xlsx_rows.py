@@ -118,6 +118,8 @@ class SheetReader:
                 last, cells = self._row(match, rest[match.end() : end], last)
                 if cells or self.findings.far:
                     yield last, cells
+                else:
+                    self.findings.blank += 1
                 continue
             rest, at = rest[at:], 0
             closing = _OPEN_END.match(rest)
@@ -205,7 +207,7 @@ class SheetReader:
                 return broken(value.decode("utf-8", "replace")[:80], f"{address(row, at)} has the unknown type {name}")
 
     def _parsed(self, xml: bytes, last: int) -> list[str]:
-        parser = _SheetParser(self, last, counts_hidden=False)
+        parser = _SheetParser(self, last, is_whole=False)
         parser.feed(b"<worksheet><sheetData>" + xml + b"</sheetData></worksheet>", is_last=True)
         return next((cells for _, cells in parser.take()), [])
 
@@ -228,10 +230,10 @@ _COLUMNS = _Columns()
 class _SheetParser:
     """Reads rows of any form. Give it the whole part, or rows inside of `worksheet` and `sheetData`."""
 
-    def __init__(self, reader: SheetReader, last: int = 0, *, counts_hidden: bool = True) -> None:
+    def __init__(self, reader: SheetReader, last: int = 0, *, is_whole: bool = True) -> None:
         self._reader = reader
         self._last = last
-        self._counts_hidden = counts_hidden
+        self._is_whole = is_whole
         self._done: list[tuple[int, list[str], list[tuple[int, str]]]] = []
         self._cells: list[str] = []
         self._far: list[tuple[int, str]] = []
@@ -312,12 +314,14 @@ class _SheetParser:
         self._row = int(number) if number.isascii() and number.isdigit() else self._last + 1
         _check_row(self._row, self._last)
         self._last, self._next, self._cells, self._far = self._row, 0, [], []
-        if self._counts_hidden and attributes.get("hidden") in ("1", "true"):
+        if self._is_whole and attributes.get("hidden") in ("1", "true"):
             self._reader.findings.hide_row(self._row)
 
     def _close_row(self) -> None:
         if self._cells or self._far:
             self._done.append((self._row, self._cells, self._far))
+        elif self._is_whole:
+            self._reader.findings.blank += 1
 
     def _close_cell(self) -> None:
         at, self._next = self._at, self._at + 1
