@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from etl.sandbox.state import Item, Order, Payment, Person
 from etl.sandbox.taxes import Booked, book_gross, book_net, round_to
-from etl.sandbox.world import Bill, Company, Enterprise, Named, Product, Rate, Service, Validity, World
+from etl.sandbox.world import WORLD_BEGAN, Bill, Company, Enterprise, Named, Product, Rate, Service, Validity, World
 
-WORLD_BEGAN = datetime(2008, 1, 1, tzinfo=UTC)
 _SYSTEM = "0b0b0b0b-0000-4000-a000-000000000001"
 _ADDRESS_ID = "ad000000-0000-4000-a000-000000000001"
 
@@ -369,18 +368,6 @@ def business_segment(row: Named) -> dict[str, Any]:
     return {
         "Id": row.id,
         "ServiceId": row.service_id,
-        "IsActive": row.is_active,
-        "Name": row.name,
-        "CreatedUtc": _BEGAN,
-        "UpdatedUtc": _BEGAN,
-    }
-
-
-def outlet(owner: Enterprise, row: Named) -> dict[str, Any]:
-    """An outlet."""
-    return {
-        "Id": row.id,
-        "EnterpriseId": owner.id,
         "IsActive": row.is_active,
         "Name": row.name,
         "CreatedUtc": _BEGAN,

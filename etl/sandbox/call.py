@@ -27,7 +27,9 @@ class Quirks:
 
     `identifiers`: kept, ignored (an older API) or refused. `lag_seconds`: reads do not show writes younger
     than that. `extra_cents`: booked on top of every entry, in the currency's last digit. `refused_payments`: types
-    that this integration may not add, although the enterprise enables them; "" is every type.
+    that this integration may not add, although the enterprise enables them; "" is every type. `refused_bills`: what
+    a refused request of several outlet bills leaves: nothing (whole), the bills before the bad one (partial), or
+    all others (others).
     """
 
     identifiers: str = "kept"
@@ -37,6 +39,7 @@ class Quirks:
     adds_items: bool = False
     extra_cents: int = 0
     refused_payments: frozenset[str] = frozenset()
+    refused_bills: str = "whole"
 
 
 @dataclass(frozen=True, slots=True)

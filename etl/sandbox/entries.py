@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from etl.sandbox.call import Call, RefusedError
@@ -36,20 +37,32 @@ def external_identifier(call: Call, sent: dict[str, Any]) -> str | None:
 
 
 def booked_entry(
-    call: Call, enterprise: Enterprise, amount: dict[str, Any], count: int, consumed: datetime
+    call: Call,
+    enterprise: Enterprise,
+    amount: dict[str, Any],
+    count: int,
+    consumed: datetime,
+    *,
+    is_payment: bool = False,
 ) -> tuple[Booked, Booked]:
-    """What Mews books for one unit, and for all `count` of them together."""
+    """What Mews books for one unit, and for all `count` of them together; payments are no rebates."""
     if count < 1:
         raise RefusedError(403, "The count must be positive; a rebate has a negative unit amount.")
     value, rates, digits = checked_amount(call, enterprise, amount, consumed)
-    if value < 0 and not enterprise.allow_rebates:
+    if value < 0 and not is_payment and not enterprise.allow_rebates:
         raise RefusedError(403, "Negative amounts are not allowed: this integration may not post rebates.")
-    unit = book(enterprise, value, 1, rates, digits)
-    booked = book(enterprise, value * count, count, rates, digits)
-    if call.quirks.extra_cents:
-        extra = Decimal(call.quirks.extra_cents).scaleb(-digits)
-        booked = Booked(booked.net + extra, booked.gross + extra, booked.taxes)
-    return unit, booked
+    unit, booked = _unit_and_entry(
+        enterprise.pricing, value, count, tuple(rates), _tax_digits(enterprise, digits), digits
+    )
+    return unit, shifted(booked, call.quirks.extra_cents, digits)
+
+
+def shifted(booked: Booked, cents: int, digits: int) -> Booked:
+    """The amount as a Mews books it that adds `cents` (of the last of `digits` decimals) to every entry."""
+    if not cents:
+        return booked
+    extra = Decimal(cents).scaleb(-digits)
+    return Booked(booked.net + extra, booked.gross + extra, booked.taxes)
 
 
 def checked_amount(
@@ -103,10 +116,31 @@ def _rates(call: Call, enterprise: Enterprise, codes: Sequence[str], currency: s
 
 def book(enterprise: Enterprise, value: Decimal, count: int, rates: list[Rate], digits: int) -> Booked:
     """The value of all `count` pieces as this enterprise books it; `digits` are the currency's decimals."""
-    digits = digits if enterprise.tax_precision is None else enterprise.tax_precision
-    if enterprise.pricing == "Gross":
-        return book_gross(value, count, rates[0] if rates else None, digits)
-    return book_net(value, count, rates, digits)
+    return _book(enterprise.pricing, value, count, rates, _tax_digits(enterprise, digits))
+
+
+def _tax_digits(enterprise: Enterprise, digits: int) -> int:
+    return digits if enterprise.tax_precision is None else enterprise.tax_precision
+
+
+def _book(pricing: str, value: Decimal, count: int, rates: Sequence[Rate], tax_digits: int) -> Booked:
+    if pricing == "Gross":
+        return book_gross(value, count, rates[0] if rates else None, tax_digits)
+    return book_net(value, count, rates, tax_digits)
+
+
+@lru_cache(65_536)
+def _unit_and_entry(
+    pricing: str,
+    value: Decimal,
+    count: int,
+    rates: tuple[Rate, ...],
+    tax_digits: int,
+    digits: int,  # noqa: ARG001 - equal values of two currencies have other decimals
+) -> tuple[Booked, Booked]:
+    """Prices of a shop repeat: computed once, and kept once in a history of a million entries."""
+    unit = _book(pricing, value, 1, rates, tax_digits)
+    return unit, unit if count == 1 else _book(pricing, value * count, count, rates, tax_digits)
 
 
 def lower(key: str | None) -> str | None:

@@ -39,6 +39,8 @@ class Commit(StrEnum):
     NOW = "now"
     NEVER = "never"
     LATER = "later"
+    PARTLY = "partly"
+    """On the first half of several outlet bills."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,8 @@ class Fault:
     form: str = "seconds"
     variant: str = "ignore"
     type: str = ""
+    commit: str = "partial"
+    ids: str = "fewer"
     number: int = 0
 
 
@@ -82,7 +86,8 @@ class _Dial:
     effect: Effect | None = None
 
 
-_HIT = ("on", "at", "times")
+_HIT_ONE = ("at", "times")
+_HIT = ("on", *_HIT_ONE)
 _STATUS = re.compile(r"status-(408|5\d\d)-(before|after)")
 
 _DIALS: dict[str, _Dial] = {
@@ -129,7 +134,7 @@ _DIALS: dict[str, _Dial] = {
     "retry-after": _Dial("how the request limit's own 429 tells the wait (form=seconds|date|none)", ("form",)),
     "revoke-token": _Dial("401 from the request after=100 on", ("after",)),
     "lagging-reads": _Dial(
-        "order items, orders and payments are not read until seconds=5 after the write",
+        "order items, orders, payments and outlet items are not read until seconds=5 after the write",
         ("seconds",),
         seconds=5.0,
     ),
@@ -140,17 +145,45 @@ _DIALS: dict[str, _Dial] = {
     ),
     "no-notes": _Dial("Notes are not returned"),
     "links-reservation": _Dial("Mews links a reservation that nobody asked for"),
-    "adds-items": _Dial("Mews adds an item that nobody asked for to every order"),
+    "adds-items": _Dial("Mews adds an item that nobody asked for to every order and outlet bill"),
     "refuses-payments": _Dial(
         "external payments of the type type=GiftCard (without type: of every one) are refused, though they are enabled",
         ("type",),
     ),
     "other-amounts": _Dial("Mews books cents=1 more than its contract says on every entry", ("cents",)),
+    "no-permission": _Dial(
+        "401: this integration may not use on=outletItems/getAll, or another operation",
+        _HIT,
+        "outletItems/getAll",
+        effect=Effect("", Commit.NEVER, status=401),
+    ),
+    "refused-bills": _Dial(
+        "of several outlet bills with a bad one Mews keeps commit=partial those before it (others: all others; whole: none)",
+        ("commit",),
+    ),
+    "partly-committed": _Dial(
+        "of several outlet bills Mews keeps the first half, the connection is cut (answer=reset|hang|408|500)",
+        (*_HIT_ONE, "answer"),
+        "outletBills/add",
+    ),
+    "wrong-bill-ids": _Dial(
+        "Mews acts, the answer has an OutletBillId too few (ids=fewer), twice (repeated) or too many (more)",
+        (*_HIT_ONE, "ids"),
+        "outletBills/add",
+    ),
+    "moving-bills": _Dial(
+        "while outlet items are read, the hotel touches the bill that comes next: its UpdatedUtc moves to now",
+        _HIT_ONE,
+        "outletItems/getAll",
+        effect=Effect("", body="moves"),
+    ),
     "seed": _Dial("seed=N: another bad day of the same kind", ("number",)),
 }
 _CHOICES = {
     "answer": ("reset", "hang", "408", "500"),
+    "commit": ("whole", "partial", "others"),
     "form": ("seconds", "date", "none"),
+    "ids": ("fewer", "repeated", "more"),
     "variant": ("ignore", "refuse"),
 }
 
@@ -217,6 +250,10 @@ def _with_option(fault: Fault, spec: str, key: str, value: str) -> Fault:
             return replace(fault, form=_choice(spec, key, value))
         case "variant":
             return replace(fault, variant=_choice(spec, key, value))
+        case "commit":
+            return replace(fault, commit=_choice(spec, key, value))
+        case "ids":
+            return replace(fault, ids=_choice(spec, key, value))
         case "type":
             return replace(fault, type=_payment_type(spec, value))
         case _:
@@ -314,6 +351,8 @@ class FaultPlan:
                     base = replace(base, adds_items=True)
                 case "other-amounts":
                     base = replace(base, extra_cents=fault.cents)
+                case "refused-bills":
+                    base = replace(base, refused_bills=fault.commit)
                 case "refuses-payments":
                     base = replace(base, refused_payments=base.refused_payments | {fault.type})
                 case _:
@@ -406,9 +445,12 @@ def _effect(fault: Fault) -> Effect:
     seconds = fault.seconds or 0.0
     if fault.name == "slow":
         return Effect(fault.name, seconds=seconds)
-    if fault.name == "delayed-commit":
+    if fault.name == "wrong-bill-ids":
+        return Effect(fault.name, body=fault.ids)
+    if fault.name in ("delayed-commit", "partly-committed"):
+        commit = Commit.LATER if fault.name == "delayed-commit" else Commit.PARTLY
         if fault.answer in ("408", "500"):
-            return Effect(fault.name, Commit.LATER, status=int(fault.answer), seconds=seconds)
-        return Effect(fault.name, Commit.LATER, Wire(fault.answer), seconds=seconds)
+            return Effect(fault.name, commit, status=int(fault.answer), seconds=seconds)
+        return Effect(fault.name, commit, Wire(fault.answer), seconds=seconds)
     effect = _DIALS[fault.name].effect
     return replace(effect or Effect(""), name=fault.name)

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
-from etl.sandbox import answers
 from etl.sandbox.call import Call, RefusedError
 from etl.sandbox.shapes import parse_moment
+from etl.sandbox.world import WORLD_BEGAN
 
 
 class _HasId(Protocol):
@@ -66,7 +66,7 @@ def is_asked(call: Call, *, is_active: bool) -> bool:
 def began_in(call: Call, *names: str) -> bool:
     """Whether what the world began with lies in all time filters given."""
     spans = [span_of(call, name) for name in names]
-    return all(span is None or span(answers.WORLD_BEGAN) for span in spans)
+    return all(span is None or span(WORLD_BEGAN) for span in spans)
 
 
 def bounds_of(call: Call, name: str) -> tuple[datetime, datetime] | None:

@@ -1,4 +1,4 @@
-"""The page that shows what was posted: counts, sums, latest orders, requests. Reads only."""
+"""The page that shows what was posted: counts, sums, latest orders and outlet bills, requests. Reads only."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from etl.sandbox import page_outlets
 from etl.sandbox.state import Item
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ def render(sandbox: Sandbox) -> str:
             ("items", len(items)),
             ("canceled items", len(items) - len(charged)),
             ("payments", len(sandbox.payments)),
+            ("outlet bills", len(sandbox.outlets.bills)),
+            ("outlet items", len(sandbox.outlets.items)),
             ("duplicates", len(sandbox.duplicates())),
             ("requests", sum(sandbox.statuses.values())),
             ("answered 429", sandbox.statuses[429]),
@@ -48,6 +51,7 @@ def render(sandbox: Sandbox) -> str:
         "requests": list(reversed(sandbox.log))[:_REQUESTS],
         "faults": [fault.name for fault in sandbox.plan.faults],
         "seed": sandbox.plan.seed,
+        **page_outlets.facts(sandbox),
     }
     return _TEMPLATES.get_template("page.html.j2").render(facts)
 

@@ -125,15 +125,6 @@ def business_segments(call: Call) -> dict[str, Any]:
     return {"BusinessSegments": [answers.business_segment(row) for row in page], "Cursor": cursor}
 
 
-def outlets(call: Call) -> dict[str, Any]:
-    """`outlets/getAll`."""
-    wanted = wanted_ids(call, "OutletIds")
-    owners = {row.id: owner for owner in call.enterprises() for row in owner.outlets.values()}
-    rows = [row for owner in call.enterprises() for row in owner.outlets.values() if wanted is None or row.id in wanted]
-    page, cursor = page_of(call, rows if began_in(call, "UpdatedUtc") else [])
-    return {"Outlets": [answers.outlet(owners[row.id], row) for row in page], "Cursor": cursor}
-
-
 def companies(call: Call) -> dict[str, Any]:
     """`companies/getAll` by ids, names or ExternalIdentifiers."""
     rows: list[Company] = []

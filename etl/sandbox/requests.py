@@ -80,6 +80,26 @@ _ITEM = closed(
     {"Name": _FULL, "UnitCount": integer, "UnitAmount": _AMOUNT},
     {"AccountingCategoryId": identifier, "ExternalIdentifier": _LINE},
 )
+BILL = closed(
+    {
+        "OutletId": identifier,
+        "Number": _FULL,
+        "ClosedUtc": moment,
+        "Items": array(
+            closed(
+                {
+                    "Type": one_of("Revenue", "NonRevenue", "Payment"),
+                    "Name": _FULL,
+                    "UnitCount": integer,
+                    "UnitAmount": _AMOUNT,
+                    "ConsumedUtc": moment,
+                },
+                {"ExternalIdentifier": _LINE, "Notes": _ANY, "AccountingCategoryId": identifier},
+            )
+        ),
+    },
+    {"AccountId": identifier, "Notes": _ANY},
+)
 _ADDRESS = closed(
     {},
     dict.fromkeys(("Line1", "Line2", "City", "PostalCode", "CountryCode", "CountrySubdivisionCode"), _ANY),
@@ -140,6 +160,16 @@ SHAPES: dict[str, Check] = {
         },
     ),
     "outlets/getAll": _pages({"EnterpriseIds": _IDS, "OutletIds": _IDS, "UpdatedUtc": INTERVAL}),
+    # Without EnterpriseId: the outlet belongs to one.
+    "outletBills/add": _of({"Bills": array(BILL, fewest=1, most=1000)}),
+    "outletItems/getAll": _pages(
+        {
+            "EnterpriseIds": _IDS,
+            "Ids": _IDS,
+            **dict.fromkeys(("ConsumedUtc", "UpdatedUtc", "ClosedUtc"), INTERVAL),
+            "Currency": _ANY,
+        },
+    ),
     "customers/getAll": _pages(
         {
             "ChainIds": _IDS,
@@ -286,4 +316,4 @@ SHAPES: dict[str, Check] = {
     ),
 }
 
-WRITES = frozenset({"orders/add", "orderItems/cancel", "payments/addExternal", "customers/add"})
+WRITES = frozenset({"orders/add", "orderItems/cancel", "outletBills/add", "payments/addExternal", "customers/add"})

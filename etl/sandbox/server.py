@@ -338,7 +338,9 @@ def run_server(
         asyncio.run(_serve_until_signal(sandbox, port, lambda url: _introduce(sandbox, url, echo)))
     finally:
         sandbox.close()
-    echo(f"Sandbox ended: {len(sandbox.orders)} orders, {len(sandbox.payments)} payments.")
+    echo(
+        f"Sandbox ended: {len(sandbox.orders)} orders, {len(sandbox.payments)} payments, {_added_bills(sandbox)} outlet bills."
+    )
 
 
 async def _serve_until_signal(sandbox: Sandbox, port: int, ready: Callable[[str], None]) -> None:
@@ -360,10 +362,17 @@ def _introduce(sandbox: Sandbox, url: str, echo: Callable[[str], None]) -> None:
         echo(f"World {world.name}: {notice}")
     for fault in sandbox.plan.faults:
         echo(f"Fault switched on: {fault.name} (seed {sandbox.plan.seed})")
-    if sandbox.orders:
-        echo(f"Continuing with {len(sandbox.orders)} orders from the state file.")
+    if sandbox.orders or _added_bills(sandbox):
+        echo(
+            f"Continuing with {len(sandbox.orders)} orders and {_added_bills(sandbox)} outlet bills from the state file."
+        )
     echo(f"Sandbox {world.name} answers at {url} (open it to see what was posted). Ctrl-C ends it.")
     echo("In another terminal:")
     echo(f"  export MEWS_PLATFORM_ADDRESS={url}")
     echo(f"  export MEWS_CLIENT_TOKEN={world.client_token}")
     echo(f"  export MEWS_ACCESS_TOKEN={world.access_token}")
+
+
+def _added_bills(sandbox: Sandbox) -> int:
+    """How many outlet bills were added, those of the world's beginning aside."""
+    return len(sandbox.outlets.bills) - len(sandbox.world.outlet_bills)

@@ -1,4 +1,4 @@
-"""What the sandbox holds: orders, items, payments and accounts, with the indexes that reads need.
+"""What the sandbox holds: orders, items, payments, accounts and outlet bills, with the indexes that reads need.
 
 In memory, or with a journal of JSON lines on disk that survives a killed process. No rules here.
 """
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from etl.errors import UsageError
+from etl.sandbox.outlet_state import OutletBill, OutletBook, OutletItem
 from etl.sandbox.taxes import Booked
 
 if TYPE_CHECKING:
@@ -135,16 +136,22 @@ class Entry:
     items: tuple[Item, ...] = ()
     payment: Payment | None = None
     person: Person | None = None
+    bills: tuple[OutletBill, ...] = ()
+    outlet_items: tuple[OutletItem, ...] = ()
 
 
 class Store:
     """All that was written, newest last. Every change goes through `commit`, whole or not at all."""
 
-    def __init__(self, people: Iterable[Person] = (), journal: Journal | None = None) -> None:
+    def __init__(
+        self, people: Iterable[Person] = (), journal: Journal | None = None, first: Entry | None = None
+    ) -> None:
         self.orders: dict[str, Order] = {}
         self.items: list[Item] = []
         self.payments: dict[str, Payment] = {}
         self.people: dict[str, Person] = {}
+        self.outlets = OutletBook()
+        self.entries = 0
         self.item_places: dict[str, int] = {}
         self.order_places: dict[str, list[int]] = {}
         # What an item looked like before its last change, for reads that lag behind the write.
@@ -157,6 +164,8 @@ class Store:
         # Those who were there before the sandbox began; a journal may have them in a later form.
         for person in people:
             self._put_person(person)
+        if first is not None:
+            self._apply(first)
         if journal is not None:
             for entry in journal.read():
                 self._apply(entry)
@@ -200,6 +209,7 @@ class Store:
             self._journal.close()
 
     def _apply(self, entry: Entry) -> None:
+        self.entries += 1
         if entry.order is not None:
             self._seen(entry.order.seq, entry.order.created)
             self.orders[entry.order.id] = entry.order
@@ -219,6 +229,9 @@ class Store:
             self.payments[entry.payment.id] = entry.payment
         if entry.person is not None:
             self._put_person(entry.person)
+        for bill in entry.bills:
+            self._seen(0, bill.created)
+        self.outlets.put(entry.bills, entry.outlet_items)
 
     def _put_person(self, person: Person) -> None:
         self._seen(person.seq, person.created)

@@ -9,8 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 from zoneinfo import ZoneInfo
 
+LARGEST_BODY = 4 * 1024 * 1024
+WORLD_BEGAN = datetime(2008, 1, 1, tzinfo=UTC)
 CLIENT_TOKEN = "SANDBOX-CLIENT-TOKEN-NOT-A-SECRET"  # noqa: S105 - public on purpose
 ACCESS_TOKEN = "SANDBOX-ACCESS-TOKEN-NOT-A-SECRET"  # noqa: S105 - public on purpose
 
@@ -107,8 +110,18 @@ class Product:
 
 
 @dataclass(frozen=True, slots=True)
+class Outlet:
+    """A till or shop that issues bills of its own."""
+
+    id: str
+    name: str
+    is_active: bool
+    created: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Named:
-    """An accounting category, an outlet, or a business segment of a service."""
+    """An accounting category, or a business segment of a service."""
 
     id: str
     name: str
@@ -168,7 +181,7 @@ class Enterprise:
     products: dict[str, Product]
     categories: dict[str, Named]
     segments: dict[str, Named]
-    outlets: dict[str, Named]
+    outlets: dict[str, Outlet]
     customers: dict[str, Customer]
     companies: dict[str, Company]
     bills: dict[str, Bill]
@@ -183,6 +196,7 @@ class Enterprise:
     links_reservations: bool = False
     adds_items: bool = False
     payments_negative: bool = True
+    outlet_window: Window | None = None
 
     def editable_since(self, now: datetime) -> datetime:
         """The first moment that may still be booked: the shorter of the two intervals binds."""
@@ -192,7 +206,11 @@ class Enterprise:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """All enterprises one access token reaches. `limit` is requests and seconds; None is no limit."""
+    """All enterprises one access token reaches. `limit` is requests and seconds; None is no limit.
+
+    `outlet_bills` are those that the outlets held before, as `outletBills/add` takes them; `refused_bills` is
+    what a refused request of several leaves (whole, partial, others); `largest_body` is in bytes.
+    """
 
     name: str
     chain_id: str
@@ -207,6 +225,9 @@ class World:
     limit: tuple[int, float] | None
     now: datetime | None
     notices: tuple[str, ...] = field(default=())
+    outlet_bills: tuple[dict[str, Any], ...] = field(default=())
+    refused_bills: str = "whole"
+    largest_body: int = LARGEST_BODY
 
     @property
     def enterprise(self) -> Enterprise:

@@ -14,7 +14,11 @@ makes a portfolio.
 | `tax_environment`, `tax_environments` | the enterprise's; list of `code`, `country`, `valid_from`, `valid_before`, `taxations` |
 | `service`, `services` | `id`, `name`, `external_identifier`, `active`, `type` (Additional, Bookable) |
 | `products` | `id`, `name`, `external_identifier`, `active`, `service`, `accounting_category`, `price`, `currency`, `tax_codes` |
-| `accounting_categories`, `business_segments`, `outlets` | `id`, `name`, `active`, `code`, `service` |
+| `accounting_categories`, `business_segments` | `id`, `name`, `active`, `code`, `service` |
+| `outlets` | `id`, `name`, `active`, `created` (UTC) |
+| `outlet_bills` | what the outlets hold already, in the form of `Bills` of outletBills/add, created when they were closed |
+| `outlet_window` | how old an outlet bill may be (ISO 8601); without it as old as it likes |
+| `refused_bills` | what a refused request of several outlet bills leaves: whole (nothing), partial (the bills before the bad one), others (all but the bad ones) |
 | `accounts` | customers: `id`, `email`, `classification`, `first_name`, `last_name`, `active`, `merged_into` |
 | `companies` | `id`, `name`, `external_identifier`, `active` |
 | `bills` | `id`, `account`, `state` (Open, Closed) |
@@ -25,7 +29,7 @@ makes a portfolio.
 | `external_identifiers` | false: an older API that ignores and never returns ExternalIdentifier |
 | `links_reservations`, `adds_items` | Mews links a reservation, or adds an item, that nobody asked for |
 | `payments_negative` | payments read back with the sign Mews shows them with (true: negative) |
-| `rate_limit` | requests in a sliding window, "200/30s", or null for none |
+| `rate_limit`, `largest_body` | requests in a sliding window, "200/30s", or null for none; bytes of a request |
 | `client_token`, `access_token` | the tokens it accepts |
 """
 
@@ -33,43 +37,51 @@ from __future__ import annotations
 
 import difflib
 import json
-import re
-import uuid
-from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from importlib import resources
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from etl.errors import UsageError
-from etl.sandbox.requests import CLASSIFICATIONS, PAYMENT_TYPES
-from etl.sandbox.shapes import ShapeError, identifier, parse_moment
+from etl.sandbox.requests import BILL, CLASSIFICATIONS, PAYMENT_TYPES
+from etl.sandbox.shapes import ShapeError
 from etl.sandbox.world import (
     ACCESS_TOKEN,
     CLIENT_TOKEN,
+    LARGEST_BODY,
+    WORLD_BEGAN,
     Bill,
     Company,
     Customer,
     Enterprise,
     Named,
+    Outlet,
     Product,
     Rate,
     Service,
     TaxEnvironment,
     Validity,
-    Window,
     World,
+)
+from etl.sandbox.world_values import (
+    WrongKeyError,
+    as_list,
+    as_mapping,
+    optional_id,
+    read_decimal,
+    read_digits,
+    read_flag,
+    read_id,
+    read_limit,
+    read_moment,
+    read_refused_bills,
+    read_size,
+    read_window,
+    row_id,
 )
 
 BUILT_IN = ("gross-uk", "net-us")
-
-_DURATION = re.compile(
-    r"P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?",
-    re.ASCII,
-)
-_LIMIT = re.compile(r"(\d+)/(\d+(?:\.\d+)?)s", re.ASCII)
-_FALLBACK_IDS = uuid.UUID("5a2db0c5-0000-4000-a000-000000000000")
 
 _WORLD_KEYS = frozenset(
     {
@@ -80,7 +92,7 @@ _WORLD_KEYS = frozenset(
         *("payment_types", "allow_rebates", "company_billing", "cancel_allowed", "refuse_cashlist"),
         *("external_identifiers", "links_reservations", "adds_items", "payments_negative", "rate_limit"),
         *("client_token", "access_token", "enterprise", "enterprises", "chain", "name", "portfolio"),
-        "legal_environment",
+        *("legal_environment", "outlet_bills", "outlet_window", "refused_bills", "largest_body"),
     },
 )
 _KNOWN_CURRENCIES = {
@@ -121,25 +133,21 @@ def parse_world(data: Any, name: str = "world") -> World:
     """The world that the JSON object describes. Raises UsageError naming the key."""
     try:
         return _world(data, name)
-    except _WrongKeyError as fault:
+    except WrongKeyError as fault:
         raise UsageError(f"The world is not usable: {fault}.", place=name, hint="Correct that key.") from fault
 
 
-class _WrongKeyError(Exception):
-    """A key with a value that makes no sense."""
-
-
 def _world(data: Any, name: str) -> World:
-    top = _mapping(data, "world")
+    top = as_mapping(data, "world")
     several = top.get("enterprises")
-    parts = [_mapping(part, "enterprises") for part in several] if several else [top]
+    parts = [as_mapping(part, "enterprises") for part in several] if several else [top]
     shared = {key: value for key, value in top.items() if key != "enterprises"} if several else {}
     parts = [{**shared, **part} for part in parts]
     rates: dict[str, Rate] = {}
     environments: dict[str, TaxEnvironment] = {}
     enterprises: dict[str, Enterprise] = {}
     for part in parts:
-        own = [_rate(each) for each in _list(part, "rates")]
+        own = [_rate(each) for each in as_list(part, "rates")]
         rates.update({rate.code: rate for rate in own})
         fallback = f"SANDBOX-{len(enterprises) + 1}" if enterprises else "SANDBOX"
         mine = _environments(part, own, fallback)
@@ -147,15 +155,15 @@ def _world(data: Any, name: str) -> World:
             environments.setdefault(environment.code, environment)
         enterprise = _enterprise(part, str(part.get("tax_environment") or mine[0].code))
         if enterprise.tax_environment not in environments:
-            raise _WrongKeyError(f"`tax_environment` {enterprise.tax_environment!r} is not among `tax_environments`")
+            raise WrongKeyError(f"`tax_environment` {enterprise.tax_environment!r} is not among `tax_environments`")
         if enterprise.id in enterprises:
-            raise _WrongKeyError(f"two enterprises have the id {enterprise.id}; give each an `enterprise` with `id`")
+            raise WrongKeyError(f"two enterprises have the id {enterprise.id}; give each an `enterprise` with `id`")
         enterprises[enterprise.id] = enterprise
     _check_dependents(rates)
     chain = top.get("chain") or {}
     return World(
         name=str(top.get("name") or name),
-        chain_id=_id(chain.get("id") or "c4a10000-0000-4000-a000-000000000001", "chain.id"),
+        chain_id=read_id(chain.get("id") or "c4a10000-0000-4000-a000-000000000001", "chain.id"),
         chain_name=str(chain.get("name") or "Sandbox chain"),
         enterprises=enterprises,
         rates=rates,
@@ -164,9 +172,12 @@ def _world(data: Any, name: str) -> World:
         is_portfolio=bool(top.get("portfolio", several is not None)),
         client_token=str(top.get("client_token") or CLIENT_TOKEN),
         access_token=str(top.get("access_token") or ACCESS_TOKEN),
-        limit=_limit(top.get("rate_limit", "200/30s")),
-        now=_moment(top.get("now"), "now"),
+        limit=read_limit(top.get("rate_limit", "200/30s")),
+        now=read_moment(top.get("now"), "now"),
         notices=tuple(_notices(parts)),
+        outlet_bills=tuple(row for part in (top, *(several or ())) for row in _outlet_bills(part)),
+        refused_bills=read_refused_bills(top.get("refused_bills", "whole")),
+        largest_body=read_size(top.get("largest_body", LARGEST_BODY)),
     )
 
 
@@ -180,26 +191,26 @@ def _notices(parts: list[dict[str, Any]]) -> list[str]:
 
 
 def _enterprise(part: dict[str, Any], environment: str) -> Enterprise:
-    about = _mapping(part.get("enterprise") or {}, "enterprise")
+    about = as_mapping(part.get("enterprise") or {}, "enterprise")
     services = _services(part)
     first_service = next(iter(services))
     currencies = {
-        code: _digits(digits, code) for code, digits in _mapping(part.get("currencies"), "currencies").items()
+        code: read_digits(digits, code) for code, digits in as_mapping(part.get("currencies"), "currencies").items()
     }
     if not currencies:
-        raise _WrongKeyError("`currencies` is empty")
+        raise WrongKeyError("`currencies` is empty")
     default = str(part.get("default_currency") or next(iter(currencies)))
     window = part.get("editable_window", "P0Y0M7DT0H0M0S")
     timezone = str(part.get("timezone", "Europe/London"))
     try:
         ZoneInfo(timezone)
     except (KeyError, ValueError, OSError) as fault:
-        raise _WrongKeyError(f"`timezone` {timezone!r} is no IANA time zone") from fault
+        raise WrongKeyError(f"`timezone` {timezone!r} is no IANA time zone") from fault
     if (pricing := part.get("pricing")) not in ("Gross", "Net"):
-        raise _WrongKeyError(f"`pricing` is {pricing!r}; Gross or Net is expected")
+        raise WrongKeyError(f"`pricing` is {pricing!r}; Gross or Net is expected")
     precision = part.get("tax_precision")
     flags = {
-        key: _flag(part, key)
+        key: read_flag(part, key)
         for key in (
             *("allow_rebates", "company_billing", "cancel_allowed", "refuse_cashlist", "external_identifiers"),
             *("links_reservations", "adds_items", "payments_negative"),
@@ -207,14 +218,14 @@ def _enterprise(part: dict[str, Any], environment: str) -> Enterprise:
         if part.get(key) is not None
     }
     return Enterprise(
-        id=_id(about.get("id") or "e0000000-0000-4000-a000-000000000001", "enterprise.id"),
+        id=read_id(about.get("id") or "e0000000-0000-4000-a000-000000000001", "enterprise.id"),
         name=str(about.get("name") or "Sandbox Hotel"),
         pricing=pricing,
         timezone=timezone,
         tax_environment=environment,
-        tax_precision=None if precision is None else _digits(precision, "tax_precision"),
-        accounting_window=_window(part.get("accounting_editable_window", window), "accounting_editable_window"),
-        operational_window=_window(part.get("operational_editable_window", window), "operational_editable_window"),
+        tax_precision=None if precision is None else read_digits(precision, "tax_precision"),
+        accounting_window=read_window(part.get("accounting_editable_window", window), "accounting_editable_window"),
+        operational_window=read_window(part.get("operational_editable_window", window), "operational_editable_window"),
         currencies=currencies,
         default_currency=default,
         disabled_currencies=tuple(part.get("disabled_currencies") or ()),
@@ -222,48 +233,52 @@ def _enterprise(part: dict[str, Any], environment: str) -> Enterprise:
         products=_products(part, first_service, default),
         categories=_named(part, "accounting_categories", first_service),
         segments=_named(part, "business_segments", first_service),
-        outlets=_named(part, "outlets", first_service),
+        outlets=_outlets(part),
         customers=_customers(part),
         companies=_companies(part),
         bills=_bills(part),
         reservations=tuple(
-            _id(each["id"] if isinstance(each, dict) else each, "reservations") for each in _list(part, "reservations")
+            read_id(each["id"] if isinstance(each, dict) else each, "reservations")
+            for each in as_list(part, "reservations")
         ),
         payment_types=_payment_types(part),
         legal_environment=str(part.get("legal_environment") or "SANDBOX"),
+        outlet_window=None
+        if part.get("outlet_window") is None
+        else read_window(part["outlet_window"], "outlet_window"),
         **flags,
     )
 
 
 def _services(part: dict[str, Any]) -> dict[str, Service]:
     rows = [part["service"]] if part.get("service") else []
-    rows += _list(part, "services")
+    rows += as_list(part, "services")
     services = {}
     for row in rows:
         kind = row.get("type", "Additional")
         if kind not in ("Additional", "Bookable"):
-            raise _WrongKeyError(f"`service.type` is {kind!r}; Additional or Bookable is expected")
-        key = _row_id(row, "service")
+            raise WrongKeyError(f"`service.type` is {kind!r}; Additional or Bookable is expected")
+        key = row_id(row, "service")
         services[key] = Service(
             key, str(row.get("name", "Service")), row.get("external_identifier"), bool(row.get("active", True)), kind
         )
     if not services:
-        raise _WrongKeyError("`service` is missing")
+        raise WrongKeyError("`service` is missing")
     return services
 
 
 def _products(part: dict[str, Any], service: str, currency: str) -> dict[str, Product]:
     products = {}
-    for row in _list(part, "products"):
-        key = _row_id(row, "products")
+    for row in as_list(part, "products"):
+        key = row_id(row, "products")
         products[key] = Product(
             id=key,
             name=str(row.get("name", "Product")),
             external_identifier=row.get("external_identifier"),
             is_active=bool(row.get("active", True)),
-            service_id=_id(row.get("service", service), "products.service"),
-            category_id=_optional_id(row.get("accounting_category"), "products.accounting_category"),
-            price=_decimal(row.get("price", 0), "products.price"),
+            service_id=read_id(row.get("service", service), "products.service"),
+            category_id=optional_id(row.get("accounting_category"), "products.accounting_category"),
+            price=read_decimal(row.get("price", 0), "products.price"),
             currency=str(row.get("currency", currency)),
             tax_codes=tuple(row.get("tax_codes") or ()),
         )
@@ -272,26 +287,45 @@ def _products(part: dict[str, Any], service: str, currency: str) -> dict[str, Pr
 
 def _named(part: dict[str, Any], key: str, service: str) -> dict[str, Named]:
     rows = {}
-    for row in _list(part, key):
-        own = _row_id(row, key)
+    for row in as_list(part, key):
+        own = row_id(row, key)
         rows[own] = Named(
             own,
             str(row.get("name", key)),
             bool(row.get("active", True)),
             row.get("code"),
-            _id(row.get("service", service), f"{key}.service"),
+            read_id(row.get("service", service), f"{key}.service"),
         )
+    return rows
+
+
+def _outlets(part: dict[str, Any]) -> dict[str, Outlet]:
+    outlets = {}
+    for row in as_list(part, "outlets"):
+        key = row_id(row, "outlets")
+        created = read_moment(row.get("created"), "outlets.created") or WORLD_BEGAN
+        outlets[key] = Outlet(key, str(row.get("name", "Outlet")), bool(row.get("active", True)), created)
+    return outlets
+
+
+def _outlet_bills(part: dict[str, Any]) -> list[dict[str, Any]]:
+    rows = as_list(part, "outlet_bills")
+    for place, row in enumerate(rows):
+        try:
+            BILL(row, f"outlet_bills[{place}]")
+        except ShapeError as fault:
+            raise WrongKeyError(f"`outlet_bills`: {fault}") from fault
     return rows
 
 
 def _customers(part: dict[str, Any]) -> dict[str, Customer]:
     customers = {}
-    for row in _list(part, "accounts"):
-        key = _row_id(row, "accounts")
+    for row in as_list(part, "accounts"):
+        key = row_id(row, "accounts")
         given = row.get("classifications", row.get("classification"))
         classes = (given,) if isinstance(given, str) else tuple(given or ())
         if unknown := [each for each in classes if each not in CLASSIFICATIONS]:
-            raise _WrongKeyError(f"`accounts.classification` {unknown[0]!r} is none of Mews's")
+            raise WrongKeyError(f"`accounts.classification` {unknown[0]!r} is none of Mews's")
         email = row.get("email")
         customers[key] = Customer(
             id=key,
@@ -300,15 +334,15 @@ def _customers(part: dict[str, Any]) -> dict[str, Customer]:
             first_name=row.get("first_name"),
             last_name=str(row.get("last_name") or row.get("name") or (email or "Guest").partition("@")[0]),
             is_active=bool(row.get("active", True)),
-            merged_into=_optional_id(row.get("merged_into"), "accounts.merged_into"),
+            merged_into=optional_id(row.get("merged_into"), "accounts.merged_into"),
         )
     return customers
 
 
 def _companies(part: dict[str, Any]) -> dict[str, Company]:
     companies = {}
-    for row in _list(part, "companies"):
-        key = _row_id(row, "companies")
+    for row in as_list(part, "companies"):
+        key = row_id(row, "companies")
         companies[key] = Company(
             key, str(row.get("name", "Company")), row.get("external_identifier"), bool(row.get("active", True))
         )
@@ -317,42 +351,42 @@ def _companies(part: dict[str, Any]) -> dict[str, Company]:
 
 def _bills(part: dict[str, Any]) -> dict[str, Bill]:
     bills = {}
-    for row in _list(part, "bills"):
-        key = _row_id(row, "bills")
+    for row in as_list(part, "bills"):
+        key = row_id(row, "bills")
         account = row.get("account", row.get("account_id"))
         is_open = row.get("state", "Open") == "Open" and row.get("open", True)
-        bills[key] = Bill(key, _id(account, "bills.account"), bool(is_open))
+        bills[key] = Bill(key, read_id(account, "bills.account"), bool(is_open))
     return bills
 
 
 def _payment_types(part: dict[str, Any]) -> tuple[str, ...]:
     types = tuple(part.get("payment_types") or ())
     if unknown := [each for each in types if each not in PAYMENT_TYPES]:
-        raise _WrongKeyError(f"`payment_types` {unknown[0]!r} is none of Mews's")
+        raise WrongKeyError(f"`payment_types` {unknown[0]!r} is none of Mews's")
     return types
 
 
 def _rate(row: Any) -> Rate:
-    row = _mapping(row, "rates")
+    row = as_mapping(row, "rates")
     code = str(row.get("code") or "")
     kinds = [kind for kind in ("relative", "flat", "dependent") if row.get(kind) is not None]
     if not code or len(kinds) != 1:
-        raise _WrongKeyError(f"`rates` {code!r} needs a code and one of relative, flat, dependent")
+        raise WrongKeyError(f"`rates` {code!r} needs a code and one of relative, flat, dependent")
     spans = row.get("validity") or [row]
     validity = [
         Validity(
-            _moment(span.get("valid_from"), f"{code}.valid_from"),
-            _moment(span.get("valid_before"), f"{code}.valid_before"),
+            read_moment(span.get("valid_from"), f"{code}.valid_from"),
+            read_moment(span.get("valid_before"), f"{code}.valid_before"),
         )
         for span in spans
     ]
     if kinds == ["flat"] and not row.get("currency"):
-        raise _WrongKeyError(f"`rates` {code!r} is flat and needs a currency")
+        raise WrongKeyError(f"`rates` {code!r} is flat and needs a currency")
     return Rate(
         code=code,
         taxation=str(row.get("taxation", "VAT")),
         kind=kinds[0].capitalize(),
-        value=_decimal(row[kinds[0]], f"rates.{code}"),
+        value=read_decimal(row[kinds[0]], f"rates.{code}"),
         base=tuple(row.get("base") or ()),
         currency=str(row.get("currency") or ""),
         validity=() if validity == [Validity(None, None)] else tuple(validity),
@@ -369,11 +403,11 @@ def _check_dependents(rates: dict[str, Rate]) -> None:
     while ready := [taxation for taxation in bases if taxation not in done and bases[taxation] <= done]:
         done.update(ready)
     if circle := sorted(set(bases) - done):
-        raise _WrongKeyError(f"the taxations {', '.join(circle)} depend on each other")
+        raise WrongKeyError(f"the taxations {', '.join(circle)} depend on each other")
 
 
 def _environments(part: dict[str, Any], rates: list[Rate], fallback: str) -> list[TaxEnvironment]:
-    given = _list(part, "tax_environments")
+    given = as_list(part, "tax_environments")
     if not given:
         taxations = tuple(dict.fromkeys(rate.taxation for rate in rates))
         return [TaxEnvironment(str(part.get("tax_environment") or fallback), "GBR", Validity(None, None), taxations)]
@@ -382,89 +416,9 @@ def _environments(part: dict[str, Any], rates: list[Rate], fallback: str) -> lis
             code=str(row.get("code") or ""),
             country=str(row.get("country") or "GBR"),
             validity=Validity(
-                _moment(row.get("valid_from"), "valid_from"), _moment(row.get("valid_before"), "valid_before")
+                read_moment(row.get("valid_from"), "valid_from"), read_moment(row.get("valid_before"), "valid_before")
             ),
             taxations=tuple(row.get("taxations") or ()),
         )
         for row in given
     ]
-
-
-def _window(text: Any, key: str) -> Window:
-    match = _DURATION.fullmatch(text) if isinstance(text, str) else None
-    if match is None or not any(match.groups()):
-        raise _WrongKeyError(f"`{key}` {text!r} is no ISO 8601 duration such as P0Y0M7DT0H0M0S")
-    years, months, weeks, days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
-    return Window(text, years * 12 + months, weeks * 7 + days, hours * 3600 + minutes * 60 + seconds)
-
-
-def _limit(text: Any) -> tuple[int, float] | None:
-    if text is None:
-        return None
-    match = _LIMIT.fullmatch(text) if isinstance(text, str) else None
-    if match is None or not int(match[1]) or not float(match[2]):
-        raise _WrongKeyError(f"`rate_limit` {text!r} is not like 200/30s")
-    return int(match[1]), float(match[2])
-
-
-def _mapping(value: Any, key: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise _WrongKeyError(f"`{key}` must be an object")
-    return value
-
-
-def _list(part: dict[str, Any], key: str) -> list[Any]:
-    value = part.get(key)
-    if value is None:
-        return []
-    if not isinstance(value, list):
-        raise _WrongKeyError(f"`{key}` must be a list")
-    return value
-
-
-def _row_id(row: Any, key: str) -> str:
-    row = _mapping(row, key)
-    return _id(row.get("id") or str(uuid.uuid5(_FALLBACK_IDS, f"{key}:{row.get('name')}")), f"{key}.id")
-
-
-def _id(value: Any, key: str) -> str:
-    try:
-        identifier(value, key)
-    except ShapeError as fault:
-        raise _WrongKeyError(f"`{key}` {value!r} is no UUID") from fault
-    return str(value).lower()
-
-
-def _optional_id(value: Any, key: str) -> str | None:
-    return None if value is None else _id(value, key)
-
-
-def _flag(part: dict[str, Any], key: str) -> bool:
-    if not isinstance(part[key], bool):
-        raise _WrongKeyError(f"`{key}` must be true or false")
-    return part[key] is True
-
-
-def _digits(value: Any, key: str) -> int:
-    if type(value) is not int or not 0 <= value <= 8:
-        raise _WrongKeyError(f"`{key}` {value!r} is no count of decimals")
-    return value
-
-
-def _decimal(value: Any, key: str) -> Decimal:
-    try:
-        number = Decimal(value)
-    except (InvalidOperation, TypeError, ValueError) as fault:
-        raise _WrongKeyError(f"`{key}` {value!r} is no number") from fault
-    if not number.is_finite():
-        raise _WrongKeyError(f"`{key}` {value!r} is no number")
-    return number
-
-
-def _moment(value: Any, key: str) -> datetime | None:
-    if value is None:
-        return None
-    try:
-        return parse_moment(value)
-    except (ValueError, TypeError) as fault:
-        raise _WrongKeyError(f"`{key}` {value!r} is not like 2025-03-10T15:00:00Z") from fault

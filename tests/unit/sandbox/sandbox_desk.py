@@ -25,6 +25,8 @@ BILL = "b1000000-0000-4000-a000-000000000001"
 CLOSED_BILL = "b1000000-0000-4000-a000-000000000002"
 OTHERS_BILL = "b1000000-0000-4000-a000-000000000003"
 SEGMENT = "b5000000-0000-4000-a000-000000000001"
+OUTLET = "01000000-0000-4000-a000-000000000001"
+CLOSED_OUTLET = "01000000-0000-4000-a000-000000000002"
 RESERVATION = "4e000000-0000-4000-a000-000000000001"
 NOBODY = "99999999-0000-4000-a000-000000000009"
 NOON = datetime(2012, 1, 10, 12, tzinfo=UTC)
@@ -93,6 +95,10 @@ def world_of(**changes: Any) -> World:
             {"id": CLOSED_BILL, "account": ACCOUNT, "state": "Closed"},
             {"id": OTHERS_BILL, "account": COMPANY},
         ],
+        "outlets": [
+            {"id": OUTLET, "name": "Shop", "created": "2010-01-01T00:00:00Z"},
+            {"id": CLOSED_OUTLET, "name": "Kiosk", "active": False},
+        ],
         "reservations": [RESERVATION],
         "payment_types": ["Cash", "GiftCard"],
         "rate_limit": None,
@@ -129,6 +135,23 @@ def amount(value: Any = "9.99", *codes: str, currency: str = "GBP", basis: str =
 def item(unit: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
     """A custom item of an order."""
     return {"Name": "Heart", "UnitCount": 1, "UnitAmount": unit or amount(), **changes}
+
+
+def sold(unit: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
+    """A revenue item of an outlet bill."""
+    consumed = {"ConsumedUtc": "2011-12-01T08:26:00Z"}
+    return {"Type": "Revenue", "Name": "Heart", "UnitCount": 1, "UnitAmount": unit or amount(), **consumed, **changes}
+
+
+def paid(value: Any = "-9.99", **changes: Any) -> dict[str, Any]:
+    """A payment of an outlet bill."""
+    return sold(amount(value), **{"Type": "Payment", "Name": "Card", **changes})
+
+
+def bill(*items: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    """An outlet bill."""
+    base = {"OutletId": OUTLET, "Number": "1", "ClosedUtc": "2011-12-01T08:26:00Z", "Items": list(items or (sold(),))}
+    return {**base, **changes}
 
 
 class Desk:
@@ -181,6 +204,21 @@ class Desk:
         status, body = self.order(*items, **changes)
         assert status == 200, body
         return body["OrderId"]
+
+    def add(self, *bills: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        """The answer to `outletBills/add`."""
+        return self.ask("outletBills/add", Bills=list(bills or (bill(),)))
+
+    def added(self, *bills: dict[str, Any]) -> list[str]:
+        """The ids of outlet bills that must be accepted."""
+        status, body = self.add(*bills)
+        assert status == 200, body
+        return body["OutletBillIds"]
+
+    def outlet_page(self, **filters: Any) -> dict[str, Any]:
+        """One page of outlet items with their bills."""
+        limitation = {"Count": filters.pop("Count", 1000), "Cursor": filters.pop("Cursor", None)}
+        return self.get("outletItems/getAll", Limitation=limitation, **filters)
 
     def items(self, **filters: Any) -> list[dict[str, Any]]:
         """One page of order items."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import concurrent.futures
+import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -13,12 +15,14 @@ import time
 
 import httpx
 import pytest
-from sandbox_desk import ACCOUNT, SERVICE, us_world, world_of
+import simplejson
+from sandbox_desk import ACCOUNT, CATEGORY, OUTLET, SERVICE, amount, bill, paid, sold, us_world, world_of
 
 from etl.errors import UsageError
 from etl.sandbox import parse_fault, run_server
-from etl.sandbox.core import LARGEST_BODY, PREFIX
+from etl.sandbox.core import PREFIX
 from etl.sandbox.server import running_sandbox
+from etl.sandbox.world import LARGEST_BODY
 
 WORLD = world_of()
 WHO = {"ClientToken": WORLD.client_token, "AccessToken": WORLD.access_token, "Client": "test 1.0"}
@@ -220,6 +224,37 @@ def test_the_page_shows_what_was_posted_and_escapes_it():
     assert "http" not in page.text.split("<body>")[0].replace("http-equiv", "")
 
 
+def test_the_page_shows_outlets_with_their_bills_and_items():
+    """Which outlets there are, sums as the outlet report has them, the latest bills; what lacks a category, or is there twice."""
+    hostile = bill(
+        sold(amount("12.00", "UK-20%"), Name="<b>Heart</b>", AccountingCategoryId=CATEGORY),
+        paid("-12.00"),
+        Number="536365",
+        Notes="<script>alert(1)</script>",
+    )
+    with started() as running, httpx.Client(base_url=running.url) as client:
+        before = client.get("/").text
+        for number in ("536365", "536365", "536366"):
+            sent = simplejson.dumps({**WHO, "Bills": [{**hostile, "Number": number}]}, use_decimal=True)
+            assert post(client, "outletBills/add", body=json.loads(sent)).status_code == 200
+        page = client.get("/").text
+    assert "Latest outlet bills" not in before
+    assert "Kiosk <span" in before
+    assert "Numbers on more than one bill of their outlet: 1" in page
+    assert "<script" not in page
+    assert "<b>Heart" not in page
+    cells = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in page.split("<tr>")]
+    assert ["GBP", "Revenue", "Web shop", "UK-20%", "3", "30.00", "6.00", "36.00"] in cells
+    assert ["GBP", "Payment", "None", "no tax", "3", "-36.00", "0.00", "-36.00"] in cells
+    latest = next(row for row in cells if row[:1] == ["536366"])
+    assert (latest[1:3], latest[4], latest[6]) == (
+        ["Shop", "2011-12-01 08:26:00"],
+        "0.00 GBP",
+        "&lt;script&gt;alert(1)&lt;/script&gt;",
+    )
+    assert latest[5] == "Revenue 1 x &lt;b&gt;Heart&lt;/b&gt; 12.00; Payment 1 x Card -12.00"
+
+
 def test_the_page_shows_net_worlds_and_no_orders():
     """An empty sandbox has a page too."""
     with running_sandbox(us_world()) as running:
@@ -257,19 +292,27 @@ def test_state_lives_on_in_a_new_process(tmp_path):
             with httpx.Client(base_url=exported["MEWS_PLATFORM_ADDRESS"]) as client:
                 for _ in range(5):
                     assert post(client, body={**order, **who}).status_code == 200
+                till = {"OutletId": OUTLET, "Number": "1", "ClosedUtc": "2010-12-01T08:26:00Z"}
+                entry = {"Type": "Payment", "Name": "Cash", "UnitCount": 1, "ConsumedUtc": till["ClosedUtc"]}
+                entry["UnitAmount"] = {"Currency": "GBP", "GrossValue": -1, "TaxCodes": []}
+                bills = [{**till, "Items": [entry]}] * 3
+                assert post(client, "outletBills/add", {**who, "Client": "t", "Bills": bills}).status_code == 200
                 shown = post(
                     client,
                     "orderItems/getAll",
                     {**who, "Client": "t", "Limitation": {"Count": 1000}, "ServiceIds": [SERVICE]},
                 )
-            totals.append(len(shown.json()["OrderItems"]))
+                closed = {"StartUtc": "2010-12-01T00:00:00Z", "EndUtc": "2010-12-02T00:00:00Z"}
+                asked = {**who, "Client": "t", "Limitation": {"Count": 1000}, "ClosedUtc": closed}
+                held = post(client, "outletItems/getAll", asked)
+            totals.append((len(shown.json()["OrderItems"]), len(held.json()["OutletItems"])))
             os.kill(process.pid, last)
             assert process.wait(10) == (0 if last is signal.SIGTERM else -signal.SIGKILL)
         finally:
             process.kill()
             process.wait()
             process.stdout.close()
-    assert totals == [5, 10]
+    assert totals == [(5, 3), (10, 6)]
 
 
 def _until(lines, word):
