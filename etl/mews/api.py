@@ -47,7 +47,7 @@ class MewsReader:
         body = {"EnterpriseId": self._enterprise_id} if self._enterprise_id else {}
         answer = await self._transport.read("configuration/get", body)
         self._read_at = self._transport.clock.monotonic()
-        self._configuration = config.configuration(answer, self._transport.clock.wall())
+        self._configuration = config.configuration(answer)
         return self._configuration
 
     async def known_configuration(self) -> Configuration:

@@ -1,15 +1,36 @@
-"""Reading single properties of an answer: strict on what is essential, tolerant on everything else."""
+"""Properties of answers as types of models: strict on what is essential, tolerant on everything else.
+
+Fields carry Mews's own names in snake case. An answer is read with every fraction as Decimal (`bodies.load`) and only
+then validated: pydantic's own JSON reader would lose digits. What a text, list or part holds of another kind counts
+as empty; properties that nobody here knows are passed over. An essential property that is missing, or is no text, number
+or time, ends in the one sentence of `MissingFieldError`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar, Self, TypeVar
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    GetCoreSchemaHandler,
+    Strict,
+    StringConstraints,
+    ValidationError,
+)
+from pydantic.alias_generators import to_pascal
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from etl.errors import MewsError
 
 Json = Mapping[str, Any]
+T = TypeVar("T")
+E = TypeVar("E", bound=StrEnum)
 
 
 class MissingFieldError(MewsError):
@@ -31,77 +52,6 @@ def _expected(name: str) -> str:
     return "number" if name.endswith(("Value", "Count", "Precision")) else "text"
 
 
-def text(row: Json, name: str) -> str:
-    """A text, "" where it is null, missing or something else."""
-    value = row.get(name)
-    return value if type(value) is str else ""
-
-
-def essential(row: Json, name: str, owner: str) -> str:
-    """A text that must be there. Raises MissingFieldError."""
-    value = row.get(name)
-    if type(value) is not str or not value:
-        raise MissingFieldError(owner, name, value or None)
-    return value
-
-
-def number(row: Json, name: str, owner: str) -> Decimal:
-    """An amount that must be there. Raises MissingFieldError."""
-    value = row.get(name)
-    if type(value) is Decimal:
-        return value
-    if type(value) is int:
-        return Decimal(value)
-    raise MissingFieldError(owner, name, value)
-
-
-def integer(row: Json, name: str, owner: str) -> int:
-    """A count that must be there; 2.0 is 2. Raises MissingFieldError."""
-    value = row.get(name)
-    if type(value) is int:
-        return value
-    if type(value) is Decimal and value == value.to_integral_value():
-        return int(value)
-    raise MissingFieldError(owner, name, value)
-
-
-def part(row: Json, name: str) -> Json:
-    """A nested object, empty where it is null, missing or something else."""
-    value = row.get(name)
-    return value if type(value) is dict else {}
-
-
-def objects(row: Json, name: str) -> list[Json]:
-    """A list of objects, without what is none."""
-    value = row.get(name)
-    return [entry for entry in value if type(entry) is dict] if type(value) is list else []
-
-
-def texts(row: Json, name: str) -> tuple[str, ...]:
-    """A list of texts, without what is none."""
-    value = row.get(name)
-    return tuple(entry for entry in value if type(entry) is str) if type(value) is list else ()
-
-
-def moment(row: Json, name: str, owner: str) -> datetime | None:
-    """A time, aware UTC; None where it is null or missing. Raises MissingFieldError where it is no time."""
-    value = row.get(name)
-    if not value:
-        return None
-    found = parse_moment(value)
-    if found is None:
-        raise MissingFieldError(owner, name, value)
-    return found
-
-
-def essential_moment(row: Json, name: str, owner: str) -> datetime:
-    """A time that must be there. Raises MissingFieldError."""
-    found = moment(row, name, owner)
-    if found is None:
-        raise MissingFieldError(owner, name)
-    return found
-
-
 def parse_moment(value: Any) -> datetime | None:
     """Mews's `YYYY-MM-DDThh:mm:ssZ` (fractions and offsets too) as aware UTC; None where it is no time."""
     try:
@@ -109,3 +59,148 @@ def parse_moment(value: Any) -> datetime | None:
         return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
     except (TypeError, ValueError, OverflowError):
         return None
+
+
+_WRONG = "wrong"
+_WRONG_KINDS = frozenset({_WRONG, "string_type"})
+
+
+def _missing() -> PydanticCustomError:
+    return PydanticCustomError("missing", "missing")
+
+
+def _number(value: Any) -> Decimal:
+    if type(value) is Decimal:
+        return value
+    if type(value) is int:
+        return Decimal(value)
+    raise _missing() if value is None else PydanticCustomError(_WRONG, "wrong")
+
+
+def _count(value: Any) -> int:
+    if type(value) is int:
+        return value
+    if type(value) is Decimal and value == value.to_integral_value():
+        return int(value)
+    raise _missing() if value is None else PydanticCustomError(_WRONG, "wrong")
+
+
+def _moment(value: Any) -> datetime | None:
+    if not value:
+        return None
+    found = parse_moment(value)
+    if found is None:
+        raise PydanticCustomError(_WRONG, "wrong")
+    return found
+
+
+def _essential_moment(value: Any) -> datetime:
+    found = _moment(value)
+    if found is None:
+        raise _missing()
+    return found
+
+
+def _part(value: Any) -> Any:
+    return value if type(value) is dict else {}
+
+
+def _optional_part(value: Any) -> Any:
+    return value if type(value) is dict and value else None
+
+
+def _essential_part(value: Any) -> Any:
+    if type(value) is dict and value:
+        return value
+    raise _missing()
+
+
+def objects(value: Any) -> Any:
+    """A list of objects, without what is none; empty where it is no list."""
+    return [entry for entry in value if type(entry) is dict] if type(value) is list else []
+
+
+def _objects_or_none(value: Any) -> Any:
+    return None if value is None else objects(value)
+
+
+def _optional_objects(value: Any) -> Any:
+    return objects(value) if type(value) is list else None
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    return tuple(entry for entry in value if type(entry) is str) if type(value) is list else ()
+
+
+class _Tolerant:
+    """Has the default stand for whatever is of another kind, without a call into Python."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.with_default_schema(handler(source), default="", on_error="default")
+
+
+Text = Annotated[str, Strict(), _Tolerant()]
+""""" where it is null, missing or something else."""
+Essential = Annotated[str, Strict(), StringConstraints(min_length=1)]
+"""A text that must be there."""
+Number = Annotated[Decimal, BeforeValidator(_number)]
+"""An amount that must be there."""
+Count = Annotated[int, BeforeValidator(_count)]
+"""A count that must be there; 2.0 is 2."""
+Moment = Annotated[datetime | None, BeforeValidator(_moment)]
+"""A time, aware UTC; None where it is null or missing."""
+EssentialMoment = Annotated[datetime, BeforeValidator(_essential_moment)]
+"""A time that must be there."""
+Flag = Annotated[bool, BeforeValidator(lambda value: value is True)]
+"""Yes only where Mews says true."""
+Texts = Annotated[tuple[str, ...], BeforeValidator(_texts)]
+"""A list of texts, without what is none."""
+Part = Annotated[T, BeforeValidator(_part)]
+"""A nested object, empty where it is null, missing or something else."""
+OptionalPart = Annotated[T | None, BeforeValidator(_optional_part)]
+"""A nested object, None where it is empty, null, missing or something else."""
+EssentialPart = Annotated[T, BeforeValidator(_essential_part)]
+"""A nested object that must be there."""
+Objects = Annotated[tuple[T, ...], BeforeValidator(objects)]
+"""A list of objects, without what is none."""
+
+
+OptionalObjects = Annotated[tuple[T, ...] | None, BeforeValidator(_optional_objects)]
+"""A list of objects, None where it is no list."""
+OptionalCount = Annotated[int | None, BeforeValidator(lambda value: None if value is None else _count(value))]
+"""A count, None where it is null or missing."""
+RawPart = Annotated[dict[str, Any], BeforeValidator(_part)]
+"""A nested object as it came, empty where it is none."""
+RawObjects = Annotated[list[dict[str, Any]] | None, BeforeValidator(_objects_or_none)]
+"""A list of objects as they came, None where it is null or missing."""
+
+
+def one_of(kinds: type[E]) -> BeforeValidator:
+    """Reads a text that must be one of an enumeration."""
+
+    def read(value: Any) -> E:
+        if not value:
+            raise _missing()
+        if type(value) is not str or value not in kinds.__members__.values():
+            raise PydanticCustomError(_WRONG, "wrong")
+        return kinds(value)
+
+    return BeforeValidator(read)
+
+
+class Entity(BaseModel):
+    """One object of an answer. `owner` is what an error calls it."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_pascal)
+    owner: ClassVar[str] = ""
+
+    @classmethod
+    def read(cls, row: Json) -> Self:
+        """The object as a model. Raises MissingFieldError naming the first essential property that can't be used."""
+        try:
+            return cls.model_validate(row)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_context=False)[0]
+            *parents, name = [part for part in first["loc"] if isinstance(part, str)]
+            value = first["input"] if first["type"] in _WRONG_KINDS else None
+            raise MissingFieldError(".".join([cls.owner, *parents]), name, value) from error

@@ -8,18 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from decimal import Decimal
 
 from etl.errors import MewsError
-from etl.mews.fields import Json, essential, moment, number, objects, part, text, texts
+from etl.mews import entities
+from etl.mews.fields import Json
 from etl.model.reference import Strategy, TaxRate, Validity
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NEVER = Validity(_EPOCH, _EPOCH)
 """An empty interval: a code that exists and is valid at no time."""
-
-# Mews's own spelling, and the right one, in case it is corrected.
-_VALIDITY_NAMES = ("ValidityInvervalsUtc", "ValidityIntervalsUtc")
 
 
 def usable_rates(environment_code: str, environments: Iterable[Json], rates: Iterable[Json]) -> dict[str, TaxRate]:
@@ -30,10 +27,10 @@ def usable_rates(environment_code: str, environments: Iterable[Json], rates: Ite
     usable: dict[str, TaxRate] = {}
     scopes = _scopes(environment_code, environments)
     for row in rates:
-        taxation = essential(row, "TaxationCode", "TaxRate")
+        taxation = entities.RateOfAnyKind.read(row).taxation_code
         bounds = [()] if scopes is None else [scope for codes, scope in scopes if taxation in codes]
         for bound in bounds:
-            rate = _rate(row, taxation, bound)
+            rate = _rate(row, bound)
             if rate is not None:
                 usable[rate.code] = _merged(usable.get(rate.code), rate)
     return usable
@@ -41,7 +38,8 @@ def usable_rates(environment_code: str, environments: Iterable[Json], rates: Ite
 
 def tax_country(environment_code: str, environments: Iterable[Json]) -> str:
     """ISO alpha-2 code of the environment's country, which Mews writes as alpha-3; "" where it names none, or several."""
-    found = {text(row, "CountryCode") for row in environments if text(row, "Code") == environment_code}
+    known = map(entities.TaxEnvironment.read, environments)
+    found = {one.country_code for one in known if one.code == environment_code}
     if len(found) != 1:
         return ""
     import pycountry
@@ -54,9 +52,9 @@ def _scopes(code: str, environments: Iterable[Json]) -> list[tuple[frozenset[str
     if not code:
         return None
     found = [
-        (frozenset(texts(row, "TaxationCodes")), _environment_validity(row))
-        for row in environments
-        if text(row, "Code") == code
+        (frozenset(one.taxation_codes), _environment_validity(one))
+        for one in map(entities.TaxEnvironment.read, environments)
+        if one.code == code
     ]
     if not found:
         raise MewsError(
@@ -67,46 +65,39 @@ def _scopes(code: str, environments: Iterable[Json]) -> list[tuple[frozenset[str
     return found
 
 
-def _environment_validity(row: Json) -> tuple[Validity, ...]:
-    start = moment(row, "ValidityStartUtc", "TaxEnvironment")
-    end = moment(row, "ValidityEndUtc", "TaxEnvironment")
+def _environment_validity(one: entities.TaxEnvironment) -> tuple[Validity, ...]:
+    start, end = one.validity_start_utc, one.validity_end_utc
     return (Validity(start, end),) if start or end else ()
 
 
-def _rate(row: Json, taxation: str, bound: tuple[Validity, ...]) -> TaxRate | None:
-    strategy = part(row, "Strategy")
-    kind = text(strategy, "Discriminator") or Strategy.RELATIVE.value
+def _rate(row: Json, bound: tuple[Validity, ...]) -> TaxRate | None:
+    strategy = entities.RateOfAnyKind.read(row).strategy
+    kind = strategy.get("Discriminator") or Strategy.RELATIVE.value
     if kind not in Strategy.__members__.values():
         # A kind of tax that nobody here can calculate: the code is not offered.
         return None
-    content = part(strategy, "Value")
-    value = number(content, "Value", "TaxRate.Strategy") if content else _plain_value(row, strategy)
+    rate, how = entities.TaxRate.read(row), _calculation(row, strategy)
     return TaxRate(
-        code=essential(row, "Code", "TaxRate"),
-        taxation=taxation,
+        code=rate.code,
+        taxation=rate.taxation_code,
         strategy=Strategy(kind),
-        value=value,
-        base=texts(content or strategy, "BaseTaxationCodes"),
-        currency=text(content or strategy, "CurrencyCode"),
-        validity=_intersection(_intervals(row), bound),
+        value=how.value,
+        base=how.base_taxation_codes,
+        currency=how.currency_code,
+        validity=_intersection(_intervals(rate), bound),
     )
 
 
-def _plain_value(row: Json, strategy: Json) -> Decimal:
-    return number(strategy if "Value" in strategy else row, "Value", "TaxRate")
+def _calculation(row: Json, strategy: Json) -> entities.Calculation:
+    content = strategy.get("Value")
+    if isinstance(content, dict) and content:
+        return entities.StrategyValue.read(content)
+    return entities.Calculation.read({"Value": row.get("Value"), **strategy})
 
 
-def _intervals(row: Json) -> tuple[Validity, ...]:
-    for name in _VALIDITY_NAMES:
-        if row.get(name) is not None:
-            found = tuple(
-                Validity(moment(entry, "StartUtc", "TaxRate"), moment(entry, "EndUtc", "TaxRate"))
-                for entry in objects(row, name)
-            )
-            if any(interval == Validity() for interval in found):
-                return ()
-            return found
-    return ()
+def _intervals(rate: entities.TaxRate) -> tuple[Validity, ...]:
+    found = tuple(Validity(one.start_utc, one.end_utc) for one in rate.intervals)
+    return () if Validity() in found else found
 
 
 def _intersection(own: tuple[Validity, ...], bound: tuple[Validity, ...]) -> tuple[Validity, ...]:

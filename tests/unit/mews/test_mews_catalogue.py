@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -28,7 +27,6 @@ CONFIGURATION = configuration(
             "TaxEnvironmentCode": "UK",
         },
     },
-    datetime(2026, 8, 1, 12, tzinfo=UTC),
 )
 
 
