@@ -180,15 +180,16 @@ class Reconciliation:
             self._knows_first = False
 
     def _count_in_ledger(self, order: LedgerOrder) -> None:
-        if order.state is State.SKIPPED:
-            return
-        if not order.has_posted and order.state is not State.UNDONE:
+        if order.state is not State.SKIPPED and not order.has_posted and order.state is not State.UNDONE:
             self._not_posted += 1
-        total = order.source_total
+        # The export as it was read last, as `complete` and the bridge take it.
+        if State.SKIPPED in (order.state, order.newest_verdict) or not order.is_read:
+            return
+        reading = order.newest
+        total = reading.total
         if total is None:
             total = order.planned_total if order.has_posted else Decimal(0)
-        tax = sum((Decimal(row[1]) for row in order.facts.get("by_codes", {}).values()), Decimal(0))
-        self._controls.add_ledger(self._month(order), order.currency, total, tax)
+        self._controls.add_ledger(self._month(order), reading.currency, total, _tax(order, total))
 
     def _month(self, order: LedgerOrder) -> str:
         """The month of the true, unclamped consumption: the shop's own report knows no other."""
@@ -398,6 +399,13 @@ class Reconciliation:
             self._paid,
         )
         return tell(found, report)
+
+
+def _tax(order: LedgerOrder, total: Decimal) -> Decimal | None:
+    """The tax that the order was planned with; None where that is not the tax of what was read last."""
+    if order.changed or (order.state is State.BLOCKED and total):
+        return None
+    return sum((Decimal(row[1]) for row in order.facts.get("by_codes", {}).values()), Decimal(0))
 
 
 def _grouped(values: Iterable[T], size: int) -> Iterator[list[T]]:

@@ -16,11 +16,15 @@ ZERO = Decimal(0)
 
 @dataclass(slots=True)
 class _Month:
-    """Sums of one month and currency. `ledger_*`: orders that were to be imported; `mews_*`: those that Mews holds."""
+    """Sums of one month and currency. `ledger_*`: orders that were to be imported; `mews_*`: those that Mews holds.
+
+    `untaxed`: orders whose tax nobody knows, because they are blocked or read otherwise than they were sent.
+    """
 
     ledger_orders: int = 0
     ledger_total: Decimal = ZERO
     ledger_tax: Decimal = ZERO
+    untaxed: int = 0
     mews_orders: int = 0
     mews_total: Decimal = ZERO
     mews_gross: Decimal = ZERO
@@ -71,12 +75,13 @@ class ControlSums:
 
     months: dict[tuple[str, str], _Month] = field(default_factory=dict)
 
-    def add_ledger(self, month: str, currency: str, total: Decimal, tax: Decimal) -> None:
-        """One order that was to be imported: orderTotal, and the tax that was planned."""
+    def add_ledger(self, month: str, currency: str, total: Decimal, tax: Decimal | None) -> None:
+        """One order that was to be imported: orderTotal, and the tax that was planned; None where it is not known."""
         sums = self._month(month, currency)
         sums.ledger_orders += 1
         sums.ledger_total += total
-        sums.ledger_tax += tax
+        sums.ledger_tax += tax or ZERO
+        sums.untaxed += tax is None
 
     def add_mews(
         self, month: str, currency: str, *, total: Decimal, gross: Decimal, tax: Decimal, rounding: Decimal
@@ -90,7 +95,7 @@ class ControlSums:
         sums.rounding += rounding
 
     def compare(self, controls: Iterable[ControlRow]) -> list[ControlFinding]:
-        """Every figure given, in the order of the file; empty cells are not compared."""
+        """Every figure given, in the order of the file; empty cells, and taxes not known, are not compared."""
         found: list[ControlFinding] = []
         for row in controls:
             sums = self.months.get((row.month, row.currency), _Month())
@@ -101,7 +106,7 @@ class ControlSums:
             if row.total is not None:
                 totals = (row.total, sums.ledger_total, sums.mews_total, sums.mews_gross, sums.rounding)
                 found.append(ControlFinding(*key, "total", *totals, place=place))
-            if row.tax is not None:
+            if row.tax is not None and not sums.untaxed:
                 found.append(ControlFinding(*key, "tax", row.tax, sums.ledger_tax, sums.mews_tax, place=place))
         return found
 
