@@ -885,13 +885,15 @@ def _create_private(path: Path) -> None:
 
 
 _WRITABLE_HINT = "Make file and folder writable, or copy the ledger to a disk that is and use only that copy."
+_DISK_FULL = (
+    "ledger.disk_full",
+    "the disk is full",
+    "Free some space, then run again: what was under way is looked up in Mews first.",
+)
+_FULL = 256 << 10
+"""Bytes below which a disk counts as full: SQLite can't even open the files beside the ledger, and calls that I/O."""
 _FAULTS = (
-    (
-        "disk is full",
-        "ledger.disk_full",
-        "the disk is full",
-        "Free some space, then run again: what was under way is looked up in Mews first.",
-    ),
+    ("disk is full", *_DISK_FULL),
     ("readonly", "ledger.read_only", "the file is read-only", _WRITABLE_HINT),
     ("read-only", "ledger.read_only", "the file is read-only", _WRITABLE_HINT),
     (
@@ -918,6 +920,15 @@ def _was_a_ledger(where: str) -> bool:
     except OSError:
         return False
     return b"payload_hash" in head or b"posted_fingerprint" in head
+
+
+def _is_full(where: str) -> bool:
+    """Whether the disk of the ledger has no room left."""
+    try:
+        disk = os.statvfs(Path(where).resolve().parent)
+    except OSError:
+        return False
+    return disk.f_bavail * disk.f_frsize < _FULL
 
 
 def _why_closed(where: str) -> str:
@@ -953,7 +964,8 @@ def _translated(where: str) -> Iterator[None]:
             raise LedgerError(
                 f"the ledger {where} can't be used: {why}", code="ledger.read_only", hint=_WRITABLE_HINT
             ) from error
-        for sign, code, what, hint in _FAULTS:
+        faults = (("disk i/o", *_DISK_FULL), *_FAULTS) if _is_full(where) else _FAULTS
+        for sign, code, what, hint in faults:
             if sign in text.lower():
                 raise LedgerError(f"the ledger {where} can't be used: {what} ({text})", code=code, hint=hint) from error
         hint = "Make sure that file or database can be read and written, then run the same command again."

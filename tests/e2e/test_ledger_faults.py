@@ -10,6 +10,8 @@ import signal
 import sqlite3
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -177,6 +179,41 @@ def test_a_full_disk_stops_the_run_and_loses_nothing(shop: SmallShop) -> None:
     assert shop.held() == {str(number): 1 for number in range(1001, 1121)}
     states = again.json["orders"]
     assert states["posted"] + states["already_posted"] + states["recovered"] == 120
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of its own that is small; skips where none can be mounted."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    words = ["mount", "-t", "tmpfs", "-o", "size=1500k", "tmpfs", str(disk)]
+    if subprocess.run(words, check=False, capture_output=True).returncode:
+        pytest.skip("can't mount a file system here")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_disk_that_fills_up_in_the_middle_of_a_run(shop: SmallShop, small_disk: Path) -> None:
+    """The ledger's own disk: what can't be recorded is not sent, every command says full, with room all is there once."""
+    export = shop.export(rows(300))
+    ledger = ("--ledger", small_disk / "ledger.sqlite")
+    assert shop.shell.run(*ledger, "run", export, "--limit", "5").code == 0
+    done = shop.shell.run(*ledger, "run", export)
+    assert done.code == 2
+    assert 5 < len(shop.held()) < 300
+    assert set(shop.held().values()) == {1}
+    with suppress(OSError), (small_disk / "other").open("wb") as stream:
+        while True:
+            stream.write(bytes(4096))
+    for words in (["run", export], ["undo", "--only", "1001", "--yes"], ["recover"]):
+        told = shop.shell.run(*ledger, *words)
+        assert (told.code, "full" in told.err or "Make room" in told.err) == (2, True), told.err
+    assert shop.shell.run(*ledger, "next", export).code == 0
+    subprocess.run(["mount", "-o", "remount,size=50m", str(small_disk)], check=True)
+    assert shop.shell.run(*ledger, "run", export).code == 0
+    assert shop.held() == {str(number): 1 for number in range(1001, 1301)}
+    found = shop.shell.run(*ledger, "reconcile")
+    assert (found.code, found.json["orders"]["matched"]) == (0, 300)
 
 
 # Lost, old and copied ledgers

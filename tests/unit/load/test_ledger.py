@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from load_fakes import HOME, ME, SERVICE, VirtualTime, an_order, open_ledger
@@ -374,3 +375,22 @@ def test_what_is_posted_is_never_intended_again(path, time):
 
 
 DONE = Outcome(Kind.DONE, {}, 200)
+
+
+@pytest.mark.parametrize(("free", "code"), [(0, "ledger.disk_full"), (1 << 30, "ledger.unusable")])
+def test_a_full_disk_is_called_full(tmp_path, monkeypatch, free, code):
+    """SQLite calls it an I/O error where not even the files beside the ledger can be opened."""
+    ledger = Ledger.open(tmp_path / "ledger.sqlite")
+
+    def broken(*_):
+        raise sqlite3.OperationalError("disk I/O error")
+
+    monkeypatch.setattr(ledger, "_read", broken)
+    disk = os.statvfs(tmp_path)
+    fields = {"f_bavail": free // disk.f_frsize, "f_frsize": disk.f_frsize, "f_flag": disk.f_flag}
+    monkeypatch.setattr("os.statvfs", lambda _: SimpleNamespace(**fields))
+    with pytest.raises(LedgerError) as caught:
+        ledger.counts()
+    assert caught.value.code == code
+    assert ("Free some space" in caught.value.hint) is (free == 0)
+    ledger.close()
