@@ -6,8 +6,10 @@ import contextlib
 import io
 import os
 import re
+import shutil
 import sys
 import tempfile
+import textwrap
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -68,6 +70,21 @@ def unfailing(stream: TextIO | None) -> TextIO:
     )
 
 
+def _wrapped(line: str, width: int) -> str:
+    """The line in lines of the terminal's width; paths and commands keep their parts together."""
+    if len(line) <= width or line.lstrip().startswith("centra-mews "):
+        return line
+    indent = line[: len(line) - len(line.lstrip())]
+    return textwrap.fill(
+        line.lstrip(),
+        width,
+        initial_indent=indent,
+        subsequent_indent=f"{indent}  ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
 class Console:
     """One command's output. The last one made is `current`, for errors at the border."""
 
@@ -90,10 +107,14 @@ class Console:
         return RichConsole(stderr=True, quiet=self.settings.quiet, highlight=False, soft_wrap=True)
 
     def text(self, *lines: str) -> None:
-        """Plain sentences for a person."""
+        """Plain sentences for a person, broken at words on a terminal. A line that is a command is never broken."""
         if not self.settings.quiet:
-            for line in lines:
-                click.echo(line, err=True)
+            self._lines(*lines)
+
+    def _lines(self, *lines: str) -> None:
+        width = shutil.get_terminal_size().columns if sys.stderr.isatty() else 0
+        for line in lines:
+            click.echo(_wrapped(line, width) if width else line, err=True)
 
     def always(self, line: str) -> None:
         """A line on stderr that --quiet does not silence: the command's very purpose."""
@@ -188,13 +209,13 @@ class Console:
 
     def show_error(self, error: EtlError) -> None:
         """What happened, where, what to do next; as data with `--json`."""
-        click.echo(f"Error: {error.message}", err=True)
+        self._lines(*f"Error: {error.message}".split("\n"))
         if error.place:
-            click.echo(f"  Where: {error.place}", err=True)
+            self._lines(f"  Where: {error.place}")
         if error.request_id:
-            click.echo(f"  Mews RequestId: {error.request_id}", err=True)
+            self._lines(f"  Mews RequestId: {error.request_id}")
         if error.hint:
-            click.echo(f"  Next: {error.hint}", err=True)
+            self._lines(f"  Next: {error.hint}")
         if error.code != "output.unwritable":
             self.result({"error": error.attrs(), "exit_code": int(error.exit_code)})
 

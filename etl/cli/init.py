@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
@@ -55,34 +56,45 @@ def command(
             progress=progress,
             wants_workbook=workbook,
         )
-        filled = _filled(console, begun)
-    document = begun.document() | {"filled": filled}
+        filled, left = _filled(console, begun)
+    document = begun.document() | {"filled": filled, "open": left}
     console.text(*begun.told, *(f"In the folder: {fault}" for fault in begun.faults))
     show.proposals(console, document)
     show.verdict(console, document["verdict"])
     _show_files(console, begun)
     console.text(*filled)
-    _show_open(console, document)
+    _show_open(console, document, exports)
     console.result(document)
     return int(document["exit_code"])
 
 
-def _filled(console: Console, begun: Begun) -> list[str]:
-    """What Mews could tell, where there are tokens."""
+def _filled(console: Console, begun: Begun) -> tuple[list[str], list[dict[str, Any]]]:
+    """What Mews could tell, where there are tokens, and the cells that it leaves to a person."""
     from etl.errors import UsageError
     from etl.pipeline.filling import fill_from_mews, offer_choices
     from etl.settings import connection, environment
 
     told: list[str] = []
+    left: list[dict[str, Any]] = []
     try:
         link = connection(environment())
     except UsageError:
         pass
     else:
         console.start_logging(link)
-        told += asyncio.run(fill_from_mews(console.settings, link, begun.facts, begun.home)).told
+        filled = asyncio.run(fill_from_mews(console.settings, link, begun.facts, begun.home))
+        told += filled.told
+        left += (
+            {
+                "what": cell.what,
+                "candidates": cell.candidates,
+                "lines": cell.lines,
+                "money": [{"currency": code, "amount": f"{amount:.2f}"} for code, amount in cell.money.items()],
+            }
+            for cell in filled.open
+        )
     offer_choices(console.settings, begun.home, begun.facts)
-    return told
+    return told, left
 
 
 def _show_files(console: Console, begun: Begun) -> None:
@@ -97,23 +109,34 @@ def _show_files(console: Console, begun: Begun) -> None:
             console.text(f"Nothing was added to {one.path}: {one.note}.")
 
 
-def _show_open(console: Console, document: dict[str, Any]) -> None:
-    """What only a person can decide, most money first."""
+def _show_open(console: Console, document: dict[str, Any], exports: tuple[Path, ...]) -> None:
+    """What only a person can decide: words and cells with their candidates, most money first within each table."""
     rows = [
         (
             f"values.csv: {row['field']} {row['value']}",
             ", ".join(row["candidates"]),
-            f"{row['orders']:,}",
+            f"{row['orders']:,} orders",
             show.money(row["money"]),
         )
         for row in document["values"]
         if not row["means"]
     ]
-    console.table("Open: fill in means", ["what", "candidates", "orders", "money"], rows[:OPEN_SHOWN], right=[2, 3])
+    rows += [
+        (row["what"], row["candidates"], f"{row['lines']:,} lines" if row["lines"] else "", show.money(row["money"]))
+        for row in document["open"]
+        if row["lines"]
+    ]
+    console.table("Open: only you can decide", ["what", "candidates", "of", "money"], rows[:OPEN_SHOWN], right=[2, 3])
     if len(rows) > OPEN_SHOWN:
-        console.text(f"{len(rows) - OPEN_SHOWN} more open words are in values.csv.")
+        console.text(f"{len(rows) - OPEN_SHOWN} more are in values.csv and taxes.csv, most money first.")
     if "prices_include_tax" not in document["proved"]:
         console.text("Open: source.prices_include_tax in migration.toml; no totals prove whether prices are with tax.")
-    console.text(
-        "Next: fill in target.service in migration.toml and tax_codes in taxes.csv, then centra-mews preflight"
-    )
+    # An Id is to be copied: no column of a table may break it.
+    console.text(*(f"Open: {row['what']}: {row['candidates']}" for row in document["open"] if not row["lines"]))
+    if not document["open"]:
+        console.text(
+            "Open: target.service in migration.toml, and tax_codes in taxes.csv; with tokens Mews tells the candidates."
+        )
+    given = [] if str(console.settings.mappings) == "mappings" else ["--mappings", str(console.settings.mappings)]
+    command = shlex.join(["centra-mews", *given, "next", *map(str, exports)])
+    show.step(console, "Decide one after the other; this says which comes first, by money", command)

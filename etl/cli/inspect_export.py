@@ -13,6 +13,7 @@ from etl.cli import options, show
 from etl.cli.console import Console
 
 COUNTS_SHOWN = 10
+_TITLES = {"vat_percents": "VAT rates"}
 
 
 @click.command("inspect")
@@ -41,7 +42,7 @@ def command(console: Console, exports: tuple[Path, ...], start: datetime | None,
     _show_orders(console, document)
     console.text(f"Mapping folder {console.settings.mappings}: {document['mapping']}")
     step = document["next"]
-    console.text(f"Next: {step['what']}" + (f": {step['type']}" if step["type"] else ""))
+    show.step(console, step["what"], step["type"])
     console.result(document)
     return int(document["exit_code"])
 
@@ -107,15 +108,14 @@ def _show_orders(console: Console, document: dict[str, Any]) -> None:
 def _show_counts(console: Console, title: str, counts: dict[str, int], sums: dict[str, list[dict[str, str]]]) -> None:
     """What was met of one kind, with its money; what is more than a screen is in --json."""
     shown = list(counts.items())[:COUNTS_SHOWN]
-    name = title.replace("_", " ")
+    name = _TITLES.get(title, title.replace("_", " "))
     if len(shown) == 1:
         word, count = shown[0]
         console.text(f"  {name}: {word} {count:,}")
         return
     rows = [(word, f"{count:,}", show.money(sums.get(word, []))) for word, count in shown]
-    console.table(
-        name.capitalize(), [name, "lines" if title == "vat_percents" else "orders", "money"], rows, right=[1, 2]
-    )
+    counted = "lines" if title == "vat_percents" else "orders"
+    console.table(name[:1].upper() + name[1:], ["", counted, "money"], rows, right=[1, 2])
     if len(counts) > len(shown):
         console.text(f"  {name}: {len(counts) - len(shown)} more in --json")
 

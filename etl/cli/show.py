@@ -52,6 +52,13 @@ def plan(console: Console, document: dict[str, Any]) -> None:
     _unproved(console, document["unproved"])
 
 
+def step(console: Console, what: str, command: str) -> None:
+    """What to do next; a command stands on a line of its own, to be copied."""
+    console.text(f"Next: {what}:" if command else f"Next: {what}")
+    if command:
+        console.text(f"  {command}")
+
+
 def likely(console: Console, rows: Sequence[dict[str, Any]]) -> None:
     """What the reading rests on without a person's word."""
     if rows:
@@ -222,7 +229,7 @@ def proposals(console: Console, document: dict[str, Any]) -> None:
         )
     left = [row["header"] for row in columns if row["sure"] == "proved" and row["field"] == "-"]
     if left:
-        console.text(f"Not needed, the orders foot without: {', '.join(left)}.")
+        console.text(f"Not needed, the orders foot without: {', '.join(left)}")
     console.table(
         "Likely by name or content: look at the samples",
         ["column", "is", "samples"],
@@ -230,7 +237,7 @@ def proposals(console: Console, document: dict[str, Any]) -> None:
     )
     open_ = [row["header"] for row in columns if not row["sure"]]
     if open_:
-        console.text(f"Open columns, which are not read: {', '.join(open_)}.")
+        console.text(f"Open columns, which are not read: {', '.join(open_)}")
     if document["order_number"] != "{number}":
         console.text(f"Order numbers are written {document['order_number']}.")
     words = [f"{row['value']} is {row['means']}" for row in document["values"] if row["means"]]

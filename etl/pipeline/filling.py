@@ -6,7 +6,7 @@ Rule: design section 3a. Accounts are never filled in. In a table that stood bef
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -17,7 +17,7 @@ from etl.mapping.filling import CANDIDATES, Change
 from etl.mapping.folder import look_at_mapping
 from etl.mapping.homes import Home
 from etl.mapping.rows import Reading, read_taxes
-from etl.mapping.scaffold import DumpFacts
+from etl.mapping.scaffold import DumpFacts, Money, RateFact
 from etl.mapping.settings import FILE
 from etl.model.catalogue import Catalogue, named
 from etl.model.mapping import PRODUCT_KEYS
@@ -34,10 +34,21 @@ _COMMENT = "# "
 
 
 @dataclass(frozen=True, slots=True)
+class OpenCell:
+    """A cell that only a person can decide: where it is, what Mews has for it, and the money of the export behind it."""
+
+    what: str
+    candidates: str
+    lines: int = 0
+    money: Money = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Filled:
-    """What was taken over: a sentence for each tax cell, counts for the rest, and the catalogue's paths."""
+    """What was taken over: a sentence for each tax cell, counts for the rest; what is left open; the catalogue's paths."""
 
     told: Sequence[str]
+    open: Sequence[OpenCell] = ()
     catalogue: Sequence[Path] = ()
 
 
@@ -57,14 +68,18 @@ async def fill_from_mews(settings: Settings, connection: Connection, facts: Dump
         return Filled([f"Mews was not asked: {error.message}. {error.hint}".strip()])
     paths = write_catalogue(settings.mappings, catalogue)
     told = fill_currency(settings.mappings, catalogue, facts)
-    told += fill_taxes(home, catalogue, facts)
+    taxes, left = fill_taxes(home, catalogue, facts)
+    told += taxes
     if "products.csv" in home.new:
         count = home.fill("products.csv", _products(catalogue))
         told += [f"products.csv: {count:,} rows with a product, or candidates, from Mews."] if count else []
     if "accounts.csv" in home.new:
         count = home.fill("accounts.csv", _accounts(catalogue))
         told += [f"accounts.csv: {count:,} rows with candidates by e-mail; none was filled in."] if count else []
-    return Filled(told, paths)
+    service = (
+        [] if seen.service else [OpenCell(f"{FILE}: target.service", named(catalogue.orderable) or "none takes orders")]
+    )
+    return Filled(told, [*service, *left], paths)
 
 
 def fill_currency(folder: Path, catalogue: Catalogue, facts: DumpFacts) -> list[str]:
@@ -98,14 +113,19 @@ _SIGN = {
 }
 
 
-def fill_taxes(home: Home, catalogue: Catalogue, facts: DumpFacts) -> list[str]:
-    """Fills empty `tax_codes` where one code is certain, and gives a sentence for each. Effects: changes the table."""
+def fill_taxes(home: Home, catalogue: Catalogue, facts: DumpFacts) -> tuple[list[str], list[OpenCell]]:
+    """Fills empty `tax_codes` where one code is certain, and gives a sentence for each, and the cells that stay open.
+
+    Effects: changes the table.
+    """
     table = home.table("taxes.csv")
     if table is None:
-        return []
+        return [], []
     rules = {rule.place.row: rule for rule in read_taxes(table, Reading())}
     with_candidates = "taxes.csv" in home.new
     told: list[str] = []
+    left: list[OpenCell] = []
+    found_on = {(one.country, one.vat_percent): one for one in facts.countries_rates}
 
     def change(line: int, cells: Mapping[str, str]) -> Mapping[str, str]:
         rule = rules.get(line)
@@ -116,10 +136,13 @@ def fill_taxes(home: Home, catalogue: Catalogue, facts: DumpFacts) -> list[str]:
         if found.decided:
             told.append(f"{rule.place.table} row {line}, {tax_case(rule)}: {found.decided} was filled in.")
             return {"tax_codes": found.decided}
+        fact = found_on.get((rule.country, rule.percent), RateFact("", None, None, None, 0))
+        where = f"{rule.place.table} row {line}, {tax_case(rule)}"
+        left.append(OpenCell(where, found.comment or "no code of that rate then", fact.lines, fact.money))
         return {CANDIDATES: found.comment} if with_candidates and found.comment else {}
 
     home.fill("taxes.csv", change)
-    return told
+    return told, left
 
 
 def _period(rule: TaxRule, facts: DumpFacts) -> tuple[date | None, date | None]:

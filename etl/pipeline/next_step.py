@@ -73,6 +73,9 @@ def next_step(
     """
     ledger = _ledger(stack, settings)
     exports = [*paths] or _files_of_runs(ledger)
+    for path in exports:
+        if not path.exists():
+            raise InputError(f"{path} does not exist.", place=str(path), hint="Check the name and the folder.")
     desk = _Desk(settings, exports, environ, progress)
     if ledger is not None and (busy := _busy(desk, ledger)) is not None:
         return busy

@@ -13,6 +13,7 @@ import openpyxl
 import pytest
 from builders import a_reference
 
+from etl.errors import InputError
 from etl.load.ledger import Ledger
 from etl.load.records import Home
 from etl.model.catalogue import Catalogue
@@ -314,3 +315,10 @@ def test_the_document_has_the_keys_of_the_contract(folder: Path) -> None:
 def test_every_decision_is_a_known_code() -> None:
     """A renamed code would fall among what no cell decides."""
     assert DECISIONS.keys() <= CODES.keys()
+
+
+def test_a_mistyped_file_is_told_before_anything_else(folder: Path) -> None:
+    """A step that rests on nothing would send its reader on."""
+    (folder / "mappings" / "migration.toml").unlink()
+    with pytest.raises(InputError, match="does not exist"):
+        ask("odrers.csv")
