@@ -118,7 +118,6 @@ EXAMPLES = {
     "number.hidden": "The cell shows 10.00 and holds 9.995.",
     "text.date": "`1-2-2011` under `products.variant`: a size that a spreadsheet took for a date.",
     "name.missing": "A line of SKU `CUP` without `products.itemText.product`.",
-    "order.unusual": "Something that no other code names.",
 }
 
 NOTICES_BEGIN = "order.corrected"

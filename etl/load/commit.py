@@ -33,7 +33,6 @@ class Committer:
         self._queue: list[_Queued] = []
         self._failure: BaseException | None = None
         self.commits = 0
-        self.steps = 0
 
     async def do(self, number: str, step: Callable[[Steps], T]) -> T:
         """The step's result, once it is on disk. Raises: NotReady, LockLost, LedgerError."""
@@ -64,7 +63,6 @@ class Committer:
                 raise
             return
         self.commits += 1
-        self.steps += len(batch)
         for done, value, failure in results:
             if done.done():
                 continue

@@ -99,5 +99,3 @@ class Predictions(Protocol):
 
 LinkedReservation = Callable[[str], Awaitable[str]]
 """The reservation that Mews linked to an OrderId, "" for none."""
-
-Payload = Mapping[str, Any]

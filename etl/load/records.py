@@ -222,11 +222,6 @@ class LedgerOrder:
         return SourceReading(self.currency, basis, self.source_total)
 
     @property
-    def newest_verdict(self) -> str:
-        """The verdict of the plan on that reading; "" where there is none."""
-        return str(loads(self.reading, ["", "", None, ""])[3]) if self.reading else self.verdict
-
-    @property
     def has_posted(self) -> bool:
         """Whether the order itself is known to be in Mews."""
         return self.mews_order_id != "" and self.state is not State.UNDONE
@@ -235,11 +230,6 @@ class LedgerOrder:
     def is_settled_as_seen(self) -> bool:
         """Whether a person took what Mews shows for the order, though other amounts were sent."""
         return self.observed != "" and bool(loads(self.observed, {}).get("accepted"))
-
-    @property
-    def is_changed(self) -> bool:
-        """Whether the source differs from what was posted."""
-        return self.changed != ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -492,8 +482,6 @@ def _more_facts(order: PlannedOrder) -> dict[str, Any]:
         facts["rounding_causes"] = order.rounding_causes
     if order.payments:
         facts["payments"] = [(payment.part, payment.type, payment.amount) for payment in order.payments]
-    if order.facts:
-        facts["order"] = dict(order.facts)
     if order.unproved:
         facts["unproved"] = order.unproved
     by_codes: dict[str, list[Decimal]] = {}

@@ -33,7 +33,6 @@ Rows = Iterable[Sequence[str]]
 COLUMN_COMMENTS = ("# evidence", "# candidates", "# samples")
 VALUE_COMMENTS = ("# evidence", "# candidates", "# orders", "# money")
 _FORMULA_STARTS = ("=", "+", "-", "@")
-_WIDTH = 100
 
 
 Money = Mapping[str, Decimal]

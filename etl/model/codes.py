@@ -466,7 +466,6 @@ _ALL = (
     Code("number.hidden", "A cell's format hides digits of the number it holds", "Check the number.", _S),
     Code("text.date", "A date stands in a column of texts", "Check the text.", _S),
     Code("name.missing", "A line has no name; its key was used", "Nothing to do.", _S),
-    Code("order.unusual", "Something unusual about the order", "Check the order.", _S),
 )
 
 CODES: dict[str, Code] = {code.code: code for code in _ALL}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -147,7 +147,6 @@ class PlannedOrder(Packed):
     line_count: int = 0
     unproved: tuple[str, ...] = ()
     create_customer: tuple[tuple[str, str], ...] = ()
-    facts: tuple[tuple[str, str], ...] = field(default=())
     content: str = ""
     country: str = ""
     unread: str = ""

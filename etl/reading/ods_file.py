@@ -16,7 +16,6 @@ from etl.reading.package import DamagedPartError, Package, XmlStream, local
 from etl.reading.row_scan import OpenDocumentRows, watched
 from etl.reading.sheet import AN_ERROR, LAST_COLUMN, LAST_ROW, LONGEST_TEXT, NO_RESULT, Findings, Rows, Sheet, address
 
-MIME_TYPE = "application/vnd.oasis.opendocument.spreadsheet"
 _CONTENT = "content.xml"
 _PIECE = 1 << 16
 _MOST_REPEATS = 10_000

@@ -28,7 +28,6 @@ UNPROVED = {
     "reservation": "Whether Mews accepts the link to the reservation",
     "bill": "Whether Mews lets the integration post to the bill",
 }
-FOOTINGS = "Orders without tax foot to orderTotal"
 
 
 class Kind(StrEnum):

@@ -355,7 +355,7 @@ def test_changed_and_skipped_orders_are_reported_and_not_sent(path, mews, time):
     assert len(mews.calls) == 2
     with Ledger.open(path, read_only=True) as ledger:
         row = ledger.order("1")
-        assert row.is_changed
+        assert row.changed
         assert row.source_total == Decimal("12.00")
         assert row.facts["now"]["source_total"] == Decimal("13.00")
 

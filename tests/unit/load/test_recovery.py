@@ -153,8 +153,8 @@ def test_people_who_skip_a_posted_order_see_it_as_changed(tmp_path, mews, time):
     with open_ledger(path, time) as ledger:
         skipped = an_order("1", verdict=Verdict.SKIPPED, skip_fingerprint="sha256:cancelled", skip_reason="status")
         ledger.record_plan("run-2", [skipped, an_order("2", verdict=Verdict.BLOCKED, entries=())])
-        assert ledger.order("1").is_changed
-        assert not ledger.order("2").is_changed, "a mapping that blocks now is no change of the source"
+        assert ledger.order("1").changed
+        assert not ledger.order("2").changed, "a mapping that blocks now is no change of the source"
 
 
 def an_unknown(path, mews, time, *, lost: bool) -> None:
