@@ -16,6 +16,7 @@ from typing import TypeVar
 from zoneinfo import ZoneInfo, available_timezones
 
 from etl.model.faults import did_you_mean, nearest, one_of
+from etl.model.identity import RETURN_MARK
 from etl.reading.codes import parse_country, parse_currency
 from etl.reading.dates import DateFormat, Dates, DateShape, date_shape
 from etl.reading.numbers import parse_amount, plain_rate
@@ -166,7 +167,7 @@ def percent(value: str) -> Decimal:
 
 def order_number(value: str) -> str:
     """An order number as the tool uses it: digits without leading zeros or `.0`, or that of a nested return."""
-    head, mark, tail = value.partition("-R")
+    head, mark, tail = value.partition(RETURN_MARK)
     number = OrderNumbers().read(head)
     if number is None or (mark and not re.fullmatch(r"[A-Za-z0-9_.-]+", tail, re.ASCII)):
         damaged = (

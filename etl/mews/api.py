@@ -10,13 +10,14 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from etl.errors import InternalError, MewsError
+from etl.errors import InternalError
 from etl.mews import configuration as config
 from etl.mews import profiles, rows
 from etl.mews.configuration import Configuration
 from etl.mews.operations import is_id
 from etl.mews.paging import PAGE, Interval, batches, interval, walk, windows
 from etl.mews.transport import BeforeSend, Transport
+from etl.model.by_ids import Refusals, read_by_ids
 from etl.model.outcome import Outcome
 from etl.model.reference import Account, Bill, Named, Product, Service
 from etl.model.rows import OrderItemRow, PaymentRow, ServiceOrderRow
@@ -27,8 +28,6 @@ ACCOUNT_IDS = 100
 """Most AccountIds of one filter of order items and payments."""
 CANCEL_IDS = 10
 """Most ids of one `orderItems/cancel`."""
-REFUSED_LOOKUPS = 40
-"""So many refused requests a look-up by ids spends on finding the ids that Mews refuses."""
 
 _EVERYTHING = ["Active", "Deleted"]
 
@@ -251,21 +250,12 @@ class MewsReader:
         parse: Callable[[Mapping[str, Any]], Row],
     ) -> list[Row]:
         found: list[Row] = []
-        open_batches = list(batches(sorted({one for one in ids if is_id(one)}), PAGE))
-        refused = 0
-        while open_batches:
-            batch = open_batches.pop()
-            request = {**body, filter_name: batch}
-            try:
-                pages = walk(self._transport, operation, key, request, expected=len(batch))
-                found += [parse(row) async for page in pages for row in page]
-            except MewsError as error:
-                # Mews refuses a whole request for one id that it does not know: find that one.
-                refused += 1
-                if error.code != "mews.refused" or refused > REFUSED_LOOKUPS:
-                    raise
-                half = len(batch) // 2
-                open_batches += [part for part in (batch[:half], batch[half:]) if half]
+
+        async def read(batch: list[str]) -> None:
+            pages = walk(self._transport, operation, key, {**body, filter_name: batch}, expected=len(batch))
+            found.extend([parse(row) async for page in pages for row in page])
+
+        await read_by_ids(sorted({one for one in ids if is_id(one)}), PAGE, read, Refusals())
         return found
 
     def _scope(self) -> dict[str, Any]:

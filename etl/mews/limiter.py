@@ -15,6 +15,7 @@ from decimal import Decimal
 
 from etl.mews.clock import Clock, Sleep, SystemClock
 from etl.mews.slots import MemorySlots, Row, SlotStore, SqliteSlots
+from etl.model.pace import Pace
 
 __all__ = ["Backoff", "Clock", "Limiter", "MemorySlots", "Slot", "SlotStore", "SqliteSlots", "SystemClock"]
 
@@ -24,6 +25,8 @@ ARRIVAL_SHARE = 0.02
 """The same for short windows, as a share of them."""
 LEASE_SECONDS = 5.0
 """A granted slot whose request was not sent yet counts as if it left this late (a crashed process leaves such)."""
+THROTTLED = Pace(first=1.0, longest=60.0)
+"""Pauses after 429 without Retry-After."""
 LONGEST_PAUSE = 900.0
 """A longer wait than this is not believed: ask again after it."""
 _CLOCK_DRIFT = 1e-4
@@ -198,13 +201,10 @@ class Backoff:
     Answers of requests that were under way when the pause began count as one failure, not as many.
     """
 
-    def __init__(
-        self, clock: Clock, rng: random.Random, *, first_seconds: float = 1.0, longest_seconds: float = 60.0
-    ) -> None:
+    def __init__(self, clock: Clock, rng: random.Random, pace: Pace = THROTTLED) -> None:
         self._clock = clock
         self._rng = rng
-        self._first = first_seconds
-        self._longest = longest_seconds
+        self._pace = pace
         self._failures = 0
         self._until = -math.inf
 
@@ -213,9 +213,8 @@ class Backoff:
         now = self._clock.monotonic()
         if now < self._until:
             return self._until - now
-        step = min(self._longest, self._first * 2.0 ** min(self._failures, 30))
+        pause = self._pace.pause(self._failures, self._rng.random())
         self._failures += 1
-        pause = step * (0.5 + self._rng.random() / 2)
         self._until = now + pause
         return pause
 

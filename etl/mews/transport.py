@@ -23,6 +23,7 @@ from etl.mews.limiter import Backoff, Limiter, Slot
 from etl.mews.operations import OPERATIONS, Operation
 from etl.mews.secrets import Tokens, redact
 from etl.model.outcome import Kind, Outcome
+from etl.model.pace import Pace
 
 BeforeSend = Callable[[], Awaitable[None]]
 """Writes the intent durably; whatever it raises, no byte leaves."""
@@ -43,8 +44,7 @@ class RetryPolicy:
 
     attempts: int = 6
     seconds: float = 300.0
-    first_pause_seconds: float = 0.5
-    longest_pause_seconds: float = 20.0
+    pace: Pace = Pace(first=0.5, longest=20.0)
     waits: int = 20
     waiting_seconds: float = 1800.0
 
@@ -61,7 +61,6 @@ class Transport:
         limiter: Limiter,
         clock: Clock,
         retry: RetryPolicy = RetryPolicy(),
-        backoff: Backoff | None = None,
         rng: random.Random | None = None,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
@@ -72,7 +71,7 @@ class Transport:
         self._clock = clock
         self._retry = retry
         self._rng = rng or random.Random()  # noqa: S311 (jitter)
-        self._backoff = backoff or Backoff(clock, self._rng)
+        self._backoff = Backoff(clock, self._rng)
         self._sleep = sleep
         self._urls = {name: httpx.URL(self.address + operation.path) for name, operation in OPERATIONS.items()}
         self._prefix = bodies.dump(
@@ -191,9 +190,7 @@ class Transport:
         outcome = _outcome(state)
         if outcome.kind is Kind.WAIT:
             return 0.0
-        step = self._retry.first_pause_seconds * 2.0 ** min(state.attempt_number - 1, 30)
-        step = min(self._retry.longest_pause_seconds, max(step, outcome.retry_after or 0.0))
-        return step * (0.5 + self._rng.random() / 2)
+        return self._retry.pace.pause(state.attempt_number - 1, self._rng.random(), asked=outcome.retry_after or 0.0)
 
 
 async def _whole_body(response: httpx.Response) -> tuple[bytes | None, str]:

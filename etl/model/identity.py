@@ -17,13 +17,26 @@ RECIPE_VERSION = 1
 IDENTIFIER_LIMIT = 255
 """Longest ExternalIdentifier that Mews stores."""
 
-_NUMBER = r"[0-9]+(?:-R[A-Za-z0-9_.-]+?)?"
+RETURN_MARK = "-R"
+"""Stands between the number of an order and that of a return nested in it."""
+_NUMBER = rf"[0-9]+(?:{RETURN_MARK}[A-Za-z0-9_.-]+?)?"
 _IDENTIFIER = re.compile(
     rf"centra:(?P<store>[a-z0-9-]{{1,32}}):(?P<number>{_NUMBER})(?:~(?P<generation>[0-9]+))?(?P<undo>:undo)?:(?P<line>[^:\s]+)"
 )
 _MARKER = re.compile(
     rf"\[centra:(?P<store>[a-z0-9-]{{1,32}}):(?P<number>{_NUMBER})(?:~(?P<generation>[0-9]+))?(?P<undo>:undo)?\]"
 )
+
+
+def split_number(number: str) -> tuple[str, str]:
+    """Number of the order, and of the return nested in it that is meant; "" where the order itself is meant."""
+    head, _, tail = number.partition(RETURN_MARK)
+    return head, tail
+
+
+def return_number(order: str, identifier: str) -> str:
+    """The number of a return nested in an order."""
+    return f"{order}{RETURN_MARK}{identifier}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
+from etl.model.identity import split_number
 from etl.model.packed import Packed
 from etl.model.place import Place
 from etl.model.problem import Problem
@@ -183,5 +184,5 @@ class Order:
 
 def number_key(number: str) -> tuple[int, int, str]:
     """Sort key by number; a nested return follows its order. Works for any canonical number."""
-    head, _, tail = number.partition("-R")
+    head, tail = split_number(number)
     return (int(head) if head.isascii() and head.isdigit() else -1, int(tail) if tail.isdigit() else -1, number)

@@ -51,6 +51,13 @@ class OrderItemRow:
         """Whether the item was cancelled: it proves presence all the same."""
         return self.state == "Canceled" or self.canceled is not None
 
+    @property
+    def first_booked(self) -> tuple[Decimal, Decimal]:
+        """Net and gross as first booked: a cancellation may leave zeros in the current ones."""
+        if self.is_canceled and (self.original_net or self.original_gross):
+            return self.original_net, self.original_gross
+        return self.net, self.gross
+
 
 @dataclass(frozen=True, slots=True)
 class PaymentRow:

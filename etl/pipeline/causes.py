@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from etl.model.identity import split_number
 from etl.model.problem import Problem
 from etl.model.status import OrderStatus, ReportState
 
@@ -60,7 +61,6 @@ _ONE_FOR_MANY = frozenset({"taxes.csv", "categories.csv", "vouchers.csv"})
 """Tables of which one row may be about many keys."""
 _BY_ORDER = frozenset({"bill.undecided", "reservation.undecided"})
 _GOES_WITH = "return.parent"
-_RETURN = "-R"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +137,8 @@ class Causes:
         causes = {self._cause(problem) for problem in errors if problem.code != _GOES_WITH}
         if len(causes) < len({problem.code for problem in errors}):
             number, own = self._parent
-            causes |= own if status.number.startswith(number + _RETURN) else frozenset()
-        if _RETURN not in status.number:
+            causes |= own if split_number(status.number)[0] == number else frozenset()
+        if not split_number(status.number)[1]:
             self._parent = (status.number, frozenset(causes))
         for cause in causes:
             self.touched[cause].add(status)

@@ -136,10 +136,7 @@ def _looks_like(expected: Expected, entry: ExpectedEntry, row: OrderItemRow) -> 
 
 
 def _first_booked(row: OrderItemRow, basis: Basis) -> Decimal:
-    """The amount as first booked: a cancellation may leave zeros in the current one."""
-    if row.is_canceled and (row.original_net or row.original_gross):
-        return row.original_gross if basis is Basis.GROSS else row.original_net
-    return row.gross if basis is Basis.GROSS else row.net
+    return row.first_booked[basis is Basis.GROSS]
 
 
 def _miss(expected: Expected, entry: ExpectedEntry, found: _Findings) -> None:

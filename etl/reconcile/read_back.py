@@ -6,14 +6,11 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from etl.errors import MewsError
+from etl.model.by_ids import Refusals, read_by_ids
 from etl.model.identity import Identity, parse_identifier, parse_marker
 from etl.model.rows import OrderItemRow, PaymentRow
 from etl.reconcile.notebook import Amounts, Notebook, Page
 from etl.reconcile.values import ORDER_PART, UNDO_PART
-
-REFUSED_REQUESTS = 40
-"""So many refused requests are spent on finding the ids that Mews does not know."""
 
 Interval = tuple[datetime | None, datetime | None]
 Progress = Callable[[str, int, int | None], None]
@@ -52,7 +49,7 @@ class ReadBack:
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
-        self._refused = 0
+        self._refusals = Refusals()
 
     async def items(self, order_ids: Sequence[str]) -> dict[str, list[OrderItemRow]]:
         """All items of these orders by OrderId, each once. Raises MewsError."""
@@ -63,7 +60,7 @@ class ReadBack:
                 for row in page:
                     found.setdefault(row.order_id, {})[row.id] = row
 
-        await self._by_ids(list(dict.fromkeys(order_ids)), read)
+        await read_by_ids(order_ids, len(order_ids) or 1, read, self._refusals)
         return {order_id: list(rows.values()) for order_id, rows in found.items()}
 
     async def payments(self, payment_ids: Sequence[str]) -> dict[str, PaymentRow]:
@@ -74,27 +71,8 @@ class ReadBack:
             async for page in self._reader.payments(payment_ids=ids):
                 found.update((row.id, row) for row in page)
 
-        await self._by_ids(list(dict.fromkeys(payment_ids)), read)
+        await read_by_ids(payment_ids, len(payment_ids) or 1, read, self._refusals)
         return found
-
-    async def _by_ids(self, ids: list[str], read: _Read) -> None:
-        waiting = [ids] if ids else []
-        while waiting:
-            batch = waiting.pop()
-            try:
-                await read(batch)
-            except MewsError as error:
-                # Mews may refuse a whole request for one id that it does not know: find that one.
-                self._refused += 1
-                if error.code != "mews.refused" or self._refused > REFUSED_REQUESTS:
-                    raise
-                half = len(batch) // 2
-                waiting += [part for part in (batch[:half], batch[half:]) if half]
-
-
-class _Read(Protocol):
-    async def __call__(self, ids: list[str]) -> None:
-        """Reads one batch."""
 
 
 async def scan_items(

@@ -17,6 +17,7 @@ import simplejson
 from etl.model.attention import COLUMNS, MET, PROBLEM, quoted
 from etl.model.codes import CODES
 from etl.model.export import Dialect
+from etl.model.identity import split_number
 from etl.report.cells import CsvRows
 from etl.report.folder import ReportFolder, explained, is_same_file, private_text
 
@@ -144,8 +145,8 @@ def _by_parent(reasons: Mapping[str, str]) -> dict[str, str]:
     """Reasons by the number that the rows carry: nested returns stand in the object of their order."""
     found: dict[str, str] = {}
     for number, codes in reasons.items():
-        parent, dash, _ = number.partition("-R")
-        text = f"{number}: {codes}" if dash else codes
+        parent, nested = split_number(number)
+        text = f"{number}: {codes}" if nested else codes
         found[parent] = f"{found[parent]} {text}" if parent in found else text
     return found
 

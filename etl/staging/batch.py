@@ -16,6 +16,7 @@ from etl.errors import InputError, InternalError
 from etl.model.attention import met_text
 from etl.model.content import version_of
 from etl.model.export import Dialect, Export, HeaderTest, Records, Table, plain
+from etl.model.identity import split_number
 from etl.model.order import Order
 from etl.model.place import Place
 from etl.model.problem import Problem
@@ -165,7 +166,7 @@ class Batch:
         Shape: one RawFile per file that has any of them.
         """
         self._loaded()
-        for index, parts in self._spool.ask({number.partition("-R")[0] for number in numbers}):
+        for index, parts in self._spool.ask({split_number(number)[0] for number in numbers}):
             file = self._files[index]
             mine = parts if file.is_correction else (part for part in parts if part[0] not in self._reader.corrected)
             first = next(mine, None)
@@ -179,7 +180,7 @@ class Batch:
         """
         self._loaded()
         found = {}
-        for number, parts in self._spool.named({number.partition("-R")[0] for number in numbers}):
+        for number, parts in self._spool.named({split_number(number)[0] for number in numbers}):
             versions = {
                 order.number: [*(one.version for one in order.replaces), version_of(order)]
                 for order in self._reader.orders(number, parts)

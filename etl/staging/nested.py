@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from etl.model.export import plain
+from etl.model.identity import return_number
 from etl.model.order import Line, LocalTime, Order, Payment, TaxBreakdownRow, Voucher
 from etl.model.place import Place
 from etl.model.problem import Problem, notice
@@ -127,7 +128,7 @@ class NestedReader:
             draft.problems.extend(own.problems)
             draft.fault("value.missing", "A return of the order has no readable returnId.", scope.at("returnId"))
             return None
-        number = f"{draft.number}-R{str(identifier).lstrip('0') or '0'}"
+        number = return_number(draft.number, str(identifier).lstrip("0") or "0")
         own.number = number
         own.problems = [replace(problem, order=number) for problem in own.problems]
         for unread in record.get(UNREAD, ()):

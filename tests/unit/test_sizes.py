@@ -34,7 +34,6 @@ LARGE_CONSTRUCTORS = frozenset(
         "load/poster.py:Poster",
         "load/survey.py:Surveyor",
         "load/undo.py:Undoer",
-        "mews/transport.py:Transport",
     }
 )
 """Constructors above MOST that are left."""

@@ -16,6 +16,7 @@ from mews_fakes import HandClock, VirtualClock, run_virtual
 from etl.errors import LedgerError
 from etl.mews.limiter import Backoff, Limiter
 from etl.mews.slots import MemorySlots, Row, SqliteSlots
+from etl.model.pace import Pace
 
 
 def most_in_any_window(times: list[float], seconds: float) -> int:
@@ -309,7 +310,7 @@ def test_old_rows_do_not_pile_up(tmp_path):
 def test_backoff_grows_once_for_all_workers_and_starts_over():
     """Eight workers that meet one 429 each are one failure; a processed request ends the series."""
     clock = HandClock()
-    backoff = Backoff(clock, random.Random(1), first_seconds=1, longest_seconds=10)
+    backoff = Backoff(clock, random.Random(1), Pace(1, 10))
     first = backoff.failed()
     assert 0.5 <= first <= 1
     assert [backoff.failed() for _ in range(7)] == pytest.approx([first] * 7)
