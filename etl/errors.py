@@ -96,10 +96,16 @@ class LedgerError(UsageError):
 
 
 class MewsError(EtlError):
-    """Mews can't be reached or refuses the credentials (exit code 4)."""
+    """Mews can't be reached or refuses the credentials (exit code 4).
+
+    `operation` is what was asked, such as `configuration/get`, `status` the HTTP status of Mews's answer; "" and None
+    where the fault is of no single request, or nothing was answered.
+    """
 
     exit_code = ExitCode.MEWS
     code = "mews.unreachable"
+    operation: str = ""
+    status: int | None = None
 
 
 class StoppedError(EtlError):

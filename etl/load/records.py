@@ -222,6 +222,11 @@ class LedgerOrder:
         return SourceReading(self.currency, basis, self.source_total)
 
     @property
+    def newest_verdict(self) -> str:
+        """The verdict of the plan on that reading; "" where there is none."""
+        return str(loads(self.reading, ["", "", None, ""])[3]) if self.reading else self.verdict
+
+    @property
     def has_posted(self) -> bool:
         """Whether the order itself is known to be in Mews."""
         return self.mews_order_id != "" and self.state is not State.UNDONE

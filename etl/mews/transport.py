@@ -317,6 +317,8 @@ def failure(operation: str, outcome: Outcome) -> MewsError:
     if outcome.status == 401:
         code, hint = "mews.credentials", "Check MEWS_CLIENT_TOKEN, MEWS_ACCESS_TOKEN and the integration's permissions."
     said = f" (HTTP {outcome.status})" if outcome.status else ""
-    return MewsError(
+    error = MewsError(
         f"{operation}: {outcome.message}{said}", code=code, hint=hint, request_id=outcome.request_id or None
     )
+    error.operation, error.status = operation, outcome.status
+    return error

@@ -173,7 +173,7 @@ def known_enterprise(enterprise_id: str) -> Iterator[None]:
         yield
     except MewsError as error:
         # The first request names nothing but tokens and enterprise, so what is malformed is the enterprise.
-        if error.code == "mews.refused" and error.message.startswith("configuration/get") and "400" in error.message:
+        if (error.operation, error.status) == ("configuration/get", 400):
             raise _wrong_enterprise(error, enterprise_id) from error
         raise
 
