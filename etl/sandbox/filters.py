@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from calendar import monthrange
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import MAXYEAR, UTC, datetime
 from typing import Any, Protocol, TypeVar
 
 from etl.sandbox.call import Call, RefusedError
@@ -100,8 +101,9 @@ def span_of(call: Call, name: str) -> Span | None:
 
 def _months_after(moment: datetime, months: int) -> datetime:
     year, month = divmod(moment.year * 12 + moment.month - 1 + months, 12)
-    following = (moment.replace(day=28, year=year, month=month + 1) + timedelta(days=4)).replace(day=1)
-    last_day = (following - timedelta(days=1)).day
+    if year > MAXYEAR:
+        return datetime.max.replace(tzinfo=UTC)
+    last_day = monthrange(year, month + 1)[1]
     return moment.replace(year=year, month=month + 1, day=min(moment.day, last_day))
 
 

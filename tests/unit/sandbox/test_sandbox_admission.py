@@ -53,6 +53,8 @@ def test_operations_are_posted():
         b"[" * 100_000,
         b'{"x": ' + b"1" * 5000 + b"}",
         b"{}",
+        Desk().body(Notes="\ud83c"),
+        Desk().body(Notes="\udf81").replace(b"\\ud", b"\\uD"),
     ],
 )
 def test_what_is_no_json_object_is_malformed(body):

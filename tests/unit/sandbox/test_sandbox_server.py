@@ -284,7 +284,8 @@ def test_state_lives_on_in_a_new_process(tmp_path):
     for last in (signal.SIGKILL, signal.SIGTERM):
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         try:
-            lines = iter(process.stdout.readline, "")
+            told: list[str] = []
+            lines = (told.append(line) or line for line in iter(process.stdout.readline, ""))
             exported = dict(
                 line.strip().removeprefix("export ").split("=", 1) for line in _until(lines, "MEWS_ACCESS_TOKEN")
             )
@@ -306,6 +307,7 @@ def test_state_lives_on_in_a_new_process(tmp_path):
                 asked = {**who, "Client": "t", "Limitation": {"Count": 1000}, "ClosedUtc": closed}
                 held = post(client, "outletItems/getAll", asked)
             totals.append((len(shown.json()["OrderItems"]), len(held.json()["OutletItems"])))
+            assert ("Continuing with 5 orders and 3 outlet bills from the state file.\n" in told) == (len(totals) == 2)
             os.kill(process.pid, last)
             assert process.wait(10) == (0 if last is signal.SIGTERM else -signal.SIGKILL)
         finally:
