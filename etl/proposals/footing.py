@@ -98,7 +98,8 @@ def best_footing(orders: Sequence[OrderCells], candidates: Candidates) -> Footin
     if not all(candidates.roles.get(role) for role in ROLES[:3]):
         return None
     step = max(1, len(orders) // _SAMPLE)
-    tried = _counted(orders[::step], candidates, list(_readings(candidates)))
+    sizes = _sizes(orders, candidates)
+    tried = _counted(orders[::step], candidates, [one for one in _readings(candidates) if _is_the_most(one, sizes)])
     tried.sort(key=lambda pair: (-pair[1][0], -_likeness(pair[0], candidates)))
     kept = [reading for reading, _ in tried[: _KEPT * 4]]
     counted = _counted(orders, candidates, kept)
@@ -109,6 +110,18 @@ def best_footing(orders: Sequence[OrderCells], candidates: Candidates) -> Footin
     best = [reading for reading, (foots, _) in counted if foots >= most]
     reading, *rivals = [one for one in best if not _is_without_tax(one, best, orders)]
     return Footing(reading, most, counted[0][1][1], tuple(rivals))
+
+
+def _sizes(orders: Sequence[OrderCells], candidates: Candidates) -> dict[str, Decimal]:
+    """Column of the order -> the sum of its amounts, whatever their sign."""
+    columns = {column for role in ROLES[2:] for column in candidates.roles.get(role, ())}
+    return {column: sum((abs(_value(order.order, column)) for order in orders), ZERO) for column in columns}
+
+
+def _is_the_most(one: Reading, sizes: Mapping[str, Decimal]) -> bool:
+    """Whether the total is more than what stands beside the goods: total and discount changed round foot as well."""
+    total = sizes.get(one.column("orderTotal"), ZERO)
+    return all(total >= sizes.get(column, ZERO) for column in one.columns[3:] if column)
 
 
 def _is_without_tax(one: Reading, others: Sequence[Reading], orders: Sequence[OrderCells]) -> bool:

@@ -7,7 +7,7 @@ payer; what neither name nor content tells is left open, with candidates.
 from __future__ import annotations
 
 from bisect import bisect
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from itertools import pairwise
@@ -15,9 +15,11 @@ from itertools import pairwise
 from etl.model.export import plain
 from etl.model.mapping import NOT_MIGRATED, Sure
 from etl.proposals.content import Numbers, Profile, number_pattern, profile, style_of
+from etl.proposals.countries import country_names, plain_name
 from etl.proposals.dump import Cells, Dump
 from etl.proposals.footing import ROLES, Basis, Candidates, Footing, OrderCells, best_footing
 from etl.proposals.names import LINE_TOTAL, RETURN_WORDS, fields_named, preference, says_net, spelled
+from etl.reading.codes import countries, currencies
 from etl.reading.kinds import Kind
 from etl.reading.parse import STORE_TYPES
 from etl.staging.fields import Names, canonical_field, is_secret, reason_of
@@ -28,6 +30,7 @@ _SAME = Decimal("0.99")
 _MOST = Decimal("0.95")
 _SIGNS = frozenset("£€$¥")
 _PAID = "payment.capture.amount"
+_FEW_RATES = 8
 _LEAST_CONSTANT = 3
 _MOST_TRIED = 6
 
@@ -150,7 +153,15 @@ def propose(sheet: Sheet, rules: Mapping[str, str] | None = None) -> Proposals:
         if name not in taken.values() and not _is_told(name, taken) and (header := _best(sheet, name, taken)):
             found.append(_by_name(sheet, header, name))
             taken[header] = name
-    found += _left(sheet, taken, footing)
+    for name, looks_so in _BY_CONTENT.items():
+        if name not in taken.values() and not _is_told(name, taken):
+            looking = [
+                one for one in sheet.profiles if one not in taken and _may_be(sheet, one, name) and looks_so(sheet, one)
+            ]
+            if len(looking) == 1:
+                found.append(_by_name(sheet, looking[0], name))
+                taken[looking[0]] = name
+    found += _left(sheet, taken, footing, {one.header for one in amounts})
     order = {header: at for at, header in enumerate([*dump.headers, *dump.lists])}
     found.sort(key=lambda one: order.get(one.header, len(order)))
     cells = (cell for cell in sheet.cells(number) if cell.strip())
@@ -247,7 +258,11 @@ def _constant(sheet: Sheet, header: str, least: int = 0) -> int:
 
 def _may_be(sheet: Sheet, header: str, name: str) -> bool:
     """Whether content and place of a column allow the field."""
-    if not sheet.profiles[header].fits(KINDS[name]):
+    one = sheet.profiles[header]
+    if not one.fits(KINDS[name]):
+        return False
+    if name == "taxTotal" and "products.vatPercent" in fields_named(header) and one.distinct <= _FEW_RATES < one.filled:
+        # `VAT` may be either; amounts of tax are as many as orders, rates few.
         return False
     if sheet.dump.line_headers is not None:
         return name.startswith(LINE) == (header in sheet.dump.line_headers)
@@ -283,6 +298,28 @@ def _best(sheet: Sheet, name: str, taken: Mapping[str, str]) -> str:
         if other in KINDS and other not in taken.values() and other != _PAID and _may_be(sheet, named[0], other):
             return ""
     return named[0]
+
+
+def _is_unnamed(sheet: Sheet, header: str) -> bool:
+    return not fields_named(header) and sheet.profiles[header].filled * 2 >= len(sheet.groups)
+
+
+def _looks_like_currencies(sheet: Sheet, header: str) -> bool:
+    return _is_unnamed(sheet, header) and all(word in currencies() for word in _words(sheet, header))
+
+
+def _looks_like_countries(sheet: Sheet, header: str) -> bool:
+    words = {word for word in _words(sheet, header) if word not in countries()}
+    return _is_unnamed(sheet, header) and all(plain_name(word) in country_names() for word in words)
+
+
+_BY_CONTENT: dict[str, Callable[[Sheet, str], bool]] = {
+    "orderDate": _is_unnamed,
+    "currency": _looks_like_currencies,
+    "address.country": _looks_like_countries,
+    "invoiceAddress.email": _is_unnamed,
+}
+"""Fields that cells tell without a header, where one column alone looks so; its kind is asked by `_may_be`."""
 
 
 def _words(sheet: Sheet, header: str) -> set[str]:
@@ -327,10 +364,19 @@ def _amount(sheet: Sheet, role: str, column: str, footing: Footing) -> ColumnPro
     others = sorted({rival.column(role) for rival in footing.rivals} - {column})
     if footing.proves(role):
         return ColumnProposal(column, role, Sure.PROVED, share, (), _samples(sheet, column))
-    if role not in fields_named(column):
+    if role not in fields_named(column) and not (footing.is_enough and _is_beside(column, footing)):
         return ColumnProposal(column, "", None, share, (role,), _samples(sheet, column))
     also = f"; as many with {' or '.join(other or 'none' for other in others[:3])}" if others else ""
-    return ColumnProposal(column, role, Sure.LIKELY, f"by name; {share}{also}", (), _samples(sheet, column))
+    by = "by name" if role in fields_named(column) else "by content"
+    return ColumnProposal(column, role, Sure.LIKELY, f"{by}; {share}{also}", (), _samples(sheet, column))
+
+
+def _is_beside(column: str, footing: Footing) -> bool:
+    """Whether every reading that foots adds the column to the goods: as shipping or as a fee, which comes to the same."""
+    return all(
+        column in (one.column("shippingValue"), one.column("handlingCost"))
+        for one in (footing.reading, *footing.rivals)
+    )
 
 
 def _samples(sheet: Sheet, header: str) -> tuple[str, ...]:
@@ -404,11 +450,16 @@ def _order_cells(sheet: Sheet, candidates: Candidates) -> list[OrderCells]:
     return found
 
 
-def _left(sheet: Sheet, taken: Mapping[str, str], footing: Footing | None) -> Iterable[ColumnProposal]:
-    """Columns that no field was found for: amounts without which the orders foot, and what a person has to look at."""
+def _left(
+    sheet: Sheet, taken: Mapping[str, str], footing: Footing | None, told: Collection[str]
+) -> Iterable[ColumnProposal]:
+    """Columns that no field was found for: amounts without which the orders foot, and what a person has to look at.
+
+    `told`: columns that the footing needs, though it does not say for what.
+    """
     is_enough = footing is not None and footing.is_enough
     for header, one in sheet.profiles.items():
-        if header in taken or not one.filled or is_secret(header) or _is_left_out(sheet, header):
+        if header in taken or header in told or not one.filled or is_secret(header) or _is_left_out(sheet, header):
             continue
         named = tuple(name for name in fields_named(header) if name in KINDS)
         if is_enough and footing and _is_amount(header, one) and _PAID not in named:

@@ -15,7 +15,7 @@ _DOCUMENT = (
 _NUMBER = r"(?:nr\b|no\b|num\b|numero|number|nummer|numer|\bn\b|\bid\b|\bref|kode\b|\bcode\b|nro\b)"
 _DATE = (
     r"(?:\bdate|dat[uo]m|\bdato|dato\b|fecha|\bdata\b|\bday\b|\btag\b|zeit|\btime|tid\b|tidspunkt|\bhora\b|heure|tijd|created|erstellt"
-    r"|placed|bestellt|ordered|skapad|oprettet|aangemaakt|creado|\bcree|purchased|bought|kopt\b|paiva)"
+    r"|placed|bestellt|ordered|skapad|oprettet|aangemaakt|creado|\bcree|purchased|bought|kopt\b|paiva|\bbestilt\b|\bsold on\b|\bordered on\b)"
 )
 _DELIVERY = r"(?:deliver|liefer|livraison|entrega|leverans|leverings|levering|shipment|shipping|\bship|versand|expedi|envio|consegna|spedizi|verzend|bezorg)"
 _BILLING = r"(?:bill|invoice|rechnung|faktur|factur|fattur)"
@@ -39,9 +39,9 @@ _STEMS: tuple[tuple[str, str, str], ...] = (
     ("orderNumber", rf"{_DOCUMENT}.*{_NUMBER}|{_NUMBER}.*{_DOCUMENT}", _NO_ORDER),
     ("deliveryDate", rf"{_DATE}.*{_DELIVERY}|{_DELIVERY}.*{_DATE}", _LATER),
     ("orderDate", rf"{_DATE}|\bvom\b", rf"{_DELIVERY}|{_LATER}"),
-    ("status", r"status|statut|\bstato\b|\bestado\b|zustand|\betat\b|\btila\b|tilstand|order state|\bestat", rf"{_DELIVERY} (?:state|estado)|date|datum"),
+    ("status", r"status|statut|\bstato\b|\bestado\b|zustand|\betat\b|\btila\b|tilstand|(?:order|payment|document) sta(?:te|ge)|^stage$|\bestat|situaci|situatio|bearbeitungsstand", rf"{_DELIVERY} (?:state|estado)|date|datum"),
     ("currency", r"currency|wahrung|waehrung|devise|moneda|divisa|valuta|valuutta|waluta|\bwhg\b|\bccy\b|\bcurr\b", r"rate|kurs|amount|betrag"),
-    ("deliveryAddress.country", rf"{_DELIVERY}.*(?:country|land\b|pays|pais|paese|\bmaa\b|kraj)|ship to\b|pays de {_DELIVERY}", r"city|name|zip|phone|street|address|code post"),
+    ("deliveryAddress.country", rf"{_DELIVERY}.*(?:country|land\b|pays|pais|paese|\bmaa\b|kraj)|ship to\b|deliver to\b|(?:empfanger|modtager|aflever|ziel|bestimmungs)\w*land|destino\b|destinazione|pays de {_DELIVERY}", r"city|name|zip|phone|street|address|code post"),
     ("invoiceAddress.country", rf"{_BILLING}.*(?:country|land\b|pays|pais|paese)|bill to\b", r"city|name|zip|phone|street|address|code post"),
     ("address.country", r"country|land\b|\bpays\b|\bpais\b|\bpaese\b|\bmaa\b|\bkraj\b|\bna[tz]ion", r"city|name$|phone"),
     ("invoiceAddress.email", r"e ?mail|courriel|\bcorreo|posta elettronica|\bmail\b", r"consent|accept|marketing|newsletter"),
@@ -59,10 +59,17 @@ _STEMS: tuple[tuple[str, str, str], ...] = (
     ("line total", rf"(?:{_MONEY}).*{_LINE}|{_LINE}.*(?:{_MONEY})", rf"{_TAX}.*(?:amount|betrag)|{_DISCOUNT}|price|preis|pris\b|prezzo|precio|prix|unit cost"),
     ("orderTotal", r"total|summe|\bsum\b|summa|gesamt|betrag|amount|montant|importe|importo|belopp|belob|totaal|bedrag|zu zahlen|a payer|to pay|betala|betale|betalen|pagare|a pagar|grand|\bdue\b|(?:auftrags|bestell|rechnungs)wert", rf"{_LINE}|{_SHIPPING}|{_DISCOUNT}|{_SHARE}|refund|erstatt|\bqty\b|quantity|menge|anzahl|qte|weight|gewicht|zwischen|sous|\bsub|paid|bezahlt|outstanding|steuer\w*betrag|{_TAX} (?:amount|total|betrag)|(?:amount|total|montant|importe?|importo) (?:de )?{_TAX}$|count|number"),
 )  # fmt: skip
+_SHORT = {
+    "amt": "amount", "dt": "date", "prc": "price", "desc": "description", "ord": "order", "cust": "customer", "ctry": "country",
+    "cntry": "country", "cd": "code", "frt": "freight", "disc": "discount", "tot": "total", "pct": "percent", "inv": "invoice",
+    "itm": "item", "sts": "status", "stat": "status", "shp": "shipping", "dlv": "delivery", "crncy": "currency", "so": "order",
+}  # fmt: skip
+"""Words as tables of databases shorten them."""
 _COMPILED = tuple((field, re.compile(wanted), re.compile(unwanted)) for field, wanted, unwanted in _STEMS)
 
 
 @cache
 def fields_by_stem(text: str) -> tuple[str, ...]:
     """The fields that the words of a header may mean, likeliest first; `text` as `etl.proposals.names.words` gives it."""
+    text = " ".join(_SHORT.get(word, word) for word in text.split())
     return tuple(field for field, wanted, unwanted in _COMPILED if wanted.search(text) and not unwanted.search(text))

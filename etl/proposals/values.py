@@ -5,27 +5,21 @@ Rule: design section 3a: statuses that count, store types, payers and tax meanin
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import gettext
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import cache
-from importlib.resources import files
 from typing import Any
-
-import pycountry
 
 from etl.model.export import BROKEN, plain
 from etl.model.mapping import Sure
+from etl.proposals.countries import common_names, country_names, plain_name
 from etl.proposals.names import RETURN_WORDS, spelled
 from etl.proposals.propose import Sheet
 from etl.reading.codes import currency_fault, nearest_country
 from etl.reading.parse import MEANINGS
 from etl.reading.remarks import Odd
 
-LANGUAGES = ("de", "fr", "es", "sv", "da", "nl", "it", "nb", "pt", "fi", "pl")
 _OPEN_CODES = frozenset({"GE", "CG", "CD", "KP", "KR", "GN", "WS", "MF", "SX", "VI", "VG", "FM"})
 """Countries whose short name is that of another country or part of one too: Georgia, Congo, Korea, Guinea, .."""
 _WORDS = {
@@ -147,7 +141,7 @@ def _value(name: str, word: str, orders: int, money: Mapping[str, Decimal]) -> V
 
 def country_of(word: str) -> tuple[str, Sure | None, str, tuple[str, ...]]:
     """Meaning, sureness, evidence and candidates of a country's name."""
-    codes = country_names().get(_plain_name(word), frozenset())
+    codes = country_names().get(plain_name(word), frozenset())
     if len(codes) == 1:
         code = next(iter(codes))
         if code in _OPEN_CODES and len(word.split()) == 1 and not word.isupper():
@@ -155,44 +149,8 @@ def country_of(word: str) -> tuple[str, Sure | None, str, tuple[str, ...]]:
         return code, Sure.PROVED, "the name of one ISO country", ()
     if codes:
         return "", None, "a name of more than one country", tuple(sorted(codes))
-    common = _common_names().get(_plain_name(word))
+    common = common_names().get(plain_name(word))
     if common:
         return common, Sure.LIKELY, "a common name", ()
     near = nearest_country(word)
     return "", None, "", (near,) if near else ()
-
-
-def _plain_name(text: str) -> str:
-    return spelled(text.replace("&", "and"))
-
-
-@cache
-def country_names() -> dict[str, frozenset[str]]:
-    """Name of a country in the languages of the shops -> its codes, by the names of ISO 3166-1 and their translations."""
-    found: dict[str, set[str]] = {}
-    for country in pycountry.countries:
-        own = [
-            country.name,
-            getattr(country, "common_name", ""),
-            getattr(country, "official_name", ""),
-            country.alpha_3,
-        ]
-        translated = [one.gettext(name) for one in _translations() for name in own[:3] if name]
-        for name in (*own, *translated):
-            if name:
-                found.setdefault(_plain_name(name), set()).add(country.alpha_2)
-    return {name: frozenset(codes) for name, codes in found.items()}
-
-
-@cache
-def _translations() -> tuple[gettext.NullTranslations, ...]:
-    return tuple(
-        gettext.translation("iso3166-1", pycountry.LOCALES_DIR, languages=[language], fallback=True)
-        for language in LANGUAGES
-    )
-
-
-@cache
-def _common_names() -> dict[str, str]:
-    text = files("etl.proposals").joinpath("country_names.csv").read_text("utf-8")
-    return {_plain_name(row["name"]): row["code"] for row in csv.DictReader(text.splitlines())}

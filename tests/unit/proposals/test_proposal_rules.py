@@ -293,3 +293,42 @@ def test_goods_with_blanks_are_no_keys() -> None:
     names = [(*row, "Blue cup, large", "CUP-1") for row in orders(20)]
     columns = by_header(read((*HEADER, "Item", "Code"), names)[0])
     assert columns["Item"].field == "products.itemText.product"
+
+
+def test_dates_currencies_countries_and_addresses_are_told_by_their_cells() -> None:
+    """Headers of a language that nobody here knows; where two columns look so, a person chooses."""
+    seen = [("2011-03-05", "GBP", "Deutschland", "a@example.com"), ("2011-03-06", "EUR", "FR", "b@example.com")]
+    rows = [(*row, *seen[int(row[0]) % 2]) for row in orders(20)]
+    columns = by_header(read((*HEADER, "Kpv", "Vlt", "Mnt", "Pst"), rows)[0])
+    assert {name: columns[name].field for name in ("Kpv", "Vlt", "Mnt", "Pst")} == {
+        "Kpv": "orderDate",
+        "Vlt": "currency",
+        "Mnt": "address.country",
+        "Pst": "invoiceAddress.email",
+    }
+    assert {columns[name].sure for name in ("Kpv", "Vlt", "Mnt", "Pst")} == {Sure.LIKELY}
+    columns = by_header(read((*HEADER, "Kpv", "Kpvv"), [(*row, "2011-03-05", "2011-03-06") for row in orders(20)])[0])
+    assert (columns["Kpv"].field, columns["Kpvv"].field) == ("", "")
+
+
+def test_total_and_discount_are_never_changed_round() -> None:
+    """goods + shipping - total = discount foots as often as the truth."""
+    rows = [
+        (
+            number,
+            qty,
+            price,
+            rate,
+            beside,
+            str(Decimal(total.replace(",", ".")) - int(number) % 3).replace(".", ","),
+            f"{int(number) % 3},00",
+        )
+        for number, qty, price, rate, beside, total in orders(40)
+    ]
+    found, _ = read((*HEADER[:4], "XA", "XB", "XC"), rows)
+    assert found.footing is not None
+    assert found.footing.reading.columns[2:5] == ("XB", "XA", "XC")
+    columns = by_header(found)
+    assert (columns["XB"].field, columns["XB"].sure) == ("orderTotal", Sure.PROVED)
+    assert (columns["XA"].field, columns["XA"].sure) == ("shippingValue", Sure.LIKELY)
+    assert len(found.columns) == len(columns)
