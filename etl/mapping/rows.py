@@ -13,7 +13,7 @@ from typing import Protocol, TypeVar
 
 from etl.mapping import cells
 from etl.mapping.cells import CellError, DateStyle
-from etl.mapping.fields import FIELDS, GET_ORDERS
+from etl.mapping.fields import FIELDS
 from etl.mapping.lookup import ANY_COUNTRY
 from etl.mapping.table import Row, Table
 from etl.model.codes import CODES
@@ -47,6 +47,7 @@ from etl.model.rules import (
     VoucherRule,
 )
 from etl.reading.kinds import NESTED_FIELDS
+from etl.reading.names import GET_ORDERS
 from etl.reading.parse import MEANINGS
 from etl.reading.remarks import Odd
 from etl.reading.style import NumberStyle

@@ -32,12 +32,13 @@ from etl.pipeline.needs import needs_of
 from etl.pipeline.plan_store import PlanStore
 from etl.pipeline.planning import PlanFacts, Progress, Span, make_context, plan_batch
 from etl.reading.identify import open_export
+from etl.reading.names import ORDER_NUMBER
 from etl.reading.options import ReadOptions
 from etl.report.summary import Summary
 from etl.settings import Connection, Settings
 from etl.staging.batch import Batch
 from etl.staging.facts import BatchFacts
-from etl.staging.vocabulary import ORDER_NUMBER, Vocabulary
+from etl.staging.vocabulary import Vocabulary
 
 _OWN_NAMES = frozenset({"ordernumber", "orderid"})
 

@@ -15,9 +15,9 @@ from etl.model.order import Order
 from etl.model.problem import Problem
 from etl.pipeline.readings import CONTRACT, READINGS, amounts_are_read, foots
 from etl.reading.kinds import Kind
+from etl.reading.names import KINDS
 from etl.report.summary import money_text
 from etl.staging.facts import FileFacts
-from etl.staging.vocabulary import KINDS
 
 EXAMPLES = 3
 LEAST = 20

@@ -21,10 +21,11 @@ from etl.proposals.footing import ROLES, Basis, Candidates, Footing, OrderCells,
 from etl.proposals.names import LINE_TOTAL, RETURN_WORDS, fields_named, preference, says_net, spelled
 from etl.reading.codes import countries, currencies
 from etl.reading.kinds import Kind
+from etl.reading.names import KINDS, LINE, ORDER_NUMBER
 from etl.reading.parse import STORE_TYPES
 from etl.staging.fields import Names, canonical_field, is_secret, reason_of
 from etl.staging.parts import AMOUNT_TAILS, Part, list_in
-from etl.staging.vocabulary import KINDS, LINE, ORDER_NUMBER, Vocabulary
+from etl.staging.vocabulary import Vocabulary
 
 _SAME = Decimal("0.99")
 _MOST = Decimal("0.95")

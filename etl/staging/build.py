@@ -10,6 +10,7 @@ from etl.model.order import Line
 from etl.model.place import Place
 from etl.reading.dates import NO_DATE
 from etl.reading.kinds import Kind
+from etl.reading.names import KINDS, LINE, ORDER_NUMBER
 from etl.reading.numbers import symbol_fits
 from etl.reading.options import DEFAULT, ReadOptions
 from etl.reading.parse import Reader, Readers, number_remark
@@ -21,7 +22,7 @@ from etl.staging.lines import Lines, text_reader, translated, value_or_none
 from etl.staging.nested import Headers, NestedReader
 from etl.staging.objects import Flat
 from etl.staging.spots import Spots
-from etl.staging.vocabulary import ALIASES, KINDS, LINE, ORDER_NUMBER, Vocabulary
+from etl.staging.vocabulary import ALIASES, Vocabulary
 from etl.staging.whole import check_beside, check_repeated, check_unread, join_below
 
 Row = tuple[int, tuple[str, ...]]

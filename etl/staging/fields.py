@@ -11,6 +11,7 @@ from etl.errors import InputError, MappingError
 from etl.model.mapping import NOT_MIGRATED as NOT_MIGRATED_FIELD
 from etl.model.place import Place
 from etl.reading.kinds import NESTED_FIELDS, Kind
+from etl.reading.names import KINDS, LINE, ORDER_NUMBER
 from etl.staging.vocabulary import (
     ALIASES,
     ATTENTION,
@@ -19,9 +20,6 @@ from etl.staging.vocabulary import (
     FOLDED_GET_ORDERS,
     FOLDED_INTEGRATION,
     FOLDED_NOT_MIGRATED,
-    KINDS,
-    LINE,
-    ORDER_NUMBER,
     REPEATED,
     REPEATED_TAILS,
     SECRET,

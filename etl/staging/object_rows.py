@@ -11,13 +11,14 @@ from etl.model.attention import MET, STYLE
 from etl.model.export import Records, plain
 from etl.model.place import Place
 from etl.reading.kinds import Kind
+from etl.reading.names import ORDER_NUMBER
 from etl.reading.parse import OrderNumbers
 from etl.staging.fields import Names
 from etl.staging.loaded import LoadedFile
 from etl.staging.objects import Objects
 from etl.staging.parts import Part as ObjectPart
 from etl.staging.spool import Part
-from etl.staging.vocabulary import ORDER_NUMBER, Vocabulary, vocabulary_of
+from etl.staging.vocabulary import Vocabulary, vocabulary_of
 
 _REPORT_EVERY = 20_000
 _HEAD = 50

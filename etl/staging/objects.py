@@ -16,6 +16,7 @@ from typing import Any
 from etl.model.export import BROKEN, plain
 from etl.model.mapping import NOT_MIGRATED as NOT_MIGRATED_FIELD
 from etl.reading.json_file import node_of
+from etl.reading.names import KINDS, LINE
 from etl.staging.fields import (
     DECLARED,
     Column,
@@ -29,7 +30,7 @@ from etl.staging.fields import (
 )
 from etl.staging.parts import AMOUNT_TAILS, COLUMNS, HOLDERS, Part, key_in, list_in, list_named, why_not
 from etl.staging.unread import Unread, amount_in
-from etl.staging.vocabulary import KINDS, LINE, NOT_MIGRATED, Vocabulary, known_names
+from etl.staging.vocabulary import NOT_MIGRATED, Vocabulary, known_names
 
 UNREAD = "\0unread"
 """Key of a nested record under which its unread parts stand."""

@@ -17,6 +17,7 @@ from typing import NamedTuple, Protocol
 from etl.errors import InternalError
 from etl.model.export import Table, plain
 from etl.reading.kinds import NUMERIC, Kind
+from etl.reading.names import ORDER_NUMBER
 from etl.reading.options import ReadOptions
 from etl.reading.parse import OrderNumbers
 from etl.reading.style import Seen
@@ -24,7 +25,6 @@ from etl.staging.build import BESIDE, NOTICES, WIDE, Fault, Group, Row
 from etl.staging.fields import Column
 from etl.staging.loaded import LoadedFile
 from etl.staging.spool import Part
-from etl.staging.vocabulary import ORDER_NUMBER
 
 _REPORT_EVERY = 20_000
 _SAMPLED_ROWS, _SAMPLES = 100, 3

@@ -1,6 +1,6 @@
-"""The names of Centra's three vocabularies: what each field is called, how its cells are read, and what is not migrated.
+"""Centra's three vocabularies: how a file's own is told, what GraphQL calls each field, and what is not migrated.
 
-Rule: the Centra contract. A column or field is one line here; its parser is in `etl.reading.parse`.
+Rule: the Centra contract. The fields themselves, and what get-orders calls them, are in `etl.reading.names`.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import StrEnum
 
-from etl.reading.kinds import Kind
+from etl.reading.names import GET_ORDERS, KINDS, ORDER_NUMBER
 
 
 class Vocabulary(StrEnum):
@@ -19,131 +19,6 @@ class Vocabulary(StrEnum):
     GET_RETURNS = "get-returns"
     INTEGRATION = "Integration API"
 
-
-LINE = "products."
-ORDER_NUMBER = "orderNumber"
-_ADDRESSES = ("invoiceAddress", "deliveryAddress", "address")
-_ADDRESS_TEXTS = ("firstName", "lastName", "tele", "cell", "attn", "address", "coaddress", "city", "zipcode", "state")
-_PAYMENT_TEXTS = ("method", "transaction", "response", "external_url")
-
-FIELDS: dict[str, Kind] = {
-    ORDER_NUMBER: Kind.ORDER_NUMBER,
-    "orderDate": Kind.DATE,
-    "deliveryDate": Kind.DATE,
-    "cancelDate": Kind.DATE,
-    "status": Kind.STATUS,
-    "storeType": Kind.STORE,
-    "currency": Kind.CURRENCY,
-    "pricelistId": Kind.ID,
-    "pricelist": Kind.TEXT,
-    "marketId": Kind.ID,
-    "market": Kind.TEXT,
-    **{f"{address}.email": Kind.EMAIL for address in _ADDRESSES},
-    **{f"{address}.{name}": Kind.TEXT for address in _ADDRESSES for name in _ADDRESS_TEXTS},
-    **{f"{address}.country": Kind.COUNTRY for address in _ADDRESSES},
-    "customerId": Kind.ID,
-    "accountId": Kind.ID,
-    "buyerId": Kind.ID,
-    "buyerName": Kind.TEXT,
-    "createdFromOrigin.type": Kind.ORIGIN,
-    "createdFromOrigin.id": Kind.ID,
-    "internalOrder": Kind.BOOL,
-    "shippingValue": Kind.AMOUNT,
-    "voucherValue": Kind.AMOUNT,
-    "voucherCode": Kind.TEXT,
-    "orderTotal": Kind.AMOUNT,
-    "comment": Kind.TEXT,
-    "internalComment": Kind.TEXT,
-    "poNumber": Kind.TEXT,
-    "payment.id": Kind.TEXT,
-    "payment.method": Kind.TEXT,
-    **{f"payment.{part}.status": Kind.PAYMENT_STATUS for part in ("auth", "capture")},
-    **{f"payment.{part}.amount": Kind.AMOUNT for part in ("auth", "capture")},
-    **{f"payment.{part}.{name}": Kind.TEXT for part in ("auth", "capture") for name in _PAYMENT_TEXTS},
-    "products.qty": Kind.QTY,
-    "products.id": Kind.KEY,
-    "products.ean": Kind.EAN,
-    "products.sku": Kind.SKU,
-    "products.item": Kind.KEY,
-    "products.unitPrice": Kind.AMOUNT,
-    "products.originalPrice": Kind.AMOUNT,
-    "products.vatPercent": Kind.PERCENT,
-    "products.comment": Kind.TEXT,
-    "products.itemText.sku": Kind.SKU,
-    **{f"products.itemText.{name}": Kind.TEXT for name in ("brand", "product", "variant", "size")},
-}
-"""The create-order names, with the export's own columns."""
-
-_EXTRA: dict[str, Kind] = {
-    "hold": Kind.BOOL,
-    "waitingForPayment": Kind.BOOL,
-    "suspect": Kind.BOOL,
-    "handlingCost": Kind.AMOUNT,
-    "taxTotal": Kind.AMOUNT,
-    "taxAdded": Kind.SWITCH,
-    "taxDeducted": Kind.SWITCH,
-    "selectionId": Kind.TEXT,
-    "invoiceAddress.name": Kind.TEXT,
-    "invoiceAddress.company": Kind.TEXT,
-    "invoiceAddress.vatNumber": Kind.TEXT,
-    "deliveryAddress.name": Kind.TEXT,
-    "deliveryAddress.company": Kind.TEXT,
-    "deliveryAddress.vatNumber": Kind.TEXT,
-    "payment.plugin": Kind.TEXT,
-    "payment.type": Kind.TEXT,
-    "payment.reference": Kind.TEXT,
-    "payment.description": Kind.TEXT,
-    "products.lineId": Kind.TEXT,
-    "products.variantSku": Kind.SKU,
-    "products.sizeSku": Kind.SKU,
-    "products.isBundle": Kind.BOOL,
-    "products.isPartOfBundle": Kind.BUNDLE,
-}
-"""What only get-orders and the Integration API tell."""
-
-KINDS: dict[str, Kind] = FIELDS | _EXTRA
-
-_ADDRESS_NAMES = {
-    "Name": "name",
-    "Company": "company",
-    "Email": "email",
-    "Tele": "tele",
-    "Cell": "cell",
-    "Address": "address",
-    "Coaddress": "coaddress",
-    "Zipcode": "zipcode",
-    "City": "city",
-    "State": "state",
-    "Country": "country",
-    "VAT": "vatNumber",
-}
-
-GET_ORDERS: dict[str, str] = {
-    "orderId": ORDER_NUMBER,
-    "orderStatus": "status",
-    "preferredDeliveryDate": "deliveryDate",
-    "estimatedDeliveryDate": "deliveryDate",
-    "orderCurrency": "currency",
-    "orderStore": "storeType",
-    **{f"billing{suffix}": f"invoiceAddress.{name}" for suffix, name in _ADDRESS_NAMES.items()},
-    **{f"delivery{suffix}": f"deliveryAddress.{name}" for suffix, name in _ADDRESS_NAMES.items()},
-    "grandTotalValue": "orderTotal",
-    "grandTotalTaxValue": "taxTotal",
-    "otherComment": "comment",
-    "paymentPlugin": "payment.plugin",
-    "paymentType": "payment.type",
-    "paymentMethod": "payment.method",
-    "paymentReference": "payment.reference",
-    "paymentDescription": "payment.description",
-    "products.price": "products.unitPrice",
-    "products.taxPercent": "products.vatPercent",
-    "products.upc": "products.ean",
-    "products.name": "products.itemText.product",
-    "products.variant": "products.itemText.variant",
-    "products.brand": "products.itemText.brand",
-    "products.size": "products.itemText.size",
-}
-"""get-orders name -> the name used here. Of two columns for one field the first that is not empty counts."""
 
 _GRAPHQL_ADDRESS = {
     "companyName": "company",

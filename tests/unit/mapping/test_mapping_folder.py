@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from etl.errors import ExitCode, MappingError
-from etl.mapping.fields import FIELDS, GET_ORDERS
+from etl.mapping.fields import FIELDS
 from etl.mapping.folder import read_mapping
 from etl.model.mapping import Mapping as MappingFolder
 from etl.model.rules import RateKind
+from etl.reading.names import GET_ORDERS, KINDS
 from etl.staging.fields import Names
-from etl.staging.vocabulary import KINDS
 
 SETTINGS = """
 [source]

@@ -22,8 +22,8 @@ from etl.proposals.names import fields_named, is_heading, known_names, may_be_he
 from etl.proposals.propose import ColumnProposal, Proposals, Sheet, propose
 from etl.proposals.values import country_of, propose_values
 from etl.reading.kinds import NESTED_FIELDS
+from etl.reading.names import KINDS
 from etl.settings import Settings
-from etl.staging.vocabulary import KINDS
 
 HEADER = ("Bestellnummer", "Menge", "Einzelpreis", "MwSt-Satz", "Versandkosten", "Gesamtbetrag")
 
