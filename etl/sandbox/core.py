@@ -105,7 +105,7 @@ class Sandbox:
         started = self.clock()
         journal = None if state_path is None else Journal(state_path, world.enterprise.id)
         people = _first_people(world)
-        self._store = Store(people, journal, bills_before(world, people))
+        self._store = Store(people, journal, bills_before(world, people, world.now or started))
         if journal is not None:
             started = journal.started or started
             if journal.is_new:

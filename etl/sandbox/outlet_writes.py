@@ -52,11 +52,11 @@ def add_bills(call: Call) -> dict[str, Any]:
     return {"OutletBillIds": sorted(bill.id for bill, _ in good)}
 
 
-def bills_before(world: World, people: Iterable[Person]) -> Entry:
-    """What the world's outlets hold from before, oldest first, each created when it was closed.
+def bills_before(world: World, people: Iterable[Person], began: datetime) -> Entry:
+    """What the world's outlets hold from before it `began`, oldest first, each created when it was closed.
 
     Raises:
-        UsageError: a bill that `outletBills/add` would refuse.
+        UsageError: a bill that `outletBills/add` would refuse, or that was closed after the beginning.
 
     """
     store, numbers, found = Store(people), count(), []
@@ -65,7 +65,7 @@ def bills_before(world: World, people: Iterable[Person]) -> Entry:
         # The same ids after every restart: these bills are in no state file.
         call = Call(world, store, {}, closed, lambda: str(uuid.uuid5(_SEEDS, str(next(numbers)))), Quirks())
         try:
-            bill, items = _bill(call, sent)
+            bill, items = _bill_before(call, sent, began)
         except RefusedError as fault:
             raise UsageError(
                 f"The world is not usable: `outlet_bills` {sent['Number']}: {fault.message}",
@@ -79,6 +79,12 @@ def bills_before(world: World, people: Iterable[Person]) -> Entry:
     return Entry(
         bills=tuple(bill for bill, _ in found), outlet_items=tuple(item for _, items in found for item in items)
     )
+
+
+def _bill_before(call: Call, sent: dict[str, Any], began: datetime) -> _Whole:
+    if call.now > began:
+        raise RefusedError(403, f"It was closed after Mews's clock began at {began:%Y-%m-%dT%H:%M:%SZ}.")
+    return _bill(call, sent)
 
 
 def _commit(store: Store, good: list[_Whole]) -> None:

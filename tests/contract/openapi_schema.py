@@ -6,6 +6,7 @@ OpenAPI 3.0 is not JSON Schema: `nullable` becomes a choice with null, here also
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import datetime
 from functools import cache
@@ -92,6 +93,12 @@ def response_validator(path: str, status: int = 200) -> jsonschema.Draft202012Va
     responses = _operation(path)["responses"]
     described = responses["200" if status == 200 else "400"]
     return _validator(described["content"]["application/json"]["schema"])
+
+
+def example_request(path: str) -> dict[str, Any]:
+    """The description's own example of a request, as JSON has it (times as text)."""
+    example = _operation(path)["requestBody"]["content"]["application/json"]["example"]
+    return json.loads(json.dumps(example, default=str))
 
 
 def faults(validator: jsonschema.Draft202012Validator, value: Any) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import simplejson
-from openapi_schema import DESCRIPTION, faults, operations, request_validator, response_validator
+from openapi_schema import DESCRIPTION, example_request, faults, operations, request_validator, response_validator
 
 from etl.sandbox import load_world, parse_fault
 from etl.sandbox.core import OPERATIONS, PREFIX, Sandbox
@@ -30,6 +30,7 @@ SOME = "12345678-1234-4234-a234-123456789abc"
 INTERVAL = {"StartUtc": "2026-01-01T00:00:00Z", "EndUtc": "2026-02-01T00:00:00Z"}
 PAGE = {"Limitation": {"Count": 100, "Cursor": None}}
 DECEMBER = {"StartUtc": "2010-12-01T00:00:00Z", "EndUtc": "2011-01-01T00:00:00Z"}
+JANUARY_2017 = {"StartUtc": "2017-01-01T00:00:00Z", "EndUtc": "2017-01-01T00:00:00Z"}
 WIDE = {"StartUtc": "2008-01-01T00:00:00Z", "EndUtc": "2008-03-01T00:00:00Z"}
 
 
@@ -239,6 +240,33 @@ def test_requests_are_taken_as_the_description_has_them(operation):
         assert (refused == "") == expected, (refused, faults(validator, changed), changed)
         compared += 1
     assert compared > 20
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_the_descriptions_own_examples_are_well_formed(operation):
+    """What Mews shows its users as a request is one for the sandbox too."""
+    example = example_request(operation)
+    assert faults(request_validator(operation), example) == []
+    assert _refused(operation, example) == ""
+
+
+def test_the_descriptions_own_outlet_bill_is_booked():
+    """A payment with a tax code and a bill that adds up to zero, sent word for word to an outlet of that id."""
+    sent = example_request("outletBills/add")
+    part = {
+        "pricing": "Gross",
+        "currencies": {"GBP": 2},
+        "rates": [{"code": "UK-S", "taxation": "VAT", "relative": "0.2"}],
+        "service": {"name": "Bar"},
+        "outlets": [{"id": sent["Bills"][0]["OutletId"], "name": "Bar"}],
+    }
+    call = Caller(parse_world(part))
+    assert call("outletBills/add", {"Bills": sent["Bills"]})[0] == 200
+    page = call("outletItems/getAll", {**PAGE, "ClosedUtc": JANUARY_2017})[1]
+    shown = [(each["Type"], each["UnitCount"], each["UnitAmount"]["GrossValue"]) for each in page["OutletItems"]]
+    assert shown == [("Revenue", 10, 2.5), ("Payment", 1, -25.0)]
+    assert page["OutletItems"][1]["ExternalIdentifier"] == "PaymentReference123"
+    assert page["OutletBills"][0]["Number"] == "1257"
 
 
 def test_all_properties_of_requests_are_known():

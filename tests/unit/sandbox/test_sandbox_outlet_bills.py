@@ -372,6 +372,8 @@ def test_bills_from_before_are_checked_like_any_other():
     """A world whose outlets hold what Mews would have refused is no world."""
     with pytest.raises(UsageError, match="outlet_bills` 7: The tax code NO-CODE"):
         Desk(world_of(outlet_bills=[bill(sold(amount("1", "NO-CODE")), Number="7")]))
+    with pytest.raises(UsageError, match="closed after Mews's clock"):
+        Desk(world_of(outlet_bills=[bill(ClosedUtc="2012-01-10T12:00:01Z")]))
     with pytest.raises(UsageError, match=r"outlet_bills\[0\]"):
         world_of(outlet_bills=[bill(Surprise=1)])
 
