@@ -26,6 +26,7 @@ def command(console: Console, report: Path | None) -> int:
     --report DIR adds the certificate to be signed, and reconciliation.csv with both sides of every order.
     """
     from etl.pipeline.reconcile import reconcile
+    from etl.pipeline.reconcile_result import next_words
     from etl.settings import connection, environment
 
     link = connection(environment())
@@ -36,31 +37,10 @@ def command(console: Console, report: Path | None) -> int:
     show.report_paths(console, done.report)
     if done.exit_code:
         has_more = not report and done.document["source"]["orders"]
-        console.text(_next(done.document) + (" --report DIR lists all of them." if has_more else ""))
+        more = " --report DIR lists all of them." if has_more else ""
+        console.text(f"Next: {next_words(done.document)}{more}")
     console.result(done.document)
     return int(done.exit_code)
-
-
-def _next(document: dict[str, Any]) -> str:
-    """The one next step: what the ledger lacks, then differences in Mews, then what is not there yet."""
-    if document["orders"]["unexpected"]:
-        return (
-            "Next: `centra-mews recover` takes in the orders of this store that the ledger does not know; "
-            "or name the right file with --ledger."
-        )
-    if not document["source"]["orders"]:
-        return (
-            "Next: this ledger knows no order of an export yet: `centra-mews next EXPORT...` says what comes before, "
-            "or name the right file with --ledger."
-        )
-    if document["to_compare"]:
-        return "Next: compare the orders above in Mews; `centra-mews settle` or `centra-mews undo` decides single ones."
-    states = {row["state"] for row in document["not_in_mews"]}
-    if states & {"ready", "unknown"}:
-        return "Next: `centra-mews run EXPORT...` posts what is ready, and finds out about what is unknown."
-    if document["settled"]:
-        return "Next: accept the orders settled by a person in waivers.csv (different), or correct them in Mews."
-    return "Next: clear what is left open above, or accept single orders by name in waivers.csv."
 
 
 def _show(console: Console, document: dict[str, Any]) -> None:

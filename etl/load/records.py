@@ -496,7 +496,23 @@ def _more_facts(order: PlannedOrder) -> dict[str, Any]:
             sums[index] += amount
     if by_codes:
         facts["by_codes"] = by_codes
+        facts["by_category"] = by_category(order)
     return facts
+
+
+def by_category(order: PlannedOrder) -> dict[str, list[Decimal]]:
+    """What Mews is predicted to book: net, tax and gross by AccountingCategoryId ("" where Mews chooses)."""
+    found: dict[str, list[Decimal]] = {}
+    for entry in order.entries:
+        sums = found.get(entry.category_id)
+        booked = entry.predicted
+        if sums is None:
+            found[entry.category_id] = [booked.net, booked.tax, booked.gross]
+        else:
+            sums[0] += booked.net
+            sums[1] += booked.tax
+            sums[2] += booked.gross
+    return found
 
 
 def _problem_row(problem: Problem) -> list[Any]:

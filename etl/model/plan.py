@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -17,6 +17,7 @@ from typing import Any
 from etl.model.identity import RECIPE_VERSION, Identity, canonical_json
 from etl.model.order import Replaced
 from etl.model.packed import Packed, values_of
+from etl.model.place import Place
 from etl.model.problem import Problem
 
 
@@ -71,7 +72,9 @@ class Entry(Packed):
 
     `unit` is UnitAmount in the enterprise's basis (`basis`), in the order's currency; it is negative in
     rebates and returns, never `count`. `source_amount` is this entry's share of the source, in the
-    source's basis; `rounding` is `source_amount` minus what is predicted in that basis.
+    source's basis; `rounding` is `source_amount` minus what is predicted in that basis. `category_id` of a product is
+    the product's own, which Mews books to; it is not sent. `place` is the row of the export that the entry comes from,
+    `rule` the row of the mapping that decided on its taxes: for people, in no plan id.
     """
 
     line: str
@@ -86,6 +89,8 @@ class Entry(Packed):
     rounding: Decimal
     product_id: str = ""
     category_id: str = ""
+    place: Place = field(default=Place(), compare=False)
+    rule: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,17 +213,24 @@ def _flat(entry: Entry) -> tuple[Any, ...]:
         str(entry.rounding),
         entry.product_id,
         entry.category_id,
+        entry.place.file,
+        entry.place.sheet,
+        entry.place.row,
+        entry.rule,
     )
 
 
 def _entry(line: str, kind: EntryKind, name: str, count: int, unit: str, basis: Basis, codes: tuple[str, ...], net: str,
            tax: str, gross: str, taxes: list[tuple[str, str]], source: str, rounding: str, product_id: str,
-           category_id: str) -> Entry:  # fmt: skip
+           category_id: str, file: str, sheet: str, row: int | None, rule: str) -> Entry:  # fmt: skip
     booked = Booked(
         Decimal(net), Decimal(tax), Decimal(gross), tuple((code, Decimal(amount)) for code, amount in taxes)
     )
     amounts = (Decimal(source), Decimal(rounding))
-    return Entry(line, kind, name, count, Decimal(unit), basis, codes, booked, *amounts, product_id, category_id)
+    place = Place(file, sheet, row)
+    return Entry(
+        line, kind, name, count, Decimal(unit), basis, codes, booked, *amounts, product_id, category_id, place, rule
+    )
 
 
 def _unpacked(values: list[Any]) -> PlannedOrder:

@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from etl.model.plan import Basis
 from etl.model.problem import Problem
-from etl.model.shares import Share
+from etl.model.shares import Line, Share
 
 
 class ReportState(StrEnum):
@@ -54,6 +54,10 @@ class TaxSum:
     gross: Decimal
 
 
+CategorySum = tuple[str, Decimal, Decimal, Decimal]
+"""AccountingCategoryId, net, tax, gross."""
+
+
 @dataclass(frozen=True, slots=True)
 class OrderStatus:
     """One order in one report.
@@ -61,8 +65,9 @@ class OrderStatus:
     `source_total` as of now, in the source's `basis`; None where it can't be read. `planned_total`: what
     Mews holds or will hold, in `planned_basis` and `planned_currency` (of the ledger where it was posted).
     `rounding` belongs to the plan. `balance`: gross that the order leaves open on its account. `money`: what the order
-    adds to the totals; `is_read` is false for what only `recover` has seen. `is_accepted`: a person accepted by name
-    all that it would need attention for.
+    adds to the totals, `bridge` what it adds to the way from the shop's sales to what Mews holds, its last line included;
+    `is_read` is false for what only `recover` has seen. `is_accepted`: a person accepted by name all that it would need
+    attention for. `categories`: net, tax and gross by AccountingCategoryId ("": left to Mews).
     """
 
     number: str
@@ -88,6 +93,8 @@ class OrderStatus:
     money: tuple[Share, ...] = ()
     is_read: bool = True
     is_accepted: bool = False
+    bridge: tuple[Line, ...] = ()
+    categories: tuple[CategorySum, ...] = ()
 
     @property
     def needs_attention(self) -> bool:

@@ -6,20 +6,21 @@ report and reconcile with the newest reading that the ledger keeps.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import astuple
 from decimal import Decimal
 from typing import Any
 
 from etl.errors import InternalError
 from etl.load.corrections import is_original
-from etl.load.records import ORDER_PART, RECOVERED_RUN, LedgerOrder, Part, PartKind, loads
+from etl.load.records import ORDER_PART, RECOVERED_RUN, LedgerOrder, Part, PartKind, by_category, loads
 from etl.load.standing import Standing, change, standing, told
 from etl.model.money import ZERO
 from etl.model.plan import Basis, Booked, PlannedOrder, RoundingCause, Verdict
 from etl.model.problem import Problem
-from etl.model.shares import CREDIT, Amounts, Fate, OrderMoney, SourceReading
+from etl.model.shares import CREDIT, Amounts, BridgeLine, Fate, Line, OrderMoney, SourceReading
 from etl.model.states import State
-from etl.model.status import OrderStatus, ReportState, TaxSum
+from etl.model.status import CategorySum, OrderStatus, ReportState, TaxSum
 
 _FATES = {
     State.BLOCKED: Fate.BLOCKED,
@@ -239,7 +240,20 @@ def _planned(
         taxes=_tax_sums(order),
         unproved=order.unproved,
         money=tuple(money.shares()),
+        bridge=tuple(_bridge(money)),
+        categories=_category_sums(order),
     )
+
+
+def _bridge(money: OrderMoney) -> Iterator[Line]:
+    """The order's lines of the bridge, and the items that the ledger knows to be in Mews as the last."""
+    yield from (line for line in money.bridge() if line[3] or line[0] == BridgeLine.SOURCE)
+    if money.items is Fate.POSTED and money.amounts is not None:
+        yield (BridgeLine.IN_MEWS, money.amounts.currency, money.amounts.basis, money.expected_items)
+
+
+def _category_sums(order: PlannedOrder) -> tuple[CategorySum, ...]:
+    return tuple((category, net, tax, gross) for category, (net, tax, gross) in by_category(order).items())
 
 
 def _tax_sums(order: PlannedOrder) -> tuple[TaxSum, ...]:
@@ -290,6 +304,8 @@ def _in_ledger(
         balance=_balance(order, held) if is_held else ZERO,
         taxes=ledger_taxes(held.facts) if is_held else (),
         money=tuple(money.shares()),
+        bridge=tuple(_bridge(money)),
+        categories=ledger_categories(held.facts) if is_held else (),
         is_read=order is not None or held.is_read,
     )
 
@@ -324,3 +340,18 @@ def ledger_taxes(facts: Any) -> tuple[TaxSum, ...]:
         TaxSum(tuple(codes.split()), *(Decimal(amount) for amount in row))
         for codes, row in facts.get("by_codes", {}).items()
     )
+
+
+def ledger_categories(facts: Any) -> tuple[CategorySum, ...]:
+    """The sums by accounting category that were frozen with the plan; those of older ledgers under ""."""
+    found = facts.get("by_category")
+    if found is not None:
+        return tuple((str(category), *_three(row)) for category, row in found.items())
+    taxes = ledger_taxes(facts)
+    net, tax, gross = (sum([one[at] for one in map(astuple, taxes)], ZERO) for at in (1, 2, 3))
+    return (("", net, tax, gross),) if taxes else ()
+
+
+def _three(row: Sequence[Any]) -> tuple[Decimal, Decimal, Decimal]:
+    net, tax, gross = map(Decimal, row)
+    return net, tax, gross

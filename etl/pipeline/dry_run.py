@@ -81,5 +81,6 @@ def finish(prepared: Prepared, ledger: Ledger, report: Path | None, command: str
         run_id="",
         exit_code=None,
         more=facts_document(prepared),
+        ledger=ledger,
     )
     return DryRun(document, summary, prepared, summary.exit_code, paths)

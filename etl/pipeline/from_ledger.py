@@ -7,14 +7,17 @@ from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from etl.errors import UsageError
 from etl.load.ledger import Ledger
 from etl.load.records import RunRecord
-from etl.model.reference import load_reference
+from etl.model.reference import Reference, load_reference
 from etl.model.status import OrderStatus
 from etl.pipeline.accepted import Waived, waived_by_order, with_waivers
 from etl.pipeline.classify import needs_parts, status_of
+from etl.pipeline.order_details import ledger_details
+from etl.pipeline.reporting import account_names, category_names, next_steps
 from etl.pipeline.source_files import sources_of
 from etl.report.summary import Summary
 from etl.report.writer import ReportFacts, ReportWriter
@@ -41,7 +44,7 @@ def report_from_ledger(ledger_url: str, folder: Path) -> tuple[dict[str, Any], l
         precisions = {code: currency.precision for code, currency in reference.currencies.items()}
         summary = Summary()
         summary.precisions = precisions
-        writer = ReportWriter(folder, currency_precisions=precisions)
+        writer = ReportWriter(folder, currency_precisions=precisions, timezone=ZoneInfo(reference.timezone))
         try:
             waived = waived_by_order((row["order"], row["code"]) for row in last.summary.get("waivers", ()))
             for status in ledger_statuses(ledger, home.store if home else "", last.run_id, waived):
@@ -55,7 +58,8 @@ def report_from_ledger(ledger_url: str, folder: Path) -> tuple[dict[str, Any], l
                 **summary.document("report", plan=last.plan_id, run_id=last.run_id, exit_code=int(summary.exit_code)),
             }
             document["balances"] = summary.balances()[:1000]
-            paths = list(writer.close(document, _facts(document, last, summary, reference.enterprise_name, ledger)))
+            facts = _facts(document, last, summary, reference, ledger)
+            paths = list(writer.close(document, facts, ledger_details(ledger, precisions)))
         except BaseException:
             writer.abort()
             raise
@@ -72,7 +76,9 @@ def ledger_statuses(ledger: Ledger, store: str, run_id: str, waived: Waived | No
             yield with_waivers(status, order, None, store, waived or {})
 
 
-def _facts(document: dict[str, Any], run: RunRecord, summary: Summary, enterprise: str, ledger: Ledger) -> ReportFacts:
+def _facts(
+    document: dict[str, Any], run: RunRecord, summary: Summary, reference: Reference, ledger: Ledger
+) -> ReportFacts:
     home = ledger.home()
     return ReportFacts(
         command="report",
@@ -80,7 +86,7 @@ def _facts(document: dict[str, Any], run: RunRecord, summary: Summary, enterpris
         run_id=run.run_id,
         exit_code=document["exit_code"],
         generated=datetime.now(UTC),
-        enterprise_name=enterprise,
+        enterprise_name=reference.enterprise_name,
         platform=home.platform if home else "",
         store=home.store if home else "",
         files=document.get("sources", []),
@@ -90,4 +96,7 @@ def _facts(document: dict[str, Any], run: RunRecord, summary: Summary, enterpris
         balances=summary.balances(),
         notes=["Written again from the ledger; the export was not read."],
         sections=[],
+        accounts=account_names(reference),
+        categories=category_names(reference),
+        next_steps=next_steps(document, has_attention=False),
     )

@@ -22,6 +22,8 @@ from etl.pipeline.classify import planned_status
 from etl.spill import Spill
 
 BATCH = 500
+_ASKED = 500
+"""Numbers of one question."""
 _SCHEMA = """
 CREATE TABLE plan (
     position INTEGER PRIMARY KEY,   -- by order number
@@ -57,6 +59,7 @@ class PlanStore:
     def __init__(self, folder: Path | None = None) -> None:
         self._spill = Spill("the plan", _SCHEMA, _STATUS_SCHEMA, folder=folder)
         self.count = 0
+        self._is_indexed = False
 
     def __enter__(self) -> Self:
         return self
@@ -99,6 +102,19 @@ class PlanStore:
         """All orders by number, some hundreds at a time (for look-ups in the ledger)."""
         for number, content in self._spill.rows("SELECT batch, content FROM status ORDER BY batch"):
             yield Batch(_unpacked(content), partial(self._planned, number))
+
+    def named(self, numbers: Sequence[str]) -> Iterator[PlannedOrder]:
+        """The planned orders of these numbers, by number."""
+        if not self._is_indexed:
+            self._spill.execute("CREATE INDEX by_number ON plan (number)")
+            self._is_indexed = True
+        for start in range(0, len(numbers), _ASKED):
+            some = numbers[start : start + _ASKED]
+            marks = ", ".join("?" * len(some))
+            for (content,) in self._spill.rows(
+                f"SELECT content FROM plan WHERE number IN ({marks}) ORDER BY position", some
+            ):
+                yield _order(content)
 
     def _planned(self, batch: int, numbers: Collection[str]) -> dict[str, PlannedOrder]:
         query = "SELECT number, content FROM plan WHERE position > ? AND position <= ?"

@@ -269,6 +269,9 @@ class Reconciliation:
                     self._count(order, finding)
                 results.append((task.position, _noted(expected, finding), expected.sent_at))
         self._notebook.note(results)
+        self._notebook.keep_entries(
+            {number: _entries(rows.get(order.mews_order_id, ())) for number, order in held.items()}
+        )
         self._read += len(tasks)
         if is_last:
             self._progress("second look", self._read, None)
@@ -438,6 +441,16 @@ def _best(
     if first is None:
         raise ValueError("an order without candidates")
     return first
+
+
+def _entries(rows: Iterable[OrderItemRow]) -> dict[str, tuple[Decimal, Decimal]]:
+    """Net and gross of the items that carry our identifiers and stand, by name of the line."""
+    found = {}
+    for row in rows:
+        parsed = parse_identifier(row.external_identifier)
+        if parsed is not None and not row.is_canceled:
+            found[parsed[1]] = (row.net, row.gross)
+    return found
 
 
 def _noted(expected: Expected, finding: OrderFinding) -> Noted:

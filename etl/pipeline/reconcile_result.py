@@ -13,6 +13,7 @@ from decimal import Decimal
 from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
+from zoneinfo import ZoneInfo
 
 from etl.errors import ExitCode
 from etl.load import lock
@@ -27,8 +28,10 @@ from etl.model.states import State
 from etl.model.status import OrderStatus, ReportState
 from etl.pipeline.accepted import codes_of, waived_in
 from etl.pipeline.classify import money_of, status_of
+from etl.pipeline.order_details import ledger_details
+from etl.pipeline.reporting import account_names
 from etl.pipeline.source_files import Sources, sources_of
-from etl.reconcile.bridge import Bridge, Shown, amount_text, table_rows
+from etl.reconcile.bridge import Bridge, Shown, amount_text
 from etl.reconcile.certificate import Certificate, RunFact
 from etl.reconcile.completeness import NOT_THERE, Completeness, Judged
 from etl.reconcile.controls import ControlFinding
@@ -46,6 +49,7 @@ from etl.reconcile.notebook import Notebook, Noted
 from etl.reconcile.presence import Held
 from etl.reconcile.totals import ControlTotals
 from etl.reconcile.values import Klass, What
+from etl.report.facts import Part as Part_
 from etl.report.facts import ReportFacts, Section
 from etl.report.summary import Summary
 
@@ -54,6 +58,13 @@ CHUNK = 500
 SHOWN = 10_000
 """Most differences and notices of the `--json` document; reconciliation.csv holds all."""
 SHOWN_ON_PAGE = 1000
+_PARTS = {
+    "Certificate": Part_.CERTIFICATE,
+    "Sums of both sides": Part_.TOTALS,
+    "Runs, plans and sources": Part_.PROVENANCE,
+    "Waivers": Part_.CERTIFICATE,
+}
+"""Where the tables of the certificate stand; the lines to sign are the page's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,12 +147,12 @@ def _add_chunk(found: Found, account: _Account, orders: list[LedgerOrder], sinks
         status = status_of(None, order, store, parts=mine)
         money = money_of(None, order, store, status.state, mine)
         shown = Shown(own.booked if own is not None else None, seen.get(order.number, ()))
-        account.bridge.add(money, shown, _held(mine))
+        lines = account.bridge.add(money, shown, _held(mine))
         account.completeness.add(_judged(order, status, own, store))
         account.orders += 1
         if status.state in NOT_THERE:
             account.not_there[status.state, status.currency] += 1
-        told = _beside(status, own)
+        told = replace(_beside(status, own), bridge=lines)
         for sink in sinks:
             sink.add(told)
 
@@ -325,7 +336,7 @@ def _written(found: Found, path: Path) -> Reconciled:
     precisions = {code: currency.precision for code, currency in found.reference.currencies.items()}
     folder = ReportFolder(path, names)
     try:
-        writer = ReportWriter(path, currency_precisions=precisions)
+        writer = ReportWriter(path, currency_precisions=precisions, timezone=ZoneInfo(found.reference.timezone))
         summary = Summary()
         summary.precisions = precisions
         try:
@@ -338,8 +349,9 @@ def _written(found: Found, path: Path) -> Reconciled:
                 rows.write(CSV_COLUMNS)
                 for one in found.notebook.all():
                     rows.write([safe_cell(cell) for cell in csv_cells(one)])
-            page = summary.document("reconcile", exit_code=document["exit_code"])
-            paths: list[Path] = list(writer.close(page, _facts(found, account, document)))
+            page = {**summary.document("reconcile", exit_code=document["exit_code"]), "bridge": bridge}
+            details = ledger_details(found.ledger, precisions, found.notebook.entries_of)
+            paths: list[Path] = list(writer.close(page, _facts(found, account, document), details))
         except BaseException:
             writer.abort()
             raise
@@ -353,16 +365,17 @@ def _written(found: Found, path: Path) -> Reconciled:
 
 def _facts(found: Found, account: _Account, document: dict[str, Any]) -> ReportFacts:
     certificate = _certificate(found, account, found.notebook.counts())
-    sections = [_bridge_section(document), *(Section(*table) for table in certificate.tables())]
+    sections = [Section(*table, _PARTS[table[0]]) for table in certificate.tables() if table[0] in _PARTS]
     shown = document["differences"][:SHOWN_ON_PAGE]
     columns = ("order", "class", "mews_order_id", "what", "item", "expected", "found")
     controls = found.controls
-    sections[2:2] = [
+    sections += [
         Section(
             "Differences",
             columns,
             [tuple(row[name] for name in columns) for row in shown],
             "reconciliation.csv holds every order with both sides.",
+            Part_.PROBLEMS,
         ),
         Section("Control totals", *total_table(found.totals, _categories(found.reference))),
         Section("Controls", *control_table(controls), "" if controls else "controls.csv holds no figures."),
@@ -385,17 +398,32 @@ def _facts(found: Found, account: _Account, document: dict[str, Any]) -> ReportF
         sections=sections,
         verdict=certificate.statement,
         is_good=certificate.is_clean,
+        accounts=account_names(found.reference),
+        categories=_categories(found.reference),
+        next_steps=[next_words(document)] if document["exit_code"] else [],
     )
 
 
-def _bridge_section(document: dict[str, Any]) -> Section:
-    text = "From what the shop sold to what Mews holds, in the source's basis. Payments stand below, not in the sum: "
-    paid = ", ".join(f"{row['kind']} {row['amount']} {row['currency']}" for row in document["payments"])
-    unreadable = document["source"]["unreadable_totals"]
-    more = f" Orders without a readable total, in no sum: {unreadable}." if unreadable else ""
-    rows = [tuple(row) for row in table_rows(document["bridge"])]
-    columns = ("Currency", "Basis", "Line", "Amount")
-    return Section("From the shop's sales to what Mews holds", columns, rows, f"{text}{paid or 'none'}.{more}")
+def next_words(document: dict[str, Any]) -> str:
+    """The one next step: what the ledger lacks, then differences in Mews, then what is not there yet."""
+    if document["orders"]["unexpected"]:
+        return (
+            "`centra-mews recover` takes in the orders of this store that the ledger does not know; "
+            "or name the right file with --ledger."
+        )
+    if not document["source"]["orders"]:
+        return (
+            "this ledger knows no order of an export yet: `centra-mews next EXPORT...` says what comes before, "
+            "or name the right file with --ledger."
+        )
+    if document["to_compare"]:
+        return "compare the orders that differ in Mews; `centra-mews settle` or `centra-mews undo` decides single ones."
+    states = {row["state"] for row in document["not_in_mews"]}
+    if states & {"ready", "unknown"}:
+        return "`centra-mews run EXPORT...` posts what is ready, and finds out about what is unknown."
+    if document["settled"]:
+        return "accept the orders settled by a person in waivers.csv (different), or correct them in Mews."
+    return "clear what is left open, or accept single orders by name in waivers.csv."
 
 
 def _grouped(values: Iterable[T], size: int) -> Iterator[list[T]]:

@@ -6,8 +6,11 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from etl.errors import ExitCode
+from etl.load.ledger import Ledger
+from etl.model.reference import Reference
 from etl.model.status import OrderStatus
 from etl.pipeline.prepare import Prepared, summarise
 from etl.report.summary import Summary
@@ -38,6 +41,7 @@ def report_on(
     run_id: str,
     exit_code: ExitCode | None,
     more: dict[str, Any],
+    ledger: Ledger | None,
 ) -> tuple[Summary, list[Path], dict[str, Any]]:
     """Summary, written files and `--json` document. `exit_code` None: as the orders say."""
     reasons = Reasons()
@@ -47,7 +51,8 @@ def report_on(
 
         precisions = {code: currency.precision for code, currency in prepared.reference.currencies.items()}
         inputs = [file.path for file in prepared.facts.files]
-        writer = ReportWriter(folder, currency_precisions=precisions, inputs=inputs)
+        zone = ZoneInfo(prepared.reference.timezone)
+        writer = ReportWriter(folder, currency_precisions=precisions, inputs=inputs, timezone=zone)
     try:
         summary = summarise(prepared, orders, *([writer, reasons] if writer else []))
         document = summary.document(
@@ -58,7 +63,7 @@ def report_on(
             **more,
         )
         document["balances"] = summary.balances()[:BALANCES_SHOWN]
-        paths = _write(writer, reasons, folder, prepared, summary, document) if writer and folder else []
+        paths = _write(writer, reasons, folder, prepared, summary, document, ledger) if writer and folder else []
     except BaseException:
         if writer:
             writer.abort()
@@ -67,7 +72,7 @@ def report_on(
 
 
 def _sections(document: dict[str, Any]) -> list[Any]:
-    from etl.report.facts import Section
+    from etl.report.facts import Part, Section
 
     sections = []
     if document["controls"]:
@@ -78,14 +83,52 @@ def _sections(document: dict[str, Any]) -> list[Any]:
     if document["waivers"]:
         names = ["order", "code", "by", "reason"]
         rows = [tuple(row[name] for name in names) for row in document["waivers"]]
-        sections.append(Section("Waivers", names, rows, "Accepted by a person in waivers.csv."))
+        sections.append(Section("Waivers", names, rows, "Accepted by a person in waivers.csv.", Part.CERTIFICATE))
     return sections
 
 
+def account_names(reference: Reference) -> dict[str, str]:
+    """Names of the accounts that the mapping names, by id."""
+    return {one.id: one.name or one.email for one in reference.accounts.values()}
+
+
+def category_names(reference: Reference) -> dict[str, str]:
+    """Names of accounting categories, by id."""
+    return {one.id: one.name for one in reference.categories.values()}
+
+
+def next_steps(document: dict[str, Any], *, has_attention: bool) -> list[str]:
+    """What to do now, the first thing first: nothing that is not safe."""
+    orders = document["orders"]
+    steps = []
+    if orders["unknown"]:
+        steps.append(
+            "Start the same run again: it first finds out what became of the unknown orders. Nothing is sent twice."
+        )
+    if has_attention:
+        steps.append(
+            "Look at the problems below, most money first. Correct the orders in attention.csv and give it with --corrections."
+        )
+    if orders["ready"] and document["command"] == "dry-run":
+        steps.append(f"Post exactly this plan: centra-mews run EXPORT... --expect {document['plan']}")
+    elif orders["ready"]:
+        steps.append("Start the same run again: it posts what is still ready.")
+    if document["command"] == "run":
+        steps.append("Read everything back from Mews: centra-mews reconcile --report DIR")
+    return steps
+
+
 def _write(
-    writer: Any, reasons: Reasons, folder: Path, prepared: Prepared, summary: Summary, document: dict[str, Any]
+    writer: Any,
+    reasons: Reasons,
+    folder: Path,
+    prepared: Prepared,
+    summary: Summary,
+    document: dict[str, Any],
+    ledger: Ledger | None,
 ) -> list[Path]:
     from etl.pipeline.facts import PAYMENT_NOTE, file_notices
+    from etl.pipeline.order_details import planned_details
     from etl.pipeline.sources import sections
     from etl.report.attention import write_attention
     from etl.report.writer import ReportFacts
@@ -109,8 +152,11 @@ def _write(
         balances=summary.balances(),
         notes=[PAYMENT_NOTE] if prepared.mapping.settings.payments.post else [],
         sections=[*_sections(document), *sections(prepared.facts, notices)],
+        accounts=account_names(prepared.reference),
+        categories=category_names(prepared.reference),
+        next_steps=next_steps(document, has_attention=bool(reasons.by_order)),
     )
-    paths: list[Path] = list(writer.close(document, facts))
+    paths: list[Path] = list(writer.close(document, facts, planned_details(prepared, ledger)))
     if reasons.by_order:
         inputs = [file.path for file in prepared.facts.files]
         batch, why = prepared.batch, reasons.by_order

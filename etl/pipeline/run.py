@@ -169,6 +169,7 @@ async def _post(prepared: Prepared, ledger: Ledger, link: Link, options: RunOpti
         run_id=run_id,
         exit_code=code,
         more={**facts_document(prepared), **_result_document(result), "canary": canary.document() if canary else None},
+        ledger=ledger,
     )
     if code is None:
         code = ExitCode.ATTENTION if result.duplicated else summary.exit_code

@@ -8,13 +8,13 @@ does not arrive there is noticed.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
 from etl.errors import InternalError
 from etl.model.plan import Basis
-from etl.model.shares import BridgeLine, Fate, OrderMoney
+from etl.model.shares import BridgeLine, Fate, Line, OrderMoney
 from etl.model.states import PLANNED, State
 from etl.reconcile.notebook import Booked, Sighting
 from etl.reconcile.presence import Held, PartKey
@@ -46,9 +46,11 @@ class Bridge:
     rows: dict[Row, dict[BridgeLine, Decimal]] = field(default_factory=dict)
     held: dict[Row, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
     unexplained: list[Booked] = field(default_factory=list)
+    _order: dict[tuple[BridgeLine, Row], Decimal] = field(default_factory=dict)
 
-    def add(self, money: OrderMoney, shown: Shown, parts: Mapping[PartKey, Held]) -> None:
-        """One order that the ledger knows; `parts` by generation and name, reversals left out."""
+    def add(self, money: OrderMoney, shown: Shown, parts: Mapping[PartKey, Held]) -> tuple[Line, ...]:
+        """One order that the ledger knows; `parts` by generation and name, reversals left out. Gives its own lines."""
+        self._order = {}
         basis = money.amounts.basis if money.amounts is not None else money.reading.basis
         sorted_out = _sort_out(shown, parts)
         for name, currency, row_basis, amount in money.bridge(is_seen=bool(sorted_out.doubtful)):
@@ -61,6 +63,9 @@ class Bridge:
             self._line(against, (money.amounts.currency, basis), -expected)
         for one in (*(shown.own or ()), *_not_own(shown, parts)):
             self.held[one.currency, basis] += one.amount(basis)
+            key = (BridgeLine.IN_MEWS, (one.currency, str(basis)))
+            self._order[key] = self._order.get(key, ZERO) + one.amount(basis)
+        return tuple((line, *row, amount) for (line, row), amount in self._order.items() if amount)
 
     def add_unknown(self, shown: Shown) -> None:
         """One order that only Mews knows."""
@@ -99,6 +104,8 @@ class Bridge:
     def _line(self, line: BridgeLine, row: Row, amount: Decimal) -> None:
         lines = self.rows.setdefault((row[0], str(row[1])), {})
         lines[line] = lines.get(line, ZERO) + amount
+        key = (line, (row[0], str(row[1])))
+        self._order[key] = self._order.get(key, ZERO) + amount
 
     @staticmethod
     def _in_mews(money: OrderMoney, shown: Shown, found: _Sorted) -> Iterator[tuple[BridgeLine, Booked]]:
@@ -183,13 +190,3 @@ def amount_text(amount: Decimal) -> str:
     exponent = amount.normalize().as_tuple().exponent
     digits = max(2, -exponent if isinstance(exponent, int) else 0)
     return f"{amount or ZERO:.{digits}f}"
-
-
-def table_rows(rows: Iterable[Mapping[str, str]]) -> list[tuple[str, str, str, str]]:
-    """The bridge for people: the first and the last line of each currency, and between them those that are not zero."""
-    ends = (BridgeLine.SOURCE.value, BridgeLine.IN_MEWS.value)
-    return [
-        (row["currency"] or "(none)", row["basis"], row["line"], row["amount"])
-        for row in rows
-        if row["line"] in ends or Decimal(row["amount"])
-    ]

@@ -5,7 +5,7 @@ Positions are those of the ledger's order by number; what only Mews knows comes 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -31,6 +31,7 @@ _TABLES = (
         live INTEGER NOT NULL, net TEXT NOT NULL, gross TEXT NOT NULL, currency TEXT NOT NULL,
         PRIMARY KEY (number, generation, part, mews_id)
     ) WITHOUT ROWID""",
+    "CREATE TABLE entries (number TEXT PRIMARY KEY, booked TEXT NOT NULL)",
     "CREATE TABLE strangers (order_id TEXT PRIMARY KEY) WITHOUT ROWID",
     "CREATE TABLE strays (order_id TEXT PRIMARY KEY) WITHOUT ROWID",
 )
@@ -175,6 +176,24 @@ class Notebook:
                 weight += task.lines
             position = batch[-1].position
             yield batch
+
+    def keep_entries(self, booked: Mapping[str, Mapping[str, tuple[Decimal, Decimal]]]) -> None:
+        """What Mews shows of single entries: by order number and name of the line their net and gross."""
+        rows = [
+            (number, simplejson.dumps({line: [str(net), str(gross)] for line, (net, gross) in entries.items()}))
+            for number, entries in booked.items()
+        ]
+        self._spill.insert("INSERT OR REPLACE INTO entries VALUES (?, ?)", rows)
+
+    def entries_of(self, numbers: Collection[str]) -> dict[str, dict[str, tuple[Decimal, Decimal]]]:
+        """What was kept of the entries of these orders."""
+        found: dict[str, dict[str, tuple[Decimal, Decimal]]] = {}
+        for number in numbers:
+            kept = self._spill.scalar("SELECT booked FROM entries WHERE number = ?", (number,))
+            if kept:
+                entries = simplejson.loads(kept)
+                found[number] = {line: (Decimal(net), Decimal(gross)) for line, (net, gross) in entries.items()}
+        return found
 
     def note(self, results: Iterable[tuple[int, Noted, datetime | None]]) -> None:
         """The classes of orders at these positions, and when they were sent."""

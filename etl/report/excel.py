@@ -20,18 +20,30 @@ from etl.model.problem import Problem
 from etl.model.status import OrderStatus, ReportState
 from etl.report.cells import printable
 from etl.report.facts import ReportFacts
-from etl.report.grids import Column, Grid, Kind
+from etl.report.grids import Column, Grid, Kind, row_words
 from etl.report.tables import PROBLEM_COLUMNS, blocking_codes, message_of, problem_cells
-from etl.report.tally import Tally
+from etl.report.tally import Group, Tally
 
 SHEET_ROWS = 1_048_576
 CELL_CHARS = 32_767
+_A4 = 9
+_UNFIT = re.compile(r"[^A-Za-z0-9_.]")
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _PLAIN = re.compile(r"[0-9A-Za-z.,:;'()/-](?:[0-9A-Za-z.,:;'()/ -]{0,200}[0-9A-Za-z.,:;'()/-])?")
 _ESCAPE = re.compile("(_x[0-9a-fA-F]{4}_)")
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\ufffe\uffff]")
 _FIXED = ("Summary", "Totals", "Months", "Taxes", "Problems")
 _SHEET_OF = {"totals": "Totals", "months": "Months", "taxes": "Taxes", "problems": "Problems"}
+_NAMES = {
+    "bridge": "Bridge",
+    "rounding": "Rounding",
+    "categories": "Categories",
+    "words": "Words of Mews",
+    "unproved": "Not proved",
+    "balances": "Open balances",
+}
+"""Names of sheets that come where there is something to show."""
+_IN_SUMMARY = frozenset({*_SHEET_OF, "states", "sources"})
 _ORDER_COLUMNS = tuple(
     Column(title, kind)
     for title, kind in (
@@ -43,13 +55,16 @@ _ORDER_COLUMNS = tuple(
         ("Planned total", Kind.MONEY),
         ("Difference", Kind.MONEY),
         ("Month", Kind.TEXT),
+        ("Message", Kind.TEXT),
         ("Account", Kind.TEXT),
         ("Mews order", Kind.TEXT),
-        ("Message", Kind.TEXT),
     )
 )
-_ORDER_WIDTHS = (14, 15, 24, 9, 15, 15, 13, 10, 38, 38, 80)
+_ORDER_WIDTHS = (14, 15, 24, 10, 15, 15, 13, 10, 70, 38, 38)
 _PROBLEM_WIDTHS = (10, 24, 14, 28, 9, 24, 24, 50, 70, 14)
+_ORDERS_PRINTED, _PROBLEMS_PRINTED = 9, 9
+"""Columns that are printed; ids and what stands in other columns too stay on the screen."""
+_TABLE_STYLE = "Table Style Light 1"
 
 
 class LongSheet(Worksheet):  # type: ignore[misc]  # the library's types are not exported
@@ -77,6 +92,18 @@ class LongSheet(Worksheet):  # type: ignore[misc]  # the library's types are not
         self.fh.write("".join(parts))
         self.dim_rowmax = row
 
+    def make_table(self, rows: int, columns: Sequence[Column], formats: Formats, name: str) -> None:
+        """Makes a table of the heading and the `rows` below it."""
+        if not self.previous_row:
+            # The heading of an empty sheet still stands in the library's one-row buffer.
+            self._write_single_row(1)
+        # The library refuses tables over rows that are on disk already; their cells are written as it would have.
+        self.constant_memory = False
+        try:
+            add_table(self, rows, columns, formats, name)
+        finally:
+            self.constant_memory = True
+
 
 class Sheet:
     """A table that goes on in further sheets: rows are appended, the heading is repeated and frozen."""
@@ -89,6 +116,7 @@ class Sheet:
         formats: Formats,
         widths: Sequence[int],
         sheet_rows: int = SHEET_ROWS,
+        printed: int = 0,
     ) -> None:
         self._book = book
         self._name = name
@@ -96,6 +124,7 @@ class Sheet:
         self._formats = formats
         self._widths = widths
         self._sheet_rows = sheet_rows
+        self._printed = printed or len(columns)
         self._sheets = 0
         self._row = 0
         self._start()
@@ -119,11 +148,12 @@ class Sheet:
         for at, width in enumerate(self._widths):
             self._sheet.set_column(at, at, width)
         for at, column in enumerate(self._columns):
-            self._sheet.write_string(0, at, text_of(column.title), self._formats.heading)
+            self._sheet.write_string(0, at, text_of(column.title), self._formats.heading_of(column.kind))
         # Order numbers are texts: leading zeros and long ones stay as they are, without Excel's green corners.
         self._sheet.ignore_errors({"number_stored_as_text": f"A1:{_LETTERS[len(self._columns) - 1]}{SHEET_ROWS}"})
         self._sheet.freeze_panes(1, 0)
         self._sheet.set_landscape()
+        self._sheet.set_paper(_A4)
         self._sheet.fit_to_pages(1, 0)
         self._sheet.repeat_rows(0)
         self._sheet.set_footer("&L&A&RPage &P of &N")
@@ -131,7 +161,9 @@ class Sheet:
 
     def _end(self) -> None:
         if self._columns:
-            self._sheet.autofilter(0, 0, max(self._row - 1, 0), len(self._columns) - 1)
+            name = f"{self._name.replace(' ', '')}{self._sheets if self._sheets > 1 else ''}"
+            self._sheet.make_table(self._row - 1, self._columns, self._formats, name)
+            self._sheet.print_area(0, 0, max(self._row - 1, 0), self._printed - 1)
 
 
 class Formats:
@@ -139,10 +171,14 @@ class Formats:
 
     def __init__(self, book: xlsxwriter.Workbook) -> None:
         self._book = book
-        self._money: dict[int, Format] = {}
+        self._money: dict[tuple[int, bool], Format] = {}
         self.heading = book.add_format(
             {"bold": True, "bg_color": "#E7ECF2", "bottom": 1, "text_wrap": True, "valign": "top"}
         )
+        self.right_heading = book.add_format(
+            {"bold": True, "bg_color": "#E7ECF2", "bottom": 1, "text_wrap": True, "valign": "top", "align": "right"}
+        )
+        self.bold = book.add_format({"bold": True, "top": 1})
         self.title = book.add_format({"bold": True, "font_size": 16})
         self.label = book.add_format({"bold": True, "valign": "top"})
         self.wrapped = book.add_format({"text_wrap": True, "valign": "top"})
@@ -150,12 +186,18 @@ class Formats:
         self.left_count = book.add_format({"num_format": "#,##0", "align": "left"})
         self.line = book.add_format({"bottom": 1})
 
-    def money(self, decimals: int) -> Format:
-        """The format of amounts with so many decimals."""
-        known = self._money.get(decimals)
+    def heading_of(self, kind: Kind) -> Format:
+        """The format of a heading: over figures it aligns right, as they do."""
+        return self.right_heading if kind in (Kind.MONEY, Kind.COUNT) else self.heading
+
+    def money(self, decimals: int, *, is_total: bool = False) -> Format:
+        """The format of amounts with so many decimals, as the currency has."""
+        known = self._money.get((decimals, is_total))
         if known is None:
             pattern = "#,##0" + ("." + "0" * decimals if decimals else "")
-            known = self._money[decimals] = self._book.add_format({"num_format": pattern})
+            looks = {"bold": True, "top": 1} if is_total else {}
+            known = self._book.add_format({"num_format": pattern, "align": "right", **looks})
+            self._money[decimals, is_total] = known
             # Registers the format, so that LongSheet can name it.
             known._get_xf_index()  # noqa: SLF001
         return known
@@ -179,9 +221,22 @@ class Workbook:
         self._precisions = precisions
         self._sheet_rows = sheet_rows
         self._formats = Formats(self._book)
-        self._fixed: dict[str, Worksheet] = {name: self._book.add_worksheet(name) for name in _FIXED}
-        self._orders = Sheet(self._book, "Orders", _ORDER_COLUMNS, self._formats, _ORDER_WIDTHS, sheet_rows)
+        self._fixed: dict[str, Worksheet] = {name: self._small_sheet(name) for name in _FIXED}
+        self._orders = Sheet(
+            self._book, "Orders", _ORDER_COLUMNS, self._formats, _ORDER_WIDTHS, sheet_rows, _ORDERS_PRINTED
+        )
         self._problems: Sheet | None = None
+
+    def _small_sheet(self, name: str) -> Worksheet:
+        """A sheet that is held in memory: only such a one may have tables of the library's own making."""
+        self._book.constant_memory = False
+        try:
+            sheet = self._book.add_worksheet(name)
+            # The library closes the rows on disk of every sheet; this one has none.
+            sheet.row_data_fh_closed = True
+            return sheet
+        finally:
+            self._book.constant_memory = True
 
     def add_order(self, order: OrderStatus) -> None:
         """Appends one order."""
@@ -195,9 +250,9 @@ class Workbook:
                 order.planned_total,
                 order.difference,
                 order.month,
+                message_of(order),
                 order.account_id,
                 order.mews_order_id,
-                message_of(order),
             ),
             self._formats.money(self._precisions.get(order.currency, 2)),
         )
@@ -206,9 +261,8 @@ class Workbook:
         """Appends one problem or notice."""
         if self._problems is None:
             columns = [Column(title.capitalize()) for title in PROBLEM_COLUMNS]
-            self._problems = Sheet(
-                self._book, "Problem rows", columns, self._formats, _PROBLEM_WIDTHS, self._sheet_rows
-            )
+            sizes = (_PROBLEM_WIDTHS, self._sheet_rows, _PROBLEMS_PRINTED)
+            self._problems = Sheet(self._book, "Problem rows", columns, self._formats, *sizes)
         self._problems.append(problem_cells(problem), self._formats.count)
 
     def finish(self, facts: ReportFacts, grids: Mapping[str, Grid], tally: Tally) -> None:
@@ -220,8 +274,8 @@ class Workbook:
         for key, name in _SHEET_OF.items():
             _write_grid(self._fixed[name], grids[key], self._formats)
         for key, grid in grids.items():
-            if key in {"unproved", "balances"} or key.startswith("section-"):
-                _write_grid(self._book.add_worksheet(self._free_name(grid.title)), grid, self._formats)
+            if key not in _IN_SUMMARY and not grid.is_empty:
+                _write_grid(self._small_sheet(self._free_name(_NAMES.get(key, grid.title))), grid, self._formats)
         self._book.set_properties({"title": f"centra-mews {facts.command}", "comments": facts.plan})
         try:
             self._book.close()
@@ -272,40 +326,62 @@ def text_of(text: str) -> str:
     return "'" + cut if cut.startswith("<r>") else cut
 
 
+def add_table(sheet: Worksheet, rows: int, columns: Sequence[Column], formats: Formats, name: str) -> None:
+    """A table with filters over the heading in row 1 and the `rows` below it (Excel wants one at least)."""
+    heads = [{"header": text_of(column.title), "header_format": formats.heading_of(column.kind)} for column in columns]
+    options = {"columns": heads, "style": _TABLE_STYLE, "name": _UNFIT.sub("_", f"t_{name}"), "banded_rows": False}
+    sheet.add_table(0, 0, max(rows, 1), len(columns) - 1, options)
+
+
 def _write_grid(sheet: Worksheet, grid: Grid, formats: Formats) -> None:
-    """A grid with its heading in row 1 and its note below the rows."""
-    for at, column in enumerate(grid.columns):
-        cells = [row[at] for row in grid.rows[:1000] if at < len(row)]
-        longest = max((len(cell) for cell in cells), default=0)
-        sheet.set_column(at, at, min(70, max(12, len(column.title) + 4, longest + 3)))
-        sheet.write_string(0, at, text_of(column.title), formats.heading)
-    sheet.freeze_panes(1, 0)
-    sheet.set_landscape()
-    sheet.fit_to_pages(1, 0)
-    sheet.repeat_rows(0)
-    sheet.set_footer("&L&A&RPage &P of &N")
-    room = SHEET_ROWS - 4
+    """A grid with its heading in row 1, the rows of totals below the table, the note under all."""
+    room = SHEET_ROWS - len(grid.foot) - 4
+    shown = min(len(grid.rows), room)
+    if grid.columns:
+        _lay_out(sheet, grid)
+        add_table(sheet, shown, grid.columns, formats, grid.key)
     for number, row in enumerate(grid.rows[:room], 1):
         for at, (column, cell) in enumerate(zip(grid.columns, row, strict=False)):
             _write_cell(sheet, number, at, column.kind, cell, formats)
-    shown = min(len(grid.rows), room)
-    if grid.columns:
-        sheet.autofilter(0, 0, shown, len(grid.columns) - 1)
+    last = max(shown, 1)
+    for row in grid.foot:
+        last += 1
+        for at, (column, cell) in enumerate(zip(grid.columns, row, strict=False)):
+            _write_cell(sheet, last, at, column.kind, cell, formats, is_total=True)
     note = grid.note if grid.rows else grid.empty or grid.note
     if len(grid.rows) > room:
         note = f"{len(grid.rows) - room:,} more rows: see summary.json. {note}"
     if note:
-        sheet.write_string(shown + 2, 0, text_of(note))
+        sheet.write_string(last + 2, 0, text_of(note))
+    if grid.columns:
+        sheet.print_area(0, 0, last + (2 if note else 0), len(grid.columns) - 1)
 
 
-def _write_cell(sheet: Worksheet, row: int, at: int, kind: Kind, cell: str, formats: Formats) -> None:
+def _lay_out(sheet: Worksheet, grid: Grid) -> None:
+    for at, column in enumerate(grid.columns):
+        cells = [row[at] for row in (*grid.rows[:1000], *grid.foot) if at < len(row)]
+        longest = max((len(cell) for cell in cells), default=0)
+        sheet.set_column(at, at, min(70, max(12, len(column.title) + 4, longest + 3)))
+    sheet.freeze_panes(1, 0)
+    sheet.set_landscape()
+    sheet.set_paper(_A4)
+    sheet.fit_to_pages(1, 0)
+    sheet.repeat_rows(0)
+    sheet.set_footer("&L&A&RPage &P of &N")
+
+
+def _write_cell(
+    sheet: Worksheet, row: int, at: int, kind: Kind, cell: str, formats: Formats, *, is_total: bool = False
+) -> None:
     if not cell:
         return
     if kind is Kind.MONEY:
         _, _, decimals = cell.partition(".")
-        sheet.write_number(row, at, Decimal(cell), formats.money(len(decimals)))
+        sheet.write_number(row, at, Decimal(cell), formats.money(len(decimals), is_total=is_total))
     elif kind is Kind.COUNT:
-        sheet.write_number(row, at, int(cell), formats.count)
+        sheet.write_number(row, at, int(cell), formats.money(0, is_total=True) if is_total else formats.count)
+    elif is_total:
+        sheet.write_string(row, at, text_of(cell), formats.bold)
     else:
         sheet.write_string(row, at, text_of(cell))
 
@@ -318,6 +394,7 @@ def _write_summary(
     sheet.set_column(1, 1, 78)
     sheet.set_column(2, 6, 18)
     sheet.set_landscape()
+    sheet.set_paper(_A4)
     sheet.fit_to_pages(1, 0)
     sheet.write_string(0, 0, text_of(f"centra-mews {facts.command}"), formats.title)
     row = 2
@@ -330,8 +407,9 @@ def _write_summary(
     sheet.write_number(row, 1, tally.read, formats.left_count)
     for state in (state for state in ReportState if tally.states[state]):
         row += 1
-        sheet.write_string(row, 0, state.value)
+        sheet.write_string(row, 0, state.value.replace("_", " "))
         sheet.write_number(row, 1, tally.states[state], formats.left_count)
+    row = _write_money(sheet, row + 2, tally, formats)
     for key in ("states", "sources"):
         row = _write_block(sheet, row + 2, grids[key], formats)
     row += 2
@@ -339,6 +417,22 @@ def _write_summary(
         sheet.write_string(row, 0, label, formats.label)
         sheet.write_blank(row, 1, None, formats.line)
         row += 2
+    sheet.print_area(0, 0, row, 6)
+
+
+def _write_money(sheet: Worksheet, row: int, tally: Tally, formats: Formats) -> int:
+    """Where the money stands: a line for each currency; gives the last row."""
+    heads = [Column("Money"), Column("Currency"), Column("Sold by the shop", Kind.MONEY)]
+    heads += [Column(f"{group.value[:1].upper()}{group.value[1:]}", Kind.MONEY) for group in Group]
+    for at, column in enumerate(heads):
+        sheet.write_string(row, at, column.title, formats.heading_of(column.kind))
+    for key, sold in tally.money().items():
+        row += 1
+        sheet.write_string(row, 1, row_words(*key))
+        figures = [sold, *(tally.money(group).get(key, [Decimal(0), Decimal(0)]) for group in Group)]
+        for at, (plus, minus) in enumerate(figures, 2):
+            sheet.write_number(row, at, plus + minus, formats.money(tally.decimals(key[0])))
+    return row
 
 
 def _circumstances(facts: ReportFacts) -> list[tuple[str, str]]:
@@ -361,7 +455,7 @@ def _write_block(sheet: Worksheet, row: int, grid: Grid, formats: Formats) -> in
     sheet.write_string(row, 0, grid.title, formats.label)
     row += 1
     for at, column in enumerate(grid.columns):
-        sheet.write_string(row, at, column.title, formats.heading)
+        sheet.write_string(row, at, column.title, formats.heading_of(column.kind))
     for cells in grid.rows:
         row += 1
         for at, (column, cell) in enumerate(zip(grid.columns, cells, strict=False)):

@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from enum import StrEnum
 from typing import Any
 
 Cell = str | int | Decimal | None
 
 
+class Part(StrEnum):
+    """The parts of the page, in the order in which it tells its story (design section 8)."""
+
+    VERDICT = "verdict"
+    BRIDGE = "bridge"
+    TOTALS = "totals"
+    PROBLEMS = "problems"
+    UNPROVED = "unproved"
+    BALANCES = "balances"
+    ORDERS = "orders"
+    COLUMNS = "columns"
+    PROVENANCE = "provenance"
+    CERTIFICATE = "certificate"
+
+
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A further table, such as control totals or the reconciliation's differences.
+    """A further table, such as control totals or the reconciliation's differences; `part` is where it stands.
 
     *Units*: an int is shown as a count, a Decimal as an amount with the decimals it has, text as it is.
     """
@@ -22,6 +38,55 @@ class Section:
     columns: Sequence[str] = ()
     rows: Sequence[Sequence[Cell]] = ()
     text: str = ""
+    part: Part = Part.TOTALS
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRows:
+    """Rows of one file that make up an order, as texts.
+
+    *Shape*: `groups` holds (order-level cells, [(row, line cells), ..]) as the file gave them; `columns` are the headers of
+    both.
+    """
+
+    where: str
+    columns: tuple[tuple[str, ...], tuple[str, ...]]
+    groups: Sequence[tuple[Sequence[str], Sequence[tuple[int, Sequence[str]]]]]
+
+
+@dataclass(frozen=True, slots=True)
+class EntryRow:
+    """An entry of an order in Mews. *Units*: texts of exact amounts; `booked_*` are "" where nobody read them back.
+
+    `origin`: where it comes from in the export; `rule`: the row of the mapping that decided on its taxes.
+    """
+
+    line: str
+    name: str
+    count: str
+    unit: str
+    codes: str
+    net: str
+    tax: str
+    gross: str
+    booked_tax: str = ""
+    booked_gross: str = ""
+    origin: str = ""
+    rule: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OrderDetail:
+    """What an order opens to. `joined`: the rule that made its rows one order, in a sentence."""
+
+    number: str
+    joined: str = ""
+    sources: Sequence[SourceRows] = ()
+    entries: Sequence[EntryRow] = ()
+
+
+Details = Callable[[Collection[str]], Iterator[OrderDetail]]
+"""What the named orders open to, each once and in any order; may be asked again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +95,8 @@ class ReportFacts:
 
     `generated` is aware UTC. `files`: {file (its name), sha256, format, rows} each. `feasibility` and `footing`
     as in the `--json` document. `balances`: {account_id, currency, balance} each, largest first. `verdict`: the sentence
-    on top, good news or bad, where the command has one of its own.
+    on top, good news or bad, where the command has one of its own; `is_good`: every order of the source stands in Mews.
+    `accounts` and `categories` name ids. `next_steps`: what to do now, the first thing first.
     """
 
     command: str
@@ -50,3 +116,6 @@ class ReportFacts:
     sections: Sequence[Section] = field(default=())
     verdict: str = ""
     is_good: bool = False
+    accounts: Mapping[str, str] = field(default_factory=dict)
+    categories: Mapping[str, str] = field(default_factory=dict)
+    next_steps: Sequence[str] = ()

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from itertools import islice
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from markupsafe import Markup
 
+from etl.model.order import number_key
+from etl.model.shares import BridgeLine
 from etl.model.status import OrderStatus, ReportState
 from etl.report.cells import amount_text, printable
 from etl.report.folder import close_quietly, private_text
@@ -16,6 +20,10 @@ from etl.report.tables import blocking_codes, message_of
 
 LIMIT = 50_000
 LONGEST_MESSAGE = 400
+UNDER_A_LINE = 20
+"""Orders that a line of the bridge opens to by itself; the table has all."""
+PER_CHUNK = 100
+"""Orders whose details stand packed together."""
 COLUMNS = (
     "order",
     "state",
@@ -29,10 +37,16 @@ COLUMNS = (
     "account",
     "mews",
     "clamped",
+    "lines",
+    "notices",
+    "chunk",
 )
 _STATES = list(ReportState)
 _INDEX = {state: at for at, state in enumerate(_STATES)}
+_LINES = list(BridgeLine)
+_BITS = {line: 1 << at for at, line in enumerate(_LINES)}
 _CHUNK = 1 << 16
+_ENDS = (BridgeLine.SOURCE, BridgeLine.IN_MEWS)
 
 
 class OrderSpool:
@@ -43,23 +57,46 @@ class OrderSpool:
         self._precisions = precisions
         self._paths = (scratch / "attention.part", scratch / "others.part")
         self._streams: list[IO[str]] = [private_text(path) for path in self._paths]
-        self._counts = [0, 0]
+        self._numbers: tuple[list[str], list[str]] = ([], [])
+        self._few: dict[tuple[str, str, str], list[tuple[Decimal, str]]] = {}
 
     def add(self, order: OrderStatus) -> None:
         """Keeps the order if the table has room for it."""
+        self._add_to_lines(order)
         which = 0 if order.needs_attention else 1
-        if self._counts[which] >= self._limit or (which and self._counts[0] >= self._limit):
+        counts = [len(numbers) for numbers in self._numbers]
+        if counts[which] >= self._limit or (which and counts[0] >= self._limit):
             return
-        self._counts[which] += 1
+        self._numbers[which].append(order.number)
         self._streams[which].write(json.dumps(self._row(order), separators=(",", ":")) + "\n")
+
+    def _add_to_lines(self, order: OrderStatus) -> None:
+        for line, currency, basis, amount in order.bridge:
+            if amount and line not in _ENDS:
+                key = (str(line), currency, str(basis))
+                found = self._few.setdefault(key, [])
+                found.append((amount, order.number))
+                if len(found) > 10 * UNDER_A_LINE:
+                    self._few[key] = _most(found)
 
     @property
     def shown(self) -> int:
         """Rows that the table will hold."""
-        return min(self._limit, sum(self._counts))
+        return min(self._limit, sum(map(len, self._numbers)))
+
+    @property
+    def attention(self) -> list[str]:
+        """Numbers of the orders that need attention, as far as the table holds them."""
+        return self._numbers[0]
+
+    def chunks(self) -> list[list[str]]:
+        """The numbers shown, by number, in the chunks in which their details are packed."""
+        shown = [*self._numbers[0], *self._numbers[1][: self.shown - len(self._numbers[0])]]
+        shown.sort(key=number_key)
+        return [shown[at : at + PER_CHUNK] for at in range(0, len(shown), PER_CHUNK)]
 
     def close(self) -> None:
-        """Closes the lists; `json_text` reads them afterwards."""
+        """Closes the lists; what reads them comes afterwards."""
         for stream in self._streams:
             stream.close()
 
@@ -68,32 +105,53 @@ class OrderSpool:
         for stream in self._streams:
             close_quietly(stream)
 
+    def attention_rows(self) -> Iterator[dict[str, Any]]:
+        """The orders that need attention, by name of the column, for readers without scripts. Closed lists only."""
+        with self._paths[0].open(encoding="utf-8") as stream:
+            for line in stream:
+                row = dict(zip(COLUMNS, json.loads(line), strict=False))
+                yield {**row, "state": _STATES[row["state"]].value.replace("_", " ")}
+
+    def line_orders(self) -> dict[tuple[str, str, str], list[tuple[str, str]]]:
+        """The orders with most money on each line of the bridge, by line, currency and basis: number and amount there."""
+        return {
+            key: [(number, amount_text(amount, self._precisions.get(key[1], 2))) for amount, number in _most(orders)]
+            for key, orders in self._few.items()
+        }
+
     def json_text(self) -> Iterator[Markup]:
         """`{"columns":..,"states":..,"rows":[..]}` in pieces, safe inside a script element. Closed lists only."""
-        head = json.dumps({"columns": COLUMNS, "states": _STATES}, separators=(",", ":"))
+        words = [state.value.replace("_", " ") for state in _STATES]
+        head = json.dumps({"columns": COLUMNS, "states": words, "lines": _LINES}, separators=(",", ":"))
         yield Markup(head[:-1] + ',"rows":[')  # noqa: S704 - our own constants
-        left, piece, size, comma = self.shown, [], 0, ""
-        for path in self._paths:
-            with path.open(encoding="utf-8") as stream:
-                for line in stream:
-                    if not left:
-                        break
-                    left -= 1
-                    piece.append(comma + line[:-1])
-                    comma = ",\n"
-                    size += len(line)
-                    if size > _CHUNK:
-                        yield script_safe("".join(piece))
-                        piece, size = [], 0
+        chunk_of = {number: at for at, numbers in enumerate(self.chunks()) for number in numbers}
+        numbers = iter([*self._numbers[0], *self._numbers[1]])
+        piece, size, comma = [], 0, ""
+        for line in self._shown_lines():
+            piece.append(f"{comma}{line[:-2]},{chunk_of[next(numbers)]}]")
+            comma = ",\n"
+            size += len(line)
+            if size > _CHUNK:
+                yield script_safe("".join(piece))
+                piece, size = [], 0
         yield script_safe("".join(piece))
         yield Markup("]}")
+
+    def _shown_lines(self) -> Iterator[str]:
+        left = self.shown
+        for path in self._paths:
+            with path.open(encoding="utf-8") as stream:
+                for line in islice(stream, left):
+                    left -= 1
+                    yield line
 
     def _row(self, order: OrderStatus) -> list[str | int]:
         now = self._precisions.get(order.currency, 2)
         held = self._precisions.get(order.planned_currency or order.currency, 2)
-        message = message_of(order)
-        if len(message) > LONGEST_MESSAGE:
-            message = f"{message[: LONGEST_MESSAGE - 1]}…"
+        lines = 0
+        for line in order.bridge:
+            if line[3]:
+                lines |= _BITS[BridgeLine(line[0])]
         return [
             order.number,
             _INDEX[order.state],
@@ -103,11 +161,30 @@ class OrderSpool:
             amount_text(order.source_total, now),
             amount_text(order.planned_total, held),
             amount_text(order.difference, now),
-            printable(message),
+            printable(_message(order)),
             order.account_id,
             order.mews_order_id,
             1 if order.is_clamped else 0,
+            lines,
+            " ".join(sorted({one.code for one in order.problems if not one.is_error})) if order.problems else "",
         ]
+
+
+def _message(order: OrderStatus) -> str:
+    """What happened to the order: every reason where it needs attention, each within bounds."""
+    messages = [message_of(order)]
+    if order.needs_attention:
+        messages += [problem.message for problem in order.problems if problem.is_error]
+    return "\n".join(cut(text) for text in dict.fromkeys(messages) if text)
+
+
+def _most(orders: list[tuple[Decimal, str]]) -> list[tuple[Decimal, str]]:
+    return sorted(orders, key=lambda one: (-abs(one[0]), number_key(one[1])))[:UNDER_A_LINE]
+
+
+def cut(text: str) -> str:
+    """The text within the bounds of a table's cell."""
+    return text if len(text) <= LONGEST_MESSAGE else f"{text[: LONGEST_MESSAGE - 1]}…"
 
 
 def script_safe(text: str) -> Markup:

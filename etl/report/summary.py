@@ -7,6 +7,7 @@ each is summed from its own orders, so the equation is a check that can fail.
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -16,22 +17,44 @@ from typing import Any
 from etl.errors import ExitCode, InternalError
 from etl.model.codes import hint_for
 from etl.model.problem import Problem, Severity
-from etl.model.shares import EXPLAINING, Column
+from etl.model.shares import EXPLAINING, BridgeLine, Column
 from etl.model.status import OrderStatus, ReportState
 
 EXAMPLES = 5
 SUMS = tuple(column.value for column in Column)
+WORDS = 1000
+"""Different words of refusals that are kept for each code."""
+IN_MEWS_WORDS = frozenset({"mews.refused", "kind.refused", "send.gave_up"})
+_IDS = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|\d+(?:[.,]\d+)*")
 
 
 @dataclass(slots=True)
 class ProblemCount:
-    """How often a code was met; `amount` sums the readable totals of its orders by currency."""
+    """How often a code was met, and the readable totals of its orders by currency: as one sum, and charges and refunds apart.
+
+    `words`: how often Mews refused in which words, numbers and ids aside.
+    """
 
     orders: int = 0
     examples: list[str] = field(default_factory=list)
     severity: Severity = Severity.NOTICE
     hint: str = ""
     amounts: dict[str, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
+    plus: dict[str, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
+    minus: dict[str, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
+    words: Counter[str] = field(default_factory=Counter)
+
+    def add_money(self, currency: str, total: Decimal | None) -> None:
+        """Adds an order's total."""
+        amount = total or Decimal(0)
+        self.amounts[currency] += amount
+        (self.minus if amount < 0 else self.plus)[currency] += amount
+
+    @property
+    def at_stake(self) -> Decimal:
+        """The largest sum of any currency, charges and refunds not netted."""
+        zero = Decimal(0)
+        return max((self.plus.get(one, zero) - self.minus.get(one, zero) for one in self.amounts), default=zero)
 
 
 class Summary:
@@ -54,6 +77,8 @@ class Summary:
         self.accounts: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
         self.unproved: dict[str, list[Any]] = {}
         self.precisions: dict[str, int] = {}
+        self.bridge: dict[tuple[str, str], dict[str, Decimal]] = {}
+        self.categories: dict[tuple[str, str], list[Decimal]] = {}
 
     def add(self, order: OrderStatus) -> None:
         """Counts one order."""
@@ -64,6 +89,9 @@ class Summary:
         self.clamped += order.is_clamped
         self._add_money(order)
         self._add_problems(order)
+        for line, currency, basis, amount in order.bridge:
+            lines = self.bridge.setdefault((currency, str(basis)), {})
+            lines[line] = lines.get(line, Decimal(0)) + amount
         if any(share[0] == Column.PLANNED for share in order.money):
             self._add_planned(order)
 
@@ -106,6 +134,14 @@ class Summary:
                     f"not {right} = {columns or '0'}",
                     code="internal.totals",
                 )
+        for (currency, basis), lines in self.bridge.items():
+            held = lines.get(BridgeLine.IN_MEWS, Decimal(0))
+            total = sum((amount for line, amount in lines.items() if line != BridgeLine.IN_MEWS), Decimal(0))
+            if total != held:
+                raise InternalError(
+                    f"the bridge in {currency or '(no currency)'} {basis} leads to {total}, the orders hold {held}",
+                    code="internal.bridge",
+                )
 
     def document(self, command: str, **more: Any) -> dict[str, Any]:
         """The `--json` document; `more` holds plan, run_id, exit_code and whatever the command adds."""
@@ -121,6 +157,8 @@ class Summary:
             "rounding": [self._rounding_row(key) for key in sorted(self.rounding)],
             "months": [self._month_row(key) for key in sorted(self.months)],
             "taxes": [self._tax_row(key) for key in sorted(self.taxes)],
+            "categories": [self._category_row(key) for key in sorted(self.categories)],
+            "bridge": [row for key in sorted(self.bridge) for row in self._bridge_rows(key)],
             "problems": [self._problem_row(code) for code in sorted(self.problems, key=self._rank)],
             "unproved": [
                 {"what": what, "orders": count, "amounts": _texts(amounts, self.precisions)}
@@ -158,6 +196,10 @@ class Summary:
             sums = self.taxes.setdefault((order.currency, " ".join(sorted(one.codes))), [Decimal(0)] * 3)
             for index, amount in enumerate((one.net, one.tax, one.gross)):
                 sums[index] += amount
+        for category, *amounts in order.categories:
+            sums = self.categories.setdefault((order.currency, category), [Decimal(0)] * 3)
+            for index, amount in enumerate(amounts):
+                sums[index] += amount
         if order.state in (ReportState.READY, ReportState.POSTED, ReportState.RECOVERED, ReportState.ALREADY_POSTED):
             self.accounts[(order.account_id, order.currency)] += order.balance
         if order.state is ReportState.READY:
@@ -173,7 +215,9 @@ class Summary:
                 continue
             seen.add(problem.code)
             row = self._count_problem(problem.code, order.number, problem.severity, problem.hint)
-            row.amounts[order.currency] += order.source_total or Decimal(0)
+            row.add_money(order.currency, order.source_total)
+            if problem.code in IN_MEWS_WORDS and problem.message and len(row.words) < WORDS:
+                row.words[_without_numbers(problem.message)] += 1
 
     def _count_problem(self, code: str, example: str, severity: Severity, hint: str) -> ProblemCount:
         row = self.problems.setdefault(code, ProblemCount())
@@ -188,9 +232,10 @@ class Summary:
     def _sums(self, currency: str, basis: str) -> dict[str, Decimal]:
         return self.totals.setdefault((currency, str(basis)), dict.fromkeys(SUMS, Decimal(0)))
 
-    def _rank(self, code: str) -> tuple[bool, int, str]:
+    def _rank(self, code: str) -> tuple[bool, Decimal, int, str]:
+        """Errors first, and of each kind most money first."""
         row = self.problems[code]
-        return (row.severity is not Severity.ERROR, -row.orders, code)
+        return (row.severity is not Severity.ERROR, -row.at_stake, -row.orders, code)
 
     def _total_row(self, key: tuple[str, str]) -> dict[str, str]:
         currency, basis = key
@@ -220,6 +265,24 @@ class Summary:
         net, tax, gross = (self.text(amount, currency) for amount in self.taxes[key])
         return {"currency": currency, "tax_codes": codes or "exempt", "net": net, "tax": tax, "gross": gross}
 
+    def _category_row(self, key: tuple[str, str]) -> dict[str, str]:
+        currency, category = key
+        net, tax, gross = (self.text(amount, currency) for amount in self.categories[key])
+        return {"currency": currency, "category_id": category, "net": net, "tax": tax, "gross": gross}
+
+    def _bridge_rows(self, key: tuple[str, str]) -> list[dict[str, str]]:
+        currency, basis = key
+        lines = self.bridge[key]
+        return [
+            {
+                "currency": currency,
+                "basis": basis,
+                "line": line.value,
+                "amount": self.text(lines.get(line, Decimal(0)), currency),
+            }
+            for line in BridgeLine
+        ]
+
     def _problem_row(self, code: str) -> dict[str, Any]:
         row = self.problems[code]
         return {
@@ -228,8 +291,16 @@ class Summary:
             "orders": row.orders,
             "examples": row.examples,
             "amounts": _texts(row.amounts, self.precisions),
+            "plus": _texts(row.plus, self.precisions),
+            "minus": _texts(row.minus, self.precisions),
+            "words": [{"message": text, "orders": count} for text, count in row.words.most_common(EXAMPLES)],
             "hint": row.hint,
         }
+
+
+def _without_numbers(message: str) -> str:
+    """A refusal's words with ids and figures as `..`, so that equal ones are counted together."""
+    return _IDS.sub("..", message)
 
 
 def money_text(amount: Decimal, precision: int) -> str:

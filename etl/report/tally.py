@@ -1,8 +1,13 @@
-"""What the pages need beyond the `--json` document: counts by state and month. Memory grows with neither orders nor problems."""
+"""What the pages need beyond the `--json` document: counts and money by state, month and day.
+
+Memory grows with neither orders nor problems.
+"""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
+from collections.abc import Mapping
+from datetime import tzinfo
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
@@ -31,6 +36,13 @@ def group_of(state: ReportState) -> Group:
 
 GROUPS = {state: group_of(state) for state in ReportState}
 
+Row = tuple[str, str]
+"""Currency and basis: amounts of two of these are never added up."""
+When = tuple[Row, str]
+"""Then a month (`YYYY-MM`) or day (`YYYY-MM-DD`), "" where none is known."""
+Signed = list[Decimal]
+"""What was charged and, negative, what was refunded."""
+
 
 def group_of_order(order: OrderStatus) -> Group:
     """The group of an order: what a person accepted by name needs no attention."""
@@ -40,25 +52,47 @@ def group_of_order(order: OrderStatus) -> Group:
 
 
 class Tally:
-    """Counts order by order."""
+    """Counts order by order. `timezone`: whose days count; UTC where it is not known."""
 
-    def __init__(self) -> None:
+    def __init__(self, timezone: tzinfo | None = None, precisions: Mapping[str, int] | None = None) -> None:
+        self._precisions = precisions or {}
+        self._timezone = timezone
         self.states: Counter[ReportState] = Counter()
-        self.months: dict[str, Counter[Group]] = defaultdict(Counter)
+        self.rows: Counter[Row] = Counter()
         self._groups: Counter[Group] = Counter()
         self.amounts: dict[tuple[ReportState, str, str], list[Decimal]] = {}
+        self.groups_money: dict[tuple[Group, Row], Signed] = {}
+        self.months: dict[When, dict[Group, Signed]] = {}
+        self.days: dict[When, dict[Group, Signed]] = {}
 
     def add(self, order: OrderStatus) -> None:
         """Counts one order."""
-        state = order.state
+        state, group = order.state, group_of_order(order)
         self.states[state] += 1
-        group = group_of_order(order)
         self._groups[group] += 1
-        self.months[order.month][group] += 1
-        self._sums(state, order.currency, order.basis)[0] += order.source_total or Decimal(0)
+        row = (order.currency, order.basis.value)
+        self.rows[row] += 1
+        total = order.source_total or Decimal(0)
+        self._sums(state, order.currency, order.basis)[0] += total
         if order.planned_total:
             planned = self._sums(state, order.planned_currency or order.currency, order.planned_basis)
             planned[1] += order.planned_total
+        if total:
+            sign = total < 0
+            self.groups_money.setdefault((group, row), [Decimal(0), Decimal(0)])[sign] += total
+            for where, when in ((self.months, order.month), (self.days, self._day(order))):
+                groups = where.setdefault((row, when), {})
+                groups.setdefault(group, [Decimal(0), Decimal(0)])[sign] += total
+
+    def _day(self, order: OrderStatus) -> str:
+        if order.consumption is None:
+            return ""
+        moment = order.consumption if self._timezone is None else order.consumption.astimezone(self._timezone)
+        return moment.date().isoformat()
+
+    def decimals(self, currency: str) -> int:
+        """The decimals of a currency; 2 where they are not known."""
+        return self._precisions.get(currency, 2)
 
     @property
     def read(self) -> int:
@@ -73,6 +107,16 @@ class Tally:
     def attention(self) -> int:
         """Orders that need a person."""
         return self.groups()[Group.ATTENTION]
+
+    def money(self, group: Group | None = None) -> dict[Row, Signed]:
+        """Charges and refunds by currency and basis, of a group or of all; those of most orders first."""
+        found: dict[Row, Signed] = {}
+        for (one, row), (plus, minus) in self.groups_money.items():
+            if group in (None, one):
+                sums = found.setdefault(row, [Decimal(0), Decimal(0)])
+                sums[0] += plus
+                sums[1] += minus
+        return dict(sorted(found.items(), key=lambda one: (-self.rows[one[0]], one[0])))
 
     def check(self, orders: Any) -> None:
         """Fails unless the document counts the same orders. Raises InternalError, `internal.count`."""

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from datetime import tzinfo
 from pathlib import Path
 from typing import IO, Any
 
 from etl.model.problem import Problem
 from etl.model.status import OrderStatus
 from etl.report.excel import Workbook
-from etl.report.facts import ReportFacts, Section
+from etl.report.facts import Details, OrderDetail, ReportFacts, Section
 from etl.report.folder import (
     OUTPUTS,
     SUMMARY,
@@ -21,8 +22,8 @@ from etl.report.folder import (
     private_text,
     unwritable,
 )
-from etl.report.grids import all_grids
-from etl.report.html import write_page
+from etl.report.html import Content, write_page
+from etl.report.parts import all_grids
 from etl.report.spool import OrderSpool
 from etl.report.tables import OrderTable, ProblemTable
 from etl.report.tally import Tally
@@ -35,17 +36,24 @@ class ReportWriter:
 
     Orders come in number order; memory does not grow with their number. Nothing is replaced before
     `close`. `inputs`: files that must not be replaced, whatever their name.
-    *Units*: `currency_precisions` holds the decimals of each currency; 2 for others.
+    *Units*: `currency_precisions` holds the decimals of each currency; 2 for others. `timezone`: whose days count.
     *Raises*: UsageError where the folder can't be written or holds somebody's own file of such a name;
     a writer that raised has aborted.
     *Effects*: the folder (0700) and its files (0600) belong to the user alone.
     """
 
-    def __init__(self, folder: Path, *, currency_precisions: Mapping[str, int], inputs: Iterable[Path] = ()) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        currency_precisions: Mapping[str, int],
+        inputs: Iterable[Path] = (),
+        timezone: tzinfo | None = None,
+    ) -> None:
         self._precisions = dict(currency_precisions)
         self._folder = ReportFolder(folder, OUTPUTS, inputs=inputs)
         self._streams: list[IO[Any]] = []
-        self._tally = Tally()
+        self._tally = Tally(timezone, self._precisions)
         self._spool: OrderSpool | None = None
         self._workbook: Workbook | None = None
         try:
@@ -84,14 +92,14 @@ class ReportWriter:
             self.abort()
             raise unwritable(self._folder.path, error) from error
 
-    def close(self, document: Mapping[str, Any], facts: ReportFacts) -> list[Path]:
-        """Writes what needs the sums, publishes all files and gives their paths.
+    def close(self, document: Mapping[str, Any], facts: ReportFacts, details: Details | None = None) -> list[Path]:
+        """Writes what needs the sums, publishes all files and gives their paths. `details`: what orders open to.
 
         *Raises*: InternalError where `document` counts other orders than were added.
         """
         try:
             with explained(self._folder.path):
-                self._finish(document, facts)
+                self._finish(document, facts, details or _nothing_more)
                 return self._folder.publish(OUTPUTS)
         except BaseException:
             self.abort()
@@ -117,14 +125,13 @@ class ReportWriter:
         self._problems.add(problem)
         self._open_parts[1].add_problem(problem)
 
-    def _finish(self, document: Mapping[str, Any], facts: ReportFacts) -> None:
+    def _finish(self, document: Mapping[str, Any], facts: ReportFacts, details: Details) -> None:
         self._tally.check(document.get("orders"))
         spool, workbook = self._open_parts
         grids = all_grids(document, facts, self._tally, self._precisions)
         spool.close()
-        write_page(
-            self._text("report.html"), document=document, facts=facts, grids=grids, tally=self._tally, spool=spool
-        )
+        content = Content(document, facts, grids, self._tally, spool, self._precisions, details)
+        write_page(self._text("report.html"), content)
         workbook.finish(facts, grids, self._tally)
         json.dump(_summary(document, facts), self._text(SUMMARY), indent=2, default=str, ensure_ascii=False)
         for stream in self._streams:
@@ -134,6 +141,10 @@ class ReportWriter:
         stream = private_text(self._folder.scratch / name)
         self._streams.append(stream)
         return stream
+
+
+def _nothing_more(_numbers: Collection[str]) -> Iterator[OrderDetail]:
+    return iter(())
 
 
 def _summary(document: Mapping[str, Any], facts: ReportFacts) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from etl.staging.loaded import LoadedFile
 from etl.staging.object_rows import ObjectLoader
 from etl.staging.orders import OrderReader, lines_of, rows_of
 from etl.staging.raw import RawFile, object_text, raw_cells
+from etl.staging.source_rows import FileRows, file_rows
 from etl.staging.spool import Part, Spool
 from etl.staging.table_rows import TableLoader, is_total_word
 from etl.staging.totals_row import Control
@@ -172,6 +173,12 @@ class Batch:
             first = next(mine, None)
             if first is not None:
                 yield self._raw_file(file, chain((first,), mine))
+
+    def source_rows(self, numbers: Collection[str]) -> Iterator[tuple[str, list[FileRows]]]:
+        """The rows of the named orders by number, as a person sees them; nested returns mean their order."""
+        self._loaded()
+        for number, parts in self._spool.named({number.partition("-R")[0] for number in numbers}):
+            yield number, file_rows(self._files, parts)
 
     def met(self, numbers: Collection[str]) -> dict[str, str]:
         """What attention.csv says of how the named orders were met; nested returns mean their order.

@@ -13,10 +13,13 @@ from operator import attrgetter
 
 from etl.model.money import ZERO, round_together, share, share_capped, split_units
 from etl.model.order import Line, Voucher
+from etl.model.place import Place
 from etl.model.plan import Basis, Entry, EntryKind
 from etl.transform.arithmetic import Arithmetic
 from etl.transform.conversion import Conversion
 from etl.transform.taxes import TaxAnswer
+
+_NOWHERE = Place()
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,10 +201,13 @@ class EntryMaker:
         name: str = "",
         product_id: str = "",
         category_id: str = "",
+        place: Place = _NOWHERE,
+        rule: str = "",
     ) -> list[Entry]:
         """One entry, or two with suffixes .1 and .2, for `total` (source's basis) in `count` pieces.
 
-        Negative amounts become positive counts with negative units, and never carry flat codes.
+        Negative amounts become positive counts with negative units, and never carry flat codes. `place` and `rule` tell
+        where the entry comes from.
         """
         arithmetic = self.conversion.arithmetic
         if total < 0:
@@ -238,6 +244,8 @@ class EntryMaker:
                     rounding,
                     product_id,
                     category_id,
+                    place,
+                    rule,
                 )
             )
         return found

@@ -62,6 +62,8 @@ def _line_entries(
             name=article.name,
             product_id=article.product_id,
             category_id=article.category_id,
+            place=taxed.line.place,
+            rule=taxed.tax.rule,
         )
     return entries
 

@@ -27,7 +27,7 @@ _FIELD = re.compile(r"\{([A-Za-z][A-Za-z0-9.]*)\}")
 
 @dataclass(frozen=True, slots=True)
 class Article:
-    """How a line is sent."""
+    """How a line is sent. `category_id` of a product is its own in Mews."""
 
     kind: EntryKind
     name: str
@@ -68,7 +68,8 @@ def article_of(line: Line, ctx: Context, found: Findings) -> Article:
 def _article(line: Line, ctx: Context, found: Findings) -> Article:
     product_id = _product(line, ctx, found)
     if product_id:
-        return Article(EntryKind.PRODUCT, _name(line, ctx, found), product_id)
+        category = ctx.reference.products[product_id].accounting_category
+        return Article(EntryKind.PRODUCT, _name(line, ctx, found), product_id, category)
     return Article(EntryKind.ITEM, _name(line, ctx, found), category_id=_category(line, ctx, found))
 
 

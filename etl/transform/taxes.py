@@ -6,7 +6,7 @@ Rule: design section 5 (tax) and section 4 (which row of taxes.csv answers).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -38,11 +38,13 @@ class TaxAnswer:
     """Tax codes of an entry, and the source's percent (the codes' own where the source has none).
 
     `is_decided` is false where nobody knows the codes: the order is blocked, and the rest of it is tried without them.
+    `rule`: where the row of taxes.csv stands that answered.
     """
 
     codes: tuple[str, ...]
     percent: Decimal
     is_decided: bool = True
+    rule: str = field(default="", compare=False)
 
 
 UNDECIDED = TaxAnswer((), ZERO, is_decided=False)
@@ -129,7 +131,7 @@ def answer(
     combined = ctx.arithmetic.combined_rate(rule.tax_codes) * 100
     if percent is not None and found.add_rule(rule.check_rate(percent, combined), place):
         return None
-    return TaxAnswer(as_set(rule.tax_codes), combined if percent is None else percent)
+    return TaxAnswer(as_set(rule.tax_codes), combined if percent is None else percent, rule=str(rule.place))
 
 
 def as_set(codes: Iterable[str]) -> tuple[str, ...]:

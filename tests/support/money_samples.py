@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from etl.model.shares import Amounts, Fate, OrderMoney, SourceReading
+from etl.model.shares import Amounts, BridgeLine, Fate, Line, OrderMoney, SourceReading
 from etl.model.status import OrderStatus, ReportState
 
 _WHOLE = {
@@ -21,9 +21,17 @@ def with_money(order: OrderStatus) -> OrderStatus:
     reading = SourceReading(order.currency, order.basis, order.source_total)
     if order.state in _WHOLE:
         money = OrderMoney(reading, _WHOLE[order.state])
-        return replace(order, planned_total=money.planned, money=tuple(money.shares()))
+        return replace(order, planned_total=money.planned, money=tuple(money.shares()), bridge=_bridge(money))
     planned = order.planned_total
     rests_on = planned if order.state is ReportState.CHANGED else reading.amount
     rounding = (("conversion", rests_on - planned),) if rests_on != planned else ()
     amounts = Amounts(order.planned_currency, order.planned_basis, rests_on, planned, (), rounding)
-    return replace(order, money=tuple(OrderMoney(reading, _FATES.get(order.state, Fate.POSTED), amounts).shares()))
+    money = OrderMoney(reading, _FATES.get(order.state, Fate.POSTED), amounts)
+    return replace(order, money=tuple(money.shares()), bridge=_bridge(money))
+
+
+def _bridge(money: OrderMoney) -> tuple[Line, ...]:
+    lines = list(money.bridge())
+    if money.items is Fate.POSTED and money.amounts is not None:
+        lines.append((BridgeLine.IN_MEWS, money.amounts.currency, money.amounts.basis, money.expected_items))
+    return tuple(lines)

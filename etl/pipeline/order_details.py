@@ -1,0 +1,177 @@
+"""What an order of a report opens to: its rows in the export beside its entries in Mews.
+
+A plan knows both; where only the ledger is read, the entries are those that were frozen before they were sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from etl.load.ledger import Ledger
+from etl.load.records import ORDER_PART, LedgerOrder, loads
+from etl.model.identity import parse_identifier
+from etl.model.place import Place
+from etl.model.plan import Entry, PlannedOrder
+from etl.pipeline.prepare import Prepared
+from etl.report.cells import amount_text
+from etl.report.facts import EntryRow, OrderDetail, SourceRows
+from etl.staging.source_rows import FileRows
+
+Booked = Mapping[str, tuple[Decimal, Decimal]]
+"""By name of the line: net and gross as Mews showed them."""
+Read = Callable[[Collection[str]], Mapping[str, Booked]]
+"""What Mews showed of the named orders."""
+
+_PARTS = {
+    "s": ("shipping", "over the goods' tax codes, or shipping.tax"),
+    "h": ("handling fee", "taxed like shipping"),
+    "f": ("return fee", "taxed like shipping"),
+    "v": ("voucher", "over the goods' tax codes (vouchers.csv, vouchers.policy)"),
+}
+"""Where entries that no row stands for come from, and by which rule, by the letter of their line."""
+ROWS_NAMED = 5
+
+
+def planned_details(prepared: Prepared, ledger: Ledger | None) -> Callable[[Collection[str]], Iterator[OrderDetail]]:
+    """The details of planned orders; entries carry what Mews showed of them where the ledger kept that."""
+    precisions = {code: currency.precision for code, currency in prepared.reference.currencies.items()}
+
+    def of(numbers: Collection[str]) -> Iterator[OrderDetail]:
+        rows = dict(prepared.batch.source_rows(numbers))
+        held = ledger.lookup(numbers) if ledger else {}
+        for order in prepared.store.named(list(numbers)):
+            files = rows.get(order.number.partition("-R")[0], [])
+            booked = _observed(held[order.number]) if order.number in held else {}
+            entries = [_entry(entry, precisions.get(order.currency, 2), booked) for entry in order.entries]
+            yield OrderDetail(order.number, _joined(order, files), [_source(one) for one in files], entries)
+
+    return of
+
+
+def ledger_details(
+    ledger: Ledger, precisions: Mapping[str, int], read: Read | None = None
+) -> Callable[[Collection[str]], Iterator[OrderDetail]]:
+    """The details of orders as the ledger froze them; `read` gives what Mews showed just now."""
+
+    def of(numbers: Collection[str]) -> Iterator[OrderDetail]:
+        held = ledger.lookup(numbers)
+        shown = read(numbers) if read else {}
+        for number, order in held.items():
+            booked = shown.get(number) or _observed(order)
+            sent = [one for one in ledger.attempts(number, generation=order.generation) if one.part == ORDER_PART]
+            entries: list[EntryRow] = []
+            if sent:
+                predicted = {line: (net, tax, gross) for line, net, tax, gross in sent[-1].predicted}
+                places = precisions.get(order.currency, 2)
+                entries = [_sent(one, predicted, places, booked) for one in _entries_of(sent[-1].payload)]
+            yield OrderDetail(number, _not_read(order), (), entries)
+
+    return of
+
+
+def _not_read(order: LedgerOrder) -> str:
+    places = list(dict.fromkeys(str(one.place) for one in order.problems if one.place.file))[:ROWS_NAMED]
+    named = f" Its problems stand at {'; '.join(places)}." if places else ""
+    return f"The export was not read for this report: the report of the run shows the rows.{named}"
+
+
+def _source(one: FileRows) -> SourceRows:
+    return SourceRows(one.where, (one.order_headers, one.line_headers), one.groups)
+
+
+def _joined(order: PlannedOrder, files: Sequence[FileRows]) -> str:
+    """The rule that made these rows one order, in a sentence."""
+    if not files:
+        return ""
+    number = order.number.partition("-R")[0]
+    if any(one.is_correction for one in files):
+        text = f"The rows of the --corrections file take the place of the export's rows of order {number}."
+    elif len({one.where for one in files}) > 1 or len(files) > 1:
+        text = (
+            f"Order {number} is met more than once: equal parts count once, different ones only where the whole foots."
+        )
+    else:
+        text = f"These rows are one order because they carry the order number {number}."
+    below = sum(one.below for one in files)
+    if below:
+        text += f" {below} row{'s' * (below != 1)} below name no order and are its lines only if it foots with them."
+    if order.parent:
+        text += f" {order.number} is a return nested in it."
+    return text
+
+
+def _entry(entry: Entry, precision: int, booked: Booked) -> EntryRow:
+    predicted = entry.predicted
+    origin, rule = _PARTS.get(entry.line[:1], ("", ""))
+    amounts = [amount_text(one, precision) for one in (entry.unit, predicted.net, predicted.tax, predicted.gross)]
+    return EntryRow(
+        line=entry.line,
+        name=entry.name,
+        count=str(entry.count),
+        unit=amounts[0],
+        codes=" ".join(entry.codes) or "exempt",
+        net=amounts[1],
+        tax=amounts[2],
+        gross=amounts[3],
+        **_booked(booked.get(entry.line), precision),
+        origin=_row_text(entry.place) or origin,
+        rule=_short(entry.rule) or rule,
+    )
+
+
+def _booked(amounts: tuple[Decimal, Decimal] | None, precision: int) -> dict[str, str]:
+    if amounts is None:
+        return {}
+    net, gross = amounts
+    return {"booked_tax": amount_text(gross - net, precision), "booked_gross": amount_text(gross, precision)}
+
+
+def _row_text(place: Place) -> str:
+    return f"row {place.row}" if place.row is not None else ""
+
+
+def _short(rule: str) -> str:
+    """Where a rule stands, without the folder of the mapping."""
+    return rule.replace("\\", "/").rpartition("/")[2]
+
+
+def _observed(order: LedgerOrder) -> Booked:
+    """What Mews showed of an order when the ledger last noted it."""
+    if not order.observed:
+        return {}
+    found = {}
+    for item in loads(order.observed, {}).get("items", ()):
+        parsed = parse_identifier(str(item.get("identifier") or ""))
+        if parsed and not item.get("canceled"):
+            found[parsed[1]] = (Decimal(str(item["net"])), Decimal(str(item["gross"])))
+    return found
+
+
+def _entries_of(payload: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
+    return (*payload.get("ProductOrders", ()), *payload.get("Items", ()))
+
+
+def _sent(
+    entry: Mapping[str, Any],
+    predicted: Mapping[str, tuple[Decimal, Decimal, Decimal]],
+    precision: int,
+    booked: Booked,
+) -> EntryRow:
+    parsed = parse_identifier(str(entry.get("ExternalIdentifier") or ""))
+    line = parsed[1] if parsed else ""
+    unit = entry["UnitAmount"]
+    amounts = [amount_text(one, precision) for one in predicted.get(line, ())] or ["", "", ""]
+    return EntryRow(
+        line=line,
+        name=str(entry.get("Name") or entry.get("ProductId") or ""),
+        count=str(entry.get("Count") or entry.get("UnitCount") or ""),
+        unit=amount_text(Decimal(str(unit.get("GrossValue", unit.get("NetValue", 0)))), precision),
+        codes=" ".join(unit.get("TaxCodes", ())) or "exempt",
+        net=amounts[0],
+        tax=amounts[1],
+        gross=amounts[2],
+        **_booked(booked.get(line), precision),
+        origin=_PARTS.get(line[:1], ("", ""))[0],
+    )

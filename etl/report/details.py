@@ -1,0 +1,73 @@
+"""What orders open to, packed into the page: compressed in chunks, so that a year of them opens as quickly as a day.
+
+A chunk is JSON, deflated (RFC 1951) and in base64, in a script element of its own; the page unpacks the one that holds
+the order which somebody opens.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from base64 import b64encode
+from collections.abc import Iterator, Sequence
+from operator import attrgetter
+
+from markupsafe import Markup
+
+from etl.report.cells import printable
+from etl.report.facts import Details, EntryRow, OrderDetail, SourceRows
+
+LEVEL = 6
+ENTRY = (
+    "line",
+    "name",
+    "count",
+    "unit",
+    "codes",
+    "net",
+    "tax",
+    "gross",
+    "booked_tax",
+    "booked_gross",
+    "origin",
+    "rule",
+)
+"""The fields of an entry, in their order in the chunks."""
+_ENTRY = attrgetter(*ENTRY)
+
+
+def packed(details: Details, chunks: Sequence[Sequence[str]]) -> Iterator[Markup]:
+    """Script elements `details-0`, `details-1`, .. for the numbers of `chunks`, which go by number."""
+    for at, numbers in enumerate(chunks):
+        content = {detail.number: as_json(detail) for detail in details(numbers)}
+        if not content:
+            continue
+        text = printable(json.dumps(content, separators=(",", ":"), ensure_ascii=False))
+        squeeze = zlib.compressobj(LEVEL, wbits=-zlib.MAX_WBITS)
+        data = squeeze.compress(text.encode()) + squeeze.flush()
+        body = b64encode(data).decode()
+        # base64 holds nothing that HTML reads, and the number is our own.
+        yield Markup(f'<script type="text/plain" id="details-{at}">{body}</script>\n')  # noqa: S704
+
+
+def as_json(detail: OrderDetail) -> list[object]:
+    """[joined, sources, entries] of plain lists; a source is [where, order headers, line headers, groups]."""
+    return [detail.joined, [_source(one) for one in detail.sources], [_ENTRY(entry) for entry in detail.entries]]
+
+
+def _source(one: SourceRows) -> list[object]:
+    return [one.where, *one.columns, one.groups]
+
+
+def filled_columns(one: SourceRows) -> list[tuple[int, str]]:
+    """Index and header of the line-level columns that hold anything in these rows."""
+    rows = [cells for _, lines in one.groups for _, cells in lines]
+    heads = one.columns[1]
+    widest = max((len(cells) for cells in rows), default=0)
+    names = [*heads, *(f"(column {at + 1})" for at in range(len(heads), widest))]
+    return [(at, name) for at, name in enumerate(names) if any(at < len(cells) and cells[at] for cells in rows)]
+
+
+def has_booked(entries: Sequence[EntryRow]) -> bool:
+    """Whether Mews was read back for these entries."""
+    return any(entry.booked_gross for entry in entries)

@@ -1,0 +1,353 @@
+"""The tables of the report, made of the `--json` document and the tally. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Any
+
+from etl.model.codes import CODES
+from etl.model.kinds import is_payment_kind, payment_type_of
+from etl.model.shares import EXPLAINING, BridgeLine
+from etl.model.shares import Column as MoneyColumn
+from etl.model.status import ReportState
+from etl.report.cells import amount_text
+from etl.report.facts import Part, ReportFacts
+from etl.report.grids import Column, Grid, Kind, basis_words, by_currency, columns, free, grouped, totals_rows
+from etl.report.tally import GROUPS, Tally
+
+NO_MONTH = "(no date)"
+NO_CURRENCY = "(none)"
+SHOWN_BALANCES = 25
+
+UNPROVED = {
+    "rebates": "Whether Mews lets the integration post negative amounts (rebates)",
+    "company": "Whether Mews lets the integration bill a company",
+    "reservation": "Whether Mews accepts the link to the reservation",
+    "bill": "Whether Mews lets the integration post to the bill",
+}
+LINES = {
+    BridgeLine.SOURCE: "Sold by the shop",
+    BridgeLine.SKIPPED: "Skipped by a rule",
+    BridgeLine.BLOCKED: "Blocked, not sent",
+    BridgeLine.REJECTED: "Refused by Mews",
+    BridgeLine.READY: "Ready, not sent yet",
+    BridgeLine.UNKNOWN: "Unknown, being settled",
+    BridgeLine.UNDONE: "Undone",
+    BridgeLine.CHANGED: "Changed in the source since",
+    BridgeLine.ROUNDING: "Rounding",
+    BridgeLine.CREDITS: "Credits booked as payments",
+    BridgeLine.OTHERWISE: "Booked otherwise by Mews",
+    BridgeLine.MISSING: "Missing in Mews",
+    BridgeLine.TWICE: "Booked twice",
+    BridgeLine.UNEXPECTED: "Unexpected in Mews",
+    BridgeLine.LEFT: "Left by undo",
+    BridgeLine.IN_MEWS: "Items in Mews",
+}
+"""The lines of the bridge in words."""
+_ENDS = (BridgeLine.SOURCE, BridgeLine.IN_MEWS)
+
+
+def all_grids(
+    document: Mapping[str, Any], facts: ReportFacts, tally: Tally, precisions: Mapping[str, int]
+) -> dict[str, Grid]:
+    """Every table by its key, in reading order."""
+    grids = [
+        bridge(document),
+        totals(document),
+        rounding(document),
+        months(document, precisions),
+        taxes(document, precisions),
+        categories(document, facts, precisions),
+        states(tally, precisions),
+        problems(document),
+        words(document),
+        unproved(document),
+        balances(facts, precisions),
+        sources(facts),
+        *(free(section, number) for number, section in enumerate(facts.sections, 1)),
+    ]
+    return {grid.key: grid for grid in grids}
+
+
+def bridge(document: Mapping[str, Any]) -> Grid:
+    """From what the shop sold to what Mews holds: first and last line of each currency, and what is not zero between."""
+    rows = tuple(
+        (row["currency"] or NO_CURRENCY, basis_words(row["basis"]), LINES[BridgeLine(row["line"])], row["amount"])
+        for row in document.get("bridge", ())
+        if row["line"] in _ENDS or Decimal(row["amount"])
+    )
+    return Grid(
+        "bridge",
+        "From the shop's sales to what Mews holds",
+        columns("Currency, Basis, Line, Amount:money"),
+        rows,
+        _beside_the_bridge(document),
+        part=Part.BRIDGE,
+    )
+
+
+def _beside_the_bridge(document: Mapping[str, Any]) -> str:
+    held = "as Mews showed them" if document.get("command") == "reconcile" else "as the ledger holds them"
+    text = f"Each line is the sum of its own orders, signed from the shop's sales to the items in Mews, {held}."
+    paid = [f"{row['kind']} {by_currency({row['currency']: row['amount']})}" for row in document.get("payments", ())]
+    if paid:
+        text += f" Payments stand beside it, not in the sum: {', '.join(paid)}."
+    if unreadable := document.get("unreadable_totals"):
+        text += f" Orders without a readable total, counted but in no sum: {unreadable:,}."
+    return text
+
+
+def totals(document: Mapping[str, Any]) -> Grid:
+    """One row per currency and basis: source is the sum of the columns that follow it, up to posted."""
+    given = document.get("totals", ())
+    always = {MoneyColumn.SOURCE, MoneyColumn.PLANNED, MoneyColumn.ROUNDING, MoneyColumn.POSTED}
+    names = [one.value for one in MoneyColumn if one in always or any(Decimal(row[one.value]) for row in given)]
+    shown = " + ".join(name for name in names if name in EXPLAINING)
+    note = f"Source = {shown}. Posted is the part of planned known to be in Mews."
+    if unreadable := document.get("unreadable_totals"):
+        note += f" Orders without a readable total, counted but in no sum: {unreadable:,}."
+    return Grid(
+        "totals",
+        "By currency",
+        columns("Currency, Basis, " + ", ".join(f"{name.capitalize()}:money" for name in names)),
+        tuple(
+            (row["currency"] or NO_CURRENCY, basis_words(row["basis"]), *(row[name] for name in names)) for row in given
+        ),
+        note,
+        "No order has an amount.",
+    )
+
+
+def rounding(document: Mapping[str, Any]) -> Grid:
+    """Why source and plan differ, by cause."""
+    rows = tuple(
+        (row["cause"], row["currency"] or NO_CURRENCY, basis_words(row["basis"]), str(row["orders"]), row["amount"])
+        for row in document.get("rounding", ())
+    )
+    heads = columns("Cause, Currency, Basis, Orders:count, Amount:money")
+    return Grid("rounding", "Rounding by cause", heads, rows)
+
+
+def months(document: Mapping[str, Any], precisions: Mapping[str, int]) -> Grid:
+    """Orders and amounts by month of consumption."""
+    heads = columns("Month, Currency, Basis, Orders:count, Source:money, Planned:money, Not planned:money")
+    rows = tuple(
+        (
+            row["month"] or NO_MONTH,
+            row["currency"] or NO_CURRENCY,
+            basis_words(row["basis"]),
+            str(row["orders"]),
+            row["source"],
+            row["planned"],
+            f"{Decimal(row['source']) - Decimal(row['planned']):f}",
+        )
+        for row in document.get("months", ())
+    )
+    return Grid(
+        "months",
+        "By month",
+        heads,
+        rows,
+        "Calendar months of the enterprise, by the time of consumption that Mews sees.",
+        "No order has a month.",
+        foot=totals_rows(heads, rows, (1, 2), precisions),
+    )
+
+
+def taxes(document: Mapping[str, Any], precisions: Mapping[str, int]) -> Grid:
+    """Net, tax and gross by tax code."""
+    heads = columns("Tax codes, Currency, Net:money, Tax:money, Gross:money")
+    rows = tuple(
+        (row["tax_codes"], row["currency"], row["net"], row["tax"], row["gross"]) for row in document.get("taxes", ())
+    )
+    return Grid(
+        "taxes",
+        "By tax code",
+        heads,
+        rows,
+        "What Mews holds or will hold by its own arithmetic, orders ready or posted.",
+        foot=totals_rows(heads, rows, (1,), precisions),
+    )
+
+
+def categories(document: Mapping[str, Any], facts: ReportFacts, precisions: Mapping[str, int]) -> Grid:
+    """Net, tax and gross by accounting category."""
+    heads = columns("Accounting category, Currency, Net:money, Tax:money, Gross:money")
+    rows = tuple(
+        (
+            facts.categories.get(row["category_id"], row["category_id"] or "(left to Mews)"),
+            row["currency"],
+            row["net"],
+            row["tax"],
+            row["gross"],
+        )
+        for row in document.get("categories", ())
+    )
+    return Grid(
+        "categories",
+        "By accounting category",
+        heads,
+        rows,
+        "The category that Mews books to; products have their own.",
+        foot=totals_rows(heads, rows, (1,), precisions),
+    )
+
+
+def states(tally: Tally, precisions: Mapping[str, int]) -> Grid:
+    """Orders and amounts by state; the counts add up to the orders read."""
+    heads = columns("State, Meaning, Orders:count, Currency, Basis, Source:money, Planned:money")
+    rows: list[tuple[str, ...]] = []
+    for state in ReportState:
+        keys = sorted(key for key in tally.amounts if key[0] is state)
+        for first, key in enumerate(keys):
+            _, currency, basis = key
+            source, planned = (amount_text(a, precisions.get(currency, 2)) for a in tally.amounts[key])
+            count = str(tally.states[state]) if not first else ""
+            where = (currency or NO_CURRENCY, basis_words(basis))
+            rows.append((state.value.replace("_", " "), GROUPS[state].value, count, *where, source, planned))
+    return Grid(
+        "states",
+        "By state",
+        heads,
+        tuple(rows),
+        "Every order read is in exactly one state.",
+        "No order was read.",
+        foot=_state_totals(tally, heads, rows, precisions),
+    )
+
+
+def _state_totals(
+    tally: Tally, heads: tuple[Column, ...], rows: list[tuple[str, ...]], precisions: Mapping[str, int]
+) -> tuple[tuple[str, ...], ...]:
+    """Sums by currency and basis; the count of all orders stands once, since a state's count does."""
+    count = columns("State, Meaning, Orders, Currency, Basis, Source:money, Planned:money")
+    found = totals_rows(count, rows, (3, 4), precisions)
+    del heads
+    return tuple((*row[:2], str(tally.read) if not at else "", *row[3:]) for at, row in enumerate(found))
+
+
+def problems(document: Mapping[str, Any]) -> Grid:
+    """Problem codes with what to do and examples: errors first, most money first, charges and refunds not netted."""
+    rows: list[tuple[str, ...]] = []
+    for row in document.get("problems", ()):
+        code = row["code"]
+        title = CODES[code].title if code in CODES else ""
+        money = [key for key in row.get("amounts", {}) if _at_stake(row, key)] or [""]
+        for first, currency in enumerate(money):
+            head = ("", "", "", "") if first else (code, row["severity"], title, str(row["orders"]))
+            tail = ("", "") if first else (row["hint"], ", ".join(row["examples"]))
+            plus, minus = (row.get(sign, {}).get(currency, "") for sign in ("plus", "minus"))
+            rows.append((*head, currency, plus, minus, *tail))
+    return Grid(
+        "problems",
+        "Problems and notices, by money",
+        columns(
+            "Code:code, Severity, What, Orders:count, Currency, Charged:money, Refunded:money, What to do, Examples"
+        ),
+        tuple(rows),
+        "An error keeps its order from being posted; a notice only tells. Charges and refunds are not netted, and are in the basis of their orders. An order "
+        "with several problems counts under each. Every single one is in problems.csv.",
+        part=Part.PROBLEMS,
+    )
+
+
+def _at_stake(row: Mapping[str, Any], currency: str) -> Decimal:
+    return Decimal(row.get("plus", {}).get(currency, 0)) - Decimal(row.get("minus", {}).get(currency, 0))
+
+
+def words(document: Mapping[str, Any]) -> Grid:
+    """Mews's own words for what it refused, most frequent first."""
+    rows = tuple(
+        (row["code"], one["message"], str(one["orders"]))
+        for row in document.get("problems", ())
+        for one in row.get("words", ())
+    )
+    return Grid(
+        "words",
+        "What Mews said of what it refused",
+        columns("Code:code, In Mews's own words, Orders:count"),
+        rows,
+        "Numbers and ids are left out, so that equal refusals stand together.",
+        part=Part.PROBLEMS,
+    )
+
+
+def unproved(document: Mapping[str, Any]) -> Grid:
+    """What only Mews can tell."""
+    rows = tuple(
+        (_kind_in_words(row["what"]), str(row["orders"]) if not at else "", currency, amount)
+        for row in document.get("unproved", ())
+        for at, (currency, amount) in enumerate(row["amounts"].items())
+    )
+    return Grid(
+        "unproved",
+        "Not proved beforehand",
+        columns("What only Mews can tell, Orders:count, Currency, Amount:money"),
+        rows,
+        "Mews's interface does not reveal these before the first order of its kind is sent; one of each goes first, alone.",
+        part=Part.UNPROVED,
+    )
+
+
+def _kind_in_words(kind: str) -> str:
+    if is_payment_kind(kind):
+        return f"Whether Mews accepts external payments of type {payment_type_of(kind)}"
+    return UNPROVED.get(kind, kind)
+
+
+def balances(facts: ReportFacts, precisions: Mapping[str, int]) -> Grid:
+    """The open balance left on each account by its name, largest first."""
+    heads = (Column("Account"), Column("Currency"), Column("Open balance", Kind.MONEY), Column("Id", Kind.CODE))
+    rows = tuple(
+        (
+            facts.accounts.get(row["account_id"]) or ("(new account)" if not row["account_id"] else "(name not read)"),
+            row["currency"],
+            row["balance"],
+            row["account_id"],
+        )
+        for row in facts.balances
+    )
+    foot = totals_rows(heads, rows, (1,), precisions)
+    total = _in_all(rows)
+    return Grid(
+        "balances",
+        "Open balances",
+        heads,
+        rows,
+        f"What planned and posted orders leave open, with tax and less their payments. {len(rows):,} "
+        f"account{'s' * (len(rows) != 1)} and currencies, in all {total}.",
+        foot=foot,
+        part=Part.BALANCES,
+    )
+
+
+def _in_all(rows: Iterable[tuple[str, ...]]) -> str:
+    sums: dict[str, Decimal] = {}
+    for _, currency, balance, _ in rows:
+        sums[currency] = sums.get(currency, Decimal(0)) + Decimal(balance)
+    return by_currency({currency: f"{amount:f}" for currency, amount in sorted(sums.items())})
+
+
+def sources(facts: ReportFacts) -> Grid:
+    """The files read, with their hashes."""
+    return Grid(
+        "sources",
+        "Files",
+        columns("File, Format, Rows:count, SHA-256:code"),
+        tuple(
+            (
+                str(row.get("file", "")),
+                str(row.get("format", "")),
+                "" if row.get("rows") is None else str(row["rows"]),
+                str(row.get("sha256", "")),
+            )
+            for row in facts.files
+        ),
+        "",
+        "No file was read for this report.",
+        part=Part.PROVENANCE,
+    )
+
+
+__all__ = ["LINES", "SHOWN_BALANCES", "all_grids", "grouped"]
