@@ -21,7 +21,7 @@ def taxes_on(
 ) -> dict[str, Decimal]:
     """Tax by code on a `net` of `count` pieces, dependent ones on the `rounded` taxes; exact where that is None."""
     taxes: dict[str, Decimal] = {}
-    for rate in _by_dependency([rates[code] for code in codes]):
+    for rate in by_dependency([rates[code] for code in codes]):
         if rate.strategy is Strategy.FLAT:
             taxes[rate.code] = rate.value * count
             continue
@@ -38,7 +38,7 @@ def combined_rate(rates: Mapping[str, TaxRate], codes: Sequence[str]) -> Decimal
     return sum(taxes_on(rates, codes, Decimal(1), 0).values(), ZERO)
 
 
-def _by_dependency(rates: list[TaxRate]) -> list[TaxRate]:
+def by_dependency(rates: list[TaxRate]) -> list[TaxRate]:
     """`rates` so that a dependent one comes after the taxations that it names."""
     ordered: list[TaxRate] = []
     waiting = list(rates)

@@ -11,8 +11,8 @@ from functools import lru_cache
 
 from etl.model.money import ZERO, ulp
 from etl.model.plan import Basis, Booked
-from etl.model.reference import Reference, Strategy
-from etl.model.taxes import combined_rate, taxes_on
+from etl.model.reference import Reference, Strategy, TaxRate
+from etl.model.taxes import by_dependency, combined_rate, taxes_on
 
 
 class TaxRounding(StrEnum):
@@ -68,6 +68,10 @@ class Arithmetic:
     def tax_digits(self, precision: int) -> int:
         """Decimals of a tax in a currency of that `precision`."""
         return precision if self._tax_precision is None else self._tax_precision
+
+    def in_order(self, codes: tuple[str, ...]) -> list[TaxRate]:
+        """The taxes of these codes, dependent ones after those that they depend on."""
+        return by_dependency([self._rates[code] for code in codes])
 
     def _without_flat(self, codes: tuple[str, ...]) -> tuple[str, ...]:
         """`codes` less the flat ones: rebates, returns and shipping never carry those."""

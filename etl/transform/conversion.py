@@ -7,40 +7,33 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from decimal import ROUND_FLOOR, Decimal
+from decimal import Decimal
 from functools import lru_cache
+from itertools import count as numbers
 from math import ceil
 
-from etl.model.money import ZERO, ulp
+from etl.model.money import ZERO, decimals, ulp
 from etl.model.plan import Basis
 from etl.transform.arithmetic import Arithmetic
+from etl.transform.booking import Booking
 
 SPLITS_TRIED = 20_000
 """Equal splits of one line that are looked at; rounding patterns repeat long before."""
+
+Entries = tuple[tuple[int, int], ...]
+"""(count, unit in smallest amounts of the currency) of one or two entries."""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """One way to send a line in the other basis, for a positive source amount.
 
-    `entries` are (count, unit). `rounding` is the source amount less what is predicted in its basis;
-    `distance` is how far `total` is from the exact conversion.
+    `entries` are (count, unit). `rounding` is the source amount less what is predicted in its basis.
     """
 
     entries: tuple[tuple[int, Decimal], ...]
     total: Decimal
     rounding: Decimal
-    distance: Decimal
-
-
-@dataclass(frozen=True, slots=True)
-class _Wanted:
-    """An amount of `count` pieces in the other basis than the enterprise's, at the currency's `precision`."""
-
-    amount: Decimal
-    count: int
-    codes: tuple[str, ...]
-    precision: int
 
 
 class Conversion:
@@ -50,6 +43,7 @@ class Conversion:
         self.arithmetic = arithmetic
         self._is_from_gross = arithmetic.basis is Basis.NET
         self._candidates = lru_cache(maxsize=65_536)(self._find_candidates)
+        self._booking = lru_cache(maxsize=4_096)(self._make_booking)
 
     def best(
         self, amount: Decimal, count: int, codes: tuple[str, ...], precision: int, accumulated: Decimal
@@ -59,63 +53,133 @@ class Conversion:
         Nearest predicted result; on a tie nearest to the exact conversion, then what brings `accumulated`
         (the order's rounding so far) nearer to zero, then fewer entries, then the lower.
         """
-        candidates = self._candidates(_Wanted(amount, count, codes, precision))
+        candidates = self._candidates(amount, count, codes, precision)
         return min(candidates, key=lambda found: (abs(accumulated + found.rounding), len(found.entries), found.total))
 
-    def _find_candidates(self, wanted: _Wanted) -> tuple[Candidate, ...]:
+    def _make_booking(self, codes: tuple[str, ...], precision: int, finest: int) -> Booking:
+        return Booking(self.arithmetic, codes, precision, finest)
+
+    def _find_candidates(
+        self, amount: Decimal, count: int, codes: tuple[str, ...], precision: int
+    ) -> tuple[Candidate, ...]:
         """All that tie as nearest in the result and nearest to the exact conversion."""
-        found: list[Candidate] = []
-        solved: Decimal | None = None
-        for distance, units in self._near_first(wanted):
-            if solved is not None and distance > solved:
-                break  # nothing farther off beats a way without rounding
-            ways = list(self._ways(units, distance, wanted))
-            found += ways
-            if any(not way.rounding for way in ways):
-                solved = distance
-        best = min((abs(candidate.rounding), candidate.distance) for candidate in found)
-        return tuple(candidate for candidate in found if (abs(candidate.rounding), candidate.distance) == best)
-
-    def _near_first(self, wanted: _Wanted) -> list[tuple[Decimal, int]]:
-        """Totals in units of the last digit that may turn out best, with their distance from the exact one."""
-        rate = self.arithmetic.combined_rate(wanted.codes)
-        constant = self.arithmetic.constant(wanted.codes, wanted.count)
-        exact = (
-            (wanted.amount - constant) / (1 + rate) if self._is_from_gross else wanted.amount * (1 + rate) + constant
-        )
-        step = ulp(wanted.precision)
-        middle = max(0, int((exact / step).to_integral_value(rounding=ROUND_FLOOR)))
+        booking = self._booking(codes, precision, decimals(amount))
+        rate = self.arithmetic.combined_rate(codes)
         # Two entries round each code's tax by at most half a digit each; tax digits may be coarser than amounts.
-        coarser = max(0, wanted.precision - self.arithmetic.tax_digits(wanted.precision))
-        reach = (2 * len(wanted.codes) + 3) * ceil(1 + rate) * 10**coarser
-        totals = range(max(0, middle - reach), middle + reach + 1)
-        return sorted((abs(units * step - exact), units) for units in totals)
+        coarser = max(0, precision - self.arithmetic.tax_digits(precision))
+        reach = (2 * len(codes) + 3) * ceil(1 + rate) * 10**coarser
+        ways = _Search(booking, booking.scaled(amount), count, reach).nearest()
+        return tuple(self._candidate(entries, amount, codes, precision) for entries in ways)
 
-    def _ways(self, units: int, distance: Decimal, wanted: _Wanted) -> Iterator[Candidate]:
-        """A total as one entry, as two of neighbouring units where it does not divide, or as two of equal ones."""
-        step, count = ulp(wanted.precision), wanted.count
-        low, extra = divmod(units, count)
-        if extra:
-            yield self._way(((count - extra, low * step), (extra, (low + 1) * step)), distance, wanted)
-            return
-        whole = self._way(((count, low * step),), distance, wanted)
-        yield whole
-        if not whole.rounding:
-            return
-        # Equal units in two entries round their tax apart, which can reach what one entry can't.
-        seen = {whole.rounding}
-        for part in range(1, min(count // 2, SPLITS_TRIED) + 1):
-            split = self._way(((part, low * step), (count - part, low * step)), distance, wanted)
-            if split.rounding not in seen:
-                seen.add(split.rounding)
-                yield split
-            if not split.rounding:
-                return
-
-    def _way(self, entries: tuple[tuple[int, Decimal], ...], distance: Decimal, wanted: _Wanted) -> Candidate:
+    def _candidate(self, way: Entries, amount: Decimal, codes: tuple[str, ...], precision: int) -> Candidate:
+        step = ulp(precision)
+        entries = tuple((number, unit * step) for number, unit in way)
         result = total = ZERO
         for number, unit in entries:
-            booked = self.arithmetic.predict(number, unit, wanted.codes, wanted.precision)
+            booked = self.arithmetic.predict(number, unit, codes, precision)
             result += booked.gross if self._is_from_gross else booked.net
             total += number * unit
-        return Candidate(entries, total, wanted.amount - result, distance)
+        return Candidate(entries, total, amount - result)
+
+
+class _Search:
+    """The nearest ways to book one source amount, by what is left over (the rounding) instead of by total.
+
+    Taxes are whole steps, so a total leaves only roundings over that differ by whole steps. Roundings are therefore
+    gone through from 0 on, and for each only the totals that can leave it over: those with the right remainder
+    that lie no farther from the exact conversion than the taxes can be rounded.
+    """
+
+    def __init__(self, booking: Booking, amount: int, count: int, reach: int) -> None:
+        self._booking = booking
+        self._amount = amount
+        self._count = count
+        self._exact, divisor = booking.exact(amount, count)
+        self._each = booking.unit * divisor
+        """What one smallest amount weighs against `_exact`."""
+        self._middle = max(0, self._exact // self._each)
+        self._lowest, self._highest = max(0, self._middle - reach), self._middle + reach
+        self._slack = booking.slack * min(count, 2) * booking.weight
+
+    def nearest(self) -> list[Entries]:
+        """All ways that leave the least over and, of these, lie nearest to the exact conversion."""
+        for roundings in self._roundings():
+            totals = sorted((self._distance(units), units, one) for one in roundings for units in self._totals(one))
+            found: list[Entries] = []
+            solved = -1
+            for distance, units, rounding in totals:
+                if found and distance > solved:
+                    break
+                way = self._way(units, self._amount - rounding)
+                if way:
+                    solved = distance
+                    found.append(way)
+            if found:
+                return found
+        raise AssertionError("every total leaves something over")
+
+    def _distance(self, units: int) -> int:
+        return abs(self._exact - units * self._each)
+
+    def _roundings(self) -> Iterator[tuple[int, ...]]:
+        """What may be left over, least first; both signs of one size together."""
+        booking, grid = self._booking, self._grid
+        rest = self._remainder % grid
+        closest = min(self._distance(self._middle), self._distance(self._middle + 1))
+        least = max(0, (closest - self._slack) // booking.weight)
+        for round_ in numbers(max(0, least // grid - 1)):
+            over, under = rest + round_ * grid, (round_ + 1) * grid - rest
+            if not rest:
+                yield (over, -over) if over else (0,)
+            elif over == under:
+                yield (over, -under)
+            else:
+                yield from ((over,), (-under,)) if over < under else ((-under,), (over,))
+
+    @property
+    def _grid(self) -> int:
+        """Roundings of all totals together are this far apart."""
+        booking = self._booking
+        return min(booking.step, booking.unit) if booking.is_net and booking.is_rounded else self._own_grid
+
+    @property
+    def _own_grid(self) -> int:
+        return self._booking.step if self._booking.is_rounded else self._booking.unit
+
+    @property
+    def _remainder(self) -> int:
+        """Any rounding that may be left over."""
+        booking, count = self._booking, self._count
+        if booking.is_net:
+            return self._amount - count * booking.flat
+        return self._amount if booking.is_rounded else self._amount - booking.result(0, count)
+
+    def _totals(self, rounding: int) -> range:
+        """Totals that may leave `rounding` over, in smallest amounts of the currency."""
+        booking = self._booking
+        middle = self._exact - rounding * booking.weight
+        low = max(self._lowest, -(-(middle - self._slack) // self._each))
+        high = min(self._highest, (middle + self._slack) // self._each)
+        apart = booking.step // booking.unit if booking.is_net and booking.is_rounded else 1
+        if apart > 1:
+            right = (self._remainder - rounding) // booking.unit
+            low += (right - low) % apart
+        return range(low, high + 1, max(1, apart))
+
+    def _way(self, units: int, wanted: int) -> Entries:
+        """A total as one entry, as two of neighbouring units where it does not divide, or as two of equal ones.
+
+        Empty where none of them books `wanted`.
+        """
+        booking, count = self._booking, self._count
+        low, extra = divmod(units, count)
+        one = low * booking.unit
+        if extra:
+            rest = count - extra
+            result = booking.result(rest * one, rest) + booking.result(extra * (one + booking.unit), extra)
+            return ((rest, low), (extra, low + 1)) if result == wanted else ()
+        if booking.result(count * one, count) == wanted:
+            return ((count, low),)
+        # Equal units in two entries round their tax apart, which can reach what one entry can't.
+        part = booking.first_part(one, count, wanted, min(count // 2, SPLITS_TRIED))
+        return ((part, low), (count - part, low)) if part else ()
