@@ -85,13 +85,15 @@ def init(
         if count % 1000 == 0:
             progress("orders", count, facts.orders + facts.nested_returns)
     proved = _pattern(proposed)
+    met = gathered.facts()
     basis = verdict.proved_basis()
-    if basis is None and proposed.proposals.has_tax_on_top:
-        basis = False
+    if basis is None and "b2b" not in met.store_types:
+        # The tax of an order may stand in a column of its own, which no line has a rate for.
+        basis = proposed.proposals.basis
     if basis is not None and not says_without_tax(proposed.proposals):
         proved["prices_include_tax"] = basis
     dump = replace(
-        gathered.facts(),
+        met,
         columns=_column_rows(proposed),
         values=_value_rows(proposed),
         proved=proved,
@@ -104,6 +106,8 @@ def init(
 
 def _pattern(proposed: Proposed) -> dict[str, Any]:
     found: dict[str, Any] = {"order_number": proposed.order_number} if proposed.order_number else {}
+    if proposed.proposals.date_format:
+        found["date_format"] = proposed.proposals.date_format
     return found | ({"sheets": proposed.sheets} if proposed.sheets else {})
 
 

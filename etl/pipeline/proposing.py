@@ -50,6 +50,7 @@ def propose_for(export: Export, partial: Partial) -> Proposed:
         given,
         columns={**found.renames, **given.columns},
         order_number=pattern or given.order_number,
+        date_format=given.date_format or found.date_format,
         likely=frozenset(one.header for one in found.columns if one.sure is Sure.LIKELY),
     )
     if not found.has_number:

@@ -60,6 +60,8 @@ class Footing:
     foots: int
     orders: int
     rivals: tuple[Reading, ...] = ()
+    taxed: int = 0
+    """Orders in which a column tells a tax: without any, prices with and without tax are one."""
 
     @property
     def is_enough(self) -> bool:
@@ -73,9 +75,11 @@ class Footing:
 
     @property
     def proves_basis(self) -> bool:
-        """Whether it is proved that the prices are with tax, or without."""
-        return self.is_enough and all(
-            (rival.basis is Basis.GROSS) == (self.reading.basis is Basis.GROSS) for rival in self.rivals
+        """Whether it is proved that the prices are with tax, or without: by twenty orders with tax at least."""
+        return (
+            self.is_enough
+            and self.taxed >= LEAST
+            and all((rival.basis is Basis.GROSS) == (self.reading.basis is Basis.GROSS) for rival in self.rivals)
         )
 
 
@@ -109,7 +113,14 @@ def best_footing(orders: Sequence[OrderCells], candidates: Candidates) -> Footin
     most = counted[0][1][0]
     best = [reading for reading, (foots, _) in counted if foots >= most]
     reading, *rivals = [one for one in best if not _is_without_tax(one, best, orders)]
-    return Footing(reading, most, counted[0][1][1], tuple(rivals))
+    taxed = sum(_tells_tax(order, candidates) for order in orders)
+    return Footing(reading, most, counted[0][1][1], tuple(rivals), taxed)
+
+
+def _tells_tax(order: OrderCells, candidates: Candidates) -> bool:
+    return any(_value(order.order, tax) for tax in candidates.taxes) or any(
+        any(order.lines.get(rate, ())) for rate in candidates.rates
+    )
 
 
 def _sizes(orders: Sequence[OrderCells], candidates: Candidates) -> dict[str, Decimal]:

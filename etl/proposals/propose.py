@@ -6,6 +6,7 @@ payer; what neither name nor content tells is left open, with candidates.
 
 from __future__ import annotations
 
+import re
 from bisect import bisect
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -29,6 +30,8 @@ from etl.staging.vocabulary import Vocabulary
 
 _SAME = Decimal("0.99")
 _MOST = Decimal("0.95")
+_COMPACT = "YYYYMMDD"
+_COMPACT_DATE = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
 _SIGNS = frozenset("£€$¥")
 _PAID = "payment.capture.amount"
 _FEW_RATES = 8
@@ -61,13 +64,15 @@ class Proposals:
     order_number: str = ""
     footing: Footing | None = None
     has_number: bool = False
+    date_format: str = ""
+    """How dates are written that only look like numbers, as `source.date_format` takes it."""
     signs: frozenset[str] = frozenset()
 
     @property
-    def has_tax_on_top(self) -> bool:
-        """Whether it is proved that the prices are without the tax that a column of the order tells."""
+    def basis(self) -> bool | None:
+        """Whether prices are proved to be with the tax that columns tell, or without it; None where neither is."""
         found = self.footing
-        return found is not None and found.proves_basis and found.reading.basis is Basis.NET_TAX
+        return found.reading.basis is Basis.GROSS if found is not None and found.proves_basis else None
 
     @property
     def renames(self) -> dict[str, str]:
@@ -154,6 +159,10 @@ def propose(sheet: Sheet, rules: Mapping[str, str] | None = None) -> Proposals:
         if name not in taken.values() and not _is_told(name, taken) and (header := _best(sheet, name, taken)):
             found.append(_by_name(sheet, header, name))
             taken[header] = name
+    date_format = ""
+    if "orderDate" not in taken.values() and (header := _compact_dates(sheet, taken)):
+        found.append(_by_name(sheet, header, "orderDate"))
+        taken[header], date_format = "orderDate", _COMPACT
     for name, looks_so in _BY_CONTENT.items():
         if name not in taken.values() and not _is_told(name, taken):
             looking = [
@@ -163,12 +172,24 @@ def propose(sheet: Sheet, rules: Mapping[str, str] | None = None) -> Proposals:
                 found.append(_by_name(sheet, looking[0], name))
                 taken[looking[0]] = name
     found += _left(sheet, taken, footing, {one.header for one in amounts})
+    decided = {one.header for one in found if one.field}
+    found = [one for one in found if one.field or one.header not in decided]
     order = {header: at for at, header in enumerate([*dump.headers, *dump.lists])}
     found.sort(key=lambda one: order.get(one.header, len(order)))
     cells = (cell for cell in sheet.cells(number) if cell.strip())
     fields = {header: name for header, name in taken.items() if name != NOT_MIGRATED}
     signs = _signs(sheet, fields)
-    return Proposals(tuple(found), fields, number_pattern(cells), footing, has_number=True, signs=signs)
+    pattern = number_pattern(cells)
+    return Proposals(tuple(found), fields, pattern, footing, has_number=True, date_format=date_format, signs=signs)
+
+
+def _compact_dates(sheet: Sheet, taken: Mapping[str, str]) -> str:
+    """The column named as the order's date whose cells are dates without marks, 20101201; "" for none."""
+    for header in sheet.profiles:
+        words = _words(sheet, header) if header not in taken and "orderDate" in fields_named(header) else set()
+        if words and all(_COMPACT_DATE.fullmatch(word) for word in words) and sheet.is_of_order(header):
+            return header
+    return ""
 
 
 def _signs(sheet: Sheet, fields: Mapping[str, str]) -> frozenset[str]:
@@ -339,7 +360,7 @@ def _amounts(sheet: Sheet, taken: Mapping[str, str]) -> tuple[list[ColumnProposa
     if footing is None or not footing.is_enough:
         wider = _candidates(sheet, taken, by_name=False)
         wide = _foot(sheet, wider)
-        if wide is not None and (footing is None or wide.is_enough):
+        if wide is not None and (wide.is_enough or (footing is None and wide.foots * 2 >= wide.orders)):
             candidates, footing = wider, wide
     if footing is None:
         named = ((role, columns[0]) for role, columns in candidates.roles.items() if columns)

@@ -6,7 +6,7 @@ Rule: design section 3a: statuses that count, store types, payers and tax meanin
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -71,11 +71,33 @@ def propose_values(
             for row in rows:
                 if cells[row].strip() and cells[row][:1] != BROKEN:
                     words.setdefault(plain(cells[row]).strip(), set()).add(number)
+        if name == "products.vatPercent" and _are_shares(sheet, words):
+            found += _percents(sheet, words, known.get(name, {}), totals)
+            continue
         for word, orders in words.items():
             is_rate = name == "products.vatPercent" and sheet.numbers.rate(word) is not None
             if word not in known.get(name, {}) and not is_rate and not _is_read(parse, word):
                 found.append(_value(name, word, len(orders), _money(totals, orders)))
     return sorted(found, key=lambda one: (one.field, -sum(map(abs, one.money.values())), -one.orders, one.value))
+
+
+def _are_shares(sheet: Sheet, words: Iterable[str]) -> bool:
+    """Whether all rates are written as shares of one, 0.2 for 20 %: no tax is below one percent."""
+    rates = [sheet.numbers.rate(word) for word in words]
+    return (
+        all(rate is not None and rate < 1 for rate in rates) and any(rates) and not any("%" in word for word in words)
+    )
+
+
+def _percents(
+    sheet: Sheet, words: Mapping[str, set[int]], known: Mapping[str, str], totals: Sequence[tuple[str, Decimal]]
+) -> Iterator[ValueProposal]:
+    for word, orders in words.items():
+        rate = sheet.numbers.rate(word)
+        if rate and word not in known:
+            means, evidence = f"{(rate * 100).normalize():f}", "all rates are below 1: shares, no percents"
+            name, money = "products.vatPercent", _money(totals, orders)
+            yield ValueProposal(name, word, means, Sure.LIKELY, evidence, (), len(orders), money)
 
 
 def _is_read(parse: Callable[[str], Any], word: str) -> bool:
