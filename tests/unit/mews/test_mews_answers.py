@@ -221,3 +221,19 @@ def test_fractions_are_read_exactly(text):
     value = bodies.load(f'{{"V": {text}}}'.encode())["V"]
     assert isinstance(value, Decimal)
     assert value == Decimal(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        (r'{"Message": "bad \ud83d!"}', {"Message": "bad \ufffd!"}),
+        (r'{"A": ["\uDE00", {"\ud800": 1.50}]}', {"A": ["\ufffd", {"\ufffd": Decimal("1.50")}]}),
+        (r'{"A": "\ud83d\ude00 \u00e9"}', {"A": "\U0001f600 \u00e9"}),
+        (r'{"A": "\\ud83d"}', {"A": r"\ud83d"}),
+    ],
+)
+def test_half_a_character_is_replaced(text, value):
+    """JSON may name it; the ledger's driver, a file and a terminal take none."""
+    found = bodies.load(text.encode())
+    assert found == value
+    str(found).encode()
