@@ -26,6 +26,7 @@ LINE_LIMIT = 16 << 20
 """Longest line in bytes; beyond it a file is not read line by line."""
 WIDTH_LIMIT = 16_384
 """Most columns, as in Excel."""
+_SHEET_ENDS = frozenset({65_536, 1_048_576})
 _HEADER_SEARCH = 30
 _HEAD_LINES = 200
 _SAMPLE = 200_000
@@ -110,7 +111,18 @@ def read_csv(path: Path, facts: TextFacts, is_header: HeaderTest, is_comment: He
         position=_teller(raw),
         close=close,
         count=count,
+        remarks=lambda: tuple(_full(path, count)),
     )
+
+
+def _full(path: Path, count: RowCount) -> Iterator[str]:
+    """Whether the file ends where a spreadsheet does: what was opened in one and saved again is cut there in silence."""
+    rows = count.lines - count.inside
+    if rows in _SHEET_ENDS:
+        yield (
+            f"{path} has exactly {rows:,} rows, as many as a spreadsheet holds; if a spreadsheet program has written it, "
+            "what came after them may be missing. Compare the number of orders with the shop's."
+        )
 
 
 def _notices(path: Path, header_row: int, skipped: list[list[str]], quoting: Quoting) -> Iterator[str]:

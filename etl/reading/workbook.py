@@ -15,6 +15,7 @@ from etl.reading.sheet import Book, Findings, Rows, Sheet, address, letters
 _HEADER_SEARCH = 30
 _WIDEST_GAP = 256
 """So many empty cells in a header end it: what stands beyond was not meant as a column."""
+_OLD_LAST_ROW = 65_536
 _NAMED = 20
 _SHOWN = 60
 _ALIKE = 0.5
@@ -321,6 +322,11 @@ def _remarks(where: str, head: _Head, last_row: int) -> Iterator[str]:
         yield (
             f"{where}: the sheet is full to row {last_row}, the last one that this format has; what came after it "
             "may be missing. Compare the number of orders with the shop's."
+        )
+    elif findings.last_row == _OLD_LAST_ROW and findings.rows > _OLD_LAST_ROW * 0.9:
+        yield (
+            f"{where}: the sheet ends at row {_OLD_LAST_ROW:,}, the last one that an .xls has; if it was made from one, "
+            "what came after it may be missing. Compare the number of orders with the shop's."
         )
 
 
