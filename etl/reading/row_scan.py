@@ -12,13 +12,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-_SHEET_DATA = re.compile(rb"<(?:[\w.-]+:)?sheetData(?=[\s/>])[^>]*>")
-_SHEET_END = re.compile(rb"</(?:[\w.-]+:)?sheetData\s*>")
-_ROW = re.compile(rb"<(?:[\w.-]+:)?row(?=[\s/>])")
+_SHEET_DATA = re.compile(rb"<([\w.-]+:)?sheetData(?=[\s/>])[^>]*>")
 _HELD = re.compile(
     rb'<(?:[\w.-]+:)?c(?![^>]*\st="(?:s|str|inlineStr)")(?:\s[^>]*)?>\s*(?:<(?:[\w.-]+:)?f[^>]*/>\s*)?<(?:[\w.-]+:)?v>\s*[^<\s]'
 )
-_PERHAPS = re.compile(rb"<(?:[\w.-]+:)?(?:v|t|f)[\s>/]")
 _ODS_TAG = re.compile(
     rb"<(/?)(?:[\w.-]+:)?(table|table-row|tracked-changes|annotation|shapes)(?=[\s/>])((?:[^>\"']|\"[^\"]*\"|'[^']*')*)>"
 )
@@ -69,10 +66,13 @@ def watched(chunks: Iterator[bytes], scan: RowScan) -> Iterator[bytes]:
 
 
 class OpenXmlRows:
-    """The row elements of an Open XML sheet."""
+    """The row elements of an Open XML sheet. `is_thorough`: which ones surely hold something, which takes longer."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_thorough: bool = False) -> None:
+        self._is_thorough = is_thorough
         self._rest = b""
+        self._row, self._end = b"<row", b"</sheetData"
+        self._marks: tuple[bytes, ...] = ()
         self._is_inside = self._is_done = self._is_odd = False
         self._rows = self._surely = self._perhaps = 0
 
@@ -85,32 +85,35 @@ class OpenXmlRows:
             begin = _SHEET_DATA.search(self._rest)
             if begin is None:
                 return
-            self._is_inside, self._is_done = True, begin[0].endswith(b"/>")
-            self._rest = self._rest[begin.end() :]
+            self._open(begin)
         if not self._is_done:
-            end = _SHEET_END.search(self._rest)
-            self._is_done = end is not None
-            self._is_odd = len(self._rest) > _LONGEST
-            self._count(self._rest[: end.start()] if end else self._rest)
+            end = self._rest.find(self._end)
+            self._is_done = end >= 0
+            # Comments and CDATA may hold anything.
+            self._is_odd = len(self._rest) > _LONGEST or b"<!" in self._rest
+            self._count(self._rest[:end] if end >= 0 else self._rest)
+
+    def _open(self, begin: re.Match[bytes]) -> None:
+        prefix = begin[1] or b""
+        self._row, self._end = b"<" + prefix + b"row", b"</" + prefix + b"sheetData"
+        self._marks = (b"<" + prefix + b"v", b"<" + prefix + b"t", b"<" + prefix + b"f")
+        self._is_inside, self._is_done = True, begin[0].endswith(b"/>")
+        self._rest = self._rest[begin.end() :]
 
     def _count(self, data: bytes) -> None:
-        # Comments and CDATA may hold anything.
-        self._is_odd = self._is_odd or b"<!" in data
-        starts = [match.start() for match in _ROW.finditer(data)]
-        ends = [*starts[1:], len(data)] if starts else []
-        if starts and not self._is_done:
-            self._rest = data[starts.pop() :]
-            ends.pop()
-        elif starts:
-            self._rest = b""
-        self._rows += len(starts)
-        for start, end in zip(starts, ends, strict=True):
-            self._surely += _HELD.search(data, start, end) is not None
-            self._perhaps += _PERHAPS.search(data, start, end) is not None
+        first, *rows = data.split(self._row)
+        if not self._is_done:
+            self._rest = self._row + rows.pop() if rows else first
+        self._rows += len(rows)
+        value, text, formula = self._marks
+        self._perhaps += sum(value in row or text in row or formula in row for row in rows)
+        if self._is_thorough:
+            self._surely += sum(_HELD.search(row) is not None for row in rows)
 
     def held(self) -> Held | None:
-        """What stands there; None for comments between rows, or bytes of another alphabet."""
-        return None if self._is_odd or not self._is_done else Held(self._rows, self._surely, self._perhaps)
+        """What stands there; None for comments between rows, bytes of another alphabet, or no rows at all."""
+        is_unknown = self._is_odd or not self._is_done or not self._rows
+        return None if is_unknown else Held(self._rows, self._surely, self._perhaps)
 
 
 class OpenDocumentRows:

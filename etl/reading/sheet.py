@@ -39,6 +39,7 @@ class Findings:
     given: int = 0
     blank: int = 0
     held: Callable[[], Held | None] | None = None
+    is_recounted: bool = False
     far: list[tuple[int, str]] = field(default_factory=list)
 
     def hide_row(self, number: int, count: int = 1) -> None:

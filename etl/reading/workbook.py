@@ -287,6 +287,7 @@ def _compare(head: _Head) -> None:
             f"in its sheet {head.sheet.name} stand {counts} rows, and {findings.given:,} filled and "
             f"{findings.blank:,} empty ones could be read"
         )
+    findings.is_recounted = held is not None
 
 
 def _far(number: int, cells: list[str], findings: Findings) -> list[str]:
@@ -332,7 +333,7 @@ def _remarks(where: str, head: _Head, last_row: int) -> Iterator[str]:
 
 def _again(findings: Findings) -> str:
     """How a second count is told."""
-    if findings.held is None or findings.held() is None:
+    if not findings.is_recounted:
         return ""
     return "; no other row with anything in it stands in the file, counted a second way"
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from etl.reading.number_format import BUILT_IN, GENERAL, NumberFormats
 from etl.reading.package import DamagedPartError, Package, XmlStream, local
-from etl.reading.row_scan import OpenXmlRows, watched
+from etl.reading.row_scan import Held, OpenXmlRows, watched
 from etl.reading.shared_strings import SharedTexts
 from etl.reading.sheet import LAST_ROW, Findings, Rows, Sheet
 from etl.reading.xlsx_rows import SheetReader, Styles
@@ -65,8 +66,18 @@ class XlsxBook:
         """The rows of a sheet part."""
         reader = SheetReader(self._shared(), Styles(self._formats), findings, self._distrusts_zero)
         scan = OpenXmlRows()
-        findings.held = scan.held
+        findings.held = partial(self._held, part, scan, findings)
         return reader.rows(watched(self._package.chunks(part), scan))
+
+    def _held(self, part: str, scan: OpenXmlRows, findings: Findings) -> Held | None:
+        """What stands in a sheet. Rows of empty texts are looked at once more: they may not hold anything else."""
+        held = scan.held()
+        if held is None or findings.given == held.perhaps:
+            return held
+        thorough = OpenXmlRows(is_thorough=True)
+        for chunk in self._package.chunks(part):
+            thorough.take(chunk)
+        return thorough.held()
 
     def _shared(self) -> SharedTexts:
         if self._texts is None:

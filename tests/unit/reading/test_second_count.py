@@ -136,7 +136,8 @@ RECORDS = bytes([0x91, 1, 0, 0, 2, 0, 0, 2, 1, 9, 0, 1, 7, 1, 1, 9, 0, 0, 0x92, 
 @pytest.mark.parametrize(
     ("make", "data", "held"),
     [
-        (OpenXmlRows, SHEET, Held(4, 1, 2)),
+        (OpenXmlRows, SHEET, Held(4, 0, 2)),
+        (lambda: OpenXmlRows(is_thorough=True), SHEET, Held(4, 1, 2)),
         (lambda: OpenDocumentRows(1), TABLES, Held(5, 1, 1)),
         (BinaryRows, RECORDS, Held(3, 1, 1)),
     ],
