@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow test-fast lint types format fault guards golden fuzz fuzz-reading bench docs lock clean
+.PHONY: help setup demo test test-slow test-fast lint types format fault guards golden fuzz fuzz-reading bench bench-reading docs lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | while IFS='|' read -r name text; do printf '  %-12s %s\n' "$$name" "$$text"; done
@@ -57,6 +57,10 @@ fuzz-reading: setup ## Damaged workbooks: each ends in orders or in a sentence; 
 
 bench: setup ## Lines and orders per second, peak memory (takes minutes)
 	$(BIN)/python benchmarks/bench.py
+	$(BIN)/python benchmarks/reading.py
+
+bench-reading: setup ## Rows per second from files into staging; AGAINST=folder measures another checkout in turn
+	$(BIN)/python benchmarks/reading.py $(if $(AGAINST),--against $(AGAINST))
 
 golden: setup ## Write what is planned and reported of the sample orders again: look at git diff tests/golden before a commit
 	$(BIN)/python tests/golden/golden.py

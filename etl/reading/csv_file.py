@@ -270,13 +270,14 @@ class _Rows:
             try:
                 for cells in reader:
                     end = base + reader.line_num
-                    if end - start != 1 and self._swallows(pending):
-                        is_broken = True
-                        break
+                    if end - start != 1:
+                        if self._swallows(pending):
+                            is_broken = True
+                            break
+                        count.inside += end - start - 1 if cells else 0
                     self._row = end
                     if cells:
                         count.rows += 1
-                        count.inside += end - start - 1
                         if has_marks or is_odd or self._is_escaped:
                             cells = self._looked_at(cells)  # noqa: PLW2901
                         yield start, cells

@@ -255,6 +255,11 @@ _PLAIN_DATES = (DateShape.ISO, DateShape.OFFSET, DateShape.DOTTED, DateShape.NAM
 _REMEMBERED = 50_000
 
 
+_SIMPLE = re.compile(r"-?[0-9]{1,20}([.,])(?:[0-9]{1,2}|[0-9]{4,20})")
+"""Most amounts of most files: one separator, which can't be one of thousands."""
+_SIMPLE_SHAPES = {".": Shape.POINT.value, ",": Shape.COMMA.value}
+
+
 def _shape(cell: str, *, is_date: bool) -> str:
     if is_date:
         return DateShape.CELL.value if cell[:1] == DATE else date_shape(cell).value
@@ -262,6 +267,8 @@ def _shape(cell: str, *, is_date: bool) -> str:
         return _NUMBER_CELL
     if cell.isascii() and cell.isdigit():
         return Shape.PLAIN.value
+    if simple := _SIMPLE.fullmatch(cell):
+        return _SIMPLE_SHAPES[simple[1]]
     number = dissect(cell)
     return Shape.BAD.value if number is None else number.shape.value
 

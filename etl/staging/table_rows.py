@@ -103,7 +103,7 @@ class TableLoader:
         file, width, batch = self._file, self._width, self._batch
         at = self._number_at[0]
         order_cells, line_cells = _getter(self._order_at), _getter(self._line_at)
-        line_width, line_style = self._line_width, self._line_style
+        line_width, line_style, together = self._line_width, self._line_style, _TOGETHER
         first, place = file.tally.first, file.place
         last_cell = ""
         last_order: tuple[str, ...] | None = None
@@ -144,15 +144,19 @@ class TableLoader:
                 self._groups.append((order, rows))
                 last_order = order
                 self._tally_order(cells, row)
+                if len(self._groups) > together:
+                    self._store()
+                    self._groups.append((order, rows))
             line = line_cells(cells)
-            if len(cells) > width:
+            if fault:
+                self._faults.append((row, *fault))
                 line += tuple(cells[width:])
             rows.append((row, line))
-            if len(rows) >= _TOGETHER or len(self._groups) >= _TOGETHER:
+            if len(rows) >= together:
                 self._store()
                 rows = []
                 self._groups.append((order, rows))
-            if any(line[:line_width]):
+            if (line_width and line[0]) or any(line[:line_width]):
                 lines += 1
             for index, counts, seen in line_style:
                 cell = cells[index]
@@ -160,8 +164,6 @@ class TableLoader:
                     counts[cell] += 1
                 elif cell:
                     first(seen, cell, place, row)
-            if fault:
-                self._faults.append((row, *fault))
         file.rows.orders += count
         file.lines += lines
         file.is_all_wide = file.wide == count

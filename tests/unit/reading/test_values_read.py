@@ -6,14 +6,17 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from etl.model.export import NUMBER
+from etl.model.place import Place
 from etl.reading.dates import DateFormat, Dates, DateShape, date_shape
 from etl.reading.kinds import Kind
 from etl.reading.options import ReadOptions
 from etl.reading.parse import OrderNumbers, Readers
 from etl.reading.remarks import Odd
-from etl.reading.style import NumberStyle, Style
+from etl.reading.style import NumberStyle, Seen, Shape, Style, Tally, dissect
 
 POINT = Style(NumberStyle.POINT)
 
@@ -269,3 +272,12 @@ def test_a_misread_text_is_told(cell: str) -> None:
 def test_a_text_of_any_language_is_no_news(cell: str) -> None:
     """Capitals with accents, ampersands and addresses of pages are what they are."""
     assert read(Kind.TEXT, cell) == (cell, [])
+
+
+@given(st.from_regex(r"-?[0-9]{1,5}[.,][0-9]{1,5}", fullmatch=True))
+def test_a_simple_amount_shows_the_style_that_it_has_taken_apart(text: str) -> None:
+    """The short way for the commonest amounts says what the long one says."""
+    number = dissect(text)
+    tally = Tally()
+    tally.count(Seen("x", is_date=False), text, Place("x"), 1)
+    assert [str(shape) for shape in tally.examples] == [number.shape.value if number else Shape.BAD.value]
