@@ -6,6 +6,7 @@ import contextlib
 import io
 import os
 import re
+import shlex
 import shutil
 import sys
 import tempfile
@@ -72,7 +73,7 @@ def unfailing(stream: TextIO | None) -> TextIO:
 
 def _wrapped(line: str, width: int) -> str:
     """The line in lines of the terminal's width; paths and commands keep their parts together."""
-    if len(line) <= width or line.lstrip().startswith("centra-mews "):
+    if len(line) <= width or line.lstrip(" $").startswith("centra-mews "):
         return line
     indent = line[: len(line) - len(line.lstrip())]
     return textwrap.fill(
@@ -115,6 +116,15 @@ class Console:
         width = shutil.get_terminal_size().columns if sys.stderr.isatty() else 0
         for line in lines:
             click.echo(_wrapped(line, width) if width else line, err=True)
+
+    def typed(self, *words: str | Path) -> str:
+        """A command to be typed next, with the mapping folder and ledger of this one."""
+        given: list[str] = []
+        if self.settings.mappings != Path("mappings"):
+            given += ["--mappings", str(self.settings.mappings)]
+        if self.settings.ledger != "ledger.sqlite":
+            given += ["--ledger", self.settings.ledger]
+        return shlex.join(["centra-mews", *given, *map(str, words)])
 
     def always(self, line: str) -> None:
         """A line on stderr that --quiet does not silence: the command's very purpose."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shlex
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
@@ -48,13 +47,10 @@ def command(
     show.plan(console, done.document)
     show.report_paths(console, done.report)
     console.text(f"Plan: {done.document['plan']}")
-    names = " ".join([*map(_word, exports), *(f"--corrections {_word(path)}" for path in corrections)])
+    names = [*exports, *(word for path in corrections for word in ("--corrections", path))]
     show.attention(console, done.report, names)
     if done.document["orders"]["ready"]:
-        console.text(f"Next: centra-mews run {names} --expect {done.document['plan']}")
+        command = console.typed("run", *names, "--expect", done.document["plan"])
+        show.step(console, "Review the report, then post exactly this plan", command)
     console.result(done.document)
     return int(done.exit_code)
-
-
-def _word(path: Path) -> str:
-    return shlex.quote(str(path))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shlex
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
@@ -137,6 +136,5 @@ def _show_open(console: Console, document: dict[str, Any], exports: tuple[Path, 
         console.text(
             "Open: target.service in migration.toml, and tax_codes in taxes.csv; with tokens Mews tells the candidates."
         )
-    given = [] if str(console.settings.mappings) == "mappings" else ["--mappings", str(console.settings.mappings)]
-    command = shlex.join(["centra-mews", *given, "next", *map(str, exports)])
+    command = console.typed("next", *exports)
     show.step(console, "Decide one after the other; this says which comes first, by money", command)

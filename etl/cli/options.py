@@ -21,8 +21,16 @@ def exports(required: bool = True) -> Callable[[F], F]:
 
 def span(command: F) -> F:
     """--from and --to."""
-    command = click.option("--to", "end", type=_DATE, help="Only orders before this local date (exclusive).")(command)
-    return click.option("--from", "start", type=_DATE, help="Only orders from this local date on.")(command)
+    command = click.option(
+        "--to",
+        "end",
+        type=_DATE,
+        metavar="DATE",
+        help="Only orders before this local date, such as 2011-01-01 (exclusive).",
+    )(command)
+    return click.option("--from", "start", type=_DATE, metavar="DATE", help="Only orders from this local date on.")(
+        command
+    )
 
 
 def corrections(command: F) -> F:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -69,13 +68,13 @@ def likely(console: Console, rows: Sequence[dict[str, Any]]) -> None:
         )
 
 
-def attention(console: Console, report: Sequence[Path], exports: str) -> None:
+def attention(console: Console, report: Sequence[Path], exports: Sequence[str | Path]) -> None:
     """How the orders of attention.csv are corrected, where the report has one."""
     files = [path for path in report if path.name.startswith("attention")]
     if files:
-        given = " ".join(f"--corrections {shlex.quote(str(path))}" for path in files)
+        given = [word for path in files for word in ("--corrections", path)]
         console.text(f"Orders to correct are in {', '.join(map(str, files))}. Once they are right:")
-        console.text(f"  centra-mews dry-run {exports} {given}")
+        console.text(f"  {console.typed('dry-run', *exports, *given)}")
 
 
 def states(console: Console, document: dict[str, Any]) -> None:

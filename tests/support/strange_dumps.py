@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 from itertools import groupby
@@ -86,13 +86,14 @@ class Sale:
 class Written:
     """A dump: its files, the total of each order (None where the dump has none), and what the shop sold in its own basis.
 
-    `sold`: the total where prices are with tax, else the sum without it, as design section 6 counts the source.
+    `rates`: country -> rate, for a person to write where lines have none. `sold`: the total where prices are with tax, else the sum without it, as design section 6 counts the source.
     """
 
     paths: list[Path]
     totals: dict[str, Decimal | None]
     sold: dict[str, Decimal]
     is_net: bool = False
+    rates: dict[str, str] = field(default_factory=dict)
 
 
 def rounded(amount: Decimal) -> Decimal:
@@ -360,7 +361,8 @@ def woocommerce_rest(orders: Sequence[Sale], folder: Path) -> Written:
         })  # fmt: skip
     path = folder / "orders.json"
     path.write_text(json.dumps(objects, indent=1), "utf-8")
-    return Written([path], totals, sold, is_net=True)
+    rates = {order.country: f"{order.rate.normalize():f}" for order in orders if order.items}
+    return Written([path], totals, sold, is_net=True, rates=rates)
 
 
 def magento_lines(orders: Sequence[Sale], folder: Path) -> Written:

@@ -332,3 +332,39 @@ def test_total_and_discount_are_never_changed_round() -> None:
     assert (columns["XB"].field, columns["XB"].sure) == ("orderTotal", Sure.PROVED)
     assert (columns["XA"].field, columns["XA"].sure) == ("shippingValue", Sure.LIKELY)
     assert len(found.columns) == len(columns)
+
+
+def test_rates_written_as_shares_are_percents() -> None:
+    """0.2 is 20 %: no tax is below one percent; a person confirms it."""
+    found, sheet = read(HEADER, [(*row[:3], "0,2", *row[4:]) for row in orders(20)])
+    (rate,) = propose_values(sheet, found.fields, {})
+    assert (rate.field, rate.value, rate.means, rate.sure) == ("products.vatPercent", "0,2", "20", Sure.LIKELY)
+    found, sheet = read(HEADER, [(*row[:3], "0,2" if int(row[0]) % 2 else "20", *row[4:]) for row in orders(20)])
+    assert propose_values(sheet, found.fields, {}) == []
+
+
+def test_dates_without_marks_are_read_by_their_format() -> None:
+    """An 8-digit number is a date only where its header and every cell say so."""
+    found, _ = read((*HEADER, "Bestelldatum"), [(*row, "20110305") for row in orders(20)])
+    assert (by_header(found)["Bestelldatum"].field, found.date_format) == ("orderDate", "YYYYMMDD")
+    found, _ = read(
+        (*HEADER, "Bestelldatum"), [(*row, "20110305" if int(row[0]) % 2 else "20119905") for row in orders(20)]
+    )
+    assert (by_header(found)["Bestelldatum"].field, found.date_format) == ("", "")
+
+
+def test_a_column_stands_once_also_without_any_total() -> None:
+    """Twice in columns.csv with two answers, and the folder could not be read."""
+    found, _ = read(HEADER[:5], [row[:5] for row in orders(40)])
+    assert found.footing is None
+    assert len({one.header for one in found.columns}) == len(found.columns)
+    assert by_header(found)["MwSt-Satz"].field == "products.vatPercent"
+
+
+def test_a_column_of_tax_proves_the_basis_where_lines_have_no_rate() -> None:
+    """With the tax of the order beside a total that foots without it, prices are with tax; not where there is no tax."""
+    rows = [(*row[:3], "3,50", *row[4:]) for row in orders(40)]
+    assert read((*HEADER[:3], "Steuerbetrag", *HEADER[4:]), rows)[0].basis is True
+    rows = [(*row[:3], "0,00", *row[4:]) for row in orders(40)]
+    assert read((*HEADER[:3], "Steuerbetrag", *HEADER[4:]), rows)[0].basis is None
+    assert read(HEADER, orders(40, tax=True))[0].basis is False
