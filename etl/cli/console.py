@@ -24,6 +24,7 @@ from etl.settings import Connection, Settings
 
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
+    from rich.live import Live
 
 Progress = Callable[[str, int, int | None], None]
 
@@ -93,6 +94,7 @@ class Console:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.live: Live | None = None
         Console._current = self
 
     @classmethod
@@ -135,6 +137,16 @@ class Console:
         if self.settings.quiet or not sys.stdin.isatty():
             return False
         return bool(click.prompt(f"Type the enterprise's name ({name}) to {what}", default="", err=True) == name)
+
+    @contextmanager
+    def asking(self) -> Iterator[None]:
+        """Progress holds still while a person reads and types."""
+        live = self.live
+        if live is not None:
+            live.stop()
+        yield
+        if live is not None:
+            live.start()
 
     def start_logging(self, connection: Connection | None = None) -> None:
         """Sets up the log, with the connection's tokens hidden."""
@@ -192,30 +204,14 @@ class Console:
 
     @contextmanager
     def progress(self) -> Iterator[Progress]:
-        """A function (stage, done, total or None) that shows progress on a terminal and is silent elsewhere."""
-        if self.settings.quiet or not sys.stderr.isatty():
+        """A function (stage, done, total or None) that shows how far the command is; silent with --quiet."""
+        if self.settings.quiet:
             yield lambda _stage, _done, _total: None
             return
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-        from rich.progress import Progress as RichProgress
+        from etl.cli.progress import shown
 
-        bar = RichProgress(
-            TextColumn("{task.description:<12}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            console=self.rich,
-            transient=True,
-        )
-        with bar:
-            tasks: dict[str, Any] = {}
-
-            def show(stage: str, done: int, total: int | None) -> None:
-                if stage not in tasks:
-                    tasks[stage] = bar.add_task(stage, total=total)
-                bar.update(tasks[stage], completed=done, total=total)
-
-            yield show
+        with shown(self) as progress:
+            yield progress
 
     def show_error(self, error: EtlError) -> None:
         """What happened, where, what to do next; as data with `--json`."""

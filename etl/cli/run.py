@@ -116,6 +116,11 @@ def command(
 
 
 def _confirm(console: Console, prepared: Prepared, summary: Summary, chosen: RunOptions) -> bool:
+    with console.asking():
+        return _ask(console, prepared, summary, chosen)
+
+
+def _ask(console: Console, prepared: Prepared, summary: Summary, chosen: RunOptions) -> bool:
     name = prepared.reference.enterprise_name
     document = summary.document("run")
     console.text(f"This posts to {name} at {prepared.reference.platform}:")

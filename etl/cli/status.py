@@ -8,6 +8,9 @@ import click
 
 from etl.cli.console import Console
 
+STALE = 15
+"""Seconds after which a heartbeat is told with its age."""
+
 
 @click.command("status")
 @click.pass_obj
@@ -25,7 +28,10 @@ def command(console: Console) -> int:
     run = document["run"]
     if run:
         console.text(f"Last run {run['run_id']}: {run['state']}, started {run['started']}.")
-    if document["rate_per_second"]:
+    if progress := document["progress"]:
+        old = progress["seconds_old"]
+        console.text(f"Now: {progress['words']}" + (f" ({old} s ago)" if old > STALE else ""))
+    elif document["rate_per_second"]:
         left = document["seconds_left"]
         console.text(
             f"{document['rate_per_second']} orders/s over the last minute"

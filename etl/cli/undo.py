@@ -76,6 +76,11 @@ def command(
 
 
 def _confirm(console: Console, preview: Preview) -> bool:
+    with console.asking():
+        return _ask(console, preview)
+
+
+def _ask(console: Console, preview: Preview) -> bool:
     console.text(f"This reverses {preview.orders:,} orders in {preview.enterprise} at {preview.platform}:")
     for currency, amount in sorted(preview.money.items()):
         console.text(f"  {amount:,} {currency}")

@@ -56,6 +56,7 @@ class Fault:
 class Glance:
     """The ledger as a whole. `home`: names to values, None before the first use; `holder`: (host, pid).
 
+    `progress`: what a run under way said last of how far it is, as JSON, "" without one.
     `answered`: requests answered with success within `RATE_OVER` before now, by this machine's clock.
     """
 
@@ -65,6 +66,7 @@ class Glance:
     holder: tuple[str, int] | None
     answered: int
     faults: tuple[Fault, ...]
+    progress: str = ""
 
 
 def glance(url_or_path: str, now: datetime) -> Glance:
@@ -104,6 +106,7 @@ def _is_current(query: Query) -> bool:
 
 def _glance(query: Query, now: datetime) -> Glance:
     home = query("SELECT value FROM meta WHERE key = 'home'", {})
+    progress = query("SELECT value FROM meta WHERE key = 'progress'", {})
     counts = query("SELECT state, count(*) FROM orders GROUP BY state", {})
     runs = query(
         "SELECT run_id, command, plan_id, started, exit_code FROM runs WHERE command IN ('run', 'undo') "
@@ -127,4 +130,5 @@ def _glance(query: Query, now: datetime) -> Glance:
         holder=(holder[0][0], holder[0][1]) if holder else None,
         answered=int(answered),
         faults=tuple(Fault(row[0], State(row[1]), *row[2:]) for row in faults),
+        progress=str(progress[0][0]) if progress else "",
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from etl.mews.slots import MemorySlots, SlotStore, SqliteSlots
 from etl.mews.transport import Transport
 from etl.model.mapping import Mews
 from etl.settings import Connection
+from etl.waiting import ASKED, LIMIT, RETRY, WAITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +64,12 @@ async def connect(
         else MemorySlots()
     )
     count, seconds = mews.limit
-    limiter = Limiter(count, seconds, store=slots, clock=clock, sleep=asyncio.sleep)
+    sleeps = {"sleep": WAITS.sleep(LIMIT), "pausing": WAITS.sleep(ASKED)}
+    limiter = Limiter(count, seconds, store=slots, clock=clock, **sleeps)
     async with http_client(mews.timeout_seconds, mews.concurrency) as http:
-        transport = Transport(address=platform, tokens=tokens, http=http, limiter=limiter, clock=clock)
+        transport = Transport(
+            address=platform, tokens=tokens, http=http, limiter=limiter, clock=clock, sleep=WAITS.sleep(RETRY)
+        )
         try:
             if writes:
                 writer = MewsWriter(transport, enterprise_id=enterprise_id or None)

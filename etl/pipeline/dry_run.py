@@ -26,7 +26,7 @@ from etl.pipeline.prepare import (
     reference_online,
     statuses,
 )
-from etl.pipeline.reporting import report_on
+from etl.pipeline.reporting import report_on, silent
 from etl.report.summary import Summary
 from etl.settings import Connection, Settings
 
@@ -68,10 +68,12 @@ async def dry_run(
         keep_reference(ledger, mapping, reference)
     check_reading(ledger, mapping, facts)
     prepared = plan_export(stack, batch, facts, mapping, reference, span=export.span, progress=progress)
-    return finish(prepared, ledger, report, "dry-run")
+    return finish(prepared, ledger, report, "dry-run", progress)
 
 
-def finish(prepared: Prepared, ledger: Ledger, report: Path | None, command: str) -> DryRun:
+def finish(
+    prepared: Prepared, ledger: Ledger | None, report: Path | None, command: str, progress: Progress = silent
+) -> DryRun:
     """The dry run's document and report."""
     summary, paths, document = report_on(
         prepared,
@@ -82,5 +84,6 @@ def finish(prepared: Prepared, ledger: Ledger, report: Path | None, command: str
         exit_code=None,
         more=facts_document(prepared),
         ledger=ledger,
+        progress=progress,
     )
     return DryRun(document, summary, prepared, summary.exit_code, paths)

@@ -88,6 +88,11 @@ class PlanStore:
             self.count += len(chunk)
         self._spill.execute("CREATE INDEX due ON plan (due, position)")
 
+    @property
+    def ready_count(self) -> int:
+        """Orders that are to be sent."""
+        return int(self._spill.scalar("SELECT count(*) FROM plan WHERE verdict = ?", (Verdict.READY.value,)))
+
     def by_number(self) -> Iterator[PlannedOrder]:
         """All planned orders by number."""
         yield from self._read("SELECT content FROM plan ORDER BY position")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import uuid
 from contextlib import ExitStack
 from decimal import Decimal
@@ -18,6 +17,7 @@ from etl.pipeline.connect import Link
 from etl.pipeline.planning import Progress, Span
 from etl.pipeline.prepare import keep_reference, link_to_mews, locked, read_mapping_of, reference_online
 from etl.settings import Connection, Settings
+from etl.waiting import SETTLING, WAITS
 
 
 async def recover_ledger(
@@ -39,7 +39,7 @@ async def recover_ledger(
             store=mapping.settings.source.store,
             settle_seconds=mapping.settings.mews.settle_seconds,
             clock=link.clock,
-            sleep=asyncio.sleep,
+            sleep=WAITS.sleep(SETTLING),
             progress=progress,
         )
     attention = result.different or result.duplicated

@@ -2,21 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from etl.errors import ExitCode
 from etl.load.ledger import Ledger
 from etl.model.reference import Reference
 from etl.model.status import OrderStatus
+from etl.pipeline.order_details import planned_details
 from etl.pipeline.prepare import Prepared, summarise
 from etl.report.summary import Summary
 
+ORDERS_SHOWN = 50_000
+"""Orders that the page holds at most."""
 BALANCES_SHOWN = 1000
 """Accounts in the `--json` document; the report folder has all."""
+
+
+Progress = Callable[[str, int, int | None], None]
+Details = Callable[[Collection[str]], Iterator[Any]]
+_TOLD_EVERY = 500
+T = TypeVar("T")
+
+
+def silent(_stage: str, _done: int, _total: int | None) -> None:
+    """Progress for nobody."""
+
+
+def told_every(values: Iterator[T], progress: Progress, stage: str, total: int) -> Iterator[T]:
+    """The values, and every few hundred of them a word about how far they are."""
+    for done, value in enumerate(values):
+        if done % _TOLD_EVERY == 0:
+            progress(stage, done, total)
+        yield value
+
+
+def told_details(details: Details, progress: Progress, total: int) -> Details:
+    """The details, and a word about each lot that is asked for; the page has a bound of its own."""
+    done = 0
+
+    def of(numbers: Collection[str]) -> Iterator[Any]:
+        nonlocal done
+        progress("page", min(done, total), min(total, ORDERS_SHOWN))
+        done += len(numbers)
+        yield from details(numbers)
+
+    return of
 
 
 class Reasons:
@@ -42,6 +76,7 @@ def report_on(
     exit_code: ExitCode | None,
     more: dict[str, Any],
     ledger: Ledger | None,
+    progress: Progress = silent,
 ) -> tuple[Summary, list[Path], dict[str, Any]]:
     """Summary, written files and `--json` document. `exit_code` None: as the orders say."""
     reasons = Reasons()
@@ -54,7 +89,8 @@ def report_on(
         zone = ZoneInfo(prepared.reference.timezone)
         writer = ReportWriter(folder, currency_precisions=precisions, inputs=inputs, timezone=zone)
     try:
-        summary = summarise(prepared, orders, *([writer, reasons] if writer else []))
+        counted = told_every(orders, progress, "report", prepared.store.count)
+        summary = summarise(prepared, counted, *([writer, reasons] if writer else []))
         document = summary.document(
             command,
             plan=prepared.plan.plan,
@@ -63,7 +99,8 @@ def report_on(
             **more,
         )
         document["balances"] = summary.balances()[:BALANCES_SHOWN]
-        paths = _write(writer, reasons, folder, prepared, summary, document, ledger) if writer and folder else []
+        details = told_details(planned_details(prepared, ledger), progress, prepared.store.count) if writer else None
+        paths = _write(writer, reasons, folder, prepared, summary, document, details) if writer and folder else []
     except BaseException:
         if writer:
             writer.abort()
@@ -125,10 +162,9 @@ def _write(
     prepared: Prepared,
     summary: Summary,
     document: dict[str, Any],
-    ledger: Ledger | None,
+    details: Any,
 ) -> list[Path]:
     from etl.pipeline.facts import PAYMENT_NOTE, file_notices
-    from etl.pipeline.order_details import planned_details
     from etl.pipeline.sources import sections
     from etl.report.attention import write_attention
     from etl.report.writer import ReportFacts
@@ -156,7 +192,7 @@ def _write(
         categories=category_names(prepared.reference),
         next_steps=next_steps(document, has_attention=bool(reasons.by_order)),
     )
-    paths: list[Path] = list(writer.close(document, facts, planned_details(prepared, ledger)))
+    paths: list[Path] = list(writer.close(document, facts, details))
     if reasons.by_order:
         inputs = [file.path for file in prepared.facts.files]
         batch, why = prepared.batch, reasons.by_order

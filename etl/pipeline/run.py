@@ -24,10 +24,12 @@ from etl.load.stop import StopFlag
 from etl.model.observed import Observed
 from etl.model.plan import Basis, PlannedOrder
 from etl.model.reference import Pricing, Reference
+from etl.model.states import State
 from etl.pipeline.canary import Canary, CanaryCheck
 from etl.pipeline.connect import Link
 from etl.pipeline.facts import facts_document, reading_document
 from etl.pipeline.firsts import first_orders
+from etl.pipeline.heart import Heart
 from etl.pipeline.planning import Progress, earliest_consumption
 from etl.pipeline.prepare import (
     Again,
@@ -51,6 +53,7 @@ from etl.report.summary import Summary
 from etl.settings import Connection, Settings
 from etl.transform.arithmetic import TaxRounding
 from etl.transform.observed import as_booked, observe
+from etl.waiting import SETTLING, WAITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,16 +108,18 @@ async def run(
     mapping = read_mapping_of(settings)
     ledger = stack.enter_context(Ledger.open(settings.ledger))
     stack.enter_context(locked(ledger, "run", take_over=options.take_over))
-    batch, facts = stack.enter_context(open_batch(export, mapping, progress))
+    heart = Heart(ledger, progress)
+    stack.callback(heart.stop)
+    batch, facts = stack.enter_context(open_batch(export, mapping, heart))
     async with link_to_mews(settings, mapping, connection, writes=True) as link:
         if not link.is_loopback:
             refuse_unconfirmed(mapping)
         reference = await reference_online(link, mapping, batch, export.span)
         keep_reference(ledger, mapping, reference)
         check_reading(ledger, mapping, facts)
-        prepared = plan_export(stack, batch, facts, mapping, reference, span=export.span, progress=progress)
+        prepared = plan_export(stack, batch, facts, mapping, reference, span=export.span, progress=heart)
         _check_plan(prepared, ledger, link, options, confirm)
-        return await _post(prepared, ledger, link, options, progress)
+        return await _post(prepared, ledger, link, options, heart)
 
 
 def _check_plan(prepared: Prepared, ledger: Ledger, link: Link, options: RunOptions, confirm: Confirm) -> None:
@@ -149,7 +154,7 @@ def _to_confirm(prepared: Prepared, ledger: Ledger, options: RunOptions) -> Summ
 _WHICH_ORDER = "`centra-mews dry-run EXPORT... --report DIR` lists all numbers in orders.csv."
 
 
-async def _post(prepared: Prepared, ledger: Ledger, link: Link, options: RunOptions, progress: Progress) -> RunDone:
+async def _post(prepared: Prepared, ledger: Ledger, link: Link, options: RunOptions, heart: Heart) -> RunDone:
     run_id = uuid.uuid4().hex[:12]
     unknown = sorted(options.only - _numbers(prepared, options.only))
     if unknown:
@@ -157,7 +162,9 @@ async def _post(prepared: Prepared, ledger: Ledger, link: Link, options: RunOpti
     ledger.save_run(_record(prepared, run_id, document=reading_document(prepared)))
     ledger.set_order_numbers(prepared.mapping.settings.source.order_number, order_number_headers(prepared.facts))
     ledger.record_plan(run_id, prepared.store.by_number())
-    result, canary = await _load(prepared, ledger, link, options, run_id, progress)
+    posted = ledger.counts()[State.POSTED]
+    with heart.beating():
+        result, canary = await _load(prepared, ledger, link, options, run_id, _of_all(prepared, options, heart, posted))
     # What stands there twice stays told until it is reversed, not only by the run that found it.
     result.duplicated = {**dict(ledger.duplicated()), **result.duplicated}
     code = _early_end(result)
@@ -170,6 +177,7 @@ async def _post(prepared: Prepared, ledger: Ledger, link: Link, options: RunOpti
         exit_code=code,
         more={**facts_document(prepared), **_result_document(result), "canary": canary.document() if canary else None},
         ledger=ledger,
+        progress=heart,
     )
     if code is None:
         code = ExitCode.ATTENTION if result.duplicated else summary.exit_code
@@ -177,6 +185,18 @@ async def _post(prepared: Prepared, ledger: Ledger, link: Link, options: RunOpti
     ledger.save_run(_record(prepared, run_id, code, document))
     stop = result.stop
     return RunDone(document, summary, code, paths, stop.message if stop else "", stop.hint if stop else "")
+
+
+def _of_all(prepared: Prepared, options: RunOptions, progress: Progress, posted: int) -> Progress:
+    """Progress in which posting has its true end: the orders of the plan that are to stand in Mews after this run."""
+    total = len(options.only) or prepared.store.ready_count
+    if options.limit is not None:
+        total = min(total, posted + options.limit)
+
+    def tell(stage: str, done: int, of: int | None) -> None:
+        progress(stage, done, total if stage == "post" else of)
+
+    return tell
 
 
 async def _load(
@@ -243,7 +263,7 @@ async def _compared(
         run_id=run_id,
         service_id=prepared.reference.service.id,
         patience=float(prepared.mapping.settings.mews.settle_seconds) / 2 + 1,
-        sleep=asyncio.sleep,
+        sleep=WAITS.sleep(SETTLING),
         is_over=lambda: stop.is_set,
     )
     try:
@@ -276,7 +296,7 @@ def _poster(prepared: Prepared, ledger: Ledger, link: Link, run_id: str, stop: S
         reader=link.reader,
         limiter=link.limiter,
         clock=link.clock,
-        sleep=asyncio.sleep,
+        sleep=WAITS.sleep(SETTLING),
         rng=random.Random(),  # noqa: S311 - jitter, no secret
         identity_store=settings.source.store,
         service_id=prepared.reference.service.id,

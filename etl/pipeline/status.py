@@ -8,13 +8,16 @@ from typing import Any
 
 from etl.load.glance import RATE_OVER, glance
 from etl.model.states import State
+from etl.pipeline.meter import told, words
 
 RUNS_SHOWN = 10
 
 
 def status(ledger_url: str) -> dict[str, Any]:
     """The `status --json` document. Raises LedgerError where there is no ledger."""
-    seen = glance(ledger_url, datetime.now(UTC))
+    now = datetime.now(UTC)
+    seen = glance(ledger_url, now)
+    standing = told(seen.progress) if seen.holder else None
     rate = round(seen.answered / RATE_OVER.total_seconds(), 2)
     ready = seen.counts.get(State.READY, 0)
     last = seen.runs[-1] if seen.runs else None
@@ -48,6 +51,13 @@ def status(ledger_url: str) -> dict[str, Any]:
         "holder": None if seen.holder is None else {"host": seen.holder[0], "pid": seen.holder[1]},
         "rate_per_second": rate,
         "seconds_left": round(ready / rate) if rate and seen.holder else None,
+        "progress": None
+        if standing is None
+        else {
+            **standing.document(),
+            "words": words(standing, now),
+            "seconds_old": round((now - standing.at).total_seconds()),
+        },
         "last_errors": [
             {"order": one.number, "state": one.state.value, "code": one.code, "message": one.message}
             for one in seen.faults

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 import uuid
 from collections.abc import Callable, Sequence
@@ -24,6 +23,7 @@ from etl.pipeline.planning import Progress, Span, earliest_consumption
 from etl.pipeline.prepare import keep_reference, link_to_mews, locked, read_mapping_of, reference_online
 from etl.pipeline.run import signals
 from etl.settings import Connection, Settings
+from etl.waiting import SETTLING, WAITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ def _undoer(
         reader=link.reader,
         limiter=link.limiter,
         clock=link.clock,
-        sleep=asyncio.sleep,
+        sleep=WAITS.sleep(SETTLING),
         rng=random.Random(),  # noqa: S311 - jitter, no secret
         identity_store=settings.source.store,
         service_id=reference.service.id,

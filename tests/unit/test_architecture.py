@@ -22,6 +22,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "settings": {"etl.errors"},
     "logs": {"etl.errors"},
     "spill": {"etl.errors"},
+    "waiting": set(),
     "model": {"etl.errors"},
     **dict.fromkeys(ROOMS, BELOW),
     # What two rooms need moves down one floor: both read cells by the same rules.
@@ -41,6 +42,8 @@ ALLOWED_BESIDES = {
     # Reports and ledgers carry the version that wrote them.
     ("report", "etl.version"),
     ("load", "etl.version"),
+    # What is waited for, told by who waits and shown by who draws.
+    ("pipeline", "etl.waiting"),
     # The one temporary store.
     ("staging", "etl.spill"),
     ("pipeline", "etl.spill"),
