@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 from etl.load.corrections import held_back, is_original
 from etl.load.records import ORDER_PART, RECOVERED_RUN, LedgerOrder, Part
-from etl.load.standing import Standing, change
+from etl.load.standing import change
 from etl.load.steps import Steps
 from etl.model.identity import Identity, content_hash
 from etl.model.kinds import is_payment_kind, payment_kind
 from etl.model.plan import Basis, PlannedOrder, Verdict, order_payload, payment_payload
-from etl.model.states import State, worst
+from etl.model.states import State
 
 Step = Callable[[Steps], object]
 """A transition that choosing an order takes; written by whoever chose it."""
@@ -31,28 +31,13 @@ class Job:
     payments: list[str]
     states: dict[str, State]
     has_room: bool = False
-    is_counted: bool = False
-    """Whether it counts towards `--limit`."""
+    is_begun: bool = False
+    """Whether it was counted towards `--limit` already."""
 
     @property
     def number(self) -> str:
         """The order's number."""
         return self.order.number
-
-    @property
-    def standing(self) -> Standing:
-        """How the order is counted, by the worst of its parts."""
-        return _STANDINGS.get(worst(self.states.values()), Standing.READY)
-
-
-_STANDINGS = {
-    State.POSTED: Standing.POSTED,
-    State.REJECTED: Standing.REJECTED,
-    State.UNKNOWN: Standing.UNKNOWN,
-    State.IN_FLIGHT: Standing.UNKNOWN,
-    State.BLOCKED: Standing.BLOCKED,
-    State.DIFFERENT: Standing.DIFFERENT,
-}
 
 
 @dataclass(frozen=True, slots=True)

@@ -153,7 +153,6 @@ class Poster:
         self._customers = None if people is None else self._make_customers(*people)
         self._waiting: dict[str, PlannedOrder] = {}
         self._held: dict[str, list[Job]] = {}
-        self._uncounted: dict[str, PlannedOrder] = {}
         self._survey_lock = asyncio.Lock()
         self._last_survey: float | None = None
         self._background: list[asyncio.Task[None]] = []
@@ -189,7 +188,7 @@ class Poster:
             await asyncio.wait({body, leave}, return_when=asyncio.FIRST_COMPLETED)
             if not body.done():
                 # What is in flight stays so on disk; the next run settles it.
-                self._result.is_counted = False
+                self._result.has_left = True
                 return self._result
             await body
         finally:
@@ -201,20 +200,18 @@ class Poster:
     async def _body(
         self, orders: Iterable[PlannedOrder], limit: int | None, chooser: Chooser, *, no_wait: bool
     ) -> None:
-        rest = iter(orders)
         self._kinds = self.kinds_type(self._ledger, self._run_id, retries=chooser.retry)
         self._limit = limit
         try:
             await self._begin()
             self._background = [asyncio.ensure_future(self._work()) for _ in range(self._concurrency)]
             self._background.append(asyncio.ensure_future(self._watch()))
-            await self._feed(rest, chooser, no_wait=no_wait)
+            await self._feed(iter(orders), chooser, no_wait=no_wait)
             await self._settle_down(no_wait=no_wait)
         except (LedgerError, MewsError, StoppedError) as error:
             self._halt.stop(error)
             await self._guard(self._queue.join())
         await self._look_back_after_stop()
-        self._count_rest(rest)
 
     # Beginning
 
@@ -240,20 +237,16 @@ class Poster:
 
     async def _feed(self, orders: Iterator[PlannedOrder], chooser: Chooser, *, no_wait: bool) -> None:
         while not self._halt.is_set and (chunk := list(islice(orders, CHUNK))):
-            self._uncounted.update((order.number, order) for order in chunk)
             await self._look_for_customers(chunk)
             for job in self._jobs(chunk, chooser):
-                if self._halt.is_set or not self._is_within_limit(job):
-                    self._tally(job.order, job.standing)
-                    continue
-                if not self._offer(job):
+                if self._halt.is_set or not self._is_within_limit(job) or not self._offer(job):
                     continue
                 await self._dispatch(job, no_wait=no_wait)
             # Other tasks get their turn even where nothing is left to send.
             await asyncio.sleep(0)
 
     def _jobs(self, chunk: list[PlannedOrder], chooser: Chooser) -> list[Job]:
-        """The chunk's orders that have something to send; the others are counted."""
+        """The chunk's orders that have something to send."""
         numbers = [order.number for order in chunk]
         known = self._ledger.lookup(numbers)
         chunk = self._with_accounts(chunk, known)
@@ -295,12 +288,12 @@ class Poster:
         if row.state in (State.UNKNOWN, State.IN_FLIGHT):
             self._waiting[order.number] = order
         else:
-            self._tally(order, standing(row, order, self._store, self._run_id))
+            self._finish(order.number)
 
     # Kinds
 
     def _is_within_limit(self, job: Job) -> bool:
-        return job.is_counted or self._limit is None or self._fed < self._limit
+        return job.is_begun or self._limit is None or self._fed < self._limit
 
     def _offer(self, job: Job) -> bool:
         """Whether a job goes now; else it is blocked, or waits for its own order or for what others find out."""
@@ -317,8 +310,8 @@ class Poster:
             return False
         if not self._kinds.admit(job):
             return False
-        self._fed += not job.is_counted
-        job.is_counted = True
+        self._fed += not job.is_begun
+        job.is_begun = True
         return True
 
     def _is_held(self, job: Job) -> bool:
@@ -340,7 +333,7 @@ class Poster:
                 for job, held in unsent:
                     steps.withdraw(job.number, job.generation, KIND_REFUSED, refusal_of(held))
         for job in jobs:
-            self._tally(job.order, Standing.BLOCKED if job.send_order else job.standing)
+            self._finish(job.number)
 
     def _reconsider(self) -> None:
         """Something was found out: the orders that waited for it go on, or are blocked."""
@@ -409,16 +402,15 @@ class Poster:
                 self._queue.task_done()
 
     async def _carry(self, job: Job) -> None:
-        """Sends what a job has to send, and counts it; what it found out about kinds lets others go on."""
+        """Sends what a job has to send; what it found out about kinds lets others go on."""
         await self._carry_parts(job)
         if self._kinds.is_test(job):
             self._kinds.end(job)
             self._reconsider()
 
     async def _carry_parts(self, job: Job) -> None:
-        """Sends what a job has to send, and counts it; a return that waits for its own order is put aside."""
+        """Sends what a job has to send; a return that waits for its own order is put aside."""
         if self._halt.is_set or not self._parent_is_posted(job):
-            # Counted at the end, by what the ledger says then.
             return
         self._busy.add(job.number)
         try:
@@ -426,7 +418,8 @@ class Poster:
                 return
             await self._send_parts(job)
         except (HaltedError, HeldBack):
-            self._tally(job.order, job.standing)
+            # Nothing of it left; the ledger says so.
+            return
         except WindowPassedError:
             await self._block(job, "window.passed", "the editable window moved past the order before it was sent")
         except NotReady:
@@ -534,12 +527,12 @@ class Poster:
         if state is State.UNKNOWN:
             self._waiting[job.number] = job.order
             return
-        self._tally(job.order, job.standing)
+        self._finish(job.number)
 
     async def _block(self, job: Job, code: str, message: str) -> None:
         number, generation = job.number, job.generation
         await self._commit.do(number, lambda steps: steps.withdraw(number, generation, code, message))
-        self._tally(job.order, Standing.BLOCKED)
+        self._finish(number)
 
     async def _send_parts(self, job: Job) -> None:
         identity = Identity(self._store, job.number, job.generation)
@@ -667,7 +660,7 @@ class Poster:
         job = replace(self._chooser, held=self._kinds.held).job(order, row, parts, steps)
         if job is not None and not steps:
             del self._waiting[number]
-            job.is_counted = True
+            job.is_begun = True
             self._release(job)
 
     async def _watch(self) -> None:
@@ -766,25 +759,9 @@ class Poster:
             for job in jobs:
                 await self._block(job, "return.parent", f"its order {parent} is not in Mews")
 
-    def _count_rest(self, rest: Iterator[PlannedOrder]) -> None:
-        """Every order that was given ends in exactly one count."""
-        try:
-            self._count(list(self._uncounted.values()))
-            while chunk := list(islice(rest, CHUNK)):
-                self._count(chunk)
-        except LedgerError as error:
-            self._result.is_counted = False
-            self._halt.stop(error)
-
-    def _count(self, orders: list[PlannedOrder]) -> None:
-        rows = self._ledger.lookup([order.number for order in orders])
-        for order in orders:
-            self._tally(order, standing(rows.get(order.number), order, self._store, self._run_id))
-
-    def _tally(self, order: PlannedOrder, name: Standing) -> None:
-        self._result.counts[name] += 1
-        self._uncounted.pop(order.number, None)
-        self._waiting.pop(order.number, None)
+    def _finish(self, number: str) -> None:
+        """Nothing more is to be done about an order, for the eye: what became of it, the ledger says."""
+        self._waiting.pop(number, None)
         self._done += 1
         self._progress("post", self._done, 0)
 

@@ -32,6 +32,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import httpx
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
+
+from counted_run import CountedResult, run_counted
 from fault_schedule import EPSILON, Process, Schedule, Spec, draw
 from fault_watch import Mews, PartKey, Watch, Wire
 from fault_world import ADDRESS, ENTERPRISE, SERVICE, STORE, consumed, kinds_of, mews_start, planned, window_start
@@ -46,7 +50,7 @@ from etl.load.records import RECOVERED_RUN, RunRecord
 from etl.load.recovery import RecoverResult, recover
 from etl.load.result import LoadResult
 from etl.load.settling import settle
-from etl.load.standing import Standing, standing
+from etl.load.standing import Standing
 from etl.load.stop import StopFlag
 from etl.load.undo import Ending, Undoer, UndoResult
 from etl.mews.api import MewsWriter
@@ -205,7 +209,7 @@ class Runner:
         self.to_undo: set[str] = set()
         self.reported: dict[str, set[str]] = {}
         self.copies_of_ledger: list[Path] = []
-        self.last: LoadResult | None = None
+        self.last: CountedResult | None = None
         self.paired_at = 0.0
 
     # The whole
@@ -400,7 +404,7 @@ class Runner:
     def _tell_end(self, who: str, result: Any) -> None:
         error = result if isinstance(result, EtlError) else getattr(result, "stop", None)
         words = f"ends: {error.code}: {error}" if error else "ends"
-        if isinstance(result, LoadResult):
+        if isinstance(result, CountedResult):
             words += f" {dict(result.counts)}{' interrupted' if result.is_interrupted else ''}"
         if isinstance(result, RecoverResult | UndoResult):
             words += f" {result}"
@@ -425,7 +429,7 @@ class Runner:
             # What was cancelled just before the last page was read may not have been on it yet.
             since = self.timeline.now - self.schedule.settle - 60
             self.watch.staff_cancelled = [at for at in self.watch.staff_cancelled if at > since]
-        if isinstance(result, LoadResult):
+        if isinstance(result, CountedResult):
             self.last = result
             is_free = not self.schedule.within_bounds or self.schedule.has_twins
             if self.is_stale and result.stop is None and result.sent and not is_free:
@@ -442,7 +446,7 @@ class Runner:
 
     def _note_reported(self, running: _Running, result: Any) -> None:
         """What a run that worked beside another says is there twice: never with the exit code of a good end."""
-        if not isinstance(result, LoadResult) or not result.duplicated:
+        if not isinstance(result, CountedResult) or not result.duplicated:
             return
         for number, ids in result.duplicated.items():
             self.reported.setdefault(number, set()).update(ids)
@@ -452,7 +456,7 @@ class Runner:
 
     def _check_copies(self, who: str, result: Any, since: float, path: Path) -> None:
         """Whatever stood there twice when a run looked, it reports, or somebody has before."""
-        if not isinstance(result, LoadResult) or result.is_interrupted or not result.is_counted:
+        if not isinstance(result, LoadResult) or result.is_interrupted or result.has_left:
             return
         lacks_orders = _lacks_orders(result)
         if result.stop is not None and not _is_incomplete(result):
@@ -900,12 +904,8 @@ class _Running:
             window_start=window_start,
             checkpoint=self._checkpoint,
         )
-        result = await poster.run(
-            iter(orders), limit=process.limit, no_wait=process.no_wait, retry_rejected=process.retry
-        )
-        if result.is_counted:
-            self._check_counts(ledger, orders, result)
-        return result
+        options = {"limit": process.limit, "no_wait": process.no_wait, "retry_rejected": process.retry}
+        return await run_counted(poster, ledger, orders, STORE, self._who, **options)
 
     async def _undo(self, ledger: Ledger, writer: MewsWriter, reader: Any, numbers: list[str]) -> UndoResult:
         runner, schedule = self._runner, self._runner.schedule
@@ -932,16 +932,6 @@ class _Running:
             checkpoint=self._checkpoint,
         )
         return await undoer.run(await undoer.choose("", numbers))
-
-    def _check_counts(self, ledger: Ledger, orders: list[PlannedOrder], result: LoadResult) -> None:
-        """Each order is counted once, in the standing that the ledger gives it."""
-        if self._runner.schedule.has_twins:
-            # A look may find what this ledger called refused, and the other copy posted, after it was counted.
-            return
-        rows = ledger.lookup([order.number for order in orders])
-        truth = Counter(standing(rows.get(order.number), order, STORE, self._who) for order in orders)
-        if _known(result.counts) != _known(truth):
-            self._runner._blame(f"{self._who} counts {dict(result.counts)}, its ledger says {dict(truth)}", stop=False)
 
     def _client(self, http: httpx.AsyncClient) -> MewsWriter:
         runner, schedule = self._runner, self._runner.schedule
@@ -1108,15 +1098,8 @@ def _sent_again(path: Path, numbers: Any) -> bool:
     return not found.isdisjoint(numbers)
 
 
-def _known(counts: Counter[Standing]) -> Counter[Standing]:
-    """Counts that do not tell apart how this run came to know that an order is there."""
-    return Counter({name: count for name, count in counts.items() if name is not Standing.RECOVERED}) + Counter(
-        {Standing.POSTED: counts[Standing.RECOVERED]}
-    )
-
-
 def _ended_clean(process: Process, result: Any) -> bool:
-    return isinstance(result, LoadResult) and result.is_counted and process.command == "run"
+    return isinstance(result, LoadResult) and not result.has_left and process.command == "run"
 
 
 def _ids(text: str) -> list[str]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+
+from counted_run import CountedResult, run_counted
 
 from etl.errors import MewsError
 from etl.load.ledger import Home, Ledger
@@ -314,7 +316,15 @@ def open_ledger(path: Path, time: VirtualTime, *, lock: bool = True, checkpoint:
     return ledger
 
 
-def a_poster(ledger: Ledger, mews: FakeMews, time: VirtualTime, **more: Any) -> Poster:
+class CountingPoster(Poster):
+    """A poster whose result has the orders counted."""
+
+    async def run(self, orders: Iterable[PlannedOrder], **options: Any) -> CountedResult:  # type: ignore[override]
+        real = super()
+        return await run_counted(real, self._ledger, orders, "uk", self._run_id, **options)  # type: ignore[arg-type]
+
+
+def a_poster(ledger: Ledger, mews: FakeMews, time: VirtualTime, **more: Any) -> CountingPoster:
     """A poster with 180 s to settle, and a window that takes everything."""
     values: dict[str, Any] = {
         "ledger": ledger,
@@ -333,7 +343,7 @@ def a_poster(ledger: Ledger, mews: FakeMews, time: VirtualTime, **more: Any) -> 
         "stop": StopFlag(),
         "window_start": lambda now: now - timedelta(days=400),
     }
-    return Poster(**{**values, **more})
+    return CountingPoster(**{**values, **more})
 
 
 def run_poster(

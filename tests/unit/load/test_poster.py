@@ -520,7 +520,7 @@ def test_a_second_ctrl_c_leaves_with_the_truth_on_disk(path, mews, time):
     mews.before_answer = press
     result = run_poster(path, mews, time, orders(12), stop=stop)
     assert result.exit_code is ExitCode.INTERRUPTED
-    assert not result.is_counted
+    assert result.has_left
     with Ledger.open(path, read_only=True) as ledger:
         assert ledger.counts()[State.IN_FLIGHT] > 0
     mews.before_answer = lambda _: None
