@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class _Queued:
-    number: str
+    numbers: tuple[str, ...]
     step: Callable[[Steps], Any]
     done: asyncio.Future[Any]
 
@@ -32,14 +32,16 @@ class Committer:
         self._ledger = ledger
         self._queue: list[_Queued] = []
         self._failure: BaseException | None = None
-        self.commits = 0
 
-    async def do(self, number: str, step: Callable[[Steps], T]) -> T:
-        """The step's result, once it is on disk. Raises: NotReady, LockLost, LedgerError."""
+    async def do(self, step: Callable[[Steps], T], *numbers: str) -> T:
+        """The step's result, once it is on disk; `numbers`: the orders that it concerns.
+
+        Raises: NotReady, LockLost, LedgerError.
+        """
         if self._failure is not None:
             raise self._failure
         loop = asyncio.get_running_loop()
-        queued = _Queued(number, step, loop.create_future())
+        queued = _Queued(numbers, step, loop.create_future())
         if not self._queue:
             loop.call_soon(self._flush)
         self._queue.append(queued)
@@ -50,7 +52,7 @@ class Committer:
         batch, self._queue = self._queue, []
         results: list[tuple[asyncio.Future[Any], Any, Exception | None]] = []
         try:
-            with self._ledger.steps([queued.number for queued in batch]) as steps:
+            with self._ledger.steps(number for queued in batch for number in queued.numbers) as steps:
                 for queued in batch:
                     try:
                         results.append((queued.done, queued.step(steps), None))
@@ -62,7 +64,6 @@ class Committer:
             if isinstance(error, KeyboardInterrupt | SystemExit):
                 raise
             return
-        self.commits += 1
         for done, value, failure in results:
             if done.done():
                 continue

@@ -5,15 +5,15 @@ Rule: design section 7.6.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from etl.errors import InternalError, StoppedError
 from etl.load.compare import compare_items, compare_predicted, observed_amounts
-from etl.load.halt import Halt
-from etl.load.ledger import Ledger
-from etl.load.ports import LinkedReservation, Predictions, Reader
-from etl.load.records import ORDER_PART, Attempt, Clock, LedgerOrder, dumps, loads
+from etl.load.ports import LinkedReservation, Predictions
+from etl.load.records import ORDER_PART, Attempt, LedgerOrder, dumps, loads
 from etl.load.scan import identity_of, known_items
+from etl.load.session import Session
 from etl.model.plan import PlannedOrder
 
 FIRST_CHECK = "first_check"
@@ -25,32 +25,31 @@ _LOST = (
 )
 
 
-class FirstOrder:
-    """The read-back of one ledger. `patience`: seconds that reads may lag behind the write.
+@dataclass(frozen=True, slots=True)
+class FirstCheck:
+    """What the read-back asks besides. `linked_reservation` tells what Mews linked to an OrderId.
 
-    `linked_reservation` tells what Mews linked to an OrderId. `is_wanted`: false where nothing is read back.
+    `is_wanted`: false where nothing is read back.
     """
 
-    def __init__(
-        self,
-        ledger: Ledger,
-        reader: Reader,
-        clock: Clock,
-        halt: Halt,
-        *,
-        patience: float,
-        linked_reservation: LinkedReservation | None,
-        predictions: Predictions | None,
-        is_wanted: bool = True,
-    ) -> None:
-        self._ledger = ledger
-        self._reader = reader
-        self._clock = clock
-        self._halt = halt
-        self._patience = patience
-        self._linked_reservation = linked_reservation
-        self._predictions = predictions
-        self._is_wanted = is_wanted
+    linked_reservation: LinkedReservation | None = None
+    predictions: Predictions | None = None
+    is_wanted: bool = True
+
+
+class FirstOrder:
+    """The read-back of one ledger."""
+
+    def __init__(self, session: Session, check: FirstCheck) -> None:
+        self._ledger = session.ledger
+        self._reader = session.reach.reader
+        self._clock = session.reach.clock
+        self._halt = session.halt
+        # Reads may lag so many seconds behind the write.
+        self._patience = session.facts.settle.total_seconds() / 2 + 1
+        self._linked_reservation = check.linked_reservation
+        self._predictions = check.predictions
+        self._is_wanted = check.is_wanted
         self._rounding: str | None = None
         self.last_digit: tuple[str, ...] = ()
         """How the booked amounts differ in the last digit of a tax."""

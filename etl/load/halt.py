@@ -13,8 +13,16 @@ from etl.model.outcome import Outcome
 T = TypeVar("T")
 
 
-class HaltedError(Exception):
-    """A signal, no fault: the run ends, and this request was not sent."""
+class HeldBackError(Exception):
+    """A signal, no fault: this request was not sent, and will not be."""
+
+
+class HaltedError(HeldBackError):
+    """The run ends."""
+
+
+class WindowPassedError(HeldBackError):
+    """Mews no longer takes the request's consumption."""
 
 
 class Halt:

@@ -43,6 +43,7 @@ from etl.load.records import (
     DAMAGED_HINT,
     ORDER_PART,
     Attempt,
+    Customer,
     Home,
     LedgerOrder,
     Part,
@@ -50,6 +51,7 @@ from etl.load.records import (
     RunRecord,
     attempt_value,
     current_facts,
+    customer_value,
     damaged,
     dumps,
     ledger_order,
@@ -531,6 +533,15 @@ class Ledger:
     def kinds(self) -> dict[str, KindStanding]:
         """What is known of the needs that only Mews can tell; kinds that nobody tried are not there."""
         return {row.kind: standing_of(row) for row in self.select(select(schema.kinds))}
+
+    def customers(self, emails: Iterable[str]) -> dict[str, Customer]:
+        """The people of these addresses that this ledger made, or began to make."""
+        table = schema.customers
+        found: dict[str, Customer] = {}
+        for chunk in _chunks(sorted({email for email in emails if email})):
+            for row in self.select(select(table).where(table.c.email.in_(chunk))):
+                found[row.email] = customer_value(row)
+        return found
 
     def has_payments(self) -> bool:
         """Whether any order that was ever sent has payments."""

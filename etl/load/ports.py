@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
 from etl.model.observed import Observed
 from etl.model.outcome import Outcome
+from etl.model.payload import Operation
 from etl.model.plan import PlannedOrder
 from etl.model.reference import Account
 from etl.model.rows import OrderItemRow, PaymentRow
@@ -19,12 +20,12 @@ Sleep = Callable[[float], Awaitable[None]]
 class Writer(Protocol):
     """Exactly one attempt a call. `before_send` is awaited just before the first byte; what it raises comes out."""
 
-    async def add_order(self, payload: dict[str, Any], *, before_send: BeforeSend) -> Outcome:
-        """`orders/add`; a DONE body holds OrderId."""
+    async def send(self, operation: Operation, content: bytes, *, before_send: BeforeSend) -> Outcome:
+        """Sends these very bytes (behind the tokens); a DONE body names what was made."""
         ...
 
-    async def add_payment(self, payload: dict[str, Any], *, before_send: BeforeSend) -> Outcome:
-        """`payments/addExternal`; a DONE body holds ExternalPaymentId."""
+    async def scope(self, operation: Operation) -> dict[str, str]:
+        """What a payload has to name besides, with tokens for several enterprises. Raises MewsError."""
         ...
 
 
@@ -58,14 +59,6 @@ class Reader(Protocol):
         account_ids: Sequence[str] | None = None,
     ) -> AsyncIterator[list[PaymentRow]]:
         """`payments/getAll`, page by page."""
-        ...
-
-
-class CustomerWriter(Protocol):
-    """Exactly one attempt a call, as `Writer`."""
-
-    async def add_customer(self, payload: Mapping[str, Any], *, before_send: BeforeSend) -> Outcome:
-        """`customers/add`; a DONE body holds Id."""
         ...
 
 

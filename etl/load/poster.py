@@ -1,165 +1,85 @@
 """Posting: each order is reserved on disk, sent, and its fate recorded; whatever fails, never twice.
 
-Rule: design section 7. One `Poster` serves one run. The state machine is `steps.py`, looking at Mews is
-`survey.py`; this module decides what is sent when, and when to stop.
+Rule: design section 7. One `Poster` serves one run. How a request travels is `sender.py`, the state machine `steps.py`,
+looking at Mews `watcher.py`; this module decides what is sent when, and when to stop.
 """
 
 from __future__ import annotations
 
 import asyncio
-import random
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
+from collections.abc import Awaitable, Coroutine, Iterable, Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta
-from decimal import Decimal
 from itertools import islice
 from typing import Any, TypeVar
 
 from etl.errors import InternalError, LedgerError, MewsError, StoppedError
-from etl.load.commit import Committer
-from etl.load.customers import Answer, Customers, HeldBack, Pace, book_account, email_of, orphan
-from etl.load.first_order import FirstOrder
-from etl.load.halt import Halt, HaltedError, cancel
-from etl.load.jobs import Chooser, Job, Step, needs_of_part, needs_record
+from etl.load.carrier import Carrier
+from etl.load.customers import email_of
+from etl.load.first_order import FirstCheck, FirstOrder
+from etl.load.halt import HaltedError, WindowPassedError, cancel
+from etl.load.jobs import Chooser, Job, Step, needs_record
 from etl.load.kind_record import refusal_of
 from etl.load.kinds import Kinds
 from etl.load.ledger import Checkpoint, Ledger
-from etl.load.ports import (
-    CustomerReader,
-    CustomerWriter,
-    Limiter,
-    LinkedReservation,
-    Predictions,
-    Reader,
-    Sleep,
-    Writer,
-)
-from etl.load.records import ORDER_PART, Clock, LedgerOrder
+from etl.load.people import People
+from etl.load.records import ORDER_PART, LedgerOrder
 from etl.load.result import LoadResult
-from etl.load.scan import MewsTime, Progress
-from etl.load.sender import RunFacts, Sender, WindowPassedError
-from etl.load.signs import IncompleteError
+from etl.load.scan import Progress
+from etl.load.session import Reach, RunFacts, Session
 from etl.load.standing import Standing, standing
 from etl.load.steps import NotReady
 from etl.load.stop import StopFlag
-from etl.load.survey import Survey, Surveyor
-from etl.load.traffic import Traffic
-from etl.model.identity import Identity
-from etl.model.plan import Basis, PlannedOrder, order_payload, payment_payload
+from etl.load.survey import Survey
+from etl.load.watcher import Watcher
+from etl.model.plan import PlannedOrder
 from etl.model.states import State, worst
 
 T = TypeVar("T")
 
 CHUNK = 200
-SCAN_SECONDS = 180.0
-"""A run looks for foreign orders this often (design 7.6: every few minutes)."""
-SURVEY_TRIES = 4
-TAKEOVER_SECONDS = 5
-"""A writer on another host that lost its lock may still send what it intended this long ago (design 7.2)."""
 KIND_REFUSED = "kind.refused"
-_FINAL = ("mews.credentials", "mews.address", "mews.refused")
-"""Codes of faults that trying again does not mend."""
 
 
 class Poster:
-    """Sends what the ledger says is not sent yet. Shape: use once.
-
-    `window_start`: Mews's now -> the earliest consumption that Mews takes then. `identity_store`: the store's
-    name in identifiers. `basis`: the enterprise's. `linked_reservation` tells what Mews linked to an OrderId.
-    """
+    """Sends what the ledger says is not sent yet. Shape: use once. Needs the ledger's lock."""
 
     kinds_type: type[Kinds] = Kinds
+    watcher_type: type[Watcher] = Watcher
 
     def __init__(
         self,
-        *,
         ledger: Ledger,
-        writer: Writer,
-        reader: Reader,
-        limiter: Limiter,
-        clock: Clock,
-        sleep: Sleep,
-        rng: random.Random,
-        identity_store: str,
-        service_id: str,
-        settle_seconds: Decimal,
-        concurrency: int,
-        run_id: str,
-        basis: Basis,
+        reach: Reach,
+        facts: RunFacts,
+        *,
         stop: StopFlag,
-        window_start: Callable[[datetime], datetime],
         progress: Progress = lambda _stage, _done, _total: None,
-        first_order_check: bool = True,
-        linked_reservation: LinkedReservation | None = None,
-        scan_seconds: float = SCAN_SECONDS,
         checkpoint: Checkpoint = lambda _: None,
-        people: tuple[CustomerWriter, CustomerReader] | None = None,
-        predictions: Predictions | None = None,
+        first_check: FirstCheck | None = None,
     ) -> None:
         self._ledger = ledger
-        self._clock = clock
-        self._rng = rng
-        self._store = identity_store
-        self._settle = timedelta(seconds=float(settle_seconds))
-        self._concurrency = concurrency
-        self._run_id = run_id
-        self._basis = basis
         self._stop = stop
         self._progress = progress
-        self._scan_seconds = scan_seconds
-        self._checkpoint = ledger.fatal(checkpoint)
-        self._time = MewsTime(reader, clock)
-        self._commit = Committer(ledger)
-        self._halt = Halt(sleep)
-        self._traffic = Traffic(limiter, clock, rng, self._halt)
-        self._sender = Sender(
-            writer,
-            self._commit,
-            self._time,
-            clock,
-            traffic=self._traffic,
-            halt=self._halt,
-            facts=RunFacts(run_id, identity_store, basis, window_start),
-            checkpoint=self._checkpoint,
-        )
-        self._first = FirstOrder(
-            ledger,
-            reader,
-            clock,
-            self._halt,
-            patience=self._settle.total_seconds() / 2 + 1,
-            linked_reservation=linked_reservation,
-            predictions=predictions,
-            is_wanted=first_order_check,
-        )
-        self._chooser = Chooser(identity_store, basis, run_id)
+        self._store, self._run_id = facts.store, facts.run_id
+        self._session = session = Session(ledger, reach, facts, checkpoint)
+        self._commit, self._halt, self._time = session.commit, session.halt, session.time
+        self._first = FirstOrder(session, first_check or FirstCheck())
+        self._carrier = Carrier(session, self._first)
+        self._chooser = Chooser(facts.store, facts.basis, facts.run_id)
         self._busy: set[str] = set()
-        self._surveyor = Surveyor(
-            ledger,
-            reader,
-            self._time,
-            service_id=service_id,
-            store=identity_store,
-            settle=self._settle,
-            run_id=run_id,
-            is_busy=self._busy.__contains__,
-            checkpoint=self._checkpoint,
-        )
-        self._nameless: dict[str, list[Job]] = {}
         self._result = LoadResult()
+        self._watcher = self.watcher_type(session, self._busy.__contains__)
+        self._people = People(session)
         self._draining = False
         self._queue: asyncio.Queue[Job] = asyncio.Queue()
-        self._room = asyncio.Semaphore(2 * concurrency)
-        self._customers = None if people is None else self._make_customers(*people)
+        self._room = asyncio.Semaphore(2 * facts.concurrency)
         self._waiting: dict[str, PlannedOrder] = {}
         self._held: dict[str, list[Job]] = {}
-        self._survey_lock = asyncio.Lock()
-        self._last_survey: float | None = None
         self._background: list[asyncio.Task[None]] = []
         self._done = 0
-        self._kinds = Kinds(ledger, run_id)
+        self._kinds = Kinds(ledger, facts.run_id)
         self._limit: int | None = None
-        self._fed = 0
+        self._begun = 0
 
     async def run(
         self,
@@ -175,8 +95,7 @@ class Poster:
         Shape: the result, also where the run stopped (`stop`). Raises only what nobody could foresee.
         Effects: sends, writes the ledger; needs the ledger's lock.
         """
-        if self._customers is not None:
-            self._customers.retries = retry_rejected
+        self._people.retries = retry_rejected
         body = asyncio.ensure_future(
             self._body(
                 orders, limit, replace(self._chooser, retry=retry_rejected, repost=repost_undone), no_wait=no_wait
@@ -193,9 +112,14 @@ class Poster:
             await body
         finally:
             await cancel([body, leave, listen, *self._background])
-            self._result.stop = self._halt.error
-            self._result.begun = self._fed
+            self._tell_result()
         return self._result
+
+    def _tell_result(self) -> None:
+        result, watcher = self._result, self._watcher
+        result.stop, result.begun, result.sent = self._halt.error, self._begun, self._carrier.posted
+        result.surveys, result.strangers = watcher.surveys, watcher.strangers
+        result.duplicated.update(watcher.duplicated)
 
     async def _body(
         self, orders: Iterable[PlannedOrder], limit: int | None, chooser: Chooser, *, no_wait: bool
@@ -204,40 +128,35 @@ class Poster:
         self._limit = limit
         try:
             await self._begin()
-            self._background = [asyncio.ensure_future(self._work()) for _ in range(self._concurrency)]
+            self._background = [asyncio.ensure_future(self._work()) for _ in range(self._session.facts.concurrency)]
             self._background.append(asyncio.ensure_future(self._watch()))
             await self._feed(iter(orders), chooser, no_wait=no_wait)
             await self._settle_down(no_wait=no_wait)
         except (LedgerError, MewsError, StoppedError) as error:
             self._halt.stop(error)
             await self._guard(self._queue.join())
-        await self._look_back_after_stop()
+        if not self._result.is_interrupted:
+            await self._watcher.look_back_after_stop()
 
     # Beginning
 
     async def _begin(self) -> None:
         """Mews's clock, what a dead process left behind, and the first look where something is in doubt."""
         await self._time.sync()
-        taken = self._ledger.taken_from
-        extra = TAKEOVER_SECONDS if taken is not None and self._is_foreign(taken.holder.host) else 0
-        sent_before = self._time.latest() + timedelta(seconds=extra)
+        sent_before = self._session.last_sent_before()
         with self._ledger.steps() as steps:
             steps.start_settling(sent_before)
-            orphan(steps, sent_before)
-        self._checkpoint("run.begun")
+            steps.orphan_customers(sent_before)
+        self._session.checkpoint("run.begun")
         self._kinds.begin()
         if self._ledger.to_recheck() or self._ledger.unsettled():
             await self._survey(recheck_floor=0)
-
-    def _is_foreign(self, host: str) -> bool:
-        mine = self._ledger.holder()
-        return mine is None or mine.holder.host != host
 
     # Feeding
 
     async def _feed(self, orders: Iterator[PlannedOrder], chooser: Chooser, *, no_wait: bool) -> None:
         while not self._halt.is_set and (chunk := list(islice(orders, CHUNK))):
-            await self._look_for_customers(chunk)
+            await self._guard(self._people.look_for(chunk))
             for job in self._jobs(chunk, chooser):
                 if self._halt.is_set or not self._is_within_limit(job) or not self._offer(job):
                     continue
@@ -249,7 +168,7 @@ class Poster:
         """The chunk's orders that have something to send."""
         numbers = [order.number for order in chunk]
         known = self._ledger.lookup(numbers)
-        chunk = self._with_accounts(chunk, known)
+        chunk = self._people.with_accounts(chunk, known)
         fresh = [order for order in chunk if needs_record(known.get(order.number), order, self._run_id)]
         if fresh:
             self._ledger.record_plan(self._run_id, fresh)
@@ -293,7 +212,7 @@ class Poster:
     # Kinds
 
     def _is_within_limit(self, job: Job) -> bool:
-        return job.is_begun or self._limit is None or self._fed < self._limit
+        return job.is_begun or self._limit is None or self._begun < self._limit
 
     def _offer(self, job: Job) -> bool:
         """Whether a job goes now; else it is blocked, or waits for its own order or for what others find out."""
@@ -310,7 +229,7 @@ class Poster:
             return False
         if not self._kinds.admit(job):
             return False
-        self._fed += not job.is_begun
+        self._begun += not job.is_begun
         job.is_begun = True
         return True
 
@@ -361,15 +280,15 @@ class Poster:
                 return
             await self._dispatch(job, no_wait=no_wait)
             await self._guard(self._queue.join())
-            await self._settle_customers(no_wait=no_wait)
+            await self._settle_people(no_wait=no_wait)
             await self._drain(no_wait=no_wait)
 
     @property
     def _is_spent(self) -> bool:
-        return self._limit is not None and self._fed >= self._limit
+        return self._limit is not None and self._begun >= self._limit
 
     async def _dispatch(self, job: Job, *, no_wait: bool) -> None:
-        if self._last_survey is None:
+        if not self._watcher.has_looked:
             # Before the first write, whoever sends it: does Mews hold orders that this ledger knows nothing of?
             await self._survey(recheck_floor=None)
         if self._first.is_unchecked:
@@ -416,8 +335,8 @@ class Poster:
         try:
             if not await self._has_account(job):
                 return
-            await self._send_parts(job)
-        except (HaltedError, HeldBack):
+            await self._carrier.carry(job, is_test=self._kinds.is_test(job))
+        except HaltedError:
             # Nothing of it left; the ledger says so.
             return
         except WindowPassedError:
@@ -433,76 +352,27 @@ class Poster:
 
     # Customers
 
-    def _make_customers(self, writer: CustomerWriter, reader: CustomerReader) -> Customers:
-        pace = Pace(
-            is_halted=lambda: self._halt.is_set,
-            meet=self._traffic.meet,
-            nap=self._halt.nap,
-            patience=self._traffic.be_patient,
-            parked=self._halt.parked,
-            monotonic=self._clock.monotonic,
-        )
-        return Customers(
-            self._ledger,
-            self._commit,
-            writer,
-            reader,
-            self._time,
-            pace,
-            settle=self._settle,
-            run_id=self._run_id,
-            checkpoint=self._checkpoint,
-        )
-
-    async def _look_for_customers(self, chunk: list[PlannedOrder]) -> None:
-        """Whom Mews has by now of those who are to be made: one request for many."""
-        emails = {email for order in chunk if (email := email_of(order))}
-        if emails and self._customers is not None:
-            await self._guard(self._customers.look(emails))
-
-    def _with_accounts(self, chunk: list[PlannedOrder], known: dict[str, LedgerOrder]) -> list[PlannedOrder]:
-        """The orders with the accounts of the customers made so far; what was posted keeps its own."""
-        emails = {email for order in chunk if (email := email_of(order))}
-        if not emails or self._customers is None:
-            return chunk
-        made = {email: row.customer_id for email, row in self._customers.known(emails).items()}
-        settled = []
-        for order in chunk:
-            row = known.get(order.number)
-            account_id = row.account_id if row is not None and row.has_posted else ""
-            account_id = account_id or made.get(email_of(order), "")
-            settled.append(replace(order, account_id=account_id) if email_of(order) and account_id else order)
-        return settled
-
     async def _has_account(self, job: Job) -> bool:
         """Makes the customer of an order that has none; a job without account is blocked or put aside."""
         if not email_of(job.order):
             return True
-        if self._customers is None:
-            raise InternalError(f"order {job.number} needs a customer to be made", code="internal.customer")
-        answer: Answer = await self._customers.of(job.order)
+        answer = await self._people.charge(job)
         if answer.is_open:
             # Mews may be making the customer: the order waits for two looks.
-            self._nameless.setdefault(email_of(job.order), []).append(job)
             return False
         if not answer.account_id:
             await self._block(job, answer.code, answer.message)
-            return False
-        job.order = replace(job.order, account_id=answer.account_id)
-        await self._commit.do(job.number, lambda steps: book_account(steps, job.number, answer.account_id))
-        return True
+        return bool(answer.account_id)
 
-    async def _settle_customers(self, *, no_wait: bool) -> None:
+    async def _settle_people(self, *, no_wait: bool) -> None:
         """Orders whose customer was in doubt go on once it is known whether there is one."""
-        while self._nameless and self._customers is not None and not self._halt.is_set:
-            await self._guard(self._customers.settle(self._nameless, no_wait=no_wait))
-            known = self._customers.known(self._nameless)
-            for email in [email for email in self._nameless if email in known and not known[email].is_open]:
-                for job in self._nameless.pop(email):
-                    if not self._first.is_unchecked:
-                        self._release(job)
-                    elif self._offer(job):
-                        await self._send_first(job, no_wait=no_wait)
+        while self._people.waiting and not self._halt.is_set:
+            await self._guard(self._people.settle(no_wait=no_wait))
+            for job in self._people.take_settled():
+                if not self._first.is_unchecked:
+                    self._release(job)
+                elif self._offer(job):
+                    await self._send_first(job, no_wait=no_wait)
             await self._guard(self._queue.join())
             if no_wait:
                 return
@@ -531,32 +401,8 @@ class Poster:
 
     async def _block(self, job: Job, code: str, message: str) -> None:
         number, generation = job.number, job.generation
-        await self._commit.do(number, lambda steps: steps.withdraw(number, generation, code, message))
+        await self._commit.do(lambda steps: steps.withdraw(number, generation, code, message), number)
         self._finish(number)
-
-    async def _send_parts(self, job: Job) -> None:
-        identity = Identity(self._store, job.number, job.generation)
-        if job.send_order:
-            self._follow_rounding(job)
-            payload = order_payload(job.order, identity)
-            job.states[ORDER_PART] = await self._sender.send(job, ORDER_PART, payload, identity)
-            if job.states[ORDER_PART] is State.POSTED:
-                self._result.sent += 1
-        if job.states.get(ORDER_PART, State.POSTED) is not State.POSTED:
-            return
-        for payment in job.order.payments:
-            if payment.part not in job.payments:
-                continue
-            job.states.setdefault(payment.part, State.READY)
-        refused: set[str] = set()
-        for payment in job.order.payments:
-            needs = needs_of_part(job.order, payment.part)
-            # One refusal tells as much as two.
-            if payment.part in job.payments and not refused.intersection(needs):
-                payload = payment_payload(job.order, payment, identity, self._basis)
-                job.states[payment.part] = await self._sender.send(job, payment.part, payload, identity)
-                if job.states[payment.part] is State.REJECTED and self._kinds.is_test(job):
-                    refused.update(needs)
 
     # The first order
 
@@ -594,43 +440,16 @@ class Poster:
         finally:
             self._result.first_check = self._first.last_digit
 
-    def _follow_rounding(self, job: Job) -> None:
-        order = self._first.follow_rounding(job.order)
-        if order is not job.order:
-            job.order = order
-            self._ledger.record_plan(self._run_id, [order])
-
     # Looking at Mews
 
-    async def _survey(self, *, recheck_floor: int | None, is_followed: bool = True) -> Survey | None:
-        """One complete look, tried a few times; None where the run ends meanwhile. Raises MewsError, LedgerError.
+    async def _survey(self, *, recheck_floor: int | None, is_followed: bool = True) -> None:
+        """One complete look. Raises MewsError, LedgerError.
 
         `is_followed`: what it decides lets other orders go at once, not in the next run.
         """
-        async with self._survey_lock:
-            for attempt in range(SURVEY_TRIES):
-                if self._halt.is_set:
-                    return None
-                try:
-                    survey = await self._surveyor.survey(recheck_floor=recheck_floor)
-                except IncompleteError as error:
-                    self._result.duplicated.update(error.duplicated)
-                    raise
-                except MewsError as error:
-                    if attempt + 1 == SURVEY_TRIES or error.code in _FINAL:
-                        # Before the lock is free: whoever waits for it must not ask again.
-                        self._halt.stop(error)
-                        raise
-                    await self._halt.nap(2.0**attempt * (0.75 + 0.5 * self._rng.random()))
-                    continue
-                break
-            self._last_survey = self._clock.monotonic()
-        self._result.surveys += 1
-        self._result.strangers = max(self._result.strangers, survey.strangers)
-        self._result.duplicated.update(survey.duplicated)
-        if is_followed:
+        survey = await self._watcher.look(recheck_floor=recheck_floor)
+        if survey is not None and is_followed:
             self._follow(survey)
-        return survey
 
     def _follow(self, survey: Survey) -> None:
         """What was proved absent is sent again; what was found lets its returns go."""
@@ -666,32 +485,21 @@ class Poster:
     async def _watch(self) -> None:
         """Every few minutes, and when an unknown order is due, the service is looked at; new orders go on."""
         while not self._halt.is_set:
-            wait = self._until_next_survey()
+            wait = self._watcher.seconds_until_next()
             if wait > 0 or self._draining:
-                wait = wait if wait > 0 else 1.0
-                await self._halt.nap(min(wait, max(self._settle.total_seconds() / 4, 0.05)))
+                await self._halt.nap(self._watcher.shortest(wait if wait > 0 else 1.0))
                 continue
             try:
                 await self._halt.unless(self._survey(recheck_floor=None))
             except (LedgerError, MewsError, StoppedError) as error:
                 self._halt.stop(error)
 
-    def _until_next_survey(self) -> float:
-        last = self._last_survey if self._last_survey is not None else self._clock.monotonic()
-        now = self._clock.monotonic()
-        wait = last + self._scan_seconds - now
-        due = self._surveyor.due(all_of_them=False)
-        if due is not None:
-            until_due = (due - self._time.now()).total_seconds()
-            wait = min(wait, max(until_due, last + self._settle.total_seconds() / 2 - now))
-        return wait
-
     # Ending
 
     async def _settle_down(self, *, no_wait: bool) -> None:
         """All orders were fed: finish them, resolve the unknown, let the returns go, look again at resends."""
         await self._guard(self._queue.join())
-        await self._settle_customers(no_wait=no_wait)
+        await self._settle_people(no_wait=no_wait)
         await self._drain(no_wait=no_wait)
         await self._try_several(no_wait=no_wait)
         await self._block_orphans()
@@ -706,25 +514,12 @@ class Poster:
         looked_at = 0
         while not self._halt.is_set:
             again = any(part.recheck > 1 for part in self._ledger.to_recheck())
-            if not again and self._sender.writes == looked_at and self._last_survey is not None:
+            writes = self._session.sender.writes
+            if not again and writes == looked_at and self._watcher.has_looked:
                 return
-            looked_at = self._sender.writes
+            looked_at = writes
             await self._survey(recheck_floor=1 if again else None, is_followed=not no_wait)
             await self._drain(no_wait=no_wait)
-
-    async def _look_back_after_stop(self) -> None:
-        """The closing look of a run that stopped itself: Mews answers, and what was sent may stand there twice."""
-        is_own = isinstance(self._halt.error, StoppedError) and not self._result.is_interrupted
-        if not is_own or not self._sender.writes:
-            return
-        try:
-            self._result.duplicated.update((await self._surveyor.survey()).duplicated)
-        except IncompleteError as error:
-            self._result.duplicated.update(error.duplicated)
-            self._halt.error = error
-        except (LedgerError, MewsError):
-            # The run has its reason already; the next one looks before it sends anything.
-            return
 
     async def _drain(self, *, no_wait: bool) -> None:
         """Waits until no order is unknown any more, sending again what was proved absent."""
@@ -733,7 +528,7 @@ class Poster:
             first_look = True
             while not self._halt.is_set:
                 await self._guard(self._queue.join())
-                due = self._surveyor.due(all_of_them=True)
+                due = self._watcher.due(all_of_them=True)
                 if due is None or no_wait:
                     return
                 self._progress("wait for what is unknown", self._done, len(self._waiting))

@@ -19,7 +19,7 @@ from etl.model.plan import Basis, PlannedOrder
 from etl.model.problem import Problem, Severity
 from etl.model.rows import OrderItemRow, PaymentRow
 from etl.model.shares import SourceReading
-from etl.model.states import State
+from etl.model.states import CustomerState, State
 
 P = ParamSpec("P")
 V = TypeVar("V")
@@ -128,6 +128,30 @@ class Attempt:
     message: str = ""
     request_id: str = ""
     mews_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Customer:
+    """A person whom this ledger made, or began to make. `settle_from`, `unseen_at`: Mews's time of the last byte and
+    of the first look. `is_on_record` is false where the ledger knows nothing of the address.
+    """
+
+    email: str
+    state: CustomerState
+    customer_id: str = ""
+    attempts: int = 0
+    absents: int = 0
+    payload_hash: str = ""
+    settle_from: datetime | None = None
+    unseen_at: datetime | None = None
+    code: str = ""
+    message: str = ""
+    is_on_record: bool = True
+
+    @property
+    def is_open(self) -> bool:
+        """Whether Mews may be making the customer right now."""
+        return self.state in (CustomerState.UNKNOWN, CustomerState.IN_FLIGHT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -478,6 +502,23 @@ def attempt_value(row: Any, payload: str) -> Attempt:
         message=row.message,
         request_id=row.request_id,
         mews_id=row.mews_id,
+    )
+
+
+@_readable("a customer")
+def customer_value(row: Any) -> Customer:
+    """A row of `customers` as a value."""
+    return Customer(
+        email=row.email,
+        state=CustomerState(row.state),
+        customer_id=row.customer_id,
+        attempts=row.attempts,
+        absents=row.absents,
+        payload_hash=row.payload_hash,
+        settle_from=moment(row.settle_from),
+        unseen_at=moment(row.unseen_at),
+        code=row.code,
+        message=row.message,
     )
 
 

@@ -1,62 +1,109 @@
-"""Sending one part of an order: slot, intent on disk, bytes, outcome on disk; tried again until one is final.
+"""The one way to Mews for whatever changes something there: slot, gate, intent on disk, bytes, outcome on disk.
 
-Rule: design sections 7.2 and 7.3. The order of the statements is the proof: nothing leaves that is not on disk.
+Rule: design sections 7.2 and 7.3. An order, a payment, an undo entry, a cancellation and a customer are data of this
+one loop; so is a request that carries many orders, whose `record` writes all their intents in one transaction.
+The order of the statements is the proof: nothing leaves that is not on disk, and nothing that left is forgotten.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Protocol
 
 from etl.errors import EtlError, InternalError
 from etl.load.commit import Committer
-from etl.load.halt import Halt, HaltedError, is_cancelled
-from etl.load.jobs import Job, needs_of_part
+from etl.load.halt import Halt, HaltedError, HeldBackError, WindowPassedError, is_cancelled
 from etl.load.ledger import Checkpoint
 from etl.load.ports import Writer
-from etl.load.records import ORDER_PART, Clock, PartKind, dumps
+from etl.load.records import Clock
 from etl.load.scan import MewsTime
-from etl.load.steps import Intent, NotReady, Steps
+from etl.load.steps import Steps
 from etl.load.traffic import Traffic
-from etl.model.identity import RECIPE_VERSION, Identity, content_hash
 from etl.model.outcome import Kind, Outcome
-from etl.model.plan import Basis
-from etl.model.states import State
+from etl.model.payload import Operation, Payload
 
 CONFLICT_TRIES = 4
 
+Gate = Callable[[datetime], None]
+"""The last look before the first byte, with Mews's now. Raises HeldBackError where the request may not go any more."""
 
-class WindowPassedError(Exception):
-    """A signal, no fault: Mews no longer takes the order's consumption."""
+_HELD_BACK = Outcome(Kind.NOT_SENT, message="held back just before sending")
+_FINAL = (Kind.DONE, Kind.REFUSED, Kind.UNKNOWN)
+
+
+class Record(Protocol):
+    """What one request carries, as the ledger holds it: one part of an order, a customer, or many of them.
+
+    Each method runs within one transaction and raises NotReady where somebody else decided meanwhile.
+    """
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """The orders that it concerns."""
+        ...
+
+    def intend(self, steps: Steps, sent_at: datetime) -> None:
+        """Ready -> in flight: on disk before the first byte. `sent_at`: Mews's now."""
+        ...
+
+    def renew(self, steps: Steps, sent_at: datetime) -> None:
+        """In flight stays: the byte leaves later than intended, and the lock is still ours."""
+        ...
+
+    def judge(self, outcome: Outcome) -> Outcome:
+        """The outcome, unclear where the answer does not name what was made."""
+        ...
+
+    def conclude(self, steps: Steps, outcome: Outcome, *, at: datetime, is_last_try: bool) -> bool:
+        """In flight -> what the outcome says. Shape: whether a refusal is counted elsewhere (kinds, design 7.1).
+
+        `at`: Mews's time at the latest; settling of an unknown outcome counts from it.
+        """
+        ...
+
+
+def open_gate(_: datetime) -> None:
+    """Nothing holds the request back."""
+
+
+def window_gate(consumption: datetime, window_start: Callable[[datetime], datetime]) -> Gate:
+    """Holds back what Mews no longer takes at its consumption."""
+
+    def gate(now: datetime) -> None:
+        if consumption < window_start(now):
+            raise WindowPassedError
+
+    return gate
 
 
 @dataclass(frozen=True, slots=True)
-class RunFacts:
-    """What every request of one run carries. `basis`: the enterprise's; `store`: the name in identifiers."""
+class Request:
+    """One thing to be done in Mews, once.
 
-    run_id: str
-    store: str
-    basis: Basis
-    window_start: Callable[[datetime], datetime]
-    """Mews's now -> the earliest consumption that Mews takes then."""
+    `private`: answers that concern this request alone and say nothing about those after it: after a refused
+    cancellation the opposite follows, and what 401 means for it is looked at by who asked.
+    """
+
+    operation: Operation
+    payload: Payload
+    record: Record
+    gate: Gate = open_gate
+    private: frozenset[Kind] = frozenset()
 
 
 @dataclass(slots=True)
-class _Sending:
-    """One request on its way: whether its intent is on disk, and where it stood on the clock."""
+class _Attempt:
+    """One request on its way: whether its intent is on disk, and when its slot was granted."""
 
-    seq: int = 0
     is_intended: bool = False
     granted_at: float = 0.0
-    tells_of_kind: bool = False
-    """Its refusal counts towards a kind, which is held after three of them: nothing to stop a run for."""
 
 
 class Sender:
-    """Sends the parts of one run. Needs the ledger's lock (through `commit`)."""
+    """Sends the requests of one run. Needs the ledger's lock (through `commit`)."""
 
     def __init__(
         self,
@@ -64,10 +111,9 @@ class Sender:
         commit: Committer,
         time: MewsTime,
         clock: Clock,
-        *,
         traffic: Traffic,
         halt: Halt,
-        facts: RunFacts,
+        *,
         checkpoint: Checkpoint,
     ) -> None:
         self._writer = writer
@@ -76,145 +122,105 @@ class Sender:
         self._clock = clock
         self._traffic = traffic
         self._halt = halt
-        self._facts = facts
         self._checkpoint = checkpoint
         self.writes = 0
         """How many requests may have left: the run looks at Mews once more after the last of them."""
 
-    async def send(self, job: Job, part: str, payload: dict[str, Any], identity: Identity) -> State:
-        """Attempts until one outcome is final. Raises HaltedError, WindowPassedError, NotReady: the part stays ready.
+    async def send(self, request: Request) -> Outcome:
+        """Attempts until one outcome is final; it is on disk when this returns. Effects: sends, writes the ledger.
 
-        Effects: sends, writes the ledger.
+        Raises HeldBackError (HaltedError, WindowPassedError) and NotReady: nothing is under way then, and the ledger
+        says so. LedgerError where it can't be written.
         """
         conflicts = faults = 0
-        template = self._intent(job, part, payload, identity)
         while True:
-            outcome, state, sending = await self._attempt(job, payload, template, conflicts)
-            self._traffic.meet(outcome, sending.granted_at, is_expected=sending.tells_of_kind)
-            match outcome.kind:
-                case Kind.DONE | Kind.REFUSED | Kind.UNKNOWN:
-                    return state
-                case Kind.CONFLICT:
-                    conflicts += 1
-                    if state is State.REJECTED:
-                        return state
-                    await self._traffic.wait_after_conflict(conflicts)
-                case Kind.NOT_SENT:
-                    faults += 1
-                    await self._traffic.wait_after_fault(faults)
-                case Kind.WAIT | Kind.STOP:
-                    pass
+            outcome = await self._attempt(request, is_last_try=conflicts + 1 >= CONFLICT_TRIES)
+            if outcome.kind in _FINAL or (outcome.kind is Kind.STOP and Kind.STOP in request.private):
+                return outcome
+            if outcome.kind is Kind.CONFLICT:
+                conflicts += 1
+                if conflicts >= CONFLICT_TRIES:
+                    return outcome
+                await self._traffic.wait_after_conflict(conflicts)
+            elif outcome.kind is Kind.NOT_SENT:
+                faults += 1
+                await self._traffic.wait_after_fault(faults)
             if self._halt.is_set:
                 raise HaltedError
 
-    async def _attempt(
-        self, job: Job, payload: dict[str, Any], template: Intent, conflicts: int
-    ) -> tuple[Outcome, State, _Sending]:
+    async def _attempt(self, request: Request, *, is_last_try: bool) -> Outcome:
         """One request: intent on disk, bytes, outcome on disk."""
-        sending = _Sending()
-        part = template.part
-        key = (job.number, job.generation, part)
+        attempt = _Attempt()
+        outcome = request.record.judge(await self._exchange(request, attempt))
+        self._checkpoint("answer.received")
+        is_counted_elsewhere = False
+        if attempt.is_intended:
+            is_counted_elsewhere = await self._conclude(request.record, outcome, is_last_try=is_last_try)
+            # Only what is on disk may stop the run, or make it wait: a kill from here on loses nothing.
+            self._checkpoint("outcome.recorded")
+        elif outcome.kind in _FINAL:
+            raise InternalError(f"{request.operation} left without an intent", code="internal.no_intent")
+        if outcome.kind not in request.private:
+            self._traffic.meet(outcome, attempt.granted_at, is_expected=is_counted_elsewhere)
+        return outcome
+
+    async def _exchange(self, request: Request, attempt: _Attempt) -> Outcome:
+        """The bytes and what came back; whatever happens once the intent is on disk, an outcome says what is known."""
 
         async def before_send() -> None:
-            self._halt.parked.discard(request)
-            await self._before_send(job, template, sending)
+            # Called by the client with the slot granted, right before the first byte; again where that took long.
+            self._halt.parked.discard(sending)
+            await self._before_send(request, attempt)
 
-        add = self._writer.add_order if part == ORDER_PART else self._writer.add_payment
-        request = asyncio.ensure_future(add(payload, before_send=before_send))
-        self._halt.parked.add(request)
+        content = request.payload.content
+        sending = asyncio.ensure_future(self._writer.send(request.operation, content, before_send=before_send))
+        self._halt.parked.add(sending)
         try:
-            outcome = await request
+            return await sending
         except asyncio.CancelledError:
-            if self._halt.is_set and request.cancelled() and not sending.is_intended and not is_cancelled():
+            # Sent home while it waited for its slot, by the halt and by nobody else: nothing left.
+            if self._halt.is_set and sending.cancelled() and not attempt.is_intended and not is_cancelled():
                 raise HaltedError from None
+            # Cancelled by whoever leaves at once: what is in flight stays so on disk, and the next run settles it.
             raise
-        except (HaltedError, WindowPassedError):
-            await self._not_sent(key, sending, "held back just before sending")
+        except HeldBackError:
+            if attempt.is_intended:
+                # The intent was written, then the byte took long, and on second thoughts it did not leave.
+                await self._conclude(request.record, _HELD_BACK, is_last_try=True)
             raise
-        except (EtlError, NotReady):
+        except EtlError:
             raise
         except Exception as error:
-            if not sending.is_intended:
-                raise InternalError(f"order {job.number} could not be sent: {error!r}") from error
-            # Nobody knows what left; the order is looked up like any other in doubt.
-            outcome = Outcome(Kind.UNKNOWN, message=f"internal fault while sending: {type(error).__name__}")
+            if not attempt.is_intended:
+                raise InternalError(f"{request.operation} could not be sent: {error!r}") from error
+            # Nobody knows what left; it is looked up like anything else in doubt.
+            return Outcome(Kind.UNKNOWN, message=f"internal fault while sending: {type(error).__name__}")
         finally:
-            self._halt.parked.discard(request)
-            if not request.done():
-                request.cancel()
-        self._checkpoint("answer.received")
-        if not sending.is_intended:
-            return outcome, State.READY, sending
-        mews_id = str(outcome.body.get("OrderId" if part == ORDER_PART else "ExternalPaymentId") or "")
-        if outcome.kind is Kind.DONE and not mews_id:
-            outcome = Outcome(
-                Kind.UNKNOWN, status=outcome.status, message="Mews's answer has no id", request_id=outcome.request_id
-            )
-        is_last = conflicts + 1 >= CONFLICT_TRIES
-        at = self._time.latest()
+            self._halt.parked.discard(sending)
+            if not sending.done():
+                sending.cancel()
 
-        def conclude(steps: Steps) -> tuple[State, bool]:
-            state = steps.conclude(*key, sending.seq, outcome, at=at, mews_id=mews_id, is_last_try=is_last)
-            return state, steps.is_refusal_of_kind(*key)
-
-        state, sending.tells_of_kind = await self._commit.do(job.number, conclude)
-        self._checkpoint("outcome.recorded")
-        return outcome, state, sending
-
-    async def _before_send(self, job: Job, template: Intent, sending: _Sending) -> None:
-        """The last look before the first byte: still wanted, still inside the window, and on disk."""
+    async def _before_send(self, request: Request, attempt: _Attempt) -> None:
+        """The last look before the first byte: still wanted, still allowed, and on disk."""
         self._checkpoint("slot.granted")
         if self._halt.is_set:
             raise HaltedError
+        # Never ahead of Mews: the scans that will look for what leaves now start before it.
         now = self._time.now()
-        consumption = job.order.consumption if template.kind is PartKind.ORDER else None
-        if consumption is not None and consumption < self._facts.window_start(now):
-            raise WindowPassedError
-        sending.granted_at = self._clock.monotonic()
-        number, generation, part = job.number, job.generation, template.part
-        if sending.is_intended:
-            await self._commit.do(number, lambda steps: steps.renew(number, generation, part, sending.seq, now))
+        request.gate(now)
+        attempt.granted_at = self._clock.monotonic()
+        record = request.record
+        if attempt.is_intended:
+            await self._commit.do(lambda steps: record.renew(steps, now), *record.numbers)
         else:
-            intent = replace(template, sent_at=now)
-            sending.seq = await self._commit.do(number, lambda steps: steps.intend(intent))
-            sending.is_intended = True
+            # Returns after the commit: from here on a crash leaves `in_flight`, which is settled by two scans.
+            await self._commit.do(lambda steps: record.intend(steps, now), *record.numbers)
+            attempt.is_intended = True
             self.writes += 1
         self._checkpoint("intent.recorded")
 
-    async def _not_sent(self, key: tuple[str, int, str], sending: _Sending, message: str) -> None:
-        if sending.is_intended:
-            outcome, at = Outcome(Kind.NOT_SENT, message=message), self._time.now()
-            await self._commit.do(key[0], lambda steps: steps.conclude(*key, sending.seq, outcome, at=at))
-
-    def _intent(self, job: Job, part: str, payload: dict[str, Any], identity: Identity) -> Intent:
-        order = job.order
-        is_order = part == ORDER_PART
-        return Intent(
-            number=order.number,
-            generation=job.generation,
-            part=part,
-            kind=PartKind.ORDER if is_order else PartKind.PAYMENT,
-            run_id=self._facts.run_id,
-            payload=dumps(payload),
-            payload_hash=content_hash(payload),
-            identifier=identity.stem if is_order else identity.line(part),
-            marker=identity.marker,
-            service_id=order.service_id,
-            account_id=order.account_id,
-            consumption=order.consumption,
-            basis=self._facts.basis.value,
-            fingerprint=order.fingerprint,
-            skip_fingerprint=order.skip_fingerprint,
-            recipe_version=RECIPE_VERSION,
-            predicted=dumps(
-                [
-                    (entry.line, str(entry.predicted.net), str(entry.predicted.tax), str(entry.predicted.gross))
-                    for entry in order.entries
-                ]
-            )
-            if is_order
-            else "",
-            sent_at=datetime.min,  # noqa: DTZ901 - replaced when the slot is granted
-            payments=tuple(payment.part for payment in order.payments) if is_order else (),
-            needs=needs_of_part(order, part),
+    async def _conclude(self, record: Record, outcome: Outcome, *, is_last_try: bool) -> bool:
+        at = self._time.latest()
+        return await self._commit.do(
+            lambda steps: record.conclude(steps, outcome, at=at, is_last_try=is_last_try), *record.numbers
         )

@@ -7,12 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from etl.load.cancelled import cancelled_of, take_in
 from etl.load.compare import Finding, compare_items, compare_payment, may_be, may_be_payment
-from etl.load.ledger import Checkpoint, Ledger
-from etl.load.ports import Reader
 from etl.load.records import (
     ORDER_PART,
     Attempt,
@@ -27,7 +25,6 @@ from etl.load.records import (
 from etl.load.reversal import is_cancel, travels_as
 from etl.load.scan import (
     MARGIN,
-    MewsTime,
     OrderKey,
     candidate_keys,
     items_of,
@@ -37,6 +34,7 @@ from etl.load.scan import (
     walk_items,
     walk_payments,
 )
+from etl.load.session import Session
 from etl.load.sighter import Look, Sighter, key_of
 from etl.load.signs import may_be_ours
 from etl.load.steps import PartKey, Steps
@@ -61,29 +59,17 @@ class Survey:
 class Surveyor:
     """Looks at one service for one ledger. `is_busy`: whether a worker has the order in hand right now."""
 
-    def __init__(
-        self,
-        ledger: Ledger,
-        reader: Reader,
-        time: MewsTime,
-        *,
-        service_id: str,
-        store: str,
-        settle: timedelta,
-        run_id: str,
-        is_busy: Callable[[str], bool] = lambda _: False,
-        checkpoint: Checkpoint = lambda _: None,
-    ) -> None:
-        self._ledger = ledger
-        self._reader = reader
-        self._time = time
-        self._service_id = service_id
-        self._store = store
-        self._settle = settle
-        self._run_id = run_id
+    def __init__(self, session: Session, is_busy: Callable[[str], bool] = lambda _: False) -> None:
+        self._ledger = session.ledger
+        self._reader = session.reach.reader
+        self._time = session.time
+        self._service_id = session.facts.service_id
+        self._store = session.facts.store
+        self._settle = session.facts.settle
+        self._run_id = session.facts.run_id
         self._is_busy = is_busy
-        self._checkpoint = checkpoint
-        self._sighter = Sighter(ledger, store, is_busy)
+        self._checkpoint = session.checkpoint
+        self._sighter = Sighter(session.ledger, self._store, is_busy)
 
     async def survey(self, *, recheck_floor: int | None = None) -> Survey:
         """One complete walk from the watermark, or from the first attempt in doubt, and what follows from it.

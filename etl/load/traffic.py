@@ -22,7 +22,7 @@ class Traffic:
         self._halt = halt
         self._breaker = Breaker(rng)
 
-    def meet(self, outcome: Outcome, granted_at: float, *, is_expected: bool = False) -> None:
+    def meet(self, outcome: Outcome, granted_at: float = 0.0, *, is_expected: bool = False) -> None:
         """Takes in an answer, or its absence; `granted_at`: when its slot was granted, on the monotonic clock.
 
         `is_expected`: a refusal that somebody else counts (design 7.1, kinds).
@@ -43,16 +43,12 @@ class Traffic:
             self._halt.stop(stop)
 
     async def wait_after_conflict(self, conflicts: int) -> None:
-        """The pause before an order that met a conflict is tried again."""
+        """The pause before what met a conflict is tried again."""
         await self._halt.nap(0.25 * 2**conflicts * self._jitter())
 
     async def wait_after_fault(self, faults: int) -> None:
         """The pause before a request is tried again that never left."""
         await self._halt.nap(min(30.0, 2.0 ** (faults - 1)) * self._jitter())
-
-    async def be_patient(self, tries: int) -> None:
-        """A pause that grows with each try, for customers."""
-        await self._halt.nap(min(30.0, 0.5 * 2.0**tries) * self._jitter())
 
     def _rest(self, seconds: float) -> None:
         if seconds > 0:
@@ -67,6 +63,6 @@ def _refused_credentials(outcome: Outcome) -> MewsError:
     return MewsError(
         f"Mews refuses {what}: {outcome.message}",
         code="mews.refused",
-        hint="Check MEWS_PLATFORM_ADDRESS, MEWS_CLIENT_TOKEN and MEWS_ACCESS_TOKEN, then run again.",
+        hint="Check MEWS_PLATFORM_ADDRESS, MEWS_CLIENT_TOKEN and MEWS_ACCESS_TOKEN, then run the same command again.",
         request_id=outcome.request_id or None,
     )

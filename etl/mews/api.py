@@ -19,6 +19,7 @@ from etl.mews.paging import PAGE, Interval, batches, interval, walk, windows
 from etl.mews.transport import BeforeSend, Transport
 from etl.model.by_ids import Refusals, read_by_ids
 from etl.model.outcome import Outcome
+from etl.model.payload import Operation
 from etl.model.reference import Account, Bill, Named, Product, Service
 from etl.model.rows import OrderItemRow, PaymentRow, ServiceOrderRow
 
@@ -26,8 +27,6 @@ Row = TypeVar("Row")
 
 ACCOUNT_IDS = 100
 """Most AccountIds of one filter of order items and payments."""
-CANCEL_IDS = 10
-"""Most ids of one `orderItems/cancel`."""
 
 _EVERYTHING = ["Active", "Deleted"]
 
@@ -275,31 +274,18 @@ class MewsReader:
 class MewsWriter(MewsReader):
     """Adds what changes something in Mews: one request, exactly one attempt each, never repeated here."""
 
-    async def add_order(self, payload: Mapping[str, Any], *, before_send: BeforeSend) -> Outcome:
-        """`orders/add`. `body["OrderId"]` of a DONE outcome is the order's id."""
-        return await self._transport.send("orders/add", self._owned(payload), before_send=before_send)
+    async def send(self, operation: Operation, content: bytes, *, before_send: BeforeSend) -> Outcome:
+        """Sends a frozen payload (`model/payload.py`); a DONE body names what was made."""
+        return await self._transport.send(operation, content, before_send=before_send)
 
-    async def add_payment(self, payload: Mapping[str, Any], *, before_send: BeforeSend) -> Outcome:
-        """`payments/addExternal`. `body["ExternalPaymentId"]` of a DONE outcome is the payment's id."""
-        return await self._transport.send("payments/addExternal", self._owned(payload), before_send=before_send)
-
-    async def add_customer(self, payload: Mapping[str, Any], *, before_send: BeforeSend) -> Outcome:
-        """`customers/add`. `body["Id"]` of a DONE outcome is the AccountId."""
+    async def scope(self, operation: Operation) -> dict[str, str]:
+        """What a payload has to name besides, because these tokens serve several enterprises; else nothing."""
+        if self._enterprise_id is None:
+            return {}
+        if operation is not Operation.ADD_CUSTOMER:
+            return {"EnterpriseId": self._enterprise_id}
         chain_id = await self._chain_id()
-        body = {"ChainId": chain_id, **payload} if chain_id else payload
-        return await self._transport.send("customers/add", body, before_send=before_send)
-
-    async def cancel_items(self, item_ids: Sequence[str], *, before_send: BeforeSend | None = None) -> Outcome:
-        """`orderItems/cancel` of at most 10 items. Raises InternalError for none or more."""
-        if not 0 < len(item_ids) <= CANCEL_IDS:
-            raise InternalError(f"{len(item_ids)} items to cancel at once", code="internal.request")
-        body = self._owned({"OrderItemIds": list(item_ids)})
-        return await self._transport.send("orderItems/cancel", body, before_send=before_send)
-
-    def _owned(self, payload: Mapping[str, Any]) -> Mapping[str, Any]:
-        if self._enterprise_id is None or "EnterpriseId" in payload:
-            return payload
-        return {"EnterpriseId": self._enterprise_id, **payload}
+        return {"ChainId": chain_id} if chain_id else {}
 
 
 _CUSTOMER_EXTENT: dict[str, Any] = {

@@ -1,34 +1,11 @@
-"""JSON of requests and answers: amounts are Decimal on both sides, never a float."""
+"""JSON of answers: amounts are Decimal, never a float. Requests are written in `model/payload.py`."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
-
-import simplejson
-from simplejson.raw_json import RawJSON
-
-
-def _exact(value: object) -> RawJSON:
-    if isinstance(value, Decimal):
-        if not value.is_finite():
-            raise ValueError("an amount is no number")
-        # Never 1E+2: not every reader of JSON numbers takes an exponent for money.
-        return RawJSON(format(value, "f"))
-    raise TypeError(f"{type(value).__name__} has no place in a request")
-
-
-_ENCODER = simplejson.JSONEncoder(
-    use_decimal=False, default=_exact, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-)
-
-
-def dump(body: Mapping[str, Any]) -> bytes:
-    """`body` as JSON, Decimals digit by digit. Raises ValueError or TypeError for what is no JSON."""
-    return _ENCODER.encode(body).encode()
 
 
 def _no_constant(name: str) -> None:

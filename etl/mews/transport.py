@@ -16,7 +16,7 @@ import httpx
 from tenacity import AsyncRetrying, RetryCallState
 
 from etl.errors import InternalError, MewsError
-from etl.mews import answers, bodies
+from etl.mews import answers
 from etl.mews.clock import Clock, Sleep
 from etl.mews.http import CLIENT_NAME, check_address
 from etl.mews.limiter import Backoff, Limiter, Slot
@@ -24,6 +24,7 @@ from etl.mews.operations import OPERATIONS, Operation
 from etl.mews.secrets import Tokens, redact
 from etl.model.outcome import Kind, Outcome
 from etl.model.pace import Pace
+from etl.model.payload import dump
 
 BeforeSend = Callable[[], Awaitable[None]]
 """Writes the intent durably; whatever it raises, no byte leaves."""
@@ -74,7 +75,7 @@ class Transport:
         self._backoff = Backoff(clock, self._rng)
         self._sleep = sleep
         self._urls = {name: httpx.URL(self.address + operation.path) for name, operation in OPERATIONS.items()}
-        self._prefix = bodies.dump(
+        self._prefix = dump(
             dict(zip(_TOKEN_FIELDS, (tokens.client, tokens.access, CLIENT_NAME), strict=True))
         ).removesuffix(b"}")
         self._headers = [
@@ -91,9 +92,12 @@ class Transport:
         """The clock that times are told by."""
         return self._clock
 
-    async def send(self, operation: str, body: Mapping[str, Any], *, before_send: BeforeSend | None = None) -> Outcome:
+    async def send(
+        self, operation: str, body: Mapping[str, Any] | bytes, *, before_send: BeforeSend | None = None
+    ) -> Outcome:
         """What became of one request: waits for a slot, awaits `before_send`, sends once, classifies.
 
+        A `body` of bytes is one that was frozen: it is sent as it is, behind the tokens.
         `before_send` is awaited again where 5 seconds pass between it and the first byte.
         Raises only what `before_send` raises (then nothing was sent), LedgerError where the limiter's file can't
         be written, and InternalError for an operation or body that can't be one. Cancelling passes.
@@ -101,7 +105,7 @@ class Transport:
         named = OPERATIONS.get(operation)
         if named is None:
             raise InternalError(f"{operation} is no operation of ours", code="internal.operation")
-        content = self._content(body)
+        content = self._content(body) if isinstance(body, Mapping) else self._with_tokens(body)
         slot = await self._limiter.slot()
         attempt = _Attempt(self._clock, self._limiter, slot, before_send, self._timeout.get("read"))
         try:
@@ -139,9 +143,12 @@ class Transport:
         if any(name in body for name in _TOKEN_FIELDS):
             raise InternalError("a body brings its own tokens", code="internal.request")
         try:
-            rest = bodies.dump(body)
+            rest = dump(body)
         except (TypeError, ValueError) as error:
             raise InternalError(f"a body is no JSON: {error}", code="internal.request") from error
+        return self._with_tokens(rest)
+
+    def _with_tokens(self, rest: bytes) -> bytes:
         return self._prefix + (b"}" if rest == b"{}" else b"," + rest[1:])
 
     async def _exchange(self, operation: Operation, content: bytes, attempt: _Attempt) -> Outcome:

@@ -54,6 +54,28 @@ BY_A_PERSON: dict[State, frozenset[State]] = {
 }
 """Transitions that only `settle` makes, on a person's word and after Mews was asked."""
 
+
+class CustomerState(StrEnum):
+    """Where a person stands. `ready`: sent and certainly not made; `created`: made, or found in Mews."""
+
+    READY = "ready"
+    IN_FLIGHT = "in_flight"
+    UNKNOWN = "unknown"
+    CREATED = "created"
+    REJECTED = "rejected"
+
+
+CUSTOMER_TRANSITIONS: dict[CustomerState, frozenset[CustomerState]] = {
+    CustomerState.READY: frozenset({CustomerState.IN_FLIGHT, CustomerState.CREATED, CustomerState.REJECTED}),
+    CustomerState.IN_FLIGHT: frozenset(set(CustomerState) - {CustomerState.IN_FLIGHT}),
+    CustomerState.UNKNOWN: frozenset(set(CustomerState) - {CustomerState.IN_FLIGHT}),
+    CustomerState.CREATED: frozenset({CustomerState.CREATED}),
+    # What Mews shows of the address may have changed, or a person wants it tried again.
+    CustomerState.REJECTED: frozenset(set(CustomerState) - {CustomerState.UNKNOWN}),
+}
+"""A customer whom nobody has on record is as good as ready."""
+
+
 _AFTER: dict[Kind, State] = {
     Kind.DONE: State.POSTED,
     Kind.REFUSED: State.REJECTED,
@@ -91,6 +113,13 @@ def check(old: State, new: State, *, by_a_person: bool = False) -> State:
     """`new`, if the transition exists. Raises InternalError otherwise: a state was about to be guessed."""
     if new not in TRANSITIONS[old] and not (by_a_person and new in BY_A_PERSON.get(old, ())):
         raise InternalError(f"no transition from {old} to {new}", code="internal.transition")
+    return new
+
+
+def check_customer(old: CustomerState, new: CustomerState) -> CustomerState:
+    """`new`, if the transition exists. Raises InternalError otherwise."""
+    if new not in CUSTOMER_TRANSITIONS[old]:
+        raise InternalError(f"no transition of a customer from {old} to {new}", code="internal.transition")
     return new
 
 

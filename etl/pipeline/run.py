@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import signal
 import uuid
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
@@ -15,22 +14,23 @@ from typing import Any
 
 import structlog
 
-from etl.errors import ExitCode, InternalError, MewsError, PlanError, UsageError
+from etl.errors import ExitCode, MewsError, PlanError, UsageError
+from etl.load.first_order import FirstCheck
 from etl.load.ledger import Ledger
 from etl.load.poster import Poster
 from etl.load.records import RunRecord
 from etl.load.result import LoadResult
 from etl.load.stop import StopFlag
 from etl.model.observed import Observed
-from etl.model.plan import Basis, PlannedOrder
-from etl.model.reference import Pricing, Reference
+from etl.model.plan import PlannedOrder
+from etl.model.reference import Reference
 from etl.model.states import State
 from etl.pipeline.canary import Canary, CanaryCheck
 from etl.pipeline.connect import Link
 from etl.pipeline.facts import facts_document, reading_document
 from etl.pipeline.firsts import first_orders
 from etl.pipeline.heart import Heart
-from etl.pipeline.planning import Progress, earliest_consumption
+from etl.pipeline.planning import Progress
 from etl.pipeline.prepare import (
     Again,
     Export,
@@ -48,6 +48,7 @@ from etl.pipeline.prepare import (
     statuses,
 )
 from etl.pipeline.reporting import report_on
+from etl.pipeline.sending import reach_of, run_facts
 from etl.pipeline.unconfirmed import refuse_unconfirmed
 from etl.report.summary import Summary
 from etl.settings import Connection, Settings
@@ -287,30 +288,9 @@ def _joined(first: LoadResult, second: LoadResult) -> LoadResult:
 
 
 def _poster(prepared: Prepared, ledger: Ledger, link: Link, run_id: str, stop: StopFlag, progress: Progress) -> Poster:
-    settings = prepared.mapping.settings
-    if link.writer is None:
-        raise InternalError("this connection can't write")
-    return Poster(
-        ledger=ledger,
-        writer=link.writer,
-        reader=link.reader,
-        limiter=link.limiter,
-        clock=link.clock,
-        sleep=WAITS.sleep(SETTLING),
-        rng=random.Random(),  # noqa: S311 - jitter, no secret
-        identity_store=settings.source.store,
-        service_id=prepared.reference.service.id,
-        settle_seconds=settings.mews.settle_seconds,
-        concurrency=settings.mews.concurrency,
-        run_id=run_id,
-        basis=Basis.GROSS if prepared.reference.pricing is Pricing.GROSS else Basis.NET,
-        stop=stop,
-        progress=progress,
-        window_start=earliest_consumption(prepared.mapping, prepared.reference),
-        linked_reservation=linked_reservation(link, prepared.reference.service.id),
-        people=(link.writer, link.reader),
-        predictions=_Observed(prepared.reference),
-    )
+    check = FirstCheck(linked_reservation(link, prepared.reference.service.id), _Observed(prepared.reference))
+    facts = run_facts(run_id, prepared.mapping, prepared.reference)
+    return Poster(ledger, reach_of(link), facts, stop=stop, progress=progress, first_check=check)
 
 
 class _Observed:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import uuid
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -10,20 +9,19 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from etl.errors import ExitCode, InternalError, PlanError
+from etl.errors import ExitCode, PlanError
 from etl.load.ledger import Ledger
 from etl.load.records import RunRecord
 from etl.load.stop import StopFlag
-from etl.load.undo import Ending, Selection, Undoer, UndoResult
+from etl.load.undo import Ending, Selection, Undoer, UndoResult, UndoRules
 from etl.model.mapping import Mapping
-from etl.model.plan import Basis
-from etl.model.reference import Pricing, Reference, Strategy
+from etl.model.reference import Reference, Strategy
 from etl.pipeline.connect import Link
-from etl.pipeline.planning import Progress, Span, earliest_consumption
+from etl.pipeline.planning import Progress, Span
 from etl.pipeline.prepare import keep_reference, link_to_mews, locked, read_mapping_of, reference_online
 from etl.pipeline.run import signals
+from etl.pipeline.sending import reach_of, run_facts
 from etl.settings import Connection, Settings
-from etl.waiting import SETTLING, WAITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,26 +115,13 @@ def _undoer(
     stop: StopFlag,
     progress: Progress,
 ) -> Undoer:
-    settings = mapping.settings
-    if link.writer is None:
-        raise InternalError("this connection can't write")
+    flat_codes = frozenset(rate.code for rate in reference.tax_rates.values() if rate.strategy is Strategy.FLAT)
     return Undoer(
-        ledger=ledger,
-        writer=link.writer,
+        ledger,
+        reach_of(link),
+        run_facts(run_id, mapping, reference),
+        UndoRules(mapping.settings.target.rebates == "allow", flat_codes),
         reader=link.reader,
-        limiter=link.limiter,
-        clock=link.clock,
-        sleep=WAITS.sleep(SETTLING),
-        rng=random.Random(),  # noqa: S311 - jitter, no secret
-        identity_store=settings.source.store,
-        service_id=reference.service.id,
-        settle_seconds=settings.mews.settle_seconds,
-        concurrency=settings.mews.concurrency,
-        run_id=run_id,
-        basis=Basis.GROSS if reference.pricing is Pricing.GROSS else Basis.NET,
-        may_rebate=settings.target.rebates == "allow",
-        window_start=earliest_consumption(mapping, reference),
-        flat_codes=frozenset(rate.code for rate in reference.tax_rates.values() if rate.strategy is Strategy.FLAT),
         stop=stop,
         progress=progress,
     )

@@ -12,6 +12,7 @@ import httpx
 import pytest
 from openapi_schema import PREFIX, _description, faults, operations, request_validator
 
+from etl.load.requests import cancel_body
 from etl.mews.api import MewsWriter
 from etl.mews.limiter import Limiter, MemorySlots, SystemClock
 from etl.mews.operations import OPERATIONS
@@ -20,6 +21,7 @@ from etl.mews.secrets import Tokens
 from etl.mews.transport import Transport
 from etl.model.identity import Identity
 from etl.model.outcome import Kind
+from etl.model.payload import Operation, freeze
 from etl.model.plan import (
     Basis,
     Booked,
@@ -131,15 +133,18 @@ async def call_everything(writer):
     )
     await read_reference(writer, needs, platform="http://127.0.0.1")
     await writer.outlets()
-    outcomes = [await writer.cancel_items(IDS[:10])]
+    requests = [(Operation.CANCEL_ITEMS, cancel_body(IDS[:10]))]
     for order in planned_orders():
         identity = Identity("uk", order.number)
-        outcomes.append(await writer.add_order(order_payload(order, identity), before_send=intent))
-        for basis in Basis:
-            payload = payment_payload(order, order.payments[0], identity, basis)
-            outcomes.append(await writer.add_payment(payload, before_send=intent))
+        requests.append((Operation.ADD_ORDER, order_payload(order, identity)))
+        paid = [payment_payload(order, order.payments[0], identity, basis) for basis in Basis]
+        requests += [(Operation.ADD_PAYMENT, body) for body in paid]
     customer = {"LastName": "Smith", "FirstName": "J", "Email": "j@example.com", "OverwriteExisting": False}
-    outcomes.append(await writer.add_customer(customer, before_send=intent))
+    requests.append((Operation.ADD_CUSTOMER, customer))
+    outcomes = []
+    for operation, body in requests:
+        whole = {**await writer.scope(operation), **body}
+        outcomes.append(await writer.send(operation, freeze(whole).content, before_send=intent))
     return outcomes
 
 

@@ -49,16 +49,18 @@ from etl.load.poster import Poster
 from etl.load.records import RECOVERED_RUN, RunRecord
 from etl.load.recovery import RecoverResult, recover
 from etl.load.result import LoadResult
+from etl.load.session import Reach, RunFacts
 from etl.load.settling import settle
 from etl.load.standing import Standing
 from etl.load.stop import StopFlag
-from etl.load.undo import Ending, Undoer, UndoResult
+from etl.load.undo import Ending, Undoer, UndoResult, UndoRules
 from etl.mews.api import MewsWriter
 from etl.mews.limiter import Limiter
 from etl.mews.secrets import Tokens
 from etl.mews.slots import MemorySlots, SlotStore, SqliteSlots
 from etl.mews.transport import Transport
 from etl.model.kinds import EQUAL_REFUSALS
+from etl.model.payload import dump
 from etl.model.plan import Basis, PlannedOrder
 from etl.model.shares import Column
 from etl.model.status import ReportState
@@ -503,7 +505,6 @@ class Runner:
             self.timeline.at(self.rng.uniform(0, 5), lambda: self._stranger(moment, line.unit, line.count))
 
     def _stranger(self, moment: str, unit: Decimal, count: int) -> None:
-        from etl.mews import bodies
 
         body = {
             "ClientToken": CLIENT_TOKEN,
@@ -522,7 +523,7 @@ class Runner:
         }
         sandbox, plan, recent = self.mews.sandbox, self.mews.sandbox.plan, self.mews.sandbox._recent
         self.mews.set_faults((), 0, None)
-        sandbox.handle("/api/connector/v1/orders/add", bodies.dump(body), sandbox.clock())
+        sandbox.handle("/api/connector/v1/orders/add", dump(body), sandbox.clock())
         # Another access token: our limit has nothing to do with it.
         recent.pop() if recent else None
         sandbox.plan = plan
@@ -878,7 +879,7 @@ class _Running:
         return None
 
     async def _run(self, ledger: Ledger, writer: MewsWriter, reader: Any) -> LoadResult:
-        runner, process, schedule = self._runner, self._process, self._runner.schedule
+        runner, process = self._runner, self._process
         orders = runner.plans()
         if process.is_shuffled:
             self._rng.shuffle(orders)
@@ -887,51 +888,43 @@ class _Running:
         stop = StopFlag()
         self._plan_stops(stop)
         poster = runner.parts.poster(
-            ledger=ledger,
-            writer=runner.parts.writer(writer),
-            reader=reader,
-            limiter=self._limiter,
-            clock=runner.clock,
-            sleep=asyncio.sleep,
-            rng=random.Random(f"jitter {schedule.seed} {self._who}"),
-            identity_store=STORE,
-            service_id=SERVICE,
-            settle_seconds=Decimal(str(runner.parts.settle(schedule.settle))),
-            concurrency=schedule.concurrency,
-            run_id=self._who,
-            basis=Basis.GROSS,
-            stop=stop,
-            window_start=window_start,
-            checkpoint=self._checkpoint,
+            ledger, self._reach(writer, reader), self._facts(), stop=stop, checkpoint=self._checkpoint
         )
         options = {"limit": process.limit, "no_wait": process.no_wait, "retry_rejected": process.retry}
         return await run_counted(poster, ledger, orders, STORE, self._who, **options)
 
     async def _undo(self, ledger: Ledger, writer: MewsWriter, reader: Any, numbers: list[str]) -> UndoResult:
-        runner, schedule = self._runner, self._runner.schedule
+        runner = self._runner
         ledger.save_run(RunRecord(self._who, "undo"))
         stop = StopFlag()
         self._plan_stops(stop)
         undoer = runner.parts.undoer(
-            ledger=ledger,
-            writer=runner.parts.writer(writer),
+            ledger,
+            self._reach(writer, reader),
+            self._facts(),
+            UndoRules(may_rebate=True),
             reader=reader,
-            limiter=self._limiter,
-            clock=runner.clock,
-            sleep=asyncio.sleep,
-            rng=random.Random(f"jitter {schedule.seed} {self._who}"),
-            identity_store=STORE,
-            service_id=SERVICE,
-            settle_seconds=Decimal(str(runner.parts.settle(schedule.settle))),
-            concurrency=schedule.concurrency,
-            run_id=self._who,
-            basis=Basis.GROSS,
-            may_rebate=True,
             stop=stop,
-            window_start=window_start,
             checkpoint=self._checkpoint,
         )
         return await undoer.run(await undoer.choose("", numbers))
+
+    def _reach(self, writer: MewsWriter, reader: Any) -> Reach:
+        rng = random.Random(f"jitter {self._runner.schedule.seed} {self._who}")
+        parts, clock = self._runner.parts, self._runner.clock
+        return Reach(parts.writer(writer), reader, self._limiter, clock, asyncio.sleep, rng)
+
+    def _facts(self) -> RunFacts:
+        schedule = self._runner.schedule
+        return RunFacts(
+            run_id=self._who,
+            store=STORE,
+            service_id=SERVICE,
+            basis=Basis.GROSS,
+            settle=timedelta(seconds=self._runner.parts.settle(schedule.settle)),
+            concurrency=schedule.concurrency,
+            window_start=window_start,
+        )
 
     def _client(self, http: httpx.AsyncClient) -> MewsWriter:
         runner, schedule = self._runner, self._runner.schedule

@@ -17,12 +17,16 @@ from harness import OneEngineLedger, Parts, run_seed
 
 from etl.load.kinds import Kinds
 from etl.load.poster import Poster
+from etl.load.records import loads
+from etl.load.reverser import Reverser
 from etl.load.signs import Signs
 from etl.load.steps import Steps
 from etl.load.survey import Survey, Surveyor
 from etl.load.undo import Undoer
+from etl.load.watcher import Watcher
 from etl.model.identity import parse_identifier, parse_marker
 from etl.model.outcome import Kind, Outcome
+from etl.model.payload import Operation, dump
 
 MOST_SEEDS = 150
 
@@ -38,26 +42,20 @@ class BrokenWriter:
     ) -> None:
         self._inner, self._told, self._sent = inner, told, sent
 
-    async def add_order(self, payload: dict[str, Any], *, before_send: Any) -> Outcome:
-        return self._told(await self._inner.add_order(self._sent(payload), before_send=before_send))
+    async def scope(self, operation: Operation) -> dict[str, str]:
+        return await self._inner.scope(operation)
 
-    async def add_payment(self, payload: dict[str, Any], *, before_send: Any) -> Outcome:
-        return self._told(await self._inner.add_payment(payload, before_send=before_send))
+    async def send(self, operation: Operation, content: bytes, *, before_send: Any) -> Outcome:
+        if operation is Operation.ADD_ORDER:
+            content = dump(self._sent(loads(content.decode(), {})))
+        return self._told(await self._inner.send(operation, content, before_send=before_send))
 
 
-class SendsFirst:
+class SendsFirst(BrokenWriter):
     """Writes the intent once the answer is there."""
 
-    def __init__(self, inner: Any) -> None:
-        self._inner = inner
-
-    async def add_order(self, payload: dict[str, Any], *, before_send: Any) -> Outcome:
-        outcome = await self._inner.add_order(payload, before_send=_nothing)
-        await before_send()
-        return outcome
-
-    async def add_payment(self, payload: dict[str, Any], *, before_send: Any) -> Outcome:
-        outcome = await self._inner.add_payment(payload, before_send=_nothing)
+    async def send(self, operation: Operation, content: bytes, *, before_send: Any) -> Outcome:
+        outcome = await self._inner.send(operation, content, before_send=_nothing)
         await before_send()
         return outcome
 
@@ -108,47 +106,39 @@ class NoWatermark(Surveyor):
         look.signs = Signs()
 
 
+def looking_by(kind: type[Surveyor]) -> type[Watcher]:
+    """Looks of another sort."""
+
+    class OtherWatcher(Watcher):
+        surveyor_type = kind
+
+    return OtherWatcher
+
+
 class BlindUndoer(Undoer):
     """Does not look for what another ledger reversed."""
 
-    def __init__(self, **given: Any) -> None:
-        super().__init__(**given)
-        self._surveyor = NoWatermark(
-            given["ledger"],
-            given["reader"],
-            self._time,
-            service_id=given["service_id"],
-            store=given["identity_store"],
-            settle=self._settle,
-            run_id=given["run_id"],
-            checkpoint=given["checkpoint"],
-        )
+    watcher_type = looking_by(NoWatermark)
 
 
-class ForgetfulUndoer(Undoer):
+class ForgetfulReverser(Reverser):
     """Follows a refused cancellation by its opposite without asking what the items look like by then."""
 
     def _standing(self, work: Any, rows: Any) -> Any:
         return [replace(row, state="Open", canceled=None) for row in rows]
 
 
+class ForgetfulUndoer(Undoer):
+    """Undoes with such a one."""
+
+    reverser_type = ForgetfulReverser
+
+
 def with_surveyor(kind: type[Surveyor]) -> type[Poster]:
     """A poster that looks at Mews in another way."""
 
     class OtherPoster(Poster):
-        def __init__(self, **given: Any) -> None:
-            super().__init__(**given)
-            self._surveyor = kind(
-                given["ledger"],
-                given["reader"],
-                self._time,
-                service_id=given["service_id"],
-                store=given["identity_store"],
-                settle=self._settle,
-                run_id=given["run_id"],
-                is_busy=self._busy.__contains__,
-                checkpoint=given["checkpoint"],
-            )
+        watcher_type = looking_by(kind)
 
     return OtherPoster
 

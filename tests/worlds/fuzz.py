@@ -30,7 +30,6 @@ from world_draw import ACCOUNT, World, draw
 from world_oracle import Posted, Reader, Rules, booked
 
 from etl.mapping.folder import read_mapping
-from etl.mews import bodies
 from etl.mews.api import MewsReader
 from etl.mews.clock import SystemClock
 from etl.mews.limiter import Limiter
@@ -40,6 +39,7 @@ from etl.mews.slots import MemorySlots
 from etl.mews.transport import Transport
 from etl.model.identity import Identity, parse_identifier
 from etl.model.mapping import Mapping
+from etl.model.payload import dump
 from etl.model.plan import Basis, PlannedOrder, Verdict, order_payload, payment_payload
 from etl.model.reference import Reference
 from etl.pipeline.plan_store import PlanStore
@@ -158,7 +158,7 @@ def _post(order: PlannedOrder, mews: Sandbox, reference: Reference, report: Repo
     sent = [("orders/add", order_payload(order, identity))]
     sent += [("payments/addExternal", payment_payload(order, one, identity, basis)) for one in order.payments]
     for operation, payload in sent:
-        answer = mews.handle(PREFIX + operation, bodies.dump(WHO | payload), MOMENT)
+        answer = mews.handle(PREFIX + operation, dump(WHO | payload), MOMENT)
         if answer.status != 200:
             report.faults.append(f"{order.number}: called ready, refused by Mews: {answer.body.decode()}")
 

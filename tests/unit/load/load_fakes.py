@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator, Callable, Iterable
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -14,11 +14,15 @@ from typing import Any
 from counted_run import CountedResult, run_counted
 
 from etl.errors import MewsError
+from etl.load.first_order import FirstCheck
 from etl.load.ledger import Home, Ledger
 from etl.load.lock import Holder
 from etl.load.poster import Poster
+from etl.load.records import loads
+from etl.load.session import Reach, RunFacts
 from etl.load.stop import StopFlag
 from etl.model.outcome import Kind, Outcome
+from etl.model.payload import Operation
 from etl.model.plan import Basis, Booked, Entry, EntryKind, PlannedOrder, PlannedPayment, Verdict
 from etl.model.rows import OrderItemRow, PaymentRow
 
@@ -105,10 +109,14 @@ class FakeMews:
 
     # Writer
 
-    async def add_order(self, payload: dict[str, Any], *, before_send: Any) -> Outcome:
-        return await self._add(payload, before_send, self._book, "OrderId")
+    async def scope(self, operation: Operation) -> dict[str, str]:
+        return {}
 
-    async def add_payment(self, payload: dict[str, Any], *, before_send: Any) -> Outcome:
+    async def send(self, operation: Operation, content: bytes, *, before_send: Any) -> Outcome:
+        payload = loads(content.decode(), {})
+        if operation is Operation.ADD_ORDER:
+            return await self._add(payload, before_send, self._book, "OrderId")
+        assert operation is Operation.ADD_PAYMENT
         return await self._add(payload, before_send, self._pay, "ExternalPaymentId")
 
     async def _add(self, payload: dict[str, Any], before_send: Any, book: Any, key: str) -> Outcome:
@@ -143,7 +151,7 @@ class FakeMews:
             [(entry, entry["Count"]) for entry in payload.get("ProductOrders", ())]
             + [(entry, entry["UnitCount"]) for entry in payload.get("Items", ())]
         ):
-            unit = entry["UnitAmount"]["GrossValue"]
+            unit = Decimal(entry["UnitAmount"]["GrossValue"])
             gross = unit * count
             net = (gross / Decimal("1.2")).quantize(Decimal("0.01")) + self.tax_error
             row = OrderItemRow(
@@ -175,7 +183,7 @@ class FakeMews:
 
     def _pay(self, payload: dict[str, Any], payment_id: str, delay: float) -> None:
         at = self.time.seconds + delay
-        amount = -payload["Amount"]["GrossValue"]
+        amount = -Decimal(payload["Amount"]["GrossValue"])
         self.paid.append(
             (
                 at,
@@ -320,30 +328,43 @@ class CountingPoster(Poster):
     """A poster whose result has the orders counted."""
 
     async def run(self, orders: Iterable[PlannedOrder], **options: Any) -> CountedResult:  # type: ignore[override]
-        real = super()
-        return await run_counted(real, self._ledger, orders, "uk", self._run_id, **options)  # type: ignore[arg-type]
+        return await run_counted(super(), self._ledger, orders, "uk", self._run_id, **options)  # type: ignore[arg-type]
+
+
+def a_reach(mews: FakeMews, time: VirtualTime, *, people: Any = None) -> Reach:
+    """The small Mews, with time that only sleeping moves."""
+    return Reach(mews, mews, mews, time, time.sleep, random.Random(1), people)
+
+
+def some_facts(run_id: str = "run-1", **more: Any) -> RunFacts:
+    """Facts of a run with 180 s to settle, and a window that takes everything."""
+    values: dict[str, Any] = {
+        "run_id": run_id,
+        "store": "uk",
+        "service_id": SERVICE,
+        "basis": Basis.GROSS,
+        "settle": timedelta(seconds=180),
+        "concurrency": 4,
+        "window_start": lambda now: now - timedelta(days=400),
+    }
+    return RunFacts(**{**values, **more})
+
+
+_OF_FACTS = frozenset(one.name for one in fields(RunFacts))
+_OF_CHECK = frozenset(one.name for one in fields(FirstCheck))
+
+
+def taken(more: dict[str, Any], names: frozenset[str]) -> dict[str, Any]:
+    """Those of the keywords that have one of these names; they are taken out."""
+    return {name: more.pop(name) for name in sorted(names & set(more))}
 
 
 def a_poster(ledger: Ledger, mews: FakeMews, time: VirtualTime, **more: Any) -> CountingPoster:
-    """A poster with 180 s to settle, and a window that takes everything."""
-    values: dict[str, Any] = {
-        "ledger": ledger,
-        "writer": mews,
-        "reader": mews,
-        "limiter": mews,
-        "clock": time,
-        "sleep": time.sleep,
-        "rng": random.Random(1),
-        "identity_store": "uk",
-        "service_id": SERVICE,
-        "settle_seconds": Decimal(180),
-        "concurrency": 4,
-        "run_id": "run-1",
-        "basis": Basis.GROSS,
-        "stop": StopFlag(),
-        "window_start": lambda now: now - timedelta(days=400),
-    }
-    return CountingPoster(**{**values, **more})
+    """A poster with 180 s to settle, and a window that takes everything; keywords change that."""
+    facts = some_facts(**taken(more, _OF_FACTS))
+    check = FirstCheck(**taken(more, _OF_CHECK))
+    reach = a_reach(mews, time, people=more.pop("people", None))
+    return CountingPoster(ledger, reach, facts, **{"stop": StopFlag(), "first_check": check, **more})
 
 
 def run_poster(

@@ -14,8 +14,10 @@ from load_fakes import FakeMews, Killed, VirtualTime, a_payment, a_poster, an_or
 
 from etl.errors import ExitCode
 from etl.load.ledger import Ledger
+from etl.load.records import loads
 from etl.load.result import LoadResult
 from etl.model.outcome import Kind, Outcome
+from etl.model.payload import Operation
 from etl.model.plan import PlannedOrder
 from etl.model.reference import Account
 from etl.model.states import State
@@ -34,6 +36,11 @@ class FakePeople(FakeMews):
         self.welcome: Callable[[dict[str, Any], int], Outcome | float | None] = lambda _p, _n: None
         self.person_lag = 0.0
         self.looks = 0
+
+    async def send(self, operation: Operation, content: bytes, *, before_send: Any) -> Outcome:
+        if operation is Operation.ADD_CUSTOMER:
+            return await self.add_customer(loads(content.decode(), {}), before_send=before_send)
+        return await super().send(operation, content, before_send=before_send)
 
     async def add_customer(self, payload: Any, *, before_send: Any) -> Outcome:
         await before_send()
@@ -86,7 +93,7 @@ def load(
 
     async def main() -> LoadResult:
         run = {name: more.pop(name) for name in ("retry_rejected",) if name in more}
-        poster = a_poster(ledger, mews, time, checkpoint=check, people=(mews, mews), **more)
+        poster = a_poster(ledger, mews, time, checkpoint=check, people=mews, **more)
         done: LoadResult = await time.drive(asyncio.ensure_future(poster.run(iter(orders), no_wait=no_wait, **run)))
         return done
 

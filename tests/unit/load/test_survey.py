@@ -8,11 +8,22 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from load_fakes import ME, SERVICE, FakeMews, VirtualTime, a_payment, a_poster, an_order, open_ledger, run_poster
+from load_fakes import (
+    ME,
+    FakeMews,
+    VirtualTime,
+    a_payment,
+    a_poster,
+    a_reach,
+    an_order,
+    open_ledger,
+    run_poster,
+    some_facts,
+)
 
 from etl.errors import ExitCode, LedgerError
 from etl.load.ledger import Ledger
-from etl.load.scan import MewsTime
+from etl.load.session import Session
 from etl.load.signs import IncompleteError
 from etl.load.survey import Survey, Surveyor
 from etl.model.identity import Identity
@@ -38,16 +49,8 @@ def path(tmp_path: Path) -> Path:
 
 def look(path: Path, mews: FakeMews, time: VirtualTime, *, busy: str = "") -> Survey:
     async def main():
-        surveyor = Surveyor(
-            ledger,
-            mews,
-            MewsTime(mews, time),
-            service_id=SERVICE,
-            store="uk",
-            settle=timedelta(seconds=180),
-            run_id="run-9",
-            is_busy=busy.__eq__,
-        )
+        session = Session(ledger, a_reach(mews, time), some_facts("run-9"), lambda _: None)
+        surveyor = Surveyor(session, busy.__eq__)
         return await time.drive(asyncio.ensure_future(surveyor.survey()))
 
     with open_ledger(path, time) as ledger:

@@ -674,7 +674,7 @@ def test_a_run_settles_what_an_undo_left_in_doubt(path, mews, time):
     mews.may_cancel = False
 
     def killed_after_answer(name: str) -> None:
-        if name == "undo.answer_received" and len(mews.calls) > 1:
+        if name == "answer.received" and len(mews.calls) > 1:
             raise Killed
 
     assert killed_undo(path, mews, time, killed_after_answer)
@@ -843,10 +843,10 @@ def killed_undo(path: Path, mews: UndoMews, time: VirtualTime, kill: Callable[[s
 
 WINDOWS = [
     # checkpoint, part's state on disk after the kill, whether Mews acted
-    ("undo.slot_granted", None, False),
-    ("undo.intent_recorded", State.IN_FLIGHT, False),
-    ("undo.answer_received", State.IN_FLIGHT, True),
-    ("undo.outcome_recorded", State.POSTED, True),
+    ("slot.granted", None, False),
+    ("intent.recorded", State.IN_FLIGHT, False),
+    ("answer.received", State.IN_FLIGHT, True),
+    ("outcome.recorded", State.POSTED, True),
     ("undo.finished", State.POSTED, True),
 ]
 
@@ -983,7 +983,7 @@ def test_an_undo_that_takes_over_settles_from_when_the_other_machine_has_certain
 ):
     """A writer on another host that lost its lock may still send what it intended five seconds ago."""
     posted(path, mews, time, orders(1))
-    assert killed_undo(path, mews, time, KillAt("undo.answer_received", 1))
+    assert killed_undo(path, mews, time, KillAt("answer.received", 1))
     mews.cancelled.clear()
     with open_ledger(path, time, lock=False) as ledger:
         ledger.take_lock("undo", me=Holder(host, "boot-9", 9, "ticks:9"), take_over="here", alive=lambda _: False)

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import replace
-from datetime import timedelta
+from dataclasses import fields, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from load_fakes import SERVICE, FakeMews, VirtualTime, an_order, open_ledger, run_poster
+from load_fakes import FakeMews, VirtualTime, a_reach, an_order, open_ledger, run_poster, some_facts, taken
 
 from etl.errors import MewsError
+from etl.load.records import loads
+from etl.load.session import RunFacts
 from etl.load.stop import StopFlag
-from etl.load.undo import Undoer, UndoResult
+from etl.load.undo import Undoer, UndoResult, UndoRules
 from etl.model.outcome import Kind, Outcome
-from etl.model.plan import Basis
+from etl.model.payload import Operation
 from etl.model.rows import OrderItemRow, PaymentRow
 
 DENIED = Outcome(Kind.STOP, status=401, message="This integration may not cancel order items.")
@@ -42,6 +42,11 @@ class UndoMews(FakeMews):
         if self.has_lost_credentials:
             raise MewsError("Mews refuses the credentials", code="mews.credentials")
         await super().configuration()
+
+    async def send(self, operation: Operation, content: bytes, *, before_send: Any) -> Outcome:
+        if operation is Operation.CANCEL_ITEMS:
+            return await self.cancel_items(loads(content.decode(), {})["OrderItemIds"], before_send=before_send)
+        return await super().send(operation, content, before_send=before_send)
 
     async def cancel_items(self, item_ids: Sequence[str], *, before_send: Any = None) -> Outcome:
         assert 0 < len(item_ids) <= 10
@@ -104,26 +109,10 @@ class UndoMews(FakeMews):
 
 
 def an_undoer(ledger: Any, mews: UndoMews, time: VirtualTime, **more: Any) -> Undoer:
-    """An undoer with 180 s to settle that may post rebates, and a window that takes everything."""
-    values: dict[str, Any] = {
-        "ledger": ledger,
-        "writer": mews,
-        "reader": mews,
-        "limiter": mews,
-        "clock": time,
-        "sleep": time.sleep,
-        "rng": random.Random(1),
-        "identity_store": "uk",
-        "service_id": SERVICE,
-        "settle_seconds": Decimal(180),
-        "concurrency": 4,
-        "run_id": "undo-1",
-        "basis": Basis.GROSS,
-        "may_rebate": True,
-        "window_start": lambda now: now - timedelta(days=400),
-        "stop": StopFlag(),
-    }
-    return Undoer(**{**values, **more})
+    """An undoer with 180 s to settle that may post rebates, and a window that takes everything; keywords change that."""
+    facts = some_facts(**{"run_id": "undo-1", **taken(more, frozenset(one.name for one in fields(RunFacts)))})
+    rules = UndoRules(**{"may_rebate": True, **taken(more, frozenset(one.name for one in fields(UndoRules)))})
+    return Undoer(ledger, a_reach(mews, time), facts, rules, reader=mews, **{"stop": StopFlag(), **more})
 
 
 def undo_in(

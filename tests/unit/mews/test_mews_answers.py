@@ -11,6 +11,7 @@ import pytest
 from etl.mews import answers, bodies
 from etl.mews.operations import OPERATIONS
 from etl.model.outcome import Kind, Outcome
+from etl.model.payload import dump
 
 ORDER = OPERATIONS["orders/add"]
 NOW = datetime(2026, 8, 1, 12, 0, tzinfo=UTC)
@@ -205,14 +206,14 @@ def test_messages_lose_control_characters():
 )
 def test_decimals_leave_as_plain_numbers(value, text):
     """Never a float, never an exponent, no digit lost."""
-    assert bodies.dump({"V": Decimal(value)}) == b'{"V":' + text + b"}"
+    assert dump({"V": Decimal(value)}) == b'{"V":' + text + b"}"
 
 
 @pytest.mark.parametrize("value", [Decimal("NaN"), Decimal("Infinity"), float("nan"), object()])
 def test_what_is_no_json_does_not_leave(value):
     """NaN in a body would be refused by Mews, or worse."""
     with pytest.raises((TypeError, ValueError)):
-        bodies.dump({"V": value})
+        dump({"V": value})
 
 
 @pytest.mark.parametrize("text", ["0.1", "12.345678901234567890", "-0.00", "1e3"])

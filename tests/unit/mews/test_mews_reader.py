@@ -16,6 +16,7 @@ from etl.mews.api import MewsReader, MewsWriter
 from etl.mews.fields import parse_moment
 from etl.mews.paging import WINDOW, windows
 from etl.mews.rows import order_item, payment
+from etl.model.payload import Operation, freeze
 
 T0 = datetime(2026, 8, 1, 12, 0, tzinfo=UTC)
 CONFIGURATION = {
@@ -412,12 +413,13 @@ def test_the_writer_sends_each_operation_once_with_its_intent():
         async def intent():
             calls.append(len(mews.requests))
 
-        await writer.add_order({"ServiceId": "s"}, before_send=intent)
-        await writer.add_payment({"AccountId": "a", "EnterpriseId": "own"}, before_send=intent)
-        await writer.cancel_items([ident(1)], before_send=intent)
-        for ids in ([], [ident(number) for number in range(11)]):
-            with pytest.raises(InternalError):
-                await writer.cancel_items(ids)
+        for operation, body in (
+            (Operation.ADD_ORDER, {"ServiceId": "s"}),
+            (Operation.ADD_PAYMENT, {"AccountId": "a", "EnterpriseId": "own"}),
+            (Operation.CANCEL_ITEMS, {"OrderItemIds": [ident(1)]}),
+        ):
+            whole = {**await writer.scope(operation), **body}
+            await writer.send(operation, freeze(whole).content, before_send=intent)
         return calls, [(name, body.get("EnterpriseId")) for name, body in mews.requests]
 
     assert with_mews(handler, use) == (

@@ -1,0 +1,191 @@
+"""The requests that carry parts of orders: an order, its payments, and what reverses them. Builds; sends nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from etl.load.jobs import needs_of_part
+from etl.load.records import ORDER_PART, PartKind, dumps
+from etl.load.sender import Request, open_gate, window_gate
+from etl.load.session import RunFacts
+from etl.load.steps import Intent, Steps
+from etl.model.identity import RECIPE_VERSION, Identity
+from etl.model.outcome import Kind, Outcome
+from etl.model.payload import Operation, freeze
+from etl.model.plan import PlannedOrder, PlannedPayment, order_payload, payment_payload
+
+_MADE = {Operation.ADD_ORDER: "OrderId", Operation.ADD_PAYMENT: "ExternalPaymentId", Operation.ADD_CUSTOMER: "Id"}
+"""Where an answer names what was made; a cancellation makes nothing."""
+
+_NEVER = datetime.min  # noqa: DTZ901 - replaced when the slot is granted
+
+
+def made_id(operation: Operation, outcome: Outcome) -> str:
+    """Mews's id of what was made; "" where the answer names none."""
+    return str(outcome.body.get(_MADE.get(operation, "")) or "")
+
+
+def named(operation: Operation, outcome: Outcome) -> Outcome:
+    """The outcome, unclear where Mews says that it made something and does not name it."""
+    if outcome.kind is not Kind.DONE or operation not in _MADE or made_id(operation, outcome):
+        return outcome
+    return Outcome(
+        Kind.UNKNOWN, status=outcome.status, message="Mews's answer has no id", request_id=outcome.request_id
+    )
+
+
+@dataclass(slots=True)
+class PartRecord:
+    """One part of one order on its way. `seq`: the attempt that its intent gave."""
+
+    operation: Operation
+    intent_of: Intent
+    seq: int = 0
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """The order."""
+        return (self.intent_of.number,)
+
+    @property
+    def _key(self) -> tuple[str, int, str]:
+        return self.intent_of.number, self.intent_of.generation, self.intent_of.part
+
+    def intend(self, steps: Steps, sent_at: datetime) -> None:
+        """Ready -> in flight."""
+        if self.intent_of.kind is PartKind.UNDO:
+            steps.plan_undo(*self._key, self.intent_of.fingerprint)
+        self.seq = steps.intend(replace(self.intent_of, sent_at=sent_at))
+
+    def renew(self, steps: Steps, sent_at: datetime) -> None:
+        """In flight stays."""
+        steps.renew(*self._key, self.seq, sent_at)
+
+    def judge(self, outcome: Outcome) -> Outcome:
+        """Unclear without the id of what was made."""
+        return named(self.operation, outcome)
+
+    def conclude(self, steps: Steps, outcome: Outcome, *, at: datetime, is_last_try: bool) -> bool:
+        """In flight -> what the outcome says."""
+        # What a cancellation has done, it has done to the order that it names.
+        is_cancel = self.operation is Operation.CANCEL_ITEMS
+        mews_id = self.intent_of.fingerprint if is_cancel else made_id(self.operation, outcome)
+        steps.conclude(*self._key, self.seq, outcome, at=at, mews_id=mews_id, is_last_try=is_last_try)
+        return steps.is_refusal_of_kind(*self._key)
+
+
+def order_request(order: PlannedOrder, identity: Identity, facts: RunFacts) -> Request:
+    """An order as planned."""
+    payload = freeze(order_payload(order, identity))
+    intent = Intent(
+        number=order.number,
+        generation=identity.generation,
+        part=ORDER_PART,
+        kind=PartKind.ORDER,
+        run_id=facts.run_id,
+        payload=payload.text,
+        payload_hash=payload.hash,
+        identifier=identity.stem,
+        marker=identity.marker,
+        service_id=order.service_id,
+        account_id=order.account_id,
+        consumption=order.consumption,
+        basis=facts.basis.value,
+        fingerprint=order.fingerprint,
+        skip_fingerprint=order.skip_fingerprint,
+        recipe_version=RECIPE_VERSION,
+        predicted=_predicted(order),
+        sent_at=_NEVER,
+        payments=tuple(payment.part for payment in order.payments),
+        needs=needs_of_part(order, ORDER_PART),
+    )
+    gate = open_gate if order.consumption is None else window_gate(order.consumption, facts.window_start)
+    return Request(Operation.ADD_ORDER, payload, PartRecord(Operation.ADD_ORDER, intent), gate)
+
+
+def payment_request(order: PlannedOrder, payment: PlannedPayment, identity: Identity, facts: RunFacts) -> Request:
+    """A payment of an order that is in Mews."""
+    payload = freeze(payment_payload(order, payment, identity, facts.basis))
+    intent = Intent(
+        number=order.number,
+        generation=identity.generation,
+        part=payment.part,
+        kind=PartKind.PAYMENT,
+        run_id=facts.run_id,
+        payload=payload.text,
+        payload_hash=payload.hash,
+        identifier=identity.line(payment.part),
+        marker=identity.marker,
+        service_id=order.service_id,
+        account_id=order.account_id,
+        consumption=order.consumption,
+        basis=facts.basis.value,
+        fingerprint=order.fingerprint,
+        skip_fingerprint=order.skip_fingerprint,
+        recipe_version=RECIPE_VERSION,
+        predicted="",
+        sent_at=_NEVER,
+        needs=needs_of_part(order, payment.part),
+    )
+    return Request(Operation.ADD_PAYMENT, payload, PartRecord(Operation.ADD_PAYMENT, intent))
+
+
+@dataclass(frozen=True, slots=True)
+class Reversing:
+    """What an undo request reverses. `part`: its name in the ledger; `target`: the OrderId or payment in Mews.
+
+    `private`: see `sender.Request`. `consumption` where the editable window matters.
+    """
+
+    part: str
+    target: str
+    account_id: str
+    consumption: datetime | None = None
+    private: frozenset[Kind] = frozenset()
+
+
+def undo_request(
+    operation: Operation, body: Mapping[str, Any], reversing: Reversing, identity: Identity, facts: RunFacts
+) -> Request:
+    """The opposite of an order, a payment back, or a cancellation. `body`: scope included."""
+    payload = freeze(body)
+    intent = Intent(
+        number=identity.number,
+        generation=identity.generation,
+        part=reversing.part,
+        kind=PartKind.UNDO,
+        run_id=facts.run_id,
+        payload=payload.text,
+        payload_hash=payload.hash,
+        identifier=str(body.get("ExternalIdentifier") or identity.stem),
+        marker=identity.marker,
+        service_id=facts.service_id,
+        account_id=reversing.account_id,
+        consumption=reversing.consumption,
+        basis=facts.basis.value,
+        fingerprint=reversing.target,
+        skip_fingerprint="",
+        recipe_version=RECIPE_VERSION,
+        predicted="",
+        sent_at=_NEVER,
+    )
+    consumption = reversing.consumption
+    gate = open_gate if consumption is None else window_gate(consumption, facts.window_start)
+    return Request(operation, payload, PartRecord(operation, intent), gate, reversing.private)
+
+
+def cancel_body(item_ids: Sequence[str]) -> dict[str, Any]:
+    """The body of `orderItems/cancel`."""
+    return {"OrderItemIds": list(item_ids)}
+
+
+def _predicted(order: PlannedOrder) -> str:
+    return dumps(
+        [
+            (entry.line, str(entry.predicted.net), str(entry.predicted.tax), str(entry.predicted.gross))
+            for entry in order.entries
+        ]
+    )

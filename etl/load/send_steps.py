@@ -1,0 +1,234 @@
+"""The transitions of what is sent: intent, outcome, and what a dead process left. See `steps.py`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select, update
+
+from etl.load import schema
+from etl.load.records import PartKind, loads, stamp
+from etl.load.unit_of_work import NotReady, PartRow, UnitOfWork, attempt_key
+from etl.model.outcome import Kind, Outcome
+from etl.model.states import PLANNED, State, after
+
+TOO_LARGE = 413
+"""A refusal that is about the request's size and nothing else."""
+
+RECHECKS = 2
+"""What was proved absent and sent again is looked up at the end of the run and in the next run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What is frozen on disk before the first byte of a request. `payload` is canonical JSON without tokens.
+
+    `payments`: the names of the payment parts that follow the order. `sent_at` is Mews's time. `needs`: the kinds
+    that the part needs (`model/kinds.py`).
+    """
+
+    number: str
+    generation: int
+    part: str
+    kind: PartKind
+    run_id: str
+    payload: str
+    payload_hash: str
+    identifier: str
+    marker: str
+    service_id: str
+    account_id: str
+    consumption: datetime | None
+    basis: str
+    fingerprint: str
+    skip_fingerprint: str
+    recipe_version: int
+    predicted: str
+    sent_at: datetime
+    payments: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+
+
+class SendSteps(UnitOfWork):
+    """Transitions of requests."""
+
+    def intend(self, intent: Intent) -> int:
+        """READY -> IN_FLIGHT: what will be sent is on disk. Shape: the attempt's number.
+
+        Raises NotReady where the part is no longer ready.
+        """
+        order = self._order(intent.number)
+        key = (intent.number, intent.generation, intent.part)
+        row = self._find(key)
+        state = order.state if row is None and intent.kind is PartKind.ORDER else row.state if row else None
+        # Only what reverses may concern an older posting: a copy that turned up late.
+        is_current = intent.generation == order.generation or intent.kind is PartKind.UNDO
+        if state is not State.READY or not is_current:
+            raise NotReady(f"order {intent.number}: {intent.part} is {state}, not ready", place=intent.number)
+        if row is None:
+            row = self._add(PartRow(*key, intent.kind.value, State.READY))
+        if intent.kind is PartKind.ORDER:
+            self._plan_payments(intent)
+        row.move(State.IN_FLIGHT)
+        row.seq += 1
+        row.sends += 1
+        if row.absents:
+            # An earlier request may have been processed after all, beyond the time that Mews takes.
+            row.recheck = RECHECKS
+        row.fingerprint, row.skip_fingerprint = intent.fingerprint, intent.skip_fingerprint
+        row.first_sent_at = min(row.first_sent_at or stamp(intent.sent_at), stamp(intent.sent_at))
+        row.settle_from = row.unseen_at = row.held = row.code = row.message = row.request_id = ""
+        row.run_id, row.needs = intent.run_id, " ".join(intent.needs)
+        self._new_attempts.append(self._attempt_row(intent, row.seq))
+        order.code = order.message = order.request_id = ""
+        order.last_run_id = intent.run_id
+        self._settle_order(row)
+        return row.seq
+
+    def renew(self, number: str, generation: int, part: str, seq: int, sent_at: datetime) -> None:
+        """IN_FLIGHT stays: the byte leaves later than intended, and the disk knows. Raises NotReady."""
+        row = self._at(number, generation, part)
+        if row.state is not State.IN_FLIGHT or row.seq != seq:
+            raise NotReady(f"order {number}: {part} is {row.state}", place=number)
+        self._renewals.append(
+            {**attempt_key(row), "sent_at": stamp(sent_at), "machine_at": self._now},
+        )
+
+    def conclude(
+        self,
+        number: str,
+        generation: int,
+        part: str,
+        seq: int,
+        outcome: Outcome,
+        *,
+        at: datetime,
+        mews_id: str = "",
+        is_last_try: bool = True,
+    ) -> State:
+        """IN_FLIGHT -> what the outcome says. `at`: Mews's time; settling of an unknown outcome counts from it.
+
+        Raises NotReady where the part is not in flight with this attempt.
+        """
+        row = self._at(number, generation, part)
+        if row.state is not State.IN_FLIGHT or row.seq != seq:
+            raise NotReady(f"order {number}: {part} is {row.state}", place=number)
+        row.move(after(outcome.kind, is_last_try=is_last_try))
+        row.request_id = outcome.request_id
+        row.message = "" if outcome.kind is Kind.DONE else outcome.message
+        self._outcomes.append(
+            {
+                **attempt_key(row),
+                "outcome": outcome.kind.value,
+                "status": outcome.status,
+                "message": outcome.message,
+                "request_id": outcome.request_id,
+                "mews_id": mews_id,
+                "finished_at": stamp(at),
+            }
+        )
+        match row.state:
+            case State.POSTED:
+                self._book(row, mews_id, row.run_id)
+            case State.UNKNOWN:
+                row.settle_from = stamp(at)
+                row.code = "send.unknown"
+            case State.REJECTED:
+                row.rejected_hash = self._last_hash(row)
+                row.code = "mews.refused"
+                if outcome.kind is Kind.REFUSED:
+                    self._refuse_kinds(row, outcome)
+            case _:
+                if outcome.kind is Kind.NOT_SENT:
+                    row.sends -= 1
+        self._settle_order(row)
+        return row.state
+
+    def orphan(self) -> int:
+        """IN_FLIGHT -> UNKNOWN for all: the lock was taken, their process is gone. Shape: how many."""
+        numbers = list(
+            self._connection.scalars(
+                select(schema.parts.c.number).where(schema.parts.c.state == State.IN_FLIGHT.value).distinct()
+            )
+        )
+        self.load(numbers)
+        count = 0
+        for row in self._rows(numbers):
+            if row.state is State.IN_FLIGHT:
+                row.move(State.UNKNOWN)
+                row.settle_from, row.code = "", "send.unknown"
+                row.message = "the process ended while the request was under way"
+                self._settle_order(row)
+                count += 1
+        return count
+
+    def start_settling(self, at: datetime) -> None:
+        """Gives orphans Mews's time at which they certainly had been sent, if at all."""
+        self._connection.execute(
+            update(schema.parts)
+            .where(schema.parts.c.state == State.UNKNOWN.value, schema.parts.c.settle_from == "")
+            .values(settle_from=stamp(at))
+        )
+
+    def is_refusal_of_kind(self, number: str, generation: int, part: str) -> bool:
+        """Whether the refusal that this transaction recorded of a part counts towards a kind."""
+        return (number, generation, part) in self._refused_kinds
+
+    def _refuse_kinds(self, row: PartRow, outcome: Outcome) -> None:
+        kinds = self.kinds.unproved(row.needs.split())
+        if not kinds or outcome.status == TOO_LARGE:
+            return
+        table = schema.attempts
+        payload = self._connection.scalar(
+            select(table.c.payload).where(
+                table.c.number == row.number,
+                table.c.generation == row.generation,
+                table.c.part == row.part,
+                table.c.seq == row.seq,
+            )
+        )
+        if self.kinds.refuse(kinds, row, outcome, loads(payload, {})):
+            self._refused_kinds.add(row.key)
+
+    def _plan_payments(self, intent: Intent) -> None:
+        """Payment parts follow today's plan as long as nothing of them was ever sent."""
+        mine = [
+            row
+            for row in self._rows([intent.number])
+            if row.kind == PartKind.PAYMENT.value and row.generation == intent.generation
+        ]
+        for row in mine:
+            if row.part not in intent.payments and row.seq == 0 and row.state in PLANNED:
+                del self._parts[row.number][row.key]
+                self._dirty_parts.pop(row.key, None)
+                if row.key in self._stored:
+                    self._dropped.append(row.key)
+        there = {row.part for row in mine}
+        for part in intent.payments:
+            if part not in there:
+                self._add(PartRow(intent.number, intent.generation, part, PartKind.PAYMENT.value, State.READY))
+
+    def _attempt_row(self, intent: Intent, seq: int) -> dict[str, Any]:
+        return {
+            "number": intent.number,
+            "generation": intent.generation,
+            "part": intent.part,
+            "seq": seq,
+            "run_id": intent.run_id,
+            "payload": intent.payload,
+            "payload_hash": intent.payload_hash,
+            "identifier": intent.identifier,
+            "marker": intent.marker,
+            "service_id": intent.service_id,
+            "account_id": intent.account_id,
+            "consumption": stamp(intent.consumption),
+            "basis": intent.basis,
+            "fingerprint": intent.fingerprint,
+            "skip_fingerprint": intent.skip_fingerprint,
+            "recipe_version": intent.recipe_version,
+            "predicted": intent.predicted,
+            "sent_at": stamp(intent.sent_at),
+            "machine_at": self._now,
+        }

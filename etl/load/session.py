@@ -1,0 +1,81 @@
+"""What every part of one run works with: Mews as it is reached, the facts of the run, and what all workers share."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from etl.load.commit import Committer
+from etl.load.halt import Halt
+from etl.load.ledger import Checkpoint, Ledger
+from etl.load.ports import CustomerReader, Limiter, Reader, Sleep, Writer
+from etl.load.records import Clock
+from etl.load.scan import MewsTime
+from etl.load.sender import Sender
+from etl.load.traffic import Traffic
+from etl.model.plan import Basis
+
+SCAN_SECONDS = 180.0
+"""A run looks for foreign orders this often (design 7.6: every few minutes)."""
+
+TAKEOVER_SECONDS = 5
+"""A writer on another host that lost its lock may still send what it intended this long ago (design 7.2)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How Mews is reached, and time with it. `rng` gives jitter. `people`: who finds customers by e-mail, if anybody."""
+
+    writer: Writer
+    reader: Reader
+    limiter: Limiter
+    clock: Clock
+    sleep: Sleep
+    rng: random.Random
+    people: CustomerReader | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """What holds for all of one run.
+
+    `store`: the name in identifiers. `basis`: the enterprise's. `settle`: so long Mews may take to commit.
+    `window_start`: Mews's now -> the earliest consumption that Mews takes then.
+    """
+
+    run_id: str
+    store: str
+    service_id: str
+    basis: Basis
+    settle: timedelta
+    concurrency: int
+    window_start: Callable[[datetime], datetime]
+    scan_seconds: float = SCAN_SECONDS
+
+
+class Session:
+    """One run at work on one ledger. Needs the ledger's lock. `checkpoint` is fatal: what it raises ends all writing."""
+
+    def __init__(self, ledger: Ledger, reach: Reach, facts: RunFacts, checkpoint: Checkpoint) -> None:
+        self.ledger = ledger
+        self.reach = reach
+        self.facts = facts
+        self.checkpoint = ledger.fatal(checkpoint)
+        self.time = MewsTime(reach.reader, reach.clock)
+        self.commit = Committer(ledger)
+        self.halt = Halt(reach.sleep)
+        self.traffic = Traffic(reach.limiter, reach.clock, reach.rng, self.halt)
+        self.sender = Sender(
+            reach.writer, self.commit, self.time, reach.clock, self.traffic, self.halt, checkpoint=self.checkpoint
+        )
+
+    def last_sent_before(self) -> datetime:
+        """Mews's time by which a predecessor that died, or lost its lock, had certainly sent its last byte.
+
+        Call it once the lock is taken and Mews's clock was asked.
+        """
+        taken, mine = self.ledger.taken_from, self.ledger.holder()
+        is_foreign = taken is not None and (mine is None or mine.holder.host != taken.holder.host)
+        return self.time.latest() + timedelta(seconds=TAKEOVER_SECONDS if is_foreign else 0)

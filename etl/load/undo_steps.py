@@ -1,0 +1,80 @@
+"""The transitions of what is reversed, and of what reverses it. See `steps.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from etl.load.records import ORDER_PART, PartKind, dumps
+from etl.load.unit_of_work import PartRow, UnitOfWork
+from etl.model.states import State
+
+
+class UndoSteps(UnitOfWork):
+    """Transitions of an undo."""
+
+    def plan_undo(self, number: str, generation: int, part: str, target: str) -> None:
+        """A new undo part is READY; one that was refused or held back is READY again. `target`: what it reverses."""
+        self._order(number)
+        row = self._find((number, generation, part))
+        if row is None:
+            row = self._add(PartRow(number, generation, part, PartKind.UNDO.value, State.READY))
+        elif row.state is not State.READY:
+            row.move(State.READY)
+        row.fingerprint = target
+        row.rejected_hash = row.code = row.message = row.request_id = ""
+        self._settle_order(row)
+
+    def see_undo(
+        self,
+        number: str,
+        generation: int,
+        part: str,
+        *,
+        mews_id: str,
+        target: str,
+        run_id: str,
+        message: str = "",
+    ) -> None:
+        """Anything but IN_FLIGHT -> POSTED: what Mews shows proves that this undo part did its work.
+
+        DIFFERENT with a `message`: it is there, and does not balance what it reverses.
+        """
+        self._order(number)
+        row = self._find((number, generation, part))
+        if row is None:
+            row = self._add(PartRow(number, generation, part, PartKind.UNDO.value, State.READY))
+        row.move(State.DIFFERENT if message else State.POSTED)
+        row.fingerprint, row.mews_id, row.run_id = target, mews_id, row.run_id or run_id
+        row.settle_from = row.unseen_at = row.held = row.code = ""
+        row.message = message
+        self._settle_order(row)
+
+    def undo(self, number: str, generation: int, part: str = ORDER_PART) -> None:
+        """POSTED or DIFFERENT -> UNDONE: it was reversed in Mews."""
+        row = self._at(number, generation, part)
+        row.move(State.UNDONE)
+        row.code = row.message = ""
+        self._settle_order(row)
+
+    def undo_all(self, number: str, generation: int) -> None:
+        """POSTED or DIFFERENT -> UNDONE for the order and its payments: nothing of this generation is left."""
+        self._at(number, generation, ORDER_PART)
+        for row in self._rows([number]):
+            is_there = row.state in (State.POSTED, State.DIFFERENT)
+            if row.generation == generation and row.kind != PartKind.UNDO.value and is_there:
+                self.undo(number, generation, row.part)
+        order = self._order(number)
+        if order.generation == generation:
+            order.duplicates = ""
+
+    def keep_copies(self, number: str, generation: int, order_ids: Sequence[str]) -> None:
+        """POSTED or DIFFERENT stays, under the copies that are left: others were reversed."""
+        row, order = self._at(number, generation, ORDER_PART), self._order(number)
+        if row.state is State.UNDONE:
+            return
+        if row.mews_id not in order_ids:
+            row.mews_id = order_ids[0]
+        if order.generation == generation:
+            order.mews_order_id = row.mews_id
+            order.duplicates = dumps(sorted(order_ids)) if len(order_ids) > 1 else ""
+        self._settle_order(row)

@@ -1,0 +1,355 @@
+"""One transaction's view of orders and their parts: read at the start, changed in memory, written in few statements.
+
+The transitions themselves are in `steps.py` and its parts; nothing here decides what state follows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
+
+from etl.errors import InternalError
+from etl.load import schema
+from etl.load.kind_record import KindRecord
+from etl.load.records import ORDER_PART, PartKind, stamp, stored_state
+from etl.model.states import PLANNED, State, check, worst
+
+CHUNK = 500
+"""Numbers per SELECT: below every database's limit of parameters."""
+
+GIVE_UP = 3
+"""Proved absent so many times, an order is rejected as `send.gave_up`."""
+
+PartKey = tuple[str, int, str]
+
+_ORDER_HOT = (
+    "state",
+    "generation",
+    "mews_order_id",
+    "posted_run_id",
+    "last_run_id",
+    "resolved_run_id",
+    "posted_fingerprint",
+    "posted_skip_fingerprint",
+    "rejected_hash",
+    "code",
+    "message",
+    "request_id",
+    "duplicates",
+    "observed",
+)
+_PART_HOT = (
+    "state",
+    "mews_id",
+    "run_id",
+    "seq",
+    "sends",
+    "absents",
+    "rejected_hash",
+    "fingerprint",
+    "skip_fingerprint",
+    "first_sent_at",
+    "settle_from",
+    "unseen_at",
+    "recheck",
+    "held",
+    "code",
+    "message",
+    "request_id",
+    "needs",
+)
+_PART_KEY = ("number", "generation", "part")
+
+_SELECT_ORDERS = select(*(schema.orders.c[name] for name in ("number", *_ORDER_HOT, "verdict")))
+_UPDATE_ORDER = (
+    update(schema.orders)
+    .where(schema.orders.c.number == bindparam("k_number"))
+    .values({name: bindparam(name) for name in (*_ORDER_HOT, "updated_at")})
+)
+_UPDATE_PART = (
+    update(schema.parts)
+    .where(
+        schema.parts.c.number == bindparam("k_number"),
+        schema.parts.c.generation == bindparam("k_generation"),
+        schema.parts.c.part == bindparam("k_part"),
+    )
+    .values({name: bindparam(name) for name in _PART_HOT})
+)
+_OUTCOME_COLUMNS = ("outcome", "status", "message", "request_id", "mews_id", "finished_at")
+_UPDATE_ATTEMPT = (
+    update(schema.attempts)
+    .where(
+        schema.attempts.c.number == bindparam("k_number"),
+        schema.attempts.c.generation == bindparam("k_generation"),
+        schema.attempts.c.part == bindparam("k_part"),
+        schema.attempts.c.seq == bindparam("k_seq"),
+    )
+    .values({name: bindparam(name) for name in _OUTCOME_COLUMNS})
+)
+_RENEW_ATTEMPT = (
+    update(schema.attempts)
+    .where(
+        schema.attempts.c.number == bindparam("k_number"),
+        schema.attempts.c.generation == bindparam("k_generation"),
+        schema.attempts.c.part == bindparam("k_part"),
+        schema.attempts.c.seq == bindparam("k_seq"),
+    )
+    .values(sent_at=bindparam("sent_at"), machine_at=bindparam("machine_at"))
+)
+
+
+class NotReady(InternalError):  # noqa: N818 - a state of affairs that the caller handles
+    """The part is not in the state that the step starts from: somebody else decided meanwhile."""
+
+    code = "internal.not_ready"
+
+
+@dataclass(slots=True)
+class PartRow:
+    """One row of `parts` while a transaction works on it."""
+
+    number: str
+    generation: int
+    part: str
+    kind: str
+    state: State
+    mews_id: str = ""
+    run_id: str = ""
+    seq: int = 0
+    sends: int = 0
+    absents: int = 0
+    rejected_hash: str = ""
+    fingerprint: str = ""
+    skip_fingerprint: str = ""
+    first_sent_at: str = ""
+    settle_from: str = ""
+    unseen_at: str = ""
+    recheck: int = 0
+    held: str = ""
+    code: str = ""
+    message: str = ""
+    request_id: str = ""
+    needs: str = ""
+
+    @property
+    def key(self) -> PartKey:
+        """The primary key."""
+        return self.number, self.generation, self.part
+
+    def move(self, new: State) -> None:
+        """The only way to another state."""
+        self.state = check(self.state, new)
+
+    def values(self) -> dict[str, Any]:
+        """The changing columns."""
+        row = {name: getattr(self, name) for name in _PART_HOT}
+        row["state"] = self.state.value
+        return row
+
+
+@dataclass(slots=True)
+class OrderRow:
+    """The fate columns of one row of `orders` while a transaction works on it."""
+
+    number: str
+    state: State
+    generation: int
+    mews_order_id: str
+    posted_run_id: str
+    last_run_id: str
+    resolved_run_id: str
+    posted_fingerprint: str
+    posted_skip_fingerprint: str
+    rejected_hash: str
+    code: str
+    message: str
+    request_id: str
+    duplicates: str
+    observed: str
+    verdict: str
+
+    def values(self) -> dict[str, Any]:
+        """The changing columns."""
+        row = {name: getattr(self, name) for name in _ORDER_HOT}
+        row["state"] = self.state.value
+        return row
+
+
+class UnitOfWork:
+    """Orders and parts within the transaction of `connection`. `now`: this machine's time; `proved`: kinds known as that."""
+
+    def __init__(self, connection: Connection, now: datetime, proved: set[str] | None = None) -> None:
+        self._connection = connection
+        self._now = stamp(now)
+        self._orders: dict[str, OrderRow] = {}
+        self._parts: dict[str, dict[PartKey, PartRow]] = {}
+        self._stored: set[PartKey] = set()
+        self._dropped: list[PartKey] = []
+        self._dirty_orders: dict[str, None] = {}
+        self._dirty_parts: dict[PartKey, None] = {}
+        self._new_attempts: list[dict[str, Any]] = []
+        self._outcomes: list[dict[str, Any]] = []
+        self._renewals: list[dict[str, Any]] = []
+        self._refused_kinds: set[PartKey] = set()
+        self.kinds = KindRecord(connection, self._now, set() if proved is None else proved)
+        """What the ledger knows of kinds, as this transaction sees it."""
+
+    def load(self, numbers: Iterable[str]) -> None:
+        """Reads orders and parts of these numbers, once each."""
+        wanted = [number for number in dict.fromkeys(numbers) if number not in self._orders]
+        orders, parts = schema.orders, schema.parts
+        for start in range(0, len(wanted), CHUNK):
+            chunk = wanted[start : start + CHUNK]
+            for row in self._connection.execute(_SELECT_ORDERS.where(orders.c.number.in_(chunk))):
+                number, state, *rest = row
+                self._orders[number] = OrderRow(number, stored_state(state), *rest)
+            for row in self._connection.execute(
+                select(*(parts.c[name] for name in (*_PART_KEY, "kind", *_PART_HOT))).where(parts.c.number.in_(chunk))
+            ):
+                number, generation, part, kind, state, *rest = row
+                value = PartRow(number, generation, part, kind, stored_state(state), *rest)
+                self._parts.setdefault(number, {})[value.key] = value
+                self._stored.add(value.key)
+
+    def save(self) -> None:
+        """Writes what the steps changed. Effects: a handful of statements, whatever the count of steps."""
+        run = self._connection.execute
+        self.kinds.save()
+        if self._dropped:
+            table = schema.parts
+            for number, generation, part in self._dropped:
+                run(
+                    delete(table).where(
+                        table.c.number == number, table.c.generation == generation, table.c.part == part
+                    )
+                )
+        changed = [self._parts[key[0]][key] for key in self._dirty_parts]
+        new = [
+            {"number": row.number, "generation": row.generation, "part": row.part, "kind": row.kind, **row.values()}
+            for row in changed
+            if row.key not in self._stored
+        ]
+        old = [
+            {"k_number": row.number, "k_generation": row.generation, "k_part": row.part, **row.values()}
+            for row in changed
+            if row.key in self._stored
+        ]
+        if new:
+            run(insert(schema.parts), new)
+        if old:
+            run(_UPDATE_PART, old)
+        if self._new_attempts:
+            run(insert(schema.attempts), self._new_attempts)
+        if self._renewals:
+            run(_RENEW_ATTEMPT, self._renewals)
+        if self._outcomes:
+            run(_UPDATE_ATTEMPT, self._outcomes)
+        if self._dirty_orders:
+            run(
+                _UPDATE_ORDER,
+                [
+                    {"k_number": number, "updated_at": self._now, **self._orders[number].values()}
+                    for number in self._dirty_orders
+                ],
+            )
+
+    @property
+    def now(self) -> str:
+        """The time of this machine, as it is stored."""
+        return self._now
+
+    def meta(self, key: str, value: str) -> None:
+        """Stores a text in the same transaction as the steps that it vouches for."""
+        table = schema.meta
+        done = self._connection.execute(update(table).where(table.c.key == key).values(value=value, saved_at=self._now))
+        if not done.rowcount:
+            self._connection.execute(insert(table).values(key=key, value=value, saved_at=self._now))
+
+    def part_state(self, number: str, generation: int, part: str = ORDER_PART) -> State | None:
+        """The state of a part as this transaction sees it."""
+        self.load([number])
+        row = self._find((number, generation, part))
+        return None if row is None else row.state
+
+    def mews_id(self, number: str, generation: int, part: str = ORDER_PART) -> str:
+        """Mews's id of a part as this transaction sees it; "" for none."""
+        self.load([number])
+        row = self._find((number, generation, part))
+        return "" if row is None else row.mews_id
+
+    def _book(self, row: PartRow, mews_id: str, run_id: str) -> None:
+        row.mews_id, row.run_id = mews_id, run_id
+        row.settle_from = row.unseen_at = row.held = ""
+        for kind in row.needs.split():
+            # With the state, in one transaction: what is in Mews has proved what it needed.
+            self.kinds.prove(kind, row.number, run_id)
+        order = self._order(row.number)
+        order.last_run_id = run_id
+        if row.part == ORDER_PART:
+            order.mews_order_id, order.posted_run_id = mews_id, run_id
+            order.posted_fingerprint, order.posted_skip_fingerprint = row.fingerprint, row.skip_fingerprint
+
+    def _settle_order(self, row: PartRow) -> None:
+        """The order reports the worst of its parts; undo entries and older generations have no say."""
+        self._dirty_parts[row.key] = None
+        order = self._order(row.number)
+        parts = [
+            part
+            for part in self._parts[row.number].values()
+            if part.generation == order.generation and part.kind != PartKind.UNDO.value
+        ]
+        if any(part.part == ORDER_PART and part.state is State.UNDONE for part in parts):
+            # A payment that was never sent is not due any more.
+            parts = [part for part in parts if part.state not in PLANNED]
+        order.state = worst(part.state for part in parts)
+        speaking = min(parts, key=lambda part: (part.state is not order.state, part.part != ORDER_PART, part.part))
+        order.code, order.message, order.request_id = speaking.code, speaking.message, speaking.request_id
+        order.rejected_hash = next((part.rejected_hash for part in parts if part.part == ORDER_PART), "")
+        self._dirty_orders[row.number] = None
+
+    def _last_hash(self, row: PartRow) -> str:
+        table = schema.attempts
+        found = self._connection.scalar(
+            select(table.c.payload_hash).where(
+                table.c.number == row.number,
+                table.c.generation == row.generation,
+                table.c.part == row.part,
+                table.c.seq == row.seq,
+            )
+        )
+        return found or ""
+
+    def _order(self, number: str) -> OrderRow:
+        if number not in self._orders:
+            self.load([number])
+        try:
+            return self._orders[number]
+        except KeyError:
+            raise InternalError(f"order {number} is not in the ledger", code="internal.no_order") from None
+
+    def _find(self, key: PartKey) -> PartRow | None:
+        return self._parts.get(key[0], {}).get(key)
+
+    def _at(self, number: str, generation: int, part: str) -> PartRow:
+        self._order(number)
+        row = self._find((number, generation, part))
+        if row is None:
+            raise InternalError(f"order {number} has no part {part} in the ledger", code="internal.no_part")
+        return row
+
+    def _add(self, row: PartRow) -> PartRow:
+        self._parts.setdefault(row.number, {})[row.key] = row
+        self._dirty_parts[row.key] = None
+        return row
+
+    def _rows(self, numbers: Iterable[str]) -> list[PartRow]:
+        return [row for number in numbers for row in self._parts.get(number, {}).values()]
+
+
+def attempt_key(row: PartRow) -> dict[str, Any]:
+    """The bind parameters that name the attempt under way."""
+    return {"k_number": row.number, "k_generation": row.generation, "k_part": row.part, "k_seq": row.seq}
