@@ -106,6 +106,47 @@ GUARDS = (
         "return False",
         "unit/mews/test_mews_transport.py",
     ),
+    _guard(
+        "an unforeseen fault counts as not sent, whatever was under way",
+        "load/sender.py",
+        'return Outcome(Kind.UNKNOWN, message=f"internal fault',
+        'return Outcome(Kind.NOT_SENT, message=f"internal fault',
+        "sender",
+        "unforeseen",
+    ),
+    _guard(
+        "other bytes are sent than were kept",
+        "load/sender.py",
+        "content = request.payload.content\n",
+        "content = request.payload.content + b' '\n",
+        "sender",
+        "byte_for_byte",
+    ),
+    # Customers
+    _guard(
+        "an unclear answer about a customer counts as not sent",
+        "load/customer_steps.py",
+        "    Kind.UNKNOWN: CustomerState.UNKNOWN,\n",
+        "    Kind.UNKNOWN: CustomerState.READY,\n",
+        "customers",
+        "in_doubt or two_looks",
+    ),
+    _guard(
+        "one look proves that a customer was not made",
+        "load/customers.py",
+        "steps.miss_customer(row.email, proved=False, at=ended)",
+        "steps.miss_customer(row.email, proved=True, at=ended)",
+        "customers",
+        "two_looks",
+    ),
+    _guard(
+        "what a dead process left of a customer is made again",
+        "load/customer_steps.py",
+        "self._move_customer(row, CustomerState.UNKNOWN, message=message, settle_from=stamp(at))\n\n    def find",
+        "self._move_customer(row, CustomerState.READY, message=message, settle_from=stamp(at))\n\n    def find",
+        "customers",
+        "dead_process_made",
+    ),
     # After a crash
     _guard(
         "what was in flight when its process died is ready",

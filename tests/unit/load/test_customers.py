@@ -165,6 +165,21 @@ def test_a_kill_at_any_moment_makes_nobody_twice(tmp_path: Path) -> None:
     assert count > 15, "there were fewer steps than there are checkpoints"
 
 
+def test_whom_a_dead_process_made_is_looked_up_twice(mews: FakePeople, path: Path) -> None:
+    """Killed with the answer in hand, before Mews shows the person: the next run waits, and makes nobody."""
+    mews.person_lag = 80.0
+
+    def die(name: str) -> None:
+        if name == "answer.received" and mews.welcomes:
+            raise Killed
+
+    assert load(path, mews, [new("1")], kill=die) is None
+    result = load(path, mews, [new("1")], run_id="run-2")
+    assert result is not None
+    assert (result.sent, len(mews.welcomes)) == (1, 1)
+    assert mews.account_of("1") == mews.named("zoe@example.com")[0]
+
+
 @pytest.mark.parametrize("delay", [0.0, 60.0, 179.0])
 def test_a_customer_in_doubt_is_looked_up_twice(mews: FakePeople, path: Path, delay: float) -> None:
     """A customer that lands after the answer was lost is found, never made again; the orders wait for it."""
