@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import select
 
 from etl.load import schema
 from etl.load.ledger import Ledger
 from etl.load.records import PartKind, loads
-from etl.load.steps import CHUNK, Steps
+from etl.load.steps import CHUNK
 from etl.model.rows import OrderItemRow
 
 
@@ -28,16 +28,8 @@ def unknown(ledger: Ledger, items: Mapping[str, str]) -> dict[str, str]:
     return left
 
 
-def take_in(steps: Steps, items: Mapping[str, str]) -> None:
-    """Notes cancelled items as known: order numbers by item id."""
-    table = schema.cancelled
-    for chunk in _chunks(items):
-        steps.run(delete(table).where(table.c.item_id.in_(chunk)))
-        steps.execute(insert(table), [{"item_id": item_id, "number": items[item_id]} for item_id in chunk])
-
-
 def cancelled_of(number: str, rows: Iterable[OrderItemRow]) -> dict[str, str]:
-    """The cancelled ones of an order's items, as `take_in` wants them."""
+    """The cancelled ones of an order's items, as `Steps.take_in_cancelled` wants them."""
     return {row.id: number for row in rows if row.is_canceled}
 
 

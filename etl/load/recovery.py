@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import delete, insert, select
 
 from etl.load import schema
-from etl.load.cancelled import take_in, unknown
+from etl.load.cancelled import unknown
 from etl.load.ledger import Ledger
 from etl.load.paid import Paid, Payments, read_payments
 from etl.load.ports import Reader, Sleep
@@ -262,7 +262,7 @@ def _record_cancelled(
     others = unknown(ledger, items) if items else {}
     if not others:
         return
-    take_in(steps, others)
+    steps.take_in_cancelled(others)
     state, order_id = steps.part_state(number, generation), steps.mews_id(number, generation)
     if state in (State.POSTED, State.DIFFERENT) and _is_of(orders, others, order_id):
         # Where a part of it was reversed, that is why they are cancelled.

@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from etl.errors import LedgerError, UsageError
 from etl.load import schema
-from etl.load.cancelled import cancelled_of, take_in
+from etl.load.cancelled import cancelled_of
 from etl.load.compare import compare_items, compare_payment
 from etl.load.ledger import Ledger
 from etl.load.ports import Reader
@@ -122,7 +122,7 @@ async def _settle_posted(
             accepted=None if is_as_sent else observed_items(rows),
         )
         # The person has seen what the staff cancelled of it.
-        take_in(steps, cancelled_of(part.number, rows))
+        steps.take_in_cancelled(cancelled_of(part.number, rows))
         if part.mews_id not in ("", order_id):
             steps.keep_copies(part.number, part.generation, [order_id])
     return State.POSTED

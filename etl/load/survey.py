@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from etl.load.cancelled import cancelled_of, take_in
+from etl.load.cancelled import cancelled_of
 from etl.load.compare import Finding, compare_items, compare_payment, may_be, may_be_payment
 from etl.load.records import (
     ORDER_PART,
@@ -235,7 +235,7 @@ class Surveyor:
             observed=dumps(observed_items(rows[order_id])),
         )
         # A sighting while nobody knew is no sign of somebody else, whatever the staff did to it meanwhile.
-        take_in(steps, cancelled_of(number, rows.get(order_id, ())))
+        steps.take_in_cancelled(cancelled_of(number, rows.get(order_id, ())))
         if len(order_ids) > 1:
             steps.duplicate(number, order_ids)
             result.duplicated[number] = tuple(order_ids)

@@ -316,17 +316,19 @@ def test_concurrent_steps_share_commits_and_fail_alone(path, time):
     """Group commit: one transaction for what is wanted at once; a step that does not apply hurts nobody else."""
     import asyncio
 
+    commits = []
+
     async def main(ledger):
         commit = Committer(ledger)
-        good = [commit.do(str(n), lambda s, n=n: s.withdraw(str(n), 1, "window.passed", "late")) for n in range(20)]
-        bad = commit.do("0", lambda s: (_ for _ in ()).throw(NotReady("no")))
-        results = await asyncio.gather(*good, bad, return_exceptions=True)
-        assert commit.commits == 1
-        return results
+        good = [commit.do(lambda s, n=n: s.withdraw(str(n), 1, "window.passed", "late"), str(n)) for n in range(20)]
+        bad = commit.do(lambda s: (_ for _ in ()).throw(NotReady("no")), "0")
+        return await asyncio.gather(*good, bad, return_exceptions=True)
 
-    with open_ledger(path, time) as ledger:
+    with open_ledger(path, time, checkpoint=lambda name: commits.append(name == "ledger.after_commit")) as ledger:
         ledger.record_plan("run-1", [an_order(str(n)) for n in range(20)])
+        commits.clear()
         results = asyncio.run(main(ledger))
+        assert sum(commits) == 1
         assert ledger.counts()[State.BLOCKED] == 20
     assert isinstance(results[-1], NotReady)
 

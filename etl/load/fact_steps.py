@@ -1,0 +1,115 @@
+"""What a transaction keeps beside states: what plans say of orders, their versions, and what others cancelled.
+
+See `steps.py`; no state is in it, but for orders that the ledger meets first: those start with the plan's verdict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import bindparam, delete, insert, update
+
+from etl.load import schema, versions
+from etl.load.records import Correction, LedgerOrder, plan_facts
+from etl.load.unit_of_work import CHUNK, UnitOfWork
+from etl.model.plan import PlannedOrder
+from etl.model.states import State
+
+_FACT_COLUMNS = (
+    "verdict",
+    "plan_run_id",
+    "currency",
+    "basis",
+    "source_total",
+    "planned_total",
+    "rounding",
+    "month",
+    "consumption",
+    "true_consumption",
+    "is_clamped",
+    "account_id",
+    "account_key",
+    "parent",
+    "line_count",
+    "fingerprint",
+    "version",
+    "skip_fingerprint",
+    "skip_reason",
+    "codes",
+    "problems",
+    "facts",
+)
+_UPDATE_FACTS = (
+    update(schema.orders)
+    .where(schema.orders.c.number == bindparam("k_number"))
+    .values({name: bindparam(name) for name in (*_FACT_COLUMNS, "changed", "reading")})
+)
+_UPDATE_CHANGED = (
+    update(schema.orders)
+    .where(schema.orders.c.number == bindparam("k_number"))
+    .values({name: bindparam(name) for name in ("changed", "plan_run_id", "facts", "reading")})
+)
+
+
+class FactSteps(UnitOfWork):
+    """Facts of orders, within the transaction that records their states."""
+
+    def stored_orders(self, numbers: Iterable[str]) -> dict[str, LedgerOrder]:
+        """The orders of these numbers, as this transaction sees them; they are read for steps, too."""
+        found: dict[str, LedgerOrder] = {}
+        for chunk in _chunks(numbers):
+            found.update(versions.read_orders(self._connection, chunk))
+        self.load(found)
+        return found
+
+    def meet(self, run_id: str, orders: Sequence[PlannedOrder]) -> None:
+        """Not on record -> BLOCKED, SKIPPED or READY: orders that the ledger meets first, as the plan says."""
+        rows = [
+            {
+                "number": order.number,
+                "state": State(order.verdict.value).value,
+                "updated_at": self._now,
+                **plan_facts(order, run_id),
+            }
+            for order in orders
+        ]
+        if rows:
+            self._connection.execute(insert(schema.orders), rows)
+
+    def keep_plans(self, run_id: str, orders: Sequence[PlannedOrder]) -> None:
+        """The facts of orders of which nothing is in Mews, or whose plan equals what is: those of today's plan."""
+        rows = [
+            {"k_number": order.number, "changed": "", "reading": "", **plan_facts(order, run_id)} for order in orders
+        ]
+        if rows:
+            self._connection.execute(_UPDATE_FACTS, rows)
+
+    def keep_readings(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """What the source says now of orders whose facts are frozen. `rows`: k_number, changed, plan_run_id, facts, reading."""
+        if rows:
+            self._connection.execute(_UPDATE_CHANGED, list(rows))
+
+    def keep_versions(self, new: list[dict[str, Any]], met: list[dict[str, Any]]) -> None:
+        """The contents of orders that are `new` to the ledger, and of those that were `met` before."""
+        versions.keep_versions(self._connection, new, are_new=True)
+        versions.keep_versions(self._connection, met, are_new=False)
+
+    def keep_corrections(self, found: Mapping[str, Sequence[Correction]], run_id: str) -> None:
+        """Which version of an order took the place of which."""
+        versions.keep_corrections(self._connection, found, run_id)
+
+    def take_in_cancelled(self, items: Mapping[str, str]) -> None:
+        """Items that others cancelled become known: order numbers by item id."""
+        table = schema.cancelled
+        for chunk in _chunks(items):
+            self._connection.execute(delete(table).where(table.c.item_id.in_(chunk)))
+            self._connection.execute(
+                insert(table), [{"item_id": item_id, "number": items[item_id]} for item_id in chunk]
+            )
+
+
+def _chunks(values: Iterable[str]) -> Iterator[list[str]]:
+    unique = list(dict.fromkeys(values))
+    for start in range(0, len(unique), CHUNK):
+        yield unique[start : start + CHUNK]

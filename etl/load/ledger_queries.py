@@ -1,0 +1,200 @@
+"""What a ledger holds of orders, parts, attempts and customers, as of its last commit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import func, select, text
+
+from etl.load import schema
+from etl.load.changes import edited
+from etl.load.kind_record import KindStanding, standing_of
+from etl.load.ledger_faults import translated
+from etl.load.ledger_home import LedgerHome
+from etl.load.records import (
+    ORDER_PART,
+    Attempt,
+    Customer,
+    LedgerOrder,
+    Part,
+    PartKind,
+    attempt_value,
+    customer_value,
+    ledger_order,
+    loads,
+    part_value,
+    stored_state,
+)
+from etl.load.steps import CHUNK
+from etl.load.versions import read_orders
+from etl.model.states import State
+
+
+class LedgerQueries(LedgerHome):
+    """Reading a ledger."""
+
+    def counts(self) -> dict[State, int]:
+        """How many orders are in each state; every state has a count."""
+        query = select(schema.orders.c.state, func.count()).group_by(schema.orders.c.state)
+        with translated(self._where):
+            found = {stored_state(state): count for state, count in self._read().execute(query)}
+        return {state: found.get(state, 0) for state in State}
+
+    def newest_change(self) -> str:
+        """When the state of any order was written last, by this machine; "" before the first."""
+        return self._scalar(select(func.max(schema.orders.c.updated_at))) or ""
+
+    def order(self, number: str) -> LedgerOrder | None:
+        """One order, or None."""
+        return self.lookup([number]).get(number)
+
+    def lookup(self, numbers: Iterable[str]) -> dict[str, LedgerOrder]:
+        """The orders of these numbers that the ledger knows."""
+        found: dict[str, LedgerOrder] = {}
+        with translated(self._where):
+            for chunk in _chunks(numbers):
+                found.update(read_orders(self._read(), chunk))
+        return self._with_edits(found)
+
+    def _with_edits(self, found: dict[str, LedgerOrder]) -> dict[str, LedgerOrder]:
+        """The orders with what was edited since they were posted in what the source is read through."""
+        if not self.reading:
+            return found
+        for number, order in found.items():
+            if order.has_posted and (text := self._edited(order.posted_run_id)):
+                found[number] = replace(order, edited=text)
+        return found
+
+    def _edited(self, run_id: str) -> str:
+        if run_id not in self._edits:
+            query = select(schema.runs.c.mapping).where(schema.runs.c.run_id == run_id)
+            before = loads(self._scalar(query), {}).get("reading")
+            self._edits[run_id] = edited(before, self.reading) if before else ""
+        return self._edits[run_id]
+
+    def orders(self, states: Iterable[State] = (), *, run_id: str = "", changed: bool = False) -> Iterator[LedgerOrder]:
+        """All orders, or those in these states, posted by this run, or changed. Shape: by number, streamed."""
+        table = schema.orders
+        query = select(table).order_by(func.length(table.c.number), table.c.number)
+        wanted = [state.value for state in states]
+        if wanted:
+            query = query.where(table.c.state.in_(wanted))
+        if run_id:
+            query = query.where(table.c.posted_run_id == run_id)
+        if changed:
+            query = query.where(table.c.changed != "")
+        with translated(self._where), self._engine.connect() as connection:
+            for row in connection.execution_options(stream_results=True).execute(query):
+                yield ledger_order(row)
+
+    def parts(self, numbers: Iterable[str]) -> dict[str, list[Part]]:
+        """The parts of these orders, all generations. Shape: by number; orders never intended have none."""
+        found: dict[str, list[Part]] = {}
+        table = schema.parts
+        order = (table.c.number, table.c.generation, table.c.part)
+        with translated(self._where):
+            for chunk in _chunks(numbers):
+                for row in self._read().execute(select(table).where(table.c.number.in_(chunk)).order_by(*order)):
+                    found.setdefault(row.number, []).append(part_value(row))
+        return found
+
+    def parts_of(self, mews_id: str) -> list[Part]:
+        """The parts that are in Mews under this id."""
+        return self._parts_where(schema.parts.c.mews_id == mews_id)
+
+    def standing_returns(self) -> list[str]:
+        """The nested returns that are, or may be, in Mews."""
+        table = schema.orders
+        in_doubt = (State.UNKNOWN.value, State.IN_FLIGHT.value)
+        query = (
+            select(table.c.number)
+            .where(table.c.number.like("%-R%"), table.c.state != State.UNDONE.value)
+            .where((table.c.mews_order_id != "") | table.c.state.in_(in_doubt))
+        )
+        with translated(self._where):
+            return list(self._read().scalars(query))
+
+    def unsettled(self) -> list[Part]:
+        """All parts that are unknown."""
+        return self._parts_where(schema.parts.c.state == State.UNKNOWN.value)
+
+    def to_recheck(self) -> list[Part]:
+        """All parts that were sent more than once and are still to be looked up again."""
+        return self._parts_where(schema.parts.c.recheck > 0)
+
+    def kinds(self) -> dict[str, KindStanding]:
+        """What is known of the needs that only Mews can tell; kinds that nobody tried are not there."""
+        return {row.kind: standing_of(row) for row in self.select(select(schema.kinds))}
+
+    def customers(self, emails: Iterable[str]) -> dict[str, Customer]:
+        """The people of these addresses that this ledger made, or began to make."""
+        table = schema.customers
+        found: dict[str, Customer] = {}
+        for chunk in _chunks(sorted({email for email in emails if email})):
+            for row in self.select(select(table).where(table.c.email.in_(chunk))):
+                found[row.email] = customer_value(row)
+        return found
+
+    def has_payments(self) -> bool:
+        """Whether any order that was ever sent has payments."""
+        query = select(schema.parts.c.part).where(schema.parts.c.kind == PartKind.PAYMENT.value).limit(1)
+        return self._scalar(query) is not None
+
+    def attempts(self, number: str, *, generation: int | None = None, part: str | None = None) -> list[Attempt]:
+        """Every request that may have left for an order. Shape: by generation, part and sequence."""
+        table = schema.attempts
+        query = select(table).where(table.c.number == number)
+        if generation is not None:
+            query = query.where(table.c.generation == generation)
+        if part is not None:
+            query = query.where(table.c.part == part)
+        with translated(self._where):
+            rows = self._read().execute(query.order_by(table.c.generation, table.c.part, table.c.seq)).all()
+        return [attempt_value(row, row.payload) for row in rows]
+
+    def duplicated(self) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """Orders found more than once in Mews, with all their OrderIds."""
+        table = schema.orders
+        with translated(self._where):
+            rows = (
+                self._read().execute(select(table.c.number, table.c.duplicates).where(table.c.duplicates != "")).all()
+            )
+        for number, ids in rows:
+            yield number, tuple(loads(ids, ()))
+
+    def first_posted(self) -> LedgerOrder | None:
+        """The oldest order that a run posted itself, for the read-back of the first order."""
+        table = schema.attempts
+        query = (
+            select(table.c.number)
+            .join(schema.orders, schema.orders.c.number == table.c.number)
+            .where(table.c.part == ORDER_PART, table.c.outcome == "done", schema.orders.c.mews_order_id != "")
+            .where(schema.orders.c.state != State.UNDONE.value)
+            .order_by(table.c.sent_at)
+            .limit(1)
+        )
+        number = self._scalar(query)
+        return None if number is None else self.order(number)
+
+    def select(self, query: Any) -> Sequence[Any]:
+        """The rows of a short query, as of the last commit."""
+        with translated(self._where):
+            return self._read().execute(query).all()
+
+    def query(self, sql: str, values: Mapping[str, Any]) -> Sequence[Any]:
+        """The same of a text that both databases understand, with :names for values."""
+        return self.select(text(sql).bindparams(**values))
+
+    def _parts_where(self, condition: Any) -> list[Part]:
+        table = schema.parts
+        order = (table.c.number, table.c.generation, table.c.part)
+        with translated(self._where):
+            return [part_value(row) for row in self._read().execute(select(table).where(condition).order_by(*order))]
+
+
+def _chunks(numbers: Iterable[str]) -> Iterator[list[str]]:
+    unique = list(dict.fromkeys(numbers))
+    for start in range(0, len(unique), CHUNK):
+        yield unique[start : start + CHUNK]

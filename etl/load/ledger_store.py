@@ -1,0 +1,286 @@
+"""An open ledger: its file or database, its lock, its transactions. What it holds is read by `ledger_queries.py`."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self
+
+from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy.engine import URL
+
+from etl.errors import InternalError, LedgerError
+from etl.load import lock as locks
+from etl.load import migrations
+from etl.load.ledger_faults import translated
+from etl.load.ledger_file import APPLICATION_ID, ledger_url, make_private, missing, open_sqlite
+from etl.load.records import stamp
+from etl.load.steps import Steps
+
+Checkpoint = Callable[[str], None]
+"""Called with the name of a place between two steps; tests raise there what a kill would do."""
+
+
+def _pass(_: str) -> None:
+    """No checkpoint is looked at."""
+
+
+def _wall() -> datetime:
+    return datetime.now(UTC)
+
+
+class LedgerStore:
+    """An open ledger. Writing needs the lock (`take_lock`), reading does not."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        where: str,
+        *,
+        read_only: bool,
+        wall: Callable[[], datetime],
+        checkpoint: Checkpoint,
+    ) -> None:
+        self._engine = engine
+        self._where = where
+        self._read_only = read_only
+        self._wall = wall
+        self._checkpoint = self.fatal(checkpoint)
+        self._token = ""
+        self._is_dead = False
+        self._proved_kinds: set[str] = set()
+        self._writer: Connection | None = None
+        self._reader: Connection | None = None
+        self.reading: dict[str, dict[str, Any]] = {}
+        """What the source is read through now: table to key to meaning; empty where it does not matter."""
+        self._edits: dict[str, str] = {}
+        self.taken_from: locks.Held | None = None
+        """The dead or overridden holder that the lock was taken from."""
+
+    # Opening and closing
+
+    @classmethod
+    def open(
+        cls,
+        url_or_path: str | Path,
+        *,
+        create: bool = True,
+        read_only: bool = False,
+        wall: Callable[[], datetime] = _wall,
+        checkpoint: Checkpoint = _pass,
+        steps: Sequence[migrations.Step] = migrations.STEPS,
+    ) -> Self:
+        """The ledger at a path or SQLAlchemy URL, brought to the newest schema.
+
+        Raises: LedgerError `ledger.missing`, `ledger.foreign`, `ledger.newer`, `ledger.corrupt`, ...
+        Effects: creates the file with mode 0600, unless told not to; upgrades a ledger of an earlier version, also
+        where it is only read then.
+        """
+        url = ledger_url(url_or_path)
+        where = url.render_as_string(hide_password=True) if url.get_backend_name() != "sqlite" else str(url.database)
+        with translated(where):
+            if url.get_backend_name() == "sqlite":
+                engine = open_sqlite(url, create=create and not read_only, read_only=read_only)
+            else:
+                engine = create_engine(url)
+            ledger = cls(engine, where, read_only=read_only, wall=wall, checkpoint=checkpoint)
+            try:
+                if read_only and ledger._is_older(steps):
+                    ledger.close()
+                    _upgrade(url, where, wall, steps)
+                    return cls.open(url_or_path, read_only=True, wall=wall, checkpoint=checkpoint, steps=steps)
+                ledger._prepare(create=create, steps=steps)
+                if url.get_backend_name() == "sqlite":
+                    # Only now it is known to be ours: somebody else's database may not be changed.
+                    make_private(Path(str(url.database)), read_only=read_only)
+            except BaseException:
+                ledger.close()
+                raise
+        return ledger
+
+    @property
+    def where(self) -> str:
+        """Path or URL, for people."""
+        return self._where
+
+    def close(self) -> None:
+        """Frees the lock and closes the file; safe to call twice."""
+        if self._token:
+            try:
+                self.release_lock()
+            except LedgerError:
+                # A full disk must not hide what went wrong before; a dead holder is taken over anyway.
+                self._token = ""
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Closes the file and leaves everything as it is on disk, lock included: what a kill does."""
+        for connection in (self._writer, self._reader):
+            if connection is not None and not connection.closed:
+                connection.invalidate()
+                connection.close()
+        self._writer = self._reader = None
+        self._token = ""
+        self._is_dead = True
+        self._engine.dispose()
+
+    def fatal(self, checkpoint: Checkpoint) -> Checkpoint:
+        """`checkpoint`, but what it raises to stand for a kill also stops this ledger from writing any more."""
+
+        def check(name: str) -> None:
+            try:
+                checkpoint(name)
+            except BaseException:
+                self.abandon()
+                raise
+
+        return check
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # The lock
+
+    def take_lock(
+        self,
+        purpose: str,
+        *,
+        take_over: str = "",
+        me: locks.Holder | None = None,
+        alive: Callable[[locks.Holder], bool] = locks.is_alive,
+    ) -> int:
+        """Makes this process the ledger's one writer. Shape: how many requests its predecessor left in flight.
+
+        Raises: LedgerError `ledger.locked` that names the holder. Effects: what was in flight is unknown now.
+        """
+        token = uuid.uuid4().hex
+        with self.transaction() as connection:
+            self.taken_from = locks.take(
+                connection,
+                me=me or locks.this_process(),
+                token=token,
+                now=stamp(self._wall()),
+                purpose=purpose,
+                take_over=take_over,
+                alive=alive,
+            )
+            steps = Steps(connection, self._wall())
+            orphans = steps.orphan()
+            steps.save()
+        self._token = token
+        return orphans
+
+    def release_lock(self) -> None:
+        """Frees the lock, if it is ours."""
+        token, self._token = self._token, ""
+        with self.transaction() as connection:
+            locks.release(connection, token)
+
+    def holder(self) -> locks.Held | None:
+        """Who works on the ledger, as it says."""
+        return locks.read(self._read())
+
+    # Transactions
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """One durable transaction. Raises LedgerError where the disk or database fails; then nothing was written."""
+        if self._read_only:
+            raise LedgerError(
+                f"the ledger {self._where} is open for reading only",
+                code="ledger.read_only",
+                hint="Make file and folder writable.",
+            )
+        with translated(self._where), self._writing().begin() as begun:
+            yield begun.connection
+            self._checkpoint("ledger.before_commit")
+        self._checkpoint("ledger.after_commit")
+
+    @contextmanager
+    def steps(self, numbers: Iterable[str] = ()) -> Iterator[Steps]:
+        """Transitions in one transaction, if the lock is still ours; `numbers` are read beforehand.
+
+        Raises: LockLost, LedgerError.
+        """
+        with self.transaction() as connection:
+            self.verify_lock(connection)
+            steps = Steps(connection, self._wall(), self._proved_kinds)
+            steps.load(numbers)
+            yield steps
+            steps.save()
+
+    def verify_lock(self, connection: Connection) -> None:
+        """Raises LockLost unless this ledger's writer is still the one that the lock names."""
+        if not self._token:
+            raise InternalError("the ledger is written without its lock", code="internal.no_lock")
+        locks.verify(connection, self._token)
+
+    # Own work
+
+    def _prepare(self, *, create: bool, steps: Sequence[migrations.Step]) -> None:
+        found = migrations.version(self._read())
+        migrations.check(found, steps)
+        self._end_read()
+        if found == migrations.latest(steps):
+            return
+        if found == 0 and not create:
+            raise missing(self._where)
+        with self.transaction() as connection:
+            if found:
+                # The program that works on it knows the tables as they were.
+                locks.check_idle(connection)
+            migrations.migrate(connection, stamp(self._wall()), steps)
+            if found == 0 and self._engine.dialect.name == "sqlite":
+                connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
+
+    def _is_older(self, steps: Sequence[migrations.Step]) -> bool:
+        found = migrations.version(self._read())
+        self._end_read()
+        return 0 < found < migrations.latest(steps)
+
+    def _writing(self) -> Connection:
+        self._check_open()
+        if self._writer is None or self._writer.closed:
+            self._writer = self._engine.connect().execution_options(writes=True)
+        return self._writer
+
+    def _read(self) -> Connection:
+        """The connection for short reads, outside any transaction: it always sees the last commit."""
+        self._check_open()
+        if self._reader is None or self._reader.closed:
+            self._reader = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        return self._reader
+
+    def _check_open(self) -> None:
+        if self._is_dead:
+            raise InternalError(f"the ledger {self._where} is closed", code="internal.closed")
+
+    def _end_read(self) -> None:
+        if self._reader is not None and not self._reader.closed:
+            self._reader.close()
+        self._reader = None
+
+    def _scalar(self, query: Any) -> Any:
+        with translated(self._where):
+            return self._read().scalar(query)
+
+
+def _upgrade(url: URL, where: str, wall: Callable[[], datetime], steps: Sequence[migrations.Step]) -> None:
+    """Brings a ledger of an earlier version up to date, so that it can be read."""
+    try:
+        LedgerStore.open(url.render_as_string(hide_password=False), create=False, wall=wall, steps=steps).close()
+    except LedgerError as error:
+        if error.code != "ledger.read_only":
+            raise
+        raise LedgerError(
+            f"the ledger {where} was written by an earlier version of this program and has to be upgraded, "
+            "but file or folder can't be written",
+            code="ledger.read_only",
+            hint="Make file and folder writable, or copy the ledger to where you may write and name it with --ledger.",
+        ) from error
