@@ -18,24 +18,14 @@ MOST = 8
 
 LONG_MODULES = frozenset(
     {
-        "load/ledger.py",
         "load/poster.py",
         "load/records.py",
         "load/recovery.py",
-        "load/steps.py",
-        "load/undo.py",
     }
 )
 """Modules above LONGEST that are left."""
 
-LARGE_CONSTRUCTORS = frozenset(
-    {
-        "load/customers.py:Customers",
-        "load/poster.py:Poster",
-        "load/survey.py:Surveyor",
-        "load/undo.py:Undoer",
-    }
-)
+LARGE_CONSTRUCTORS: frozenset[str] = frozenset()
 """Constructors above MOST that are left."""
 
 
