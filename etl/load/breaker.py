@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 
 from etl.errors import EtlError, MewsError, StoppedError
 from etl.model.outcome import Kind, Outcome
+from etl.model.pace import Pace
 
 EQUAL_REFUSALS = 20
 FAULTS_BEFORE_PAUSE = 8
 FAULTS_BEFORE_STOP = 32
 PAUSES = (5.0, 15.0, 45.0)
-LONGEST_BACKOFF = 60.0
+_BACKOFF = Pace(first=1.0, longest=60.0, least=0.75, most=1.25)
 WAITING_TOO_LONG = 1800.0
 
 
@@ -80,7 +81,7 @@ class Breaker:
         if retry_after is not None and retry_after > 0:
             # A little more: the slot must be free when the first of all workers asks again.
             return retry_after + 0.1 * self.rng.random()
-        return min(LONGEST_BACKOFF, 2.0 ** (self._waits - 1)) * self._jitter()
+        return _BACKOFF.pause(self._waits - 1, self.rng.random())
 
     def waited_too_long(self, now: float) -> EtlError | None:
         """Why a run ends that gets nothing but 429."""

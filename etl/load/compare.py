@@ -81,7 +81,7 @@ def compare_predicted(attempt: Attempt, rows: Sequence[OrderItemRow]) -> Finding
     predicted = {f"{attempt.identifier}:{line}": (net, gross) for line, net, _, gross in attempt.predicted}
     booked: dict[str, tuple[Decimal, Decimal]] = {}
     for row in rows:
-        old, new = booked.get(row.external_identifier, (Decimal(0), Decimal(0))), _booked(row)
+        old, new = booked.get(row.external_identifier, (Decimal(0), Decimal(0))), row.first_booked
         booked[row.external_identifier] = (old[0] + new[0], old[1] + new[1])
     entries = 1
     if not any(booked):
@@ -115,7 +115,7 @@ def observed_amounts(attempt: Attempt, rows: Sequence[OrderItemRow]) -> tuple[Ob
     booked: dict[tuple[str, str], tuple[Decimal, Decimal]] = {}
     for row in rows:
         key = (row.external_identifier if has_identifiers else "", row.currency)
-        (net, gross), more = booked.get(key, _NOTHING), _booked(row)
+        (net, gross), more = booked.get(key, _NOTHING), row.first_booked
         booked[key] = (net + more[0], gross + more[1])
     return tuple(Observed(tuple(entries), key[1], *booked.get(key, _NOTHING)) for key, entries in sent.items())
 
@@ -167,17 +167,10 @@ def _count_and_unit(row: OrderItemRow, basis: Basis) -> tuple[int, Decimal]:
     """Count and unit amount as first booked: a cancellation may leave zeros in the current ones."""
     gross = basis is Basis.GROSS
     unit = row.unit_gross if gross else row.unit_net
-    total = _booked(row)[1 if gross else 0]
+    total = row.first_booked[1 if gross else 0]
     if not row.is_canceled or not row.count or unit * row.count == total:
         return row.count, unit
     return row.count, total / row.count
-
-
-def _booked(row: OrderItemRow) -> tuple[Decimal, Decimal]:
-    """Net and gross of an item as first booked."""
-    if row.is_canceled and (row.original_net or row.original_gross):
-        return row.original_net, row.original_gross
-    return row.net, row.gross
 
 
 def _sums(amounts: Mapping[str, tuple[Decimal, Decimal]]) -> tuple[Decimal, Decimal]:

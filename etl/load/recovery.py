@@ -132,15 +132,15 @@ async def _read_items(
 
 def _item(row: OrderItemRow) -> dict[str, Any]:
     """What is compared with the plan later. Cancelled items count as first booked."""
-    original = row.is_canceled and (row.original_net or row.original_gross)
+    net, gross = row.first_booked
     return {
         "id": row.id,
         "identifier": row.external_identifier,
         "count": row.count,
         "unit_net": row.unit_net,
         "unit_gross": row.unit_gross,
-        "net": row.original_net if original else row.net,
-        "gross": row.original_gross if original else row.gross,
+        "net": net,
+        "gross": gross,
         "currency": row.currency,
         "codes": [code for code, _ in row.taxes],
         "account": row.account_id,

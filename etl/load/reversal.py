@@ -15,7 +15,7 @@ from typing import Any
 
 from etl.load.records import Part, PartKind
 from etl.load.scan import OrderKey, identity_of
-from etl.model.identity import Identity, parse_identifier
+from etl.model.identity import Identity, parse_identifier, split_number
 from etl.model.plan import Basis
 from etl.model.rows import OrderItemRow, PaymentRow
 
@@ -89,7 +89,8 @@ def travels_as(part: Part) -> PartKind:
 
 def parent_of(number: str) -> str:
     """The order that a nested return belongs to; "" for any other order."""
-    return number.partition("-R")[0] if "-R" in number else ""
+    order, identifier = split_number(number)
+    return order if identifier else ""
 
 
 # What stands in Mews

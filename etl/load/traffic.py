@@ -10,6 +10,10 @@ from etl.load.halt import Halt
 from etl.load.ports import Limiter
 from etl.load.records import Clock
 from etl.model.outcome import Kind, Outcome
+from etl.model.pace import Pace
+
+_AFTER_CONFLICT = Pace(first=0.5, longest=30.0, least=0.5, most=1.5)
+_AFTER_FAULT = Pace(first=1.0, longest=30.0, least=0.5, most=1.5)
 
 
 class Traffic:
@@ -44,18 +48,15 @@ class Traffic:
 
     async def wait_after_conflict(self, conflicts: int) -> None:
         """The pause before what met a conflict is tried again."""
-        await self._halt.nap(0.25 * 2**conflicts * self._jitter())
+        await self._halt.nap(_AFTER_CONFLICT.pause(conflicts - 1, self._rng.random()))
 
     async def wait_after_fault(self, faults: int) -> None:
         """The pause before a request is tried again that never left."""
-        await self._halt.nap(min(30.0, 2.0 ** (faults - 1)) * self._jitter())
+        await self._halt.nap(_AFTER_FAULT.pause(faults - 1, self._rng.random()))
 
     def _rest(self, seconds: float) -> None:
         if seconds > 0:
             self._limiter.pause(seconds)
-
-    def _jitter(self) -> float:
-        return 0.5 + self._rng.random()
 
 
 def _refused_credentials(outcome: Outcome) -> MewsError:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+import sys
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
-from etl.errors import MewsError
 from etl.load.ports import Reader
 from etl.load.scan import ID_CHUNK
+from etl.model.by_ids import Refusals, read_by_ids
 from etl.model.rows import OrderItemRow, PaymentRow
 
-_REFUSED_READ = "mews.refused"
+_ANY = sys.maxsize
+"""An id that Mews does not know costs some refused requests; however many there are, the others can be undone."""
 
 
 class UndoReader(Reader, Protocol):
@@ -37,7 +39,7 @@ async def read_items(reader: Reader, order_ids: Sequence[str]) -> dict[str, list
             for row in page:
                 found.setdefault(row.order_id, {})[row.id] = row
 
-    await _by_ids(order_ids, read)
+    await read_by_ids(order_ids, ID_CHUNK, read, Refusals(_ANY))
     return {order_id: list(rows.values()) for order_id, rows in found.items()}
 
 
@@ -49,20 +51,5 @@ async def read_payments(reader: UndoReader, payment_ids: Sequence[str]) -> dict[
         async for page in reader.payments(payment_ids=ids):
             found.update((row.id, row) for row in page)
 
-    await _by_ids(payment_ids, read)
+    await read_by_ids(payment_ids, ID_CHUNK, read, Refusals(_ANY))
     return found
-
-
-async def _by_ids(ids: Sequence[str], read: Callable[[list[str]], Awaitable[None]]) -> None:
-    """Reads in chunks; Mews may refuse a whole request for one id that it does not know: that one is left out."""
-    unique = list(dict.fromkeys(ids))
-    waiting = [unique[start : start + ID_CHUNK] for start in range(0, len(unique), ID_CHUNK)]
-    while waiting:
-        batch = waiting.pop()
-        try:
-            await read(batch)
-        except MewsError as error:
-            if error.code != _REFUSED_READ:
-                raise
-            half = len(batch) // 2
-            waiting += [part for part in (batch[:half], batch[half:]) if half]

@@ -10,10 +10,14 @@ from etl.errors import LedgerError, MewsError, StoppedError
 from etl.load.session import Session
 from etl.load.signs import IncompleteError
 from etl.load.survey import Survey, Surveyor
+from etl.model.pace import Pace
 
 SURVEY_TRIES = 4
 FINAL_CODES = ("mews.credentials", "mews.address", "mews.refused")
 """Codes of faults that trying again does not mend."""
+
+
+_AFTER_FAULT = Pace(first=1.0, longest=60.0, least=0.75, most=1.25)
 
 
 class Watcher:
@@ -59,7 +63,7 @@ class Watcher:
                         # Before the lock is free: whoever waits for it must not ask again.
                         self._halt.stop(error)
                         raise
-                    await self._halt.nap(2.0**attempt * (0.75 + 0.5 * self._session.reach.rng.random()))
+                    await self._halt.nap(_AFTER_FAULT.pause(attempt, self._session.reach.rng.random()))
                     continue
                 break
             self._last = self._clock.monotonic()

@@ -29,7 +29,6 @@ def one(known_by: str, *home: str, left: tuple[str, ...] = ()) -> Once:
     return Once(known_by, frozenset(home), frozenset(left))
 
 
-LOAD = ("load/traffic.py", "load/breaker.py", "load/poster.py", "load/undo.py")
 THINGS = {
     # plan_store keeps statuses that classify built, without the classes around them.
     "the status of an order": one(r"\bOrderStatus\(", "pipeline/classify.py", "pipeline/plan_store.py"),
@@ -37,13 +36,10 @@ THINGS = {
     "growing pauses": one(
         r"\b2(\.0)? ?\*\* ?\(?\w*(fail|fault|attempt|conflict|tries|waits|self\._waits)|min\(failures",
         "model/pace.py",
-        left=LOAD,
     ),
-    "halving of what Mews refuses": one(r"half = len\(batch\)", "model/by_ids.py", left=("load/undo.py",)),
-    "what an item was before it was cancelled": one(
-        r"original_net or ", "model/rows.py", left=("load/compare.py", "load/recovery.py")
-    ),
-    "numbers of nested returns": one(r'"-R"', "model/identity.py", left=("load/reversal.py",)),
+    "halving of what Mews refuses": one(r"half = len\(batch\)", "model/by_ids.py"),
+    "what an item was before it was cancelled": one(r"original_net or ", "model/rows.py"),
+    "numbers of nested returns": one(r'"-R"', "model/identity.py"),
     "temporary stores": one(r"\.spill\"", "spill.py"),
     # Files that appear whole in the place of old ones are no stores.
     "temporary files": one(
