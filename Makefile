@@ -65,8 +65,9 @@ bench-reading: setup ## Rows per second from files into staging; AGAINST=folder 
 golden: setup ## Write what is planned and reported of the sample orders again: look at git diff tests/golden before a commit
 	$(BIN)/python tests/golden/golden.py
 
-docs: setup ## Write docs/problems.md from the table of problem codes
+docs: setup ## Write docs/problems.md from the table of problem codes, and the rooms of docs/architecture.md
 	$(BIN)/python docs/make_problems.py
+	$(BIN)/python docs/make_rooms.py
 
 lock: ## Write requirements.lock from pyproject.toml (newest versions that fit)
 	$(BIN)/python -m pip install --quiet --upgrade pip

@@ -11,7 +11,7 @@ from typing import Any
 
 from etl.load.ledger import Ledger
 from etl.load.records import ORDER_PART, LedgerOrder, loads
-from etl.model.identity import parse_identifier
+from etl.model.identity import parse_identifier, split_number
 from etl.model.place import Place
 from etl.model.plan import Entry, PlannedOrder
 from etl.pipeline.prepare import Prepared
@@ -42,7 +42,7 @@ def planned_details(prepared: Prepared, ledger: Ledger | None) -> Callable[[Coll
         rows = dict(prepared.batch.source_rows(numbers))
         held = ledger.lookup(numbers) if ledger else {}
         for order in prepared.store.named(list(numbers)):
-            files = rows.get(order.number.partition("-R")[0], [])
+            files = rows.get(split_number(order.number)[0], [])
             booked = _observed(held[order.number]) if order.number in held else {}
             entries = [_entry(entry, precisions.get(order.currency, 2), booked) for entry in order.entries]
             yield OrderDetail(order.number, _joined(order, files), [_source(one) for one in files], entries)
@@ -85,7 +85,7 @@ def _joined(order: PlannedOrder, files: Sequence[FileRows]) -> str:
     """The rule that made these rows one order, in a sentence."""
     if not files:
         return ""
-    number = order.number.partition("-R")[0]
+    number = split_number(order.number)[0]
     if any(one.is_correction for one in files):
         text = f"The rows of the --corrections file take the place of the export's rows of order {number}."
     elif len({one.where for one in files}) > 1 or len(files) > 1:

@@ -10,7 +10,8 @@ from etl.mapping.partial import Partial
 from etl.model.mapping import Sure
 from etl.pipeline.dumps import read_dump, sheets_beside
 from etl.pipeline.prepare import Export, options_of
-from etl.proposals.propose import Proposals, Sheet, propose
+from etl.proposals.propose import Proposals, propose
+from etl.proposals.sheet import Sheet
 from etl.proposals.values import ValueProposal, propose_values
 from etl.reading.options import NUMBER_FIELD, ReadOptions
 from etl.reading.texts import is_nothing

@@ -15,7 +15,7 @@ from etl.model.export import BROKEN, plain
 from etl.model.mapping import Sure
 from etl.proposals.countries import common_names, country_names, plain_name
 from etl.proposals.names import RETURN_WORDS, spelled
-from etl.proposals.propose import Sheet
+from etl.proposals.sheet import Sheet
 from etl.reading.codes import currency_fault, nearest_country
 from etl.reading.parse import MEANINGS
 from etl.reading.remarks import Odd

@@ -177,7 +177,7 @@ class Batch:
     def source_rows(self, numbers: Collection[str]) -> Iterator[tuple[str, list[FileRows]]]:
         """The rows of the named orders by number, as a person sees them; nested returns mean their order."""
         self._loaded()
-        for number, parts in self._spool.named({number.partition("-R")[0] for number in numbers}):
+        for number, parts in self._spool.named({split_number(number)[0] for number in numbers}):
             yield number, file_rows(self._files, parts)
 
     def met(self, numbers: Collection[str]) -> dict[str, str]:

@@ -13,7 +13,7 @@ import etl
 PACKAGE = Path(etl.__file__).parent
 PAGE = (PACKAGE.parent / "docs" / "architecture.md").read_text("utf-8")
 ROOMS = sorted(path.parent.name for path in PACKAGE.glob("*/__init__.py"))
-TOLERANCE = 0.2
+TOLERANCE = 0.25
 """A page that is corrected with every line would be corrected by nobody."""
 
 
@@ -51,7 +51,7 @@ def test_arrows_are_those_that_are_tested(room: str) -> None:
 def test_a_room_is_about_as_large_as_it_says(room: str) -> None:
     """Whoever looks for the weight of the house finds it."""
     lines = sum(len(path.read_text("utf-8").splitlines()) for path in (PACKAGE / room).rglob("*.py"))
-    assert abs(int(rows()[room][1]) - lines) <= TOLERANCE * lines, f"{room}/ has {lines} lines now"
+    assert abs(int(rows()[room][1]) - lines) <= TOLERANCE * lines, f"{room}/ has {lines} lines now: make docs"
 
 
 def test_floors_stand_on_each_other() -> None:

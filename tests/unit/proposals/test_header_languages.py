@@ -7,7 +7,8 @@ from made_up import made_up_rows
 from strange_dumps import sales
 
 from etl.proposals.dump import Grid
-from etl.proposals.propose import Sheet, propose
+from etl.proposals.propose import propose
+from etl.proposals.sheet import Sheet
 
 FIELDS = (
     *("orderNumber", "orderDate", "status", "country", "products.sku", "products.itemText.product", "products.qty"),

@@ -19,7 +19,8 @@ from etl.proposals.content import number_pattern
 from etl.proposals.dump import Grid
 from etl.proposals.footing import Basis
 from etl.proposals.names import fields_named, is_heading, known_names, may_be_heading, spelled
-from etl.proposals.propose import ColumnProposal, Proposals, Sheet, propose
+from etl.proposals.propose import ColumnProposal, Proposals, propose
+from etl.proposals.sheet import Sheet
 from etl.proposals.values import country_of, propose_values
 from etl.reading.kinds import NESTED_FIELDS
 from etl.reading.names import KINDS
