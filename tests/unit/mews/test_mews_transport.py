@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import itertools
 import logging
 import pickle
@@ -619,6 +620,37 @@ def test_an_answer_without_end_is_not_held_in_memory(packed):
     assert "larger than" in outcome.message
     assert sum(taken) < 40 << 20
     assert peak < 80 << 20
+
+
+def test_a_packet_of_a_bomb_is_unpacked_piece_by_piece():
+    """A kilobyte of blanks in a byte: 64 KiB off the wire are 66 MiB, and as many answers come at a time as are asked."""
+    bomb = gzip.compress(b" " * (256 << 20))
+    tracemalloc.start()
+    outcome, _ = send(lambda *_: httpx.Response(200, stream=OnePacket(bomb), headers={"Content-Encoding": "gzip"}))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert outcome.kind is Kind.UNKNOWN
+    assert "larger than 32 MiB" in outcome.message
+    assert peak < 40 << 20
+
+
+@pytest.mark.parametrize("cut", [0, 1, 9])
+def test_a_packed_answer_is_read_whole_or_not_at_all(cut):
+    """Cut within the packed end, even the whole text is no proof that Mews said no more."""
+    packed = gzip.compress(f'{{"OrderId": "{ORDER_ID}"}}'.encode())
+    stream = OnePacket(packed[: len(packed) - cut])
+    outcome, _ = send(lambda *_: httpx.Response(200, stream=stream, headers={"Content-Encoding": "gzip"}))
+    assert outcome.kind is (Kind.UNKNOWN if cut else Kind.DONE)
+
+
+class OnePacket(httpx.AsyncByteStream):
+    """A body that comes at once."""
+
+    def __init__(self, content: bytes) -> None:
+        self.content = content
+
+    async def __aiter__(self):
+        yield self.content
 
 
 def test_a_refusal_counts_whatever_its_body_is():
