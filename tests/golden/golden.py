@@ -30,12 +30,12 @@ import httpx
 import openpyxl
 
 from etl.mapping.folder import read_mapping
-from etl.mews import bodies
 from etl.mews.api import MewsReader
 from etl.mews.limiter import Limiter
 from etl.mews.secrets import Tokens
 from etl.mews.slots import MemorySlots
 from etl.mews.transport import Transport
+from etl.model import payload
 from etl.model.identity import Identity
 from etl.model.plan import Basis, PlannedOrder, Verdict, order_payload, payment_payload
 from etl.pipeline.connect import Link
@@ -126,9 +126,9 @@ def order_lines(order: PlannedOrder, store: str, basis: Basis) -> Iterator[str]:
     if order.verdict is not Verdict.READY:
         return
     identity = Identity(store, order.number)
-    yield f"orders/add {bodies.dump(order_payload(order, identity)).decode()}"
+    yield f"orders/add {payload.dump(order_payload(order, identity)).decode()}"
     for payment in order.payments:
-        yield f"payments/addExternal {bodies.dump(payment_payload(order, payment, identity, basis)).decode()}"
+        yield f"payments/addExternal {payload.dump(payment_payload(order, payment, identity, basis)).decode()}"
 
 
 def plan_text(prepared: Prepared) -> Iterator[str]:
