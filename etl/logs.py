@@ -6,6 +6,7 @@ Mews's tokens travel in request bodies: bodies are never logged.
 from __future__ import annotations
 
 import logging
+import os
 import sys
 
 import structlog
@@ -21,7 +22,7 @@ def configure(log_format: str, level: str, redact: structlog.typing.Processor | 
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer()
         if log_format == "json"
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty() and not os.environ.get("NO_COLOR"))
     )
     structlog.configure(
         processors=[

@@ -160,9 +160,14 @@ class Console:
         configure(self.settings.log_format, self.settings.log_level, redact)
 
     def table(
-        self, title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], right: Sequence[int] = ()
+        self,
+        title: str,
+        columns: Sequence[str],
+        rows: Sequence[Sequence[object]],
+        right: Sequence[int] = (),
+        whole: Sequence[int] = (),
     ) -> None:
-        """A small table; columns whose index is in `right` are right-aligned."""
+        """A small table; columns whose index is in `right` hold figures, those in `whole` texts that are not broken."""
         if self.settings.quiet or not rows:
             return
         from rich import box
@@ -171,7 +176,11 @@ class Console:
 
         table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, title_style="bold", pad_edge=False)
         for index, column in enumerate(columns):
-            table.add_column(column, justify="right" if index in right else "left", overflow="fold")
+            # A figure over two lines is two other figures: the texts beside it give way.
+            is_figure = index in right
+            table.add_column(
+                column, justify="right" if is_figure else "left", overflow="fold", no_wrap=is_figure or index in whole
+            )
         for row in rows:
             table.add_row(*(Text(str(cell)) for cell in row))
         console = self.rich

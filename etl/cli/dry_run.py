@@ -46,6 +46,7 @@ def command(
         done = asyncio.run(dry_run(stack, console.settings, export, link, report=report, progress=progress))
     show.plan(console, done.document)
     show.report_paths(console, done.report)
+    console.text("Safe: nothing was sent to Mews.")
     console.text(f"Plan: {done.document['plan']}")
     names = [*exports, *(word for path in corrections for word in ("--corrections", path))]
     show.attention(console, done.report, names)

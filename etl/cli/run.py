@@ -90,7 +90,8 @@ def command(
     show.plan(console, done.document)
     if canary := done.document.get("canary"):
         console.text(
-            f"Canary: {canary['matched']} of {canary['orders']} orders ({canary['items']} items) are in Mews as predicted."
+            f"Canary: {canary['matched']} of {show.counted(canary['orders'], 'order')} "
+            f"({show.counted(canary['items'], 'item')}) are in Mews as predicted."
         )
         for kind, reason in canary["held"].items():
             console.text(f"Canary: orders that need {name_of(kind)} are held back: {reason}")
@@ -98,12 +99,14 @@ def command(
     show.report_paths(console, done.report)
     if done.stopped:
         console.text(f"Stopped: {done.stopped}")
+    console.text("Safe: what is posted is never sent again, whenever and however often this run is started again.")
     if done.hint:
         console.text(f"Next: {done.hint}")
     elif done.exit_code is ExitCode.INTERRUPTED:
         doubtful = done.document["orders"]["unknown"]
         console.text(
-            f"Next: run the same command again; it first finds out what became of {doubtful} orders that were under way."
+            f"Next: run the same command again; it first finds out what became of "
+            f"{show.counted(doubtful, 'order')} under way."
             if doubtful
             else "Next: run the same command again; it goes on where it stopped."
         )

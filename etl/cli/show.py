@@ -28,12 +28,12 @@ def plan(console: Console, document: dict[str, Any]) -> None:
         console.text("There is no order in the export, or none between --from and --to.")
     elif feasible["older_than_the_editable_window"]:
         console.text(
-            f"{feasible['at_their_own_date']} orders can be booked at their own date, "
-            f"{feasible['older_than_the_editable_window']} can't: Mews takes consumption from "
+            f"{counted(feasible['at_their_own_date'], 'order')} can be booked at their own date, "
+            f"{feasible['older_than_the_editable_window']:,} can't: Mews takes consumption from "
             f"{feasible['bookable_from_utc']} on."
         )
     else:
-        console.text(f"All {feasible['at_their_own_date']} orders can be booked at their own date.")
+        console.text(f"All {counted(feasible['at_their_own_date'], 'order')} can be booked at their own date.")
     if document["footing"]["without_tax_orders"]:
         console.text(f"orderTotal of orders without tax foots {document['footing']['without_tax_orders']}.")
     for text in document["told"][:TOLD_SHOWN]:
@@ -78,47 +78,96 @@ def attention(console: Console, report: Sequence[Path], exports: Sequence[str | 
 
 
 def states(console: Console, document: dict[str, Any]) -> None:
-    """Orders by state."""
-    orders = document["orders"]
-    rows = [(name.replace("_", " "), f"{count:,}") for name, count in orders.items() if count]
+    """Orders and their money by state."""
+    money = document.get("states", ())
+    rows = [("read", f"{document['orders']['read']:,}", *_by_row(document["totals"], "source"))]
+    for name, count in document["orders"].items():
+        if count and name != "read":
+            mine = [row for row in money if row["state"] == name]
+            rows.append((name.replace("_", " "), f"{count:,}", *_by_row(mine, "source", _rows_of(document["totals"]))))
+    empty = [""] * len(_rows_of(document["totals"]))
     if document["lines"]["unassigned"]:
-        rows.append(("rows without order number", f"{document['lines']['unassigned']:,}"))
+        rows.append(("rows without order number", f"{document['lines']['unassigned']:,}", *empty))
     if document.get("accepted"):
-        rows.append(("of them accepted by name", f"{document['accepted']:,}"))
-    console.table("Orders", ["state", "orders"], rows, right=[1])
+        rows.append(("of them accepted by name", f"{document['accepted']:,}", *empty))
+    heads = [_row_words(*key) for key in _rows_of(document["totals"])]
+    console.table(
+        "Orders, and what the shop sold in them", ["state", "orders", *heads], rows, right=range(1, 2 + len(heads))
+    )
 
 
 def totals(console: Console, rows: Sequence[dict[str, str]]) -> None:
-    """Money by currency and basis."""
+    """Money by currency and basis: a column each, so that no figure needs two lines."""
     names = [name for name in TOTALS if name in ALWAYS or any(Decimal(row[name]) for row in rows)]
+    keys = _rows_of(rows)
     console.table(
-        "Totals",
-        ["currency", "basis", *names],
-        [[row["currency"] or "(none)", row["basis"], *(row[name] for name in names)] for row in rows],
-        right=range(2, 2 + len(names)),
+        "Totals: source is the sum of what follows; posted is the part of planned in Mews",
+        ["", *(_row_words(*key) for key in keys)],
+        [(name, *_by_row(rows, name)) for name in names] if rows else [],
+        right=range(1, 1 + len(keys)),
     )
+
+
+def _rows_of(rows: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
+    return [(row["currency"], row["basis"]) for row in rows]
+
+
+def _row_words(currency: str, basis: str) -> str:
+    return f"{currency or '(none)'}{' net' if basis == 'net' else ''}"
+
+
+def _by_row(
+    rows: Sequence[dict[str, Any]], name: str, keys: Sequence[tuple[str, str]] | None = None
+) -> tuple[str, ...]:
+    """The amounts under `name` in the order of `keys` (default: of the rows), digits in groups."""
+    found = {(row["currency"], row["basis"]): f"{Decimal(row[name]):,f}" for row in rows}
+    return tuple(found.get(key, "") for key in (_rows_of(rows) if keys is None else keys))
 
 
 def problems(console: Console, rows: Sequence[dict[str, Any]]) -> None:
-    """What blocks and what is only told, most frequent first."""
+    """What keeps orders back, and apart from it what is only told; most money first, with what to do."""
+    for severity, title in (
+        ("error", "Errors: these orders are not posted"),
+        ("notice", "Notices: nothing is held back"),
+    ):
+        _problems(console, title, [row for row in rows if row["severity"] == severity])
+
+
+def _problems(console: Console, title: str, rows: Sequence[dict[str, Any]]) -> None:
     shown = rows[:PROBLEMS_SHOWN]
     console.table(
-        "Problems and notices",
-        ["", "code", "orders", "examples", "what to do"],
+        title,
+        ["code", "orders", "charged", "refunded", "for example"],
         [
             (
-                "!" if row["severity"] == "error" else "",
                 row["code"],
                 f"{row['orders']:,}",
-                ", ".join(row["examples"][:3]),
-                row["hint"],
+                _amounts(row.get("plus", {})),
+                _amounts(row.get("minus", {})),
+                ", ".join(row["examples"][:2]),
             )
             for row in shown
         ],
-        right=[2],
+        right=[1, 2, 3],
+        whole=[0],
     )
+    for row in shown:
+        for one in row.get("words", ())[:3]:
+            console.text(f"  {row['code']}, in Mews's words ({one['orders']:,}): {one['message']}")
+        if row["hint"] and row["hint"] != "Nothing to do.":
+            console.text(f"  {row['code']}: {row['hint']}")
     if len(rows) > len(shown):
-        console.text(f"{len(rows) - len(shown)} more codes are in the report (--report DIR).")
+        console.text(f"  {counted(len(rows) - len(shown), 'more code')} in the report (--report DIR).")
+
+
+def _amounts(amounts: dict[str, str]) -> str:
+    """An amount for each currency, one below the other."""
+    return "\n".join(f"{Decimal(amount):,f} {code}" for code, amount in amounts.items() if Decimal(amount))
+
+
+def counted(count: int, what: str) -> str:
+    """`1 order`, `2 orders`."""
+    return f"{count:,} {what}{'s' * (count != 1)}"
 
 
 def controls(console: Console, rows: Sequence[dict[str, str]]) -> None:
@@ -159,15 +208,8 @@ def _unproved(console: Console, rows: Sequence[dict[str, Any]]) -> None:
     console.table(
         "Only Mews can tell (not provable beforehand)",
         ["what", "orders", "amounts"],
-        [
-            (
-                row["what"],
-                f"{row['orders']:,}",
-                ", ".join(f"{amount} {code}" for code, amount in row["amounts"].items()),
-            )
-            for row in rows
-        ],
-        right=[1],
+        [(row["what"], f"{row['orders']:,}", _amounts(row["amounts"])) for row in rows],
+        right=[1, 2],
     )
 
 

@@ -22,6 +22,7 @@ from etl.model.status import OrderStatus, ReportState
 
 EXAMPLES = 5
 SUMS = tuple(column.value for column in Column)
+_STATES = list(ReportState)
 WORDS = 1000
 """Different words of refusals that are kept for each code."""
 IN_MEWS_WORDS = frozenset({"mews.refused", "kind.refused", "send.gave_up"})
@@ -77,6 +78,7 @@ class Summary:
         self.accounts: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
         self.unproved: dict[str, list[Any]] = {}
         self.precisions: dict[str, int] = {}
+        self.state_money: dict[tuple[ReportState, str, str], Decimal] = defaultdict(Decimal)
         self.bridge: dict[tuple[str, str], dict[str, Decimal]] = {}
         self.categories: dict[tuple[str, str], list[Decimal]] = {}
 
@@ -154,6 +156,7 @@ class Summary:
             "clamped": self.clamped,
             "lines": {"read": self.lines, "unassigned": self.unassigned},
             "totals": [self._total_row(key) for key in sorted(self.totals)],
+            "states": [self._state_row(key) for key in sorted(self.state_money, key=_state_rank)],
             "rounding": [self._rounding_row(key) for key in sorted(self.rounding)],
             "months": [self._month_row(key) for key in sorted(self.months)],
             "taxes": [self._tax_row(key) for key in sorted(self.taxes)],
@@ -186,6 +189,7 @@ class Summary:
                 row = self.rounding.setdefault((currency, str(basis), cause), [0, Decimal(0)])
                 row[0] += 1
                 row[1] += amount
+        self.state_money[order.state, order.currency, order.basis.value] += order.source_total or Decimal(0)
         month = self.months.setdefault((order.month, order.currency, order.basis.value), defaultdict(Decimal))
         month["source"] += order.source_total or Decimal(0)
         month["planned"] += order.planned_total
@@ -242,6 +246,11 @@ class Summary:
         sums = self.totals[key]
         return {"currency": currency, "basis": basis, **{name: self.text(sums[name], currency) for name in SUMS}}
 
+    def _state_row(self, key: tuple[ReportState, str, str]) -> dict[str, str]:
+        state, currency, basis = key
+        amount = self.text(self.state_money[key], currency)
+        return {"state": state.value, "currency": currency, "basis": basis, "source": amount}
+
     def _rounding_row(self, key: tuple[str, str, str]) -> dict[str, Any]:
         currency, basis, cause = key
         orders, amount = self.rounding[key]
@@ -296,6 +305,10 @@ class Summary:
             "words": [{"message": text, "orders": count} for text, count in row.words.most_common(EXAMPLES)],
             "hint": row.hint,
         }
+
+
+def _state_rank(key: tuple[ReportState, str, str]) -> tuple[int, str, str]:
+    return (_STATES.index(key[0]), *key[1:])
 
 
 def _without_numbers(message: str) -> str:
