@@ -14,7 +14,7 @@ from etl.model.order import Line, Order
 from etl.model.plan import Entry, RoundingCause, Verdict
 from etl.model.problem import Problem, notice
 from etl.model.rules import check_enabled
-from etl.transform.case import LARGEST_AMOUNT, Case, extra_amounts, is_line_in_range
+from etl.transform.order_context import LARGEST_AMOUNT, OrderContext, extra_amounts, is_line_in_range
 
 PRICE_DECIMALS = 4
 PERSONAL = frozenset(
@@ -39,7 +39,7 @@ _LONGEST_LINE = "p99999.2"
 _LATEST_GENERATION = 99
 
 
-def check_values(case: Case) -> None:
+def check_values(case: OrderContext) -> None:
     """Lines, amounts, vouchers and number of the order by themselves."""
     order = case.order
     for line in case.lines:
@@ -74,7 +74,7 @@ def _empty(order: Order) -> Problem:
     return Problem("order.empty", order.number, order.place, str(order.order_total), text, hint)
 
 
-def _check_line(case: Case, line: Line) -> None:
+def _check_line(case: OrderContext, line: Line) -> None:
     what = line.key or "A line"
     price_at = line.place.at("products.unitPrice")
     if line.unit_price < 0:
@@ -89,13 +89,13 @@ def _check_line(case: Case, line: Line) -> None:
         case.problem("value.invalid", message, place=line.place, value=line.total)
 
 
-def _check_amount(case: Case, column: str, amount: Decimal) -> None:
+def _check_amount(case: OrderContext, column: str, amount: Decimal) -> None:
     if abs(amount) >= LARGEST_AMOUNT:
         message = f"{column} is larger than Mews can hold."
         case.problem("value.invalid", message, place=case.order.place.at(column), value=amount)
 
 
-def _tell_negative(case: Case) -> None:
+def _tell_negative(case: OrderContext) -> None:
     negative = [line for line in case.lines if line.qty < 0]
     if negative:
         number = case.order.number
@@ -110,7 +110,7 @@ def _tell_negative(case: Case) -> None:
         )
 
 
-def _tell_handling(case: Case) -> None:
+def _tell_handling(case: OrderContext) -> None:
     order = case.order
     column = "returns.handlingCost" if order.parent else "handlingCost"
     case.found.add(
@@ -124,7 +124,7 @@ def _tell_handling(case: Case) -> None:
     )
 
 
-def _check_vouchers(case: Case) -> None:
+def _check_vouchers(case: OrderContext) -> None:
     order = case.order
     if not order.is_readable:
         return
@@ -146,7 +146,7 @@ def _check_vouchers(case: Case) -> None:
         )
 
 
-def check_currency(case: Case) -> None:
+def check_currency(case: OrderContext) -> None:
     """The order has a currency, and the enterprise takes it."""
     place = case.order.place.at("currency")
     if not case.currency:
@@ -156,7 +156,7 @@ def check_currency(case: Case) -> None:
     case.rule(check_enabled(case.currency, case.ctx.reference), place=place)
 
 
-def check_parent(case: Case, parent: Verdict | None) -> None:
+def check_parent(case: OrderContext, parent: Verdict | None) -> None:
     """A nested return follows its own order only."""
     order = case.order
     if parent is Verdict.BLOCKED:
@@ -164,7 +164,7 @@ def check_parent(case: Case, parent: Verdict | None) -> None:
         case.problem("return.parent", message, value=order.parent)
 
 
-def check_rebates(case: Case, entries: Sequence[Entry]) -> None:
+def check_rebates(case: OrderContext, entries: Sequence[Entry]) -> None:
     """Negative amounts go out only where the mapping says that Mews takes them."""
     if case.settings.target.rebates != "block":
         return
@@ -177,7 +177,9 @@ def check_rebates(case: Case, entries: Sequence[Entry]) -> None:
         )
 
 
-def tell_rounding(case: Case, entries: Sequence[Entry], causes: Sequence[tuple[RoundingCause, Decimal]]) -> None:
+def tell_rounding(
+    case: OrderContext, entries: Sequence[Entry], causes: Sequence[tuple[RoundingCause, Decimal]]
+) -> None:
     """Rounding beyond a minor unit (or one of TaxPrecision, if larger) per entry and code is told."""
     if not causes and not any(entry.rounding for entry in entries):
         return  # nearly every order
@@ -195,7 +197,7 @@ def tell_rounding(case: Case, entries: Sequence[Entry], causes: Sequence[tuple[R
     case.found.add(notice("rounding.large", message, order=number, place=case.order.place, value=str(total)))
 
 
-def tell_tax(case: Case, entries: Sequence[Entry]) -> None:
+def tell_tax(case: OrderContext, entries: Sequence[Entry]) -> None:
     """The source's own sum of tax, where it gives one, is a control on what Mews will book (Centra's grandTotalTaxValue).
 
     A minor unit per entry may be rounding; beyond it a rate is another than the shop's.
@@ -213,7 +215,7 @@ def tell_tax(case: Case, entries: Sequence[Entry]) -> None:
     case.found.add(notice("tax.total_differs", message, order=number, place=place, value=str(stated)))
 
 
-def check_demo(case: Case) -> None:
+def check_demo(case: OrderContext) -> None:
     """The public demo gets no real people's data: who is named there has to be nobody."""
     if not case.ctx.is_public_demo:
         return
@@ -235,7 +237,7 @@ def check_demo(case: Case) -> None:
         )
 
 
-def _personal_field(case: Case) -> str:
+def _personal_field(case: OrderContext) -> str:
     """The first field of the order that tells who or where somebody is; "" for none."""
     order = case.order
     known = (

@@ -12,8 +12,8 @@ from etl.model.money import ZERO
 from etl.model.order import Voucher
 from etl.model.plan import Basis, Entry
 from etl.transform.amounts import EntryMaker, Part, TaxedLine
-from etl.transform.case import Case
 from etl.transform.goods import Goods
+from etl.transform.order_context import OrderContext
 from etl.transform.products import Article, cut, fill, usable_category
 from etl.transform.vouchers import merged, policy_of, spread_vouchers
 
@@ -21,7 +21,9 @@ FEE_NAME = "Return fee"
 HANDLING_NAME = "Handling fee"
 
 
-def entries_of(case: Case, goods: Goods, articles: Sequence[Article], texts: Mapping[str, str]) -> tuple[Entry, ...]:
+def entries_of(
+    case: OrderContext, goods: Goods, articles: Sequence[Article], texts: Mapping[str, str]
+) -> tuple[Entry, ...]:
     """What would be sent; `texts` are the fields for the names of vouchers."""
     lines, shipping, items = goods.lines, goods.shipping, goods.vouchers
     if items:
@@ -29,8 +31,8 @@ def entries_of(case: Case, goods: Goods, articles: Sequence[Article], texts: Map
     maker = EntryMaker(case.ctx.conversion, case.basis, case.precision)
     entries = _line_entries(case, maker, lines, articles)
     if shipping:
-        carried = [part for part in shipping if part.amount]
-        entries += _part_entries(case, maker, "s", carried, case.settings.shipping.name)
+        charged = [part for part in shipping if part.amount]
+        entries += _part_entries(case, maker, "s", charged, case.settings.shipping.name)
     entries += _part_entries(case, maker, "h", goods.handling, HANDLING_NAME)
     entries += _part_entries(case, maker, "f", goods.fees, FEE_NAME)
     entries += _voucher_entries(case, maker, merged(items), texts)
@@ -41,7 +43,7 @@ def entries_of(case: Case, goods: Goods, articles: Sequence[Article], texts: Map
 
 
 def _line_entries(
-    case: Case, maker: EntryMaker, lines: Sequence[TaxedLine], articles: Sequence[Article]
+    case: OrderContext, maker: EntryMaker, lines: Sequence[TaxedLine], articles: Sequence[Article]
 ) -> list[Entry]:
     arithmetic = case.ctx.arithmetic
     may_hold_flat = case.basis is Basis.GROSS and arithmetic.basis is not Basis.GROSS
@@ -68,7 +70,7 @@ def _line_entries(
     return entries
 
 
-def _check_flat(case: Case, taxed: TaxedLine, codes: tuple[str, ...]) -> None:
+def _check_flat(case: OrderContext, taxed: TaxedLine, codes: tuple[str, ...]) -> None:
     """Blocks a line whose price is said to include flat taxes, and taxes on those, that are more than the price."""
     flat = case.ctx.arithmetic.constant(codes, abs(taxed.line.qty))
     if flat and flat > taxed.total:
@@ -81,7 +83,7 @@ def _check_flat(case: Case, taxed: TaxedLine, codes: tuple[str, ...]) -> None:
         )
 
 
-def _part_entries(case: Case, maker: EntryMaker, letter: str, parts: Sequence[Part], name: str) -> list[Entry]:
+def _part_entries(case: OrderContext, maker: EntryMaker, letter: str, parts: Sequence[Part], name: str) -> list[Entry]:
     if not parts:
         return []
     category = usable_category(case.ctx.mapping.default_category("shipping"), case.ctx, case.found)
@@ -92,7 +94,9 @@ def _part_entries(case: Case, maker: EntryMaker, letter: str, parts: Sequence[Pa
     ]
 
 
-def _voucher_entries(case: Case, maker: EntryMaker, parts: Sequence[Part], texts: Mapping[str, str]) -> list[Entry]:
+def _voucher_entries(
+    case: OrderContext, maker: EntryMaker, parts: Sequence[Part], texts: Mapping[str, str]
+) -> list[Entry]:
     entries: list[Entry] = []
     for index, part in enumerate(parts, 1):
         voucher = part.voucher or Voucher("", ZERO)

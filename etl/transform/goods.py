@@ -11,9 +11,9 @@ from decimal import Decimal
 
 from etl.model.order import Line, TaxMode, Voucher
 from etl.transform.amounts import Part, TaxedLine, rounded_totals, tax_sets
-from etl.transform.case import Case
 from etl.transform.consumption import local_day
-from etl.transform.shipping import carried
+from etl.transform.order_context import OrderContext
+from etl.transform.shipping import shipping_parts
 from etl.transform.taxes import UNDECIDED, LineTaxes, TaxAnswer, TaxCase, country_of
 from etl.transform.vouchers import shared_vouchers
 from etl.transform.window import Moment
@@ -35,12 +35,12 @@ class Goods:
     is_taxed: bool
 
 
-def goods_of(case: Case, moment: Moment) -> Goods | None:
+def goods_of(case: OrderContext, moment: Moment) -> Goods | None:
     """The content with its taxes, every reason why one is not decided in the findings; None beyond exact arithmetic."""
     return _taxed(case, _tax_case(case, moment)) if case.is_in_range else None
 
 
-def _tax_case(case: Case, moment: Moment) -> TaxCase | None:
+def _tax_case(case: OrderContext, moment: Moment) -> TaxCase | None:
     order, ctx = case.order, case.ctx
     country = country_of(order, ctx, case.found)
     if not country or moment.true is None or moment.seen is None:
@@ -50,23 +50,23 @@ def _tax_case(case: Case, moment: Moment) -> TaxCase | None:
     return TaxCase(country, day, moment.seen, order.store_type, case.currency, is_deducted)
 
 
-def _taxed(case: Case, tax_case: TaxCase | None) -> Goods:
+def _taxed(case: OrderContext, tax_case: TaxCase | None) -> Goods:
     order = case.order
     answers = _answers(case, tax_case)
     extra = [order.shipping, order.handling, order.return_cost, *(-voucher.value for voucher in case.vouchers)]
     totals, rest = rounded_totals(case.totals, answers, extra, case.precision)
     lines = [TaxedLine(*parts) for parts in zip(case.lines, answers, totals, strict=True)]
     sets = tax_sets(lines, case.ctx.arithmetic, is_return=order.is_return)
-    shipping = carried(case, rest[0], sets, tax_case)
-    handling = carried(case, rest[1], sets, tax_case, fee=True)
-    fees = carried(case, rest[2], sets, tax_case, fee=True)
+    shipping = shipping_parts(case, rest[0], sets, tax_case)
+    handling = shipping_parts(case, rest[1], sets, tax_case, fee=True)
+    fees = shipping_parts(case, rest[2], sets, tax_case, fee=True)
     shared = shared_vouchers(case, _rounded(case.vouchers, rest[3:]), sets, shipping, tax_case)
     parts = (*shipping, *handling, *fees, *shared.parts)
     is_taxed = all(answer.is_decided for answer in answers) and all(part.is_decided for part in parts)
     return Goods(lines, shipping, handling, fees, shared.parts, shared.paid, is_taxed)
 
 
-def _answers(case: Case, tax_case: TaxCase | None) -> list[TaxAnswer]:
+def _answers(case: OrderContext, tax_case: TaxCase | None) -> list[TaxAnswer]:
     """The taxes of the lines; undecided ones keep the rate that the source names."""
     if tax_case is None:
         return [_undecided(line) for line in case.lines]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from etl.transform.accounts import Charged
-from etl.transform.case import Case
+from etl.transform.order_context import OrderContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +20,12 @@ class Links:
     reservation: str = ""
 
 
-def links_of(case: Case, charged: Charged) -> Links:
+def links_of(case: OrderContext, charged: Charged) -> Links:
     """What the order is linked to; reasons against it go to the findings."""
     return Links(_segment(case), _bill(case, charged), _reservation(case))
 
 
-def _segment(case: Case) -> str:
+def _segment(case: OrderContext) -> str:
     rule = case.ctx.mapping.segments.get(case.order.market) if case.order.market else None
     if rule is None:
         return ""
@@ -33,7 +33,7 @@ def _segment(case: Case) -> str:
     return rule.target or ""
 
 
-def _bill(case: Case, charged: Charged) -> str:
+def _bill(case: OrderContext, charged: Charged) -> str:
     rule, reference = case.ctx.mapping.bills.get(case.order.number), case.ctx.reference
     if rule is None:
         return ""
@@ -46,7 +46,7 @@ def _bill(case: Case, charged: Charged) -> str:
     return rule.target or ""
 
 
-def _reservation(case: Case) -> str:
+def _reservation(case: OrderContext) -> str:
     rule = case.ctx.mapping.reservations.get(case.order.number)
     if rule is None:
         return ""

@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from etl.model.money import decimals, round_money
-from etl.transform.case import Case
 from etl.transform.consumption import local_day
+from etl.transform.order_context import OrderContext
 from etl.transform.products import fill
 from etl.transform.window import Moment
 
 
-def notes_of(case: Case, moment: Moment, texts: Mapping[str, str]) -> str:
+def notes_of(case: OrderContext, moment: Moment, texts: Mapping[str, str]) -> str:
     """The filled template, and the true date of a clamped order."""
     # Nobody's comment may pass for the marker of an order.
     notes = fill(case.settings.target.notes, texts).replace("[centra:", "(centra:")
@@ -27,7 +27,7 @@ def notes_of(case: Case, moment: Moment, texts: Mapping[str, str]) -> str:
     return notes
 
 
-def texts_of(case: Case) -> dict[str, str]:
+def texts_of(case: OrderContext) -> dict[str, str]:
     """The order's fields as texts, typed ones in one style whatever the export's."""
     order = case.order
     typed = {

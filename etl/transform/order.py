@@ -15,7 +15,6 @@ from etl.model.money import ZERO
 from etl.model.order import Order
 from etl.model.plan import Basis, Entry, PlannedOrder, PlannedPayment, Verdict
 from etl.transform.accounts import Charged, account_of
-from etl.transform.case import Case, case_of
 from etl.transform.checks import (
     check_currency,
     check_demo,
@@ -31,6 +30,7 @@ from etl.transform.entries import entries_of
 from etl.transform.goods import Goods, goods_of
 from etl.transform.links import Links, links_of
 from etl.transform.notes import notes_of, texts_of
+from etl.transform.order_context import OrderContext, order_context
 from etl.transform.payments import captures, gift_payments
 from etl.transform.products import article_of
 from etl.transform.rounding import causes_of
@@ -42,7 +42,7 @@ from etl.transform.window import Moment, check_clamped_vat, moment_of
 
 def plan_order(order: Order, ctx: Context, parent: Verdict | None = None) -> PlannedOrder:
     """What would be sent for `order`, or why not. `parent`: the verdict on a nested return's own order, if met."""
-    case = case_of(order, ctx, _total_with_tax)
+    case = order_context(order, ctx, _total_with_tax)
     if skipped := skip_reason(order, ctx, parent):
         # The month of a skipped order is wanted in the report; what is odd about its date is not.
         when, _ = consumption_of(order, case.settings)
@@ -58,20 +58,20 @@ def footings(order: Order, ctx: Context) -> frozenset[Footing]:
 
     The pipeline gathers these over the whole batch and decides once (design section 6).
     """
-    case = case_of(order, ctx, _total_with_tax)
+    case = order_context(order, ctx, _total_with_tax)
     if case.basis is Basis.GROSS or case.stated_total is None or not order.is_readable:
         return frozenset()
     goods = goods_of(case, moment_of(case))
     return holding_footings(case, goods if goods and goods.is_taxed else None)
 
 
-def _total_with_tax(case: Case) -> Decimal | None:
+def _total_with_tax(case: OrderContext) -> Decimal | None:
     """What orderTotal would be of the case; None where a tax of it is not decided."""
     goods = goods_of(case, moment_of(case))
     return footed(case, goods, footing_of(case)) if goods and goods.is_taxed else None
 
 
-def _planned(case: Case) -> PlannedOrder:
+def _planned(case: OrderContext) -> PlannedOrder:
     """The verdict on an order that no rule skips.
 
     Every rule is asked, whatever blocks already: what blocks an order is told whole.
@@ -107,12 +107,14 @@ def _planned(case: Case) -> PlannedOrder:
     )
 
 
-def _payments(case: Case, goods: Goods) -> tuple[PlannedPayment, ...]:
+def _payments(case: OrderContext, goods: Goods) -> tuple[PlannedPayment, ...]:
     gifts = gift_payments(case.order, goods.paid, case.ctx, case.found, lambda voucher: policy_of(case, voucher)[1])
     return (*gifts, *captures(case.order, case.ctx, case.found, case.precision))
 
 
-def _money(case: Case, goods: Goods, entries: Sequence[Entry], payments: Sequence[PlannedPayment]) -> dict[str, Any]:
+def _money(
+    case: OrderContext, goods: Goods, entries: Sequence[Entry], payments: Sequence[PlannedPayment]
+) -> dict[str, Any]:
     """The totals of a ready order and what makes up their difference."""
     credit = sum([payment.amount for payment in payments if payment.part.startswith("gift")], ZERO)
     booked = [one.predicted.gross if case.basis is Basis.GROSS else one.predicted.net for one in entries]
@@ -128,7 +130,7 @@ def _money(case: Case, goods: Goods, entries: Sequence[Entry], payments: Sequenc
     }
 
 
-def _address(case: Case, charged: Charged, links: Links) -> dict[str, Any]:
+def _address(case: OrderContext, charged: Charged, links: Links) -> dict[str, Any]:
     """Where a ready order goes."""
     target = case.settings.target
     return {
@@ -158,7 +160,7 @@ def _unproved(
     return (*(kind for kind, holds in cases if holds), *(payment_kind(one) for one in types))
 
 
-def _result(case: Case, verdict: Verdict, moment: Moment, **more: Any) -> PlannedOrder:
+def _result(case: OrderContext, verdict: Verdict, moment: Moment, **more: Any) -> PlannedOrder:
     order = case.order
     when = moment.seen or moment.true
     content = content_of(order)

@@ -10,12 +10,12 @@ from decimal import Decimal
 
 from etl.model.mapping import SHIPPING_WORDS
 from etl.transform.amounts import Part, TaxSet, share_over
-from etl.transform.case import Case
+from etl.transform.order_context import OrderContext
 from etl.transform.taxes import UNDECIDED, TaxAnswer, TaxCase, as_set, codes_usable, shipping_without_goods
 
 
-def carried(
-    case: Case, amount: Decimal, sets: Sequence[TaxSet], tax_case: TaxCase | None, *, fee: bool = False
+def shipping_parts(
+    case: OrderContext, amount: Decimal, sets: Sequence[TaxSet], tax_case: TaxCase | None, *, fee: bool = False
 ) -> list[Part]:
     """The amount with its taxes, `sets` being those of the goods; undecided with the reason in the findings."""
     if not amount:
@@ -38,7 +38,7 @@ def carried(
     return [Part(codes, bare.percent, amount, is_decided=bare.is_decided)]
 
 
-def _named_codes(case: Case, codes: tuple[str, ...], tax_case: TaxCase) -> TaxAnswer | None:
+def _named_codes(case: OrderContext, codes: tuple[str, ...], tax_case: TaxCase) -> TaxAnswer | None:
     where = "shipping.tax in migration.toml"
     if not codes_usable(codes, where, tax_case, case.ctx, case.found):
         return None

@@ -9,10 +9,10 @@ from decimal import Decimal
 
 from etl.model.money import ZERO, round_money
 from etl.model.plan import Basis
-from etl.transform.case import Case
 from etl.transform.context import Footing
 from etl.transform.footing import sum_with_tax
 from etl.transform.goods import Goods
+from etl.transform.order_context import OrderContext
 
 AMOUNT_COLUMNS = frozenset(
     (
@@ -34,17 +34,17 @@ AMOUNT_PARTS = ("returns", "discounts")
 UNSUMMABLE = frozenset({"order.overlap", "order.conflict", "order.incomplete"})
 
 
-def sum_of(case: Case) -> Decimal:
+def sum_of(case: OrderContext) -> Decimal:
     """The exact sum of the order in the source's basis, rounded once."""
     return round_money(case.goods_total + case.order.beside_goods, case.precision)
 
 
-def footing_of(case: Case) -> Footing:
+def footing_of(case: OrderContext) -> Footing:
     """The way in which orderTotal is expected to foot."""
     return Footing.WITHOUT_TAX if case.basis is Basis.GROSS else case.ctx.footing
 
 
-def footed(case: Case, goods: Goods | None, footing: Footing) -> Decimal | None:
+def footed(case: OrderContext, goods: Goods | None, footing: Footing) -> Decimal | None:
     """What orderTotal would be in this footing; None where the taxes are not known."""
     if footing is Footing.WITHOUT_TAX:
         return sum_of(case)
@@ -58,7 +58,7 @@ def footed(case: Case, goods: Goods | None, footing: Footing) -> Decimal | None:
     return sum_with_tax(amounts, footing, case.precision) - paid
 
 
-def holding_footings(case: Case, goods: Goods | None) -> frozenset[Footing]:
+def holding_footings(case: OrderContext, goods: Goods | None) -> frozenset[Footing]:
     """The footings in which orderTotal is what the order adds up to."""
     total, tolerance = case.stated_total, case.settings.source.total_tolerance
     return frozenset(
@@ -70,7 +70,7 @@ def holding_footings(case: Case, goods: Goods | None) -> frozenset[Footing]:
     )
 
 
-def check_total(case: Case, goods: Goods | None) -> None:
+def check_total(case: OrderContext, goods: Goods | None) -> None:
     """Given, orderTotal is a control on the sum."""
     order = case.order
     if case.stated_total is None or not order.is_readable:
@@ -87,12 +87,12 @@ def check_total(case: Case, goods: Goods | None) -> None:
     )
 
 
-def is_total_waived(case: Case) -> bool:
+def is_total_waived(case: OrderContext) -> bool:
     """Whether a person accepted an orderTotal that the lines do not add up to."""
     return any(problem.code == "total.mismatch" and not problem.is_error for problem in case.found.problems)
 
 
-def source_total(case: Case, goods: Goods | None = None) -> Decimal | None:
+def source_total(case: OrderContext, goods: Goods | None = None) -> Decimal | None:
     """OrderTotal in the source's basis where given, else the sum; None where neither can be read.
 
     An orderTotal with tax is the sum and what the tolerance let pass, since the tax is no part of the basis.
@@ -108,14 +108,14 @@ def source_total(case: Case, goods: Goods | None = None) -> Decimal | None:
     return sum_of(case) + (ZERO if stated is None else case.stated_total - stated)
 
 
-def _is_summable(case: Case) -> bool:
+def _is_summable(case: OrderContext) -> bool:
     return not any(
         problem.is_error and (problem.code in UNSUMMABLE or _holds_amount(problem.place.canonical))
         for problem in case.order.problems
     )
 
 
-def _is_of_nothing(case: Case) -> bool:
+def _is_of_nothing(case: OrderContext) -> bool:
     """Whether nobody can read what a total would be one of: its currency, its basis, or which of two it is."""
     names = {"currency", "orderTotal", "taxAdded", "taxDeducted"}
     if case.settings.source.prices_include_tax == "b2c":

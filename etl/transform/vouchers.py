@@ -13,8 +13,8 @@ from etl.model.money import ZERO, share_capped
 from etl.model.order import Voucher
 from etl.model.rules import Category
 from etl.transform.amounts import Part, Room, TaxedLine, TaxSet, lowered, share_over, share_voucher
-from etl.transform.case import Case
-from etl.transform.shipping import carried
+from etl.transform.order_context import OrderContext
+from etl.transform.shipping import shipping_parts
 from etl.transform.taxes import TaxCase
 
 
@@ -26,7 +26,7 @@ class Shared:
     paid: list[Voucher] = field(default_factory=list)
 
 
-def policy_of(case: Case, voucher: Voucher) -> tuple[str | None, Category]:
+def policy_of(case: OrderContext, voucher: Voucher) -> tuple[str | None, Category]:
     """Policy (None: undecided) and accounting category of a voucher."""
     mapping = case.ctx.mapping
     rule = case.ctx.lookups.find_voucher(mapping.vouchers, voucher.code)
@@ -37,7 +37,11 @@ def policy_of(case: Case, voucher: Voucher) -> tuple[str | None, Category]:
 
 
 def shared_vouchers(
-    case: Case, vouchers: Sequence[Voucher], sets: Sequence[TaxSet], shipping: Sequence[Part], tax_case: TaxCase | None
+    case: OrderContext,
+    vouchers: Sequence[Voucher],
+    sets: Sequence[TaxSet],
+    shipping: Sequence[Part],
+    tax_case: TaxCase | None,
 ) -> Shared:
     """The vouchers by their policies; what is undecided of them in the findings."""
     shared = Shared()
@@ -58,12 +62,14 @@ def shared_vouchers(
             shared.parts += _over_goods(case, voucher, sets, shipping, room)
         else:
             # Without goods it takes the codes that shipping without goods would.
-            shared.parts += [replace(part, voucher=voucher) for part in carried(case, voucher.value, (), tax_case)]
+            shared.parts += [
+                replace(part, voucher=voucher) for part in shipping_parts(case, voucher.value, (), tax_case)
+            ]
     return shared
 
 
 def _over_goods(
-    case: Case, voucher: Voucher, sets: Sequence[TaxSet], shipping: Sequence[Part], room: Room
+    case: OrderContext, voucher: Voucher, sets: Sequence[TaxSet], shipping: Sequence[Part], room: Room
 ) -> list[Part]:
     """The parts of one voucher; `room` is lowered by what a reducing one takes."""
     sign, left = case.sign, voucher.value
@@ -81,7 +87,7 @@ def _over_goods(
 
 
 def _where_it_fits(
-    case: Case, amount: Decimal, sets: Sequence[TaxSet], shipping: Sequence[Part]
+    case: OrderContext, amount: Decimal, sets: Sequence[TaxSet], shipping: Sequence[Part]
 ) -> tuple[list[Part], Decimal]:
     """`amount` over the goods of a return, then its shipping, and what is left.
 
@@ -100,7 +106,7 @@ def _where_it_fits(
     return parts, amount
 
 
-def _over_all(case: Case, amount: Decimal, sets: Sequence[TaxSet], shipping: Sequence[Part]) -> list[Part]:
+def _over_all(case: OrderContext, amount: Decimal, sets: Sequence[TaxSet], shipping: Sequence[Part]) -> list[Part]:
     """`amount` over goods without a cap (it makes the order larger), else over the shipping."""
     return share_over(amount, sets or _as_sets(shipping), case.precision)
 
@@ -110,7 +116,7 @@ def _as_sets(shipping: Sequence[Part]) -> list[TaxSet]:
 
 
 def spread_vouchers(
-    case: Case, parts: Sequence[Part], lines: list[TaxedLine], shipping: list[Part]
+    case: OrderContext, parts: Sequence[Part], lines: list[TaxedLine], shipping: list[Part]
 ) -> tuple[list[TaxedLine], list[Part], list[Part]]:
     """Lines and shipping with the vouchers taken off that are spread, and the parts that become items.
 
@@ -127,7 +133,7 @@ def spread_vouchers(
 
 
 def _spread(
-    case: Case, part: Part, lines: list[TaxedLine], shipping: list[Part]
+    case: OrderContext, part: Part, lines: list[TaxedLine], shipping: list[Part]
 ) -> tuple[list[TaxedLine], list[Part], Decimal]:
     """A part for shipping lowers the shipping, one for goods the goods, then the shipping."""
     left = part.amount
@@ -147,7 +153,7 @@ def _spread(
     return lines, shipping, left
 
 
-def _taken_off(case: Case, amount: Decimal, totals: Sequence[Decimal]) -> tuple[list[Decimal], Decimal]:
+def _taken_off(case: OrderContext, amount: Decimal, totals: Sequence[Decimal]) -> tuple[list[Decimal], Decimal]:
     return lowered(totals, amount, case.precision, is_return=case.order.is_return)
 
 

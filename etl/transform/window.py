@@ -11,8 +11,8 @@ from datetime import datetime
 
 from etl.model.plan import Entry
 from etl.transform.amounts import TaxedLine
-from etl.transform.case import Case
 from etl.transform.consumption import consumption_of
+from etl.transform.order_context import OrderContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Moment:
     is_clamped: bool = False
 
 
-def moment_of(case: Case) -> Moment:
+def moment_of(case: OrderContext) -> Moment:
     """The order's consumption; what is wrong with it goes to the findings."""
     true, problems = consumption_of(case.order, case.settings)
     case.found.add(*problems)
@@ -42,7 +42,7 @@ def moment_of(case: Case) -> Moment:
     return Moment(true, true)
 
 
-def check_clamped_vat(case: Case, moment: Moment, lines: Sequence[TaxedLine], entries: Sequence[Entry]) -> None:
+def check_clamped_vat(case: OrderContext, moment: Moment, lines: Sequence[TaxedLine], entries: Sequence[Entry]) -> None:
     """A clamped order would declare its VAT again in the period it is moved to."""
     if not moment.is_clamped or case.settings.target.clamped_vat == "declare":
         return

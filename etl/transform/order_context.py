@@ -1,6 +1,6 @@
 """One order under the rules: what it says in its own tax basis, read once, and where findings go. Pure.
 
-Rule: design sections 5 and 6. The rules take a `Case` and live in files of their own.
+Rule: design sections 5 and 6. The rules take an `OrderContext` and live in files of their own.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ LARGEST_PERCENT = Decimal(1000)
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class OrderContext:
     """An order, its surroundings and its content in the source's `basis`.
 
     `lines` are those that are charged, in canonical order; `totals` and `goods_total` are exact. `stated_total` is
@@ -66,7 +66,7 @@ class Case:
         self.found.add_rule(problems, place or self.order.place)
 
 
-def case_of(order: Order, ctx: Context, total_with_tax: Callable[[Case], Decimal | None]) -> Case:
+def order_context(order: Order, ctx: Context, total_with_tax: Callable[[OrderContext], Decimal | None]) -> OrderContext:
     """The order as the rules see it; findings start with what staging found.
 
     `total_with_tax`: what orderTotal would be of a case with tax on top, by which a bundle is told from its contents.
@@ -81,11 +81,13 @@ def case_of(order: Order, ctx: Context, total_with_tax: Callable[[Case], Decimal
     if is_in_range and order.order_total is not None:
         stated_total = round_money(order.order_total, precision)
 
-    def charging(lines: Sequence[Line], found: Findings) -> Case:
+    def charging(lines: Sequence[Line], found: Findings) -> OrderContext:
         totals = [line.qty * line.unit_price for line in lines]
         goods_total, vouchers = sum(totals, ZERO), _vouchers(order)
         stated = (is_in_range, stated_total)
-        return Case(order, ctx, found, currency, precision, basis, *stated, list(lines), totals, goods_total, vouchers)
+        return OrderContext(
+            order, ctx, found, currency, precision, basis, *stated, list(lines), totals, goods_total, vouchers
+        )
 
     def tried(lines: Sequence[Line]) -> Decimal | None:
         # What a reading that is only tried would be told of is not the order's: it gets findings of its own.
