@@ -37,7 +37,7 @@ def command(console: Console, exports: tuple[Path, ...], start: datetime | None,
         show.proposals(console, document["proposals"])
     show.verdict(console, document["verdict"])
     for file in document["files"]:
-        _show_file(console, file)
+        _show_file(console, file, has_folder=not document["proposals"])
     console.text(*document["told"])
     _show_orders(console, document)
     console.text(f"Mapping folder {console.settings.mappings}: {document['mapping']}")
@@ -47,7 +47,7 @@ def command(console: Console, exports: tuple[Path, ...], start: datetime | None,
     return int(document["exit_code"])
 
 
-def _show_file(console: Console, file: dict[str, Any]) -> None:
+def _show_file(console: Console, file: dict[str, Any], *, has_folder: bool) -> None:
     dialect = ", ".join(
         part
         for part in (
@@ -66,7 +66,8 @@ def _show_file(console: Console, file: dict[str, Any]) -> None:
     console.text(f"  {len(columns['used'])} columns used: {', '.join(columns['used'])}")
     for why in dict.fromkeys(row["why"] for row in columns["not_migrated"]):
         names = [row["column"] for row in columns["not_migrated"] if row["why"] == why]
-        console.text(f"  not migrated: {', '.join(names)} ({why})")
+        told = why if has_folder or why != "left out by columns.csv" else "the orders foot without them"
+        console.text(f"  not migrated: {', '.join(names)} ({told})")
     if columns["renamed"]:
         renamed = ", ".join(f"{row['column']} is {row['field']}" for row in columns["renamed"])
         console.text(f"  renamed: {renamed}")

@@ -281,6 +281,6 @@ def proposals(console: Console, document: dict[str, Any]) -> None:
         console.text(f"Open columns, which are not read: {', '.join(open_)}")
     if document["order_number"] != "{number}":
         console.text(f"Order numbers are written {document['order_number']}.")
-    words = [f"{row['value']} is {row['means']}" for row in document["values"] if row["means"]]
+    words = [*dict.fromkeys(f"{row['value']} is {row['means']}" for row in document["values"] if row["means"])]
     if words:
         console.text(f"Words: {', '.join(words[:PROBLEMS_SHOWN])}{' ..' if len(words) > PROBLEMS_SHOWN else ''}.")

@@ -85,6 +85,13 @@ def read_settings(path: Path, faults: list[Fault]) -> Settings | None:
     return Settings.model_validate(sections)
 
 
+def faults_of_source(store: str, timezone: str) -> list[str]:
+    """What is wrong with a store's name and timezone that are to be written into a new folder, as sentences."""
+    faults: list[Fault] = []
+    _section("source", {"store": store, "timezone": timezone}, {}, faults)
+    return [fault.message for fault in faults]
+
+
 def read_source(path: Path, faults: list[Fault], *, store: str, timezone: str) -> tuple[Source, frozenset[str]]:
     """[source] as far as it can be read, and the keys that stand there; the rest of the file may be wrong or missing.
 

@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from etl.errors import ExitCode, InputError
+from etl.errors import ExitCode, InputError, UsageError
 from etl.mapping.additions import Written
 from etl.mapping.homes import Home, home_of
 from etl.mapping.partial import read_partial
 from etl.mapping.scaffold import DumpFacts, money_of, scaffold_files
+from etl.mapping.settings import faults_of_source
 from etl.pipeline import proposing
 from etl.pipeline.gathering import Gathered
 from etl.pipeline.planning import Progress
@@ -65,8 +66,11 @@ def init(
     """Writes a mapping folder for the export, or adds to the one that is there what it lacks.
 
     `wants_workbook`: the tables become sheets of mapping.xlsx, as they do where one stands.
-    Raises InputError where a file can't be read, UsageError where the folder can't be written.
+    Raises InputError where a file can't be read, UsageError where the folder can't be written, or store or timezone is none.
     """
+    if faults := faults_of_source(store, timezone):
+        hint = "Give --store a short name such as uk, and --timezone a name such as Europe/London."
+        raise UsageError(" ".join(faults), code="init.source", hint=hint)
     home = home_of(settings.mappings, wants_workbook=wants_workbook)
     partial = read_partial(settings.mappings, store=store, timezone=timezone)
     proposed = propose_for(export, partial)

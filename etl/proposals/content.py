@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from etl.model.export import BROKEN, DATE, NUMBER, plain
+from etl.model.export import BROKEN, DATE, NUMBER, plain, stored
 from etl.reading.dates import DateShape, date_shape
 from etl.reading.kinds import Kind
 from etl.reading.numbers import parse_amount, parse_percent
@@ -53,7 +53,7 @@ class Profile:
                 count = self.dates
             case Kind.AMOUNT | Kind.VOUCHER | Kind.SWITCH:
                 count = self.numbers
-            case Kind.QTY:
+            case Kind.QTY | Kind.ID:
                 count = self.wholes
             case Kind.PERCENT:
                 count = self.rates
@@ -93,8 +93,10 @@ class Numbers:
 
 
 def _read(parse: Callable[[str, NumberStyle], Decimal | None], cell: str, style: NumberStyle) -> Decimal | None:
+    # An amount is what a workbook's cell holds, whatever its format shows of it.
+    held = NUMBER + stored(cell) if cell[:1] == NUMBER else cell
     try:
-        return parse(cell, style)
+        return parse(held, style)
     except Odd as odd:
         return odd.value if isinstance(odd.value, Decimal) else None
 

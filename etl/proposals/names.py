@@ -35,6 +35,9 @@ _QUALIFIED = re.compile(
 )
 """What a header says of the tax in its amounts."""
 _NET = re.compile(r"\b(?:net|netto|neto|excl|exkl|ex|ht|ohne|sans|sin|hors|without|excluding|excluido)\b")
+_GIVEN_BACK = re.compile(
+    r"refund|erstatt|gutgeschrieben|rembours|reembols|devuelt|aterbetal|terugbetaal|rimbors|credited|zwrot|palaut"
+)
 _WITH_TAX = re.compile(r"\b(?:ttc|gross|brutto|incl|inkl|inc|including|included|inclusa|incluido|net a payer)\b")
 
 
@@ -55,6 +58,11 @@ def says_net(header: str) -> bool:
     """Whether a header says that its amounts are without tax."""
     text = words(header)
     return _NET.search(text) is not None and _WITH_TAX.search(text) is None
+
+
+def gives_back(header: str) -> bool:
+    """Whether a header says that its amounts were given back to the customer."""
+    return _GIVEN_BACK.search(words(header)) is not None
 
 
 @cache

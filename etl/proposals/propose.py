@@ -18,7 +18,7 @@ from etl.proposals.content import Profile, number_pattern
 from etl.proposals.countries import country_names, plain_name
 from etl.proposals.dump import Dump
 from etl.proposals.footing import ROLES, Basis, Candidates, Footing, OrderCells, best_footing
-from etl.proposals.names import LINE_TOTAL, RETURN_WORDS, fields_named, preference, says_net, spelled
+from etl.proposals.names import LINE_TOTAL, RETURN_WORDS, fields_named, gives_back, preference, says_net, spelled
 from etl.proposals.sheet import Sheet
 from etl.reading.codes import countries, currencies
 from etl.reading.kinds import Kind
@@ -427,7 +427,10 @@ def _left(
         if header in taken or header in told or not one.filled or is_secret(header) or _is_left_out(sheet, header):
             continue
         named = tuple(name for name in fields_named(header) if name in KINDS)
-        if is_enough and footing and _is_amount(header, one) and _PAID not in named:
+        if gives_back(header) and one.fits(Kind.AMOUNT) and _has_amounts(sheet, header):
+            evidence = "money given back, which no footing of the orders shows: look whether returns are missing"
+            yield ColumnProposal(header, evidence=evidence, samples=one.samples)
+        elif is_enough and footing and _is_amount(header, one) and _PAID not in named:
             evidence = f"{footing.foots:,} of {footing.orders:,} orders foot without it"
             yield ColumnProposal(header, NOT_MIGRATED, Sure.PROVED, evidence, (), one.samples)
         else:
@@ -436,6 +439,10 @@ def _left(
         if is_enough and footing and name not in taken and not list_in(Part.ORDER, name):
             evidence = f"{footing.foots:,} of {footing.orders:,} orders foot without this list"
             yield ColumnProposal(name, NOT_MIGRATED, Sure.PROVED, evidence)
+
+
+def _has_amounts(sheet: Sheet, header: str) -> bool:
+    return any(sheet.numbers.amount(cell) for cell in {*sheet.cells(header)} if cell.strip())
 
 
 def _is_left_out(sheet: Sheet, header: str) -> bool:

@@ -21,6 +21,7 @@ from etl.staging.fields import Column, Layout
 from etl.staging.lines import Lines, text_reader, translated, value_or_none
 from etl.staging.nested import Headers, NestedReader
 from etl.staging.objects import Flat
+from etl.staging.order_rate import spread_rate
 from etl.staging.spots import Spots
 from etl.staging.vocabulary import ALIASES, Vocabulary
 from etl.staging.whole import check_beside, check_repeated, check_unread, join_below
@@ -65,6 +66,7 @@ class Builder:
         }
         self._spots = Spots(layout, place)
         self._lines = Lines(layout, self._readers, self._spots, options)
+        self._is_foreign = "products.vatPercent" in layout.renamed.values()
         self._order_columns = [
             (
                 index,
@@ -105,6 +107,8 @@ class Builder:
                 line = self._lines.read(draft, at, cells)
                 if line is not None:
                     draft.lines.append(line)
+        if self._is_foreign:
+            spread_rate(draft)
         if below:
             self._read_below(draft, below)
         if beside:

@@ -204,7 +204,12 @@ class Lines:
                 )
         keys = ("products.sku", "products.ean", "products.id", "products.item", "products.itemText.sku",
                 "products.variantSku", "products.sizeSku")  # fmt: skip
-        if not any(cells[name] for name in keys) and self._layout.vocabulary is Vocabulary.CREATE_ORDER:
+        # Lines of other shops may have a name only: gift wrapping, a tip, what was made to order.
+        is_named = (
+            bool(cells["products.itemText.product"]) and "products.itemText.product" in self._layout.renamed.values()
+        )
+        is_required = self._layout.vocabulary is Vocabulary.CREATE_ORDER and not is_named
+        if is_required and not any(cells[name] for name in keys):
             draft.fault(
                 "value.missing",
                 "The product line has no key.",

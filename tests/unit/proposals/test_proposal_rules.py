@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl.errors import InputError
+from etl.errors import InputError, UsageError
 from etl.mapping.partial import read_partial
 from etl.model.mapping import Sure
 from etl.pipeline.init import init
@@ -369,3 +369,46 @@ def test_a_column_of_tax_proves_the_basis_where_lines_have_no_rate() -> None:
     rows = [(*row[:3], "0,00", *row[4:]) for row in orders(40)]
     assert read((*HEADER[:3], "Steuerbetrag", *HEADER[4:]), rows)[0].basis is None
     assert read(HEADER, orders(40, tax=True))[0].basis is False
+
+
+def test_amounts_of_a_workbook_are_what_its_cells_hold() -> None:
+    """`20` in a cell that shows 20.00 is an amount; without that no workbook with formats ever footed."""
+    rows = [(row[0], "\x012", "\x013.5\x1f3,50", "\x0120%", *row[4:]) for row in orders(40)[::2]]
+    rows += [(row[0], "\x011", "\x014.25\x1f4", "\x0120%", *row[4:]) for row in orders(40)[1::2]]
+    found, _ = read(HEADER, rows)
+    assert found.footing is not None
+    assert found.footing.foots == 40
+
+
+def test_a_field_whose_cells_can_not_be_read_is_not_proposed() -> None:
+    """C1000 is no customerId of Centra's: read as one it would keep every order out."""
+    columns = by_header(read((*HEADER, "Kundennummer"), [(*row, f"C{row[0]}") for row in orders(20)])[0])
+    assert (columns["Kundennummer"].field, columns["Kundennummer"].candidates) == ("", ("customerId",))
+    columns = by_header(read((*HEADER, "Kundennummer"), [(*row, row[0][2:]) for row in orders(20)])[0])
+    assert columns["Kundennummer"].field == "customerId"
+
+
+def test_money_given_back_is_never_needless() -> None:
+    """The orders foot without it, and would stand in Mews in full."""
+    columns = by_header(
+        read((*HEADER, "Refunded Amount"), [(*row, "3,00" if row[0] == "9004" else "0,00") for row in orders(40)])[0]
+    )
+    assert (columns["Refunded Amount"].field, columns["Refunded Amount"].sure) == ("", None)
+    assert "given back" in columns["Refunded Amount"].evidence
+
+
+@pytest.mark.parametrize(("store", "timezone"), [("My Shop", "Europe/London"), ("uk", "London"), ("", "Europe/London")])
+def test_a_name_that_no_folder_may_have_is_refused_at_once(tmp_path: Path, store: str, timezone: str) -> None:
+    """Found out by the next command it would be a fault of the tool's own file."""
+    path = tmp_path / "x.csv"
+    path.write_text("orderNumber,products.sku\n1,A\n")
+    with ExitStack() as stack, pytest.raises(UsageError):
+        init(
+            stack,
+            Settings(tmp_path / "m", ""),
+            Export([path]),
+            store=store,
+            timezone=timezone,
+            progress=lambda *_: None,
+        )
+    assert not (tmp_path / "m").exists()
