@@ -15,15 +15,13 @@ from etl.load.ports import Reader
 from etl.load.records import Attempt, Clock
 from etl.model.identity import Identity, parse_identifier, parse_marker
 from etl.model.rows import OrderItemRow, PaymentRow
+from etl.model.windows import windows
 
 MARGIN = timedelta(minutes=5)
 """Scans start this much before the first attempt: Mews tells its time in whole seconds, and clocks are set."""
 
 AHEAD = timedelta(hours=1)
 """Scans end this much after Mews's now, for the same reason."""
-
-WINDOW = timedelta(days=80)
-"""Mews takes at most three months in a time filter."""
 
 ID_CHUNK = 500
 
@@ -127,7 +125,7 @@ async def walk_items(
         async for page in reader.order_items(service_ids=[service_id]):
             yield page
         return
-    for window in _windows(start, now + AHEAD):
+    for window in windows(start, now + AHEAD):
         async for page in reader.order_items(service_ids=[service_id], created=window):
             yield page
 
@@ -136,14 +134,14 @@ async def walk_cancelled(
     reader: Reader, service_id: str, start: datetime, now: datetime
 ) -> AsyncIterator[list[OrderItemRow]]:
     """All items of the service cancelled since `start`, whenever they were created. Raises MewsError."""
-    for window in _windows(start, now + AHEAD):
+    for window in windows(start, now + AHEAD):
         async for page in reader.order_items(service_ids=[service_id], canceled=window):
             yield page
 
 
 async def walk_payments(reader: Reader, start: datetime, now: datetime) -> AsyncIterator[list[PaymentRow]]:
     """All payments created since `start`. Raises MewsError."""
-    for window in _windows(start, now + AHEAD):
+    for window in windows(start, now + AHEAD):
         async for page in reader.payments(created=window):
             yield page
 
@@ -175,16 +173,6 @@ def candidate_keys(attempts: Iterable[Attempt]) -> frozenset[CandidateKey]:
         for attempt in attempts
         if attempt.consumption is not None
     )
-
-
-def _windows(start: datetime, end: datetime) -> list[tuple[datetime, datetime]]:
-    windows = []
-    start = start.replace(microsecond=0)
-    while start < end:
-        stop = min(start + WINDOW, end)
-        windows.append((start, stop))
-        start = stop
-    return windows
 
 
 Progress = Callable[[str, int, int], None]

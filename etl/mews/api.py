@@ -15,13 +15,14 @@ from etl.mews import configuration as config
 from etl.mews import profiles, rows
 from etl.mews.configuration import Configuration
 from etl.mews.operations import is_id
-from etl.mews.paging import PAGE, Interval, batches, interval, walk, windows
+from etl.mews.paging import PAGE, Interval, batches, interval, walk
 from etl.mews.transport import BeforeSend, Transport
 from etl.model.by_ids import Refusals, read_by_ids
 from etl.model.outcome import Outcome
 from etl.model.payload import Operation
 from etl.model.reference import Account, Bill, Named, Product, Service
 from etl.model.rows import OrderItemRow, PaymentRow, ServiceOrderRow
+from etl.model.windows import windows
 
 Row = TypeVar("Row")
 
@@ -232,7 +233,7 @@ class MewsReader:
             return [{}]
         # A day ahead of Mews's clock, so that what is created during the walk is not cut off.
         last = end if end is not None else self.now() + timedelta(days=1)
-        return [{name: interval(low, high)} for low, high in windows(start, last)]
+        return [{name: interval(low, high)} for low, high in reversed(windows(start, last))]
 
     async def _all(
         self, operation: str, key: str, body: Mapping[str, Any], parse: Callable[[Mapping[str, Any]], Row]

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from etl.errors import MewsError
 
 PAGE = 1000
 """`Limitation.Count`: the most that Mews gives at once."""
-
-WINDOW = timedelta(days=88)
-"""Longest interval asked for at once: three months are never shorter than 89 days."""
 
 Interval = tuple[datetime | None, datetime | None]
 """`[from, to)`, aware; None is open."""
@@ -70,18 +67,6 @@ def batches(values: Sequence[str], size: int) -> Iterator[list[str]]:
         yield list(values[start : start + size])
 
 
-def windows(start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
-    """`[start, end)` cut into consecutive intervals that Mews takes, newest first, on whole seconds; none if empty."""
-    low = start.astimezone(UTC).replace(microsecond=0)
-    high = _whole_second_after(end.astimezone(UTC))
-    if start >= end:
-        return
-    while high > low:
-        cut = max(low, high - WINDOW)
-        yield cut, high
-        high = cut
-
-
 def interval(start: datetime, end: datetime) -> dict[str, str]:
     """A TimeFilterInterval."""
     return {"StartUtc": utc_text(start), "EndUtc": utc_text(end)}
@@ -90,8 +75,3 @@ def interval(start: datetime, end: datetime) -> dict[str, str]:
 def utc_text(moment: datetime) -> str:
     """`moment` (aware) as Mews writes it: `2026-08-01T12:00:00Z`."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _whole_second_after(moment: datetime) -> datetime:
-    whole = moment.replace(microsecond=0)
-    return whole if whole == moment else whole + timedelta(seconds=1)

@@ -45,6 +45,7 @@ THINGS = {
     "temporary files": one(
         r"^import tempfile", "spill.py", "report/folder.py", "mapping/additions.py", "cli/console.py"
     ),
+    "windows over Mews's time": one(r"WINDOW = timedelta", "model/windows.py"),
     "the rate of several codes": one(r"\.taxation in rate\.base", "model/taxes.py"),
     "kinds of cells by field": one(r"\"products\.vatPercent\": Kind", "reading/names.py"),
     "fields of answers": one(r"\bto_pascal\b", "mews/fields.py"),

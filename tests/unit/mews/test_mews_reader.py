@@ -14,9 +14,9 @@ from mews_fakes import answer, with_mews
 from etl.errors import InternalError, MewsError
 from etl.mews.api import MewsReader, MewsWriter
 from etl.mews.fields import parse_moment
-from etl.mews.paging import WINDOW, windows
 from etl.mews.rows import order_item, payment
 from etl.model.payload import Operation, freeze
+from etl.model.windows import WINDOW, windows
 
 T0 = datetime(2026, 8, 1, 12, 0, tzinfo=UTC)
 CONFIGURATION = {
