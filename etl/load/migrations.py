@@ -14,6 +14,7 @@ from sqlalchemy.schema import CreateColumn
 from etl.errors import LedgerError
 from etl.load import schema
 from etl.load.records import loads
+from etl.load.views import create_views
 from etl.model.kinds import payment_kind
 
 APPLICATION = "centra-mews"
@@ -72,6 +73,11 @@ def _add_reading(connection: Connection) -> None:
     add_column(connection, schema.orders.c.reading)
 
 
+def _add_views(connection: Connection) -> None:
+    """Views with plain names for people."""
+    create_views(connection)
+
+
 def add_column(connection: Connection, column: Column[Any]) -> None:
     """Adds a column with its server default to its table, unless it is there."""
     table = column.table.name
@@ -80,7 +86,7 @@ def add_column(connection: Connection, column: Column[Any]) -> None:
         connection.exec_driver_sql(f"ALTER TABLE {table} ADD COLUMN {kind}")
 
 
-STEPS: tuple[Step, ...] = (_add_customers, _add_kinds, _add_cancelled, _add_corrections, _add_reading)
+STEPS: tuple[Step, ...] = (_add_customers, _add_kinds, _add_cancelled, _add_corrections, _add_reading, _add_views)
 """STEPS[n] leads from version n + 1 to n + 2; append only."""
 
 
@@ -126,6 +132,7 @@ def migrate(connection: Connection, now: str, steps: Sequence[Step] = STEPS) -> 
     check(found, steps)
     if found == 0:
         schema.metadata.create_all(connection)
+        create_views(connection)
         for key, value in (("application", APPLICATION), ("schema_version", str(latest(steps)))):
             connection.execute(insert(schema.meta).values(key=key, value=value, saved_at=now))
         return

@@ -23,6 +23,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "logs": {"etl.errors"},
     "spill": {"etl.errors"},
     "waiting": set(),
+    # For people with a notebook or a program of their own.
+    "frames": {"etl.load", "etl.model", "etl.errors"},
+    "api": {"etl.errors", "etl.model", "etl.pipeline", "etl.reconcile", "etl.settings"},
     "model": {"etl.errors"},
     **dict.fromkeys(ROOMS, BELOW),
     # What two rooms need moves down one floor: both read cells by the same rules.
@@ -33,7 +36,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cli": {"etl.errors", "etl.model", "etl.pipeline", "etl.sandbox", "etl.settings", "etl.logs", "etl.version"},
     # Independent of everything, so that it does not repeat our mistakes.
     "sandbox": {"etl.errors", "etl.version"},
-    "__init__": set(),
+    "__init__": {"etl.api"},
     "__main__": {"etl.cli"},
 }
 ALLOWED_BESIDES = {

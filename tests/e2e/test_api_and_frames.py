@@ -1,0 +1,123 @@
+"""The package for programs and notebooks: plan, run and reconcile as functions, the ledger as data frames and views."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from small_shop import SmallShop, row, rows
+
+import etl
+from etl import frames
+from etl.api import Outcome
+from etl.errors import ExitCode, LedgerError, PlanError, UsageError
+
+OpenShop = Callable[..., SmallShop]
+COUNT = 6
+
+
+@pytest.fixture(scope="module")
+def done(open_module_shop: OpenShop, tmp_path_factory: pytest.TempPathFactory) -> tuple[SmallShop, list[Outcome]]:
+    """A shop of six orders and a blocked one, planned, posted and reconciled by a program."""
+    shop = open_module_shop()
+    export = shop.export([*rows(COUNT), row(2001, country="CH")])
+    given = {"mappings": shop.mapping, "ledger": str(shop.ledger)}
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in shop.shell.environment().items():
+            patch.setenv(name, value)
+        patch.chdir(shop.folder)
+        seen: list[str] = []
+        planned = etl.plan([export], **given, progress=lambda stage, _done, _total: seen.append(stage))
+        with pytest.raises(PlanError):
+            etl.run([export], expect="sha256:another", **given)
+        with pytest.raises(UsageError):
+            etl.run([export], expect="", **given)
+        posted = etl.run([str(export)], expect=planned.plan_id, **given, report=shop.folder / "run")
+        compared = etl.reconcile(**given, report=shop.folder / "reconciled")
+    assert str(export) in seen
+    return shop, [planned, posted, compared]
+
+
+def test_the_functions_are_the_commands(done: tuple[SmallShop, list[Outcome]]) -> None:
+    """A program must meet the same states, exit codes and promises as a person."""
+    shop, (planned, posted, compared) = done
+    assert (planned.exit_code, planned.document["orders"]["ready"]) == (ExitCode.ATTENTION, COUNT)
+    assert (posted.exit_code, posted.document["orders"]["posted"]) == (ExitCode.ATTENTION, COUNT)
+    assert set(shop.held().values()) == {1}
+    assert compared.document["orders"]["matched"] == COUNT
+    assert compared.document["complete"] is False
+    assert {path.name for path in posted.files} >= {"report.html", "report.xlsx", "orders.csv"}
+
+
+def test_the_report_of_the_run_and_of_the_reconciliation_agree(done: tuple[SmallShop, list[Outcome]]) -> None:
+    """What the run says Mews holds is what reconcile finds there, line by line of the bridge."""
+    _, (_, posted, compared) = done
+    lines = [{row["line"]: row["amount"] for row in one.document["bridge"]} for one in (posted, compared)]
+    assert lines[0] == lines[1]
+
+
+def test_frames_hold_exact_money(done: tuple[SmallShop, list[Outcome]]) -> None:
+    """A sum of floats is no figure to sign; in the frames a cent stays one."""
+    shop, (_, posted, _) = done
+    orders = frames.orders(shop.ledger)
+    (totals,) = posted.document["totals"]
+    in_mews = orders[orders["state"] == "posted"]
+    assert len(orders) == COUNT + 1
+    assert in_mews["planned_total"].sum() == Decimal(totals["posted"])
+    assert isinstance(in_mews["planned_total"].sum(), Decimal)
+    assert isinstance(orders["consumed_utc"].dtype, pd.DatetimeTZDtype)
+    entries = frames.entries(shop.ledger)
+    assert len(entries) == 2 * COUNT
+    assert entries["gross"].sum() == shop.held_sum()
+    assert (entries["net"] + entries["tax"] == entries["gross"]).all()
+    attempts = frames.ledger(shop.ledger)
+    assert list(attempts["outcome"]) == ["done"] * COUNT
+    problems = frames.problems(shop.ledger)
+    assert set(problems[problems["severity"] == "error"]["order_number"]) == {"2001"}
+    assert set(problems["code"]) >= {"tax.undecided"}
+
+
+def test_views_answer_in_a_sqlite_browser(done: tuple[SmallShop, list[Outcome]]) -> None:
+    """Who has no Python opens the file in a browser for SQLite and finds plain names."""
+    shop, _ = done
+    with sqlite3.connect(f"file:{shop.ledger}?mode=ro", uri=True) as connection:
+        states = dict(connection.execute("SELECT state, count(*) FROM v_orders GROUP BY state").fetchall())
+        sent = connection.execute("SELECT count(DISTINCT order_number) FROM v_attempts").fetchone()[0]
+        hint = connection.execute("SELECT file_column FROM v_problems WHERE code = 'tax.undecided'").fetchone()[0]
+    connection.close()
+    assert states == {"posted": COUNT, "blocked": 1}
+    assert sent == COUNT
+    assert hint == "products.vatPercent"
+
+
+def test_an_empty_ledger_has_empty_frames(tmp_path: Path) -> None:
+    """The first cell of a notebook must not fail for want of rows; a missing file must."""
+    from etl.load.ledger import Ledger
+
+    with Ledger.open(str(tmp_path / "ledger.sqlite")):
+        pass
+    for frame in (frames.orders, frames.entries, frames.problems, frames.ledger):
+        found = frame(tmp_path / "ledger.sqlite")
+        assert len(found) == 0
+        assert "order_number" in found.columns
+        with pytest.raises(LedgerError):
+            frame(tmp_path / "none.sqlite")
+
+
+def test_a_notebook_is_told_where_its_loop_is_in_the_way() -> None:
+    """`RuntimeError: asyncio.run() cannot be called` says nothing to a hotel's IT lead."""
+
+    async def cell() -> None:
+        etl.reconcile()
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {"ADDRESS": "http://127.0.0.1:1", "CLIENT_TOKEN": "a", "ACCESS_TOKEN": "b"}.items():
+            patch.setenv("MEWS_" + name.replace("ADDRESS", "PLATFORM_ADDRESS"), value)
+        with pytest.raises(UsageError) as caught:
+            asyncio.run(cell())
+    assert caught.value.code == "api.loop"
