@@ -178,7 +178,18 @@ def _taxes(facts: DumpFacts) -> str:
         else:
             what = "no readable country: see source.default_country" if not fact.country else "line without VAT rate"
             rows.append(
-                (f"# {fact.country or '?'}", percent, "", "", "", "", "", "", f"{seen}, {what}", money_of(fact.money))
+                (
+                    f"# {fact.country or '?'}",
+                    percent or "*",
+                    "",
+                    "",
+                    "",
+                    "",
+                    "",
+                    "",
+                    f"{seen}, {what}",
+                    money_of(fact.money),
+                )
             )
     head = (
         "Fill in tax_codes: the Mews tax codes, separated by blanks, or the word exempt. `centra-mews preflight` lists\n"

@@ -415,7 +415,7 @@ _ALL = (
     Code(
         "tax.total_differs",
         "The source's tax of the order is not what Mews will book",
-        "Compare the order's rates with Centra, and taxes.csv with both.",
+        "Compare the order's rates with Centra, and taxes.csv with both; if it is the shipping, set shipping.tax.",
         _M,
     ),
     Code("tax.rate_assumed", "A line has no VAT rate; the only one that fits was used", "Check the rate.", _S),

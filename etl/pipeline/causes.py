@@ -14,7 +14,7 @@ from etl.model.status import OrderStatus, ReportState
 
 DECISIONS: dict[str, tuple[str, str]] = {
     "tax.undecided": ("taxes.csv", "fill in tax_codes"),
-    "tax.unmapped": ("taxes.csv", "add a row"),
+    "tax.unmapped": ("taxes.csv", "add a row (init adds those that the export needs)"),
     "tax.ambiguous": ("taxes.csv", "narrow the rows, or give the lines a VAT rate in the export"),
     "tax.rate_differs": ("taxes.csv", "correct tax_codes, or write yes into accept_rate_difference"),
     "tax.too_many_codes": ("taxes.csv", "give one code"),

@@ -264,10 +264,14 @@ def _decision(
     rule = next((one for one in mapping.taxes if is_tax and one.place.row == cause.row), None)
     place = place_of(desk.settings.mappings, cause.file)
     where = f"{place.table} row {cause.row}" if cause.row else place.table
-    parts = [where, _subject(cause, rule), _years(effect.months)]
+    subject = _subject(cause, rule)
+    parts = [where, subject, _years(effect.months) if subject else ""]
     what = f"{', '.join(part for part in parts if part)}: {verb}{_candidates(cause, rule, effect, reference)}"
     command = desk.typed("preflight", *desk.files) if cause.code in ASK_MEWS else ""
-    if command:
+    if cause.code == "tax.unmapped":
+        store, zone = mapping.settings.source.store, mapping.settings.source.timezone
+        command = desk.typed("init", *desk.files, "--store", store, "--timezone", zone)
+    if cause.code in ASK_MEWS:
         what += " (first ask Mews again: what was stored last may be older than the cell)"
     words = "unlocks" if alone.orders else "with other decisions it keeps back"
     return _told(Step(what, place.file, cause.row, type=command), effect, words)

@@ -28,7 +28,8 @@ _WORDS = {
     "versandt ausgeliefert geliefert expediee livree enviado entregado levererad skickad leveret sendt verzonden geleverd done",
     "Cancelled": "cancelled canceled voided storniert abgebrochen annulee annule cancelado cancelada anulado avbruten makulerad "
     "annulleret geannuleerd refunded erstattet remboursee reembolsado aterbetald refunderet terugbetaald",
-    "Pending": "pending open offen unbezahlt unpaid enattente pendiente obetald vantar afventer openstaand onhold",
+    "Pending": "pending open offen unbezahlt unpaid enattente pendiente obetald vantar afventer openstaand onhold draft entwurf brouillon "
+    "borrador bozza inattesa inattesadipagamento awaitingpayment pendingpayment enattentedepaiement pendientedepago",
     "Processing": "processing inbearbeitung enpreparation procesando behandlas behandles inbehandeling partiallyfulfilled",
     "Failed": "failed fehlgeschlagen echouee fallido misslyckad fejlet mislukt",
 }
@@ -140,7 +141,7 @@ def _value(name: str, word: str, orders: int, money: Mapping[str, Decimal]) -> V
             means, sure, evidence, candidates = country_of(word)
         case "status" if name == "status":
             near = _STATUS.get(spelled(word), "")
-            candidates = tuple(dict.fromkeys(one for one in (near, "Completed", "Cancelled") if one))
+            candidates = tuple(dict.fromkeys(one for one in (near, "Completed", "Cancelled", "Pending") if one))
         case "storeType":
             candidates = (_STORES.get(spelled(word), ""),) if spelled(word) in _STORES else ("b2c", "b2b")
         case "currency":

@@ -213,7 +213,7 @@ def test_tax_rows_come_by_revenue_with_lines_days_and_money() -> None:
     rows = told("taxes.csv", facts, "country")
     assert [(row["country"], row["vat_percent"], row["# revenue"]) for row in rows] == [
         ("GB", "17.5", "GBP 1,234.50"),
-        ("# GB", "", "GBP 1,000.00"),
+        ("# GB", "*", "GBP 1,000.00"),
         ("DE", "19", "EUR -900.50"),
         ("AT", "20", "EUR 5.00"),
     ]
