@@ -38,8 +38,10 @@ def read_dump(
 
     for path in paths:
         with ExitStack() as opened:
-            for export in _opened(path, is_named, options, opened):
-                _take(grid, export)
+            exports = _opened(path, is_named, options, opened)
+            for export in exports:
+                # Each file has its share, or the lines behind a long file of orders would not be seen at all.
+                _take(grid, export, ROWS_HELD // (len(paths) * len(exports)))
     return grid.dump()
 
 
@@ -75,8 +77,8 @@ def _opened(path: Path, is_named: HeaderTest, options: ReadOptions, opened: Exit
     return exports
 
 
-def _take(grid: Grid, export: Export) -> None:
+def _take(grid: Grid, export: Export, limit: int) -> None:
     if isinstance(export, Records):
-        grid.add_objects((record for _, record in export.records), ROWS_HELD)
+        grid.add_objects((record for _, record in export.records), limit)
     else:
-        grid.add_table(export.columns, (cells for _, cells in export.rows), ROWS_HELD)
+        grid.add_table(export.columns, (cells for _, cells in export.rows), limit, export.sheet)

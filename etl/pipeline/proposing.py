@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,6 +14,7 @@ from etl.pipeline.prepare import Export, options_of
 from etl.proposals.propose import Proposals, propose
 from etl.proposals.sheet import Sheet
 from etl.proposals.values import ValueProposal, propose_values
+from etl.reading.names import ORDER_NUMBER
 from etl.reading.options import NUMBER_FIELD, ReadOptions
 from etl.reading.texts import is_nothing
 
@@ -38,13 +40,12 @@ def propose_for(export: Export, partial: Partial) -> Proposed:
     sheet = Sheet(dump)
     found = propose(sheet, given.columns)
     sheets: tuple[str, ...] = ()
-    if not given.sheets and not _foots(found) and (names := sheets_beside(export.paths)):
-        wide = read_dump(export.paths, replace(given, sheets=names), given.columns, is_every_table_meant=True)
-        together = Sheet(wide)
-        joined = propose(together, given.columns)
-        if _foots(joined):
-            dump, sheet, found, sheets = wide, together, joined, names
-            given = replace(given, sheets=sheets)
+    if not given.sheets and not _foots(found) and (joined := _with_sheets_beside(export, given)):
+        wide, together, names = joined
+        # Orders without a line are nothing to import, so that their lines are taken also where too few orders prove them.
+        if _foots(together) or (_lacks_lines(found) and not _lacks_lines(together)):
+            sheet, found, sheets = wide, together, names
+            dump, given = sheet.dump, replace(given, sheets=sheets)
     rows = None if dump.is_whole else len(dump.rows)
     pattern = found.order_number if "order_number" not in partial.given else ""
     options = replace(
@@ -56,8 +57,45 @@ def propose_for(export: Export, partial: Partial) -> Proposed:
     )
     if not found.has_number:
         return Proposed(found, (), options, pattern, rows, sheets)
-    values = [one for one in propose_values(sheet, found.fields, given.values) if not is_nothing(one.value)]
+    rates_foot = found.footing is not None and found.footing.proves_rates
+    words = propose_values(sheet, found.fields, given.values, rates_foot=rates_foot)
+    values = [one for one in words if not is_nothing(one.value)]
     return Proposed(found, values, replace(options, values=_with(given.values, values)), pattern, rows, sheets)
+
+
+def _with_sheets_beside(export: Export, given: ReadOptions) -> tuple[Sheet, Proposals, tuple[str, ...]] | None:
+    """The sheets that hold parts of the same orders, read as one, and their names; None where there are no such sheets."""
+    names = sheets_beside(export.paths)
+    while len(names) > 1:
+        options = replace(given, sheets=names)
+        sheet = Sheet(read_dump(export.paths, options, given.columns, is_every_table_meant=True))
+        found = propose(sheet, given.columns)
+        linked = _linked(sheet, found)
+        kept = tuple(name for name in names if name in linked)
+        if kept == names:
+            return sheet, found, names
+        names = kept
+    return None
+
+
+def _linked(sheet: Sheet, found: Proposals) -> set[str]:
+    """The sheets whose order numbers stand in other tables too, and those that are built like one of them."""
+    number = next((header for header, name in found.fields.items() if name == ORDER_NUMBER), "")
+    if not number:
+        return set()
+    held, parts = sheet.numbers_by_part(number), sheet.dump.parts
+    counts = Counter(one for numbers in held for one in numbers)
+    linked = [
+        part
+        for part, numbers in zip(parts, held, strict=True)
+        if numbers and sum(counts[one] > 1 for one in numbers) * 2 >= len(numbers)
+    ]
+    return {part.sheet for part in parts if any(part.headers == one.headers for one in linked)}
+
+
+def _lacks_lines(found: Proposals) -> bool:
+    """Whether no column is a quantity or a price of lines."""
+    return not {"products.qty", "products.unitPrice"} <= {*found.fields.values()}
 
 
 def _foots(found: Proposals) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from typing import Any
 
@@ -18,21 +18,40 @@ _LOOKED_AT = 200
 _LINE_FIELDS = frozenset({"products.qty", "products.unitPrice", "products.sku", "products.itemText.product"})
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A table within a dump: its first row, its sheet ("" for other files), its headers, and whether its end is cut."""
+
+    start: int
+    sheet: str = ""
+    headers: frozenset[str] = frozenset()
+    is_cut: bool = False
+
+
 @dataclass(slots=True)
 class Dump:
     """The rows of all files as text cells with their marks (`etl.model.export`).
 
     Shape: `rows` under `headers`, a header that several files have is one column. `line_headers`: of objects, the
     names inside the list of lines; None for tables, where only the content tells. `lists`: the names of other lists.
-    `is_whole`: whether all rows of the files are here. `starts`: the first row of each table.
+    `parts`: the tables that it was collected from.
     """
 
     headers: tuple[str, ...]
     rows: list[Cells]
     line_headers: frozenset[str] | None = None
     lists: tuple[str, ...] = ()
-    is_whole: bool = True
-    starts: tuple[int, ...] = ()
+    parts: tuple[Part, ...] = ()
+
+    @property
+    def starts(self) -> tuple[int, ...]:
+        """The first row of each table."""
+        return tuple(part.start for part in self.parts)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all rows of the files are here."""
+        return not any(part.is_cut for part in self.parts)
 
 
 class Grid:
@@ -44,31 +63,33 @@ class Grid:
         self._shared: dict[str, str] = {}
         self._line_headers: set[str] | None = None
         self._lists: dict[str, None] = {}
-        self._starts: list[int] = []
-        self.is_whole = True
+        self._parts: list[Part] = []
 
     def __len__(self) -> int:
         return len(self._rows)
 
-    def add_table(self, headers: Sequence[str], rows: Iterable[Sequence[str]], limit: int) -> None:
-        """Takes rows of a flat file, at most so that `limit` are held."""
+    def add_table(self, headers: Sequence[str], rows: Iterable[Sequence[str]], limit: int, sheet: str = "") -> None:
+        """Takes rows of a flat file, at most `limit` of them."""
         at = [self._index(header) for header in headers]
-        self._starts.append(len(self._rows))
-        for cells in rows:
-            if len(self._rows) >= limit:
-                self.is_whole = False
+        part = Part(len(self._rows), sheet, frozenset(header.strip() for header in headers))
+        self._parts.append(part)
+        for count, cells in enumerate(rows):
+            if count >= limit:
+                self._parts[-1] = replace(part, is_cut=True)
                 return
             self._add({index: cell for index, cell in zip(at, cells, strict=False) if cell and not cell.isspace()})
 
     def add_objects(self, records: Iterable[Any], limit: int) -> None:
-        """Takes order objects: a row for each element of the list that holds the lines."""
+        """Takes order objects, until `limit` rows are held: a row for each element of the list that holds the lines."""
         found = (record for record in records if isinstance(record, dict))
         head = list(islice(found, _LOOKED_AT))
         name = _line_list(head)
         self._line_headers = self._line_headers or set()
+        part = Part(len(self._rows))
+        self._parts.append(part)
         for record in chain(head, found):
-            if len(self._rows) >= limit:
-                self.is_whole = False
+            if len(self._rows) >= part.start + limit:
+                self._parts[-1] = replace(part, is_cut=True)
                 return
             self._add_object(record, name, self._line_headers)
 
@@ -87,7 +108,7 @@ class Grid:
         width = len(self._at)
         rows = [row if len(row) == width else (*row, *[""] * (width - len(row))) for row in self._rows]
         lines = None if self._line_headers is None else frozenset(self._line_headers)
-        return Dump(tuple(self._at), rows, lines, tuple(self._lists), self.is_whole, tuple(self._starts))
+        return Dump(tuple(self._at), rows, lines, tuple(self._lists), tuple(self._parts))
 
     def _add(self, row: Mapping[int, str]) -> None:
         """Keeps a row; cells that were met before are kept once."""

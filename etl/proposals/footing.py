@@ -74,6 +74,12 @@ class Footing:
         return self.is_enough and all(rival.column(role) == mine for rival in self.rivals)
 
     @property
+    def proves_rates(self) -> bool:
+        """Whether the orders foot with tax on top by the rates of the lines, and do not without tax."""
+        readings = (self.reading, *self.rivals)
+        return self.proves_basis and any(one.basis is Basis.NET for one in readings)
+
+    @property
     def proves_basis(self) -> bool:
         """Whether it is proved that the prices are with tax, or without: by twenty orders with tax at least."""
         return (

@@ -193,9 +193,13 @@ def _number_column(sheet: Sheet, known: Mapping[str, str]) -> str:
             return header
     if named and len(named) == 1:
         return named[0]
-    scored = [(_constant(sheet, header, least=10), header) for header in free]
-    best = max(scored, default=(0, ""), key=lambda pair: pair[0])
-    return best[1] if best[0] >= _LEAST_CONSTANT else ""
+    # A column that is named as something else, such as the shipping, numbers orders only where no other one does.
+    for headers in ([header for header in free if not fields_named(header)], free):
+        scored = [(_constant(sheet, header, least=10), header) for header in headers]
+        best = max(scored, default=(0, ""), key=lambda pair: pair[0])
+        if best[0] >= _LEAST_CONSTANT:
+            return best[1]
+    return ""
 
 
 def _same_numbers(sheet: Sheet, number: str, known: Mapping[str, str]) -> Iterable[str]:
@@ -313,8 +317,9 @@ def _amounts(sheet: Sheet, taken: Mapping[str, str]) -> tuple[list[ColumnProposa
     for role, column in zip(ROLES, footing.reading.columns, strict=True):
         if column and column not in taken:
             found.append(_amount(sheet, role, column, footing))
-    if footing.reading.basis is Basis.NET and candidates.rates[0] not in taken:
-        sure = Sure.PROVED if footing.proves_basis else Sure.LIKELY
+    is_by_rates = footing.proves_rates or footing.reading.basis is Basis.NET
+    if is_by_rates and candidates.rates[0] not in taken:
+        sure = Sure.PROVED if footing.proves_rates else Sure.LIKELY
         evidence = f"the orders foot with this tax on top: {footing.foots:,} of {footing.orders:,}"
         found.append(
             ColumnProposal(
@@ -401,6 +406,7 @@ def _order_cells(sheet: Sheet, candidates: Candidates) -> list[OrderCells]:
     amount = sheet.numbers.amount
     of_order = {header for role in ROLES[2:] for header in candidates.roles.get(role, ())} | set(candidates.taxes)
     of_line = {header for role in ROLES[:2] for header in candidates.roles.get(role, ())}
+    factors = {header: 100 if sheet.rates_are_shares(header) else 1 for header in candidates.rates}
     found = []
     for rows in sheet.groups:
         order = {}
@@ -409,8 +415,9 @@ def _order_cells(sheet: Sheet, candidates: Candidates) -> list[OrderCells]:
             cell = next((cells[row] for row in rows if cells[row].strip()), "")
             order[header] = amount(cell) if cell else None
         lines = {header: [amount(sheet.cells(header)[row]) for row in rows] for header in of_line}
-        for header in candidates.rates:
-            lines[header] = [sheet.numbers.rate(sheet.cells(header)[row]) for row in rows]
+        for header, factor in factors.items():
+            rates = (sheet.numbers.rate(sheet.cells(header)[row]) for row in rows)
+            lines[header] = [None if rate is None else rate * factor for rate in rates]
         found.append(OrderCells(order, lines))
     return found
 

@@ -14,6 +14,10 @@ MOST_AGREE = Decimal("0.99")
 """Share of orders in which a column of the order holds one value."""
 
 
+LEAST_JOINED = 20
+"""So many orders in tables of different columns tell that an order's rows stand in several tables."""
+
+
 class Sheet:
     """The columns of a dump with what they look like, grouped into orders by the number's column."""
 
@@ -32,19 +36,52 @@ class Sheet:
         """The column's cells, row by row."""
         return self._cells[header]
 
+    def rates_are_shares(self, header: str) -> bool:
+        """Whether all rates of the column are written as shares of one, 0.2 for 20 %: no tax is below one percent."""
+        words = {cell for cell in self._cells[header] if cell.strip()}
+        rates = [self.numbers.rate(word) for word in words]
+        is_below_one = all(rate is not None and rate < 1 for rate in rates)
+        return is_below_one and any(rates) and not any("%" in word for word in words)
+
     def group(self, header: str) -> list[list[int]]:
         """Rows of each order; a row without a number belongs to the one above, a row of totals to none.
 
-        An order that several tables hold alike is taken once, as the run takes it.
+        An order that several tables hold alike is taken once, as the run takes it. Where the tables are too long to be
+        held, only orders whose rows are all here are taken.
         """
+        found = self._parts_of_orders(header)
+        kept = found.values() if self.dump.is_whole else self._held_whole(list(found.values()))
+        return [self._once(parts) if len(parts) > 1 else next(iter(parts.values())) for parts in kept]
+
+    def numbers_by_part(self, header: str) -> list[set[str]]:
+        """The order numbers that each table of the dump holds."""
+        held: list[set[str]] = [set() for _ in self.dump.parts]
+        for number, parts in self._parts_of_orders(header).items():
+            for part in parts:
+                held[part].add(number)
+        return held
+
+    def _parts_of_orders(self, header: str) -> dict[str, dict[int, list[int]]]:
+        """Number -> index of the table -> rows."""
         found: dict[str, dict[int, list[int]]] = {}
-        last = ""
+        starts, at, last = self.dump.starts, 0, ""
         others = [self._cells[other] for other in self.also_numbers]
         for row, cell in enumerate(self._cells[header]):
+            if (part := max(bisect(starts, row) - 1, 0)) != at:
+                at, last = part, ""
             last = plain(cell).strip() or next((text for one in others if (text := plain(one[row]).strip())), last)
             if any(map(str.isdigit, last)):
-                found.setdefault(last, {}).setdefault(bisect(self.dump.starts, row), []).append(row)
-        return [self._once(parts) if len(parts) > 1 else next(iter(parts.values())) for parts in found.values()]
+                found.setdefault(last, {}).setdefault(at, []).append(row)
+        return found
+
+    def _held_whole(self, orders: Sequence[Mapping[int, list[int]]]) -> Sequence[Mapping[int, list[int]]]:
+        """The orders that no end of a table cuts: of headers beside lines, those that both tables still hold."""
+        headers = [part.headers for part in self.dump.parts]
+        ends = [part.start - 1 for part in self.dump.parts[1:]] + [len(self.dump.rows) - 1]
+        cut = {end for end, part in zip(ends, self.dump.parts, strict=True) if part.is_cut}
+        whole = [parts for parts in orders if not any(rows[-1] in cut for rows in parts.values())]
+        joined = [parts for parts in whole if len({headers[part] for part in parts}) > 1]
+        return joined if len(joined) >= LEAST_JOINED else whole
 
     def _once(self, parts: Mapping[int, Sequence[int]]) -> list[int]:
         """The rows of an order, without the tables that only repeat what another one has."""

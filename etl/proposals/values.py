@@ -6,8 +6,8 @@ Rule: design section 3a: statuses that count, store types, payers and tax meanin
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -42,6 +42,9 @@ _STORES = {
 }  # fmt: skip
 
 
+_RATES_FOOT = "the orders foot with this share of tax on top"
+
+
 @dataclass(frozen=True, slots=True)
 class ValueProposal:
     """A word of a field: what it means, or "" with candidates. `orders` and `money` (currency -> total) that need it."""
@@ -57,9 +60,12 @@ class ValueProposal:
 
 
 def propose_values(
-    sheet: Sheet, fields: Mapping[str, str], known: Mapping[str, Mapping[str, str]]
+    sheet: Sheet, fields: Mapping[str, str], known: Mapping[str, Mapping[str, str]], *, rates_foot: bool = False
 ) -> list[ValueProposal]:
-    """Every word that can't be read as it is; `known` (field -> word -> meaning) is what values.csv says already."""
+    """Every word that can't be read as it is; `known` (field -> word -> meaning) is what values.csv says already.
+
+    `rates_foot`: the orders foot with the tax that the lines' rates put on top.
+    """
     found: list[ValueProposal] = []
     totals = _totals(sheet, fields)
     for header, name in fields.items():
@@ -72,22 +78,15 @@ def propose_values(
             for row in rows:
                 if cells[row].strip() and cells[row][:1] != BROKEN:
                     words.setdefault(plain(cells[row]).strip(), set()).add(number)
-        if name == "products.vatPercent" and _are_shares(sheet, words):
-            found += _percents(sheet, words, known.get(name, {}), totals)
+        if name == "products.vatPercent" and sheet.rates_are_shares(header):
+            rates = _percents(sheet, words, known.get(name, {}), totals)
+            found += (replace(one, sure=Sure.PROVED, evidence=_RATES_FOOT) if rates_foot else one for one in rates)
             continue
         for word, orders in words.items():
             is_rate = name == "products.vatPercent" and sheet.numbers.rate(word) is not None
             if word not in known.get(name, {}) and not is_rate and not _is_read(parse, word):
                 found.append(_value(name, word, len(orders), _money(totals, orders)))
     return sorted(found, key=lambda one: (one.field, -sum(map(abs, one.money.values())), -one.orders, one.value))
-
-
-def _are_shares(sheet: Sheet, words: Iterable[str]) -> bool:
-    """Whether all rates are written as shares of one, 0.2 for 20 %: no tax is below one percent."""
-    rates = [sheet.numbers.rate(word) for word in words]
-    return (
-        all(rate is not None and rate < 1 for rate in rates) and any(rates) and not any("%" in word for word in words)
-    )
 
 
 def _percents(

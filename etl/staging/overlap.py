@@ -39,6 +39,12 @@ _PRECISION = {
 """Decimals of the currencies that do not have two."""
 
 
+_APART = (
+    "The order's lines stand apart from its total: check in columns.csv which columns are price, quantity, rate, shipping "
+    "and voucher, or correct the amounts in the export."
+)
+
+
 def precision_of(currency: str) -> int:
     """Count of decimals of a currency (ISO 4217)."""
     return _PRECISION.get(currency, 2)
@@ -65,10 +71,17 @@ def join(drafts: Sequence[Draft]) -> Draft:
     lines = _joined_lines(whole, drafts)
     has_conflict = any(problem.code == "order.conflict" for problem in whole.problems)
     if lines is None or has_conflict:
+        having = [draft for draft in drafts if draft.lines]
+        if len(having) == 1:
+            # Order and lines stand apart: the lines are no copy of others, and are told as what they are.
+            whole.lines = having[0].lines
+        total = whole.values.get("orderTotal")
+        sums_up = "" if total is None else f" {total:f}"
         whole.fault(
             "order.overlap",
-            f"The order stands in {len(drafts)} places that differ and do not add up to orderTotal: {places}.",
+            f"The order stands in {len(drafts)} places that differ and do not add up to orderTotal{sums_up}: {places}.",
             drafts[1].place,
+            hint=_APART if len(having) == 1 and not has_conflict else "",
         )
     else:
         whole.lines = lines
