@@ -10,7 +10,7 @@ import pytest
 from cli_run import Done, Shell
 from decisions import decide, decide_settings
 
-from etl.sandbox.server import RunningSandbox
+from etl.sandbox.server import RunningSandbox, running_sandbox
 
 HEADER = (
     "orderNumber,orderDate,status,currency,deliveryAddress.country,invoiceAddress.email,orderTotal,"
@@ -136,3 +136,18 @@ def test_the_workbook_leads_to_the_same_plan_as_the_folder(shell: Shell) -> None
     init(shell)
     decide(folder)
     assert shell.run("dry-run", "orders.csv").json["plan"] == plan["plan"]
+
+
+def test_the_hotel_of_the_guide_is_one(tmp_path: Path) -> None:
+    """A hotel outside the UK rehearses its own taxes: its world file is the one that operations.md shows."""
+    guide = (Path(__file__).resolve().parents[2] / "docs" / "operations.md").read_text("utf-8")
+    world = tmp_path / "hotel.json"
+    world.write_text(
+        guide.partition("### A hotel of your own")[2].partition("```json\n")[2].partition("```")[0], "utf-8"
+    )
+    orders = "1,2020-12-05,Completed,EUR,IT,a@example.com,12.20,TAZZA,1,12.20,22,Tazza\n"
+    (tmp_path / "orders.csv").write_text(HEADER + orders)
+    with running_sandbox(str(world)) as running:
+        done = init(Shell(tmp_path, running.url))
+    assert [one for one in done.json["filled"] if "IT" in one] == ["taxes.csv row 16, IT 22 %: IT-22% was filled in."]
+    assert done.json["open"][0]["candidates"] == "Negozio (5e000000-0000-4000-a000-000000000009)"
