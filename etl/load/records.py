@@ -538,7 +538,21 @@ def _more_facts(order: PlannedOrder) -> dict[str, Any]:
     if by_codes:
         facts["by_codes"] = by_codes
         facts["by_category"] = by_category(order)
+        facts["origin"] = _origin(order)
     return facts
+
+
+def _origin(order: PlannedOrder) -> dict[str, Any]:
+    """For reports that read no export: the file, and by row the names of the entries that come from it; so their rules."""
+    files: dict[str, dict[str, list[int]]] = {}
+    rules: dict[str, list[str]] = {}
+    for entry in order.entries:
+        if entry.place.row is not None:
+            where = Place(entry.place.file, entry.place.sheet)
+            files.setdefault(str(where), {}).setdefault(entry.line, []).append(entry.place.row)
+        if entry.rule:
+            rules.setdefault(entry.rule, []).append(entry.line)
+    return {"files": files, "rules": rules}
 
 
 def by_category(order: PlannedOrder) -> dict[str, list[Decimal]]:

@@ -65,7 +65,8 @@ def ledger_details(
             if sent:
                 predicted = {line: (net, tax, gross) for line, net, tax, gross in sent[-1].predicted}
                 places = precisions.get(order.currency, 2)
-                entries = [_sent(one, predicted, places, booked) for one in _entries_of(sent[-1].payload)]
+                origins = _origins(order)
+                entries = [_sent(one, predicted, places, booked, origins) for one in _entries_of(sent[-1].payload)]
             yield OrderDetail(number, _not_read(order), (), entries)
 
     return of
@@ -74,7 +75,19 @@ def ledger_details(
 def _not_read(order: LedgerOrder) -> str:
     places = list(dict.fromkeys(str(one.place) for one in order.problems if one.place.file))[:ROWS_NAMED]
     named = f" Its problems stand at {'; '.join(places)}." if places else ""
-    return f"The export was not read for this report: the report of the run shows the rows.{named}"
+    return f"The export was not read for this report; the report of the run shows the cells of these rows.{named}"
+
+
+def _origins(order: LedgerOrder) -> dict[str, tuple[str, str]]:
+    """By name of the line: file and row that it comes from, and the row of the mapping that taxes it."""
+    kept = order.facts.get("origin", {})
+    rows = {
+        line: f"{file}, row {', '.join(map(str, dict.fromkeys(rows)))}"
+        for file, lines in kept.get("files", {}).items()
+        for line, rows in lines.items()
+    }
+    rules = {line: _short(rule) for rule, lines in kept.get("rules", {}).items() for line in lines}
+    return {line: (rows.get(line, ""), rules.get(line, "")) for line in rows.keys() | rules.keys()}
 
 
 def _source(one: FileRows) -> SourceRows:
@@ -158,10 +171,13 @@ def _sent(
     predicted: Mapping[str, tuple[Decimal, Decimal, Decimal]],
     precision: int,
     booked: Booked,
+    origins: Mapping[str, tuple[str, str]],
 ) -> EntryRow:
     parsed = parse_identifier(str(entry.get("ExternalIdentifier") or ""))
     line = parsed[1] if parsed else ""
     unit = entry["UnitAmount"]
+    part = _PARTS.get(line[:1], ("", ""))
+    origin, rule = (one or other for one, other in zip(origins.get(line, ("", "")), part, strict=True))
     amounts = [amount_text(one, precision) for one in predicted.get(line, ())] or ["", "", ""]
     return EntryRow(
         line=line,
@@ -173,5 +189,6 @@ def _sent(
         tax=amounts[1],
         gross=amounts[2],
         **_booked(booked.get(line), precision),
-        origin=_PARTS.get(line[:1], ("", ""))[0],
+        origin=origin,
+        rule=rule,
     )

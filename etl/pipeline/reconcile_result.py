@@ -365,7 +365,12 @@ def _written(found: Found, path: Path) -> Reconciled:
 
 def _facts(found: Found, account: _Account, document: dict[str, Any]) -> ReportFacts:
     certificate = _certificate(found, account, found.notebook.counts())
-    sections = [Section(*table, _PARTS[table[0]]) for table in certificate.tables() if table[0] in _PARTS]
+    # The statement itself stands on top of the page and above the lines to sign.
+    sections = [
+        Section(title, columns, rows, "" if title == "Certificate" else text, _PARTS[title])
+        for title, columns, rows, text in certificate.tables()
+        if title in _PARTS
+    ]
     shown = document["differences"][:SHOWN_ON_PAGE]
     columns = ("order", "class", "mews_order_id", "what", "item", "expected", "found")
     controls = found.controls

@@ -63,21 +63,19 @@ class Certificate:
         if self.narrowed:
             parts.append(self.narrowed)
         if self.rounded_orders:
-            parts.append(f"In {self.rounded_orders} orders Mews rounds the last digit of a tax in another way.")
+            parts.append(f"In {self.rounded_orders:,} orders Mews rounds the last digit of a tax in another way.")
         if self.waivers:
-            parts.append(f"{len(self.waivers)} problems were accepted by name (waivers).")
+            parts.append(f"{len(self.waivers):,} problems were accepted by name (waivers).")
         return " ".join(parts)
 
     @property
     def _verdict(self) -> str:
         matched = self.counts[Klass.MATCHED]
-        agreeing = (
-            f"{matched} orders stand in Mews exactly once, with the amounts, taxes, dates and accounts that were sent."
-        )
+        agreeing = f"{matched:,} orders stand in Mews exactly once, with the amounts, taxes, dates and accounts that were sent."
         if self.reasons:
             return f"Not complete: {'; '.join(self.reasons)}. {agreeing}"
-        named = f", or are among the {self.accepted} accepted by name" if self.accepted else ""
-        return f"Complete: all {self.source_orders} orders of the source stand in Mews as planned, are skipped by a rule{named}. {agreeing}"
+        named = f", or are among the {self.accepted:,} accepted by name" if self.accepted else ""
+        return f"Complete: all {self.source_orders:,} orders of the source stand in Mews as planned, are skipped by a rule{named}. {agreeing}"
 
     def document(self) -> dict[str, Any]:
         """The certificate as data."""

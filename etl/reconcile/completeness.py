@@ -106,7 +106,7 @@ class Completeness:
             (self.unreadable, "orders have no readable total"),
             (self.unassigned, "rows have no readable order number"),
         )
-        return [words if count is True else f"{count} {words}" for count, words in counts if count] + self.more
+        return [words if count is True else f"{count:,} {words}" for count, words in counts if count] + self.more
 
 
 _ACCEPT_DIFFERENT = "accept them by name in waivers.csv (different)"

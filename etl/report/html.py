@@ -71,6 +71,8 @@ def _values(content: Content) -> dict[str, Any]:
         "grids": content.grids,
         "in_part": {part.value: _grids_of(content.grids, part) for part in Part},
         "tally": tally,
+        "Group": Group,
+        "words_of": row_words,
         "tiles": _tiles(content),
         "equation": [
             (state.value.replace("_", " "), tally.states[state]) for state in ReportState if tally.states[state]
@@ -116,6 +118,7 @@ def _environment() -> Environment:
     environment.filters["thousands"] = "{:,}".format
     environment.filters["css"] = css_of
     environment.filters["whole"] = whole
+    environment.filters["typed"] = typed
     environment.globals["filled_columns"] = filled_columns
     environment.globals["has_booked"] = has_booked
     return environment
@@ -129,6 +132,14 @@ def whole(text: str) -> Markup:
         pieces.append(Markup('<span class="n">{}</span>').format(found[0]))
         end = found.end()
     return Markup("").join([*pieces, escape(text[end:])])
+
+
+def typed(text: str) -> Markup:
+    """A step in words, what is to be typed (between backquotes) as code."""
+    parts = (text[:1].upper() + text[1:]).split("`")
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if at % 2 else whole(part) for at, part in enumerate(parts)
+    )
 
 
 def _grids_of(grids: Mapping[str, Grid], part: Part) -> list[Grid]:
@@ -204,7 +215,7 @@ def _feasibility(facts: Mapping[str, Any] | None) -> dict[str, Any] | None:
     return {
         "inside": inside,
         "outside": outside,
-        "earliest": earliest.replace("T", " ").replace("+00:00", " UTC"),
+        "earliest": f"{earliest[:19].replace('T', ' ')} UTC" if earliest else "",
         "percent": _percent(inside, inside + outside),
     }
 

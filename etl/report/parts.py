@@ -316,7 +316,7 @@ def balances(facts: ReportFacts, precisions: Mapping[str, int]) -> Grid:
         heads,
         rows,
         f"What planned and posted orders leave open, with tax and less their payments. {len(rows):,} "
-        f"account{'s' * (len(rows) != 1)} and currencies, in all {total}.",
+        f"{'accounts and currencies' if len(rows) != 1 else 'account'}, in all {total}.",
         foot=foot,
         part=Part.BALANCES,
     )

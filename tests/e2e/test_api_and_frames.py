@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import json
+import re
 import sqlite3
+import zlib
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -121,3 +125,42 @@ def test_a_notebook_is_told_where_its_loop_is_in_the_way() -> None:
         with pytest.raises(UsageError) as caught:
             asyncio.run(cell())
     assert caught.value.code == "api.loop"
+
+
+def opened(page: Path) -> dict[str, list]:
+    """What the orders of a report's page open to, unpacked as its script does."""
+    found: dict[str, list] = {}
+    for packed in re.findall(r'<script type="text/plain" id="details-\d+">([^<]+)</script>', page.read_text("utf-8")):
+        found |= json.loads(zlib.decompress(base64.b64decode(packed), wbits=-zlib.MAX_WBITS))
+    return found
+
+
+def test_an_order_of_the_run_opens_to_its_cells_and_entries(done: tuple[SmallShop, list[Outcome]]) -> None:
+    """Which cell became which entry, by which row of the mapping: what is signed must be traceable to the byte."""
+    shop, _ = done
+    joined, sources, entries = opened(shop.folder / "run" / "report.html")["1001"]
+    assert "order number 1001" in joined
+    ((where, order_headers, line_headers, groups),) = sources
+    assert where.endswith("orders.csv")
+    assert order_headers[0] == "orderNumber"
+    rows_of = {row: dict(zip(line_headers, cells, strict=False)) for _, lines in groups for row, cells in lines}
+    assert set(rows_of) == {2, 3}
+    for line, _, count, unit, codes, net, tax, gross, *_, origin, rule in entries:
+        cells = rows_of[int(origin.removeprefix("row "))]
+        assert line in ("p1", "p2")
+        assert (count, Decimal(unit)) == (cells["products.qty"], Decimal(cells["products.unitPrice"]))
+        assert (codes, rule) == ("UK-20%", "taxes.csv, row 2")
+        assert Decimal(net) + Decimal(tax) == Decimal(gross)
+
+
+def test_an_order_of_the_reconciliation_opens_to_what_mews_booked(done: tuple[SmallShop, list[Outcome]]) -> None:
+    """Predicted and booked tax stand side by side; without the export the rows are still named."""
+    shop, _ = done
+    details = opened(shop.folder / "reconciled" / "report.html")
+    for number in map(str, range(1001, 1001 + COUNT)):
+        _, _, entries = details[number]
+        assert len(entries) == 2
+        for _, _, _, _, _, _, tax, gross, booked_tax, booked_gross, origin, rule in entries:
+            assert (booked_tax, booked_gross) == (tax, gross)
+            assert "orders.csv, row " in origin
+            assert rule == "taxes.csv, row 2"
