@@ -87,6 +87,7 @@ EXAMPLES = {
     "account.erased": "The shop anonymised ann@example.com after her order was posted.",
     "file.overlap": "Order 536365 stands in two files, in the same words.",
     "row.continued": "Two rows below order 536365 have products and no order number, and the order foots with them.",
+    "line.total_differs": "`products.totalPrice` is 9.00 where 2 x 6.00 is 12.00, and the order foots with 12.00.",
     "line.cancelled": "A line with `quantity` 0 and `cancelledQuantity` 2, as the Integration API gives it.",
     "product.near": "SKU `mug` in the export, and a row for `MUG`.",
     "file.told": "A hidden sheet, rows above the header, a row of totals at the end.",

@@ -389,6 +389,12 @@ _ALL = (
         _S,
     ),
     Code(
+        "line.total_differs",
+        "A line's total in the export is not its price times its quantity",
+        "Compare the line with the shop; price and quantity are what is sent.",
+        _S,
+    ),
+    Code(
         "line.cancelled",
         "A line was cancelled in Centra",
         "Nothing to do: nothing of it is sent.",

@@ -23,8 +23,8 @@ from etl.staging.nested import Headers, NestedReader
 from etl.staging.objects import Flat
 from etl.staging.order_rate import spread_rate
 from etl.staging.spots import Spots
-from etl.staging.vocabulary import ALIASES, Vocabulary
-from etl.staging.whole import check_beside, check_repeated, check_unread, join_below
+from etl.staging.vocabulary import ALIASES, LINE_TOTAL, Vocabulary
+from etl.staging.whole import check_beside, check_repeated, check_stated, check_unread, join_below
 
 Row = tuple[int, tuple[str, ...]]
 Group = tuple[tuple[str, ...], list[Row]]
@@ -36,6 +36,7 @@ Fault = tuple[int, str, str, str, str]
 
 NOTICES = frozenset({"text.quotes"})
 """What a reader may say of a row without blocking its order."""
+_LINE_TOTALS = frozenset({LINE_TOTAL, LINE + LINE_TOTAL})
 WIDE = "wide"
 """Stands for the code of a row with more cells than the header, the extra ones empty, until all rows are known."""
 BESIDE = "beside"
@@ -80,6 +81,10 @@ class Builder:
             if column.field != ORDER_NUMBER
         ]
         self._number_at = next((at for at, column in enumerate(layout.order) if column.field == ORDER_NUMBER), None)
+        further = enumerate(layout.other, len(layout.line))
+        self._stated_at = next(
+            ((at, column.header) for at, column in further if column.header.strip().casefold() in _LINE_TOTALS), None
+        )
         self._has_shipping = any(column.field == "shippingValue" for column in layout.order)
 
     def table_draft(
@@ -102,13 +107,18 @@ class Builder:
             draft.tell(
                 "shipping.empty", "shippingValue is empty and was read as 0.", self._spots.at(row, "shippingValue")
             )
+        stated: list[tuple[int, str]] = []
         for _, rows in groups:
             for at, cells in rows:
                 line = self._lines.read(draft, at, cells)
                 if line is not None:
                     draft.lines.append(line)
+                    if self._stated_at is not None and cells[self._stated_at[0]]:
+                        stated.append((len(draft.lines) - 1, cells[self._stated_at[0]]))
         if self._is_foreign:
             spread_rate(draft)
+        for index, cell in stated:
+            self._compare_stated(draft, draft.lines[index], cell, self._stated_at[1] if self._stated_at else "")
         if below:
             self._read_below(draft, below)
         if beside:
@@ -177,8 +187,16 @@ class Builder:
             if index in contents and not line.is_bundle:
                 line = replace(line, is_bundle=True)
             draft.lines.append(line)
+            if flat.stated[index]:
+                self._compare_stated(draft, line, flat.stated[index], f"{flat.lines_from or 'products'}.totalPrice")
             if index in contents and not is_listed:
                 self._read_contents(draft, row, line, contents[index])
+
+    def _compare_stated(self, draft: Draft, line: Line, cell: str, column: str) -> None:
+        """Compares the total of a line as the export has it; what can't be read is no control."""
+        stated = value_or_none(self._readers.amount, cell)
+        if stated is not None and not (line.is_bundle or line.bundle):
+            check_stated(draft, line, stated, plain(cell), column)
 
     def _is_cancelled(self, draft: Draft, line: Line) -> bool:
         """Whether nothing is left of the line: the Integration API's `quantity` leaves out what was cancelled."""

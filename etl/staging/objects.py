@@ -30,7 +30,7 @@ from etl.staging.fields import (
 )
 from etl.staging.parts import AMOUNT_TAILS, COLUMNS, HOLDERS, Part, key_in, list_in, list_named, why_not
 from etl.staging.unread import Unread, amount_in
-from etl.staging.vocabulary import NOT_MIGRATED, Vocabulary, known_names
+from etl.staging.vocabulary import LINE_TOTAL, NOT_MIGRATED, Vocabulary, known_names
 
 UNREAD = "\0unread"
 """Key of a nested record under which its unread parts stand."""
@@ -63,6 +63,8 @@ class Flat:
     lines_from: str = ""
     flat_lines: list[tuple[str, str]] = field(default_factory=list)
     """Names that hold a value of a product line on the order itself (`products.sku`, `lines.0.qty`), and the values."""
+    stated: list[str] = field(default_factory=list)
+    """What each line says that it comes to, "" for nothing."""
     loose: list[Unread] = field(default_factory=list)
     """Unread amounts that stand directly on the order or a line, as a column of a table would: told, not blocking."""
 
@@ -229,6 +231,7 @@ class Objects:
         sink = _Sink(Part.LINE, unread=flat.unread)
         self._walk(value, f"{name}.", "", sink, flat, 0)
         flat.lines.append(_row(sink.cells, len(self.layout.line)))
+        flat.stated.append(next((_cell(part) for key, part in value.items() if key.casefold() == LINE_TOTAL), ""))
 
     @staticmethod
     def _take_lines(name: str, flat: Flat) -> bool:

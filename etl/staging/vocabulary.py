@@ -109,6 +109,8 @@ def vocabulary_of(names: Iterable[str]) -> Vocabulary:
 
 _DIRECTIVE = "a directive to Centra's own import"
 _CONTROL = "a control sum; orderTotal is the control"
+LINE_TOTAL = "totalprice"
+"""What a line comes to, in lower case: compared with price times quantity, never sent."""
 _NO_PLACE = "Mews has no place for it"
 REPEATED = "says again what another name says"
 REPEATED_TAILS = (".formattedvalue", ".conversionrate", ".currency.code", ".currency.name", ".country.name")

@@ -111,3 +111,23 @@ def join_below(draft: Draft, apart: Draft, rows: Sequence[int], *, are_lines: bo
             else ", or set source.continuation_rows = true if such rows always belong to the order above."
         ),
     )
+
+
+def check_stated(draft: Draft, line: Line, stated: Decimal, shown: str, column: str) -> None:
+    """Compares what the export says that a line comes to with price times quantity, with and without its tax.
+
+    Where orderTotal is given, it decides, and the difference is told; without it nothing says which of the two is meant.
+    """
+    rate = 1 + (line.vat_percent or Decimal(0)) / 100
+    prices = [line.unit_price, *([line.original_price] if line.original_price is not None else [])]
+    meant = [price * line.qty * by for price in prices for by in (Decimal(1), rate, 1 / rate if rate else Decimal(1))]
+    cent = Decimal(1).scaleb(-precision_of(draft.values.get("currency") or ""))
+    if any(abs(abs(stated) - abs(total)) <= cent * max(1, abs(line.qty)) for total in meant):
+        return
+    text = f"{column} says that the line comes to {shown}; {line.qty} x {line.unit_price} is {line.total:f}."
+    place = line.place.at(column)
+    if "orderTotal" in draft.sources:
+        draft.tell("line.total_differs", text, place, shown)
+    else:
+        hint = "Correct price, quantity or the line's total in the export, or give orderTotal."
+        draft.fault("order.conflict", text, place, shown, hint)
