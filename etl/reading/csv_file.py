@@ -232,6 +232,23 @@ def _teller(raw: IO[bytes]) -> Callable[[], int]:
     return lambda: 0 if raw.closed else int(raw.tell())
 
 
+_OTHER_MARKS = re.compile(r"[\w.]+(?: *([~^¦§#*:/\\\x1e\x1f]|::|\|\|) *[\w.]+){3,}")
+
+
+def unread_dialect(columns: Sequence[str]) -> str:
+    """What a header without an order number shows of how its file separates cells otherwise; "" for nothing."""
+    named = [column.strip() for column in columns if column.strip()]
+    header = " ".join(named)
+    if len(named) > 1 and all(re.fullmatch(r"'[^']*'", name) for name in named):
+        return "Its cells stand in single quotes ('); export it with double quotes, or with none."
+    found = _OTHER_MARKS.fullmatch(header)
+    if found:
+        return f"Its cells seem to be separated by {found[1]!r}; export it with commas, semicolons or tabs."
+    if len(named) == 1 and len(re.split(r" {2,}", header)) > 3:
+        return "Its columns seem to have fixed widths; export it with commas, semicolons or tabs."
+    return ""
+
+
 class _Rows:
     """Reads the records of a file one by one, and accounts for every line."""
 

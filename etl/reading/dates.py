@@ -228,7 +228,7 @@ class Dates:
         if not text or _NO_DATE.fullmatch(text):
             return None
         if cell[:1] in (NUMBER, BROKEN):
-            raise bad(f"{text[:80]!r} is no date.", _HINT)
+            raise bad(f"{text[:80]!r} is no date.", _hint(text))
         try:
             found = self._read(text, is_cell=cell[:1] == DATE)
         except ValueError as error:
@@ -244,7 +244,7 @@ class Dates:
                 return found
         parts = None if text.isdigit() else _dissect(text)
         if parts is None or parts.shape is DateShape.BAD:
-            raise bad(f"{text[:80]!r} is no date.", _HINT)
+            raise bad(f"{text[:80]!r} is no date.", _hint(text))
         if self._format and not is_cell and parts.shape not in (DateShape.ISO, DateShape.OFFSET):
             raise bad(f"{text!r} is not written as source.date_format says ({self._format.text}).", _HINT)
         year, month, day = self._day(text, parts)
@@ -288,6 +288,23 @@ class Dates:
 
 
 _HINT = "Write YYYY-MM-DD HH:MM:SS (in a workbook: format the cell as a date), or set source.date_format."
+_COUNTED = re.compile(r"([0-9]{5})(?:[.,][0-9]+)?|([0-9]{10})(?:[0-9]{3})?")
+_FIRST_DAY, _FIRST_SECOND = datetime(1899, 12, 30), datetime(1970, 1, 1)  # noqa: DTZ001 - counts without a zone
+
+
+def _hint(text: str) -> str:
+    """What to write instead; a count of days or seconds is shown as what it would be."""
+    match = _COUNTED.fullmatch(text)
+    if not match:
+        return _HINT
+    if match[1]:
+        day, what = _FIRST_DAY + timedelta(days=int(match[1])), "a spreadsheet's count of days"
+    else:
+        day, what = _FIRST_SECOND + timedelta(seconds=int(match[2])), "a count of seconds since 1970"
+    return f"As {what} it would be {day:%Y-%m-%d}. {_HINT}" if 2000 <= day.year <= _LAST_LIKELY else _HINT
+
+
+_LAST_LIKELY = 2100
 _FORMAT_HINT = "Write YYYY-MM-DD, or say with source.date_format how dates are written."
 
 

@@ -14,7 +14,7 @@ from typing import IO, Any
 from etl.errors import InputError, InternalError
 from etl.model.export import BROKEN, Dialect, HeaderTest, Records, plain
 from etl.reading.encoding import TextFacts, closer, open_text, stamp
-from etl.reading.json_text import DECODER, LONGEST, JsonText, cells, count_objects, unite
+from etl.reading.json_text import DECODER, LONGEST, LOOSE_COMMA, JsonText, cells, count_objects, unite
 from etl.reading.texts import REPLACEMENT
 from etl.reading.wrappers import refuse_wrapper
 
@@ -252,7 +252,8 @@ class _Finder:
             return {}, False
         while True:
             if text.peek() != '"':
-                raise ValueError(f"a name is expected at {text.where}")
+                what = LOOSE_COMMA if pairs and text.peek() == "}" else "a name is expected"
+                raise ValueError(f"{what} at {text.where}")
             key = text.value()
             text.take(":")
             start, inner = text.peek(), join_path(path, key)

@@ -16,6 +16,7 @@ from etl.model.export import BROKEN, NUMBER, plain, text_cell
 
 LONGEST = 4 << 20
 """Longest element in characters: an order beyond it is none, and would not fit the memory promised."""
+LOOSE_COMMA = "a comma stands before the end of a list or object, with nothing after it; remove it,"
 _PIECE = 1 << 16
 _LONGEST_TOKEN = 16
 _DEEPEST = 20
@@ -71,10 +72,11 @@ class JsonText:
                 value, end = self._decode(self._buffer, self._at)
             except json.JSONDecodeError as error:
                 # An error well before the end is none of a text cut by the buffer: do not read the rest in vain.
+                text = f"{self._what(error)} at character {self._passed + error.pos + 1}"
                 is_cut = error.msg.startswith("Unterminated") or len(self._buffer) - error.pos < _LONGEST_TOKEN
                 if is_cut and self._more():
                     continue
-                raise ValueError(f"{error.msg} at character {self._passed + error.pos + 1}") from error
+                raise ValueError(text) from error
             except RecursionError as error:
                 raise ValueError(f"what begins at {self.where} is nested too deeply for an order") from error
             # A number that ends with the buffer may go on after it.
@@ -82,6 +84,13 @@ class JsonText:
                 continue
             self._at = end
             return value
+
+    def _what(self, error: json.JSONDecodeError) -> str:
+        """What is wrong, for people: a comma that nothing follows is what a hand or a small script leaves."""
+        before, after = self._buffer[: error.pos].rstrip()[-1:], self._buffer[error.pos :].lstrip()[:1]
+        if (before == "," and after in ("]", "}")) or error.msg.startswith("Illegal trailing comma"):
+            return LOOSE_COMMA
+        return error.msg
 
     def _more(self) -> bool:
         """Reads on, as much again as is held, so that a large element costs no more than its size."""

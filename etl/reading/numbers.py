@@ -209,4 +209,6 @@ def _number_hint(text: str) -> str:
         return "Write the number with the digits 0 to 9."
     if re.search(r"\d[eE][-+]?\d", text):
         return "Write the number in full, without an exponent."
+    if re.fullmatch(r"\([^()]*\d[^()]*\)|[^-]*\d[^-]*-", text):
+        return "If the amount is negative, write the minus sign in front of it."
     return ""

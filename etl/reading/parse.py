@@ -137,6 +137,9 @@ class OrderNumbers:
             return cell
         if cell[:1] == BROKEN or len(cell) > _LONGEST_CELL:
             return None
+        if cell[:1] == "'":
+            # An apostrophe is how a spreadsheet is told to keep a text as it is.
+            cell = cell[1:]
         # What a number cell's format shows and what the cell holds may both be the number, but not two numbers.
         found = {self._read(bare(plain(cell)))} | ({self._read(stored(cell))} if SHOWN in cell else set())
         found.discard(None)
@@ -152,17 +155,25 @@ class OrderNumbers:
 def number_remark(cell: str) -> Remark | None:
     """What was taken from an order number's cell beyond blanks, zeros and its prefix."""
     seen = plain(cell).strip()
-    if bare(seen) == seen:
+    clean = bare(seen.removeprefix("'"))
+    if clean == seen:
         return None
-    return told("text.cleaned", f"{seen[:80]!r} was read as {bare(seen)!r}.")
+    return told("text.cleaned", f"{seen[:80]!r} was read as {clean!r}.")
+
+
+_NO = frozenset(
+    ("0", "0.0", "false", "no", "falsch", "nein", "faux", "non", "falso", "onwaar", "nee", "falskt", "falsk", "nej")
+)
+_YES = frozenset(("1", "1.0", "true", "yes", "wahr", "ja", "vrai", "oui", "verdadero", "vero", "waar", "sant", "sand"))
+"""What spreadsheet programs and shops of the known languages write."""
 
 
 def parse_bool(cell: str) -> bool:
     """Yes or no as 1/0, true/false, yes/no; empty is no."""
-    text = plain(cell).strip().lower()
-    if text in {"", "0", "false", "no", "0.0"}:
+    text = plain(cell).strip().casefold()
+    if not text or text in _NO:
         return False
-    if text in {"1", "true", "yes", "1.0"}:
+    if text in _YES:
         return True
     raise bad(f"{plain(cell)!r} is neither yes nor no.", "Write 1 or 0.")
 

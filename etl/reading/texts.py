@@ -20,6 +20,7 @@ _MOJIBAKE = re.compile(
 )
 """UTF-8 of letters, punctuation, the replacement character and emoji, each read as Windows-1252."""
 _ENTITY = re.compile(r"&(?:[A-Za-z][A-Za-z0-9]{1,30}|#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6});")
+_UTF_7 = re.compile(r"\+[A-Za-z0-9/]{3,}-")
 _WRAPPED = re.compile(r'="(.*)"', re.DOTALL)
 REPLACEMENT = "\ufffd"
 """Stands where bytes of the file are no character."""
@@ -49,7 +50,9 @@ def parse_text(cell: str) -> str:
         and len(cell) <= LONG_TEXT
         and cell[:1] != "="
         and cell.strip().casefold() not in NOTHING
-        and not (_MOJIBAKE.search(cell) or ("&" in cell and _ENTITY.search(cell)))
+        and not (
+            _MOJIBAKE.search(cell) or ("&" in cell and _ENTITY.search(cell)) or ("+" in cell and _UTF_7.search(cell))
+        )
     ):
         return cell
     text = plain(cell)
@@ -119,7 +122,19 @@ def _meant(text: str) -> str:
             return text.encode("cp1252").decode()
         except UnicodeError:
             return text
+    if "+" in text and _UTF_7.search(text):
+        return _from_utf_7(text)
     return html.unescape(text) if _ENTITY.search(text) else text
+
+
+def _from_utf_7(text: str) -> str:
+    """The text that a mail program wrote as UTF-7; itself where what comes out is no letter or sign of Europe."""
+    try:
+        meant = text.encode("ascii").decode("utf-7")
+    except UnicodeError:
+        return text
+    odd = [char for char in meant if not char.isascii()]
+    return meant if odd and all("\u00a0" <= char <= "\u024f" or "\u2010" <= char <= "\u20bf" for char in odd) else text
 
 
 _SCIENTIFIC = re.compile(r"[0-9]+(?:[.,][0-9]+)?[eE]\+?[0-9]+")

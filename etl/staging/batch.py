@@ -20,9 +20,11 @@ from etl.model.identity import split_number
 from etl.model.order import Order
 from etl.model.place import Place
 from etl.model.problem import Problem
+from etl.reading.csv_file import unread_dialect
 from etl.reading.options import ReadOptions
 from etl.reading.parse import OrderNumbers
 from etl.reading.style import Style
+from etl.reading.texts import is_scientific
 from etl.staging.corrected import style_text, told_style
 from etl.staging.facts import BatchFacts
 from etl.staging.fields import Layout, Names, is_secret
@@ -259,6 +261,7 @@ class Batch:
         except InputError as error:
             # The orders may stand on a sheet that was passed over.
             passed = [notice.removeprefix(f"{table.path}: ") for notice in table.notices if "sheet" in notice]
+            passed += [odd] if table.dialect and (odd := unread_dialect(table.columns)) else []
             raise InputError(
                 " ".join([error.message, *(f"{text[:1].upper()}{text[1:]}" for text in passed)]),
                 code=error.code,
@@ -319,9 +322,7 @@ class Batch:
         self._unassigned_count += 1
         if len(self._unassigned) >= UNASSIGNED_KEPT:
             return
-        text = message or (
-            f"{plain(cell)[:80]!r} is no order number." if cell.strip() else "The row has no order number."
-        )
+        text = message or _no_number(plain(cell).strip())
         place = Place(file.place.file, file.place.sheet, row, column)
         self._unassigned.append(Problem("order.number_missing", "", place, plain(cell)[:300], text))
 
@@ -343,6 +344,18 @@ class Batch:
             for header in self.names.renames
             if header.casefold() not in used
         )
+
+
+def _no_number(cell: str) -> str:
+    """Why a row belongs to no order."""
+    if not cell:
+        return "The row has no order number."
+    if is_scientific(cell):
+        return (
+            f"{cell[:80]!r} is no order number but a number in scientific notation: a spreadsheet has shortened it, and "
+            "its last digits are lost. Export again, and keep the column as text."
+        )
+    return f"{cell[:80]!r} is no order number."
 
 
 def _unknown_columns(layout: Layout) -> Iterator[tuple[int, str]]:

@@ -16,6 +16,7 @@ from typing import Any
 from etl.model.export import BROKEN, plain
 from etl.model.mapping import NOT_MIGRATED as NOT_MIGRATED_FIELD
 from etl.reading.json_file import node_of
+from etl.reading.kinds import NESTED_FIELDS
 from etl.reading.names import KINDS, LINE
 from etl.staging.fields import (
     DECLARED,
@@ -43,6 +44,10 @@ _HEAD = re.compile(r"([^.\[\]]+)[.\[]")
 """The first part of a dotted or numbered name."""
 _MARKS = re.compile(r"\\u00(?:0[0-9a-f]|1f)")
 """The marks of cells (`etl.model.export`) in texts of an object, as JSON writes them."""
+
+
+_HOLDING = frozenset(name.partition(".")[0].casefold() for name in NESTED_FIELDS)
+"""Names under which an order nests what is known."""
 
 
 @dataclass(slots=True)
@@ -245,6 +250,10 @@ class Objects:
         meaning = self._meanings.get((sink.part, name))
         if meaning is not None and meaning.is_known and values:
             flat.add_broken(name, f"{BROKEN}[...]")
+            return
+        if not values and name.casefold() in _HOLDING:
+            # An empty list is how PHP writes an object without members.
+            self.used.setdefault(name, name)
             return
         self._tell_unknown(name)
         total = sum(_amounts(values, name), Decimal(0))

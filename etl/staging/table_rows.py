@@ -17,7 +17,7 @@ from typing import NamedTuple, Protocol
 from etl.errors import InternalError
 from etl.model.export import Table, plain
 from etl.reading.kinds import NUMERIC, Kind
-from etl.reading.names import ORDER_NUMBER
+from etl.reading.names import KINDS, ORDER_NUMBER
 from etl.reading.options import ReadOptions
 from etl.reading.parse import OrderNumbers
 from etl.reading.style import Seen
@@ -37,8 +37,13 @@ _TOTAL = re.compile(
     r"gesamt(?:summe|betrag)?|insgesamt|i alt|ialt|yhteensä|razem|slutsumma|totalsumma",
     re.IGNORECASE,
 )
+_END_MARK = "\x1a"
+_PADDING = f" \t\r\n\0{_END_MARK}"
 _AROUND = " \t\r\n\u00a0\ufeff\u200b"
 _PRODUCT_KINDS = (Kind.SKU, Kind.EAN, Kind.KEY, Kind.TEXT)
+
+
+_TAILS = frozenset(name.rpartition(".")[2].casefold() for name in KINDS if "." in name)
 
 
 class Below(NamedTuple):
@@ -165,6 +170,8 @@ class TableLoader:
                 elif cell:
                     first(seen, cell, place, row)
         file.rows.orders += count
+        if not count:
+            file.tell(f"{file.name} holds no orders: no row below its header has an order number.")
         file.lines += lines
         file.is_all_wide = file.wide == count
         if file.wide and file.is_all_wide:
@@ -209,6 +216,9 @@ class TableLoader:
         """Keeps a row without a readable number until a later row tells what it is; false for a blank one."""
         if not fault and not any(text.strip() for text in cells):
             return False
+        if not any(text.strip(_PADDING) for text in cells):
+            self._tell_padding(row, "".join(cells))
+            return False
         if self._is_header(row, cells):
             return True
         self._pending.append(Below(row, cells, fault))
@@ -218,6 +228,16 @@ class TableLoader:
             self._pending_length -= sum(map(len, first.cells))
             self.place([first])
         return True
+
+    def _tell_padding(self, row: int, held: str) -> None:
+        """A row of nothing but NUL, or of the mark by which old systems end a file."""
+        if held.strip() == _END_MARK:
+            self._file.tell(f"{self._file.name}, row {row}: the end mark of an old system (Ctrl-Z) was left out.")
+        else:
+            self._file.tell(
+                f"{self._file.name}, row {row} holds nothing but {len(held):,} NUL characters, as a file does that was not "
+                "written to its end; they were left out. Compare the number of orders with the shop's."
+            )
 
     def _is_header(self, row: int, cells: list[str]) -> bool:
         """Whether the row is a header: the file's own again, or another, by which what stands below would have to be read.
@@ -237,11 +257,25 @@ class TableLoader:
             )
             self._under_another = ("value.invalid", message, "", "")
             what = "a header that differs from the file's; give what stands below it as a file of its own"
+        elif row == self._table.header_row + 1 and self._goes_on(texts):
+            self._file.tell(
+                f"{self._file.name}: the header seems to stand in rows {row - 1} and {row}; "
+                "write the whole name of each column into one row, such as products.sku."
+            )
+            return False
         else:
             return False
         self._file.rows.headers += 1
         self._file.tell(f"{self._file.name}, row {row}: {what}.")
         return True
+
+    def _goes_on(self, texts: list[str]) -> bool:
+        """Whether the row below the header has words only, and names below columns without one, or parts of names."""
+        filled = [(at, text) for at, text in enumerate(texts) if text]
+        if len(filled) < 2 or any(map(str.isdigit, "".join(text for _, text in filled))):
+            return False
+        # Below a group's first column stands a part of it; the columns beside it have no name of their own.
+        return any(not self._header[at] for at, _ in filled) or all(text.casefold() in _TAILS for _, text in filled)
 
     def _short(self, cells: list[str]) -> list[str]:
         """The texts of a row in the width of the header, cut where they are too long to name a column."""

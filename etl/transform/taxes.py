@@ -184,8 +184,15 @@ def _unmapped(line: Line, percent: Decimal | None, case: TaxCase, number: str) -
         number,
         line.place.at("products.vatPercent"),
         "" if percent is None else plain(percent),
-        f"taxes.csv has no row for {case.country}, {rate}, {case.day}.",
+        f"taxes.csv has no row for {case.country}, {rate}, {case.day}.{_meant(percent)}",
     )
+
+
+def _meant(percent: Decimal | None) -> str:
+    """What a rate below one percent probably is: a share of one."""
+    if percent is None or not 0 < percent < 1:
+        return ""
+    return f" If the export means {plain(percent * 100)} %, write the rate so, or as a percent cell."
 
 
 def shipping_without_goods(case: TaxCase, ctx: Context, found: Findings, *, fee: bool = False) -> TaxAnswer | None:
