@@ -165,10 +165,16 @@ def percent(value: str) -> Decimal:
     return rate
 
 
-def order_number(value: str) -> str:
-    """An order number as the tool uses it: digits without leading zeros or `.0`, or that of a nested return."""
+def order_number(value: str, pattern: str = NUMBER_FIELD) -> str:
+    """An order number as the tool uses it: digits without leading zeros or `.0`, or that of a nested return.
+
+    `pattern`: `source.order_number`; numbers may be written as the shop does, or as bare digits.
+    """
+    written = OrderNumbers(pattern)
+    if whole := written.read(value):
+        return whole
     head, mark, tail = value.partition(RETURN_MARK)
-    number = OrderNumbers().read(head)
+    number = written.read(head) or OrderNumbers().read(head)
     if number is None or (mark and not re.fullmatch(r"[A-Za-z0-9_.-]+", tail, re.ASCII)):
         damaged = (
             " A spreadsheet has shortened it: format the cell as text and type it again."

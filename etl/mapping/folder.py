@@ -53,6 +53,8 @@ def read_mapping(folder: Path) -> Mapping:
     _require(folder)
     reading = Reading()
     settings = read_settings(folder / SETTINGS_FILE, reading.faults) if (folder / SETTINGS_FILE).is_file() else None
+    if settings is not None:
+        reading.order_numbers = settings.source.order_number
     tables = read_tables(folder)
     _unknown_files(folder, tables, reading)
     reading.faults += [*tables.faults, *(fault for table in tables.by_name.values() for fault in table.faults)]

@@ -48,6 +48,7 @@ from etl.model.rules import (
 )
 from etl.reading.kinds import NESTED_FIELDS
 from etl.reading.names import GET_ORDERS
+from etl.reading.options import NUMBER_FIELD
 from etl.reading.parse import MEANINGS
 from etl.reading.remarks import Odd
 from etl.reading.style import NumberStyle
@@ -61,8 +62,12 @@ _GUID_OF_CATEGORY = partial(cells.guid, what="AccountingCategoryId")
 
 @dataclass(slots=True)
 class Reading:
-    """Faults and notices met so far, and the cell parsing that feeds them."""
+    """Faults and notices met so far, and the cell parsing that feeds them.
 
+    `order_numbers`: how the shop writes order numbers (`source.order_number`).
+    """
+
+    order_numbers: str = NUMBER_FIELD
     faults: list[Fault] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
 
@@ -80,6 +85,10 @@ class Reading:
         except CellError as bad:
             self.fault(row, column, str(bad))
             return None
+
+    def order_number(self, value: str) -> str:
+        """An order number of the shop's."""
+        return cells.order_number(value, self.order_numbers)
 
     def key(self, row: Row, column: str, parser: Callable[[str], T], hint: str = "") -> T | None:
         """As `parse`, where an empty cell is a fault as well."""
@@ -279,13 +288,13 @@ def read_segments(table: Table, reading: Reading) -> dict[str, SegmentRule]:
 
 def read_bills(table: Table, reading: Reading) -> dict[str, BillRule]:
     """bills.csv."""
-    return read_pairs(table, reading, ("order_number", "bill"), "BillId", cells.order_number, BillRule)
+    return read_pairs(table, reading, ("order_number", "bill"), "BillId", reading.order_number, BillRule)
 
 
 def read_reservations(table: Table, reading: Reading) -> dict[str, ReservationRule]:
     """reservations.csv."""
     columns = ("order_number", "reservation")
-    return read_pairs(table, reading, columns, "ReservationId", cells.order_number, ReservationRule)
+    return read_pairs(table, reading, columns, "ReservationId", reading.order_number, ReservationRule)
 
 
 def read_columns(table: Table, reading: Reading) -> tuple[ColumnRule, ...]:
@@ -390,7 +399,7 @@ def read_waivers(table: Table, reading: Reading) -> tuple[Waiver, ...]:
     seen: dict[tuple[str, str], tuple[Waiver, Place]] = {}
     for row in table.rows:
         before = len(reading.faults)
-        number = reading.key(row, "order_number", cells.order_number)
+        number = reading.key(row, "order_number", reading.order_number)
         code = reading.key(row, "problem_code", _waivable)
         reason, by = (reading.key(row, column, _text) for column in ("reason", "by"))
         day = reading.key(row, "date", dates.parse)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from etl.errors import InputError
 from etl.model.export import BadRow, HeaderTest, Table, plain
-from etl.reading.encoding import digest
+from etl.reading.encoding import digest, stamp
 from etl.reading.package import DamagedPartError, translated
 from etl.reading.sheet import Book, Findings, Rows, Sheet, address, letters
 
@@ -53,6 +53,7 @@ def read_workbook(
     most of it, are read with it, others are told. `sheets` names those to read, hidden ones included. Raises InputError
     where no sheet qualifies or the workbook is damaged.
     """
+    before = stamp(path)
     with translated(path):
         book = open_book(path)
     try:
@@ -60,7 +61,7 @@ def read_workbook(
             heads = [_head(sheet, is_header) for sheet in _wanted(path, book.sheets, sheets)]
             chosen, notices = _choose(path, heads, named=bool(sheets))
         notices += _left_hidden(path, book.sheets, sheets)
-        reader = _Reader(path, format_, book, digest(path), len(chosen))
+        reader = _Reader(path, format_, book, digest(path), len(chosen), before)
         return [reader.table(head, notices if head is chosen[0] else []) for head in chosen]
     except BaseException:
         book.close()
@@ -209,6 +210,7 @@ class _Reader:
     book: Book
     sha256: str
     open_tables: int
+    before: tuple[int, int]
 
     def table(self, head: _Head, notices: list[str]) -> Table:
         """The table of a sheet; what is only known at its end comes from `remarks`."""
@@ -251,6 +253,12 @@ class _Reader:
                     findings.last_row = number
                     yield number, row
             _compare(head)
+        if stamp(self.path) != self.before:
+            raise InputError(
+                f"{self.path} changed while it was read.",
+                place=str(self.path),
+                hint="Save it, close it, and start again.",
+            )
 
     def _close(self, head: _Head) -> Callable[[], None]:
         is_open = True

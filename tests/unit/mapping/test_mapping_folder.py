@@ -469,6 +469,18 @@ def test_order_numbers_are_normalised(tmp_path: Path) -> None:
         assert "column order_number" in refused(tmp_path, bills=f"order_number,bill\n{bad},{ID}1\n")
 
 
+def test_order_numbers_may_be_written_as_the_shop_does(tmp_path: Path) -> None:
+    """`source.order_number` holds in every table: a person copies the number from the shop, or from our report."""
+    mapping = read(
+        tmp_path,
+        migration=SETTINGS.replace("[source]\n", '[source]\norder_number = "EU-{number}"\n'),
+        bills=f"order_number,bill\nEU-48001,{ID}1\n48002,{ID}2\nEU-10038-R7,{ID}3\n",
+        waivers="order_number,problem_code,reason,by,date\nEU-0007,order.empty,r,b,2026-01-01\n",
+    )
+    assert targets(mapping.bills) == {"48001": f"{ID}1", "48002": f"{ID}2", "10038-R7": f"{ID}3"}
+    assert [waiver.order_number for waiver in mapping.waivers] == ["7"]
+
+
 def test_waivers_are_complete_and_waivable(tmp_path: Path) -> None:
     """A waiver overrides a check over money: it needs a name, a reason, a day, and a problem that Mews would take."""
     head = "order_number,problem_code,reason,by,date\n"

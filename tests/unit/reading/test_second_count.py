@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from workbooks import (
     ods,
     ods_cell,
     rows_of,
+    tables,
     wide,
     xlsb,
     xlsb_cell,
@@ -122,6 +124,19 @@ def test_a_row_that_a_reader_loses_is_an_error(tmp_path: Path, name: str, monkey
     with pytest.raises(InputError) as caught:
         rows_of(tmp_path / name)
     assert "rows, and" in caught.value.message
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_workbook_that_changes_while_it_is_read_is_noticed(tmp_path: Path, name: str) -> None:
+    """Somebody saves it in the meantime: what was read is neither the old nor the new."""
+    WRITERS[name](tmp_path / name)
+    (table,) = tables(tmp_path / name, *(["Orders"] if name == "open.ods" else []))
+    next(table.rows)
+    os.utime(tmp_path / name, (1, 1))
+    with pytest.raises(InputError) as caught:
+        list(table.rows)
+    table.close()
+    assert "changed while it was read" in caught.value.message
 
 
 SHEET = b"""<worksheet><cols><col min="1"/></cols><sheetData><row r="1"><c t="s"><v>0</v></c></row><row r="2"/>
