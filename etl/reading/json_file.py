@@ -252,7 +252,7 @@ class _Finder:
             return {}, False
         while True:
             if text.peek() != '"':
-                what = LOOSE_COMMA if pairs and text.peek() == "}" else "a name is expected"
+                what = LOOSE_COMMA if text.peek() == "}" else "a name is expected"
                 raise ValueError(f"{what} at {text.where}")
             key = text.value()
             text.take(":")

@@ -90,6 +90,8 @@ class JsonText:
         before, after = self._buffer[: error.pos].rstrip()[-1:], self._buffer[error.pos :].lstrip()[:1]
         if (before == "," and after in ("]", "}")) or error.msg.startswith("Illegal trailing comma"):
             return LOOSE_COMMA
+        if after == "'":
+            return "names and texts stand in single quotes, as Python prints them and JSON does not have them,"
         return error.msg
 
     def _more(self) -> bool:

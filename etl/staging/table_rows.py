@@ -34,7 +34,7 @@ _PENDING, _PENDING_LENGTH = 50, 4 << 20
 """So many rows and characters without number are held at most, until a later row tells whether they end the file."""
 _TOTAL = re.compile(
     r"(?:grand|sub|order|overall)?[ -]?(?:totals?|totale|totalt|totaal|total général)|sum|summe|summa|suma|somma|som|"
-    r"gesamt(?:summe|betrag)?|insgesamt|i alt|ialt|yhteensä|razem|slutsumma|totalsumma",
+    r"gesamt(?:summe|betrag|ergebnis)?|(?:end|zwischen)summe|ergebnis|eindtotaal|insgesamt|i alt|ialt|yhteensä|razem|slutsumma|totalsumma",
     re.IGNORECASE,
 )
 _END_MARK = "\x1a"
@@ -216,7 +216,7 @@ class TableLoader:
         """Keeps a row without a readable number until a later row tells what it is; false for a blank one."""
         if not fault and not any(text.strip() for text in cells):
             return False
-        if not any(text.strip(_PADDING) for text in cells):
+        if any(text.strip() for text in cells) and not any(text.strip(_PADDING) for text in cells):
             self._tell_padding(row, "".join(cells))
             return False
         if self._is_header(row, cells):

@@ -137,6 +137,20 @@ def test_a_comma_that_nothing_follows_is_named(tmp_path: Path, text: str, at: in
     assert any(f"character {near}." in caught.value.message for near in (at - 1, at, at + 1))
 
 
+def test_what_python_prints_is_no_json(tmp_path: Path) -> None:
+    """Copied from a console."""
+    with pytest.raises(InputError) as caught:
+        stage(tmp_path, {"x.json": "[{'orderNumber': 1, 'hold': True}]"})
+    assert "single quotes" in caught.value.message
+
+
+def test_the_totals_row_of_a_german_spreadsheet_is_one(tmp_path: Path) -> None:
+    """Excel's tables and pivots call it Ergebnis."""
+    staged = read(tmp_path, line("1"), line("2"), "Ergebnis,,,12.00,,,,", "Gesamtergebnis,,,12.00,,,,")
+    assert staged.facts.unassigned_count == 0
+    assert "totals row" in notices(staged)
+
+
 def test_an_empty_list_where_an_object_belongs_is_known(tmp_path: Path) -> None:
     """PHP writes an object without members as a list."""
     order = {"orderNumber": 1, "orderDate": "2011-03-05", "currency": "GBP", "discounts": [], "tags": []}
