@@ -62,7 +62,7 @@ def command(
     show.verdict(console, document["verdict"])
     _show_files(console, begun)
     console.text(*filled)
-    _show_open(console, document, exports)
+    _show_open(console, begun, document, exports)
     console.result(document)
     return int(document["exit_code"])
 
@@ -108,11 +108,12 @@ def _show_files(console: Console, begun: Begun) -> None:
             console.text(f"Nothing was added to {one.path}: {one.note}.")
 
 
-def _show_open(console: Console, document: dict[str, Any], exports: tuple[Path, ...]) -> None:
+def _show_open(console: Console, begun: Begun, document: dict[str, Any], exports: tuple[Path, ...]) -> None:
     """What only a person can decide: words and cells with their candidates, most money first within each table."""
+    words = begun.home.where("values.csv")
     rows = [
         (
-            f"values.csv: {row['field']} {row['value']}",
+            f"{words}: {row['field']} {row['value']}",
             ", ".join(row["candidates"]),
             f"{row['orders']:,} orders",
             show.money(row["money"]),
@@ -127,14 +128,14 @@ def _show_open(console: Console, document: dict[str, Any], exports: tuple[Path, 
     ]
     console.table("Open: only you can decide", ["what", "candidates", "of", "money"], rows[:OPEN_SHOWN], right=[2, 3])
     if len(rows) > OPEN_SHOWN:
-        console.text(f"{len(rows) - OPEN_SHOWN} more are in values.csv and taxes.csv, most money first.")
-    if "prices_include_tax" not in document["proved"]:
-        console.text("Open: source.prices_include_tax in migration.toml; no totals prove whether prices are with tax.")
+        taxes = begun.home.where("taxes.csv")
+        console.text(f"{len(rows) - OPEN_SHOWN} more are in {words} and {taxes}, most money first.")
     # An Id is to be copied: no column of a table may break it.
-    console.text(*(f"Open: {row['what']}: {row['candidates']}" for row in document["open"] if not row["lines"]))
-    if not document["open"]:
-        console.text(
-            "Open: target.service in migration.toml, and tax_codes in taxes.csv; with tokens Mews tells the candidates."
-        )
+    told = [f"{row['what']}: {row['candidates']}" for row in document["open"] if not row["lines"]]
+    known = " ".join(row["what"] for row in document["open"])
+    left = [one for one in begun.open if not known or one.startswith("source.")]
+    console.text(*(f"Open: {one}" for one in (*told, *left)))
+    if left and not document["filled"] and not document["open"]:
+        console.text("With the three MEWS_ variables in .env, init lists what Mews has for them.")
     command = console.typed("next", *exports)
     show.step(console, "Decide one after the other; this says which comes first, by money", command)

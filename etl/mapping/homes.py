@@ -41,6 +41,10 @@ class Home(Protocol):
         """Writes the files of a generated folder; those that are there get only what they lack."""
         ...
 
+    def where(self, file: str) -> str:
+        """A table by the name under which a person finds it."""
+        ...
+
     def table(self, file: str) -> Table | None:
         """The table as it stands; None where there is none, or it has a fault."""
         ...
@@ -86,6 +90,10 @@ class CsvHome:
         written = write_folder(self._folder, files)
         self.new = {one.path.name for one in written if one.is_new}
         return written
+
+    def where(self, file: str) -> str:
+        """See Home."""
+        return file
 
     def table(self, file: str) -> Table | None:
         """See Home."""
@@ -154,6 +162,10 @@ class WorkbookHome:
         """The sheet of a table by its own name, else by ours."""
         name = next((name for name in self._sheets if table_named(name) == file), sheet_of(file))
         return name, self._sheets.get(name, Lines())
+
+    def where(self, file: str) -> str:
+        """See Home."""
+        return Place(WORKBOOK, sheet=self._found(file)[0]).table
 
     def table(self, file: str) -> Table | None:
         """See Home."""

@@ -329,7 +329,8 @@ def _tell_open(table: Table, column: str, reading: Reading) -> None:
     rows = [str(row.place.row) for row in table.rows if not row.cells[column]]
     if rows:
         shown = f"row{'s' * (len(rows) > 1)} {', '.join(rows[:10])}{' ..' if len(rows) > 10 else ''}"
-        reading.notices.append(f"{table.file}: {column} is empty in {shown}, which decide nothing yet.")
+        verb = "decide" if len(rows) > 1 else "decides"
+        reading.notices.append(f"{table.rows[0].place.table}: {column} is empty in {shown}, which {verb} nothing yet.")
 
 
 def _sure(row: Row, reading: Reading) -> Sure:

@@ -18,14 +18,18 @@ from xlsxwriter.worksheet import Worksheet
 
 from etl.mapping.fields import FIELDS
 from etl.mapping.workbook import REFERENCE, Lines, names_of, table_named
+from etl.model.mapping import STORE_TYPES
 from etl.model.mapping_tables import TABLES
 from etl.reading.numbers import plain_rate
+from etl.reading.parse import ORDER_STATUSES
 
 Grid = tuple[Sequence[str], Sequence[Sequence[str]]]
 """Header and rows of text."""
 Days = Mapping[tuple[str, str], tuple[date | None, date | None]]
 """(country, plain VAT percent) -> first and last local day of its lines in the export."""
 
+_MEANINGS = {"status": ORDER_STATUSES, "storeType": STORE_TYPES}
+"""What words of a field may mean, where that is a closed list."""
 _LISTS = "lists"
 _GUIDE = "guide"
 _CELL = 32_767
@@ -141,6 +145,11 @@ class _Writer:
                 cells = dict(zip(header, lines.rows[row], strict=False))
                 yield row, row, self._open(self._codes_then(cells))
             yield len(lines.rows), last, self._open(_listed(code.code for code in self._codes))
+        elif (file, name) == ("values.csv", "means"):
+            header = names_of(lines)
+            for row in range(lines.header, len(lines.rows)):
+                if words := _MEANINGS.get(dict(zip(header, lines.rows[row], strict=False)).get("field", "")):
+                    yield row, row, self._rule(words, "stop")
         elif closed := _closed(file, name):
             yield lines.header, last, self._rule(closed, "stop")
         elif (file, name) == ("columns.csv", "field"):

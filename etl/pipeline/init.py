@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,10 +10,11 @@ from typing import Any
 
 from etl.errors import ExitCode, InputError, UsageError
 from etl.mapping.additions import Written
+from etl.mapping.folder import look_at_mapping
 from etl.mapping.homes import Home, home_of
 from etl.mapping.partial import read_partial
 from etl.mapping.scaffold import DumpFacts, money_of, scaffold_files
-from etl.mapping.settings import faults_of_source
+from etl.mapping.settings import FILE, faults_of_source
 from etl.pipeline import proposing
 from etl.pipeline.gathering import Gathered
 from etl.pipeline.planning import Progress
@@ -27,7 +28,10 @@ from etl.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """What `init` has done: files, proposals, what is told of the export, and which orders foot with it."""
+    """What `init` has done: files, proposals, what is told of the export, and which orders foot with it.
+
+    `open`: what a person still has to write, before Mews was asked.
+    """
 
     written: Sequence[Written]
     proposed: Proposed
@@ -36,6 +40,7 @@ class Begun:
     verdict: Verdict
     proved: dict[str, Any]
     home: Home
+    open: tuple[str, ...]
     facts: DumpFacts = DumpFacts()
 
     def document(self) -> dict[str, Any]:
@@ -105,7 +110,26 @@ def init(
     )
     written = home.write(scaffold_files(dump, store=store, timezone=timezone))
     faults = [str(fault) for fault in partial.faults]
-    return Begun(written, proposed, texts(told(facts)), faults, verdict, proved, home, dump)
+    return Begun(
+        written, proposed, texts(told(facts)), faults, verdict, proved, home, _open_cells(settings, home, proved), dump
+    )
+
+
+def _open_cells(settings: Settings, home: Home, proved: Mapping[str, Any]) -> tuple[str, ...]:
+    """Required settings and tax cells that are empty."""
+    found = []
+    seen = look_at_mapping(settings.mappings)
+    is_told = "prices_include_tax" in proved or read_partial(settings.mappings).basis is not None
+    if not is_told:
+        found.append(f"source.prices_include_tax in {FILE}; no totals prove whether prices are with tax")
+    if not seen.service:
+        found.append(f"target.service in {FILE}")
+    taxes = home.table("taxes.csv")
+    undecided = [row for row in taxes.rows if not row.cells["tax_codes"]] if taxes else []
+    if undecided:
+        count = f"{len(undecided):,} row{'s' * (len(undecided) > 1)}"
+        found.append(f"tax_codes of {count} in {home.where('taxes.csv')}")
+    return tuple(found)
 
 
 def _pattern(proposed: Proposed) -> dict[str, Any]:

@@ -75,6 +75,9 @@ def check_total(case: OrderContext, goods: Goods | None) -> None:
     order = case.order
     if case.stated_total is None or not order.is_readable:
         return
+    if goods is None and case.basis is Basis.NET:
+        # While the codes are undecided nobody knows the tax that the total may hold: that is told, and blocks.
+        return
     stated = footed(case, goods, footing_of(case))
     if stated is None or abs(case.stated_total - stated) <= case.settings.source.total_tolerance:
         return

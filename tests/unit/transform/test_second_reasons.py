@@ -105,3 +105,11 @@ def test_an_order_of_which_a_line_could_not_be_read_is_not_called_empty() -> Non
     fault = Problem("value.invalid", "10001", an_order().place.at("products.unitPrice"))
     result = plan_order(replace(an_order(), lines=(), problems=(fault,)), a_context())
     assert result.codes == ("value.invalid",)
+
+
+def test_while_codes_are_undecided_no_total_with_tax_is_called_wrong() -> None:
+    """The first dry run, before anybody has filled in taxes.csv, blames no order for the tax in its total."""
+    net = {"source": {"prices_include_tax": False}}
+    assert plan(a_line("10.00", vat="7"), settings=net, order_total="10.70").codes == ("tax.undecided",)
+    assert plan(a_line("10.00", vat="20"), settings=net, order_total="10.70").codes == ("total.mismatch",)
+    assert plan(a_line("10.00", vat="7"), order_total="10.70").codes == ("tax.undecided", "total.mismatch")
