@@ -94,15 +94,16 @@ def rounded_totals(
 
 
 def tax_sets(lines: Sequence[TaxedLine], arithmetic: Arithmetic, *, is_return: bool) -> list[TaxSet]:
-    """The tax-code sets of the goods of value, heaviest first."""
-    members: dict[tuple[str, ...], list[TaxedLine]] = {}
+    """The tax-code sets of the goods of value, heaviest first; lines whose tax is undecided are apart by their rates."""
+    members: dict[tuple[tuple[str, ...], Decimal | None], list[TaxedLine]] = {}
     last: TaxAnswer | None = None
     for taxed in lines:
         if taxed.tax is not last:
             last = taxed.tax
-            group = members.setdefault(arithmetic.without_flat(last.codes), [])
+            key = arithmetic.without_flat(last.codes), None if last.is_decided else last.percent
+            group = members.setdefault(key, [])
         group.append(taxed)
-    sets = [_tax_set(codes, group, is_return=is_return) for codes, group in members.items()]
+    sets = [_tax_set(codes, group, is_return=is_return) for (codes, _), group in members.items()]
     return sorted((one for one in sets if one.weight), key=lambda one: (-one.weight, one.codes))
 
 

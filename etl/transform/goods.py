@@ -24,6 +24,7 @@ class Goods:
     """Lines with rounded totals; shipping, fees and vouchers over tax-code sets; `paid` vouchers are payments.
 
     `is_taxed`: every tax is decided. Where not, the order is blocked, and what else blocks it is found all the same.
+    `is_rated`: every rate is known, of undecided taxes by the source: so the order foots as it will once they are decided.
     """
 
     lines: list[TaxedLine]
@@ -33,6 +34,7 @@ class Goods:
     vouchers: list[Part]
     paid: list[Voucher]
     is_taxed: bool
+    is_rated: bool
 
 
 def goods_of(case: OrderContext, moment: Moment) -> Goods | None:
@@ -63,19 +65,29 @@ def _taxed(case: OrderContext, tax_case: TaxCase | None) -> Goods:
     shared = shared_vouchers(case, _rounded(case.vouchers, rest[3:]), sets, shipping, tax_case)
     parts = (*shipping, *handling, *fees, *shared.parts)
     is_taxed = all(answer.is_decided for answer in answers) and all(part.is_decided for part in parts)
-    return Goods(lines, shipping, handling, fees, shared.parts, shared.paid, is_taxed)
+    is_rated = is_taxed or _is_rated(case, lines, parts)
+    return Goods(lines, shipping, handling, fees, shared.parts, shared.paid, is_taxed, is_rated)
+
+
+def _is_rated(case: OrderContext, lines: Sequence[TaxedLine], parts: Sequence[Part]) -> bool:
+    """Whether the source names the rate of every undecided line, and no part needs the codes of one."""
+    is_told = all(taxed.tax.is_decided or taxed.line.vat_percent is not None for taxed in lines)
+    is_highest = case.settings.shipping.tax == "highest" and bool(case.order.beside_goods)
+    return is_told and not is_highest and all(part.is_decided for part in parts)
 
 
 def _answers(case: OrderContext, tax_case: TaxCase | None) -> list[TaxAnswer]:
     """The taxes of the lines; undecided ones keep the rate that the source names."""
     if tax_case is None:
-        return [_undecided(line) for line in case.lines]
+        return [_undecided(case, line) for line in case.lines]
     decide = LineTaxes(tax_case, case.ctx, case.found).of
-    return [decide(line) or _undecided(line) for line in case.lines]
+    return [decide(line) or _undecided(case, line) for line in case.lines]
 
 
-def _undecided(line: Line) -> TaxAnswer:
-    return UNDECIDED if line.vat_percent is None else replace(UNDECIDED, percent=line.vat_percent)
+def _undecided(case: OrderContext, line: Line) -> TaxAnswer:
+    if line.vat_percent is None or case.order.tax_mode is TaxMode.DEDUCTED:
+        return UNDECIDED
+    return replace(UNDECIDED, percent=line.vat_percent)
 
 
 def _rounded(vouchers: Sequence[Voucher], negatives: Sequence[Decimal]) -> list[Voucher]:

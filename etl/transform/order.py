@@ -62,7 +62,8 @@ def footings(order: Order, ctx: Context) -> frozenset[Footing]:
     if case.basis is Basis.GROSS or case.stated_total is None or not order.is_readable:
         return frozenset()
     goods = goods_of(case, moment_of(case))
-    return holding_footings(case, goods if goods and goods.is_taxed else None)
+    # A total whose tax nobody knows proves nothing: most of a file would seem to foot without tax.
+    return holding_footings(case, goods) if goods and goods.is_rated else frozenset()
 
 
 def _total_with_tax(case: OrderContext) -> Decimal | None:
@@ -80,7 +81,7 @@ def _planned(case: OrderContext) -> PlannedOrder:
     moment = moment_of(case)
     charged = account_of(order, ctx, found)
     goods = goods_of(case, moment)
-    check_total(case, goods if goods and goods.is_taxed else None)
+    check_total(case, goods if goods and goods.is_rated else None)
     articles = [article_of(line, ctx, found) for line in case.lines]
     texts = texts_of(case) if goods else {}
     entries = entries_of(case, goods, articles, texts) if goods else ()

@@ -28,7 +28,7 @@ from etl.model.order import Line, LocalTime, Order, TaxMode, Voucher
 from etl.model.plan import PlannedOrder, Verdict
 from etl.model.problem import Problem
 from etl.model.reference import Bill, Named, Pricing
-from etl.model.rules import VoucherRule
+from etl.model.rules import TaxRule, VoucherRule
 from etl.transform.consumption import Window
 from etl.transform.context import Context, Footing
 from etl.transform.order import footings, plan_order
@@ -523,6 +523,34 @@ def test_the_tolerance_of_a_total_with_tax_is_shown() -> None:
     result, _ = trade(a_line("10.00"), total="12.01", footing=Footing.ONCE, tolerance="0.01")
     assert (result.source_total, result.planned_total) == (D("10.01"), D("10.00"))
     assert result.rounding_causes == (("source", D("0.01")),)
+
+
+@pytest.mark.parametrize(
+    "taxes", [(), (a_tax("20", undecided=True), a_tax("5", undecided=True))], ids=["no rows", "open cells"]
+)
+def test_undecided_taxes_leave_the_footing_to_the_rates_of_the_file(taxes: tuple[TaxRule, ...]) -> None:
+    """Before anybody has filled in taxes.csv, totals with tax foot as they will later; nobody is told to correct them."""
+    settings = {"source": {"prices_include_tax": False}}
+    lines = [a_line("10.00"), a_line("20.00", vat="5", sku="TEA")]
+    order = {"shipping": "3.00", "voucher_code": "V", "voucher_value": "1.50", "order_total": "34.65"}
+    decided = a_context(a_mapping(**settings), footing=Footing.ONCE)
+    undecided = a_context(a_mapping(taxes=taxes, **settings), footing=Footing.ONCE)
+    one = an_order(*lines, **order)
+    assert footings(one, undecided) == footings(one, decided) != frozenset()
+    codes = plan_order(one, undecided).codes
+    assert "total.mismatch" not in codes
+    assert codes
+    wrong = an_order(*lines, **order | {"order_total": "31.40"})
+    assert "total.mismatch" in plan_order(wrong, undecided).codes
+
+
+def test_undecided_taxes_without_a_rate_prove_no_footing() -> None:
+    """What the tax may be nobody knows: such an order has no vote, and is not told to be wrong."""
+    settings = {"source": {"prices_include_tax": False}}
+    ctx = a_context(a_mapping(taxes=(), **settings), footing=Footing.ONCE)
+    one = an_order(a_line("10.00", vat=None), order_total="10.00")
+    assert footings(one, ctx) == frozenset()
+    assert "total.mismatch" not in plan_order(one, ctx).codes
 
 
 def test_shops_of_both_kinds() -> None:
