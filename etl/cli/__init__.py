@@ -50,7 +50,11 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "settle": ("settle 536365 --posted 7c9e6679-7425-40de-944b-e07fc1f90ae7", "settle 536365 --absent"),
     "undo": ("undo --run 3f2a91c07d5e", "undo --run recovered --only 536365"),
     "report": ("report --report report",),
-    "sandbox": ("sandbox --world gross-uk --state mews.jsonl", "sandbox --port 0 --fault status-500-after:0.05"),
+    "sandbox": (
+        "sandbox --world gross-uk --state mews.jsonl",
+        "sandbox --write-world hotel.json",
+        "sandbox --port 0 --fault status-500-after:0.05",
+    ),
     "demo": ("demo",),
 }
 """What a person may type, for the end of each command's help and for usage errors."""

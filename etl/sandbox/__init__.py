@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from etl.sandbox.faults import Fault
     from etl.sandbox.world import World
 
-__all__ = ["describe_faults", "load_world", "parse_fault", "run_server"]
+__all__ = ["describe_faults", "describe_world", "load_world", "parse_fault", "run_server", "write_world"]
 
 
 def load_world(name_or_path: str) -> World:
@@ -36,6 +36,20 @@ def describe_faults() -> list[tuple[str, str]]:
     from etl.sandbox.faults import describe_faults as describe
 
     return describe()
+
+
+def describe_world() -> list[tuple[str, str]]:
+    """The keys of a world file and what they mean, for `--help` and the documentation."""
+    from etl.sandbox.world_keys import MEANINGS
+
+    return list(MEANINGS.items())
+
+
+def write_world(name: str, path: Path) -> None:
+    """Writes a built-in world into a file that is not there yet. Raises UsageError."""
+    from etl.sandbox.world_file import write_world as write
+
+    write(name, path)
 
 
 def run_server(

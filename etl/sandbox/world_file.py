@@ -1,36 +1,8 @@
 """Reads the file of a world.
 
-A world file is a JSON object. Required is nothing but `pricing`, `currencies`, `rates` and `service`; all
-other keys have defaults. `enterprises` (a list of such objects, each with an `enterprise` id and name)
+A world file is a JSON object whose keys `etl.sandbox.world_keys` lists. Required is nothing but `pricing`, `currencies`
+and `service`; all other keys have defaults. `enterprises` (a list of such objects, each with an `enterprise` id and name)
 makes a portfolio.
-
-| key | meaning |
-| --- | --- |
-| `pricing`, `timezone`, `tax_precision` | Gross or Net; IANA name; decimals of taxes, null = the currency's |
-| `now` | what Mews's clock says at the start (UTC); without it the real time |
-| `editable_window` | both intervals (ISO 8601); `accounting_editable_window`, `operational_editable_window` singly |
-| `currencies`, `default_currency`, `disabled_currencies` | decimals by code; the first is the default |
-| `rates` | `code`, `taxation`, one of `relative`, `flat` with `currency`, `dependent` with `base`; `valid_from`, `valid_before`, or `validity`, a list of those |
-| `tax_environment`, `tax_environments` | the enterprise's; list of `code`, `country`, `valid_from`, `valid_before`, `taxations` |
-| `service`, `services` | `id`, `name`, `external_identifier`, `active`, `type` (Additional, Bookable) |
-| `products` | `id`, `name`, `external_identifier`, `active`, `service`, `accounting_category`, `price`, `currency`, `tax_codes` |
-| `accounting_categories`, `business_segments` | `id`, `name`, `active`, `code`, `service` |
-| `outlets` | `id`, `name`, `active`, `created` (UTC) |
-| `outlet_bills` | what the outlets hold already, in the form of `Bills` of outletBills/add, created when they were closed |
-| `outlet_window` | how old an outlet bill may be (ISO 8601); without it as old as it likes |
-| `refused_bills` | what a refused request of several outlet bills leaves: whole (nothing), partial (the bills before the bad one), others (all but the bad ones) |
-| `accounts` | customers: `id`, `email`, `classification`, `first_name`, `last_name`, `active`, `merged_into` |
-| `companies` | `id`, `name`, `external_identifier`, `active` |
-| `bills` | `id`, `account`, `state` (Open, Closed) |
-| `reservations` | ids that LinkedReservationId and ReservationId may name |
-| `payment_types` | the enabled external payment types |
-| `allow_rebates`, `company_billing`, `cancel_allowed` | what the integration may do |
-| `refuse_cashlist` | whether customers of classification Cashlist can't be charged (true) |
-| `external_identifiers` | false: an older API that ignores and never returns ExternalIdentifier |
-| `links_reservations`, `adds_items` | Mews links a reservation, or adds an item, that nobody asked for |
-| `payments_negative` | payments read back with the sign Mews shows them with (true: negative) |
-| `rate_limit`, `largest_body` | requests in a sliding window, "200/30s", or null for none; bytes of a request |
-| `client_token`, `access_token` | the tokens it accepts |
 """
 
 from __future__ import annotations
@@ -64,6 +36,7 @@ from etl.sandbox.world import (
     Validity,
     World,
 )
+from etl.sandbox.world_keys import unknown_keys
 from etl.sandbox.world_values import (
     WrongKeyError,
     as_list,
@@ -81,20 +54,9 @@ from etl.sandbox.world_values import (
     row_id,
 )
 
+_HINT = "Correct it; `centra-mews sandbox --help` lists the keys, `--write-world FILE` writes a world to start from."
 BUILT_IN = ("gross-uk", "net-us")
 
-_WORLD_KEYS = frozenset(
-    {
-        *("pricing", "timezone", "now", "editable_window", "accounting_editable_window"),
-        *("operational_editable_window", "currencies", "default_currency", "disabled_currencies"),
-        *("tax_precision", "rates", "tax_environment", "tax_environments", "service", "services", "products"),
-        *("accounting_categories", "business_segments", "outlets", "accounts", "companies", "bills", "reservations"),
-        *("payment_types", "allow_rebates", "company_billing", "cancel_allowed", "refuse_cashlist"),
-        *("external_identifiers", "links_reservations", "adds_items", "payments_negative", "rate_limit"),
-        *("client_token", "access_token", "enterprise", "enterprises", "chain", "name", "portfolio"),
-        *("legal_environment", "outlet_bills", "outlet_window", "refused_bills", "largest_body"),
-    },
-)
 _KNOWN_CURRENCIES = {
     **dict.fromkeys(("AUD", "CAD", "CHF", "CZK", "DKK", "EUR", "GBP", "NOK", "PLN", "SEK", "USD"), 2),
     **dict.fromkeys(("ISK", "JPY", "KRW"), 0),
@@ -110,8 +72,7 @@ def load_world(name_or_path: str) -> World:
 
     """
     if name_or_path in BUILT_IN:
-        text = resources.files("etl.sandbox").joinpath("worlds", f"{name_or_path}.json").read_text("utf-8")
-        return parse_world(json.loads(text, parse_float=Decimal), name_or_path)
+        return parse_world(json.loads(_built_in(name_or_path), parse_float=Decimal), name_or_path)
     path = Path(name_or_path)
     try:
         text = path.read_text("utf-8-sig")
@@ -125,8 +86,27 @@ def load_world(name_or_path: str) -> World:
     try:
         data = json.loads(text, parse_float=Decimal)
     except ValueError as fault:
-        raise UsageError(f"The world is no JSON: {fault}.", place=name_or_path, hint="Correct the file.") from fault
+        raise UsageError(f"The world is no JSON: {fault}.", place=name_or_path, hint=_HINT) from fault
     return parse_world(data, name_or_path)
+
+
+def write_world(name: str, path: Path) -> None:
+    """Writes a built-in world as a file to change. Raises UsageError where it is none, or the file is there already."""
+    if name not in BUILT_IN:
+        raise UsageError(f"{name} is a file already.", place=name, hint=f"Write one of {', '.join(BUILT_IN)}.")
+    try:
+        with path.open("x", encoding="utf-8") as stream:
+            stream.write(_built_in(name))
+    except OSError as fault:
+        raise UsageError(
+            f"The world can't be written into {path}: {fault.strerror or fault}.",
+            place=str(path),
+            hint="Name a file that is not there yet.",
+        ) from fault
+
+
+def _built_in(name: str) -> str:
+    return resources.files("etl.sandbox").joinpath("worlds", f"{name}.json").read_text("utf-8")
 
 
 def parse_world(data: Any, name: str = "world") -> World:
@@ -134,7 +114,7 @@ def parse_world(data: Any, name: str = "world") -> World:
     try:
         return _world(data, name)
     except WrongKeyError as fault:
-        raise UsageError(f"The world is not usable: {fault}.", place=name, hint="Correct that key.") from fault
+        raise UsageError(f"The world is not usable: {fault}.", place=name, hint=_HINT) from fault
 
 
 def _world(data: Any, name: str) -> World:
@@ -174,20 +154,11 @@ def _world(data: Any, name: str) -> World:
         access_token=str(top.get("access_token") or ACCESS_TOKEN),
         limit=read_limit(top.get("rate_limit", "200/30s")),
         now=read_moment(top.get("now"), "now"),
-        notices=tuple(_notices(parts)),
+        notices=tuple(dict.fromkeys(notice for part in parts for notice in unknown_keys(part))),
         outlet_bills=tuple(row for part in (top, *(several or ())) for row in _outlet_bills(part)),
         refused_bills=read_refused_bills(top.get("refused_bills", "whole")),
         largest_body=read_size(top.get("largest_body", LARGEST_BODY)),
     )
-
-
-def _notices(parts: list[dict[str, Any]]) -> list[str]:
-    unknown = sorted({key for part in parts for key in part} - _WORLD_KEYS)
-    notices = []
-    for key in unknown:
-        near = difflib.get_close_matches(key, _WORLD_KEYS, 1)
-        notices.append(f"{key} is ignored" + (f"; did you mean {near[0]}?" if near else ""))
-    return notices
 
 
 def _enterprise(part: dict[str, Any], environment: str) -> Enterprise:
@@ -406,11 +377,20 @@ def _check_dependents(rates: dict[str, Rate]) -> None:
         raise WrongKeyError(f"the taxations {', '.join(circle)} depend on each other")
 
 
+def _country(code: str) -> str:
+    """The alpha-3 code of the country that a tax environment is named after, of the United Kingdom where it is none."""
+    import pycountry
+
+    found = pycountry.countries.get(alpha_2=code)
+    return str(found.alpha_3) if found is not None else "GBR"
+
+
 def _environments(part: dict[str, Any], rates: list[Rate], fallback: str) -> list[TaxEnvironment]:
     given = as_list(part, "tax_environments")
     if not given:
         taxations = tuple(dict.fromkeys(rate.taxation for rate in rates))
-        return [TaxEnvironment(str(part.get("tax_environment") or fallback), "GBR", Validity(None, None), taxations)]
+        code = str(part.get("tax_environment") or fallback)
+        return [TaxEnvironment(code, _country(code), Validity(None, None), taxations)]
     return [
         TaxEnvironment(
             code=str(row.get("code") or ""),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 
 import click
@@ -15,7 +17,8 @@ from etl.errors import ExitCode
 from etl.model.codes import CODES, Origin
 from etl.model.states import State
 from etl.model.status import ReportState
-from etl.sandbox import describe_faults
+from etl.sandbox import describe_faults, describe_world
+from etl.sandbox.world_file import parse_world
 from etl.settings import ACCESS_TOKEN, ADDRESS, CLIENT_TOKEN
 from etl.version import __version__
 
@@ -94,6 +97,27 @@ def test_every_dial_is_described() -> None:
     assert {name: row.split(" | ")[1].removesuffix(" |") for name, row in rows("Rehearse a bad day").items()} == dict(
         describe_faults()
     )
+
+
+def test_every_key_of_a_world_is_described() -> None:
+    """Whoever writes a world has only this table, and what `--help` says in the same words."""
+    told = rows("Rehearse with a hotel like yours")
+    assert {name: row.split(" | ", 1)[1].removesuffix(" |") for name, row in told.items()} == dict(describe_world())
+
+
+def test_the_world_of_the_manual_is_a_hotel() -> None:
+    """Copied into a file, it plays a hotel in Italy with its tax codes, and no key of it is ignored."""
+    match = re.search(r"```json\n(.*?)```", part("Rehearse with a hotel like yours"), re.DOTALL)
+    assert match is not None
+    world = parse_world(json.loads(match[1], parse_float=Decimal))
+    assert world.notices == ()
+    assert {code: rate.value for code, rate in world.rates.items()} == {
+        "IT-22%": Decimal("0.22"),
+        "IT-10%": Decimal("0.1"),
+        "IT-0%": Decimal(0),
+    }
+    assert world.tax_environments[world.enterprise.tax_environment].country == "ITA"
+    assert world.enterprise.allow_rebates
 
 
 def test_the_codes_that_stop_a_command_exist() -> None:

@@ -10,7 +10,7 @@ import pytest
 from sandbox_desk import Desk, amount, item, world_of
 
 from etl.errors import UsageError
-from etl.sandbox import load_world
+from etl.sandbox import load_world, write_world
 from etl.sandbox.core import Sandbox
 from etl.sandbox.world_file import BUILT_IN, parse_world
 
@@ -113,6 +113,55 @@ def test_a_world_that_makes_no_sense_is_refused(changes):
 def test_unknown_keys_are_told_with_the_nearest_known():
     """A typo in a world file does not pass in silence."""
     assert world_of(allow_rebate=True).notices == ("allow_rebate is ignored; did you mean allow_rebates?",)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"rebates": True}, "rebates is ignored; did you mean rates or allow_rebates?"),
+        ({"tax_codes": []}, "tax_codes is ignored; did you mean rates?"),
+        ({"colour": 1}, "colour is ignored; known are "),
+        ({"rates": [{"code": "A", "relative": 0, "rate": 0.2}]}, "rates: rate is ignored; did you mean"),
+        ({"accounts": [{"mail": "a@example.com"}]}, "accounts: mail is ignored; did you mean email?"),
+        ({"service": {"name": "S", "externalId": "x"}}, "service: externalId is ignored; did you mean"),
+        ({"products": [{"name": "P", "vat": 1}]}, "products: vat is ignored; known are "),
+    ],
+)
+def test_unknown_keys_are_told_on_every_level(changes, told):
+    """A rate under a wrong name would be a hotel without taxes."""
+    [notice] = world_of(**changes).notices
+    assert notice.startswith(told)
+
+
+@pytest.mark.parametrize(
+    ("code", "country"), [("IT", "ITA"), ("PL", "POL"), ("UK", "GBR"), ("SANDBOX", "GBR"), (None, "GBR")]
+)
+def test_the_country_of_a_tax_environment_is_that_of_its_code(code, country):
+    """By it `init` fills in the tax codes of the hotel's own country."""
+    data = {
+        "pricing": "Gross",
+        "currencies": {"EUR": 2},
+        "rates": [{"code": "A", "relative": 0}],
+        "service": {"name": "S"},
+    }
+    world = parse_world(data | ({"tax_environment": code} if code else {}))
+    assert world.tax_environments[world.enterprise.tax_environment].country == country
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_a_written_world_is_the_built_in_one(tmp_path, name):
+    """What is written can be read again, and what stands there is never written over."""
+    path = tmp_path / "hotel.json"
+    write_world(name, path)
+    assert load_world(str(path)) == load_world(name)
+    with pytest.raises(UsageError, match="can't be written"):
+        write_world(name, path)
+
+
+def test_only_built_in_worlds_are_written(tmp_path):
+    """A file is copied by other means."""
+    with pytest.raises(UsageError, match="is a file already"):
+        write_world("hotel.json", tmp_path / "other.json")
 
 
 @pytest.mark.parametrize("name", ["missing.json", "gross_uk"])
