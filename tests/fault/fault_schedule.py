@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from random import Random
 
 BEYOND_EVERY = 5
@@ -18,11 +18,19 @@ UNDO_SHARE = 0.3
 """So many of the schedules within the bounds undo what they posted."""
 TWIN_SHARE = 0.15
 """In so many of the others two copies of the ledger are at work at the same time."""
+NET_SHARE = 0.25
+"""So many enterprises price without tax."""
+PEOPLE_SHARE = 0.25
+"""In so many of the schedules within the bounds, runs make the customers that orders charge."""
+PORTFOLIO_SHARE = 0.15
+"""So many access tokens are for several enterprises: requests have to name theirs."""
+CENT = Decimal("0.01")
+TAX = Decimal("0.2")
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One entry of an order; `unit` is gross."""
+    """One entry of an order; `unit` is in the enterprise's basis."""
 
     line: str
     name: str
@@ -37,6 +45,7 @@ class Spec:
     """One order as the export has it at some time. `fate`: ok, refused, or edge (its window closes soon).
 
     `age_seconds`: how long before the schedule's beginning it was consumed. `payments`: part, amount, type.
+    `basis`: the enterprise's. `email`: of the customer whom the run has to make first, "" for the fallback account.
     """
 
     number: str
@@ -46,11 +55,20 @@ class Spec:
     age_seconds: int = 86400
     parent: str = ""
     fate: str = "ok"
+    basis: str = "gross"
+    email: str = ""
+
+    def booked(self, line: Line) -> tuple[Decimal, Decimal]:
+        """Net and gross of one entry, by the arithmetic that Mews is assumed to have."""
+        total = line.count * line.unit
+        if self.basis == "net":
+            return total, total + (total * TAX).quantize(CENT, ROUND_HALF_UP)
+        return (total / (1 + TAX)).quantize(CENT, ROUND_HALF_UP), total
 
     @property
     def gross(self) -> Decimal:
         """What the items come to."""
-        return sum((line.count * line.unit for line in self.lines), Decimal(0))
+        return sum((self.booked(line)[1] for line in self.lines), Decimal(0))
 
     @property
     def total(self) -> Decimal:
@@ -125,6 +143,9 @@ class Schedule:
     cancel: str = "yes"
     allows_from: int | None = None
     """The process from which on Mews takes what it refused; beyond the last: from the calm on."""
+    basis: str = "gross"
+    is_portfolio: bool = False
+    """Whether the tokens are for several enterprises."""
 
     @property
     def has_twins(self) -> bool:
@@ -206,6 +227,7 @@ def draw(seed: int) -> Schedule:
     has_undo = any(process.command == "undo" for process in processes)
     has_twins = any(process.twin is not None for process in processes)
     cancel = Random(f"cancel {seed}").choice(("yes", "yes", "401", "403", "400")) if has_undo else "yes"
+    basis = "net" if Random(f"basis {seed}").random() < NET_SHARE else "gross"
     refuses, more = _refusals(Random(f"kinds {seed}"))
     if has_undo and refuses == "rebates":
         # Where opposites are refused as well, nothing can be undone.
@@ -228,11 +250,34 @@ def draw(seed: int) -> Schedule:
         strangers=rng.choice((0, 0, 1, 3)),
         has_lookalike=d.chance(0.04),
         shared_slots=d.chance(0.3) or has_twins,
-        orders=(*orders, *more) if hides != "both" else orders,
+        orders=_charged(
+            seed,
+            orders if hides == "both" else (*orders, *more),
+            basis,
+            may_make=not has_twins and hides != "both" and d.within_bounds,
+        ),
+        basis=basis,
+        is_portfolio=Random(f"portfolio {seed}").random() < PORTFOLIO_SHARE,
         processes=processes,
         calm_pause=rng.choice((0.0, 1.0, d.settle, 3600.0)),
         cancel=cancel,
     )
+
+
+def _charged(
+    seed: int, orders: tuple[tuple[Spec, ...], ...], basis: str, *, may_make: bool
+) -> tuple[tuple[Spec, ...], ...]:
+    """The orders in the enterprise's basis, some of them for people whom Mews does not know yet.
+
+    Two ledgers at once, or answers beyond the bounds, make people twice in a Mews that takes them: not drawn here.
+    """
+    rng = Random(f"people {seed}")
+    makes = rng.random() < PEOPLE_SHARE and may_make
+    found = []
+    for versions in orders:
+        email = rng.choice(("", "ann@example.com", "ann@example.com", "bob@example.com")) if makes else ""
+        found.append(tuple(replace(spec, basis=basis, email=email) for spec in versions))
+    return tuple(found)
 
 
 def _refusals(rng: Random) -> tuple[str, tuple[tuple[Spec, ...], ...]]:

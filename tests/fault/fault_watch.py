@@ -24,12 +24,20 @@ from etl.sandbox.call import Quirks
 from etl.sandbox.core import Answer, Sandbox
 from etl.sandbox.faults import FaultPlan, parse_fault
 from etl.sandbox.inprocess import SandboxTransport
+from etl.sandbox.world import World
 
 _STEM = re.compile(rf"centra:{STORE}:([0-9]+(?:-R[0-9]+)?)(?:~([0-9]+))?:(\S+)")
 _IN_BODY = re.compile(rb'"ExternalIdentifier":"centra:uk:([0-9]+(?:-R[0-9]+)?)(?:~[0-9]+)?:([a-z0-9.]+)"')
 
 PartKey = tuple[str, str]
 """Number and part ("order", "gift1")."""
+
+
+def accounts_of(spec: Spec, sandbox: Sandbox) -> frozenset[str]:
+    """Whom an order may charge: the fallback account, or the customer of its address."""
+    if not spec.email:
+        return frozenset({ACCOUNT})
+    return frozenset(person.id for person in sandbox._store.people_with(spec.email))
 
 
 @dataclass(slots=True)
@@ -97,7 +105,9 @@ class Watch:
                 continue
             new.append(order.id)
             start = mews_start(self.schedule.offset)
-            fitting = [spec for spec in self.versions[number] if is_booked_as(spec, items, start)]
+            fitting = [
+                spec for spec in self.versions[number] if is_booked_as(spec, items, start, accounts_of(spec, sandbox))
+            ]
             if not fitting:
                 self.blame(now, f"order {number} is booked as {order.id}, which is none of its versions")
             version = fitting[0] if fitting else self.versions[number][0]
@@ -119,7 +129,8 @@ class Watch:
             fitting = [
                 spec
                 for spec in self.versions[number]
-                if (part, paid.amount.gross, paid.type) in spec.payments and paid.account_id == ACCOUNT
+                if (part, paid.amount.gross, paid.type) in spec.payments
+                and paid.account_id in accounts_of(spec, sandbox)
             ]
             if not fitting:
                 self.blame(now, f"payment {part} of {number} is booked with another amount: {paid.amount.gross}")
@@ -157,12 +168,9 @@ class Mews:
         arrival = min(0.5, 0.02 * schedule.rate[1])
         self.timeline, self.watch, self.schedule, self.rng = timeline, watch, schedule, rng
         faults = [parse_fault(f"clock-offset:seconds={schedule.offset}")] if schedule.offset else []
+        limit = schedule.rate if schedule.latency <= arrival else None
         self.sandbox = Sandbox(
-            world(
-                schedule.rate if schedule.latency <= arrival else None,
-                schedule.refuses,
-                cancel=schedule.cancel == "yes",
-            ),
+            self._world(limit, schedule.refuses),
             lambda: START + timedelta(seconds=timeline.now),
             Random(f"ids {schedule.seed}"),
             faults=faults,
@@ -179,7 +187,17 @@ class Mews:
 
     def allow_all(self) -> None:
         """From now on this Mews takes what it refused."""
-        self.sandbox.world = world(self.sandbox.world.limit, cancel=self.schedule.cancel == "yes")
+        self.sandbox.world = self._world(self.sandbox.world.limit, "")
+
+    def _world(self, limit: tuple[int, float] | None, refuses: str) -> World:
+        schedule = self.schedule
+        return world(
+            limit,
+            refuses,
+            cancel=schedule.cancel == "yes",
+            basis=schedule.basis,
+            is_portfolio=schedule.is_portfolio,
+        )
 
     def set_faults(self, specs: tuple[str, ...], seed: int, revoke_after: int | None) -> None:
         """Today's dials."""
@@ -202,6 +220,9 @@ class Mews:
         )
         if logged.status == 429 and logged.message.startswith("More than"):
             self.watch.blame(now, f"Mews answers 429: {logged.message}")
+        if logged.operation == "customers/add" and logged.status == 403:
+            # Nobody else makes profiles here: a Mews that does not look would have a second one.
+            self.watch.blame(now, f"a customer is made twice: {logged.message}")
         due = self.sandbox.next_due()
         if due is not None:
             self.timeline.at((due - START).total_seconds(), self.settle)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from functools import cache
 
 from fault_schedule import Line, Spec
@@ -23,14 +23,13 @@ ENTERPRISE = "e0000000-0000-4000-a000-000000000001"
 ADDRESS = "http://127.0.0.1:1"
 STORE = "uk"
 WINDOW = timedelta(days=30)
-CENT = Decimal("0.01")
 
 
 @cache
-def _base() -> World:
+def _base(basis: str) -> World:
     return parse_world(
         {
-            "pricing": "Gross",
+            "pricing": basis.capitalize(),
             "timezone": "UTC",
             "editable_window": "P0Y0M30DT0H0M0S",
             "currencies": {"GBP": 2},
@@ -49,9 +48,16 @@ def _base() -> World:
     )
 
 
-def world(limit: tuple[int, float] | None, refuses: str = "", *, cancel: bool = True) -> World:
-    """A gross hotel whose window is 30 days. `refuses`: rebates, or a type of payment; `cancel`: items may be cancelled."""
-    base = replace(_base(), limit=limit)
+def world(
+    limit: tuple[int, float] | None,
+    refuses: str = "",
+    *,
+    cancel: bool = True,
+    basis: str = "gross",
+    is_portfolio: bool = False,
+) -> World:
+    """A hotel whose window is 30 days. `refuses`: rebates, or a type of payment; `cancel`: items may be cancelled."""
+    base = replace(_base(basis), limit=limit, is_portfolio=is_portfolio)
     if not refuses and cancel:
         return base
     types = tuple(kind for kind in base.enterprise.payment_types if kind != refuses)
@@ -66,7 +72,7 @@ def window_start(now: datetime) -> datetime:
 
 
 @cache
-def planned(spec: Spec, mews_start: datetime) -> PlannedOrder:
+def planned(spec: Spec, mews_start: datetime, enterprise_id: str = "") -> PlannedOrder:
     """The order as the transform would plan it. `mews_start`: Mews's time when the schedule begins."""
     return PlannedOrder(
         number=spec.number,
@@ -74,14 +80,16 @@ def planned(spec: Spec, mews_start: datetime) -> PlannedOrder:
         currency="GBP",
         source_total=spec.total,
         planned_total=spec.total,
-        account_id=ACCOUNT,
-        account_key="fallback",
+        account_id="" if spec.email else ACCOUNT,
+        account_key="create" if spec.email else "fallback",
+        create_customer=(("Email", spec.email), ("LastName", "Quick")) if spec.email else (),
+        enterprise_id=enterprise_id,
         service_id=SERVICE,
         consumption=consumed(spec, mews_start),
         true_consumption=consumed(spec, mews_start),
         month="2026-02",
         notes=f"Centra order {spec.number}",
-        entries=tuple(_entry(line) for line in spec.lines),
+        entries=tuple(_entry(spec, line) for line in spec.lines),
         payments=tuple(PlannedPayment(part, kind, amount) for part, amount, kind in spec.payments),
         unproved=kinds_of(spec),
         parent=spec.parent,
@@ -107,16 +115,15 @@ def mews_start(offset: float) -> datetime:
     return START + timedelta(seconds=offset)
 
 
-def _entry(line: Line) -> Entry:
-    gross = line.count * line.unit
-    net = (gross / Decimal("1.2")).quantize(CENT, ROUND_HALF_UP)
+def _entry(spec: Spec, line: Line) -> Entry:
+    net, gross = spec.booked(line)
     return Entry(
         line=line.line,
         kind=EntryKind.PRODUCT if line.is_product else EntryKind.ITEM,
         name=line.name,
         count=line.count,
         unit=line.unit,
-        basis=Basis.GROSS,
+        basis=Basis(spec.basis),
         codes=(line.code,),
         predicted=Booked(net, gross - net, gross, ((line.code, gross - net),)),
         source_amount=gross,
@@ -125,13 +132,13 @@ def _entry(line: Line) -> Entry:
     )
 
 
-def is_booked_as(spec: Spec, items: list[Item], start: datetime) -> bool:
-    """Whether what Mews booked is this version of the order, to the cent."""
+def is_booked_as(spec: Spec, items: list[Item], start: datetime, accounts: frozenset[str]) -> bool:
+    """Whether what Mews booked is this version of the order, to the cent; `accounts`: those that it may charge."""
     expected = sorted(
         (
             f"centra:{STORE}:{spec.number}:{line.line}",
             line.count,
-            line.count * line.unit,
+            spec.booked(line)[1],
             PRODUCT if line.is_product else None,
             None if line.is_product else line.name,
             (line.code,),
@@ -152,7 +159,7 @@ def is_booked_as(spec: Spec, items: list[Item], start: datetime) -> bool:
     moment = consumed(spec, start)
     return expected == seen and all(
         item.consumed == moment
-        and item.account_id == ACCOUNT
+        and item.account_id in accounts
         and item.service_id == SERVICE
         and item.currency == "GBP"
         and item.notes == f"[centra:{STORE}:{spec.number}] Centra order {spec.number}"

@@ -49,4 +49,11 @@ def test_schedules_are_of_all_kinds():
     twins = [process for process in processes if process.twin is not None]
     assert len(twins) >= SCHEDULES // 20
     assert any(process.twin.kill for process in twins)
+    assert {(schedule.basis, schedule.is_portfolio) for schedule in undos} == {
+        (basis, is_portfolio) for basis in ("gross", "net") for is_portfolio in (False, True)
+    }
+    people = [schedule for schedule in schedules if any(versions[0].email for versions in schedule.orders)]
+    assert len(people) >= SCHEDULES // 20
+    assert any(process.kill for schedule in people for process in schedule.processes)
+    assert any(one.command == "undo" for schedule in people for one in schedule.processes)
     assert sum(not schedule.within_bounds for schedule in schedules) == SCHEDULES // BEYOND_EVERY
