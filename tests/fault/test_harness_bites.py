@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from random import Random
 from typing import Any
 
@@ -32,15 +33,16 @@ MOST_SEEDS = 150
 
 
 class BrokenWriter:
-    """A writer whose outcomes (`told`) or payloads (`sent`) are not what they should be."""
+    """A writer whose outcomes (`told`) or payloads (`sent`) are not what they should be, where `only` says so."""
 
     def __init__(
         self,
         inner: Any,
         told: Callable[[Outcome], Outcome] = lambda outcome: outcome,
         sent: Callable[[dict[str, Any]], dict[str, Any]] = lambda payload: payload,
+        only: Callable[[Operation, bytes], bool] = lambda _operation, _content: True,
     ) -> None:
-        self._inner, self._told, self._sent = inner, told, sent
+        self._inner, self._told, self._sent, self._only = inner, told, sent, only
 
     async def scope(self, operation: Operation) -> dict[str, str]:
         return await self._inner.scope(operation)
@@ -48,7 +50,8 @@ class BrokenWriter:
     async def send(self, operation: Operation, content: bytes, *, before_send: Any) -> Outcome:
         if operation is Operation.ADD_ORDER:
             content = dump(self._sent(loads(content.decode(), {})))
-        return self._told(await self._inner.send(operation, content, before_send=before_send))
+        outcome = await self._inner.send(operation, content, before_send=before_send)
+        return self._told(outcome) if self._only(operation, content) else outcome
 
 
 class SendsFirst(BrokenWriter):
@@ -210,6 +213,28 @@ def _many_returns(schedule: Schedule) -> Schedule:
     return replace(schedule, refuses="rebates", orders=(*orders, *more), concurrency=5)
 
 
+def _with_people(schedule: Schedule) -> Schedule:
+    """Every order charges a customer who has to be made; many answers about them are lost."""
+    orders = tuple(tuple(replace(spec, email="ann@example.com") for spec in versions) for versions in schedule.orders)
+    lossy = ("reset-after-commit:0.5:on=customers/add",)
+    processes = tuple(replace(process, faults=(*process.faults, *lossy)) for process in schedule.processes)
+    return replace(schedule, orders=orders, processes=processes)
+
+
+def _priced_net(schedule: Schedule) -> Schedule:
+    """An enterprise that prices without tax."""
+    orders = tuple(tuple(replace(spec, basis="net") for spec in versions) for versions in schedule.orders)
+    return replace(schedule, basis="net", orders=orders)
+
+
+def _undone_without_cancelling(schedule: Schedule) -> Schedule:
+    """Orders are posted and undone by their opposites, many answers of which are lost."""
+    lossy = ("reset-after-commit:0.5:on=orders/add",)
+    processes = (Process(), Process("undo", pause=60.0, faults=lossy))
+    orders = tuple((versions[0],) for versions in schedule.orders)
+    return replace(schedule, processes=processes, orders=orders, cancel="401", refuses="", allows_from=None)
+
+
 class Forgetful(OneEngineLedger):
     """Takes what a dead process left in flight for not sent."""
 
@@ -221,16 +246,29 @@ class Forgetful(OneEngineLedger):
         return orphans
 
 
-def _call(kind: Kind, other: Kind) -> Callable[[Any], BrokenWriter]:
+def _always(_operation: Operation, _content: bytes) -> bool:
+    return True
+
+
+def _call(kind: Kind, other: Kind, only: Callable[[Operation, bytes], bool] = _always) -> Callable[[Any], BrokenWriter]:
     return lambda writer: BrokenWriter(
-        writer, lambda outcome: replace(outcome, kind=other) if outcome.kind is kind else outcome
+        writer, lambda outcome: replace(outcome, kind=other) if outcome.kind is kind else outcome, only=only
     )
+
+
+def _is_of(operation: Operation) -> Callable[[Operation, bytes], bool]:
+    return lambda other, _content: other is operation
+
+
+def _reverses(operation: Operation, content: bytes) -> bool:
+    return operation is Operation.CANCEL_ITEMS or b":undo:" in content
 
 
 def _a_cent_more(payload: dict[str, Any]) -> dict[str, Any]:
     entries = [*payload.get("Items", ()), *payload.get("ProductOrders", ())]
     unit = entries[0]["UnitAmount"]
-    unit["GrossValue"] = unit["GrossValue"] + type(unit["GrossValue"])("0.01")
+    value = "GrossValue" if "GrossValue" in unit else "NetValue"
+    unit[value] = Decimal(unit[value]) + Decimal("0.01")
     return payload
 
 
@@ -288,6 +326,22 @@ BREAKS = {
     "absence is proved before Mews has settled": Break(Parts(settle=lambda seconds: seconds / 5), "Mews"),
     "an account filter proves absence": Break(
         Parts(reader=lambda reader: BrokenReader(reader, by_account=True)), "times"
+    ),
+    "a payment that nobody knows of goes again": Break(
+        Parts(writer=_call(Kind.UNKNOWN, Kind.NOT_SENT, _is_of(Operation.ADD_PAYMENT))), "times"
+    ),
+    "a reversal that nobody knows of goes again": Break(
+        Parts(writer=_call(Kind.UNKNOWN, Kind.NOT_SENT, _reverses)),
+        "reversed twice",
+        focus=_undone_without_cancelling,
+    ),
+    "a customer whom nobody knows of is made again": Break(
+        Parts(writer=_call(Kind.UNKNOWN, Kind.NOT_SENT, _is_of(Operation.ADD_CUSTOMER))),
+        "made twice",
+        focus=_with_people,
+    ),
+    "a cent is added without tax": Break(
+        Parts(writer=lambda writer: BrokenWriter(writer, sent=_a_cent_more)), "none of its versions", focus=_priced_net
     ),
     "canceled items prove nothing": Break(
         Parts(reader=lambda reader: BrokenReader(reader, lambda row: not row.is_canceled)), "times"
