@@ -13,7 +13,7 @@ from sqlalchemy.schema import CreateColumn
 
 from etl.errors import LedgerError
 from etl.load import schema
-from etl.load.records import loads
+from etl.load.records import PartKind, loads
 from etl.load.views import create_views
 from etl.model.kinds import payment_kind
 
@@ -86,7 +86,29 @@ def add_column(connection: Connection, column: Column[Any]) -> None:
         connection.exec_driver_sql(f"ALTER TABLE {table} ADD COLUMN {kind}")
 
 
-STEPS: tuple[Step, ...] = (_add_customers, _add_kinds, _add_cancelled, _add_corrections, _add_reading, _add_views)
+def _add_target(connection: Connection) -> None:
+    """What an undo part reverses, out of the column that other parts keep their fingerprint in."""
+    parts, attempts = schema.parts, schema.attempts
+    add_column(connection, parts.c.target)
+    undo = PartKind.UNDO.value
+    connection.execute(
+        update(parts)
+        .where(parts.c.kind == undo, parts.c.target == "")
+        .values(target=parts.c.fingerprint, fingerprint="")
+    )
+    # Names of undo parts alone begin so.
+    connection.execute(update(attempts).where(attempts.c.part.like("undo%")).values(fingerprint=""))
+
+
+STEPS: tuple[Step, ...] = (
+    _add_customers,
+    _add_kinds,
+    _add_cancelled,
+    _add_corrections,
+    _add_reading,
+    _add_views,
+    _add_target,
+)
 """STEPS[n] leads from version n + 1 to n + 2; append only."""
 
 

@@ -97,6 +97,8 @@ class Part:
     request_id: str = ""
     needs: tuple[str, ...] = ()
     """The kinds that it needs (`model/kinds.py`)."""
+    target: str = ""
+    """Of an undo part: the OrderId or payment in Mews that it reverses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -468,6 +470,7 @@ def part_value(row: Any) -> Part:
         message=row.message,
         request_id=row.request_id,
         needs=tuple(row.needs.split()),
+        target=row.target,
     )
 
 

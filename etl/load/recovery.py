@@ -378,7 +378,7 @@ def _record_reversals(
 
     def see(what: str, target: str, mews_id: str, message: str = "") -> None:
         kind = "" if what == OPPOSITE else what
-        first = next((one for one in known if what_of(one) == what and one.fingerprint == target), None)
+        first = next((one for one in known if what_of(one) == what and one.target == target), None)
         if any(one.mews_id == mews_id for one in known):
             return
         if first is not None and first.mews_id and first.state in IN_MEWS:
@@ -387,7 +387,7 @@ def _record_reversals(
         name = undo_part(what, copy_of(known, target, kind))
         state = State.DIFFERENT if message else State.POSTED
         known[:] = [one for one in known if one.part != name]
-        known.append(Part(number, generation, name, state, PartKind.UNDO, mews_id, fingerprint=target))
+        known.append(Part(number, generation, name, state, PartKind.UNDO, mews_id, target=target))
         steps.see_undo(number, generation, name, mews_id=mews_id, target=target, run_id=RECOVERED_RUN, message=message)
 
     for order_id, undo_id in gone.items():

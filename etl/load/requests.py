@@ -57,7 +57,7 @@ class PartRecord:
     def intend(self, steps: Steps, sent_at: datetime) -> None:
         """Ready -> in flight."""
         if self.intent_of.kind is PartKind.UNDO:
-            steps.plan_undo(*self._key, self.intent_of.fingerprint)
+            steps.plan_undo(*self._key, self.intent_of.target)
         self.seq = steps.intend(replace(self.intent_of, sent_at=sent_at))
 
     def renew(self, steps: Steps, sent_at: datetime) -> None:
@@ -72,7 +72,7 @@ class PartRecord:
         """In flight -> what the outcome says."""
         # What a cancellation has done, it has done to the order that it names.
         is_cancel = self.operation is Operation.CANCEL_ITEMS
-        mews_id = self.intent_of.fingerprint if is_cancel else made_id(self.operation, outcome)
+        mews_id = self.intent_of.target if is_cancel else made_id(self.operation, outcome)
         steps.conclude(*self._key, self.seq, outcome, at=at, mews_id=mews_id, is_last_try=is_last_try)
         return steps.is_refusal_of_kind(*self._key)
 
@@ -166,11 +166,12 @@ def undo_request(
         account_id=reversing.account_id,
         consumption=reversing.consumption,
         basis=facts.basis.value,
-        fingerprint=reversing.target,
+        fingerprint="",
         skip_fingerprint="",
         recipe_version=RECIPE_VERSION,
         predicted="",
         sent_at=_NEVER,
+        target=reversing.target,
     )
     consumption = reversing.consumption
     gate = open_gate if consumption is None else window_gate(consumption, facts.window_start)

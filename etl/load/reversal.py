@@ -64,7 +64,7 @@ def copy_of(parts: Iterable[Part], target: str, payment: str = "") -> int:
         if what != payment if payment else travels_as(part) is not PartKind.ORDER:
             continue
         copy = int(prefix.removeprefix("undo") or 1)
-        if part.fingerprint == target:
+        if part.target == target:
             return copy
         used.add(copy)
     return max(used, default=0) + 1

@@ -182,10 +182,10 @@ class Reverser:
         doubtful = [part for part in work.undo_parts() if part.state in (State.UNKNOWN, State.IN_FLIGHT)]
         for part in doubtful:
             sent = _cancelled_ids(work, [part])
-            rows = [row for row in items.get(part.fingerprint, []) if row.id in sent]
+            rows = [row for row in items.get(part.target, []) if row.id in sent]
             if not (is_cancel(part) and rows and all(row.is_canceled for row in rows)):
                 raise LaterError(f"Mews's answer to the reversal ({part.part}) is not known yet")
-            await self._see(work, part.part, part.fingerprint)
+            await self._see(work, part.part, part.target)
             work.how["cancelled"] = None
 
     async def _see(self, work: Work, name: str, order_id: str) -> None:
@@ -380,7 +380,7 @@ class Reverser:
         return found
 
     def _is_paid_back(self, work: Work, payment_id: str) -> bool:
-        return any(part.fingerprint == payment_id and part.state is State.POSTED for part in work.undo_parts())
+        return any(part.target == payment_id and part.state is State.POSTED for part in work.undo_parts())
 
     async def _reverse_payments(self, work: Work, payments: Sequence[tuple[str, PaymentRow]]) -> None:
         for name, row in payments:

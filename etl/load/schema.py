@@ -122,6 +122,8 @@ parts = Table(
     Column("request_id", String(128), nullable=False, default=""),
     # The kinds that the part needs, space separated.
     Column("needs", Text, nullable=False, default="", server_default=""),
+    # What an undo part reverses: an OrderId or a payment in Mews.
+    Column("target", String(64), nullable=False, default="", server_default=""),
 )
 Index("parts_in_doubt", parts.c.state, sqlite_where=parts.c.state.in_(["in_flight", "unknown"]))
 Index("parts_to_recheck", parts.c.recheck, sqlite_where=parts.c.recheck > 0)

@@ -26,7 +26,7 @@ class Intent:
     """What is frozen on disk before the first byte of a request. `payload` is canonical JSON without tokens.
 
     `payments`: the names of the payment parts that follow the order. `sent_at` is Mews's time. `needs`: the kinds
-    that the part needs (`model/kinds.py`).
+    that the part needs (`model/kinds.py`). `target`: what an undo part reverses.
     """
 
     number: str
@@ -49,6 +49,7 @@ class Intent:
     sent_at: datetime
     payments: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
+    target: str = ""
 
 
 class SendSteps(UnitOfWork):
@@ -68,7 +69,7 @@ class SendSteps(UnitOfWork):
         if state is not State.READY or not is_current:
             raise NotReady(f"order {intent.number}: {intent.part} is {state}, not ready", place=intent.number)
         if row is None:
-            row = self._add(PartRow(*key, intent.kind.value, State.READY))
+            row = self._add(PartRow(*key, intent.kind.value, State.READY, target=intent.target))
         if intent.kind is PartKind.ORDER:
             self._plan_payments(intent)
         row.move(State.IN_FLIGHT)

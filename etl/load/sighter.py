@@ -200,7 +200,7 @@ def _meet_undo(
     mine = _undo_parts(parts, generation, what)
     if any(part.mews_id == mews_id for part in mine):
         return None
-    fitting = [part for part in mine if target in ("", part.fingerprint)]
+    fitting = [part for part in mine if target in ("", part.target)]
     lost = [part for part in fitting if part.state not in IN_MEWS and part.seq]
     if lost:
         return None if lost[0].state is State.IN_FLIGHT else lost[0]
@@ -237,7 +237,7 @@ def _undo_parts(parts: Iterable[Part], generation: int, what: str) -> list[Part]
 
 def _reversed(parts: Iterable[Part], generation: int) -> set[str]:
     """OrderIds that this ledger balanced by their opposite."""
-    return {part.fingerprint for part in _undo_parts(parts, generation, OPPOSITE) if part.state is State.POSTED}
+    return {part.target for part in _undo_parts(parts, generation, OPPOSITE) if part.state is State.POSTED}
 
 
 def _charges(rows: Iterable[OrderItemRow], order_id: str) -> bool:

@@ -159,7 +159,7 @@ class UndoChoice:
                 if key in keys:
                     found.setdefault(key, {}).update(dict.fromkeys(one for one in ids if one in standing))
         reversed_ids = {
-            part.fingerprint
+            part.target
             for number, _ in keys
             for part in parts.get(number, ())
             if part.kind is PartKind.UNDO and part.state is State.POSTED and what_of(part) == OPPOSITE

@@ -20,7 +20,7 @@ class UndoSteps(UnitOfWork):
             row = self._add(PartRow(number, generation, part, PartKind.UNDO.value, State.READY))
         elif row.state is not State.READY:
             row.move(State.READY)
-        row.fingerprint = target
+        row.target = target
         row.rejected_hash = row.code = row.message = row.request_id = ""
         self._settle_order(row)
 
@@ -44,7 +44,7 @@ class UndoSteps(UnitOfWork):
         if row is None:
             row = self._add(PartRow(number, generation, part, PartKind.UNDO.value, State.READY))
         row.move(State.DIFFERENT if message else State.POSTED)
-        row.fingerprint, row.mews_id, row.run_id = target, mews_id, row.run_id or run_id
+        row.target, row.mews_id, row.run_id = target, mews_id, row.run_id or run_id
         row.settle_from = row.unseen_at = row.held = row.code = ""
         row.message = message
         self._settle_order(row)

@@ -61,6 +61,7 @@ _PART_HOT = (
     "message",
     "request_id",
     "needs",
+    "target",
 )
 _PART_KEY = ("number", "generation", "part")
 
@@ -134,6 +135,7 @@ class PartRow:
     message: str = ""
     request_id: str = ""
     needs: str = ""
+    target: str = ""
 
     @property
     def key(self) -> PartKey:

@@ -116,9 +116,9 @@ def test_zero_valued_leftovers_are_no_order() -> None:
 def test_copies_keep_their_names() -> None:
     """A target met again has the parts it had; a new one the next number; payments are counted on their own."""
     parts = [
-        Part("1", 1, undo_part("cancel1"), State.POSTED, PartKind.UNDO, fingerprint="a"),
-        Part("1", 1, undo_part("order", 2), State.POSTED, PartKind.UNDO, fingerprint="b"),
-        Part("1", 1, undo_part("gift1"), State.POSTED, PartKind.UNDO, fingerprint="p"),
+        Part("1", 1, undo_part("cancel1"), State.POSTED, PartKind.UNDO, target="a"),
+        Part("1", 1, undo_part("order", 2), State.POSTED, PartKind.UNDO, target="b"),
+        Part("1", 1, undo_part("gift1"), State.POSTED, PartKind.UNDO, target="p"),
     ]
     assert [copy_of(parts, target) for target in ("a", "b", "c")] == [1, 2, 3]
     assert (copy_of(parts, "p", "gift1"), copy_of(parts, "q", "gift1"), copy_of(parts, "q", "pay1")) == (1, 2, 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -15,8 +16,10 @@ from load_fakes import ME, SERVICE, Killed, VirtualTime, a_payment, an_order, op
 from undo_fakes import UndoMews, an_undoer, posted, undo_in, with_lines
 
 from etl.errors import ExitCode, LedgerError, MewsError, UsageError
+from etl.load import migrations
 from etl.load.ledger import Ledger
 from etl.load.lock import Holder
+from etl.load.records import PartKind
 from etl.load.recovery import RecoverResult, recover
 from etl.load.signs import IncompleteError
 from etl.load.standing import Standing
@@ -1020,3 +1023,32 @@ def test_twenty_refused_cancellations_after_one_that_worked_end_no_undo(path, me
     result = undo_in(path, mews, time)
     assert (result.stop, result.count(Ending.REVERSED)) == (None, 24)
     assert mews.balance() == 0
+
+
+def test_an_older_ledger_keeps_what_its_reversals_reverse(path, mews, time):
+    """Earlier programs kept it in another column: led on, an undo goes on as if it had been this one's."""
+    batch = [an_order("1", payments=(a_payment(),)), an_order("2")]
+    posted(path, mews, time, batch)
+    mews.may_cancel = False
+    assert undo_in(path, mews, time, only=["1"]).count(Ending.REVERSED) == 1
+    with Ledger.open(path, read_only=True) as ledger:
+        before = {part.part: part.target for part in ledger.parts(["1"])["1"] if part.kind is PartKind.UNDO}
+    assert set(before) == {"undo:order", "undo:gift1", "undo:cancel1"}
+    with sqlite3.connect(path) as old:
+        old.execute("UPDATE parts SET fingerprint = target WHERE kind = 'undo'")
+        old.execute("UPDATE attempts SET fingerprint = 'OrderId-1' WHERE part LIKE 'undo%'")
+        old.execute("ALTER TABLE parts DROP COLUMN target")
+        number = migrations.STEPS.index(migrations._add_target) + 1
+        old.execute("UPDATE meta SET value = ? WHERE key = 'schema_version'", (str(number),))
+    old.close()
+    with Ledger.open(path) as ledger:
+        parts = [part for part in ledger.parts(["1"])["1"] if part.kind is PartKind.UNDO]
+        assert {part.part: (part.target, part.fingerprint) for part in parts} == {
+            name: (target, "") for name, target in before.items()
+        }
+        assert {one.fingerprint for one in ledger.attempts("1") if one.part.startswith("undo")} == {""}
+        assert all(one.fingerprint for one in ledger.attempts("1", part="order"))
+    calls = len(mews.calls)
+    assert endings(undo_in(path, mews, time)) == {"1": Ending.ALREADY, "2": Ending.REVERSED}
+    assert len(mews.calls) == calls + 1
+    assert (mews.balance(), mews.paid_balance()) == (0, 0)
