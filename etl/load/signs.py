@@ -26,6 +26,12 @@ Duplicated = Mapping[str, tuple[str, ...]]
 """OrderIds and PaymentIds by order number."""
 
 
+def add_copies(told: dict[str, tuple[str, ...]], more: Duplicated) -> None:
+    """Adds what is there more than once to what was told before: order and payments of a number share one row."""
+    for number, ids in more.items():
+        told[number] = tuple(dict.fromkeys((*told.get(number, ()), *ids)))
+
+
 class IncompleteError(LedgerError):
     """Mews knows more than the ledger. `duplicated`: what is there more than once.
 

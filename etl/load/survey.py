@@ -36,7 +36,7 @@ from etl.load.scan import (
 )
 from etl.load.session import Session
 from etl.load.sighter import Look, Sighter, key_of
-from etl.load.signs import may_be_ours
+from etl.load.signs import add_copies, may_be_ours
 from etl.load.steps import PartKey, Steps
 from etl.model.rows import OrderItemRow, PaymentRow
 from etl.model.states import IN_MEWS, State
@@ -54,6 +54,10 @@ class Survey:
     gave_up: list[PartKey] = field(default_factory=list)
     held: list[PartKey] = field(default_factory=list)
     duplicated: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def tell_copies(self, number: str, ids: Iterable[str]) -> None:
+        """These ids stand in Mews for an order or one of its payments, beside those told before."""
+        add_copies(self.duplicated, {number: tuple(ids)})
 
 
 class Surveyor:
@@ -196,7 +200,8 @@ class Surveyor:
                 self._found(steps, key, list(order_ids), rows, result)
             for part_key, order_ids in look.undone.items():
                 self._found_undo(steps, part_key, list(order_ids), rows, result)
-            result.duplicated.update(_duplicate(steps, look))
+            for number, copies in _duplicate(steps, look).items():
+                result.tell_copies(number, copies)
             for part_key, payments in look.payments.items():
                 self._found_payment(steps, part_key, list(payments.values()), result)
             for part in look.unknown:
@@ -238,7 +243,7 @@ class Surveyor:
         steps.take_in_cancelled(cancelled_of(number, rows.get(order_id, ())))
         if len(order_ids) > 1:
             steps.duplicate(number, order_ids)
-            result.duplicated[number] = tuple(order_ids)
+            result.tell_copies(number, order_ids)
 
     def _found_undo(
         self, steps: Steps, key: PartKey, order_ids: list[str], rows: dict[str, list[OrderItemRow]], result: Survey
@@ -261,14 +266,14 @@ class Surveyor:
         )
         if len(order_ids) > 1:
             steps.duplicate(number, order_ids)
-            result.duplicated[number] = tuple(order_ids)
+            result.tell_copies(number, order_ids)
 
     def _found_payment(self, steps: Steps, key: PartKey, rows: list[PaymentRow], result: Survey) -> None:
         number, generation, part = key
         state = steps.part_state(number, generation, part)
         if len(rows) > 1:
             steps.duplicate(number, [row.id for row in rows])
-            result.duplicated[number] = tuple(row.id for row in rows)
+            result.tell_copies(number, [row.id for row in rows])
         if state is None or state in IN_MEWS or state is State.IN_FLIGHT:
             return
         attempt = self._ledger.attempts(number, generation=generation, part=part)[-1]

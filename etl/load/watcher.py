@@ -8,7 +8,7 @@ from datetime import datetime
 
 from etl.errors import LedgerError, MewsError, StoppedError
 from etl.load.session import Session
-from etl.load.signs import IncompleteError
+from etl.load.signs import IncompleteError, add_copies
 from etl.load.survey import Survey, Surveyor
 from etl.model.pace import Pace
 
@@ -56,7 +56,7 @@ class Watcher:
                 try:
                     survey = await self._surveyor.survey(recheck_floor=recheck_floor)
                 except IncompleteError as error:
-                    self.duplicated.update(error.duplicated)
+                    add_copies(self.duplicated, error.duplicated)
                     raise
                 except MewsError as error:
                     if attempt + 1 == SURVEY_TRIES or error.code in FINAL_CODES:
@@ -69,7 +69,7 @@ class Watcher:
             self._last = self._clock.monotonic()
         self.surveys += 1
         self.strangers = max(self.strangers, survey.strangers)
-        self.duplicated.update(survey.duplicated)
+        add_copies(self.duplicated, survey.duplicated)
         return survey
 
     async def look_back_after_stop(self) -> None:
@@ -77,9 +77,9 @@ class Watcher:
         if not isinstance(self._halt.error, StoppedError) or not self._session.sender.writes:
             return
         try:
-            self.duplicated.update((await self._surveyor.survey()).duplicated)
+            add_copies(self.duplicated, (await self._surveyor.survey()).duplicated)
         except IncompleteError as error:
-            self.duplicated.update(error.duplicated)
+            add_copies(self.duplicated, error.duplicated)
             self._halt.error = error
         except (LedgerError, MewsError):
             # The run has its reason already; the next one looks before it sends anything.

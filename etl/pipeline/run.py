@@ -167,7 +167,8 @@ async def _post(prepared: Prepared, ledger: Ledger, link: Link, options: RunOpti
     with heart.beating():
         result, canary = await _load(prepared, ledger, link, options, run_id, _of_all(prepared, options, heart, posted))
     # What stands there twice stays told until it is reversed, not only by the run that found it.
-    result.duplicated = {**dict(ledger.duplicated()), **result.duplicated}
+    # The ledger has all that any look found of a number; a single look may have met its order, or its payments.
+    result.duplicated = {**result.duplicated, **dict(ledger.duplicated())}
     code = _early_end(result)
     summary, paths, document = report_on(
         prepared,

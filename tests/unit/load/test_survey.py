@@ -274,3 +274,19 @@ def test_an_order_in_doubt_that_is_there_twice_was_posted_by_somebody_else_too(p
             "order" if is_order else "gift1"
         ] is State.POSTED
     assert look(path, mews, time).found == {}
+
+
+def test_copies_of_an_order_and_of_its_payment_are_told_together(path, mews, time):
+    """Another ledger posted both at the same time: its payment's ids do not hide those of the order."""
+    order = an_order("2", payments=(a_payment(),))
+    mews.script = lambda p, _: Outcome(Kind.UNKNOWN, message="reset") if "Type" in p else None
+    mews.lag = 500.0
+    run_poster(path, mews, time, [an_order("1"), order], run={"no_wait": True}, is_wanted=False)
+    mews.script, mews.lag = (lambda _p, _n: None), 0.0
+    sent = mews.calls[-2:]
+    for number, payload in enumerate(sent + sent[1:]):
+        book = mews._pay if "Type" in payload else mews._book
+        book(payload, f"copy-{number}", 0.0)
+    with pytest.raises(IncompleteError) as caught:
+        look(path, mews, time)
+    assert {"OrderId-2", "copy-0", "copy-1", "copy-2"} == set(caught.value.duplicated["2"])
