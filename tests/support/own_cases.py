@@ -676,3 +676,72 @@ def one_page_of_the_interface(folder: Path) -> Steps:
     (folder / "orders.json").write_text(json.dumps({"data": {"orders": page}}), encoding="utf-8")
     orders = {"1331": ready(says=["cancel"]), "1332": ready(says=["tax", r"1\.00"])}
     return [step("orders.json", orders, told=["page"], inspect=["page"])]
+
+
+# P. Nearly exports
+
+
+@case
+def a_line_total_that_contradicts(folder: Path) -> Steps:
+    """9.00 stands where 1 x 6.00 is 6.00: told where the order's total decides, else nothing says which is meant."""
+    header = (*HEADER, "products.totalPrice")
+    more = {"products.totalPrice": "9.00"}
+    fits = {"products.totalPrice": "6.00"}
+    grid = cells(
+        {**row(1401), **fits}, {**row(1402), **more}, {**row(1403, orderTotal=""), **more}, row(1404), header=header
+    )
+    write_csv(folder / "orders.csv", grid)
+    orders = {
+        "1401": ready(says_not=["comes to"]),
+        "1402": ready(says=[r"9\.00", r"1 x 6\.00"]),
+        "1403": blocked(r"9\.00", r"1 x 6\.00"),
+        "1404": ready(),
+    }
+    return [step("orders.csv", orders)]
+
+
+@case
+def a_file_that_was_not_written_to_its_end(folder: Path) -> Steps:
+    """The disk filled, or the machine went off: zeros to the end of the block. No row of nobody, but a word."""
+    write_csv(folder / "orders.csv", cells(row(1411), row(1412)))
+    path = folder / "orders.csv"
+    path.write_bytes(path.read_bytes() + b"\0" * 700)
+    return [step("orders.csv", {"1411": ready(), "1412": ready()}, told=["NUL", "700"], inspect=["NUL"])]
+
+
+@case
+def numbers_kept_as_text_by_an_apostrophe(folder: Path) -> Steps:
+    """`'1421` and `'00022`: typed so that a spreadsheet keeps them; a price so written is no number."""
+    write_csv(folder / "orders.csv", cells(row("'1421"), row("'0001422"), row(1423, unitPrice="'6.00")))
+    return [step("orders.csv", {"1421": ready(), "1422": ready(), "1423": blocked("unitPrice")})]
+
+
+@case
+def separators_that_nobody_expects(folder: Path) -> Steps:
+    """Tildes, carets, single quotes, columns of fixed width: refused by what they are, with the way out."""
+    grid = cells(row(1431), row(1432))
+    for name, mark in (("tilde.csv", "~"), ("caret.csv", "^")):
+        (folder / name).write_text("\n".join(mark.join(map(str, line)) for line in grid), encoding="utf-8")
+    quoted = "\n".join(",".join(f"'{value}'" for value in line) for line in grid)
+    (folder / "quoted.csv").write_text(quoted, encoding="utf-8")
+    fixed = "\n".join("".join(str(value).ljust(28) for value in line) for line in grid)
+    (folder / "fixed.txt").write_text(fixed, encoding="utf-8")
+    says = {"tilde.csv": "separated by '~'", "caret.csv": r"separated by '\^'"}
+    says |= {"quoted.csv": "single quotes", "fixed.txt": "fixed width"}
+    return [step(name, refused={"exit": 2, "says": [text, "export it"]}) for name, text in says.items()]
+
+
+@case
+def an_export_without_orders(folder: Path) -> Steps:
+    """The filter matched nothing: only the header came. Nothing is wrong, and it is said."""
+    write_csv(folder / "empty.csv", cells())
+    write_csv(folder / "orders.csv", cells(row(1441)))
+    return [step(["empty.csv", "orders.csv"], {"1441": ready()}, told=["holds no orders"], inspect=["holds no orders"])]
+
+
+@case
+def a_total_in_german(folder: Path) -> Steps:
+    """The totals row of a table of Excel's, in German: a control that fits, and no row of nobody."""
+    total = {**dict.fromkeys(HEADER, ""), "orderNumber": "Ergebnis", "orderTotal": "12.00"}
+    write_csv(folder / "orders.csv", cells(row(1451), row(1452), total))
+    return [step("orders.csv", {"1451": ready(), "1452": ready()}, told=["totals row", "agree"])]
