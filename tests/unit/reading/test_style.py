@@ -99,6 +99,7 @@ def test_a_number_has_a_length() -> None:
         (["1,234", "5.00"], NumberStyle.POINT),
         (["1.234", "5,00"], NumberStyle.COMMA),
         (["1,234", "1.234", "7.5", "8.25", "9,5"], NumberStyle.POINT),
+        (["1.5", "2,5", "3,25"], NumberStyle.COMMA),
         (["12", "0"], NumberStyle.NONE),
         ([], NumberStyle.NONE),
         ([f"{NUMBER}1.234", "1.234"], NumberStyle.NONE),
