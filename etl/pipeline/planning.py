@@ -103,9 +103,10 @@ def plan_batch(
     `expected` orders are shown as the end of the progress. `has_tax_modes`: orders may carry a basis of their own (get-orders). The way in which orderTotal of orders without tax foots is decided over the whole batch first.
     """
     facts = PlanFacts(earliest=ctx.window.start)
-    facts.footing, facts.footing_votes = _decide_footing(batch, ctx, span, has_tax_modes=has_tax_modes)
-    if facts.footing:
-        ctx = replace(ctx, footing=facts.footing)
+    decided = _decide_footing(batch, ctx, span, has_tax_modes=has_tax_modes)
+    facts.footing, facts.footing_votes = decided.footing, decided.votes
+    if decided.footing or decided.is_open:
+        ctx = replace(ctx, footing=decided.footing)
     digest = hashlib.sha256()
 
     def planned() -> Iterator[PlannedOrder]:
@@ -178,17 +179,29 @@ def compare_controls(controls: Iterable[ControlRow], facts: PlanFacts) -> list[d
     return rows
 
 
-def _decide_footing(
-    batch: Batch, ctx: Context, span: Span, *, has_tax_modes: bool
-) -> tuple[Footing | None, dict[str, int]]:
-    """The footing that most orders without tax prove; None where there is no such order."""
+def _decide_footing(batch: Batch, ctx: Context, span: Span, *, has_tax_modes: bool) -> _Decided:
+    """The footing that most orders without tax prove."""
     votes: Counter[Footing] = Counter()
+    undecided = 0
     if ctx.mapping.settings.source.prices_include_tax is True and not has_tax_modes:
-        return None, {}
+        return _Decided(None, {}, is_open=False)
     for order in batch.orders(start=span.start, end=span.end):
-        votes.update(footings(order, ctx))
-    if not votes:
-        return None, {}
+        found = footings(order, ctx)
+        undecided += found is None
+        votes.update(found or ())
     ranking = list(Footing)
+    # At a rate of 0 every way foots: that proves none of them for the orders whose taxes are still open.
+    is_open = undecided > 0 and len({votes[footing] for footing in ranking}) == 1
+    if is_open or not votes:
+        return _Decided(None, {}, is_open=is_open)
     best = max(votes, key=lambda footing: (votes[footing], -ranking.index(footing)))
-    return best, {footing.value: votes[footing] for footing in ranking}
+    return _Decided(best, {footing.value: votes[footing] for footing in ranking}, is_open=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Decided:
+    """`footing` is None where no order proves one; `is_open`: because taxes are still undecided."""
+
+    footing: Footing | None
+    votes: dict[str, int]
+    is_open: bool

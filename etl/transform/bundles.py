@@ -154,7 +154,7 @@ class _Proof:
 
     @property
     def _has_tax(self) -> bool:
-        return self.basis is Basis.NET and self.ctx.footing is not Footing.WITHOUT_TAX
+        return self.basis is Basis.NET and self.ctx.footing not in (None, Footing.WITHOUT_TAX)
 
     def _off(self, lines: Sequence[Line]) -> Decimal | None:
         """How far the lines are from orderTotal, by the taxes that the rest of the order would carry beside them."""
@@ -175,7 +175,7 @@ class _Proof:
         amounts = [(line.vat_percent or ZERO, line.total) for line in lines]
         if goods:
             amounts += [(percent or ZERO, order.beside_goods * part / goods) for percent, part in sums.items()]
-        return sum_with_tax(amounts, self.ctx.footing, self.precision)
+        return sum_with_tax(amounts, self.ctx.footing or Footing.WITHOUT_TAX, self.precision)
 
     def fits_breakdown(self, lines: Sequence[Line]) -> bool:
         """Whether the tax per rate is that of `taxBreakdown`, give or take the last digit of each line.

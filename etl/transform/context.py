@@ -71,7 +71,7 @@ class Lookups:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """One enterprise, one mapping, one moment. `articles` and `near_products` are the memory of
+    """One enterprise, one mapping, one moment. `footing` is None where no order has decided it; `articles` and `near_products` are the memory of
     `etl.transform.products`.
     """
 
@@ -80,7 +80,7 @@ class Context:
     lookups: Lookups
     window: Window
     conversion: Conversion
-    footing: Footing = Footing.WITHOUT_TAX
+    footing: Footing | None = Footing.WITHOUT_TAX
     is_public_demo: bool = False
     waivers: WaiverIndex = field(default_factory=dict)
     articles: dict[tuple[str, ...], Any] = field(default_factory=dict, compare=False, repr=False)

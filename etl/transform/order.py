@@ -53,17 +53,17 @@ def plan_order(order: Order, ctx: Context, parent: Verdict | None = None) -> Pla
     return _planned(case)
 
 
-def footings(order: Order, ctx: Context) -> frozenset[Footing]:
+def footings(order: Order, ctx: Context) -> frozenset[Footing] | None:
     """The ways in which orderTotal of an order without tax foots; empty where it has none or is unreadable.
 
-    The pipeline gathers these over the whole batch and decides once (design section 6).
+    The pipeline gathers these over the whole batch and decides once (design section 6). None: its taxes are not decided
+    yet, so it can't foot with them, and without them would win while taxes.csv is being filled in.
     """
     case = order_context(order, ctx, _total_with_tax)
     if case.basis is Basis.GROSS or case.stated_total is None or not order.is_readable:
         return frozenset()
     goods = goods_of(case, moment_of(case))
-    # A total whose tax nobody knows proves nothing: most of a file would seem to foot without tax.
-    return holding_footings(case, goods) if goods and goods.is_rated else frozenset()
+    return holding_footings(case, goods) if goods and goods.is_rated else None
 
 
 def _total_with_tax(case: OrderContext) -> Decimal | None:

@@ -41,7 +41,12 @@ def sum_of(case: OrderContext) -> Decimal:
 
 def footing_of(case: OrderContext) -> Footing:
     """The way in which orderTotal is expected to foot."""
-    return Footing.WITHOUT_TAX if case.basis is Basis.GROSS else case.ctx.footing
+    return Footing.WITHOUT_TAX if case.basis is Basis.GROSS else case.ctx.footing or Footing.WITHOUT_TAX
+
+
+def is_footing_open(case: OrderContext) -> bool:
+    """Whether nobody can say if orderTotal carries tax: prices without tax, and no order whose taxes are decided."""
+    return case.basis is Basis.NET and case.ctx.footing is None
 
 
 def footed(case: OrderContext, goods: Goods | None, footing: Footing) -> Decimal | None:
@@ -99,15 +104,18 @@ def is_total_waived(case: OrderContext) -> bool:
 def source_total(case: OrderContext, goods: Goods | None = None) -> Decimal | None:
     """OrderTotal in the source's basis where given, else the sum; None where neither can be read.
 
-    An orderTotal with tax is the sum and what the tolerance let pass, since the tax is no part of the basis.
+    An orderTotal with tax is the sum and what the tolerance let pass, since the tax is no part of the basis; where the
+    sum can't be read, nobody knows how much of such a total is tax.
     """
     if not case.is_in_range or _is_of_nothing(case):
         return None
     is_summable = _is_summable(case)
-    if case.stated_total is None:
+    if case.stated_total is None or is_footing_open(case):
         return sum_of(case) if is_summable else None
-    if footing_of(case) is Footing.WITHOUT_TAX or not is_summable:
+    if footing_of(case) is Footing.WITHOUT_TAX:
         return case.stated_total
+    if not is_summable:
+        return None
     stated = footed(case, goods, footing_of(case)) if goods else None
     return sum_of(case) + (ZERO if stated is None else case.stated_total - stated)
 
