@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import ROUND_FLOOR, ROUND_HALF_UP, Decimal
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
+
+N = TypeVar("N", Decimal, int)
 
 ZERO = Decimal(0)
 
@@ -78,12 +80,16 @@ def share(
     step = ulp(precision)
     # Exact integers instead of rounded quotients, so that equal remainders really tie.
     scale = 10 ** max((decimals(weight) for weight in weights), default=0)
-    scaled = [int(weight * scale) for weight in weights]
-    divisor = sum(scaled)
-    units = int(amount / step)
-    floors = [step * (units * weight // divisor) for weight in scaled]
-    remainders = [units * weight % divisor for weight in scaled]
-    return _hand_out(floors, remainders, scaled, tie_keys, amount - sum(floors, ZERO), step)
+    units = share_units(int(amount / step), [int(weight * scale) for weight in weights], tie_keys=tie_keys)
+    return [step * part for part in units]
+
+
+def share_units(units: int, weights: Sequence[int], *, tie_keys: Sequence[Any] | None = None) -> list[int]:
+    """As `share`, of at least 0 units by whole weights."""
+    divisor = sum(weights)
+    floors = [units * weight // divisor for weight in weights]
+    remainders = [units * weight % divisor for weight in weights]
+    return _hand_out(floors, remainders, weights, tie_keys, units - sum(floors), 1)
 
 
 def share_capped(
@@ -137,13 +143,8 @@ def _positive_zero(amount: Decimal) -> Decimal:
 
 
 def _hand_out(
-    floors: list[Decimal],
-    remainders: Sequence[Any],
-    sizes: Sequence[Any],
-    tie_keys: Sequence[Any] | None,
-    left: Decimal,
-    step: Decimal,
-) -> list[Decimal]:
+    floors: list[N], remainders: Sequence[Any], sizes: Sequence[Any], tie_keys: Sequence[Any] | None, left: N, step: N
+) -> list[N]:
     units = int(left / step)
     if units:
         keys = tie_keys if tie_keys is not None else range(len(floors))

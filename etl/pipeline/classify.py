@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import astuple
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from etl.columns.quick import Booked as BookedUnits
+from etl.columns.quick import Report
 from etl.errors import InternalError
 from etl.load.corrections import is_original
 from etl.load.records import ORDER_PART, RECOVERED_RUN, LedgerOrder, Part, PartKind, by_category, loads
@@ -81,6 +84,41 @@ def planned_status(order: PlannedOrder) -> OrderStatus:
     """How the order is reported where the ledger does not know it, in whatever run."""
     state = ReportState(order.verdict.value)
     return _planned(order, state, money_of(order, None, "", state, ()))
+
+
+def quick_status(report: Report) -> OrderStatus:
+    """How an order that was planned by columns is reported: as `planned_status` of the same order by the rules."""
+    currency, total = report.currency, Decimal(report.total).scaleb(-report.precision)
+    amounts = Amounts(currency, Basis.GROSS, total, total)
+    money = OrderMoney(SourceReading(currency, Basis.GROSS, total), Fate.READY, amounts)
+    return OrderStatus(
+        number=report.number,
+        state=ReportState.READY,
+        currency=currency,
+        basis=Basis.GROSS,
+        source_total=total,
+        planned_total=total,
+        planned_currency=currency,
+        planned_basis=Basis.GROSS,
+        rounding=ZERO,
+        account_id=report.account_id,
+        month=report.month,
+        consumption=datetime.fromisoformat(report.consumption),
+        line_count=report.line_count,
+        balance=total,
+        taxes=tuple([TaxSum(codes, *_amounts_of(sums, report.precision)) for codes, sums in report.taxes]),
+        unproved=report.unproved,
+        money=tuple(money.shares()),
+        bridge=tuple(_bridge(money)),
+        categories=tuple([(name, *_amounts_of(sums, report.precision)) for name, sums in report.categories]),
+    )
+
+
+def _amounts_of(sums: BookedUnits, precision: int) -> tuple[Decimal, Decimal, Decimal]:
+    """Net, tax and gross; no tax is 0 without decimals, as of entries without a code."""
+    net, gross, has_codes = sums
+    tax = Decimal(gross - net).scaleb(-precision) if has_codes else ZERO
+    return Decimal(net).scaleb(-precision), tax, Decimal(gross).scaleb(-precision)
 
 
 # Money

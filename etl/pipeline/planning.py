@@ -11,13 +11,17 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
+from functools import partial
 from urllib.parse import urlsplit
 
+from etl.columns.quick import Quick
 from etl.errors import UsageError
 from etl.mapping.lookup import TaxTable, find_glob, find_payment, find_voucher
 from etl.model.mapping import ControlRow, Mapping
+from etl.model.order import Order
 from etl.model.plan import PlannedOrder, Verdict, plan_line
 from etl.model.reference import Reference
+from etl.pipeline.both_ways import FastLane, by_rules
 from etl.pipeline.plan_store import PlanStore
 from etl.staging.batch import Batch
 from etl.transform.arithmetic import Arithmetic
@@ -96,36 +100,80 @@ def earliest_consumption(mapping: Mapping, reference: Reference) -> Callable[[da
 
 
 def plan_batch(
-    batch: Batch, ctx: Context, store: PlanStore, *, span: Span, has_tax_modes: bool, expected: int, progress: Progress
+    batch: Batch,
+    ctx: Context,
+    store: PlanStore,
+    *,
+    span: Span,
+    has_tax_modes: bool,
+    expected: int,
+    progress: Progress,
+    is_fast: bool = False,
 ) -> PlanFacts:
     """Plans every order of the batch into `store` and gives the plan id.
 
     `expected` orders are shown as the end of the progress. `has_tax_modes`: orders may carry a basis of their own (get-orders). The way in which orderTotal of orders without tax foots is decided over the whole batch first.
+    `is_fast`: plain orders may be planned by columns. Raises InternalError where both ways differ.
     """
     facts = PlanFacts(earliest=ctx.window.start)
     decided = _decide_footing(batch, ctx, span, has_tax_modes=has_tax_modes)
     facts.footing, facts.footing_votes = decided.footing, decided.votes
     if decided.footing or decided.is_open:
         ctx = replace(ctx, footing=decided.footing)
+    store.by_rules = partial(by_rules, batch, ctx)
+    lane = FastLane(batch, ctx) if is_fast and span == Span() else None
     digest = hashlib.sha256()
 
-    def planned() -> Iterator[PlannedOrder]:
-        parent = ("", Verdict.READY)
-        for count, order in enumerate(batch.orders(start=span.start, end=span.end), 1):
-            verdict = parent[1] if order.parent and order.parent == parent[0] else None
-            result = plan_order(order, ctx, verdict)
-            if not order.parent:
-                parent = (order.number, result.verdict)
-            digest.update(plan_line(result, ctx.mapping.settings.source.store))
-            _count_window(result, ctx, facts)
-            _add_control(result, ctx, facts)
+    def planned() -> Iterator[PlannedOrder | Quick]:
+        rules = _ByRules(ctx)
+        for count, found in enumerate(_orders(batch, span, lane), 1):
+            if isinstance(found, Quick):
+                digest.update(found.line)
+                facts.inside_window += 1
+                result: PlannedOrder | Quick = found
+            else:
+                result = rules.plan(found)
+                digest.update(plan_line(result, ctx.mapping.settings.source.store))
+                _count_window(result, ctx, facts)
+                _add_control(result, ctx, facts)
             if count % 1000 == 0:
                 progress("transform", count, expected)
             yield result
 
     store.fill(planned())
     facts.plan = "sha256:" + digest.hexdigest()
+    if lane is not None:
+        lane.log()
     return facts
+
+
+def _orders(batch: Batch, span: Span, lane: FastLane | None) -> Iterator[Order | Quick]:
+    """The orders by number, plain ones already planned by columns."""
+    if lane is None or not lane.is_open:
+        yield from batch.orders(start=span.start, end=span.end)
+        return
+    for number, parts in batch.parts():
+        quick = lane.take(number, parts)
+        if quick is None:
+            yield from batch.read(number, parts)
+        else:
+            yield quick
+
+
+class _ByRules:
+    """Plans orders one after the other, each nested return directly after its own order."""
+
+    def __init__(self, ctx: Context) -> None:
+        self._ctx = ctx
+        self._parent = ("", Verdict.READY)
+
+    def plan(self, order: Order) -> PlannedOrder:
+        """What would be sent for the order, or why not."""
+        verdict = self._parent[1] if order.parent and order.parent == self._parent[0] else None
+        result = plan_order(order, self._ctx, verdict)
+        if not order.parent:
+            self._parent = (order.number, result.verdict)
+        return result
 
 
 def _count_window(order: PlannedOrder, ctx: Context, facts: PlanFacts) -> None:

@@ -283,8 +283,9 @@ def plan_export(
     *,
     span: Span,
     progress: Progress,
+    is_fast: bool = False,
 ) -> Prepared:
-    """Plans the whole batch; the store lives as long as `stack`."""
+    """Plans the whole batch; the store lives as long as `stack`. `is_fast`: plain orders may be planned by columns."""
     expected = facts.orders + facts.nested_returns
     ctx = make_context(mapping, reference, now=reference.now, orders=expected)
     store = stack.enter_context(PlanStore())
@@ -293,7 +294,16 @@ def plan_export(
         or TAX_MODE_FIELDS.intersection(field for _, field in file.columns.used)
         for file in facts.files
     )
-    plan = plan_batch(batch, ctx, store, span=span, has_tax_modes=has_tax_modes, expected=expected, progress=progress)
+    plan = plan_batch(
+        batch,
+        ctx,
+        store,
+        span=span,
+        has_tax_modes=has_tax_modes,
+        expected=expected,
+        progress=progress,
+        is_fast=is_fast,
+    )
     return Prepared(mapping, reference, batch, facts, store, plan, span)
 
 

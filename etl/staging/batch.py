@@ -31,13 +31,14 @@ from etl.staging.fields import Layout, Names, is_secret
 from etl.staging.loaded import LoadedFile
 from etl.staging.object_rows import ObjectLoader
 from etl.staging.orders import OrderReader, lines_of, rows_of
+from etl.staging.plain import PlainTable
 from etl.staging.raw import RawFile, object_text, raw_cells
 from etl.staging.source_rows import FileRows, file_rows
-from etl.staging.spool import Part, Spool
+from etl.staging.spool import Part, Parts, Spool
 from etl.staging.table_rows import TableLoader, is_total_word
 from etl.staging.totals_row import Control
 from etl.staging.unread import UnreadCells
-from etl.staging.vocabulary import ATTENTION
+from etl.staging.vocabulary import ATTENTION, Vocabulary
 
 UNASSIGNED_KEPT = 10_000
 Progress = Callable[[str, int, int | None], None]
@@ -157,6 +158,33 @@ class Batch:
             for order in self._reader.orders(number, parts):
                 if order.order_date is None or _is_within(order.order_date.wall.date(), start, end):
                     yield order
+
+    def parts(self) -> Iterator[tuple[str, Parts]]:
+        """(order number, its parts) by number; `read` gives the orders."""
+        self._loaded()
+        return self._spool.groups()
+
+    def read(self, number: str, parts: Parts) -> list[Order]:
+        """The order of that number and its nested returns, as `orders` gives them."""
+        return self._reader.orders(number, parts)
+
+    def named(self, numbers: Collection[str]) -> Iterator[Order]:
+        """The orders of these numbers with their nested returns, by number."""
+        self._loaded()
+        for number, parts in self._spool.named(numbers):
+            yield from self._reader.orders(number, parts)
+
+    def plain_tables(self) -> dict[int, PlainTable]:
+        """Files, by their number in the parts, whose cells mean by themselves what they mean in their rows."""
+        self._loaded()
+        if self.options.values or self._reader.corrected or self._reader.has_remarks:
+            return {}
+        found = {}
+        for file in self._files:
+            if file.objects is None and file.layout.vocabulary is Vocabulary.CREATE_ORDER:
+                builder = self._reader.builder(file)
+                found[file.index] = PlainTable(file.layout.order, file.layout.line, builder.readers, builder.lines)
+        return found
 
     def unused_values(self) -> list[tuple[str, str]]:
         """(field, word) of values.csv that none of the orders read so far has."""

@@ -66,7 +66,7 @@ class Builder:
             kind: Reader(text_reader(reader)) for kind, reader in self._readers.by_kind.items()
         }
         self._spots = Spots(layout, place)
-        self._lines = Lines(layout, self._readers, self._spots, options)
+        self.lines = Lines(layout, self._readers, self._spots, options)
         self._is_foreign = "products.vatPercent" in layout.renamed.values()
         self._order_columns = [
             (
@@ -110,7 +110,7 @@ class Builder:
         stated: list[tuple[int, str]] = []
         for _, rows in groups:
             for at, cells in rows:
-                line = self._lines.read(draft, at, cells)
+                line = self.lines.read(draft, at, cells)
                 if line is not None:
                     draft.lines.append(line)
                     if self._stated_at is not None and cells[self._stated_at[0]]:
@@ -130,7 +130,7 @@ class Builder:
         """Rows without a number below the order: read as its lines, or the order is not whole."""
         apart = Draft(draft.number, draft.place, values=draft.values)
         for row, cells, fault in below:
-            line = self._lines.read(apart, row, cells)
+            line = self.lines.read(apart, row, cells)
             if line is not None:
                 apart.lines.append(line)
             is_product = line is not None and bool(line.key or line.product)
@@ -174,14 +174,14 @@ class Builder:
 
     def _read_lines(self, draft: Draft, row: int, flat: Flat) -> None:
         contents = dict(flat.contents)
-        part_of = self._lines.columns.get("products.isPartOfBundle")
+        part_of = self.lines.columns.get("products.isPartOfBundle")
         is_listed = part_of is not None and any(
             value_or_none(self._readers.bundle, cells[part_of.index])
             for cells in flat.lines
             if len(cells) > part_of.index
         )
         for index, cells in enumerate(flat.lines):
-            line = self._lines.read(draft, row, tuple(cells))
+            line = self.lines.read(draft, row, tuple(cells))
             if line is None or self._is_cancelled(draft, line):
                 continue
             if index in contents and not line.is_bundle:
@@ -207,11 +207,11 @@ class Builder:
 
     def _read_contents(self, draft: Draft, row: int, line: Line, contents: list[list[str]]) -> None:
         """Contents nested in a bundle become lines of their own; where they carry no prices they only inform."""
-        price = self._lines.columns.get("products.unitPrice")
+        price = self.lines.columns.get("products.unitPrice")
         if price is None or not all(len(cells) > price.index and cells[price.index] for cells in contents):
             return
         for cells in contents:
-            part = self._lines.read(draft, row, tuple(cells))
+            part = self.lines.read(draft, row, tuple(cells))
             if part is not None:
                 draft.lines.append(replace(part, bundle=line.line_id or line.key or "1"))
 
@@ -337,7 +337,7 @@ class Builder:
     def _check(self, draft: Draft) -> None:
         """What only shows when an order's values are seen together."""
         self._fill_empty(draft)
-        if "products.lineId" in self._lines.columns:
+        if "products.lineId" in self.lines.columns:
             check_repeated(draft)
         get = draft.values.get
         if draft.symbols:

@@ -46,7 +46,7 @@ _EMPTY = ("",)
 _WORDS_KEPT = 20_000
 
 
-class _Words(NamedTuple):
+class Words(NamedTuple):
     """The texts of a line, read. `is_whole`: it has a key, and nothing of it stands in further columns."""
 
     key_and_names: tuple[str, str, str, str, str, str, str, str, str, str]
@@ -64,10 +64,10 @@ class Lines:
         self._spots = spots
         self._place = spots.place
         self._width = len(layout.line)
-        self._known: dict[tuple[str, ...], _Words] = {}
+        self._known: dict[tuple[str, ...], Words] = {}
         self.columns = {column.field: column for column in reversed(layout.line)}
         slots = {column.field: index + 1 for index, column in reversed(list(enumerate(layout.line)))}
-        self._cells = itemgetter(*(slots.get(name, 0) for name in LINE_FIELDS))
+        self.cells_of = itemgetter(*(slots.get(name, 0) for name in LINE_FIELDS))
         self._line_words = [
             (at, words) for at, name in enumerate(LINE_FIELDS) if (words := options.values.get(name)) is not None
         ]
@@ -84,7 +84,7 @@ class Lines:
         cells = _EMPTY + cells
         if self._twins:
             cells = self._first_of_twins(cells)
-        found = self._cells(cells)
+        found = self.cells_of(cells)
         if not any(found):
             return None
         if self._line_words:
@@ -93,7 +93,7 @@ class Lines:
         qty, price, vat, original, *_ = found
         words = found[4:]
         try:
-            known = self._known.get(words) or self._read_words(words)
+            known = self._known.get(words) or self.words_of(words)
             line = Line(
                 read.qty[qty],  # type: ignore[arg-type]
                 read.amount[price],  # type: ignore[arg-type]
@@ -111,7 +111,7 @@ class Lines:
             return self._complete(draft, row, line, found)
         return line
 
-    def _read_words(self, words: tuple[str, ...]) -> _Words:
+    def words_of(self, words: tuple[str, ...]) -> Words:
         """What a line says besides its numbers; remembered, since a history sells the same few thousand articles."""
         read = self._readers
         text = read.text
@@ -122,7 +122,7 @@ class Lines:
         is_whole = any((*keys, names[4])) and not (variant_sku or size_sku or read.bundle[is_part])
         if len(self._known) >= _WORDS_KEPT:
             self._known.clear()
-        known = _Words((*keys, *names), text[line_id].strip(), bool(read.bool[is_bundle]), is_whole)
+        known = Words((*keys, *names), text[line_id].strip(), bool(read.bool[is_bundle]), is_whole)
         self._known[words] = known
         return known
 

@@ -101,12 +101,13 @@ class Spool:
 
     def named(self, numbers: Collection[str]) -> Iterator[tuple[str, Parts]]:
         """(order number, its parts in input order) of the named orders, by number."""
+        asked = self._asked(numbers)
         rows = self._spill.rows(
-            f"SELECT file, copy, data, part.key FROM part JOIN {self._asked(numbers)} USING (key) "
-            "ORDER BY part.key, part.rowid"
+            f"SELECT file, copy, data, part.key FROM part JOIN {asked} USING (key) ORDER BY part.key, part.rowid"
         )
         for key, parts in groupby(rows, itemgetter(3)):
             yield key[3:], _held(parts)
+        self._spill.execute(f"DROP TABLE {asked}")
 
     def _asked(self, numbers: Collection[str]) -> str:
         """The name of a table with the keys of these numbers."""

@@ -79,6 +79,11 @@ class Booking:
         """What an amount of the source's basis is taken times, to compare with a remainder of `exact`."""
         return self._under if self.is_net else self._over
 
+    @property
+    def ratio(self) -> tuple[int, int]:
+        """The exact net with all rates on top, to the net: 6 to 5 at 20 %."""
+        return self._over, self._under
+
     def result(self, value: int, count: int) -> int:
         """What is booked of an entry of `value` and `count` pieces, in the source's basis."""
         if not self.is_net:

@@ -90,11 +90,20 @@ def zone(name: str) -> ZoneInfo:
     return ZoneInfo(name)
 
 
-def _to_utc(local: LocalTime, timezone: str, order: Order, column: str) -> tuple[datetime | None, list[Problem]]:
+def utc_of(local: LocalTime, timezone: str) -> tuple[datetime | None, bool]:
+    """A wall time in UTC, None where it was skipped; and whether it occurs twice (then it is the first of both)."""
     moment = local.wall.replace(tzinfo=zone(timezone))
     utc = moment.astimezone(UTC)
-    place = order.place
     if utc.astimezone(zone(timezone)).replace(tzinfo=None) != local.wall:
+        return None, False
+    # A time that came with an offset is sure of its hour, and the second one says so by its fold.
+    return utc, moment.replace(fold=1).utcoffset() != moment.utcoffset()
+
+
+def _to_utc(local: LocalTime, timezone: str, order: Order, column: str) -> tuple[datetime | None, list[Problem]]:
+    utc, is_twice = utc_of(local, timezone)
+    place = order.place
+    if utc is None:
         return None, [
             Problem(
                 "date.nonexistent",
@@ -104,19 +113,10 @@ def _to_utc(local: LocalTime, timezone: str, order: Order, column: str) -> tuple
                 f"{local} was skipped in {timezone} when the clocks went forward.",
             )
         ]
-    problems = []
-    # A time that came with an offset is sure of its hour, and the second one says so by its fold.
-    if moment.replace(fold=1).utcoffset() != moment.utcoffset():
-        problems.append(
-            notice(
-                "date.ambiguous",
-                f"{local} occurs twice in {timezone}; the first occurrence was used.",
-                order=order.number,
-                place=place.at(column),
-                value=str(local),
-            )
-        )
-    return utc, problems
+    if not is_twice:
+        return utc, []
+    text = f"{local} occurs twice in {timezone}; the first occurrence was used."
+    return utc, [notice("date.ambiguous", text, order=order.number, place=place.at(column), value=str(local))]
 
 
 def _minus(now: datetime, interval: str, timezone: str) -> datetime:

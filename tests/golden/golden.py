@@ -79,8 +79,13 @@ async def _no_wait(_: float) -> None:
     await asyncio.sleep(0)
 
 
-def planned(stack: ExitStack, exports: Sequence[Path], mapping_folder: Path, world: str) -> Prepared:
-    """The plan of the exports against a sandbox of that world, as a dry run makes it; it lives as long as `stack`."""
+def planned(
+    stack: ExitStack, exports: Sequence[Path], mapping_folder: Path, world: str, *, is_fast: bool = False
+) -> Prepared:
+    """The plan of the exports against a sandbox of that world; it lives as long as `stack`.
+
+    `is_fast`: as a dry run makes it, plain orders by columns.
+    """
     mapping = read_mapping(mapping_folder)
     export = Export(exports)
     batch, facts = stack.enter_context(open_batch(export, mapping, lambda *_: None))
@@ -98,7 +103,7 @@ def planned(stack: ExitStack, exports: Sequence[Path], mapping_folder: Path, wor
             return await reference_online(link, mapping, batch, Span())
 
     known = asyncio.run(reference())
-    return plan_export(stack, batch, facts, mapping, known, span=Span(), progress=lambda *_: None)
+    return plan_export(stack, batch, facts, mapping, known, span=Span(), progress=lambda *_: None, is_fast=is_fast)
 
 
 def order_lines(order: PlannedOrder, store: str, basis: Basis) -> Iterator[str]:

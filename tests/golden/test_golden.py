@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import difflib
 import json
+from functools import partial
 from pathlib import Path
 
+import golden
 import pytest
 from golden import HERE, example_hashes, month_hash, sample_plan, sample_report
 
@@ -19,6 +21,15 @@ def first_differences(wanted: str, found: str, name: str) -> str:
     return "\n".join([*shown, HINT])
 
 
+@pytest.fixture(params=["rules", "columns"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """How the plan is made: by the rules alone, as `run` does, or plain orders by columns, as a dry run does."""
+    way: str = request.param
+    monkeypatch.setattr(golden, "planned", partial(golden.planned, is_fast=way == "columns"))
+    return way
+
+
+@pytest.mark.usefixtures("way")
 def test_the_plan_of_the_samples() -> None:
     """Every sample order: verdict, fingerprint, problems and the bytes of its requests."""
     wanted, found = (HERE / "orders.txt").read_text("utf-8"), sample_plan()
@@ -36,6 +47,7 @@ def test_the_report_of_the_samples() -> None:
             pytest.fail(first_differences(wanted, text, name), pytrace=False)
 
 
+@pytest.mark.usefixtures("way")
 def test_the_plans_of_the_worked_examples(shared: Path) -> None:
     """Plan id, and a hash over all that would be sent or said; examples that came since have none yet."""
     wanted, found = json.loads((HERE / "examples.json").read_text("utf-8")), example_hashes(shared)
@@ -43,6 +55,7 @@ def test_the_plans_of_the_worked_examples(shared: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("way")
 def test_the_plan_of_a_real_month(shared: Path) -> None:
     """42,340 lines of December 2010."""
     assert month_hash(shared) == json.loads((HERE / "month.json").read_text("utf-8")), HINT

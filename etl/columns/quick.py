@@ -1,0 +1,40 @@
+"""What the fast lane gives of an order: its part of the plan id, and what is reported of it."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+Booked = tuple[int, int, bool]
+"""Net and gross in smallest units, and whether any of it carries a tax code."""
+
+
+class Report(NamedTuple):
+    """What is reported of an order, in plain values that are stored quickly: amounts in units of 10**-precision.
+
+    `total`: of source and plan alike, gross. `consumption`: ISO, UTC. `taxes` by tax-code set and `categories` by
+    AccountingCategoryId, each in the order in which the entries have them.
+    """
+
+    number: str
+    currency: str
+    precision: int
+    total: int
+    account_id: str
+    consumption: str
+    month: str
+    line_count: int
+    taxes: tuple[tuple[tuple[str, ...], Booked], ...]
+    categories: tuple[tuple[str, Booked], ...]
+    unproved: tuple[str, ...]
+
+
+class Quick(NamedTuple):
+    """A ready order that Mews books as the source has it: without rounding, problem or notice.
+
+    `line`: as `plan.plan_line` gives it. `signature`: what orders have in common that are decided by the same rules; of
+    each the first is planned both ways.
+    """
+
+    line: bytes
+    report: Report
+    signature: tuple[Any, ...]

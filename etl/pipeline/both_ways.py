@@ -1,0 +1,129 @@
+"""The fast lane beside the rules: which orders it takes, why not the others, and the proof that both agree.
+
+A dry run, repeated all day while a mapping is made, takes it. What is sent is always planned by the rules, and so is
+whatever else is asked of an order than its part of the plan id and its status: then the rules have to give the same
+part again. The first order of every signature and every 1,000th are planned both ways at once.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from hashlib import sha256
+from typing import Any
+
+import structlog
+
+from etl.columns.lane import Lane, why_never, why_never_table
+from etl.columns.quick import Quick
+from etl.errors import InternalError
+from etl.model.order import Order
+from etl.model.plan import PlannedOrder, plan_line
+from etl.pipeline.classify import planned_status, quick_status
+from etl.staging.batch import Batch
+from etl.staging.orders import rows_of
+from etl.staging.spool import Parts
+from etl.transform.context import Context
+from etl.transform.order import plan_order
+
+SWITCH, RULES = "CENTRA_MEWS_PLAN", "rules"
+"""The variable of the environment, and its value, that switch the fast lane off."""
+CHECK_EVERY = 1_000
+
+
+def is_switched_off() -> bool:
+    """Whether a person wants every order planned by the rules."""
+    return os.environ.get(SWITCH) == RULES
+
+
+class FastLane:
+    """Takes orders of a batch by columns. `admitted`: how many, `reasons`: why not the others."""
+
+    def __init__(self, batch: Batch, ctx: Context) -> None:
+        self._batch, self._ctx = batch, ctx
+        self.admitted = 0
+        self.reasons: Counter[str] = Counter()
+        self._signatures: set[Any] = set()
+        self._never = why_never(ctx)
+        self._lanes: dict[int, Lane] = {}
+        self._whys: dict[int, str] = {}
+        for index, table in batch.plain_tables().items() if not self._never else ():
+            if why := why_never_table(table):
+                self._whys[index] = why
+            else:
+                self._lanes[index] = Lane(ctx, table)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether any order can be taken; else looking at them is time lost."""
+        return bool(self._lanes)
+
+    @property
+    def why_closed(self) -> str:
+        """Why no order can be."""
+        return self._never or ", ".join(sorted(set(self._whys.values()))) or "no file of plain rows"
+
+    def take(self, number: str, parts: Parts) -> Quick | None:
+        """The order by columns; None where the rules have to plan it.
+
+        Raises InternalError `internal.both_ways` where an order that was planned both ways differs.
+        """
+        found = self._take(number, parts)
+        if isinstance(found, str):
+            self.reasons[found] += 1
+            return None
+        self.admitted += 1
+        signature = (parts[0].file, found.signature)
+        if self.admitted % CHECK_EVERY == 0 or signature not in self._signatures:
+            self._signatures.add(signature)
+            self._check(found, self._batch.read(number, parts))
+        return found
+
+    def log(self) -> None:
+        """Says how many orders were planned by columns, and why the others were not."""
+        reasons = dict(self.reasons.most_common()) if self.is_open else {self.why_closed: "all"}
+        structlog.get_logger().info("planned by columns", orders=self.admitted, others=reasons)
+
+    def _take(self, number: str, parts: Parts) -> Quick | str:
+        lane = self._lanes.get(parts[0].file)
+        if lane is None:
+            return self._whys.get(parts[0].file, "no file of plain rows")
+        if parts.is_cut or any(part[:2] != parts[0][:2] for part in parts):
+            return "several files or objects"
+        groups: list[Any] = []
+        for part in parts:
+            more, faults, below = rows_of(part)
+            if faults or below:
+                return "a row with a fault"
+            groups += more
+        return lane.take(number, groups)
+
+    def _check(self, quick: Quick, orders: Sequence[Order]) -> None:
+        planned = [plan_order(order, self._ctx) for order in orders]
+        store = self._ctx.mapping.settings.source.store
+        same = len(planned) == 1 and plan_line(planned[0], store) == quick.line
+        if not same or repr(planned_status(planned[0])) != repr(quick_status(quick.report)):
+            raise differs(quick.report.number)
+
+
+def by_rules(batch: Batch, ctx: Context, numbers: Sequence[str]) -> Iterator[tuple[PlannedOrder, bytes]]:
+    """Orders that the fast lane took, planned by the rules, each with its part of the plan id."""
+    store = ctx.mapping.settings.source.store
+    for order in batch.named(numbers):
+        planned = plan_order(order, ctx)
+        yield planned, plan_line(planned, store)
+
+
+def digest_of(line: bytes) -> bytes:
+    """What is kept of an order's part of the plan id, to hold the rules against."""
+    return sha256(line).digest()
+
+
+def differs(number: str) -> InternalError:
+    """What is said where both ways of planning an order differ."""
+    return InternalError(
+        f"order {number} is planned otherwise by columns than by the rules; nothing was sent",
+        code="internal.both_ways",
+        hint=f"Set {SWITCH}={RULES} and run again: every order is then planned by the rules. Please report the order.",
+    )

@@ -1,0 +1,38 @@
+"""A flat file whose cells may be read column by column: what its columns are, and what reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from etl.reading.parse import Readers
+from etl.reading.remarks import Odd
+from etl.staging.fields import Column
+from etl.staging.lines import Lines
+
+
+@dataclass(frozen=True, slots=True)
+class PlainTable:
+    """The columns of an order and of its lines, in the order of their cells; `cells_of` a row with an empty cell before it."""
+
+    order: Sequence[Column]
+    line: Sequence[Column]
+    readers: Readers
+    lines: Lines
+
+    @property
+    def cells_of(self) -> Callable[[tuple[str, ...]], tuple[str, ...]]:
+        """Gives the cells of `lines.LINE_FIELDS` of a row that has an empty cell set before it."""
+        return self.lines.cells_of
+
+    def words_of(self, words: tuple[str, ...]) -> tuple[str, ...] | None:
+        """The four keys and six names of a line by its texts.
+
+        None where there is something to say of them, or the line is more than an article (a bundle, an id of its own).
+        """
+        try:
+            found = self.lines.words_of(words)
+        except Odd:
+            return None
+        is_more = found.line_id or found.is_bundle or not found.is_whole
+        return None if is_more else found.key_and_names

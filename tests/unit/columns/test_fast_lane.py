@@ -1,0 +1,228 @@
+"""Which orders the fast lane takes, why not the others, and what happens where it and the rules differ."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+from builders import CATEGORY, a_context, a_mapping, a_reference, a_tax
+from two_ways import PLAIN, planned, same, write_rows
+
+from etl.columns.cells import Units, text_of
+from etl.errors import ExitCode, InternalError
+from etl.model.reference import Pricing
+from etl.pipeline import both_ways, planning
+from etl.pipeline.both_ways import RULES, SWITCH, is_switched_off
+from etl.pipeline.plan_store import PlanStore
+from etl.pipeline.planning import Span, plan_batch
+from etl.reading.identify import open_export
+from etl.reading.parse import Readers
+from etl.reading.style import NumberStyle, Style
+from etl.staging.batch import Batch
+from etl.transform.consumption import Window
+
+CTX = a_context(a_mapping(shipping={"accounting_category": CATEGORY}))
+
+
+def row(number: int = 1001, **cells: str) -> dict[str, str]:
+    """A row of a plain order; names of cells with `__` for the dot."""
+    return PLAIN | {"orderNumber": str(number)} | {name.replace("__", "."): cell for name, cell in cells.items()}
+
+
+def test_plain_orders_are_taken(tmp_path):
+    """Sales, returns, exempt and zero-priced lines, shipping over two rates, orders of rows that stand apart."""
+    sale = {"orderTotal": "47.94", "payment__capture__amount": "47.94"}
+    back = {"createdFromOrigin__type": "return", "payment__capture__amount": ""}
+    rows = [
+        row(),
+        row(1002, **sale),
+        row(1003, shippingValue="-4.95", products__qty="-2", orderTotal="-28.95", **back),
+        row(1004, products__vatPercent="0"),
+        row(1005, products__unitPrice="0.00", products__qty="7", orderTotal="4.95", payment__capture__amount=""),
+        row(
+            1002, products__sku="B-2", products__vatPercent="5", products__qty="1", products__unitPrice="18.99", **sale
+        ),
+        row(1006, products__unitPrice="0.00", products__qty="-7", shippingValue="0", orderTotal="0", **back),
+        row(1007, status="", market="Nordic", voucherCode="LATE"),
+    ]
+    rows[4]["shippingValue"] = "0.00"
+    rows[4]["orderTotal"] = "0.00"
+    found = same([write_rows(tmp_path / "a.csv", rows)], CTX)
+    assert found.reasons == {}
+    assert found.admitted == 7
+    assert len(found.ready) == 7
+
+
+ODD = {
+    "order-level cells that differ": [row(), row(customerId="18")],
+    "a status that is not imported": [row(status="Cancelled")],
+    "a voucher": [row(voucherValue="1.00", orderTotal="27.95", payment__capture__amount="27.95")],
+    "a currency that is not enabled": [row(currency="SEK")],
+    "no country": [row(deliveryAddress__country="", invoiceAddress__country="")],
+    "the field storeType with a remark": [row(storeType="B2C?")],
+    "an order number with blanks or zeros": [row(orderNumber="\u200b1001")],
+    "a text with a remark": [row(invoiceAddress__city="Le\x00eds")],
+    "a date that is not plain, or outside the window": [row(orderDate="2024-03-31 01:30:00")],
+    "shipping that is empty, of the other sign or not plain": [row(shippingValue="")],
+    "an orderTotal that differs": [row(orderTotal="28.94")],
+    "a capture that is not plain": [row(payment__capture__amount="28.90")],
+    "a line whose texts are not plain": [row(products__itemText__product="")],
+    "a line with a quantity, price or rate that is not plain": [row(products__unitPrice="12.005")],
+    "a tax that is not plain": [row(products__vatPercent="19")],
+    "shipping without goods of value, or taxed in a way of its own": [
+        row(products__unitPrice="0.00", orderTotal="4.95", payment__capture__amount="4.95")
+    ],
+}
+
+
+@pytest.mark.parametrize("reason", ODD)
+def test_what_is_not_plain_goes_the_way_of_the_rules(reason, tmp_path):
+    """Each rule that the lane does not know is a reason of its own, and the plan is the rules'."""
+    rows = [*ODD[reason], *[row(number) for number in (2001, 2002)]]
+    found = same([write_rows(tmp_path / "a.csv", rows)], CTX)
+    assert found.reasons == {reason: 1}
+    assert found.admitted == 2
+
+
+def test_an_order_in_two_files_is_joined_by_the_rules(tmp_path):
+    paths = [write_rows(tmp_path / name, [row(), row(1001 + at)]) for at, name in enumerate(("a.csv", "b.csv"), 1)]
+    found = same(paths, CTX)
+    assert found.reasons == {"several files or objects": 1}
+
+
+NEVER = {
+    "an enterprise with net pricing": a_context(reference=a_reference(pricing=Pricing.NET)),
+    "prices without tax": a_context(a_mapping(source={"prices_include_tax": False})),
+    "consumption by deliveryDate": a_context(a_mapping(source={"consumption": "deliveryDate"})),
+    "accounts by e-mail": a_context(a_mapping(accounts={"lookup_email": True})),
+    "payments that are posted": a_context(a_mapping(payments={"post": True, "type": "Cash"})),
+    "fields in target.notes": a_context(a_mapping(target={"notes": "{orderNumber} {customerId}"})),
+    "the public demo": a_context(is_public_demo=True),
+}
+
+
+@pytest.mark.parametrize("reason", NEVER)
+def test_some_mappings_and_enterprises_have_no_plain_orders(reason, tmp_path):
+    ctx = NEVER[reason]
+    found = same([write_rows(tmp_path / "a.csv", [row()])], ctx)
+    assert found.admitted == 0
+    with Batch([tmp_path / "a.csv"], open_export=open_export) as batch:
+        batch.load()
+        lane = both_ways.FastLane(batch, ctx)
+        assert not lane.is_open
+        assert lane.why_closed == reason
+
+
+def test_codes_that_mews_takes_until_the_afternoon_are_asked_by_the_hour(tmp_path):
+    """Two orders of one day, before and after a code ends: the second is blocked, by both ways."""
+    ends = datetime(2024, 3, 1, 12, tzinfo=UTC)
+    from dataclasses import replace
+
+    from etl.model.reference import Validity
+
+    reference = a_reference()
+    rates = {
+        code: replace(rate, validity=(Validity(None, ends),)) if code == "UK-20%" else rate
+        for code, rate in reference.tax_rates.items()
+    }
+    ctx = a_context(a_mapping(shipping={"accounting_category": CATEGORY}), replace(reference, tax_rates=rates))
+    rows = [row(), row(1002, orderDate="2024-03-01 13:00:00"), row(1003, orderDate="2024-03-01 12:00:00")]
+    found = same([write_rows(tmp_path / "a.csv", rows)], ctx)
+    assert [order.verdict.value for order in found.orders] == ["ready", "blocked", "blocked"]
+    assert found.admitted == 1
+
+
+def test_rows_of_taxes_for_one_article_are_asked_for_that_article(tmp_path):
+    rules = (a_tax("20", "UK-20%"), a_tax("20", "UK-5%", sku="B-*", accept=True))
+    ctx = a_context(a_mapping(taxes=rules, shipping={"accounting_category": CATEGORY}))
+    found = same([write_rows(tmp_path / "a.csv", [row(), row(1002, products__sku="B-2")])], ctx)
+    assert found.admitted == 2
+    assert [order.entries[0].codes for order in found.orders] == [("UK-20%",), ("UK-5%",)]
+
+
+def test_orders_outside_the_window_are_the_rules_business(tmp_path):
+    late = Window(datetime(2024, 3, 1, 10, 0, 1, tzinfo=UTC), datetime(2024, 3, 2, tzinfo=UTC))
+    ctx = a_context(a_mapping(shipping={"accounting_category": CATEGORY}), window=late)
+    found = same([write_rows(tmp_path / "a.csv", [row(), row(1002, orderDate="2024-03-01 10:00:01")])], ctx)
+    assert (found.admitted, found.facts.inside_window, found.facts.outside_window) == (1, 1, 1)
+
+
+def test_every_signature_and_every_thousandth_order_is_planned_both_ways(tmp_path, monkeypatch):
+    checked: list[str] = []
+    real = both_ways.FastLane._check
+
+    def watched(self, quick, orders):
+        checked.append(quick.report.number)
+        real(self, quick, orders)
+
+    monkeypatch.setattr(both_ways.FastLane, "_check", watched)
+    monkeypatch.setattr(both_ways, "CHECK_EVERY", 4)
+    rows = [row(number) for number in range(1, 10)]
+    rows[1] |= {"products.vatPercent": "5"}
+    planned([write_rows(tmp_path / "a.csv", rows)], CTX, is_fast=True)
+    assert checked == ["1", "2", "4", "8"]
+
+
+@pytest.mark.parametrize("what", ["line", "status"])
+def test_a_difference_ends_the_command_with_exit_code_1(what, tmp_path, monkeypatch):
+    """A plan that nobody can vouch for is none; the variable that helps is named."""
+    real = both_ways.FastLane._take
+
+    def wrong(self, number, parts):
+        quick = real(self, number, parts)
+        if what == "line":
+            return quick._replace(line=quick.line.replace(b"12.00", b"12.01"))
+        return quick._replace(report=quick.report._replace(total=quick.report.total + 1))
+
+    monkeypatch.setattr(both_ways.FastLane, "_take", wrong)
+    with pytest.raises(InternalError) as caught:
+        planned([write_rows(tmp_path / "a.csv", [row()])], CTX, is_fast=True)
+    assert (caught.value.code, caught.value.exit_code) == ("internal.both_ways", ExitCode.INTERNAL)
+    assert f"{SWITCH}={RULES}" in caught.value.hint
+
+
+def test_whoever_asks_for_the_whole_order_gets_what_entered_the_plan_id(tmp_path, monkeypatch):
+    """Nothing is handed out that the rules plan otherwise than the plan id says, sampled or not."""
+    path = write_rows(tmp_path / "a.csv", [row(number) for number in (1, 2)])
+    real = both_ways.FastLane._take
+    seen: list[str] = []
+
+    def wrong_second(self, number, parts):
+        quick = real(self, number, parts)
+        seen.append(number)
+        return quick if len(seen) == 1 else quick._replace(line=quick.line + b" ")
+
+    monkeypatch.setattr(both_ways.FastLane, "_take", wrong_second)
+    with ExitStack() as stack:
+        batch = stack.enter_context(Batch([path], open_export=open_export))
+        batch.load()
+        store = stack.enter_context(PlanStore())
+        plan_batch(
+            batch, CTX, store, span=Span(), has_tax_modes=False, expected=2, progress=lambda *_: None, is_fast=True
+        )
+        assert [order.number for order in store.named(["1"])] == ["1"]
+        with pytest.raises(InternalError):
+            list(store.ready())
+
+
+def test_the_switch_and_a_span_of_days_leave_all_to_the_rules(tmp_path, monkeypatch):
+    monkeypatch.setenv(SWITCH, RULES)
+    assert is_switched_off()
+    monkeypatch.setenv(SWITCH, "columns")
+    assert not is_switched_off()
+    monkeypatch.setattr(planning, "FastLane", lambda *_: pytest.fail("the lane was asked"))
+    assert len(planned([write_rows(tmp_path / "a.csv", [row()])], CTX, is_fast=False).orders) == 1
+
+
+def test_cells_are_read_once_to_whole_units():
+    amounts = Units(Readers(Style(NumberStyle.POINT)).amount, 2, below=100)
+    assert [amounts[cell] for cell in ("1.20", "0.5", "7", "-3.10")] == [120, 50, 700, -310]
+    assert [amounts[cell] for cell in ("", "1.205", "abc", "100", "\u00a31.00")] == [None] * 5
+
+
+@pytest.mark.parametrize("units", [0, 5, 120, -5, -120])
+@pytest.mark.parametrize("digits", [0, 2, 3])
+def test_amounts_are_written_as_the_rules_write_them(units, digits):
+    assert text_of(units, digits) == str(Decimal(units).scaleb(-digits))
