@@ -104,8 +104,8 @@ def is_total_waived(case: OrderContext) -> bool:
 def source_total(case: OrderContext, goods: Goods | None = None) -> Decimal | None:
     """OrderTotal in the source's basis where given, else the sum; None where neither can be read.
 
-    An orderTotal with tax is the sum and what the tolerance let pass, since the tax is no part of the basis; where the
-    sum can't be read, nobody knows how much of such a total is tax.
+    An orderTotal with tax is the sum and what the tolerance let pass, since the tax is no part of the basis. Where there is
+    no sum, it counts less the tax that the order's own column tells; what is neither is no total of this basis.
     """
     if not case.is_in_range or _is_of_nothing(case):
         return None
@@ -115,7 +115,7 @@ def source_total(case: OrderContext, goods: Goods | None = None) -> Decimal | No
     if footing_of(case) is Footing.WITHOUT_TAX:
         return case.stated_total
     if not is_summable:
-        return None
+        return None if case.order.tax_total is None else case.stated_total - case.order.tax_total
     stated = footed(case, goods, footing_of(case)) if goods else None
     return sum_of(case) + (ZERO if stated is None else case.stated_total - stated)
 

@@ -544,6 +544,30 @@ def test_undecided_taxes_leave_the_footing_to_the_rates_of_the_file(taxes: tuple
     assert "total.mismatch" in plan_order(wrong, undecided).codes
 
 
+@pytest.mark.parametrize(
+    ("footing", "tax", "total"),
+    [
+        (Footing.ONCE, "2.00", "10.00"),
+        (Footing.PER_LINE, None, None),
+        (Footing.WITHOUT_TAX, "2.00", "12.00"),
+        (Footing.WITHOUT_TAX, None, "12.00"),
+    ],
+)
+@pytest.mark.parametrize("status", ["Completed", "Cancelled"])
+def test_the_source_never_adds_totals_of_two_bases(
+    footing: Footing, tax: str | None, total: str | None, status: str
+) -> None:
+    """A total with tax of an order that can't be summed counts without the tax that its own column tells, else not at all."""
+    fault = Problem("order.incomplete", "10001", an_order().place, "", "A list of fees was not read.")
+    one = an_order(a_line("9.00"), order_total="12.00", status=status, tax_total=None if tax is None else D(tax))
+    ctx = a_context(a_mapping(source={"prices_include_tax": False}), footing=footing)
+    result = plan_order(replace(one, problems=(fault,)), ctx)
+    assert (result.verdict, result.source_total) == (
+        Verdict.SKIPPED if status == "Cancelled" else Verdict.BLOCKED,
+        None if total is None else D(total),
+    )
+
+
 def test_undecided_taxes_without_a_rate_prove_no_footing() -> None:
     """What the tax may be nobody knows: such an order has no vote, and is not told to be wrong."""
     settings = {"source": {"prices_include_tax": False}}
