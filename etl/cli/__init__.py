@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 import click
 
 from etl.cli.console import Console, nowhere, unfailing
+from etl.cli.options import FilePath
 from etl.errors import EtlError, ExitCode, UsageError
 from etl.settings import Settings
 from etl.version import __version__
@@ -114,7 +115,7 @@ def _module_exists(name: str) -> bool:
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.option(
     "--mappings",
-    type=click.Path(path_type=Path),
+    type=FilePath(),
     default=Path("mappings"),
     envvar="CENTRA_MEWS_MAPPINGS",
     show_default=True,
@@ -155,6 +156,8 @@ def cli(
     stopped, and some orders need attention; 4 Mews can't be reached or refuses the credentials; 130 interrupted.
     """
     folder = mappings.parent if mappings.name == "mapping.xlsx" else mappings
+    if folder.is_file():
+        raise click.BadParameter(f"{folder} is a file, not a folder.", ctx, param_hint="--mappings")
     ctx.obj = Console(Settings(folder, ledger, log_format, log_level, as_json, quiet))
 
 

@@ -7,12 +7,18 @@ from contextlib import ExitStack
 
 import click
 
-from etl.cli import show
+from etl.cli import options, show
 from etl.cli.console import Console
 
 
 @click.command("recover")
-@click.option("--take-over", metavar="HOST", default="", help="Take the lock of a run that died on that host.")
+@click.option(
+    "--take-over",
+    metavar="HOST",
+    default="",
+    callback=options.HOST,
+    help="Take the lock of a run that died on that host.",
+)
 @click.pass_obj
 def command(console: Console, take_over: str) -> int:
     """Build or complete the ledger from Mews: after a lost, old or copied ledger, before the next run.

@@ -26,14 +26,28 @@ if TYPE_CHECKING:
 @options.corrections
 @options.report()
 @options.span
-@click.option("--expect", metavar="PLAN", default="", help="Refuse if the plan is not this one (of the dry run).")
+@click.option(
+    "--expect",
+    metavar="PLAN",
+    default="",
+    callback=options.PLAN,
+    help="Refuse if the plan is not this one (of the dry run).",
+)
 @click.option("--limit", type=click.IntRange(min=0), metavar="N", help="Post at most N orders now.")
-@click.option("--only", multiple=True, metavar="ORDER", help="Post only this order; may be repeated.")
+@click.option(
+    "--only", multiple=True, metavar="ORDER", callback=options.NUMBER, help="Post only this order; may be repeated."
+)
 @click.option("--canary", type=click.IntRange(min=1), metavar="N", help="Post N orders and read them back first.")
 @click.option("--retry-rejected", is_flag=True, help="Send rejected orders again although nothing changed.")
 @click.option("--repost-undone", is_flag=True, help="Post undone orders again, as a new generation.")
 @click.option("--no-wait", is_flag=True, help="Do not wait for unclear answers to settle; the next run does.")
-@click.option("--take-over", metavar="HOST", default="", help="Take the lock of a run that died on that host.")
+@click.option(
+    "--take-over",
+    metavar="HOST",
+    default="",
+    callback=options.HOST,
+    help="Take the lock of a run that died on that host.",
+)
 @click.pass_obj
 def command(
     console: Console,

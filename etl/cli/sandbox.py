@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from etl.cli import options
 from etl.cli.console import Console
 
 
@@ -30,10 +31,10 @@ class _LongHelp(click.Command):
     "--write-world",
     "written",
     metavar="FILE",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=options.FilePath(dir_okay=False),
     help="Write the built-in --world into this file, to make another hotel of it, and end.",
 )
-@click.option("--state", type=click.Path(dir_okay=False, path_type=Path), help="Keep what is posted in this file.")
+@click.option("--state", type=options.FilePath(dir_okay=False), help="Keep what is posted in this file.")
 @click.option("--fault", "faults", multiple=True, metavar="SPEC", help="Rehearse a bad day; may be repeated.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Seed of the faults.")
 @click.pass_obj

@@ -13,8 +13,10 @@ from etl.errors import UsageError
 
 
 @click.command("settle")
-@click.argument("order")
-@click.option("--posted", metavar="ORDERID", default="", help="It is in Mews, under this OrderId.")
+@click.argument("order", callback=options.NUMBER)
+@click.option(
+    "--posted", metavar="ORDERID", default="", callback=options.ORDER_ID, help="It is in Mews, under this OrderId."
+)
 @click.option("--absent", is_flag=True, help="It is not in Mews; it may be sent again.")
 @click.pass_obj
 def command(console: Console, order: str, posted: str, absent: bool) -> int:

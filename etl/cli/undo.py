@@ -19,11 +19,32 @@ SHOWN = 20
 
 
 @click.command("undo")
-@click.option("--run", "run_id", metavar="RUN", default="", help="Undo what this run posted (or `recovered`).")
-@click.option("--only", multiple=True, metavar="ORDER", help="Undo only this order; may be repeated.")
-@click.option("--order-id", multiple=True, metavar="ID", help="Undo this OrderId of Mews, such as one of two copies.")
+@click.option(
+    "--run",
+    "run_id",
+    metavar="RUN",
+    default="",
+    callback=options.RUN,
+    help="Undo what this run posted (or `recovered`).",
+)
+@click.option(
+    "--only", multiple=True, metavar="ORDER", callback=options.NUMBER, help="Undo only this order; may be repeated."
+)
+@click.option(
+    "--order-id",
+    multiple=True,
+    metavar="ID",
+    callback=options.ORDER_ID,
+    help="Undo this OrderId of Mews, such as one of two copies.",
+)
 @click.option("--yes", is_flag=True, help="Do not ask; for scripts.")
-@click.option("--take-over", metavar="HOST", default="", help="Take the lock of a run that died on that host.")
+@click.option(
+    "--take-over",
+    metavar="HOST",
+    default="",
+    callback=options.HOST,
+    help="Take the lock of a run that died on that host.",
+)
 @click.pass_obj
 def command(
     console: Console, run_id: str, only: tuple[str, ...], order_id: tuple[str, ...], yes: bool, take_over: str
