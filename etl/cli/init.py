@@ -60,6 +60,9 @@ def command(
     console.text(*begun.told, *(f"In the folder: {fault}" for fault in begun.faults))
     show.proposals(console, document)
     show.verdict(console, document["verdict"])
+    if document["proved"]:
+        told = ", ".join(f"{key} = {_shown(value)}" for key, value in document["proved"].items())
+        console.text(f"The orders prove, for [source] of migration.toml: {told}.")
     _show_files(console, begun)
     console.text(*filled)
     _show_open(console, begun, document, exports)
@@ -94,6 +97,10 @@ def _filled(console: Console, begun: Begun) -> tuple[list[str], list[dict[str, A
         )
     offer_choices(console.settings, begun.home, begun.facts)
     return told, left
+
+
+def _shown(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else f'"{value}"' if isinstance(value, str) else str([*value])
 
 
 def _show_files(console: Console, begun: Begun) -> None:

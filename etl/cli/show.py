@@ -221,6 +221,13 @@ def money(rows: Sequence[dict[str, str]]) -> str:
 def verdict(console: Console, document: dict[str, Any]) -> None:
     """Which orders can be read and foot, and what keeps the others out: one line a cause, most money first."""
     orders, sums = document["orders"], document["money"]
+    waiting = document["waiting_for_words"]
+    if waiting:
+        words = sum(row["kinds"] for row in document["causes"])
+        console.text(
+            f"{orders['good'] + waiting:,} of {orders['read']:,} orders foot; {waiting:,} of them wait for the meaning of "
+            f"{words:,} word{'s' * (words > 1)}."
+        )
     console.text(
         f"{orders['good']:,} of {orders['read']:,} orders can be read and foot"
         + (f": {money(sums['good'])} of {money(sums['read'])}." if sums["read"] else ".")

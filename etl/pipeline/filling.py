@@ -101,6 +101,12 @@ def fill_currency(folder: Path, catalogue: Catalogue, facts: DumpFacts) -> list[
 
 _SIGN = {
     "GBP": "£",
+    "PLN": "zł",
+    "CZK": "Kč",
+    "HUF": "Ft",
+    "SEK": "kr",
+    "NOK": "kr",
+    "DKK": "kr",
     "EUR": "€",
     "USD": "$",
     "AUD": "$",

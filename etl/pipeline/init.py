@@ -19,7 +19,7 @@ from etl.pipeline import proposing
 from etl.pipeline.gathering import Gathered
 from etl.pipeline.planning import Progress
 from etl.pipeline.prepare import Export, open_with
-from etl.pipeline.proposing import Proposed, propose_for
+from etl.pipeline.proposing import Proposed, propose_for, with_number_hint
 from etl.pipeline.sources import texts, told
 from etl.pipeline.verdict import Verdict, word_columns
 from etl.proposals.propose import says_without_tax
@@ -85,7 +85,7 @@ def init(
         # What a person has to decide first can only be written into a folder that is there.
         dump = DumpFacts(columns=_column_rows(proposed), values=_value_rows(proposed), proved=_pattern(proposed))
         home.write(scaffold_files(dump, store=store, timezone=timezone))
-        raise _begun(error, settings.mappings) from error
+        raise _begun(with_number_hint(error, proposed), settings.mappings) from error
     gathered = Gathered()
     verdict = Verdict(prices_include_tax=partial.basis, words=word_columns(facts.files))
     for count, order in enumerate(batch.orders(start=export.span.start, end=export.span.end)):
@@ -111,16 +111,27 @@ def init(
     written = home.write(scaffold_files(dump, store=store, timezone=timezone))
     faults = [str(fault) for fault in partial.faults]
     return Begun(
-        written, proposed, texts(told(facts)), faults, verdict, proved, home, _open_cells(settings, home, proved), dump
+        written,
+        proposed,
+        texts(told(facts)),
+        faults,
+        verdict,
+        proved,
+        home,
+        _open_cells(settings, home, proved, dump),
+        dump,
     )
 
 
-def _open_cells(settings: Settings, home: Home, proved: Mapping[str, Any]) -> tuple[str, ...]:
+def _open_cells(settings: Settings, home: Home, proved: Mapping[str, Any], dump: DumpFacts) -> tuple[str, ...]:
     """Required settings and tax cells that are empty."""
     found = []
     seen = look_at_mapping(settings.mappings)
-    is_told = "prices_include_tax" in proved or read_partial(settings.mappings).basis is not None
-    if not is_told:
+    partial = read_partial(settings.mappings)
+    if not dump.currencies and not partial.source.default_currency:
+        sign = f" (it has {', '.join(sorted(dump.signs))})" if dump.signs else ""
+        found.append(f"source.default_currency in {FILE}; the export names no currency{sign}")
+    if "prices_include_tax" not in proved and partial.basis is None:
         found.append(f"source.prices_include_tax in {FILE}; no totals prove whether prices are with tax")
     if not seen.service:
         found.append(f"target.service in {FILE}")

@@ -17,7 +17,7 @@ from etl.model.problem import Problem
 from etl.pipeline import proposing
 from etl.pipeline.planning import Progress
 from etl.pipeline.prepare import Export, open_with, options_of
-from etl.pipeline.proposing import Proposed, propose_for
+from etl.pipeline.proposing import Proposed, propose_for, with_number_hint
 from etl.pipeline.readings import Proof
 from etl.pipeline.sources import file_document, texts, told
 from etl.pipeline.verdict import Verdict, amounts, word_columns
@@ -220,7 +220,7 @@ def open_as_it_can(
     proposed = propose_for(export, partial)
     if not proposed.proposals.renames or not proposed.proposals.has_number:
         if refusal:
-            raise refusal
+            raise with_number_hint(refusal, proposed)
         return batch, facts, None
     batch, facts = stack.enter_context(open_with(export, proposed.options, progress))
     return batch, facts, proposed

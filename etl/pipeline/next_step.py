@@ -410,9 +410,11 @@ def _corrections(desk: _Desk, causes: Causes, blocked: Effect, unassigned: int) 
     others = causes.others()
     why = f" ({', '.join(dict.fromkeys(cause.code for cause, _ in others[:3]))})" if others else ""
     rows = f"; {unassigned:,} rows have no readable order number" if unassigned else ""
-    what = f"Correct the orders of attention.csv{why}, and give the file with --corrections{rows}"
+    is_json = all({*path.suffixes} & {".json", ".ndjson", ".jsonl"} for path in desk.exports)
+    file = "attention.ndjson" if desk.exports and is_json else "attention.csv"
+    what = f"Correct the orders of {file}{why}, and give the file with --corrections{rows}"
     command = desk.typed("dry-run", *desk.files, "--report", "dry-run")
-    return _told(Step(what, file="attention.csv", type=command), blocked)
+    return _told(Step(what, file=file, type=command), blocked)
 
 
 def _from_ledger(desk: _Desk, ledger: Ledger, mapping: MappingFolder) -> Step:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from etl.errors import InputError
 from etl.mapping.partial import Partial
 from etl.model.mapping import Sure
 from etl.pipeline.dumps import read_dump, sheets_beside
@@ -96,6 +97,18 @@ def _linked(sheet: Sheet, found: Proposals) -> set[str]:
 def _lacks_lines(found: Proposals) -> bool:
     """Whether no column is a quantity or a price of lines."""
     return not {"products.qty", "products.unitPrice"} <= {*found.fields.values()}
+
+
+def with_number_hint(error: InputError, proposed: Proposed) -> InputError:
+    """The refusal of an export without order numbers; where a column is named so, with what its cells lack."""
+    named = next((one for one in proposed.proposals.columns if ORDER_NUMBER in one.candidates and one.samples), None)
+    if error.code != "input.no_order_number" or named is None:
+        return error
+    told = (
+        f"{named.header} is named like the order number, but its cells ({', '.join(named.samples)}) are not digits with one "
+        "beginning and one end in common. Write numbers of digits alone into the export: each must be an order's own."
+    )
+    return InputError(error.message, code=error.code, place=error.place, hint=f"{told} {error.hint}")
 
 
 def _foots(found: Proposals) -> bool:

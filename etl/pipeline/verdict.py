@@ -69,13 +69,16 @@ class _Basis:
 
 
 class Verdict:
-    """Counts orders by whether they can be read and foot, each cause once an order."""
+    """Counts orders by whether they can be read and foot, each cause once an order.
+
+    `waiting` are orders that foot, and of which only words (statuses, countries, ..) are not known yet.
+    """
 
     def __init__(self, *, prices_include_tax: bool | str | None = None, words: Collection[str] = ()) -> None:
         """`prices_include_tax` as the folder says it, None where nothing does; `words`: headers without amounts."""
         self._words = words
         self._include = prices_include_tax
-        self.orders = self.good = self.without_total = 0
+        self.orders = self.good = self.without_total = self.waiting = 0
         self.money: dict[str, Decimal] = {}
         self.good_money: dict[str, Decimal] = {}
         self.causes: dict[tuple[str, str], Cause] = {}
@@ -94,16 +97,25 @@ class Verdict:
                 if problem.is_error and key not in seen:
                     seen.add(key)
                     self._cause(order, problem, key)
+            if order.order_total is not None and amounts_are_read(order, self._words):
+                # Only words keep it out: whether it foots is known all the same.
+                if self._foots(order):
+                    self.waiting += 1
+                else:
+                    self._tell_total(order)
             return
         if order.order_total is None:
             self.without_total += 1
         elif not self._foots(order):
-            message = f"The lines, shipping and voucher do not add up to the total {order.order_total:f}."
-            problem = Problem(_DOES_NOT_FOOT, order.number, order.place, f"{order.order_total:f}", message)
-            self._cause(order, problem, (_DOES_NOT_FOOT, ""))
+            self._tell_total(order)
             return
         self.good += 1
         _take(self.good_money, order)
+
+    def _tell_total(self, order: Order) -> None:
+        message = f"The lines, shipping and voucher do not add up to the total {order.order_total:f}."
+        problem = Problem(_DOES_NOT_FOOT, order.number, order.place, f"{order.order_total:f}", message)
+        self._cause(order, problem, (_DOES_NOT_FOOT, ""))
 
     def _weigh(self, order: Order) -> None:
         """Counts, by type of store, whether the total tells prices with tax from prices without."""
@@ -153,6 +165,7 @@ class Verdict:
         """The verdict as data."""
         return {
             "orders": {"read": self.orders, "good": self.good, "kept_out": self.orders - self.good},
+            "waiting_for_words": self.waiting,
             "without_total": self.without_total,
             "money": {
                 "read": amounts(self.money),

@@ -16,6 +16,7 @@ from etl.reading.remarks import Odd
 from etl.reading.style import NumberStyle, Shape, dissect
 
 SAMPLES = 3
+_FEW = 8
 _MOST = Decimal("0.95")
 _NO_DATES = (DateShape.BAD, DateShape.NONE)
 _NUMBERED = re.compile(r"(\D*?)(\d+)(?:\.0+)?(\D*)")
@@ -56,6 +57,9 @@ class Profile:
             case Kind.QTY | Kind.ID:
                 count = self.wholes
             case Kind.PERCENT:
+                if self.rates * 2 >= self.filled and self.distinct <= _FEW:
+                    # Beside rates may stand words for no tax: exempt, zw., frei.
+                    return True
                 count = self.rates
             case Kind.EMAIL:
                 count = self.emails

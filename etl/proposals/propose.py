@@ -31,7 +31,7 @@ from etl.staging.vocabulary import Vocabulary
 _MOST = Decimal("0.95")
 _COMPACT = "YYYYMMDD"
 _COMPACT_DATE = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
-_SIGNS = frozenset("£€$¥")
+_SIGNS = re.compile(r"[£€$¥]|zł|Kč|Ft\b|kr\b")
 _PAID = "payment.capture.amount"
 _FEW_RATES = 8
 _LEAST_CONSTANT = 3
@@ -138,7 +138,9 @@ def _compact_dates(sheet: Sheet, taken: Mapping[str, str]) -> str:
 def _signs(sheet: Sheet, fields: Mapping[str, str]) -> frozenset[str]:
     """Signs of currencies beside the orders' totals."""
     totals = [header for header, name in fields.items() if name == "orderTotal" and header in sheet.profiles]
-    return frozenset(sign for header in totals for cell in {*sheet.cells(header)} for sign in _SIGNS & {*cell})
+    return frozenset(
+        sign for header in totals for cell in {*sheet.cells(header)} for sign in _SIGNS.findall(plain(cell))
+    )
 
 
 def _is_told(name: str, taken: Mapping[str, str]) -> bool:
@@ -282,11 +284,27 @@ def _looks_like_countries(sheet: Sheet, header: str) -> bool:
     return _is_unnamed(sheet, header) and all(plain_name(word) in country_names() for word in words)
 
 
+def _looks_like_goods(sheet: Sheet, header: str) -> bool:
+    one = sheet.profiles[header]
+    return (
+        _is_unnamed(sheet, header) and not sheet.is_of_order(header) and one.spaced * 2 > one.filled > one.numbers * 2
+    )
+
+
+def _looks_like_keys(sheet: Sheet, header: str) -> bool:
+    """Keys of goods: lines have them, without blanks, and the same ones come again."""
+    one = sheet.profiles[header]
+    is_text = not one.spaced and one.numbers < one.filled and not one.dates
+    return _is_unnamed(sheet, header) and not sheet.is_of_order(header) and is_text and one.distinct < one.filled
+
+
 _BY_CONTENT: dict[str, Callable[[Sheet, str], bool]] = {
     "orderDate": _is_unnamed,
     "currency": _looks_like_currencies,
     "address.country": _looks_like_countries,
     "invoiceAddress.email": _is_unnamed,
+    "products.itemText.product": _looks_like_goods,
+    "products.sku": _looks_like_keys,
 }
 """Fields that cells tell without a header, where one column alone looks so; its kind is asked by `_may_be`."""
 
@@ -446,6 +464,8 @@ def _left(
         if is_enough and footing and name not in taken and not list_in(Part.ORDER, name):
             evidence = f"{footing.foots:,} of {footing.orders:,} orders foot without this list"
             yield ColumnProposal(name, NOT_MIGRATED, Sure.PROVED, evidence)
+        elif name not in taken and not list_in(Part.ORDER, name):
+            yield ColumnProposal(name, evidence="a list that is not read", candidates=(NOT_MIGRATED,))
 
 
 def _has_amounts(sheet: Sheet, header: str) -> bool:

@@ -87,3 +87,18 @@ def test_open_words_do_not_hide_the_proof() -> None:
     orders = [bad(number, "status.unknown", "Status", "paid") for number in range(20)]
     assert judged(*orders).proved_basis() is None
     assert judged(*orders, words={"Status"}).proved_basis() is True
+
+
+def test_orders_that_only_wait_for_a_word_foot_or_are_told_at_once() -> None:
+    """`0 of 23 can be read` frightens where one word is missing; what does not foot is known before it is decided."""
+    waiting = [bad(number, "status.unknown", "Status", "paid") for number in range(1, 21)]
+    wrong = [bad(number, "status.unknown", "Status", "paid", "99.00") for number in (30, 31)]
+    damaged = [bad(40, "value.invalid", "Price", "x")]
+    found = judged(*waiting, *wrong, *damaged, order(50), words={"Status"}).document()
+    assert found["orders"] == {"read": 24, "good": 1, "kept_out": 23}
+    assert found["waiting_for_words"] == 20
+    assert {one["code"]: one["orders"] for one in found["causes"]} == {
+        "status.unknown": 22,
+        "total.mismatch": 2,
+        "value.invalid": 1,
+    }

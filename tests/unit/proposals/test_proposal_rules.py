@@ -412,3 +412,32 @@ def test_a_name_that_no_folder_may_have_is_refused_at_once(tmp_path: Path, store
             progress=lambda *_: None,
         )
     assert not (tmp_path / "m").exists()
+
+
+def test_words_beside_rates_are_asked_for() -> None:
+    """A column of rates stays one where some lines are exempt; what the word means is a person's."""
+    found, sheet = read(HEADER, [(*row[:3], "zw." if int(row[0]) % 3 == 0 else row[3], *row[4:]) for row in orders(20)])
+    assert by_header(found)["MwSt-Satz"].field == "products.vatPercent"
+    (word,) = propose_values(sheet, found.fields, {})
+    assert (word.value, word.means, word.candidates) == ("zw.", "", ("0",))
+
+
+def test_goods_of_an_unknown_language_are_told_by_their_cells() -> None:
+    """A line without key and name would keep every order out."""
+    goods = (("Modrá šálka", "SAL-1"), ("Čajová konvice", "KON-2"))
+    rows = [(*row, *goods[at % 2]) for at, row in enumerate(orders(20))]
+    columns = by_header(read((*HEADER, "Zboží", "Kód"), rows)[0])
+    assert {name: columns[name].field for name in ("Zboží", "Kód")} == {
+        "Zboží": "products.itemText.product",
+        "Kód": "products.sku",
+    }
+
+
+def test_numbers_that_are_no_digits_are_told_with_their_cells(tmp_path: Path) -> None:
+    """The column is there: what its cells lack is the news."""
+    path = tmp_path / "x.csv"
+    rows = [";".join((f"ZAM/{row[0]}/{int(row[0]) % 12 + 1:02}/2026", *row[1:])) for row in orders(20)]
+    path.write_text("\n".join([";".join(HEADER), *rows]) + "\n", "utf-8")
+    with ExitStack() as stack, pytest.raises(InputError) as caught:
+        init(stack, Settings(tmp_path / "m", ""), Export([path]), store="s", timezone="UTC", progress=lambda *_: None)
+    assert "Bestellnummer is named like the order number, but its cells (ZAM/9000/01/2026" in caught.value.hint
