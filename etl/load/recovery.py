@@ -13,6 +13,7 @@ from sqlalchemy import delete, insert, select
 
 from etl.load import schema
 from etl.load.cancelled import unknown
+from etl.load.compare import BookedItem, match, unit_of
 from etl.load.ledger import Ledger
 from etl.load.paid import Paid, Payments, read_payments
 from etl.load.ports import Reader, Sleep
@@ -21,6 +22,7 @@ from etl.load.reversal import OPPOSITE, copy_of, target_of, undo_part, what_of
 from etl.load.scan import MARGIN, MewsTime, Progress, identity_of, walk_items
 from etl.load.steps import CHUNK, Steps
 from etl.model.identity import parse_identifier
+from etl.model.plan import Basis
 from etl.model.rows import OrderItemRow
 from etl.model.shares import CREDIT
 from etl.model.states import IN_MEWS, State
@@ -143,6 +145,7 @@ def _item(row: OrderItemRow) -> dict[str, Any]:
         "gross": gross,
         "currency": row.currency,
         "codes": [code for code, _ in row.taxes],
+        "taxed": [code for code, amount in row.taxes if amount],
         "account": row.account_id,
         "consumed": "" if row.consumed is None else row.consumed.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "canceled": row.is_canceled,
@@ -463,7 +466,8 @@ def _resolve(
     best: tuple[str, Attempt, tuple[str, ...]] | None = None
     for order_id, items in orders.items():
         for attempt in reversed(attempts):
-            differences = _differs(attempt, items)
+            booked = [_booked(item, attempt.basis) for item in items]
+            differences = match(attempt.payload, attempt.basis, booked).differences
             if best is None or not differences:
                 best = (order_id, attempt, differences)
             if not differences:
@@ -487,26 +491,12 @@ def _resolve(
         result.different[number] = "; ".join(differences)
 
 
-def _differs(attempt: Attempt, items: Iterable[dict[str, Any]]) -> tuple[str, ...]:
-    """Sums by identifier against the payload, in the enterprise's basis."""
-    value = "gross" if attempt.basis.value == "gross" else "net"
-    field_name = "GrossValue" if value == "gross" else "NetValue"
-    sent: dict[str, Decimal] = {}
-    payload = attempt.payload
-    for entry in [*payload.get("ProductOrders", ()), *payload.get("Items", ())]:
-        count = entry["Count"] if "Count" in entry else entry["UnitCount"]
-        amount = Decimal(str(entry["UnitAmount"][field_name])) * count
-        sent[entry["ExternalIdentifier"]] = sent.get(entry["ExternalIdentifier"], Decimal(0)) + amount
-    seen: dict[str, Decimal] = {}
-    for item in items:
-        seen[item["identifier"]] = seen.get(item["identifier"], Decimal(0)) + item[value]
-    if not any(seen):
-        sent, seen = {"": sum(sent.values(), Decimal(0))}, {"": sum(seen.values(), Decimal(0))}
-    return tuple(
-        f"{name or 'the order'}: sent {sent.get(name, 'nothing')}, Mews has {seen.get(name, 'nothing')}"
-        for name in sorted(sent.keys() | seen.keys())
-        if sent.get(name) != seen.get(name)
-    )
+def _booked(item: Mapping[str, Any], basis: Basis) -> BookedItem:
+    """An item as it was kept in the side table."""
+    side = "gross" if basis is Basis.GROSS else "net"
+    unit, total = Decimal(str(item[f"unit_{side}"])), Decimal(str(item[side]))
+    unit = unit_of(item["count"], unit, total, is_canceled=item["canceled"])
+    return BookedItem(item["identifier"], item["count"], unit, item["currency"], frozenset(item["taxed"]))
 
 
 def _missing_lines(items: Iterable[dict[str, Any]]) -> list[str]:

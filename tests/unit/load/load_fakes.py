@@ -19,6 +19,7 @@ from etl.load.ledger import Home, Ledger
 from etl.load.lock import Holder
 from etl.load.poster import Poster
 from etl.load.records import loads
+from etl.load.recovery import RecoverResult, recover
 from etl.load.session import Reach, RunFacts
 from etl.load.stop import StopFlag
 from etl.model.outcome import Kind, Outcome
@@ -378,4 +379,18 @@ def run_poster(
 
     checkpoint = more.pop("ledger_checkpoint", None)
     with open_ledger(path, time, checkpoint=checkpoint) as ledger:
+        return asyncio.run(main())
+
+
+def recover_into(path: Path, mews: FakeMews, time: VirtualTime) -> RecoverResult:
+    """One `recover` on the ledger at `path`."""
+
+    async def main() -> RecoverResult:
+        work = recover(
+            ledger, mews, service_id=SERVICE, store="uk", settle_seconds=Decimal(180), clock=time, sleep=time.sleep
+        )
+        done: RecoverResult = await time.drive(asyncio.ensure_future(work))
+        return done
+
+    with open_ledger(path, time) as ledger:
         return asyncio.run(main())

@@ -8,11 +8,10 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from load_fakes import HOME, SERVICE, FakeMews, VirtualTime, a_payment, an_order, open_ledger, run_poster
+from load_fakes import HOME, SERVICE, FakeMews, VirtualTime, a_payment, an_order, open_ledger, recover_into, run_poster
 
 from etl.errors import ExitCode, MewsError, UsageError
 from etl.load.ledger import Ledger
-from etl.load.recovery import recover
 from etl.load.settling import settle
 from etl.load.standing import Standing
 from etl.model.outcome import Kind, Outcome
@@ -28,17 +27,6 @@ def time() -> VirtualTime:
 @pytest.fixture
 def mews(time: VirtualTime) -> FakeMews:
     return FakeMews(time)
-
-
-def recover_into(path: Path, mews: FakeMews, time: VirtualTime):
-    async def main():
-        work = recover(
-            ledger, mews, service_id=SERVICE, store="uk", settle_seconds=Decimal(180), clock=time, sleep=time.sleep
-        )
-        return await time.drive(asyncio.ensure_future(work))
-
-    with open_ledger(path, time) as ledger:
-        return asyncio.run(main())
 
 
 def settle_in(path: Path, mews: FakeMews, time: VirtualTime, number: str, **more):

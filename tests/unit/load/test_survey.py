@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from load_fakes import (
     a_reach,
     an_order,
     open_ledger,
+    recover_into,
     run_poster,
     some_facts,
 )
@@ -290,3 +292,35 @@ def test_copies_of_an_order_and_of_its_payment_are_told_together(path, mews, tim
     with pytest.raises(IncompleteError) as caught:
         look(path, mews, time)
     assert {"OrderId-2", "copy-0", "copy-1", "copy-2"} == set(caught.value.duplicated["2"])
+
+
+OTHERWISE = {
+    "currency": {"currency": "EUR"},
+    "count": {"count": 2, "unit_gross": Decimal("6.00"), "unit_net": Decimal("5.00")},
+    "amount": {"unit_gross": Decimal("12.01"), "gross": Decimal("12.01")},
+    "tax code": {"taxes": (("UK-R", Decimal("2.00")),)},
+}
+
+
+@pytest.mark.parametrize("what", OTHERWISE)
+def test_a_sighting_is_judged_alike_by_run_and_recover(path, mews, time, tmp_path, what):
+    """Currency, counts, amounts and tax codes: what differs for one differs for the other, in the same words."""
+    an_unknown(path, mews, time, ("lost", 10.0))
+    time.seconds += 20
+    at, row = mews.items[-1]
+    mews.items[-1] = (at, replace(row, **OTHERWISE[what]))
+    copy = tmp_path / "copy.sqlite"
+    copy.write_bytes(path.read_bytes())
+    assert look(path, mews, time).found == {("2", 1, "order"): State.DIFFERENT}
+    assert recover_into(copy, mews, time).different.keys() == {"2"}
+    with Ledger.open(path, read_only=True) as by_run, Ledger.open(copy, read_only=True) as by_recover:
+        assert by_run.order("2").message == by_recover.order("2").message != ""
+
+
+def test_an_unmarked_order_of_another_tax_code_holds_what_is_in_doubt(path, mews, time):
+    """No mark comes back and the staff changed its code: a person decides; absence is not proved of it."""
+    an_unknown(path, mews, time, ("lost", 10.0))
+    time.seconds += 20
+    at, row = mews.items[-1]
+    mews.items[-1] = (at, replace(row, external_identifier="", notes="", taxes=(("UK-R", Decimal("2.00")),)))
+    assert look(path, mews, time).held == [("2", 1, "order")]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from load_fakes import ME, SERVICE, Killed, VirtualTime, a_payment, an_order, open_ledger, run_poster
+from load_fakes import ME, Killed, VirtualTime, a_payment, an_order, open_ledger, recover_into, run_poster
 from undo_fakes import UndoMews, an_undoer, posted, undo_in, with_lines
 
 from etl.errors import ExitCode, LedgerError, MewsError, UsageError
@@ -20,7 +20,6 @@ from etl.load import migrations
 from etl.load.ledger import Ledger
 from etl.load.lock import Holder
 from etl.load.records import PartKind
-from etl.load.recovery import RecoverResult, recover
 from etl.load.signs import IncompleteError
 from etl.load.standing import Standing
 from etl.load.stop import StopFlag
@@ -704,23 +703,6 @@ def test_ctrl_c_ends_cleanly(path, mews, time):
 
 
 # Recover
-
-
-def recover_into(path: Path, mews: UndoMews, time: VirtualTime) -> RecoverResult:
-    async def main() -> RecoverResult:
-        work = recover(
-            ledger,
-            mews,
-            service_id=SERVICE,
-            store="uk",
-            settle_seconds=Decimal(180),
-            clock=time,
-            sleep=time.sleep,
-        )
-        return await time.drive(asyncio.ensure_future(work))
-
-    with open_ledger(path, time) as ledger:
-        return asyncio.run(main())
 
 
 @pytest.mark.parametrize("may_cancel", [True, False])
