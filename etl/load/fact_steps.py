@@ -11,7 +11,8 @@ from typing import Any
 from sqlalchemy import bindparam, delete, insert, update
 
 from etl.load import schema, versions
-from etl.load.records import Correction, LedgerOrder, plan_facts
+from etl.load.plan_rows import plan_facts
+from etl.load.records import Correction, LedgerOrder
 from etl.load.unit_of_work import CHUNK, UnitOfWork
 from etl.model.plan import PlannedOrder
 from etl.model.states import State

@@ -13,7 +13,8 @@ from typing import Any
 from etl.load.corrections import held_back, is_original, new_corrections
 from etl.load.ledger_queries import LedgerQueries
 from etl.load.ledger_store import Checkpoint
-from etl.load.records import Home, LedgerOrder, RunRecord, current_facts, dumps, reading_of, stamp
+from etl.load.plan_rows import current_facts, reading_of
+from etl.load.records import Home, LedgerOrder, RunRecord, dumps, stamp
 from etl.load.standing import change
 from etl.load.versions import version_rows
 from etl.model.plan import PlannedOrder

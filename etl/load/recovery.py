@@ -6,24 +6,20 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
-from itertools import groupby
 from typing import Any
 
-from sqlalchemy import delete, insert, select
-
-from etl.load import schema
 from etl.load.cancelled import unknown
 from etl.load.compare import BookedItem, match, unit_of
 from etl.load.ledger import Ledger
 from etl.load.paid import Paid, Payments, read_payments
 from etl.load.ports import Reader, Sleep
-from etl.load.records import ORDER_PART, RECOVERED_RUN, Attempt, Clock, Part, PartKind, dumps, loads, stamp
-from etl.load.reversal import OPPOSITE, copy_of, target_of, undo_part, what_of
+from etl.load.records import ORDER_PART, RECOVERED_RUN, Attempt, Clock, Part, PartKind, dumps, stamp
+from etl.load.reversal import OPPOSITE, copy_of, undo_part, what_of
 from etl.load.scan import MARGIN, MewsTime, Progress, identity_of, walk_items
-from etl.load.steps import CHUNK, Steps
+from etl.load.side_table import empty, keep, sighting, sightings
+from etl.load.steps import Steps
 from etl.model.identity import parse_identifier
 from etl.model.plan import Basis
-from etl.model.rows import OrderItemRow
 from etl.model.shares import CREDIT
 from etl.model.states import IN_MEWS, State
 
@@ -79,7 +75,7 @@ async def recover(
     started = await time.sync()
     with ledger.steps() as steps:
         steps.start_settling(time.latest())
-    _empty(ledger)
+    empty(ledger)
     await _read_items(ledger, reader, service_id, store, None, started, result, progress)
     progress("wait for what may still be on its way", 0, 0)
     await sleep(settle.total_seconds())
@@ -93,7 +89,7 @@ async def recover(
     _record(ledger, payments, result, progress)
     with ledger.steps() as steps:
         steps.meta("watermark", stamp(second - settle))
-    _empty(ledger)
+    empty(ledger)
     return result
 
 
@@ -119,56 +115,9 @@ async def _read_items(
                 result.strangers += 1
             elif identity.store == store:
                 result.since = min(result.since or row.created, row.created)
-                rows.append(
-                    {
-                        "item_id": row.id,
-                        "number": identity.number,
-                        "generation": identity.generation,
-                        "order_id": row.order_id,
-                        "row": dumps({**_item(row), "undo": target_of(row.notes) if identity.is_undo else None}),
-                    }
-                )
-        _keep(ledger, rows)
+                rows.append(sighting(row, identity))
+        keep(ledger, rows)
         progress("read items", result.items, 0)
-
-
-def _item(row: OrderItemRow) -> dict[str, Any]:
-    """What is compared with the plan later. Cancelled items count as first booked."""
-    net, gross = row.first_booked
-    return {
-        "id": row.id,
-        "identifier": row.external_identifier,
-        "count": row.count,
-        "unit_net": row.unit_net,
-        "unit_gross": row.unit_gross,
-        "net": net,
-        "gross": gross,
-        "currency": row.currency,
-        "codes": [code for code, _ in row.taxes],
-        "taxed": [code for code, amount in row.taxes if amount],
-        "account": row.account_id,
-        "consumed": "" if row.consumed is None else row.consumed.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "canceled": row.is_canceled,
-    }
-
-
-def _keep(ledger: Ledger, rows: list[dict[str, Any]]) -> None:
-    if not rows:
-        return
-    table = schema.sightings
-    unique = {row["item_id"]: row for row in rows}
-    with ledger.transaction() as connection:
-        ledger.verify_lock(connection)
-        ids = list(unique)
-        for start in range(0, len(ids), CHUNK):
-            connection.execute(delete(table).where(table.c.item_id.in_(ids[start : start + CHUNK])))
-        connection.execute(insert(table), list(unique.values()))
-
-
-def _empty(ledger: Ledger) -> None:
-    with ledger.transaction() as connection:
-        ledger.verify_lock(connection)
-        connection.execute(delete(schema.sightings))
 
 
 def _record(
@@ -177,44 +126,11 @@ def _record(
     result: RecoverResult,
     progress: Progress,
 ) -> None:
-    for batch in _batches(_sightings(ledger), 200):
+    for batch in _batches(sightings(ledger), 200):
         with ledger.steps({number for number, _, _ in batch}) as steps:
             for number, generation, items in batch:
                 _record_order(ledger, steps, number, generation, items, payments, result)
         progress("record orders", result.found + result.known + result.resolved, 0)
-
-
-def _sightings(ledger: Ledger) -> Iterator[tuple[str, int, dict[str, list[dict[str, Any]]]]]:
-    """Shape: (number, generation, items by OrderId), older generations first; read in slices, not held open."""
-    table = schema.sightings
-    after = ("", 0)
-    while True:
-        with ledger.transaction() as connection:
-            newer = (table.c.number > after[0]) | ((table.c.number == after[0]) & (table.c.generation > after[1]))
-            query = (
-                select(table.c.number, table.c.generation)
-                .where(newer)
-                .distinct()
-                .order_by(table.c.number, table.c.generation)
-                .limit(200)
-            )
-            keys = [(row.number, row.generation) for row in connection.execute(query)]
-            numbers = sorted({number for number, _ in keys})
-            rows = connection.execute(
-                select(table)
-                .where(table.c.number.in_(numbers))
-                .order_by(table.c.number, table.c.generation, table.c.order_id, table.c.item_id)
-            ).all()
-        if not keys:
-            return
-        wanted = set(keys)
-        for key, group in groupby(rows, lambda row: (row.number, row.generation)):
-            if key in wanted:
-                orders: dict[str, list[dict[str, Any]]] = {}
-                for row in group:
-                    orders.setdefault(row.order_id, []).append(loads(row.row, {}))
-                yield (*key, orders)
-        after = keys[-1]
 
 
 def _record_order(

@@ -15,8 +15,9 @@ from etl.load import schema
 from etl.load.cancelled import cancelled_of
 from etl.load.compare import compare_items, compare_payment
 from etl.load.ledger import Ledger
+from etl.load.plan_rows import observed_items
 from etl.load.ports import Reader
-from etl.load.records import ORDER_PART, Clock, Part, PartKind, observed_items
+from etl.load.records import ORDER_PART, Clock, Part, PartKind
 from etl.load.scan import MARGIN, MewsTime, identity_of, known_items, payment_part, walk_items, walk_payments
 from etl.load.steps import NotReady
 from etl.model.states import State

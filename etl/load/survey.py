@@ -11,17 +11,8 @@ from datetime import datetime
 
 from etl.load.cancelled import cancelled_of
 from etl.load.compare import Finding, compare_items, compare_payment, may_be, may_be_payment
-from etl.load.records import (
-    ORDER_PART,
-    Attempt,
-    Part,
-    PartKind,
-    damaged,
-    dumps,
-    observed_items,
-    observed_payment,
-    stamp,
-)
+from etl.load.plan_rows import observed_items, observed_payment
+from etl.load.records import ORDER_PART, Attempt, Part, PartKind, damaged, dumps, stamp
 from etl.load.reversal import is_cancel, travels_as
 from etl.load.scan import (
     MARGIN,

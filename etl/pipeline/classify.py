@@ -16,7 +16,8 @@ from etl.columns.quick import Booked as BookedUnits
 from etl.columns.quick import Report
 from etl.errors import InternalError
 from etl.load.corrections import is_original
-from etl.load.records import ORDER_PART, RECOVERED_RUN, LedgerOrder, Part, PartKind, by_category, loads
+from etl.load.plan_rows import by_category
+from etl.load.records import ORDER_PART, RECOVERED_RUN, LedgerOrder, Part, PartKind, loads
 from etl.load.standing import Standing, change, standing, told
 from etl.model.money import ZERO
 from etl.model.plan import Basis, Booked, PlannedOrder, RoundingCause, Verdict

@@ -19,8 +19,6 @@ MOST = 8
 LONG_MODULES = frozenset(
     {
         "load/poster.py",
-        "load/records.py",
-        "load/recovery.py",
     }
 )
 """Modules above LONGEST that are left."""

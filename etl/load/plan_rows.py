@@ -1,0 +1,141 @@
+"""What the ledger keeps of a plan, and of what Mews shows in its place, as columns. No database here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Any
+
+from etl.load.records import dumps, stamp
+from etl.model.place import Place
+from etl.model.plan import PlannedOrder
+from etl.model.problem import Problem
+from etl.model.rows import OrderItemRow, PaymentRow
+
+
+def plan_facts(order: PlannedOrder, run_id: str) -> dict[str, Any]:
+    """The columns of `orders` that a plan fills."""
+    return {
+        "verdict": order.verdict.value,
+        "plan_run_id": run_id,
+        "currency": order.currency,
+        "basis": order.basis.value,
+        "source_total": None if order.source_total is None else str(order.source_total),
+        "planned_total": str(order.planned_total),
+        "rounding": str(order.rounding),
+        "month": order.month,
+        "consumption": stamp(order.consumption),
+        "true_consumption": stamp(order.true_consumption),
+        "is_clamped": order.is_clamped,
+        "account_id": order.account_id,
+        "account_key": order.account_key,
+        "parent": order.parent,
+        "line_count": order.line_count,
+        "fingerprint": order.fingerprint,
+        "version": order.version,
+        "skip_fingerprint": order.skip_fingerprint,
+        "skip_reason": order.skip_reason,
+        "codes": " ".join(order.codes),
+        "problems": dumps([_problem_row(problem) for problem in order.problems]) if order.problems else "",
+        "facts": dumps(_more_facts(order)),
+    }
+
+
+def reading_of(order: PlannedOrder) -> str:
+    """The column `reading`: currency, basis, total, verdict."""
+    total = None if order.source_total is None else str(order.source_total)
+    return dumps([order.currency, order.basis.value, total, order.verdict.value])
+
+
+def current_facts(order: PlannedOrder) -> dict[str, Any]:
+    """What the source says now of an order that was posted as something else."""
+    return {
+        "verdict": order.verdict.value,
+        "currency": order.currency,
+        "source_total": order.source_total,
+        "planned_total": order.planned_total,
+        "codes": list(order.codes),
+        "skip_reason": order.skip_reason,
+    }
+
+
+def _more_facts(order: PlannedOrder) -> dict[str, Any]:
+    facts: dict[str, Any] = {}
+    if order.rounding_causes:
+        facts["rounding_causes"] = order.rounding_causes
+    if order.payments:
+        facts["payments"] = [(payment.part, payment.type, payment.amount) for payment in order.payments]
+    if order.unproved:
+        facts["unproved"] = order.unproved
+    by_codes: dict[str, list[Decimal]] = {}
+    for entry in order.entries:
+        sums = by_codes.setdefault(" ".join(entry.codes), [Decimal(0), Decimal(0), Decimal(0)])
+        for index, amount in enumerate((entry.predicted.net, entry.predicted.tax, entry.predicted.gross)):
+            sums[index] += amount
+    if by_codes:
+        facts["by_codes"] = by_codes
+        facts["by_category"] = by_category(order)
+        facts["origin"] = _origin(order)
+    return facts
+
+
+def _problem_row(problem: Problem) -> list[Any]:
+    place = problem.place
+    return [
+        problem.code,
+        problem.order,
+        [place.file, place.sheet, place.row, place.column],
+        problem.value,
+        problem.message,
+        problem.hint,
+        problem.severity.value,
+    ]
+
+
+def observed_items(rows: Iterable[OrderItemRow]) -> dict[str, Any]:
+    """For the column `observed` of an order that Mews holds with other amounts: its items, cancelled ones aside."""
+    items = [
+        {"identifier": row.external_identifier, "count": row.count, "net": row.net, "gross": row.gross,
+         "currency": row.currency, "codes": [code for code, _ in row.taxes]}
+        for row in rows
+        if not row.is_canceled
+    ]  # fmt: skip
+    return {"items": items}
+
+
+def observed_payment(row: PaymentRow, payload: Mapping[str, Any]) -> str:
+    """What a payment that differs from what was sent pays in Mews, as JSON, with the sign that was sent.
+
+    Mews may show what was received as negative.
+    """
+    amount = payload["Amount"]
+    sent = Decimal(str(amount.get("GrossValue", amount.get("NetValue", 0))))
+    return dumps(Decimal(0) if row.is_canceled else abs(row.gross).copy_sign(sent))
+
+
+def _origin(order: PlannedOrder) -> dict[str, Any]:
+    """For reports that read no export: the file, and by row the names of the entries that come from it; so their rules."""
+    files: dict[str, dict[str, list[int]]] = {}
+    rules: dict[str, list[str]] = {}
+    for entry in order.entries:
+        if entry.place.row is not None:
+            where = Place(entry.place.file, entry.place.sheet)
+            files.setdefault(str(where), {}).setdefault(entry.line, []).append(entry.place.row)
+        if entry.rule:
+            rules.setdefault(entry.rule, []).append(entry.line)
+    return {"files": files, "rules": rules}
+
+
+def by_category(order: PlannedOrder) -> dict[str, list[Decimal]]:
+    """What Mews is predicted to book: net, tax and gross by AccountingCategoryId ("" where Mews chooses)."""
+    found: dict[str, list[Decimal]] = {}
+    for entry in order.entries:
+        sums = found.get(entry.category_id)
+        booked = entry.predicted
+        if sums is None:
+            found[entry.category_id] = [booked.net, booked.tax, booked.gross]
+        else:
+            sums[0] += booked.net
+            sums[1] += booked.tax
+            sums[2] += booked.gross
+    return found
