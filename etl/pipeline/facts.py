@@ -42,8 +42,14 @@ def facts_document(prepared: Prepared) -> dict[str, Any]:
         "mapping_notices": list(prepared.mapping.notices),
         "likely": likely_rows(prepared.mapping, prepared.facts),
         "sources": [file_document(file) for file in prepared.facts.files],
+        "corrections": corrections_of(prepared),
         "told": texts(file_notices(prepared)),
     }
+
+
+def corrections_of(prepared: Prepared) -> list[str]:
+    """The files of corrections as they were typed, each once."""
+    return list(dict.fromkeys(str(file.path) for file in prepared.facts.files if file.is_correction))
 
 
 def file_notices(prepared: Prepared) -> list[Problem]:
@@ -57,6 +63,7 @@ def reading_document(prepared: Prepared) -> dict[str, Any]:
     return {
         "sources": facts["sources"],
         "narrowed": facts["narrowed"],
+        "corrections": facts["corrections"],
         "lines": {"unassigned": prepared.facts.unassigned_count},
     }
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -72,11 +72,15 @@ def next_step(
     Effects: reads the files, never writes.
     """
     ledger = _ledger(stack, settings)
-    exports = [*paths] or _files_of_runs(ledger)
+    typed = [*paths]
+    known, corrections = _files_of_runs(ledger)
+    exports = typed or known
+    if not {path.name for path in exports} & {path.name for path in known}:
+        corrections = []
     for path in exports:
         if not path.exists():
             raise InputError(f"{path} does not exist.", place=str(path), hint="Check the name and the folder.")
-    desk = _Desk(settings, exports, environ, progress)
+    desk = _Desk(settings, exports, environ, progress, corrections)
     if ledger is not None and (busy := _busy(desk, ledger)) is not None:
         return busy
     try:
@@ -116,7 +120,7 @@ def _busy(desk: _Desk, ledger: Ledger) -> Step | None:
             return None
         return Step(f"A command is at work on the ledger (process {holder.pid}): let it end", type=desk.typed("status"))
     what = f"The ledger is held by process {holder.pid} on {holder.host}: let it end, or make sure that it is dead"
-    return Step(what, type=desk.typed("run", *(desk.files or ("EXPORT...",)), "--take-over", holder.host))
+    return Step(what, type=desk.typed("run", *(desk.plan_files or ("EXPORT...",)), "--take-over", holder.host))
 
 
 def _ledger(stack: ExitStack, settings: Settings) -> Ledger | None:
@@ -128,10 +132,14 @@ def _ledger(stack: ExitStack, settings: Settings) -> Ledger | None:
         raise
 
 
-def _files_of_runs(ledger: Ledger | None) -> list[Path]:
+def _files_of_runs(ledger: Ledger | None) -> tuple[list[Path], list[Path]]:
+    """The exports and the corrections of the last run, where they still lie here."""
     runs = [run for run in ledger.runs() if run.command == "run"] if ledger else []
-    names = sorted(runs[-1].sources) if runs else []
-    return [Path(name) for name in names] if all(Path(name).is_file() for name in names) else []
+    if not runs:
+        return [], []
+    corrections = [Path(name) for name in runs[-1].summary.get("corrections", ())]
+    exports = [Path(name) for name in sorted({*runs[-1].sources} - {path.name for path in corrections})]
+    return (exports, corrections) if all(path.is_file() for path in (*exports, *corrections)) else ([], [])
 
 
 def _first_fault(error: FaultyMappingError, desk: _Desk) -> Step:
@@ -162,6 +170,12 @@ class _Desk:
     exports: list[Path]
     environ: Mapping[str, str]
     progress: Progress
+    corrections: list[Path] = field(default_factory=list)
+
+    @property
+    def plan_files(self) -> tuple[str, ...]:
+        """The exports, with the corrections that were given beside them."""
+        return (*self.files, *(word for path in self.corrections for word in ("--corrections", str(path))))
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -221,7 +235,9 @@ def _counted(effect: Effect) -> str:
 
 def _planned(stack: ExitStack, desk: _Desk, mapping: MappingFolder, ledger: Ledger | None) -> Step:
     reference = reference_offline(ledger) if ledger and ledger.load_reference() else None
-    batch, facts = stack.enter_context(open_batch(Export(desk.exports), mapping, desk.progress))
+    batch, facts = stack.enter_context(
+        open_batch(Export(desk.exports, corrections=desk.corrections), mapping, desk.progress)
+    )
     known = reference or assumed_reference(mapping, datetime.now(UTC))
     prepared = plan_export(stack, batch, facts, mapping, known, span=Export(()).span, progress=desk.progress)
     causes = Causes(_unknowable(mapping) if reference is None else ())
@@ -321,7 +337,7 @@ def _after_decisions(
     desk: _Desk, causes: Causes, plan: str, unassigned: int, ledger: Ledger | None, trace: Trace | None
 ) -> Step:
     """Nothing is left to decide: run, what the run left, corrections, reconciliation."""
-    run = desk.typed("run", *desk.files, "--expect", plan)
+    run = desk.typed("run", *desk.plan_files, "--expect", plan)
     out = causes.states.get(ReportState.BLOCKED, Effect()).orders
     ready = causes.states.get(ReportState.READY)
     if ready:
@@ -413,7 +429,7 @@ def _corrections(desk: _Desk, causes: Causes, blocked: Effect, unassigned: int) 
     is_json = all({*path.suffixes} & {".json", ".ndjson", ".jsonl"} for path in desk.exports)
     file = "attention.ndjson" if desk.exports and is_json else "attention.csv"
     what = f"Correct the orders of {file}{why}, and give the file with --corrections{rows}"
-    command = desk.typed("dry-run", *desk.files, "--report", "dry-run")
+    command = desk.typed("dry-run", *desk.plan_files, "--report", "dry-run")
     return _told(Step(what, file=file, type=command), blocked)
 
 

@@ -67,6 +67,7 @@ class FileFacts:
     unread: tuple[UnreadColumn, ...] = ()
     samples: tuple[tuple[str, tuple[str, ...]], ...] = ()
     count: RowCount | None = None
+    is_correction: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,6 +144,7 @@ class LoadedFile:
                 missing=layout.missing,
                 renamed=tuple(layout.renamed.items()),
             ),
+            is_correction=self.is_correction,
             rows=self.rows.all,
             rows_of_orders=self.rows.orders,
             unassigned=self.rows.unassigned,

@@ -238,3 +238,14 @@ def test_an_unchanged_attention_file_gives_the_same_orders(shop: SmallShop, expo
     done = shop.shell.run("run", fixed_export)
     assert (done.code, of(done)) == (0, {"posted": 4}), "the shop corrected them itself; nobody else did"
     assert Decimal(done.json["totals"][0]["posted"]) == shop.held_sum()
+
+
+def test_next_knows_the_corrections_of_the_last_run(shop: SmallShop, export: Path, fixed: Path) -> None:
+    """With the files or without them: what was corrected is planned so, and the command to type names the corrections."""
+    shop.shell.run("run", export.name, "--corrections", fixed.relative_to(shop.folder), "--limit", "1")
+    for typed in ((), (export.name,)):
+        step = shop.shell.run("next", *typed).json
+        assert " run orders.csv --corrections r/fixed.csv --expect sha256:" in step["type"]
+        assert step["orders"] == 3
+    other = shop.export(rows(1), "other.csv")
+    assert "fixed.csv" not in shop.shell.run("next", other.name).json["type"]

@@ -106,6 +106,7 @@ def test_a_wrong_mapping_folder_leads_on(shop: SmallShop, command: str, mappings
 
 
 def test_next_leads_on_without_double_stops(shop: SmallShop) -> None:
-    """`next` never fails: a missing file is the step."""
+    """A mistyped file is told before anything else: a step that rests on nothing would send its reader on."""
     done = shop.shell.run("next", "nofile.csv")
-    assert (done.code, done.json["what"]) == (0, "nofile.csv does not exist. Check the name and the folder")
+    assert (done.code, done.json["error"]["message"]) == (2, "nofile.csv does not exist.")
+    assert done.json["error"]["hint"] == "Check the name and the folder."
