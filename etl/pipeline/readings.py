@@ -21,9 +21,12 @@ def _lines(order: Order) -> Decimal:
 
 
 def _with_tax(order: Order) -> Decimal:
-    """Lines with their own VAT on top; shipping and voucher at the order's highest rate."""
+    """Lines with their own VAT on top; shipping and voucher shared over the lines, or else at the order's highest rate."""
     rates = [line.vat_percent or ZERO for line in order.lines]
-    lines = sum((_taxed(line.total, line.vat_percent) for line in order.lines), ZERO)
+    lines, goods = sum((_taxed(line.total, line.vat_percent) for line in order.lines), ZERO), _lines(order)
+    shared = lines + order.beside_goods * lines / goods if goods else ZERO
+    if goods and foots(order, shared):
+        return shared
     return lines + _taxed(order.beside_goods, max(rates, default=ZERO))
 
 
