@@ -12,7 +12,7 @@ from etl.errors import InternalError, StoppedError
 from etl.load.compare import compare_items, compare_predicted, observed_amounts
 from etl.load.ports import LinkedReservation, Predictions
 from etl.load.records import ORDER_PART, Attempt, LedgerOrder, dumps, loads
-from etl.load.scan import identity_of, known_items
+from etl.load.scan import Progress, identity_of, known_items
 from etl.load.session import Session
 from etl.model.plan import PlannedOrder
 
@@ -23,6 +23,15 @@ _LOST = (
     "names the OrderId that it has there, `centra-mews settle {number} --absent` says that nothing of it is there and "
     "lets the next run send it again."
 )
+
+
+def in_doubt(number: str) -> StoppedError:
+    """Why a run stops whose first order has no certain end."""
+    return StoppedError(
+        f"nobody knows yet whether Mews took the first order, {number}",
+        code="run.first_order",
+        hint="Run again: the next run finds out before it sends anything else.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +49,8 @@ class FirstCheck:
 class FirstOrder:
     """The read-back of one ledger."""
 
-    def __init__(self, session: Session, check: FirstCheck) -> None:
+    def __init__(self, session: Session, check: FirstCheck, progress: Progress) -> None:
+        self._progress = progress
         self._ledger = session.ledger
         self._reader = session.reach.reader
         self._clock = session.reach.clock
@@ -62,6 +72,7 @@ class FirstOrder:
 
     async def read_back(self, number: str) -> None:
         """Raises StoppedError unless Mews returns the order as it was sent, and marks the ledger as checked."""
+        self._progress("read back the first order", 0, 1)
         row = self._ledger.order(number)
         attempts = self._ledger.attempts(number, part=ORDER_PART)
         if row is None or not attempts:

@@ -7,34 +7,33 @@ looking at Mews `watcher.py`; this module decides what is sent when, and when to
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Coroutine, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import islice
-from typing import Any, TypeVar
 
 from etl.errors import InternalError, LedgerError, MewsError, StoppedError
 from etl.load.carrier import Carrier
+from etl.load.crew import Crew, JobQueue
 from etl.load.customers import email_of
-from etl.load.first_order import FirstCheck, FirstOrder
+from etl.load.first_order import FirstCheck, FirstOrder, in_doubt
 from etl.load.halt import HaltedError, WindowPassedError, cancel
-from etl.load.jobs import Chooser, Job, Step, needs_record
+from etl.load.jobs import Chooser, Job, Step
 from etl.load.kind_record import refusal_of
 from etl.load.kinds import Kinds
 from etl.load.ledger import Checkpoint, Ledger
 from etl.load.people import People
+from etl.load.picker import pick
 from etl.load.records import ORDER_PART, LedgerOrder
 from etl.load.result import LoadResult
+from etl.load.returns import Returns
 from etl.load.scan import Progress
 from etl.load.session import Reach, RunFacts, Session
-from etl.load.standing import Standing, standing
 from etl.load.steps import NotReady
 from etl.load.stop import StopFlag
 from etl.load.survey import Survey
 from etl.load.watcher import Watcher
 from etl.model.plan import PlannedOrder
 from etl.model.states import State, worst
-
-T = TypeVar("T")
 
 CHUNK = 200
 KIND_REFUSED = "kind.refused"
@@ -45,6 +44,7 @@ class Poster:
 
     kinds_type: type[Kinds] = Kinds
     watcher_type: type[Watcher] = Watcher
+    returns_type: type[Returns] = Returns
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class Poster:
         self._store, self._run_id = facts.store, facts.run_id
         self._session = session = Session(ledger, reach, facts, checkpoint)
         self._commit, self._halt, self._time = session.commit, session.halt, session.time
-        self._first = FirstOrder(session, first_check or FirstCheck())
+        self._first = FirstOrder(session, first_check or FirstCheck(), progress)
         self._carrier = Carrier(session, self._first)
         self._chooser = Chooser(facts.store, facts.basis, facts.run_id)
         self._busy: set[str] = set()
@@ -71,11 +71,10 @@ class Poster:
         self._watcher = self.watcher_type(session, self._busy.__contains__)
         self._people = People(session)
         self._draining = False
-        self._queue: asyncio.Queue[Job] = asyncio.Queue()
-        self._room = asyncio.Semaphore(2 * facts.concurrency)
         self._waiting: dict[str, PlannedOrder] = {}
-        self._held: dict[str, list[Job]] = {}
-        self._background: list[asyncio.Task[None]] = []
+        self._returns = self.returns_type(ledger)
+        self._crew = Crew()
+        self._queue = JobQueue(self._crew, 2 * facts.concurrency)
         self._done = 0
         self._kinds = Kinds(ledger, facts.run_id)
         self._limit: int | None = None
@@ -111,7 +110,7 @@ class Poster:
                 return self._result
             await body
         finally:
-            await cancel([body, leave, listen, *self._background])
+            await cancel([body, leave, listen, *self._crew.tasks])
             self._tell_result()
         return self._result
 
@@ -119,6 +118,7 @@ class Poster:
         result, watcher = self._result, self._watcher
         result.stop, result.begun, result.sent = self._halt.error, self._begun, self._carrier.posted
         result.surveys, result.strangers = watcher.surveys, watcher.strangers
+        result.first_check = self._first.last_digit
         result.duplicated.update(watcher.duplicated)
 
     async def _body(
@@ -128,13 +128,14 @@ class Poster:
         self._limit = limit
         try:
             await self._begin()
-            self._background = [asyncio.ensure_future(self._work()) for _ in range(self._session.facts.concurrency)]
-            self._background.append(asyncio.ensure_future(self._watch()))
+            for _ in range(self._session.facts.concurrency):
+                self._crew.start(self._work())
+            self._crew.start(self._watch())
             await self._feed(iter(orders), chooser, no_wait=no_wait)
             await self._settle_down(no_wait=no_wait)
         except (LedgerError, MewsError, StoppedError) as error:
             self._halt.stop(error)
-            await self._guard(self._queue.join())
+            await self._queue.empty()
         if not self._result.is_interrupted:
             await self._watcher.look_back_after_stop()
 
@@ -156,7 +157,7 @@ class Poster:
 
     async def _feed(self, orders: Iterator[PlannedOrder], chooser: Chooser, *, no_wait: bool) -> None:
         while not self._halt.is_set and (chunk := list(islice(orders, CHUNK))):
-            await self._guard(self._people.look_for(chunk))
+            await self._crew.wait_for(self._people.look_for(chunk))
             for job in self._jobs(chunk, chooser):
                 if self._halt.is_set or not self._is_within_limit(job) or not self._offer(job):
                     continue
@@ -166,41 +167,11 @@ class Poster:
 
     def _jobs(self, chunk: list[PlannedOrder], chooser: Chooser) -> list[Job]:
         """The chunk's orders that have something to send."""
-        numbers = [order.number for order in chunk]
-        known = self._ledger.lookup(numbers)
-        chunk = self._people.with_accounts(chunk, known)
-        fresh = [order for order in chunk if needs_record(known.get(order.number), order, self._run_id)]
-        if fresh:
-            self._ledger.record_plan(self._run_id, fresh)
-            known.update(self._ledger.lookup([order.number for order in fresh]))
-        parts = self._ledger.parts(numbers)
-        chooser = replace(chooser, held=self._kinds.held)
-        steps: list[Step] = []
-        jobs, held_back = [], []
-        for order in chunk:
-            row, own = known[order.number], list[Step]()
-            job = chooser.job(order, row, parts.get(order.number, []), own)
-            if job is None:
-                steps += own
-                self._leave(order, row)
-            elif self._kinds.holding(job) is None:
-                steps += own
-                jobs.append(job)
-            elif standing(row, order, self._store, self._run_id) is Standing.READY:
-                # Also one that was refused and changed since: ready again, it is blocked like the others.
-                steps += own
-                held_back.append(job)
-            else:
-                # Refused or undone, it stays what it is: nothing of a held kind is sent.
-                self._leave(order, row)
-        if steps:
-            with self._ledger.steps(numbers) as writing:
-                for step in steps:
-                    step(writing)
-            again = [job.order for job in jobs if job.generation > known[job.number].generation]
-            self._ledger.record_plan(self._run_id, again)
-        self._block_held(held_back)
-        return jobs
+        picked = pick(self._session, self._people, self._kinds, chooser, chunk)
+        for order, row in picked.left:
+            self._leave(order, row)
+        self._block_held(picked.held_back)
+        return picked.jobs
 
     def _leave(self, order: PlannedOrder, row: LedgerOrder) -> None:
         """Nothing to send now; an unknown order may have to be sent again once it is proved absent."""
@@ -225,7 +196,7 @@ class Poster:
             self._block_held([job])
             return False
         # A return that can't go yet must not keep others from trying its kind.
-        if self._kinds.is_open(job) and not self._parent_is_posted(job):
+        if self._kinds.is_open(job) and not self._returns.may_go(job):
             return False
         if not self._kinds.admit(job):
             return False
@@ -242,7 +213,7 @@ class Poster:
         if not self._is_within_limit(job):
             self._kinds.park(job)
         elif self._offer(job):
-            self._queue.put_nowait(job)
+            self._queue.put_again(job)
 
     def _block_held(self, jobs: list[Job]) -> None:
         """Orders of a kind that Mews refused are not sent; what is in Mews keeps its state."""
@@ -274,12 +245,12 @@ class Poster:
         """Orders of several kinds that no other order can try: the oldest tries them all, then the next."""
         while not self._halt.is_set:
             self._reconsider()
-            await self._guard(self._queue.join())
+            await self._queue.empty()
             job = None if self._is_spent else self._kinds.take_stuck()
             if job is None:
                 return
             await self._dispatch(job, no_wait=no_wait)
-            await self._guard(self._queue.join())
+            await self._queue.empty()
             await self._settle_people(no_wait=no_wait)
             await self._drain(no_wait=no_wait)
 
@@ -295,30 +266,19 @@ class Poster:
             await self._send_first(job, no_wait=no_wait)
             self._reconsider()
         else:
-            await self._put(job)
-
-    async def _put(self, job: Job) -> None:
-        if self._room.locked():
-            await self._guard(self._room.acquire())
-        else:
-            await self._room.acquire()
-        job.has_room = True
-        self._queue.put_nowait(job)
+            await self._queue.put(job)
 
     # Working
 
     async def _work(self) -> None:
         while True:
             job = await self._queue.get()
-            if job.has_room:
-                job.has_room = False
-                self._room.release()
             try:
                 await self._carry(job)
             except (LedgerError, MewsError, StoppedError, InternalError) as error:
                 self._halt.stop(error)
             finally:
-                self._queue.task_done()
+                self._queue.done()
 
     async def _carry(self, job: Job) -> None:
         """Sends what a job has to send; what it found out about kinds lets others go on."""
@@ -329,7 +289,7 @@ class Poster:
 
     async def _carry_parts(self, job: Job) -> None:
         """Sends what a job has to send; a return that waits for its own order is put aside."""
-        if self._halt.is_set or not self._parent_is_posted(job):
+        if self._halt.is_set or not self._returns.may_go(job):
             return
         self._busy.add(job.number)
         try:
@@ -367,29 +327,19 @@ class Poster:
     async def _settle_people(self, *, no_wait: bool) -> None:
         """Orders whose customer was in doubt go on once it is known whether there is one."""
         while self._people.waiting and not self._halt.is_set:
-            await self._guard(self._people.settle(no_wait=no_wait))
+            await self._crew.wait_for(self._people.settle(no_wait=no_wait))
             for job in self._people.take_settled():
                 if not self._first.is_unchecked:
                     self._release(job)
                 elif self._offer(job):
                     await self._send_first(job, no_wait=no_wait)
-            await self._guard(self._queue.join())
+            await self._queue.empty()
             if no_wait:
                 return
 
-    def _parent_is_posted(self, job: Job) -> bool:
-        """Whether the order that a return belongs to is in Mews; else the return is put aside."""
-        if not job.order.parent or not job.send_order:
-            return True
-        parent = self._ledger.order(job.order.parent)
-        if parent is not None and parent.has_posted and parent.state is not State.DIFFERENT:
-            return True
-        self._held.setdefault(job.order.parent, []).append(job)
-        return False
-
     def _release_children(self, job: Job) -> None:
         if job.states.get(ORDER_PART) is State.POSTED:
-            for child in self._held.pop(job.number, ()):
+            for child in self._returns.take_of(job.number):
                 self._release(child)
 
     def _conclude(self, job: Job) -> None:
@@ -410,12 +360,12 @@ class Poster:
         """The first order of a ledger goes alone and is read back before any other is sent."""
         if not job.send_order:
             # Payments of an order that was found in Mews: there is no order of ours to read back yet.
-            await self._put(job)
+            await self._queue.put(job)
             return
         earlier = self._ledger.first_posted()
         if earlier is not None:
-            await self._read_back_first(earlier.number)
-            await self._put(job)
+            await self._first.read_back(earlier.number)
+            await self._queue.put(job)
             return
         await self._carry(job)
         row = self._ledger.order(job.number)
@@ -425,20 +375,9 @@ class Poster:
         if self._halt.is_set or row is None:
             return
         if row.has_posted:
-            await self._read_back_first(job.number)
+            await self._first.read_back(job.number)
         elif row.state is State.UNKNOWN:
-            raise StoppedError(
-                f"nobody knows yet whether Mews took the first order, {job.number}",
-                code="run.first_order",
-                hint="Run again: the next run finds out before it sends anything else.",
-            )
-
-    async def _read_back_first(self, number: str) -> None:
-        self._progress("read back the first order", 0, 1)
-        try:
-            await self._first.read_back(number)
-        finally:
-            self._result.first_check = self._first.last_digit
+            raise in_doubt(job.number)
 
     # Looking at Mews
 
@@ -458,7 +397,7 @@ class Poster:
         for number, _, part in survey.found:
             if part == ORDER_PART:
                 self._resend(number)
-                for child in self._held.pop(number, ()):
+                for child in self._returns.take_of(number):
                     self._release(child)
         if survey.found or survey.absent or survey.gave_up:
             self._kinds.settle()
@@ -498,7 +437,7 @@ class Poster:
 
     async def _settle_down(self, *, no_wait: bool) -> None:
         """All orders were fed: finish them, resolve the unknown, let the returns go, look again at resends."""
-        await self._guard(self._queue.join())
+        await self._queue.empty()
         await self._settle_people(no_wait=no_wait)
         await self._drain(no_wait=no_wait)
         await self._try_several(no_wait=no_wait)
@@ -527,7 +466,7 @@ class Poster:
         try:
             first_look = True
             while not self._halt.is_set:
-                await self._guard(self._queue.join())
+                await self._queue.empty()
                 due = self._watcher.due(all_of_them=True)
                 if due is None or no_wait:
                     return
@@ -536,22 +475,15 @@ class Poster:
                     await self._halt.nap((due - self._time.now()).total_seconds())
                 if not self._halt.is_set:
                     # The first look finds what only lost its answer; nothing is proved absent by it.
-                    await self._guard(self._survey(recheck_floor=None))
+                    await self._crew.wait_for(self._survey(recheck_floor=None))
                 first_look = False
         finally:
             self._draining = False
 
     async def _block_orphans(self) -> None:
         """Returns whose own order will not be in Mews after this run."""
-        if self._halt.is_set:
-            return
-        held, self._held = self._held, {}
-        for parent, jobs in held.items():
-            row = self._ledger.order(parent)
-            if row is not None and row.state in (State.READY, State.UNKNOWN, State.IN_FLIGHT):
-                # Left for a later run, like its own order.
-                continue
-            for job in jobs:
+        if not self._halt.is_set:
+            for parent, job in self._returns.take_orphans():
                 await self._block(job, "return.parent", f"its order {parent} is not in Mews")
 
     def _finish(self, number: str) -> None:
@@ -566,18 +498,3 @@ class Poster:
         await self._stop.stopping.wait()
         self._result.is_interrupted = True
         self._halt.stop(None)
-
-    async def _guard(self, awaitable: Awaitable[T] | Coroutine[Any, Any, T]) -> T:
-        """The awaitable's result, unless a worker dies first: then what it died of."""
-        task = asyncio.ensure_future(awaitable)
-        try:
-            while not task.done():
-                await asyncio.wait({task, *self._background}, return_when=asyncio.FIRST_COMPLETED)
-                for worker in tuple(self._background):
-                    if worker.done():
-                        self._background.remove(worker)
-                        worker.result()
-            return await task
-        finally:
-            if not task.done():
-                await cancel([task])

@@ -458,7 +458,7 @@ GUARDS = (
     ),
     _guard(
         "a return does not wait for its order",
-        "load/poster.py",
+        "load/returns.py",
         "if not job.order.parent or not job.send_order:\n            return True",
         "return True",
         "poster",

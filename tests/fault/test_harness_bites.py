@@ -19,6 +19,7 @@ from harness import OneEngineLedger, Parts, run_seed
 from etl.load.kinds import Kinds
 from etl.load.poster import Poster
 from etl.load.records import loads
+from etl.load.returns import Returns
 from etl.load.reverser import Reverser
 from etl.load.signs import Signs
 from etl.load.steps import Steps
@@ -153,11 +154,17 @@ class NeverLooksBack(Poster):
         """Takes what it sent for all that happened."""
 
 
-class ReturnsAtOnce(Poster):
+class NoReturns(Returns):
     """Does not wait for the order that a return belongs to."""
 
-    def _parent_is_posted(self, job: Any) -> bool:
+    def may_go(self, job: Any) -> bool:
         return True
+
+
+class ReturnsAtOnce(Poster):
+    """Sends returns like any other order."""
+
+    returns_type = NoReturns
 
 
 class HoldsNothing(Kinds):

@@ -16,11 +16,7 @@ LONGEST = 500
 MOST = 8
 """Parameters of a constructor, `self` aside. Values (dataclasses) have as many fields as they have facts."""
 
-LONG_MODULES = frozenset(
-    {
-        "load/poster.py",
-    }
-)
+LONG_MODULES = frozenset({})
 """Modules above LONGEST that are left."""
 
 LARGE_CONSTRUCTORS: frozenset[str] = frozenset()

@@ -1,0 +1,42 @@
+"""Returns that wait until the order that they belong to is in Mews. Rule: design section 5."""
+
+from __future__ import annotations
+
+from etl.load.jobs import Job
+from etl.load.ledger import Ledger
+from etl.model.states import State
+
+
+class Returns:
+    """The returns of one run that were put aside, by the number of their own order."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._held: dict[str, list[Job]] = {}
+
+    def may_go(self, job: Job) -> bool:
+        """Whether the order that a return belongs to is in Mews; else the return is put aside."""
+        if not job.order.parent or not job.send_order:
+            return True
+        parent = self._ledger.order(job.order.parent)
+        if parent is not None and parent.has_posted and parent.state is not State.DIFFERENT:
+            return True
+        self._held.setdefault(job.order.parent, []).append(job)
+        return False
+
+    def take_of(self, number: str) -> list[Job]:
+        """The returns of an order that is in Mews now."""
+        return self._held.pop(number, [])
+
+    def take_orphans(self) -> list[tuple[str, Job]]:
+        """The returns whose own order will not be in Mews after this run, each with that order's number.
+
+        Those whose order is left for a later run are left likewise.
+        """
+        held, self._held = self._held, {}
+        orphans = []
+        for parent, jobs in held.items():
+            row = self._ledger.order(parent)
+            if row is None or row.state not in (State.READY, State.UNKNOWN, State.IN_FLIGHT):
+                orphans += [(parent, job) for job in jobs]
+        return orphans
