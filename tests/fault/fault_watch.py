@@ -223,11 +223,14 @@ class Mews:
         if logged.operation == "customers/add" and logged.status == 403:
             # Nobody else makes profiles here: a Mews that does not look would have a second one.
             self.watch.blame(now, f"a customer is made twice: {logged.message}")
+        self._await_next()
+        self._look()
+        return answer
+
+    def _await_next(self) -> None:
         due = self.sandbox.next_due()
         if due is not None:
             self.timeline.at((due - START).total_seconds(), self.settle)
-        self._look()
-        return answer
 
     def _refuse_otherwise(self, path: str, answer: Answer) -> Answer:
         """A missing permission to cancel, told with another status than the sandbox's 401."""
@@ -239,6 +242,8 @@ class Mews:
         """Late commits land."""
         if self.sandbox.settle():
             self.watch.tell(self.timeline.now, "mews", "a delayed commit is carried out")
+            # Another may be due before any request arrives.
+            self._await_next()
         self._look()
 
     def under_way(self) -> set[PartKey]:
