@@ -188,7 +188,7 @@ def _counted(
     orders: Sequence[OrderCells], candidates: Candidates, readings: Sequence[Reading]
 ) -> list[tuple[Reading, tuple[int, int]]]:
     """Each reading with the orders that foot, and those that have a total."""
-    goods: dict[tuple[str, str, bool], list[tuple[Decimal, Decimal]]] = {}
+    goods: dict[tuple[str, str, bool], list[tuple[Decimal, frozenset[Decimal]]]] = {}
     found = []
     for reading in readings:
         key = (reading.columns[0], reading.columns[1], reading.basis is Basis.NET)
@@ -199,33 +199,41 @@ def _counted(
     return found
 
 
-def _goods(order: OrderCells, qty: str, price: str, rate: str) -> tuple[Decimal, Decimal]:
-    """The sum of the lines, with tax where `rate` is given, and the highest factor of tax."""
+def _goods(order: OrderCells, qty: str, price: str, rate: str) -> tuple[Decimal, frozenset[Decimal]]:
+    """The sum of the lines, with tax where `rate` is given, and the factors of tax that shipping and voucher may have.
+
+    These carry the highest rate, or are shared over the lines.
+    """
     rates = order.lines.get(rate, ()) if rate else ()
-    total, highest = ZERO, Decimal(1)
+    total, bare, highest = ZERO, ZERO, Decimal(1)
     for index, (count, amount) in enumerate(zip(order.lines[qty], order.lines[price], strict=True)):
         if count is None or amount is None:
             continue
         factor = 1 + (rates[index] or ZERO) / 100 if rates else Decimal(1)
         highest = max(highest, factor)
+        bare += count * amount
         total += count * amount * factor
-    return total, highest
+    return total, frozenset((highest, total / bare if bare and rates else highest))
 
 
 def _foots(
-    orders: Sequence[OrderCells], goods: Sequence[tuple[Decimal, Decimal]], reading: Reading, candidates: Candidates
+    orders: Sequence[OrderCells],
+    goods: Sequence[tuple[Decimal, frozenset[Decimal]]],
+    reading: Reading,
+    candidates: Candidates,
 ) -> tuple[int, int]:
     _, _, total, shipping, voucher, fee = reading.columns
     tax = candidates.taxes[0] if reading.basis is Basis.NET_TAX else ""
     foots = count = 0
-    for order, (lines, factor) in zip(orders, goods, strict=True):
+    for order, (lines, factors) in zip(orders, goods, strict=True):
         wanted = order.order.get(total)
         if wanted is None:
             continue
         count += 1
         values = order.order
         beside = _value(values, shipping) + _value(values, fee) - abs(_value(values, voucher))
-        foots += round_money(lines + beside * factor + _value(values, tax), 2) == wanted
+        fixed = lines + _value(values, tax)
+        foots += any(round_money(fixed + beside * factor, 2) == wanted for factor in factors)
     return foots, count
 
 

@@ -216,3 +216,18 @@ def test_of_long_files_the_orders_are_compared_that_both_still_hold(
     assert begun.proved["prices_include_tax"] is False
     assert len(orders) == begun.verdict.good == 200
     assert sum(len(order.lines) for order in orders) == len(lines) - 1
+
+
+def test_freight_shared_over_goods_of_several_rates_proves_them(tmp_path: Path) -> None:
+    """No column of tax tells it: the totals foot with the lines' rates where freight has the tax of the goods beside it."""
+    headers, lines = sales()
+    for row in headers[1:]:
+        mine = [line for line in lines[1:] if line[0] == row[0]]
+        net = sum((Decimal(line[-1]) for line in mine), Decimal(0))
+        tax = sum((Decimal(line[-1]) * Decimal(line[-2]) for line in mine), Decimal(0))
+        total = (net + tax) * (1 + Decimal("7.50") / net)
+        row[6], row[-1] = "7.50", f"{total.quantize(Decimal('0.01'), ROUND_HALF_UP)}"
+    begun, _ = begin(tmp_path / "m", csv_pair(tmp_path, without(headers, ["VAT total"]), lines))
+    columns = {one.header: one.sure for one in begun.proposed.proposals.columns}
+    assert (columns["Net price"], columns["Freight net"], columns["VAT %"]) == ("proved", "proved", "proved")
+    assert begun.verdict.good == 30
