@@ -153,13 +153,16 @@ main()
 
 
 def test_the_equation_ends_the_command(tmp_path: Path) -> None:
-    """A plan whose rounding does not explain what it plans: exit code 1, and no sums are shown."""
+    """A plan whose rounding does not explain what it plans: exit code 1, and no sums are shown.
+
+    By the rules alone: what plans by columns as well notices before any sum is drawn.
+    """
     with bad_day(tmp_path) as shop:
         _, _, _, *arguments = shop.shell.command("dry-run", shop.export([row(1)]))
         done = subprocess.run(
             [sys.executable, "-c", DISHONEST, "--json", *arguments],
             cwd=shop.folder,
-            env=shop.shell.environment() | {"PYTHONPATH": str(ROOT)},
+            env=shop.shell.environment() | {"PYTHONPATH": str(ROOT), "CENTRA_MEWS_PLAN": "rules"},
             capture_output=True,
             text=True,
             timeout=120,
