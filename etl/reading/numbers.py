@@ -204,7 +204,13 @@ def _unsigned_zero(value: Decimal) -> Decimal:
     return value or value.copy_abs()
 
 
+_LONGEST_HINTED = 80
+"""Characters; what is longer was never meant as a number, and the patterns below go back and forth over it."""
+
+
 def _number_hint(text: str) -> str:
+    if len(text) > _LONGEST_HINTED:
+        return ""
     if has_foreign_digits(text):
         return "Write the number with the digits 0 to 9."
     if re.search(r"\d[eE][-+]?\d", text):
