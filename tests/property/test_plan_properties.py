@@ -173,7 +173,7 @@ def test_nothing_in_an_order_breaks_the_run(
     order = replace(order, lines=tuple(goods), shipping=shipping, voucher_value=value, return_cost=fee)
     plan = plan_order(order, ctx)
     assert plan.entries or plan.codes
-    assert footings(order, ctx) <= set(Footing)
+    assert (footings(order, ctx) or set()) <= set(Footing)
     assert plan_line(plan, "shop")
 
 
@@ -310,5 +310,5 @@ def test_spread_makes_nothing_negative(case: tuple[Order, Context, PlannedOrder]
 def test_a_footing_is_one_that_the_check_accepts(case: tuple[Order, Context, PlannedOrder]) -> None:
     """What votes for a reading of orderTotal is not blocked as a mismatch under that reading."""
     order, ctx, _ = case
-    for footing in footings(order, ctx):
+    for footing in footings(order, ctx) or ():
         assert "total.mismatch" not in plan_order(order, replace(ctx, footing=footing)).codes

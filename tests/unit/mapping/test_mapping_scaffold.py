@@ -66,7 +66,7 @@ def test_the_scaffold_is_read_once_the_service_is_named(tmp_path: Path) -> None:
     ]
     assert mapping.products == {}
     assert mapping.accounts == {}
-    assert [notice for notice in mapping.notices if "decide nothing yet" not in notice] == []
+    assert [notice for notice in mapping.notices if "nothing yet" not in notice] == []
     assert mapping.settings.source.default_currency == "GBP"
     assert mapping.settings.source.prices_include_tax is True
     assert [rule.field for rule in mapping.columns] == []
