@@ -12,6 +12,8 @@ import pytest
 from cli_run import Done
 from small_shop import HEADER, SmallShop, check_counts, row, rows, write_export
 
+pytestmark = pytest.mark.slow
+
 OpenShop = Callable[..., SmallShop]
 
 # Order number: the line, the code, the column and value that must be named.

@@ -13,6 +13,8 @@ from etl.sandbox.faults import parse_fault
 from etl.sandbox.server import running_sandbox
 from etl.sandbox.world import Enterprise, World
 
+pytestmark = pytest.mark.slow
+
 OpenShop = Callable[..., SmallShop]
 
 

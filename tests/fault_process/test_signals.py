@@ -17,6 +17,8 @@ from small_shop import SmallShop, check_counts, open_shop, rows, unlimited
 from etl.sandbox.faults import parse_fault
 from etl.sandbox.server import running_sandbox
 
+pytestmark = pytest.mark.slow
+
 ORDERS = 24
 EVERY = {str(1001 + number): 1 for number in range(ORDERS)}
 
