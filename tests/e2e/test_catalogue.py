@@ -15,6 +15,8 @@ from small_shop import SmallShop, row
 
 from etl.sandbox.server import RunningSandbox
 
+pytestmark = pytest.mark.slow
+
 WEB_SHOP = "5e000000-0000-4000-a000-000000000001"
 FILES = {
     *("services.csv", "outlets.csv", "products.csv", "accounts.csv", "tax_codes.csv", "categories.csv"),

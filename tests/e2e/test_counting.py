@@ -12,6 +12,8 @@ import pytest
 from cli_run import Done
 from small_shop import HEADER, TAXES, SmallShop, check_counts, row, rows, write_export
 
+pytestmark = pytest.mark.slow
+
 OpenShop = Callable[..., SmallShop]
 
 

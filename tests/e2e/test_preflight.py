@@ -13,6 +13,8 @@ from cli_run import Done
 from shop_settings import HOUSE, bad_day, change_enterprise, configure
 from small_shop import SmallShop, row
 
+pytestmark = pytest.mark.slow
+
 OpenShop = Callable[..., SmallShop]
 WEB_SHOP = "5e000000-0000-4000-a000-000000000001"
 HEAD = "country,vat_percent,valid_from,valid_before,tax_codes\n"

@@ -146,6 +146,8 @@ def test_what_comes_back_unchanged_is_what_was_there(
             before = _orders(export)
         except InputError:
             return  # nothing in the whole file decides how it is written
+        if any("no character" in problem.message for order in before.values() for problem in order.problems):
+            return  # a byte that is no character of its encoding can't be written in it again: it stands as `?`
         some = data.draw(st.sets(st.sampled_from(sorted(before)), min_size=1))
         with Batch([export], open_export=open_export) as batch:
             reasons = dict.fromkeys(some, "value.invalid")

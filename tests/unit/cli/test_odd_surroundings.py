@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 EXPORT = (
     "orderNumber,orderDate,currency,deliveryAddress.country,orderTotal,products.sku,products.qty,"
     "products.unitPrice,products.vatPercent\n1,2011-03-05,GBP,GB,4.25,A,1,4.25,20\n"
