@@ -208,6 +208,8 @@ def test_whoever_asks_for_the_whole_order_gets_what_entered_the_plan_id(tmp_path
 
 
 def test_the_switch_and_a_span_of_days_leave_all_to_the_rules(tmp_path, monkeypatch):
+    monkeypatch.delenv(SWITCH, raising=False)
+    assert is_switched_off()
     monkeypatch.setenv(SWITCH, RULES)
     assert is_switched_off()
     monkeypatch.setenv(SWITCH, "columns")
