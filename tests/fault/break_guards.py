@@ -57,7 +57,7 @@ GUARDS = (
         "Kind.UNKNOWN: State.UNKNOWN,",
         "Kind.UNKNOWN: State.READY,",
         "poster",
-        "lost_answer",
+        "late_commit or never_processed",
     ),
     _guard(
         "429 counts as a refusal",
