@@ -36,7 +36,7 @@ TAXES = """country,vat_percent,valid_from,valid_before,tax_codes,accept_rate_dif
 def world(precision: int | None) -> World:
     """The net enterprise with one more tax: 10 % of the net and of the fee of 2.00 a piece."""
     text = resources.files("etl.sandbox").joinpath("worlds", "net-us.json").read_text("utf-8")
-    told = json.loads(text)
+    told = json.loads(text, parse_float=Decimal)
     told["rates"].append(
         {
             "code": "US-ONFEE",
