@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
-from itertools import count as numbers
 from math import ceil
 
 from etl.model.money import ZERO, decimals, ulp
@@ -100,6 +99,9 @@ class _Search:
         self._middle = max(0, self._exact // self._each)
         self._lowest, self._highest = max(0, self._middle - reach), self._middle + reach
         self._slack = booking.slack * min(count, 2) * booking.weight
+        farthest = max(self._distance(self._lowest), self._distance(self._highest))
+        self._most = (farthest + self._slack) // booking.weight
+        """No total within reach leaves more over."""
 
     def nearest(self) -> list[Entries]:
         """All ways that leave the least over and, of these, lie nearest to the exact conversion."""
@@ -122,12 +124,12 @@ class _Search:
         return abs(self._exact - units * self._each)
 
     def _roundings(self) -> Iterator[tuple[int, ...]]:
-        """What may be left over, least first; both signs of one size together."""
+        """What may be left over, least first, up to the most; both signs of one size together."""
         booking, grid = self._booking, self._grid
         rest = self._remainder % grid
         closest = min(self._distance(self._middle), self._distance(self._middle + 1))
         least = max(0, (closest - self._slack) // booking.weight)
-        for round_ in numbers(max(0, least // grid - 1)):
+        for round_ in range(max(0, least // grid - 1), self._most // grid + 1):
             over, under = rest + round_ * grid, (round_ + 1) * grid - rest
             if not rest:
                 yield (over, -over) if over else (0,)
