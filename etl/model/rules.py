@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import Literal
+from typing import ClassVar, Literal
 from zoneinfo import ZoneInfo
 
 from etl.model.place import Place
@@ -37,13 +37,28 @@ class RateKind(StrEnum):
     SHIPPING = "shipping"
 
 
+class _Row:
+    """A row of a table of the mapping. `table`: the name of its file."""
+
+    __slots__ = ()
+    table: ClassVar[str]
+    place: Place
+
+    @property
+    def where(self) -> str:
+        """The row; of one that stands in no file, the file that it would stand in."""
+        return str(self.place) or self.table
+
+
 @dataclass(frozen=True, slots=True)
-class TaxRule:
+class TaxRule(_Row):
     """A row of taxes.csv. Dates are days of the enterprise's calendar, `valid_before` exclusive.
 
     `country` is ISO alpha-2 or "*"; `percent` is set for RateKind.PERCENT only; `store_type` and `sku`
     (a glob) are "" where the row does not name one. `tax_codes` is None while undecided, () for exempt.
     """
+
+    table = "taxes.csv"
 
     country: str
     rate: RateKind
@@ -55,11 +70,6 @@ class TaxRule:
     tax_codes: tuple[str, ...] | None
     accept_rate_difference: bool = False
     place: Place = Place()
-
-    @property
-    def where(self) -> str:
-        """The row."""
-        return _where(self.place, "taxes.csv")
 
     def check(self, reference: Reference) -> Iterator[Problem]:
         """Whether Mews takes the codes, on the first and the last day of the row too, and at the row's rate."""
@@ -132,18 +142,15 @@ class TaxCodes:
 
 
 @dataclass(frozen=True, slots=True)
-class ProductRule:
+class ProductRule(_Row):
     """A row of products.csv. `target` is an id or `eid:` and an ExternalIdentifier, None while undecided."""
+
+    table = "products.csv"
 
     key_type: str
     key: str
     target: str | None
     place: Place = Place()
-
-    @property
-    def where(self) -> str:
-        """The row."""
-        return _where(self.place, "products.csv")
 
     def product(self, reference: Reference) -> Product | None:
         """The product of the target service that the row names."""
@@ -165,18 +172,15 @@ class ProductRule:
 
 
 @dataclass(frozen=True, slots=True)
-class AccountRule:
+class AccountRule(_Row):
     """A row of accounts.csv, accounts.fallback, or a customer found by e-mail. `target` is None while undecided."""
+
+    table = "accounts.csv"
 
     key_type: str
     key: str
     target: str | None
     place: Place = Place()
-
-    @property
-    def where(self) -> str:
-        """The row or key."""
-        return _where(self.place, "accounts.csv")
 
     def account(self, reference: Reference) -> Account | None:
         """The customer or company that the row names."""
@@ -224,18 +228,15 @@ class Category:
 
 
 @dataclass(frozen=True, slots=True)
-class CategoryRule:
+class CategoryRule(_Row):
     """A row of categories.csv, whose key is a glob. `target` is None while undecided."""
+
+    table = "categories.csv"
 
     key_type: str
     key: str
     target: str | None
     place: Place = Place()
-
-    @property
-    def where(self) -> str:
-        """The row."""
-        return _where(self.place, "categories.csv")
 
     @property
     def category(self) -> Category:
@@ -251,18 +252,15 @@ class CategoryRule:
 
 
 @dataclass(frozen=True, slots=True)
-class VoucherRule:
+class VoucherRule(_Row):
     """A row of vouchers.csv; `policy` None while undecided, `accounting_category` "" for the default."""
+
+    table = "vouchers.csv"
 
     code: str
     policy: VoucherPolicy | None
     accounting_category: str = ""
     place: Place = Place()
-
-    @property
-    def where(self) -> str:
-        """The row."""
-        return _where(self.place, "vouchers.csv")
 
     @property
     def category(self) -> Category:
@@ -301,18 +299,15 @@ GIFT_CARDS = PaymentType("GiftCard", "gift cards and store credit")
 
 
 @dataclass(frozen=True, slots=True)
-class PaymentRule:
+class PaymentRule(_Row):
     """A row of payments.csv; `type` None while undecided."""
+
+    table = "payments.csv"
 
     method: str
     type: str | None
     accounting_category: str = ""
     place: Place = Place()
-
-    @property
-    def where(self) -> str:
-        """The row."""
-        return _where(self.place, "payments.csv")
 
     @property
     def category(self) -> Category:
@@ -333,17 +328,14 @@ class PaymentRule:
 
 
 @dataclass(frozen=True, slots=True)
-class SegmentRule:
+class SegmentRule(_Row):
     """A row of segments.csv. `target` is a BusinessSegmentId, None while undecided."""
+
+    table = "segments.csv"
 
     market: str
     target: str | None
     place: Place = Place()
-
-    @property
-    def where(self) -> str:
-        """The row."""
-        return _where(self.place, "segments.csv")
 
     def segment(self, reference: Reference) -> Named | None:
         """The segment, if it is active."""
@@ -361,17 +353,14 @@ class SegmentRule:
 
 
 @dataclass(frozen=True, slots=True)
-class BillRule:
+class BillRule(_Row):
     """A row of bills.csv. `target` is a BillId, None while undecided."""
+
+    table = "bills.csv"
 
     order_number: str
     target: str | None
     place: Place = Place()
-
-    @property
-    def where(self) -> str:
-        """The row."""
-        return _where(self.place, "bills.csv")
 
     def bill(self, reference: Reference) -> Bill | None:
         """The bill, if it is open."""
@@ -392,17 +381,14 @@ class BillRule:
 
 
 @dataclass(frozen=True, slots=True)
-class ReservationRule:
+class ReservationRule(_Row):
     """A row of reservations.csv. `target` is a ReservationId, which can't be looked up; None while undecided."""
+
+    table = "reservations.csv"
 
     order_number: str
     target: str | None
     place: Place = Place()
-
-    @property
-    def where(self) -> str:
-        """The row."""
-        return _where(self.place, "reservations.csv")
 
     def check(self, reference: Reference) -> Iterator[Problem]:
         """Whether the row says a reservation."""
@@ -424,10 +410,6 @@ def _not_usable(what: str, target: str, known: Mapping[str, Named]) -> str:
     if found is None:
         return f"{what} {target} does not exist in Mews."
     return f"{what} {f'{found.name} ({target})' if found.name else target} is not active in Mews."
-
-
-def _where(place: Place, file: str) -> str:
-    return str(place) or file
 
 
 def _undecided(what: str, where: str, column: str, of: str, place: Place, value: str | None = None) -> Problem:
