@@ -14,7 +14,7 @@ from etl.load.session import RunFacts
 from etl.load.steps import Intent, Steps
 from etl.model.identity import RECIPE_VERSION, Identity
 from etl.model.outcome import Kind, Outcome
-from etl.model.payload import Operation, freeze
+from etl.model.payload import Operation, Payload, freeze
 from etl.model.plan import PlannedOrder, PlannedPayment, order_payload, payment_payload
 
 _MADE = {Operation.ADD_ORDER: "OrderId", Operation.ADD_PAYMENT: "ExternalPaymentId", Operation.ADD_CUSTOMER: "Id"}
@@ -80,27 +80,11 @@ class PartRecord:
 def order_request(order: PlannedOrder, identity: Identity, facts: RunFacts) -> Request:
     """An order as planned."""
     payload = freeze(order_payload(order, identity))
-    intent = Intent(
-        number=order.number,
-        generation=identity.generation,
-        part=ORDER_PART,
-        kind=PartKind.ORDER,
-        run_id=facts.run_id,
-        payload=payload.text,
-        payload_hash=payload.hash,
+    intent = replace(
+        _intent(order, ORDER_PART, PartKind.ORDER, payload, identity, facts),
         identifier=identity.stem,
-        marker=identity.marker,
-        service_id=order.service_id,
-        account_id=order.account_id,
-        consumption=order.consumption,
-        basis=facts.basis.value,
-        fingerprint=order.fingerprint,
-        skip_fingerprint=order.skip_fingerprint,
-        recipe_version=RECIPE_VERSION,
         predicted=_predicted(order),
-        sent_at=_NEVER,
         payments=tuple(payment.part for payment in order.payments),
-        needs=needs_of_part(order, ORDER_PART),
     )
     gate = open_gate if order.consumption is None else window_gate(order.consumption, facts.window_start)
     return Request(Operation.ADD_ORDER, payload, PartRecord(Operation.ADD_ORDER, intent), gate)
@@ -109,15 +93,23 @@ def order_request(order: PlannedOrder, identity: Identity, facts: RunFacts) -> R
 def payment_request(order: PlannedOrder, payment: PlannedPayment, identity: Identity, facts: RunFacts) -> Request:
     """A payment of an order that is in Mews."""
     payload = freeze(payment_payload(order, payment, identity, facts.basis))
-    intent = Intent(
+    intent = _intent(order, payment.part, PartKind.PAYMENT, payload, identity, facts)
+    return Request(Operation.ADD_PAYMENT, payload, PartRecord(Operation.ADD_PAYMENT, intent))
+
+
+def _intent(
+    order: PlannedOrder, part: str, kind: PartKind, payload: Payload, identity: Identity, facts: RunFacts
+) -> Intent:
+    """What is written of a part before its first byte leaves."""
+    return Intent(
         number=order.number,
         generation=identity.generation,
-        part=payment.part,
-        kind=PartKind.PAYMENT,
+        part=part,
+        kind=kind,
         run_id=facts.run_id,
         payload=payload.text,
         payload_hash=payload.hash,
-        identifier=identity.line(payment.part),
+        identifier=identity.line(part),
         marker=identity.marker,
         service_id=order.service_id,
         account_id=order.account_id,
@@ -128,9 +120,8 @@ def payment_request(order: PlannedOrder, payment: PlannedPayment, identity: Iden
         recipe_version=RECIPE_VERSION,
         predicted="",
         sent_at=_NEVER,
-        needs=needs_of_part(order, payment.part),
+        needs=needs_of_part(order, part),
     )
-    return Request(Operation.ADD_PAYMENT, payload, PartRecord(Operation.ADD_PAYMENT, intent))
 
 
 @dataclass(frozen=True, slots=True)
