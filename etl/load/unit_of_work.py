@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Table, bindparam, delete, insert, select, update
 
 from etl.errors import InternalError
 from etl.load import schema
@@ -65,40 +65,30 @@ _PART_HOT = (
 )
 _PART_KEY = ("number", "generation", "part")
 
+
+def _keyed(table: Table, *names: str) -> list[ColumnElement[bool]]:
+    """That a row is the one whose key is given as `k_` and the columns' names."""
+    return [table.c[name] == bindparam(f"k_{name}") for name in names]
+
+
 _SELECT_ORDERS = select(*(schema.orders.c[name] for name in ("number", *_ORDER_HOT, "verdict")))
 _UPDATE_ORDER = (
     update(schema.orders)
-    .where(schema.orders.c.number == bindparam("k_number"))
+    .where(*_keyed(schema.orders, "number"))
     .values({name: bindparam(name) for name in (*_ORDER_HOT, "updated_at")})
 )
 _UPDATE_PART = (
-    update(schema.parts)
-    .where(
-        schema.parts.c.number == bindparam("k_number"),
-        schema.parts.c.generation == bindparam("k_generation"),
-        schema.parts.c.part == bindparam("k_part"),
-    )
-    .values({name: bindparam(name) for name in _PART_HOT})
+    update(schema.parts).where(*_keyed(schema.parts, *_PART_KEY)).values({name: bindparam(name) for name in _PART_HOT})
 )
 _OUTCOME_COLUMNS = ("outcome", "status", "message", "request_id", "mews_id", "finished_at")
 _UPDATE_ATTEMPT = (
     update(schema.attempts)
-    .where(
-        schema.attempts.c.number == bindparam("k_number"),
-        schema.attempts.c.generation == bindparam("k_generation"),
-        schema.attempts.c.part == bindparam("k_part"),
-        schema.attempts.c.seq == bindparam("k_seq"),
-    )
+    .where(*_keyed(schema.attempts, *_PART_KEY, "seq"))
     .values({name: bindparam(name) for name in _OUTCOME_COLUMNS})
 )
 _RENEW_ATTEMPT = (
     update(schema.attempts)
-    .where(
-        schema.attempts.c.number == bindparam("k_number"),
-        schema.attempts.c.generation == bindparam("k_generation"),
-        schema.attempts.c.part == bindparam("k_part"),
-        schema.attempts.c.seq == bindparam("k_seq"),
-    )
+    .where(*_keyed(schema.attempts, *_PART_KEY, "seq"))
     .values(sent_at=bindparam("sent_at"), machine_at=bindparam("machine_at"))
 )
 
