@@ -90,6 +90,17 @@ def corrections(command: F) -> F:
     )(command)
 
 
+def take_over(command: F) -> F:
+    """--take-over HOST."""
+    return click.option(
+        "--take-over",
+        metavar="HOST",
+        default="",
+        callback=HOST,
+        help="Take the lock of a run that died on that host.",
+    )(command)
+
+
 def report(required: bool = False) -> Callable[[F], F]:
     """--report DIR."""
     return click.option(

@@ -12,13 +12,7 @@ from etl.cli.console import Console
 
 
 @click.command("recover")
-@click.option(
-    "--take-over",
-    metavar="HOST",
-    default="",
-    callback=options.HOST,
-    help="Take the lock of a run that died on that host.",
-)
+@options.take_over
 @click.pass_obj
 def command(console: Console, take_over: str) -> int:
     """Build or complete the ledger from Mews: after a lost, old or copied ledger, before the next run.

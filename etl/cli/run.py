@@ -41,13 +41,7 @@ if TYPE_CHECKING:
 @click.option("--retry-rejected", is_flag=True, help="Send rejected orders again although nothing changed.")
 @click.option("--repost-undone", is_flag=True, help="Post undone orders again, as a new generation.")
 @click.option("--no-wait", is_flag=True, help="Do not wait for unclear answers to settle; the next run does.")
-@click.option(
-    "--take-over",
-    metavar="HOST",
-    default="",
-    callback=options.HOST,
-    help="Take the lock of a run that died on that host.",
-)
+@options.take_over
 @click.pass_obj
 def command(
     console: Console,

@@ -38,13 +38,7 @@ SHOWN = 20
     help="Undo this OrderId of Mews, such as one of two copies.",
 )
 @click.option("--yes", is_flag=True, help="Do not ask; for scripts.")
-@click.option(
-    "--take-over",
-    metavar="HOST",
-    default="",
-    callback=options.HOST,
-    help="Take the lock of a run that died on that host.",
-)
+@options.take_over
 @click.pass_obj
 def command(
     console: Console, run_id: str, only: tuple[str, ...], order_id: tuple[str, ...], yes: bool, take_over: str
