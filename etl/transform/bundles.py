@@ -130,43 +130,39 @@ class _Proof:
 
     def footing(self, charged: dict[Reading, tuple[Line, ...]]) -> list[Reading]:
         """The readings that make orderTotal: those to the cent, else within the tolerance, else about."""
-        for is_footing in (self.is_exact, self.is_within, self.is_footing):
-            found: list[Reading] = [name for name, lines in charged.items() if is_footing(lines)]
+        offs = {name: off for name, lines in charged.items() if (off := self._off(lines)) is not None}
+        tolerance = self.ctx.mapping.settings.source.total_tolerance
+        for bound, is_about in ((ZERO, False), (tolerance, False), (tolerance, True)):
+            found = [name for name, (off, slack) in offs.items() if off <= bound + (slack if is_about else ZERO)]
             if found:
                 return found
         return []
 
-    def is_exact(self, lines: Sequence[Line]) -> bool:
-        """Whether the lines make orderTotal to the cent."""
-        return self._off(lines) == 0
-
-    def is_within(self, lines: Sequence[Line]) -> bool:
-        """Whether they do within the tolerance, with tax too."""
-        off = self._off(lines)
-        return off is not None and off <= self.ctx.mapping.settings.source.total_tolerance
-
     def is_footing(self, lines: Sequence[Line]) -> bool:
-        """Whether they do within the tolerance; about, where a tax is not decided."""
-        off = self._off(lines)
-        is_about = self._has_tax and self.total_with_tax(lines) is None
-        slack = _slack(lines, self.precision) if is_about else ZERO
-        return off is not None and off <= self.ctx.mapping.settings.source.total_tolerance + slack
+        """Whether the lines make orderTotal within the tolerance; about, where a tax is not decided."""
+        found = self._off(lines)
+        return found is not None and found[0] <= self.ctx.mapping.settings.source.total_tolerance + found[1]
 
     @property
     def _has_tax(self) -> bool:
         return self.basis is Basis.NET and self.ctx.footing not in (None, Footing.WITHOUT_TAX)
 
-    def _off(self, lines: Sequence[Line]) -> Decimal | None:
-        """How far the lines are from orderTotal, by the taxes that the rest of the order would carry beside them."""
+    def _off(self, lines: Sequence[Line]) -> tuple[Decimal, Decimal] | None:
+        """How far the lines are from orderTotal, by the taxes that the rest of the order would carry beside them.
+
+        With it by how much that may be wrong, where a tax is not decided. None without an orderTotal.
+        """
         order = self.order
         if order.order_total is None:
             return None
         total = round_money(order.order_total, self.precision)
-        if self._has_tax:
-            stated = self.total_with_tax(lines)
-            return abs((self._about(lines) if stated is None else stated) - total)
-        goods = sum(_sums_per_rate(lines).values(), ZERO)
-        return abs(round_money(goods + order.beside_goods, self.precision) - total)
+        if not self._has_tax:
+            goods = sum(_sums_per_rate(lines).values(), ZERO)
+            return abs(round_money(goods + order.beside_goods, self.precision) - total), ZERO
+        stated = self.total_with_tax(lines)
+        if stated is None:
+            return abs(self._about(lines) - total), _slack(lines, self.precision)
+        return abs(stated - total), ZERO
 
     def _about(self, lines: Sequence[Line]) -> Decimal:
         """The total with tax, shipping and voucher at the goods' rates."""
