@@ -104,7 +104,8 @@ class Part:
 class Attempt:
     """One request as it was frozen before its first byte, and what became of it. `sent_at` is Mews's time.
 
-    `predicted`: (line, net, tax, gross) for each entry. `outcome` is "" while nobody knows.
+    `predicted`: (line, net, tax, gross) for each entry. `outcome` is "" while nobody knows. `ended_at`: Mews's time at
+    the latest when the outcome was known.
     """
 
     number: str
@@ -129,6 +130,7 @@ class Attempt:
     message: str = ""
     request_id: str = ""
     mews_id: str = ""
+    ended_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -437,6 +439,7 @@ def attempt_value(row: Any, payload: str) -> Attempt:
         message=row.message,
         request_id=row.request_id,
         mews_id=row.mews_id,
+        ended_at=moment(row.finished_at),
     )
 
 

@@ -185,7 +185,6 @@ class CanaryCheck:
             basis=sent.basis,
             entries=sent_entries(sent.payload, sent.basis, sent.predicted, sent.identifier),
             payments=tuple(payments),
-            sent_at=sent.sent_at,
         )
 
 

@@ -18,6 +18,7 @@ from typing import TypeVar
 
 from etl.load.ledger import Ledger
 from etl.load.records import ORDER_PART, Attempt, LedgerOrder, Part, PartKind, loads
+from etl.load.scan import RESOLUTION
 from etl.mews.reference_data import Needs, read_reference
 from etl.model.identity import Identity, parse_identifier, parse_marker
 from etl.model.mapping import Mapping
@@ -52,6 +53,7 @@ Sleep = Callable[[float], Awaitable[None]]
 
 MARGIN = timedelta(hours=1)
 """The scan starts this much before the first attempt."""
+_RESOLUTION = timedelta(seconds=RESOLUTION)
 _NOT_DONE = frozenset({Kind.REFUSED, Kind.CONFLICT, Kind.WAIT, Kind.NOT_SENT, Kind.STOP})
 
 
@@ -214,7 +216,7 @@ class Reconciliation:
                 basis=attempt.basis,
                 entries=sent_entries(attempt.payload, attempt.basis, attempt.predicted, attempt.identifier),
                 payments=payments,
-                sent_at=max(one.sent_at for one in attempts),
+                sent_by=max(one.ended_at or one.sent_at + _RESOLUTION for one in attempts),
             )
             for attempt in sent
         ]
@@ -267,7 +269,7 @@ class Reconciliation:
                 expected, finding = _best(candidates[task.number], rows.get(order.mews_order_id, []), payments)
                 if is_last or finding.klass is Klass.MATCHED:
                     self._count(order, finding)
-                results.append((task.position, _noted(expected, finding), expected.sent_at))
+                results.append((task.position, _noted(expected, finding), expected.sent_by))
         self._notebook.note(results)
         self._notebook.keep_entries(
             {number: _entries(rows.get(order.mews_order_id, ())) for number, order in held.items()}

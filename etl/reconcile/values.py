@@ -88,7 +88,10 @@ class ExpectedPayment:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """One order that the ledger holds as posted. `basis` is the enterprise's; `sent_at` Mews's time of the sending."""
+    """One order that the ledger holds as posted.
+
+    `basis` is the enterprise's; `sent_by` the latest that it can have been in Mews when the order was last sent.
+    """
 
     number: str
     generation: int
@@ -99,7 +102,7 @@ class Expected:
     basis: Basis
     entries: tuple[ExpectedEntry, ...]
     payments: tuple[ExpectedPayment, ...] = ()
-    sent_at: datetime | None = None
+    sent_by: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

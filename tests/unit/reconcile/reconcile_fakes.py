@@ -241,24 +241,30 @@ class House:
         self.ledger.record_plan("run-1", orders)
 
     def send(
-        self, order: PlannedOrder, kind: Kind = Kind.DONE, *, sent_at: datetime = SENT, generation: int = 1
+        self,
+        order: PlannedOrder,
+        kind: Kind = Kind.DONE,
+        *,
+        sent_at: datetime = SENT,
+        ended_at: datetime | None = None,
+        generation: int = 1,
     ) -> str:
         """One order through intent and outcome; the OrderId where Mews took it. Mews itself is not told."""
         if self.ledger.order(order.number) is None:
             self.plan(order)
         identity = Identity(STORE, order.number, generation)
         order_id = f"o-{order.number}" + (f"-{generation}" if generation > 1 else "")
-        self._attempt(order, ORDER_PART, order_payload(order, identity), identity, order_id, kind, sent_at)
+        self._attempt(order, ORDER_PART, order_payload(order, identity), identity, order_id, kind, sent_at, ended_at)
         for payment in order.payments if kind is Kind.DONE else ():
             payload = payment_payload(order, payment, identity, Basis.GROSS)
             self._attempt(order, payment.part, payload, identity, f"m-{order.number}-{payment.part}", kind, sent_at)
         return order_id
 
-    def post(self, *orders: PlannedOrder, sent_at: datetime = SENT) -> list[str]:
+    def post(self, *orders: PlannedOrder, sent_at: datetime = SENT, ended_at: datetime | None = None) -> list[str]:
         """Orders that are in Mews exactly as they were sent; their OrderIds."""
         ids = []
         for order in orders:
-            order_id = self.send(order, sent_at=sent_at)
+            order_id = self.send(order, sent_at=sent_at, ended_at=ended_at)
             self.mews.items += rows_of(order, order_id)
             self.mews.paid += [payment_row(order, one, f"m-{order.number}-{one.part}") for one in order.payments]
             ids.append(order_id)
@@ -279,6 +285,7 @@ class House:
         mews_id: str,
         kind: Kind,
         sent_at: datetime,
+        ended_at: datetime | None = None,
     ) -> None:
         is_order = part == ORDER_PART
         predicted = [
@@ -317,7 +324,7 @@ class House:
                 part,
                 seq,
                 Outcome(kind),
-                at=sent_at,
+                at=ended_at or sent_at,
                 mews_id=mews_id if kind is Kind.DONE else "",
             )
 

@@ -151,6 +151,14 @@ def test_lagging_reads_are_waited_for(house: House) -> None:
     assert house.slept == [88.0]
 
 
+def test_the_wait_counts_from_the_latest_that_mews_can_have_committed(house: House) -> None:
+    """Mews's clock shows whole seconds: the time of the intent is early by up to one, the time of the answer is not."""
+    house.post(a_plan("1"), sent_at=NOW - timedelta(seconds=2), ended_at=NOW - timedelta(seconds=0.5))
+    house.mews.lag = {"o-1": 1}
+    assert house.reconcile().document["orders"]["matched"] == 1
+    assert house.slept == [89.5]
+
+
 def test_missing_orders_of_long_ago_are_not_waited_for(house: House) -> None:
     """Nobody waits where waiting can't help."""
     house.post(a_plan("1"), a_plan("2"))
