@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from etl.errors import InternalError, StoppedError
+from etl.evidence.marks import identity_of
+from etl.evidence.scan import Progress, known_items
 from etl.load.compare import compare_items, compare_predicted, observed_amounts
 from etl.load.ports import LinkedReservation, Predictions
 from etl.load.records import ORDER_PART, Attempt, LedgerOrder, dumps, loads
-from etl.load.scan import Progress, identity_of, known_items
 from etl.load.session import Session
 from etl.model.plan import PlannedOrder
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
-from etl.load.ports import Reader
+from etl.evidence.marks import payment_part
+from etl.evidence.reader import Reader
+from etl.evidence.scan import walk_payments
 from etl.load.reversal import target_of
-from etl.load.scan import payment_part, walk_payments
 
 
 @dataclass(slots=True)

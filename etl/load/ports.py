@@ -1,17 +1,18 @@
-"""What the load stage needs of Mews, declared where it is used; `etl/mews/` happens to do it."""
+"""What the load stage needs of Mews, declared where it is used; `etl/mews/` happens to do it.
+
+What reads Mews back is `evidence/reader.py`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from datetime import datetime
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Protocol
 
 from etl.model.observed import Observed
 from etl.model.outcome import Outcome
 from etl.model.payload import Operation
 from etl.model.plan import PlannedOrder
 from etl.model.reference import Account
-from etl.model.rows import OrderItemRow, PaymentRow
 
 BeforeSend = Callable[[], Awaitable[None]]
 Sleep = Callable[[float], Awaitable[None]]
@@ -26,39 +27,6 @@ class Writer(Protocol):
 
     async def scope(self, operation: Operation) -> dict[str, str]:
         """What a payload has to name besides, with tokens for several enterprises. Raises MewsError."""
-        ...
-
-
-class Reader(Protocol):
-    """Reading back. A walk that can't be read to its end raises MewsError; it never ends early in silence."""
-
-    async def configuration(self) -> Any:
-        """`configuration/get`; also records Mews's clock."""
-        ...
-
-    def now(self) -> datetime:
-        """Mews's time."""
-        ...
-
-    def order_items(
-        self,
-        *,
-        service_ids: Sequence[str] | None = None,
-        created: tuple[datetime, datetime] | None = None,
-        order_ids: Sequence[str] | None = None,
-        account_ids: Sequence[str] | None = None,
-        canceled: tuple[datetime, datetime] | None = None,
-    ) -> AsyncIterator[list[OrderItemRow]]:
-        """`orderItems/getAll`, page by page, cancelled and inactive items included."""
-        ...
-
-    def payments(
-        self,
-        *,
-        created: tuple[datetime, datetime] | None = None,
-        account_ids: Sequence[str] | None = None,
-    ) -> AsyncIterator[list[PaymentRow]]:
-        """`payments/getAll`, page by page."""
         ...
 
 

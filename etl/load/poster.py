@@ -12,6 +12,7 @@ from dataclasses import replace
 from itertools import islice
 
 from etl.errors import InternalError, LedgerError, MewsError, StoppedError
+from etl.evidence.scan import Progress
 from etl.load.carrier import Carrier
 from etl.load.crew import Crew, JobQueue
 from etl.load.customers import email_of
@@ -26,7 +27,6 @@ from etl.load.picker import pick
 from etl.load.records import ORDER_PART, LedgerOrder
 from etl.load.result import LoadResult
 from etl.load.returns import Returns
-from etl.load.scan import Progress
 from etl.load.session import Reach, RunFacts, Session
 from etl.load.steps import NotReady
 from etl.load.stop import StopFlag

@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from functools import wraps
-from typing import Any, ParamSpec, Protocol, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import simplejson
 
@@ -35,16 +35,6 @@ stamp = stamps.stamp
 
 RECOVERED_RUN = "recovered"
 """Run id of orders that `recover` found in Mews."""
-
-
-class Clock(Protocol):
-    """Time as this machine has it."""
-
-    def monotonic(self) -> float:
-        """Seconds that never go back."""
-
-    def wall(self) -> datetime:
-        """The machine's date and time, aware UTC."""
 
 
 class PartKind(StrEnum):

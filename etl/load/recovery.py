@@ -8,14 +8,17 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from etl.evidence.marks import identity_of
+from etl.evidence.mews_time import MewsTime
+from etl.evidence.reader import Clock, Reader
+from etl.evidence.scan import MARGIN, Progress, walk_items
 from etl.load.cancelled import unknown
 from etl.load.compare import BookedItem, match, unit_of
 from etl.load.ledger import Ledger
 from etl.load.paid import Paid, Payments, read_payments
-from etl.load.ports import Reader, Sleep
-from etl.load.records import ORDER_PART, RECOVERED_RUN, Attempt, Clock, Part, PartKind, dumps, stamp
+from etl.load.ports import Sleep
+from etl.load.records import ORDER_PART, RECOVERED_RUN, Attempt, Part, PartKind, dumps, stamp
 from etl.load.reversal import OPPOSITE, copy_of, undo_part, what_of
-from etl.load.scan import MARGIN, MewsTime, Progress, identity_of, walk_items
 from etl.load.side_table import empty, keep, sighting, sightings
 from etl.load.steps import Steps
 from etl.model.identity import parse_identifier

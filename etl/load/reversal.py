@@ -13,8 +13,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from etl.evidence.marks import identity_of
+from etl.evidence.scan import OrderKey
 from etl.load.records import Part, PartKind
-from etl.load.scan import OrderKey, identity_of
 from etl.model.identity import Identity, parse_identifier, split_number
 from etl.model.plan import Basis
 from etl.model.rows import OrderItemRow, PaymentRow

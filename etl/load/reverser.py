@@ -13,6 +13,9 @@ from datetime import datetime
 from typing import Any
 
 from etl.errors import InternalError
+from etl.evidence.marks import identity_of
+from etl.evidence.read_back import WHATEVER_IT_COSTS, ReadBack
+from etl.evidence.reader import Reader
 from etl.load.halt import WindowPassedError
 from etl.load.records import ORDER_PART, Attempt, LedgerOrder, Part, PartKind
 from etl.load.requests import Reversing, cancel_body, undo_request
@@ -31,9 +34,7 @@ from etl.load.reversal import (
     opposite_payment,
     undo_part,
 )
-from etl.load.scan import identity_of
 from etl.load.session import Session
-from etl.load.undo_reading import UndoReader, read_items, read_payments
 from etl.load.undo_values import Target
 from etl.model.identity import Identity, parse_identifier
 from etl.model.outcome import Kind, Outcome
@@ -102,11 +103,12 @@ class UndoRules:
 class Reverser:
     """Reverses orders, one call each, for one undo."""
 
-    def __init__(self, session: Session, reader: UndoReader, rules: UndoRules) -> None:
+    def __init__(self, session: Session, reader: Reader, rules: UndoRules) -> None:
         self._session = session
         self._ledger = session.ledger
         self._commit = session.commit
         self._reader = reader
+        self._back = ReadBack(reader, most_refusals=WHATEVER_IT_COSTS)
         self._clock = session.reach.clock
         self._may_rebate = rules.may_rebate
         self._flat_codes = rules.flat_codes
@@ -301,7 +303,7 @@ class Reverser:
 
     async def _cancel_refused(self, work: Work, order_id: str, outcome: Outcome) -> None:
         """Looks why. Raises CantReverseError for a closed bill, else LaterError: reads may lag behind a cancellation."""
-        rows = self._standing(work, (await read_items(self._reader, [order_id])).get(order_id, []))
+        rows = self._standing(work, (await self._back.items([order_id])).get(order_id, []))
         shut = closed(rows)
         if shut:
             raise CantReverseError(
@@ -316,7 +318,7 @@ class Reverser:
 
     async def _post_opposite(self, work: Work, order_id: str) -> None:
         # Looked at again just before: what the staff cancelled meanwhile must not be reversed twice.
-        rows = self._standing(work, (await read_items(self._reader, [order_id])).get(order_id, []))
+        rows = self._standing(work, (await self._back.items([order_id])).get(order_id, []))
         if is_gone(rows):
             return
         shut = closed(rows)
@@ -358,7 +360,7 @@ class Reverser:
         """Payments of the order that still stand, with the names of their parts. Raises CantReverseError."""
         posted = {part.mews_id: part.part for part in work.parts.values() if _is_paid(part)}
         copies = [one for one in work.row.duplicates if one != work.row.mews_order_id and one not in posted]
-        rows = await read_payments(self._reader, [*posted, *(copies if posted else ())])
+        rows = await self._back.payments([*posted, *(copies if posted else ())])
         missing = [part for mews_id, part in posted.items() if mews_id not in rows]
         if missing:
             raise CantReverseError(

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from etl.evidence.mews_time import MewsTime
+from etl.evidence.reader import Clock, Reader
 from etl.load.commit import Committer
 from etl.load.halt import Halt
 from etl.load.ledger import Checkpoint, Ledger
-from etl.load.ports import CustomerReader, Limiter, Reader, Sleep, Writer
-from etl.load.records import Clock
-from etl.load.scan import MewsTime
+from etl.load.ports import CustomerReader, Limiter, Sleep, Writer
 from etl.load.sender import Sender
 from etl.load.traffic import Traffic
 from etl.model.plan import Basis

@@ -11,14 +11,16 @@ from decimal import Decimal
 from sqlalchemy import select
 
 from etl.errors import LedgerError, UsageError
+from etl.evidence.marks import identity_of, payment_part
+from etl.evidence.mews_time import MewsTime
+from etl.evidence.reader import Clock, Reader
+from etl.evidence.scan import MARGIN, known_items, walk_items, walk_payments
 from etl.load import schema
 from etl.load.cancelled import cancelled_of
 from etl.load.compare import compare_items, compare_payment
 from etl.load.ledger import Ledger
 from etl.load.plan_rows import observed_items
-from etl.load.ports import Reader
-from etl.load.records import ORDER_PART, Clock, Part, PartKind
-from etl.load.scan import MARGIN, MewsTime, identity_of, known_items, payment_part, walk_items, walk_payments
+from etl.load.records import ORDER_PART, Part, PartKind
 from etl.load.steps import NotReady
 from etl.model.states import State
 

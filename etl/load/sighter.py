@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from etl.evidence.marks import identity_of, payment_part
+from etl.evidence.scan import OrderKey, Sighted
 from etl.load.cancelled import unknown
 from etl.load.compare import may_be_payment
 from etl.load.ledger import Ledger
 from etl.load.records import ORDER_PART, Attempt, Part, PartKind
 from etl.load.reversal import OPPOSITE, sight_undos, target_of, travels_as, what_of
-from etl.load.scan import OrderKey, Sighted, identity_of, payment_part
 from etl.load.signs import Signs
 from etl.load.steps import PartKey
 from etl.model.identity import Identity

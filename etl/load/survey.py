@@ -9,15 +9,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from etl.load.cancelled import cancelled_of
-from etl.load.compare import Finding, compare_items, compare_payment, may_be, may_be_payment
-from etl.load.plan_rows import observed_items, observed_payment
-from etl.load.records import ORDER_PART, Attempt, Part, PartKind, damaged, dumps, stamp
-from etl.load.reversal import is_cancel, travels_as
-from etl.load.scan import (
+from etl.evidence.scan import (
     MARGIN,
+    CandidateKey,
     OrderKey,
-    candidate_keys,
     items_of,
     known_items,
     sight,
@@ -25,6 +20,11 @@ from etl.load.scan import (
     walk_items,
     walk_payments,
 )
+from etl.load.cancelled import cancelled_of
+from etl.load.compare import Finding, compare_items, compare_payment, may_be, may_be_payment
+from etl.load.plan_rows import observed_items, observed_payment
+from etl.load.records import ORDER_PART, Attempt, Part, PartKind, damaged, dumps, stamp
+from etl.load.reversal import is_cancel, travels_as
 from etl.load.session import Session
 from etl.load.sighter import Look, Sighter, key_of
 from etl.load.signs import add_copies, may_be_ours
@@ -123,7 +123,7 @@ class Surveyor:
         start = None
         if watermark is not None:
             start = min([watermark, *_first_sends(in_doubt, PartKind.ORDER)])
-        keys = candidate_keys(attempt for attempts in look.attempts.values() for attempt in attempts)
+        keys = _candidate_keys(attempt for attempts in look.attempts.values() for attempt in attempts)
         async for page in walk_items(self._reader, self._service_id, start, look.started):
             self._sighter.see_page(look, page, sight(page, self._store, look.seen, keys))
         if watermark is not None:
@@ -378,6 +378,15 @@ def _first_sends(parts: Iterable[Part], kind: PartKind) -> list[datetime]:
     return [
         part.first_sent_at - MARGIN for part in parts if travels_as(part) is kind and part.first_sent_at is not None
     ]
+
+
+def _candidate_keys(attempts: Iterable[Attempt]) -> frozenset[CandidateKey]:
+    """Under what an unmarked item of one of these attempts would be found."""
+    return frozenset(
+        (attempt.account_id, attempt.consumption.replace(microsecond=0))
+        for attempt in attempts
+        if attempt.consumption is not None
+    )
 
 
 def _is_order(part: Part) -> bool:

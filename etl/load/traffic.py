@@ -5,10 +5,10 @@ from __future__ import annotations
 import random
 
 from etl.errors import MewsError
+from etl.evidence.reader import Clock
 from etl.load.breaker import Breaker
 from etl.load.halt import Halt
 from etl.load.ports import Limiter
-from etl.load.records import Clock
 from etl.model.outcome import Kind, Outcome
 from etl.model.pace import Pace
 

@@ -11,17 +11,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from etl.errors import LedgerError, MewsError, StoppedError
+from etl.evidence.read_back import WHATEVER_IT_COSTS, ReadBack
+from etl.evidence.reader import Reader
+from etl.evidence.scan import Progress
 from etl.load.halt import HaltedError, HeldBackError, cancel
 from etl.load.ledger import Checkpoint, Ledger
 from etl.load.reversal import CantReverseError, parent_of
 from etl.load.reverser import FailedError, LaterError, Reverser, UndoRules
-from etl.load.scan import Progress
 from etl.load.session import Reach, RunFacts, Session
 from etl.load.signs import IncompleteError
 from etl.load.steps import NotReady
 from etl.load.stop import StopFlag
 from etl.load.undo_choice import UndoChoice
-from etl.load.undo_reading import UndoReader, read_items
 from etl.load.undo_values import Detail, Ending, Selection, Target, UndoResult
 from etl.load.watcher import Watcher
 from etl.model.rows import OrderItemRow
@@ -45,13 +46,13 @@ class Undoer:
         facts: RunFacts,
         rules: UndoRules,
         *,
-        reader: UndoReader,
+        reader: Reader,
         stop: StopFlag,
         progress: Progress = lambda _stage, _done, _total: None,
         checkpoint: Checkpoint = lambda _: None,
     ) -> None:
         self._ledger = ledger
-        self._reader = reader
+        self._back = ReadBack(reader, most_refusals=WHATEVER_IT_COSTS)
         self._stop = stop
         self._progress = progress
         self._session = Session(ledger, replace(reach, reader=reader), facts, checkpoint)
@@ -138,7 +139,7 @@ class Undoer:
             # A return and its own order are never in hand together.
             chunk = [one for one in rest[:size] if bool(parent_of(one.number)) == bool(parent_of(rest[0].number))]
             rest = rest[len(chunk) :]
-            items = await read_items(self._reader, [order_id for target in chunk for order_id in target.order_ids])
+            items = await self._back.items([order_id for target in chunk for order_id in target.order_ids])
             done = await asyncio.gather(*(self._carry(one, items) for one in chunk), return_exceptions=True)
             faults = [
                 one

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
 from etl.errors import LedgerError, UsageError
+from etl.evidence.marks import identity_of
+from etl.evidence.read_back import WHATEVER_IT_COSTS, ReadBack
+from etl.evidence.scan import MARGIN, Sighted, sight, walk_items
 from etl.load.records import ORDER_PART, LedgerOrder, Part, PartKind
 from etl.load.reversal import OPPOSITE, has_money, live, parent_of, what_of
-from etl.load.scan import MARGIN, Sighted, identity_of, sight, walk_items
 from etl.load.session import Session
-from etl.load.undo_reading import read_items
 from etl.load.undo_values import Selection, Target
 from etl.model.rows import OrderItemRow
 from etl.model.states import IN_MEWS, State
@@ -31,6 +32,7 @@ class UndoChoice:
     def __init__(self, session: Session) -> None:
         self._ledger = session.ledger
         self._reader = session.reach.reader
+        self._back = ReadBack(self._reader, most_refusals=WHATEVER_IT_COSTS)
         self._time = session.time
         self._service_id = session.facts.service_id
         self._store = session.facts.store
@@ -86,7 +88,7 @@ class UndoChoice:
         chosen.money[row.currency] = chosen.money.get(row.currency, Decimal(0)) + row.planned_total * copies
 
     async def _choose_copies(self, order_ids: list[str], chosen: Selection) -> None:
-        read = await read_items(self._reader, order_ids)
+        read = await self._back.items(order_ids)
         wanted: dict[tuple[str, int], list[str]] = {}
         for order_id in order_ids:
             wanted.setdefault(self._owner(order_id, read.get(order_id, [])), []).append(order_id)

@@ -11,15 +11,16 @@ from itertools import islice
 from typing import Any
 
 from etl.errors import StoppedError
+from etl.evidence.read_back import ReadBack
+from etl.evidence.sent import payload_currency, sent_entries, sent_payment
+from etl.evidence.values import Expected, ExpectedPayment, What
 from etl.load.ledger import Ledger
 from etl.load.records import ORDER_PART, LedgerOrder, Part, PartKind
 from etl.mews.api import MewsReader
 from etl.model.kinds import KindState
 from etl.model.states import State
 from etl.reconcile.compare import compare_order
-from etl.reconcile.expected import payload_currency, sent_entries, sent_payment
-from etl.reconcile.read_back import ReadBack
-from etl.reconcile.values import Expected, ExpectedPayment, Klass, OrderFinding, What
+from etl.reconcile.values import Klass, OrderFinding
 
 CHUNK = 200
 SHOWN = 5

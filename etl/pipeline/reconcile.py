@@ -16,11 +16,22 @@ from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
+from etl.evidence.marks import identity_of
+from etl.evidence.mews_time import RESOLUTION
+from etl.evidence.read_back import ReadBack
+from etl.evidence.reader import Reader
+from etl.evidence.sent import (
+    observed_entries,
+    observed_moment,
+    payload_currency,
+    sent_entries,
+    sent_payment,
+)
+from etl.evidence.values import Expected, ExpectedPayment, What
 from etl.load.ledger import Ledger
 from etl.load.records import ORDER_PART, Attempt, LedgerOrder, Part, PartKind, loads
-from etl.load.scan import RESOLUTION
 from etl.mews.reference_data import Needs, read_reference
-from etl.model.identity import Identity, parse_identifier, parse_marker
+from etl.model.identity import Identity, parse_identifier
 from etl.model.mapping import Mapping
 from etl.model.outcome import Kind
 from etl.model.plan import Basis
@@ -33,18 +44,11 @@ from etl.pipeline.reconcile_result import Found, Reconciled, tell
 from etl.pipeline.reconciled import Trace, keep, stand_of
 from etl.reconcile.compare import bookings, compare_order
 from etl.reconcile.controls import ControlSums
-from etl.reconcile.expected import (
-    observed_entries,
-    observed_moment,
-    payload_currency,
-    sent_entries,
-    sent_payment,
-)
 from etl.reconcile.notebook import Amounts, Booked, Notebook, Noted, Task
 from etl.reconcile.presence import Held, Verdict, judge
-from etl.reconcile.read_back import ReadBack, Reader, scan_items, scan_payments
+from etl.reconcile.scan import scan_items, scan_payments
 from etl.reconcile.totals import ControlTotals
-from etl.reconcile.values import Booking, Expected, ExpectedPayment, Klass, OrderFinding, What, sums
+from etl.reconcile.values import Booking, Klass, OrderFinding, sums
 from etl.settings import Connection, Settings
 
 T = TypeVar("T")
@@ -483,9 +487,5 @@ def _amounts(side: tuple[Booking, ...]) -> Amounts:
 
 
 def _number_of(rows: Sequence[OrderItemRow]) -> str:
-    for row in rows:
-        parsed = parse_identifier(row.external_identifier)
-        identity = parsed[0] if parsed else parse_marker(row.notes)
-        if identity is not None:
-            return identity.number
-    return ""
+    identities = (identity_of(row) for row in rows)
+    return next((identity.number for identity in identities if identity is not None), "")

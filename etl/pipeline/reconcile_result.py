@@ -16,6 +16,7 @@ from typing import Any, Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
 from etl.errors import ExitCode
+from etl.evidence.values import What
 from etl.load import lock
 from etl.load.ledger import Ledger
 from etl.load.records import LedgerOrder, Part, PartKind
@@ -48,7 +49,7 @@ from etl.reconcile.document import (
 from etl.reconcile.notebook import Notebook, Noted
 from etl.reconcile.presence import Held
 from etl.reconcile.totals import ControlTotals
-from etl.reconcile.values import Klass, What
+from etl.reconcile.values import Klass
 from etl.report.facts import Part as Part_
 from etl.report.facts import ReportFacts, Section
 from etl.report.summary import Summary

@@ -12,18 +12,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
+from etl.evidence.values import Difference, Expected, ExpectedEntry, ExpectedPayment, What
 from etl.model.plan import Basis
 from etl.model.rows import OrderItemRow, PaymentRow
-from etl.reconcile.values import (
-    Booking,
-    Difference,
-    Expected,
-    ExpectedEntry,
-    ExpectedPayment,
-    Klass,
-    OrderFinding,
-    What,
-)
+from etl.reconcile.values import Booking, Klass, OrderFinding
 
 ZERO = Decimal(0)
 CREDIT_PART = "gift"

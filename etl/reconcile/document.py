@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from etl.evidence.values import Difference
 from etl.reconcile.certificate import total_document
 from etl.reconcile.controls import ControlFinding
 from etl.reconcile.notebook import Amounts, Noted
 from etl.reconcile.totals import ControlTotals
-from etl.reconcile.values import Difference
 
 CSV_COLUMNS = (
     "order",

@@ -16,8 +16,9 @@ from typing import Self
 
 import simplejson
 
+from etl.evidence.values import Difference, What
 from etl.model.plan import Basis
-from etl.reconcile.values import ORDER_PART, UNDO_PART, Difference, Klass, What
+from etl.reconcile.values import ORDER_PART, UNDO_PART, Klass
 from etl.spill import Spill
 
 _TABLES = (

@@ -11,9 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from etl.evidence.values import Difference, What
 from etl.model.states import PLANNED, State
 from etl.reconcile.notebook import Sighting
-from etl.reconcile.values import ORDER_PART, UNDO_PART, Difference, Klass, What
+from etl.reconcile.values import ORDER_PART, UNDO_PART, Klass
 
 PartKey = tuple[int, str]
 """Generation and part."""

@@ -280,7 +280,7 @@ GUARDS = (
     ),
     _guard(
         "cancelled items prove no presence",
-        "load/scan.py",
+        "evidence/scan.py",
         "elif identity.store == store and not identity.is_undo:",
         "elif identity.store == store and not identity.is_undo and not row.is_canceled:",
         "survey",
@@ -288,7 +288,7 @@ GUARDS = (
     ),
     _guard(
         "undo entries prove presence",
-        "load/scan.py",
+        "evidence/scan.py",
         "elif identity.store == store and not identity.is_undo:",
         "elif identity.store == store:",
         "survey",
@@ -296,7 +296,7 @@ GUARDS = (
     ),
     _guard(
         "another store's orders are ours",
-        "load/scan.py",
+        "evidence/scan.py",
         "elif identity.store == store and not identity.is_undo:",
         "elif not identity.is_undo:",
         "survey",

@@ -14,7 +14,10 @@ import pytest
 import etl
 
 PACKAGE = Path(etl.__file__).parent
-ROOMS = ("reading", "staging", "proposals", "mapping", "transform", "load", "reconcile", "report", "mews")
+ROOMS = (
+    *("reading", "staging", "proposals", "mapping", "transform", "evidence"),
+    *("load", "reconcile", "report", "mews"),
+)
 BELOW = {"etl.model", "etl.errors"}
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
@@ -30,6 +33,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     **dict.fromkeys(ROOMS, BELOW),
     # What two rooms need moves down one floor: both read cells by the same rules.
     **{room: {*BELOW, "etl.reading"} for room in ("staging", "mapping")},
+    # Both ask what Mews shows of us, and must give the same judgement.
+    **{room: {*BELOW, "etl.evidence"} for room in ("load", "reconcile")},
     # Proposals are made of raw cells and Centra's own names.
     "proposals": {*BELOW, "etl.reading", "etl.staging"},
     # The fast lane decides nothing itself: it asks the readers and the rules.

@@ -11,11 +11,12 @@ import pytest
 from builders import ACCOUNT, CATEGORY
 from reconcile_fakes import CONSUMED, SENT, STORE, a_payment, a_plan, an_entry, payment_row, rows_of
 
+from etl.evidence.sent import observed_entries, observed_moment, payload_currency, sent_entries, sent_payment
+from etl.evidence.values import Expected, What
 from etl.model.identity import Identity
 from etl.model.plan import Basis, Booked, PlannedOrder, order_payload, payment_payload
 from etl.reconcile.compare import compare_order
-from etl.reconcile.expected import observed_entries, observed_moment, payload_currency, sent_entries, sent_payment
-from etl.reconcile.values import Expected, Klass, What, sums
+from etl.reconcile.values import Klass, sums
 
 TWO = (an_entry("p1", "12.00", 2, "4.00"), an_entry("s1", "6.00", 1, "1.00"))
 

@@ -7,8 +7,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from etl.evidence.values import ExpectedEntry, ExpectedPayment
 from etl.model.plan import Basis
-from etl.reconcile.values import ExpectedEntry, ExpectedPayment
 
 Predicted = tuple[str, Decimal, Decimal, Decimal]
 """Line, net, tax, gross."""

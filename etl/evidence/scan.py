@@ -11,9 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from etl.errors import MewsError
-from etl.load.ports import Reader
-from etl.load.records import Attempt, Clock
-from etl.model.identity import Identity, parse_identifier, parse_marker
+from etl.evidence.marks import identity_of
+from etl.evidence.reader import Reader
 from etl.model.rows import OrderItemRow, PaymentRow
 from etl.model.windows import windows
 
@@ -30,59 +29,6 @@ OrderKey = tuple[str, int]
 
 CandidateKey = tuple[str, datetime]
 """Account and consumption of an unmarked item."""
-
-
-RESOLUTION = 1.0
-"""Seconds: Mews tells its time in whole ones, so it is up to this much later there than it says."""
-
-
-class MewsTime:
-    """Mews's clock between two readings of it, carried on by a clock that never jumps.
-
-    What it says is old by the answer's way and cut to the second: `now` is never ahead of Mews, `latest` never behind.
-    Waits count from `latest` to `now`, so that none is a moment too short.
-    """
-
-    def __init__(self, reader: Reader, clock: Clock) -> None:
-        self._reader = reader
-        self._clock = clock
-        self._anchor: tuple[datetime, float] | None = None
-        self._slack = timedelta(seconds=RESOLUTION)
-
-    async def sync(self) -> datetime:
-        """Mews's time, asked for; it is not earlier there. Raises MewsError."""
-        asked = self._clock.monotonic()
-        await self._reader.configuration()
-        self._anchor = (self._reader.now(), self._clock.monotonic())
-        self._slack = timedelta(seconds=RESOLUTION + self._anchor[1] - asked)
-        return self._anchor[0]
-
-    def latest(self) -> datetime:
-        """The time that it can be in Mews at the latest."""
-        return self.now() + self._slack
-
-    def now(self) -> datetime:
-        """Mews's time, carried on since it was asked for; it is not earlier there."""
-        if self._anchor is None:
-            return self._reader.now()
-        then, at = self._anchor
-        return then + timedelta(seconds=self._clock.monotonic() - at)
-
-
-def identity_of(row: OrderItemRow | PaymentRow) -> Identity | None:
-    """Whose posting an item is, by identifier, else by marker; None for other people's."""
-    parsed = parse_identifier(row.external_identifier)
-    return parsed[0] if parsed is not None else parse_marker(row.notes)
-
-
-def payment_part(row: PaymentRow) -> tuple[Identity, str] | None:
-    """Identity and part of a payment of ours. Our notes are the marker and the part's name."""
-    parsed = parse_identifier(row.external_identifier)
-    if parsed is not None:
-        return parsed
-    identity = parse_marker(row.notes)
-    words = row.notes.split()
-    return None if identity is None or not words else (identity, words[-1])
 
 
 @dataclass(slots=True)
@@ -164,15 +110,6 @@ async def known_items(reader: Reader, order_id: str) -> list[OrderItemRow]:
         if error.code != "mews.refused":
             raise
         return []
-
-
-def candidate_keys(attempts: Iterable[Attempt]) -> frozenset[CandidateKey]:
-    """Under what an unmarked item of one of these attempts would be found."""
-    return frozenset(
-        (attempt.account_id, attempt.consumption.replace(microsecond=0))
-        for attempt in attempts
-        if attempt.consumption is not None
-    )
 
 
 Progress = Callable[[str, int, int], None]

@@ -1,0 +1,67 @@
+"""The scan of `reconcile`: whatever carries this store's mark, noted order by order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+
+from etl.evidence.marks import identity_of, payment_part
+from etl.evidence.reader import Reader
+from etl.model.rows import OrderItemRow, PaymentRow
+from etl.reconcile.notebook import Amounts, Notebook, Page
+from etl.reconcile.values import ORDER_PART, UNDO_PART
+
+Progress = Callable[[str, int, int | None], None]
+
+
+async def scan_items(
+    reader: Reader, notebook: Notebook, *, service_id: str, store: str, start: datetime | None, progress: Progress
+) -> int:
+    """Notes every order of the service created since `start` (None: ever). Shape: how many items were read."""
+    count = 0
+    created = None if start is None else (start, None)
+    async for rows in reader.order_items(service_ids=[service_id], created=created):
+        notebook.see(item_page(rows, store))
+        count += len(rows)
+        progress("scan items", count, None)
+    return count
+
+
+async def scan_payments(
+    reader: Reader, notebook: Notebook, *, store: str, start: datetime | None, progress: Progress
+) -> int:
+    """Notes this store's payments among all of the enterprise created since `start`."""
+    count = 0
+    async for rows in reader.payments(created=(start, None)):
+        notebook.see(payment_page(rows, store))
+        count += len(rows)
+        progress("scan payments", count, None)
+    return count
+
+
+def item_page(rows: Iterable[OrderItemRow], store: str) -> Page:
+    """Whose orders stand on a page; undo entries under a part of their own, as they prove nothing. Pure."""
+    page = Page()
+    for row in rows:
+        identity = identity_of(row)
+        if identity is None or identity.store != store:
+            page.strangers.add(row.order_id)
+            continue
+        part = UNDO_PART if identity.is_undo else ORDER_PART
+        amounts = None if row.is_canceled else Amounts(row.net, row.gross)
+        page.add(identity.number, identity.generation, part, row.order_id, amounts=amounts, currency=row.currency)
+    return page
+
+
+def payment_page(rows: Iterable[PaymentRow], store: str) -> Page:
+    """Our payments on a page, each under the name of its part; what pays back gift1 is `undo:gift1`. Pure."""
+    page = Page()
+    for row in rows:
+        found = payment_part(row)
+        if found is None or found[0].store != store:
+            continue
+        identity, name = found
+        part = f"{UNDO_PART}:{name}" if identity.is_undo else name
+        amounts = None if row.is_canceled else Amounts(row.net, row.gross)
+        page.add(identity.number, identity.generation, part, row.id, amounts=amounts, currency=row.currency)
+    return page
