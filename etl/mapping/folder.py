@@ -16,7 +16,7 @@ from etl.mapping import rows
 from etl.mapping.check import check_patterns, check_taxes
 from etl.mapping.rows import Reading
 from etl.mapping.settings import FILE as SETTINGS_FILE
-from etl.mapping.settings import read_settings, readable_target
+from etl.mapping.settings import read_settings, readable_fallback, readable_target
 from etl.mapping.table import Table
 from etl.mapping.tables import FolderTables, read_tables
 from etl.mapping.workbook import WORKBOOK
@@ -70,7 +70,7 @@ class SeenMapping:
     """As much of a mapping folder as can be read. `mapping` is None while anything is missing or wrong.
 
     `faults` are what is to be corrected; `missing` and `hint` say what to do where there is no folder to correct.
-    `service`, `enterprise_id` and `mews` are those of migration.toml, as far as it has them.
+    `service`, `enterprise_id`, `mews` and `fallback` are those of migration.toml, as far as it has them.
     """
 
     mapping: Mapping | None
@@ -80,6 +80,7 @@ class SeenMapping:
     service: str = ""
     enterprise_id: str = ""
     mews: Mews = field(default_factory=Mews)
+    fallback: str = ""
 
 
 def look_at_mapping(folder: Path) -> SeenMapping:
@@ -94,9 +95,11 @@ def look_at_mapping(folder: Path) -> SeenMapping:
         missing, hint = error.message, error.hint
     else:
         target = mapping.settings.target
-        return SeenMapping(mapping, (), "", "", target.service, target.enterprise_id, mapping.settings.mews)
+        fallback = mapping.settings.accounts.fallback
+        return SeenMapping(mapping, (), "", "", target.service, target.enterprise_id, mapping.settings.mews, fallback)
     service, enterprise_id, mews = readable_target(folder / SETTINGS_FILE)
-    return SeenMapping(None, faults, missing, hint, service, enterprise_id, mews)
+    fallback = readable_fallback(folder / SETTINGS_FILE)
+    return SeenMapping(None, faults, missing, hint, service, enterprise_id, mews, fallback)
 
 
 def _require(folder: Path) -> None:

@@ -111,6 +111,14 @@ def read_source(path: Path, faults: list[Fault], *, store: str, timezone: str) -
     return found if isinstance(found, Source) else Source(store=store, timezone=timezone), frozenset(given)
 
 
+def readable_fallback(path: Path) -> str:
+    """accounts.fallback of a file that may be missing or faulty elsewhere; "" where it can't be read."""
+    ignored: list[Fault] = []
+    text = _text(path, ignored) if path.is_file() else None
+    section = ((_document(text, ignored) if text is not None else None) or {}).get("accounts", {})
+    return _usable("accounts", "fallback", section) if isinstance(section, dict) else ""
+
+
 def readable_target(path: Path) -> tuple[str, str, Mews]:
     """target.service, target.enterprise_id and [mews] of a file that may be missing or faulty elsewhere.
 

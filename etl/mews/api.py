@@ -182,6 +182,19 @@ class MewsReader:
                     found[account.id] = account
         return list(found.values())
 
+    async def customers_created(self, low: datetime, high: datetime) -> AsyncIterator[list[Account]]:
+        """Active customers made in `[low, high)`, three months at most. Shape: pages, newest first."""
+        body = {**await self._chain(), "Extent": _CUSTOMER_EXTENT["Extent"], "ActivityStates": ["Active"]}
+        filters = {**body, "CreatedUtc": interval(low, high)}
+        async for page in walk(self._transport, "customers/getAll", "Customers", filters):
+            yield [profiles.customer(row) for row in page]
+
+    async def companies(self) -> AsyncIterator[list[Account]]:
+        """Active companies, the one list of accounts that needs no filter. Shape: pages, newest first."""
+        body = {**await self._chain(), "ActivityStates": ["Active"]}
+        async for page in walk(self._transport, "companies/getAll", "Companies", body):
+            yield [profiles.company(row) for row in page]
+
     async def companies_by_id(self, ids: Iterable[str]) -> list[Account]:
         """Companies with these ids, deleted and merged ones included; unknown ids are left out."""
         body = {**await self._chain(), "ActivityStates": _EVERYTHING}

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from etl.model.reference import Account, Named, Product, Service, TaxRate
+from etl.model.rules import PAYMASTER
 
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """The enterprise's entities, inactive ones included. `accounts` are only those that were asked for.
+    """The enterprise's entities, inactive ones included. `accounts` are only those that were asked for; of those meant for
+    `accounts.fallback`, customers made before `accounts_since` were not looked at (None: all were).
 
     `tax_rates` are the codes of its tax environment, whose country is `tax_country` (ISO alpha-2, "" unknown).
     `currencies` are the codes of those enabled. `unread` says what Mews would not tell, in its own words.
@@ -33,6 +36,7 @@ class Catalogue:
     payment_types: tuple[str, ...] = ()
     currencies: tuple[str, ...] = ()
     unread: tuple[str, ...] = field(default=())
+    accounts_since: datetime | None = None
 
     @property
     def orderable(self) -> tuple[Service, ...]:
@@ -51,6 +55,17 @@ class Catalogue:
         """Active products of that name, capitals and blanks aside: candidates, never the answer."""
         wanted = _folded(name)
         return tuple(one for one in self.products if wanted and one.is_active and _folded(one.name) == wanted)
+
+    @property
+    def paymasters(self) -> tuple[Account, ...]:
+        """Active customers that Mews means for charges without a guest: candidates, never the answer."""
+        found = (one for one in self.accounts if one.is_active and PAYMASTER in one.classifications)
+        return tuple(sorted(found, key=lambda one: (one.name.casefold(), one.id)))
+
+    @property
+    def companies(self) -> tuple[Account, ...]:
+        """Active companies among the accounts."""
+        return tuple(one for one in self.accounts if one.is_active and one.kind == "Company")
 
     def accounts_of(self, email: str) -> tuple[Account, ...]:
         """Active customers with that address: candidates, never the answer."""

@@ -23,6 +23,8 @@ from etl.model.taxes import combined_rate
 
 REFUSED_CLASSIFICATION = "Cashlist"
 """Classification of customers that are not to be charged."""
+PAYMASTER = "PaymasterAccount"
+"""Classification of customers that Mews means for charges without a guest."""
 UNDECIDED = ".undecided"
 """How the codes of rules end whose target cell is empty."""
 

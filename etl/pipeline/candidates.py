@@ -111,6 +111,21 @@ def _accounts(check: Check, mapping: Mapping, catalogue: Catalogue) -> str:
     return _listed("Candidates by e-mail", rows)
 
 
+def fallback_words(catalogue: Catalogue) -> str:
+    """Who may be charged for everybody without an account of their own: paymaster accounts by name and Id."""
+    since = catalogue.accounts_since
+    known = f"; customers made before {since:%Y-%m-%d} were not looked at" if since else ""
+    rest = f"; {len(catalogue.companies):,} companies are in mappings/mews/accounts.csv" if catalogue.companies else ""
+    if any(one.startswith("paymaster accounts") for one in catalogue.unread):
+        return "Mews did not list the accounts"
+    return f"{named(catalogue.paymasters) or 'no customer has the classification PaymasterAccount'}{known}{rest}"
+
+
+def _fallback(check: Check, mapping: Mapping, catalogue: Catalogue) -> str:
+    del check, mapping
+    return f"Candidates: {fallback_words(catalogue)}."
+
+
 def _categories(check: Check, mapping: Mapping, catalogue: Catalogue) -> str:
     del check, mapping
     return _listed("Active", [named([one]) for one in catalogue.categories if one.is_active])
@@ -130,6 +145,7 @@ _CANDIDATES: dict[str, Callable[[Check, Mapping, Catalogue], str]] = {
     "tax codes": _tax_codes,
     "products": _products,
     "accounts": _accounts,
+    "fallback account": _fallback,
     "accounting categories": _categories,
     "business segments": _segments,
     "payment types": _payment_types,

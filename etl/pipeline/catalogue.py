@@ -10,8 +10,9 @@ import csv
 import io
 import os
 import secrets
-from collections.abc import Iterable, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,9 +20,11 @@ from etl.errors import UsageError
 from etl.mews.catalogue import read_catalogue
 from etl.model.catalogue import Catalogue
 from etl.model.mapping import Mews
-from etl.model.reference import Account, Named, Product, Strategy, TaxRate
+from etl.model.reference import Account, Named, Product, Service, Strategy, TaxRate, Validity
+from etl.model.rules import PAYMASTER, REFUSED_CLASSIFICATION
 from etl.pipeline.connect import connect
 from etl.pipeline.prepare import ledger_file
+from etl.reading.numbers import plain_rate
 from etl.report.cells import CsvRows, printable, safe_cell
 from etl.settings import Connection, Settings
 from etl.transform.consumption import zone
@@ -41,6 +44,7 @@ async def catalogue_online(
     enterprise_id: str = "",
     emails: Iterable[str] = (),
     accounts: Iterable[str] = (),
+    wants_fallback: bool = False,
 ) -> Catalogue:
     """The catalogue behind the tokens, with no mapping needed; for `init`. Effects: reads Mews.
 
@@ -48,7 +52,9 @@ async def catalogue_online(
     """
     file = ledger_file(settings.ledger)
     async with connect(connection, Mews(), enterprise_id=enterprise_id, ledger_file=file, writes=False) as link:
-        return await read_catalogue(link.reader, service=service, emails=emails, accounts=accounts)
+        return await read_catalogue(
+            link.reader, service=service, emails=emails, accounts=accounts, wants_fallback=wants_fallback
+        )
 
 
 def catalogue_tables(catalogue: Catalogue) -> dict[str, tuple[Sequence[str], Rows]]:
@@ -83,11 +89,11 @@ def catalogue_tables(catalogue: Catalogue) -> dict[str, tuple[Sequence[str], Row
             ],
         ),
         "accounts.csv": (
-            ("id", "kind", "name", "email", "external_identifier", "active", "merged_into"),
+            ("id", "kind", "name", "email", "external_identifier", "active", "merged_into", "classification"),
             [
                 (
                     *(one.id, one.kind, one.name, one.email, one.external_identifier),
-                    *(_yes(one.is_active), one.merged_into),
+                    *(_yes(one.is_active), one.merged_into, _classification(one)),
                 )
                 for one in _in_use_first(catalogue.accounts)
             ],
@@ -113,6 +119,11 @@ def catalogue_tables(catalogue: Catalogue) -> dict[str, tuple[Sequence[str], Row
         ),
         "payment_types.csv": (("type",), [(one,) for one in sorted(catalogue.payment_types)]),
     }
+
+
+def _classification(account: Account) -> str:
+    """Whether it is meant for charges, or must not be charged; what else a hotel thinks of a guest is nobody's business."""
+    return " ".join(one for one in (PAYMASTER, REFUSED_CLASSIFICATION) if one in account.classifications)
 
 
 def _yes(value: bool) -> str:
@@ -190,13 +201,75 @@ def stored_catalogue(mappings: Path) -> dict[str, tuple[Sequence[str], Rows]]:
 
 def stored_services(mappings: Path) -> list[str]:
     """The services that take orders, by name and Id, as the catalogue was written last; [] where there is none."""
-    header, lines = stored_catalogue(mappings).get("services.csv", ((), []))
-    rows = [dict(zip(header, line, strict=False)) for line in lines]
     return [
-        f"{row.get('name')} ({row.get('id')})"
-        for row in rows
+        _named(row)
+        for row in _stored(mappings, "services.csv")
         if row.get("active") == "yes" and row.get("takes_orders") == "yes"
     ]
+
+
+def is_orderable(mappings: Path, service: str) -> bool | None:
+    """Whether the service (id or `eid:`) takes orders, by the catalogue as it was written last; None where there is none."""
+    rows = _stored(mappings, "services.csv")
+    known = (
+        Service(
+            row["id"],
+            row.get("name", ""),
+            is_active=row.get("active") == "yes",
+            is_orderable=row.get("takes_orders") == "yes",
+            external_identifier=row.get("external_identifier", ""),
+        )
+        for row in rows
+    )
+    return any(one.is_active and one.is_orderable and one.is_named(service) for one in known) if rows else None
+
+
+def stored_names(mappings: Path, file: str) -> tuple[str, ...]:
+    """The entities in use of one table of the catalogue, by name and Id; of payment types the type alone."""
+    rows = _stored(mappings, file)
+    return tuple(row["type"] if "type" in row else _named(row) for row in rows if row.get("active", "yes") == "yes")
+
+
+def paymasters(mappings: Path) -> tuple[str, ...]:
+    """The accounts that Mews means for postings without a guest, by name and Id, as the catalogue was written last."""
+    rows = (row for row in _stored(mappings, "accounts.csv") if row.get("active") == "yes")
+    return tuple(_named(row) for row in rows if PAYMASTER in row.get("classification", "").split())
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRates:
+    """The tax codes as the catalogue was written last: enough for candidates, never for filling in a cell."""
+
+    tax_rates: Mapping[str, TaxRate]
+    timezone: str
+    tax_country: str = ""
+
+
+def stored_rates(mappings: Path, timezone: str) -> StoredRates | None:
+    """The codes on the price itself, with their days in `timezone`; None where there is no catalogue."""
+    rates: dict[str, TaxRate] = {}
+    for row in _stored(mappings, "tax_codes.csv"):
+        code, percent = row.get("code", ""), plain_rate(row.get("rate", "").removesuffix(" %"))
+        if not code or percent is None or row.get("kind") != Strategy.RELATIVE.value:
+            continue
+        known = rates.get(code, TaxRate(code, row.get("taxation", ""), Strategy.RELATIVE, percent / 100))
+        interval = Validity(*(_moment(row.get(name, ""), timezone) for name in ("valid_from", "valid_before")))
+        rates[code] = replace(known, validity=(*known.validity, interval))
+    return StoredRates(rates, timezone) if rates else None
+
+
+def _moment(text: str, timezone: str) -> datetime | None:
+    return datetime.fromisoformat(text).replace(tzinfo=zone(timezone)).astimezone(UTC) if text else None
+
+
+def _stored(mappings: Path, file: str) -> list[dict[str, str]]:
+    header, lines = stored_catalogue(mappings).get(file, ((), []))
+    return [dict(zip(header, line, strict=False)) for line in lines]
+
+
+def _named(row: Mapping[str, str]) -> str:
+    """An entity of the catalogue in words: `Web shop (5e00..)`."""
+    return f"{row['name']} ({row['id']})" if row.get("name") else row["id"]
 
 
 def _text(header: Sequence[str], rows: Rows) -> str:

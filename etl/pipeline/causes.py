@@ -4,70 +4,114 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
 from etl.model.identity import split_number
+from etl.model.kinds import is_about
 from etl.model.problem import Problem
 from etl.model.status import OrderStatus, ReportState
 
-DECISIONS: dict[str, tuple[str, str]] = {
-    "tax.undecided": ("taxes.csv", "fill in tax_codes"),
-    "tax.unmapped": ("taxes.csv", "add a row (init adds those that the export needs)"),
-    "tax.ambiguous": ("taxes.csv", "narrow the rows, or give the lines a VAT rate in the export"),
-    "tax.rate_differs": ("taxes.csv", "correct tax_codes, or write yes into accept_rate_difference"),
-    "tax.too_many_codes": ("taxes.csv", "give one code"),
-    "tax.code_not_valid": ("taxes.csv", "use a code that is valid then"),
-    "tax.code_unknown": ("taxes.csv", "use a code of the enterprise's tax environment"),
-    "shipping.tax_undecided": ("taxes.csv", "add a row with vat_percent shipping"),
-    "account.undecided": ("accounts.csv", "fill in account"),
-    "account.unmapped": ("accounts.csv", "add rows, or set accounts.fallback in migration.toml"),
-    "account.unknown": ("accounts.csv", "correct the account"),
-    "account.inactive": ("accounts.csv", "name the account that it was merged into, or another"),
-    "account.ambiguous": ("accounts.csv", "name the right customer"),
-    "account.cashlist": ("accounts.csv", "name another account"),
-    "product.undecided": ("products.csv", "fill in product"),
-    "product.unmapped": ("products.csv", 'add a row, or set products.unmapped = "item" in migration.toml'),
-    "product.unknown": ("products.csv", "correct the product"),
-    "category.undecided": ("categories.csv", "fill in accounting_category"),
-    "category.unknown": ("categories.csv", "correct the accounting category"),
-    "segment.undecided": ("segments.csv", "fill in business_segment"),
-    "segment.unknown": ("segments.csv", "correct business_segment"),
-    "bill.undecided": ("bills.csv", "fill in bill"),
-    "bill.not_open": ("bills.csv", "name an open bill of the order's account"),
-    "reservation.undecided": ("reservations.csv", "fill in reservation"),
-    "voucher.undecided": ("vouchers.csv", "fill in policy"),
-    "payment.undecided": ("payments.csv", "fill in type"),
-    "payment.type_not_enabled": ("payments.csv", "name a type that the enterprise has enabled"),
-    "status.unknown": ("values.csv", "say what it means"),
-    "country.invalid": ("values.csv", "say what it means"),
-    "country.missing": ("migration.toml", "set source.default_country, or fill in the country in the export"),
-    "currency.missing": ("migration.toml", "set source.default_currency, or fill in the currency in the export"),
-    "bundle.ambiguous": ("migration.toml", "set products.bundles"),
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What answers a code: the file, its column or key of migration.toml, and what is to be done there in words."""
+
+    file: str
+    column: str
+    verb: str
+
+
+_TAXES, _SETTINGS = "taxes.csv", "migration.toml"
+DECISIONS: dict[str, Decision] = {
+    "tax.undecided": Decision(_TAXES, "tax_codes", "fill in tax_codes"),
+    "tax.unmapped": Decision(_TAXES, "", "add a row (init adds those that the export needs)"),
+    "tax.ambiguous": Decision(_TAXES, "", "narrow the rows, or give the lines a VAT rate in the export"),
+    "tax.rate_differs": Decision(_TAXES, "tax_codes", "correct tax_codes, or write yes into accept_rate_difference"),
+    "tax.too_many_codes": Decision(_TAXES, "tax_codes", "give one code"),
+    "tax.code_not_valid": Decision(_TAXES, "tax_codes", "use a code that is valid then"),
+    "tax.code_unknown": Decision(_TAXES, "tax_codes", "use a code of the enterprise's tax environment"),
+    "shipping.tax_undecided": Decision(_TAXES, "", "add a row with vat_percent shipping"),
+    "account.undecided": Decision("accounts.csv", "account", "fill in account"),
+    "account.unmapped": Decision(
+        _SETTINGS, "accounts.fallback", "write the AccountId that is charged, or add rows to accounts.csv"
+    ),
+    "account.unknown": Decision("accounts.csv", "account", "correct the account"),
+    "account.inactive": Decision("accounts.csv", "account", "name the account that it was merged into, or another"),
+    "account.ambiguous": Decision("accounts.csv", "account", "name the right customer"),
+    "account.cashlist": Decision("accounts.csv", "account", "name another account"),
+    "product.undecided": Decision("products.csv", "product", "fill in product"),
+    "product.unmapped": Decision(
+        "products.csv", "product", 'add a row, or set products.unmapped = "item" in migration.toml'
+    ),
+    "product.unknown": Decision("products.csv", "product", "correct the product"),
+    "product.inactive": Decision("products.csv", "product", "name another product, or activate it in Mews"),
+    "category.undecided": Decision("categories.csv", "accounting_category", "fill in accounting_category"),
+    "category.unknown": Decision("categories.csv", "accounting_category", "correct the accounting category"),
+    "segment.undecided": Decision("segments.csv", "business_segment", "fill in business_segment"),
+    "segment.unknown": Decision("segments.csv", "business_segment", "correct business_segment"),
+    "bill.undecided": Decision("bills.csv", "bill", "fill in bill"),
+    "bill.not_open": Decision("bills.csv", "bill", "name an open bill of the order's account"),
+    "reservation.undecided": Decision("reservations.csv", "reservation", "fill in reservation"),
+    "voucher.undecided": Decision("vouchers.csv", "policy", "fill in policy"),
+    "payment.undecided": Decision("payments.csv", "type", "fill in type"),
+    "payment.type_not_enabled": Decision("payments.csv", "type", "name a type that the enterprise has enabled"),
+    "status.unknown": Decision("values.csv", "means", "say what it means"),
+    "country.invalid": Decision("values.csv", "means", "say what it means"),
+    "currency.invalid": Decision("values.csv", "means", "say what it means"),
+    "country.missing": Decision(_SETTINGS, "source.default_country", "write the country, or fill it in in the export"),
+    "currency.missing": Decision(
+        _SETTINGS, "source.default_currency", "write the currency, or fill it in in the export"
+    ),
+    "bundle.ambiguous": Decision(_SETTINGS, "products.bundles", "say which of the two is charged"),
+    "rebate.not_allowed": Decision(
+        _SETTINGS,
+        "target.rebates",
+        'write "allow" once Mews lets the integration post negative amounts ("block" leaves such orders out), '
+        'or set vouchers.policy = "spread", with which vouchers lower the prices instead',
+    ),
+    "window.outside": Decision(
+        _SETTINGS,
+        "target.outside_editable_window",
+        'ask Mews for a longer editable window, or write "clamp", which books them at the window\'s start '
+        '("block" leaves them out)',
+    ),
+    "window.vat_undeclared": Decision(
+        _SETTINGS,
+        "target.clamped_vat",
+        'write "declare" if their VAT is to be declared again ("block" leaves them out)',
+    ),
 }
-"""Codes that a cell of the mapping folder answers: its file, and what is to be done there."""
+"""Codes that a cell of the mapping folder answers."""
 ASK_MEWS = frozenset(
     {
         *("account.unknown", "account.inactive", "account.ambiguous", "account.cashlist", "product.unknown"),
-        *("category.unknown", "segment.unknown", "bill.not_open", "payment.type_not_enabled"),
+        *("category.unknown", "segment.unknown", "bill.not_open", "payment.type_not_enabled", "product.inactive"),
         *("tax.rate_differs", "tax.too_many_codes", "tax.code_not_valid", "tax.code_unknown"),
     }
 )
 """Codes whose answer needs reference data of Mews that is newer than the mapping."""
+_KEY = re.compile(r"\b([a-z]+\.[a-z_]+) in migration\.toml")
 _ROW = re.compile(r"\b(?:([a-z]+\.csv)|mapping\.xlsx, sheet ([A-Za-z.]+)), row (\d+)")
 _TAX_CASE = re.compile(r"has no row for ([A-Z]{2}), (.+), \d{4}-\d\d-\d\d\.$")
 _ONE_FOR_MANY = frozenset({"taxes.csv", "categories.csv", "vouchers.csv"})
 """Tables of which one row may be about many keys."""
 _BY_ORDER = frozenset({"bill.undecided", "reservation.undecided"})
+_ONE_KEY = frozenset(code for code, one in DECISIONS.items() if one.file == _SETTINGS)
+"""Codes of which one key answers all, whatever stands in the order."""
+MAY_STAY = frozenset({"rebate.not_allowed", "window.outside", "window.vat_undeclared"})
+"""Codes whose key has a default that a person may mean: once it stands in the file, it is decided."""
 _GOES_WITH = "return.parent"
+_HELD = "kind.refused"
 
 
 @dataclass(frozen=True, slots=True)
 class Cause:
     """One thing to do. `subject`: what it is about, such as `GB 17.5`; `row` of `file` where the mapping has one.
 
-    `file` is the CSV name of a table, also where the table is a sheet of mapping.xlsx.
+    `file` is the CSV name of a table, also where the table is a sheet of mapping.xlsx; `field` the column of the export
+    that holds the word, or the key of migration.toml that was named.
     """
 
     code: str
@@ -111,8 +155,10 @@ class Effect:
 class Causes:
     """Orders by state, and those that are blocked by what would set them free."""
 
-    def __init__(self, ignored: Iterable[str] = ()) -> None:
+    def __init__(self, ignored: Iterable[str] = (), held: Iterable[str] = ()) -> None:
+        """`ignored`: codes that say nothing yet; `held`: kinds that Mews has refused (`model/kinds.py`)."""
         self._ignored = frozenset(ignored)
+        self._held = tuple(held)
         self._parent: tuple[str, frozenset[Cause]] = ("", frozenset())
         self.states: dict[ReportState, Effect] = defaultdict(Effect)
         self.everything = Effect()
@@ -121,6 +167,8 @@ class Causes:
         self.touched: dict[Cause, Effect] = defaultdict(Effect)
         """What each cause keeps back, alone or with others."""
         self.examples: dict[tuple[ReportState, str], OrderStatus] = {}
+        self.refused: dict[str, Effect] = defaultdict(Effect)
+        """What waits for each held kind: the orders that Mews refused for it, and those that were not sent since."""
 
     def add(self, status: OrderStatus) -> None:
         """Counts one order; a nested return comes right after its own order."""
@@ -130,6 +178,7 @@ class Causes:
             return
         self.states[status.state].add(status)
         errors = [problem for problem in status.problems if problem.is_error]
+        self._count_refused(status, {problem.code for problem in errors})
         if status.state is not ReportState.BLOCKED:
             if errors or status.state.needs_attention:
                 self.examples.setdefault((status.state, errors[0].code if errors else ""), status)
@@ -145,12 +194,20 @@ class Causes:
         if len(causes) == 1:
             self.alone[next(iter(causes))].add(status)
 
-    def decisions(self) -> list[tuple[Cause, Effect]]:
-        """The cells to decide, the one that sets most money free first.
+    def _count_refused(self, status: OrderStatus, codes: Collection[str]) -> None:
+        """An order counts once, for the first of its kinds that is held."""
+        kind = next((kind for kind in self._held if kind in status.unproved), "")
+        is_its_refusal = status.state is ReportState.REJECTED and kind and is_about(kind, status.message)
+        if kind and (is_its_refusal or codes == {_HELD}):
+            self.refused[kind].add(status)
+
+    def decisions(self, but: Collection[str] = ()) -> list[tuple[Cause, Effect]]:
+        """The cells to decide, the one that sets most money free first; those of the codes `but` are left out.
 
         Where none sets an order free alone, the one that most money waits for.
         """
-        known = [cause for cause in self.touched if cause.code in DECISIONS and cause.code not in self._ignored]
+        out = self._ignored | frozenset(but)
+        known = [cause for cause in self.touched if cause.code in DECISIONS and cause.code not in out]
         effects = [(cause, self.alone[cause] if cause in self.alone else Effect()) for cause in known]
         effects.sort(key=lambda one: (one[1].weight, self.touched[one[0]].weight), reverse=True)
         return effects
@@ -163,19 +220,18 @@ class Causes:
         return sorted(kept, key=lambda one: one[1].weight, reverse=True)
 
     def _cause(self, problem: Problem) -> Cause:
-        file = DECISIONS.get(problem.code, ("", ""))[0]
-        subject = problem.order if problem.code in _BY_ORDER else problem.value
-        named = _ROW.search(problem.message)
-        if named:
+        code, message = problem.code, problem.message
+        file = DECISIONS[code].file if code in DECISIONS else ""
+        if code in _ONE_KEY or not file:
+            return Cause(code, file, None, "", DECISIONS[code].column if file else "")
+        subject = problem.order if code in _BY_ORDER else problem.value
+        if named := _ROW.search(message):
             # One row answers for all that is asked of it: several countries, goods and shipping, codes of one pattern.
             table = named[1] or f"{named[2].lower().removesuffix('.csv')}.csv"
-            return Cause(problem.code, table, int(named[3]), "" if table in _ONE_FOR_MANY else subject)
-        if problem.code == "tax.unmapped":
-            case = _TAX_CASE.search(problem.message)
-            return Cause(problem.code, file, None, f"{case[1]}, {case[2]}" if case else problem.value)
-        if problem.code in {"account.unmapped", "country.missing", "currency.missing", "bundle.ambiguous"}:
-            # One key answers for all of them, whatever stands in the order.
-            return Cause(problem.code, file, None, "")
-        if not file:
-            return Cause(problem.code, "", None, "")
-        return Cause(problem.code, file, None, subject, problem.place.column)
+            return Cause(code, table, int(named[3]), "" if table in _ONE_FOR_MANY else subject)
+        if key := _KEY.search(message):
+            return Cause(code, _SETTINGS, None, "", key[1])
+        if code == "tax.unmapped":
+            case = _TAX_CASE.search(message)
+            return Cause(code, file, None, f"{case[1]}, {case[2]}" if case else problem.value)
+        return Cause(code, file, None, subject, problem.place.canonical)

@@ -22,7 +22,7 @@ from etl.mapping.settings import FILE
 from etl.model.catalogue import Catalogue, named
 from etl.model.mapping import PRODUCT_KEYS
 from etl.model.rules import TaxRule
-from etl.pipeline.candidates import tax_case
+from etl.pipeline.candidates import fallback_words, tax_case
 from etl.pipeline.catalogue import catalogue_online, stored_catalogue, write_catalogue
 from etl.pipeline.tax_candidates import tax_candidates
 from etl.report.cells import printable, safe_cell
@@ -62,7 +62,11 @@ async def fill_from_mews(settings: Settings, connection: Connection, facts: Dump
     emails = sorted(facts.emails)[:MOST_ADDRESSES] if "accounts.csv" in home.new else []
     try:
         catalogue = await catalogue_online(
-            settings, connection, service=seen.service, enterprise_id=seen.enterprise_id, emails=emails
+            *(settings, connection),
+            service=seen.service,
+            enterprise_id=seen.enterprise_id,
+            emails=emails,
+            wants_fallback=not seen.fallback,
         )
     except EtlError as error:
         return Filled([f"Mews was not asked: {error.message}. {error.hint}".strip()])
@@ -79,7 +83,8 @@ async def fill_from_mews(settings: Settings, connection: Connection, facts: Dump
     service = (
         [] if seen.service else [OpenCell(f"{FILE}: target.service", named(catalogue.orderable) or "none takes orders")]
     )
-    return Filled(told, [*service, *left], paths)
+    house = [] if seen.fallback else [OpenCell(f"{FILE}: accounts.fallback", fallback_words(catalogue))]
+    return Filled(told, [*service, *house, *left], paths)
 
 
 def fill_currency(folder: Path, catalogue: Catalogue, facts: DumpFacts) -> list[str]:

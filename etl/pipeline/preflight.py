@@ -94,7 +94,9 @@ async def _catalogue(link: Link, seen: SeenMapping) -> Catalogue:
         rules = seen.mapping.accounts.values()
         emails = {rule.key for rule in rules if rule.key_type == "email" and rule.target is None}
     with known_enterprise(seen.enterprise_id):
-        return await read_catalogue(link.reader, service=seen.service, emails=emails, accounts=accounts)
+        return await read_catalogue(
+            link.reader, service=seen.service, emails=emails, accounts=accounts, wants_fallback=not seen.fallback
+        )
 
 
 async def _reference(

@@ -59,6 +59,10 @@ class Prepared:
     span: Span = Span()
 
 
+_REFERENCE_OF = "reference_of"
+"""Key of the ledger: digest of the mapping folder that the reference data was read for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Export:
     """The export files of a command, its files of corrections, and the local dates it is narrowed to."""
@@ -272,6 +276,12 @@ def keep_reference(ledger: Ledger, mapping: Mapping, reference: Reference) -> No
         )
     ledger.bind(home_of(mapping, reference))
     ledger.save_reference(dump_reference(reference))
+    ledger.set_meta(_REFERENCE_OF, mapping.digest)
+
+
+def reference_is_of(ledger: Ledger, mapping: Mapping) -> bool:
+    """Whether the reference data that was stored last was read for the mapping as it stands now."""
+    return ledger.meta(_REFERENCE_OF) == mapping.digest
 
 
 def plan_export(

@@ -89,6 +89,12 @@ def propose_values(
     return sorted(found, key=lambda one: (one.field, -sum(map(abs, one.money.values())), -one.orders, one.value))
 
 
+def meanings_of(name: str, word: str) -> tuple[str, ...]:
+    """What a word that nothing says the meaning of may mean in a field, most likely first."""
+    found = _value(name, word, 0, {})
+    return tuple(filter(None, (found.means, *found.candidates)))
+
+
 def _percents(
     sheet: Sheet, words: Mapping[str, set[int]], known: Mapping[str, str], totals: Sequence[tuple[str, Decimal]]
 ) -> Iterator[ValueProposal]:

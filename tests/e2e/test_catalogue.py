@@ -50,7 +50,8 @@ def test_an_empty_folder_and_tokens_are_enough(tmp_path: Path, mews: RunningSand
     assert [one["name"] for one in table(folder, "services.csv")] == ["Web shop", "Accommodation", "Closed gift shop"]
     assert "Breakfast" not in {one["name"] for one in table(folder, "products.csv")}
     assert table(folder, "outlets.csv")[0]["name"] == "Shop in the lobby"
-    assert table(folder, "accounts.csv") == []
+    accounts = [(one["name"], one["classification"]) for one in table(folder, "accounts.csv")]
+    assert accounts == [("Example Trade Ltd", ""), ("Web shop paymaster", "PaymasterAccount")]
 
 
 def test_the_files_are_private_and_no_tables_of_the_mapping(shop: SmallShop) -> None:

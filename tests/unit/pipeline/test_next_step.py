@@ -16,9 +16,10 @@ from builders import a_reference
 from etl.errors import InputError
 from etl.load.ledger import Ledger
 from etl.load.records import Home
+from etl.mapping.folder import read_mapping
 from etl.model.catalogue import Catalogue
 from etl.model.codes import CODES
-from etl.model.reference import Account, Service, dump_reference
+from etl.model.reference import Account, Service, Strategy, TaxRate, dump_reference
 from etl.pipeline.catalogue import write_catalogue
 from etl.pipeline.causes import DECISIONS
 from etl.pipeline.dry_run import DryRun
@@ -322,3 +323,94 @@ def test_a_mistyped_file_is_told_before_anything_else(folder: Path) -> None:
     (folder / "mappings" / "migration.toml").unlink()
     with pytest.raises(InputError, match="does not exist"):
         ask("odrers.csv")
+
+
+def test_a_key_that_a_person_has_written_is_decided(folder: Path) -> None:
+    """Orders with negative amounts wait for a decision; once `block` stands there, they stay out, as that says."""
+    remember_mews()
+    decided()
+    export = Path("orders.csv")
+    export.write_text(
+        export.read_text().replace("GB,b@example.com,70.00,A,1,70.00", "GB,b@example.com,-70.00,A,-1,70.00")
+    )
+    step = ask("orders.csv")
+    assert (step.file, step.column, step.candidates) == ("migration.toml", "target.rebates", ("allow", "block"))
+    assert (step.orders, step.money) == (1, (("GBP", Decimal("-70.00")),))
+    assert 'vouchers.policy = "spread"' in step.what
+    toml = Path("mappings/migration.toml")
+    toml.write_text(f'{TOML}rebates = "block"\n')
+    assert "run orders.csv --expect" in ask("orders.csv").type
+
+
+def test_cells_are_decided_before_mews_is_asked_where_the_catalogue_is_there(folder: Path) -> None:
+    """One cell after the other with its candidates, then one comparison, not a comparison after each cell."""
+    rate = TaxRate("UK-17.5%", "VAT", Strategy.RELATIVE, Decimal("0.175"))
+    accounts = (Account(ADA, "Customer", "House", True, classifications=("PaymasterAccount",)),)
+    services = (Service("5e000000-0000-4000-a000-000000000001", "Web shop", True, True),)
+    write_catalogue(Path("mappings"), Catalogue("Hotel", "UTC", "GB", {rate.code: rate}, services, accounts=accounts))
+    step = ask("orders.csv", environ=TOKENS)
+    assert step.what.startswith("taxes.csv row 2, GB 17.5 %, 2010: fill in tax_codes (candidates UK-17.5%); unlocks 2")
+    assert (step.column, step.candidates) == ("tax_codes", ("UK-17.5%",))
+    decided()
+    step = ask("orders.csv", environ=TOKENS)
+    assert step.type == "centra-mews preflight orders.csv"
+    Path("mappings/accounts.csv").unlink()
+    step = ask("orders.csv", environ=TOKENS)
+    assert (step.file, step.column, step.candidates) == ("migration.toml", "accounts.fallback", (ADA,))
+    assert f"(candidates House ({ADA}))" in step.what
+
+
+def test_a_service_that_takes_no_orders_is_the_step(folder: Path) -> None:
+    """By the catalogue: preflight could only say so again."""
+    services = (
+        Service("s1", "Web shop", True, True),
+        Service("5e000000-0000-4000-a000-000000000001", "Rooms", True, False),
+    )
+    write_catalogue(Path("mappings"), Catalogue("Hotel", "UTC", "GB", {}, services))
+    step = ask("orders.csv", environ=TOKENS)
+    assert (step.file, step.row, step.column, step.candidates) == ("migration.toml", 6, "target.service", ("s1",))
+    assert "takes no orders" in step.what
+
+
+def test_what_mews_said_of_these_very_cells_is_not_asked_again(folder: Path) -> None:
+    """A wrong code is a cell to correct; only after a change of the mapping Mews is asked anew."""
+    remember_mews()
+    decided()
+    taxes = Path("mappings/taxes.csv")
+    taxes.write_text(taxes.read_text().replace("UK-20%", "UK-21%"))
+    step = ask("orders.csv")
+    assert (step.type, step.column) == ("centra-mews preflight orders.csv", "")
+    assert "cells have changed" in step.what
+    with Ledger.open("ledger.sqlite") as ledger:
+        ledger.set_meta("reference_of", read_mapping(Path("mappings")).digest)
+    step = ask("orders.csv")
+    assert (step.file, step.row, step.column, step.type) == ("taxes.csv", 3, "tax_codes", "")
+
+
+def test_a_likely_row_is_shown_with_what_it_says(folder: Path) -> None:
+    """Its samples too, so that a person can say yes without looking it up."""
+    header, *lines = (HEADER + ORDERS).splitlines()
+    Path("orders.csv").write_text("\n".join([header.replace("products.sku", "Article"), *lines]))
+    Path("mappings/columns.csv").write_text("header,field,sure\nArticle,products.sku,likely\n")
+    step = ask("orders.csv", environ=TOKENS)
+    assert step.what.startswith(
+        "columns.csv row 2: Article holds products.sku (such as A, B): if that is right, write yes into sure; the run waits"
+    )
+    assert (step.file, step.row, step.column, step.candidates) == ("columns.csv", 2, "sure", ("yes",))
+
+
+def test_a_status_names_its_row_and_what_it_may_mean(folder: Path) -> None:
+    """The open row that init wrote; without one, init adds it."""
+    remember_mews()
+    decided()
+    header, *lines = (HEADER + ORDERS).strip().splitlines()
+    rows = [f"{header},status", *(f"{line},bezahlt" for line in lines if line)]
+    Path("orders.csv").write_text("\n".join(rows))
+    Path("mappings/values.csv").write_text("field,value,means\nstatus,bezahlt,\n")
+    step = ask("orders.csv")
+    assert (step.file, step.row, step.column) == ("values.csv", 2, "means")
+    assert "(candidates Completed, Cancelled, Pending)" in step.what
+    Path("mappings/values.csv").unlink()
+    step = ask("orders.csv")
+    assert (step.row, step.column) == (None, "")
+    assert step.type == "centra-mews init orders.csv --store shop --timezone Europe/London"

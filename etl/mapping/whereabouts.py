@@ -1,0 +1,42 @@
+"""Where a decision is to be written: the line of a key of migration.toml, the row of a word of values.csv."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from etl.mapping.settings import FILE
+from etl.mapping.table import Row, decode
+from etl.mapping.tables import read_tables
+
+_SECTION = re.compile(r"\s*\[\s*([a-z]+)\s*\]")
+_KEY = re.compile(r"\s*(# ?)?([a-z_]+)\s*=")
+
+
+def row_of_setting(folder: Path, name: str) -> int | None:
+    """The line of migration.toml on which a key such as `accounts.fallback` stands, or stands ready behind a `#`.
+
+    None where neither does, or the file can't be read. Effects: reads the file.
+    """
+    section, _, key = name.partition(".")
+    try:
+        lines = decode(folder / FILE).splitlines()
+    except (OSError, ValueError):
+        return None
+    here, ready = "", None
+    for number, line in enumerate(lines, 1):
+        if found := _SECTION.match(line):
+            here = found[1]
+        elif here == section and (found := _KEY.match(line)) and found[2] == key:
+            if not found[1]:
+                return number
+            ready = ready or number
+    return ready
+
+
+def row_of(folder: Path, file: str, cells: Mapping[str, str]) -> Row | None:
+    """The first row of a table that has these cells, undecided rows too; None where there is none. Effects: reads the folder."""
+    table = read_tables(folder).by_name.get(file)
+    found = (row for row in (table.rows if table else ()) if all(row.cells[name] == one for name, one in cells.items()))
+    return next(found, None)

@@ -1,0 +1,181 @@
+"""The step after the last decision: the run, what it left, corrections, reconciliation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from etl.load.kind_record import KindStanding
+from etl.load.ledger import Ledger
+from etl.mapping.settings import FILE
+from etl.mapping.whereabouts import row_of_setting
+from etl.model.kinds import BILL, COMPANY, REBATES, RESERVATION, is_payment_kind, name_of
+from etl.model.mapping import Mapping as MappingFolder
+from etl.model.status import ReportState
+from etl.pipeline.causes import Causes, Effect
+from etl.pipeline.reconciled import Trace
+from etl.pipeline.step import Desk, Step, told
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What a plan and the ledger come to. `run`: the command that posts it; `unassigned`: rows without an order number."""
+
+    causes: Causes
+    run: str
+    ledger: Ledger | None
+    mapping: MappingFolder
+    trace: Trace | None = None
+    unassigned: int = 0
+
+
+def after_decisions(desk: Desk, left: Left) -> Step:
+    """Nothing is left to decide: run, what the run left, corrections, reconciliation."""
+    ready = left.causes.states.get(ReportState.READY)
+    if not ready:
+        return aftermath(desk, left)
+    out = left.causes.states.get(ReportState.BLOCKED, Effect()).orders
+    rest = f" ({out:,} stay out until corrected)" if out else ""
+    review = desk.typed("dry-run", *desk.plan_files, "--report", "dry-run")
+    what = f"Have dry-run/report.html reviewed, which `{review}` writes; then post what is ready{rest}"
+    return told(Step(what, type=left.run), ready, "posts")
+
+
+def aftermath(desk: Desk, left: Left) -> Step:
+    """Nothing is ready: what the run left, most urgent first."""
+    causes, states = left.causes, left.causes.states
+    held = next((part for part in left.ledger.unsettled() if part.held), None) if left.ledger else None
+    if held is not None:
+        what = f"Order {held.number}: look in Mews whether it is there, then decide it: --posted ORDERID, or --absent"
+        return Step(what, orders=1, type=desk.typed("settle", held.number, "--help"))
+    if unknown := states.get(ReportState.UNKNOWN):
+        return told(Step("Let the run find out what became of orders in doubt", type=left.run), unknown, "settles")
+    if causes.refused:
+        return _kind(desk, left)
+    if rejected := states.get(ReportState.REJECTED):
+        words = _words(causes, ReportState.REJECTED)
+        what = f"Mews refused orders{words}: clear the cause, then send them again"
+        return told(Step(what, type=f"{left.run} --retry-rejected"), rejected)
+    if changed := states.get(ReportState.CHANGED):
+        return told(_changed(desk, causes), changed, "about")
+    if (blocked := states.get(ReportState.BLOCKED)) or left.unassigned:
+        return _corrections(desk, causes, blocked or Effect(), left.unassigned)
+    return _whole(desk, left)
+
+
+def _whole(desk: Desk, left: Left) -> Step:
+    """Nothing needs a person but the proof that it is so."""
+    states, trace = left.causes.states, left.trace
+    done = _sum(states, (ReportState.ALREADY_POSTED, ReportState.POSTED, ReportState.RECOVERED))
+    undone = states.get(ReportState.UNDONE)
+    if done.orders and trace is None:
+        return told(Step("Read everything back from Mews and compare it", type=_reconcile(desk)), done, "proves")
+    if undone and (trace is None or not trace.is_complete):
+        what = "Orders were undone: once the cause is mended, post them again"
+        return told(Step(what, type=f"{left.run} --repost-undone"), undone, "posts")
+    if done.orders and trace is not None:
+        return _reconciled(desk, trace)
+    return Step("Nothing is left to do: no order of the export is to be sent")
+
+
+@dataclass(frozen=True, slots=True)
+class _WayOut:
+    """What to do without the permission; `key` of migration.toml and the `value` to be written there, if it is one."""
+
+    words: str
+    key: str = ""
+    value: str = ""
+
+
+_SPREAD = _WayOut(
+    'set vouchers.policy = "spread" in migration.toml, with which vouchers lower the prices instead (returns go on needing '
+    "the permission)",
+    "vouchers.policy",
+    "spread",
+)
+_WAYS_OUT = {
+    REBATES: _SPREAD,
+    COMPANY: _WayOut("name customers instead of the company in accounts.csv, or as accounts.fallback"),
+    RESERVATION: _WayOut("take their rows out of reservations.csv"),
+    BILL: _WayOut("take their rows out of bills.csv"),
+}
+_ANOTHER_TYPE = _WayOut("name another type in payments.csv, or set payments.post = false")
+
+
+def _kind(desk: Desk, left: Left) -> Step:
+    """What Mews refused of one kind, with everything that waits for it, and the ways out."""
+    held = left.ledger.kinds() if left.ledger else {}
+    kind, effect = max(left.causes.refused.items(), key=lambda one: one[1].weight)
+    why, name = held.get(kind, KindStanding(kind)).reason.rstrip("."), name_of(kind)
+    out = _ANOTHER_TYPE if is_payment_kind(kind) else _WAYS_OUT.get(kind, _WayOut("clear the cause"))
+    ways = "ask Mews for the permission, then type the command, which tries one first"
+    is_taken = out is _SPREAD and left.mapping.settings.vouchers.policy == out.value
+    if not is_taken:
+        ways = f"{ways}; or {out.words}"
+    key = "" if is_taken else out.key
+    return told(
+        Step(
+            f"{why}. {name[:1].upper()}{name[1:]}: {ways}",
+            FILE if key else "",
+            row_of_setting(desk.settings.mappings, key) if key else None,
+            key,
+            (out.value,) if key else (),
+            type=f"{left.run} --retry-rejected",
+        ),
+        effect,
+        "refused and waiting:",
+    )
+
+
+def _reconcile(desk: Desk) -> str:
+    return desk.typed("reconcile", "--report", "reconciled")
+
+
+def _reconciled(desk: Desk, trace: Trace) -> Step:
+    """What follows from a reconciliation of which nothing has moved since."""
+    at = f"{trace.at[:10]} {trace.at[11:16]} UTC"
+    if trace.is_complete:
+        what = f"Nothing is left to do: reconcile of {at} found all {trace.orders:,} orders complete"
+        return Step(f"{what}; keep the ledger and the certificate as long as the books")
+    first, *more = trace.reasons
+    what = f"Reconcile of {at} is not complete: {first}{f' ({len(more)} more reasons)' if more else ''}"
+    what += "; correct that in Mews, or accept it by name in waivers.csv, then reconcile again"
+    return Step(what, file="waivers.csv", type=_reconcile(desk))
+
+
+def _sum(states: Mapping[ReportState, Effect], wanted: Iterable[ReportState]) -> Effect:
+    total = Effect()
+    for effect in (states[state] for state in wanted if state in states):
+        total.orders += effect.orders
+        for currency, amount in effect.money.items():
+            total.money[currency] += amount
+    return total
+
+
+def _words(causes: Causes, state: ReportState) -> str:
+    found = next((status for (known, _), status in causes.examples.items() if known is state), None)
+    return f" ({found.message.rstrip('.')})" if found and found.message else ""
+
+
+def _changed(desk: Desk, causes: Causes) -> Step:
+    different = causes.examples.get((ReportState.CHANGED, "different"))
+    if different is not None:
+        what = f"Order {different.number} stands in Mews with other amounts: compare both sides, then decide it"
+        return Step(what, type=desk.typed("settle", different.number, "--help"))
+    found = next((one for (state, _), one in causes.examples.items() if state is ReportState.CHANGED), None)
+    number = found.number if found else ""
+    what = (
+        f"Order {number} was posted and reads differently now{_words(causes, ReportState.CHANGED)}: correct the export"
+    )
+    return Step(f"{what}, or accept it in waivers.csv", file="waivers.csv")
+
+
+def _corrections(desk: Desk, causes: Causes, blocked: Effect, unassigned: int) -> Step:
+    others = causes.others()
+    why = f" ({', '.join(dict.fromkeys(cause.code for cause, _ in others[:3]))})" if others else ""
+    rows = f"; {unassigned:,} rows have no readable order number" if unassigned else ""
+    is_json = all({*path.suffixes} & {".json", ".ndjson", ".jsonl"} for path in desk.exports)
+    file = "attention.ndjson" if desk.exports and is_json else "attention.csv"
+    what = f"Correct the orders of {file}{why}, and give the file with --corrections{rows}"
+    command = desk.typed("dry-run", *desk.plan_files, "--report", "dry-run")
+    return told(Step(what, file=file, type=command), blocked)

@@ -1,0 +1,186 @@
+"""The step that decides a cell: which it is, what a person may choose from, and what it sets free.
+
+Rule: design sections 2 (`next`) and 3a: candidates are shown, nothing is filled in.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from etl.mapping.settings import FILE
+from etl.mapping.tables import place_of
+from etl.mapping.whereabouts import row_of, row_of_setting
+from etl.model.faults import Fault
+from etl.model.mapping import Mapping as MappingFolder
+from etl.model.reference import Reference
+from etl.model.rules import RateKind, TaxRule
+from etl.pipeline.catalogue import StoredRates, paymasters, stored_names, stored_rates, stored_services
+from etl.pipeline.causes import ASK_MEWS, DECISIONS, Cause, Causes, Effect
+from etl.pipeline.step import Desk, Step, told
+from etl.pipeline.tax_candidates import tax_candidates
+from etl.proposals.values import meanings_of
+
+SERVICE = "target.service"
+_SHOWN = 10
+_CHOICES: Mapping[str, tuple[str, ...]] = {
+    "source.prices_include_tax": ("true", "false", '"b2c"'),
+    "products.bundles": ("bundle", "contents"),
+    "target.rebates": ("allow", "block"),
+    "target.outside_editable_window": ("clamp", "block"),
+    "target.clamped_vat": ("declare", "block"),
+}
+_NAMED_IN: Mapping[str, str] = {
+    "categories.csv": "categories.csv",
+    "segments.csv": "segments.csv",
+    "payments.csv": "payment_types.csv",
+}
+"""Table of the mapping -> table of the catalogue whose entities it names."""
+_TAX_CELLS = frozenset({"tax.undecided", "tax.rate_differs", "tax.code_not_valid", "tax.code_unknown"})
+_PLAIN_ID = re.compile(r"\((\S+)\)$")
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """What is known without a network: the mapping folder, and what Mews told last. `is_fresh`: since the last change."""
+
+    mapping: MappingFolder
+    reference: Reference | None
+    is_fresh: bool = True
+
+
+def first_fault(fault: Fault, more: int, desk: Desk) -> Step:
+    """The step for the first fault of a folder that can't be used; `more` faults follow it."""
+    if fault.place.column == SERVICE:
+        return service(desk, fault.place.row)
+    rest = f" ({more} more after it)" if more else ""
+    choices = _CHOICES.get(fault.place.column, ()) if fault.place.file == FILE else ()
+    return Step(f"{fault}{rest}", fault.place.file, fault.place.row, fault.place.column, choices)
+
+
+def service(desk: Desk, row: int | None) -> Step:
+    """The service that nobody can guess: one of the catalogue's, else Mews is asked for them."""
+    known = stored_services(desk.settings.mappings)
+    if known:
+        what = f"{FILE} row {row}: write the Id of a service into {SERVICE} (candidates {', '.join(known)})"
+        return Step(what, FILE, row, SERVICE, _ids(known))
+    ask = desk.typed("preflight", *desk.files)
+    if desk.has_tokens:
+        return Step(f"Ask Mews which services it has, for {SERVICE}", FILE, row, type=ask)
+    return Step("Write the three MEWS_ variables into .env, then let preflight list the services", ".env", type=ask)
+
+
+def decision(desk: Desk, chosen: tuple[Cause, Effect], causes: Causes, known: Knowledge) -> Step:
+    """The step for the cell that comes first."""
+    cause, alone = chosen
+    effect = alone if alone.orders else causes.touched[cause]
+    words = "unlocks" if alone.orders else "with other decisions it keeps back"
+    if cause.code in ASK_MEWS and not known.is_fresh:
+        what = "Compare the mapping with Mews again: cells have changed since it was asked"
+        return told(Step(what, type=desk.typed("preflight", *desk.files)), effect, words)
+    return told(_cell(desk, cause, effect, known), effect, words)
+
+
+def _cell(desk: Desk, cause: Cause, effect: Effect, known: Knowledge) -> Step:
+    folder, verb = desk.settings.mappings, DECISIONS[cause.code].verb
+    if cause.file == FILE:
+        return _setting(desk, cause, verb)
+    rule = next((one for one in known.mapping.taxes if cause.file == "taxes.csv" and one.place.row == cause.row), None)
+    candidates = _candidates(desk, cause, rule, effect, known)
+    place, row = place_of(folder, cause.file), cause.row
+    command = ""
+    if cause.file == "values.csv":
+        found = row_of(folder, cause.file, {"field": cause.field, "value": cause.subject})
+        row = found.place.row if found else None
+    if row is None and cause.file in ("values.csv", "taxes.csv"):
+        source = known.mapping.settings.source
+        command = desk.typed("init", *desk.files, "--store", source.store, "--timezone", source.timezone)
+        verb = f"{verb}; init adds the row" if cause.file == "values.csv" else verb
+    where = f"{place.table} row {row}" if row else place.table
+    subject = _subject(cause, rule)
+    parts = ", ".join(part for part in (where, subject, _years(effect.months) if subject else "") if part)
+    what = f"{parts}: {verb}{_shown(candidates, cause)}"
+    if not candidates and _has_codes(cause, rule) and _tax_world(desk, known) is not None:
+        what += " (no code of that rate is valid then)"
+    column = DECISIONS[cause.code].column if row else ""
+    return Step(what, place.file, row, column, _ids(candidates), type=command)
+
+
+def _setting(desk: Desk, cause: Cause, verb: str) -> Step:
+    """A key of migration.toml."""
+    folder, key = desk.settings.mappings, cause.field
+    row = row_of_setting(folder, key)
+    candidates = paymasters(folder) if key == "accounts.fallback" else _CHOICES.get(key, ())
+    where = f"{FILE} row {row}, {key}" if row else f"{FILE}, {key}"
+    shown = f" (candidates {', '.join(candidates[:_SHOWN])})" if key == "accounts.fallback" and candidates else ""
+    hint = "" if shown or key != "accounts.fallback" else _where_accounts_are(desk)
+    return Step(f"{where}: {verb}{shown}{hint}", FILE, row, key, _ids(candidates))
+
+
+def _where_accounts_are(desk: Desk) -> str:
+    """How a person finds an AccountId where the catalogue has no paymaster account."""
+    if stored_services(desk.settings.mappings):
+        return " (Mews has no account of classification PaymasterAccount that preflight found: make one, run preflight, and it is listed)"
+    return " (with tokens, preflight lists the paymaster accounts)"
+
+
+def _candidates(desk: Desk, cause: Cause, rule: TaxRule | None, effect: Effect, known: Knowledge) -> tuple[str, ...]:
+    if cause.file == "values.csv":
+        return meanings_of(cause.field, cause.subject)
+    if cause.file in _NAMED_IN:
+        return stored_names(desk.settings.mappings, _NAMED_IN[cause.file])
+    world = _tax_world(desk, known)
+    if rule is None or not _has_codes(cause, rule) or world is None:
+        return ()
+    first, last = _span(effect.months)
+    start, end = rule.valid_from or first, rule.valid_before or last
+    found = tax_candidates(world, country=rule.country, percent=rule.percent, start=start, end=end)
+    return (*found.whole, *(f"{code} (not all the time)" for code in found.partly))
+
+
+def _has_codes(cause: Cause, rule: TaxRule | None) -> bool:
+    """Whether the cell is one of tax codes of one rate."""
+    return rule is not None and rule.rate is RateKind.PERCENT and cause.code in _TAX_CELLS
+
+
+def _tax_world(desk: Desk, known: Knowledge) -> Reference | StoredRates | None:
+    """The codes that Mews has, as they were read last; None where it was never asked."""
+    zone = known.mapping.settings.source.timezone
+    return known.reference or stored_rates(desk.settings.mappings, zone)
+
+
+def _shown(candidates: tuple[str, ...], cause: Cause) -> str:
+    if not candidates:
+        return ""
+    joint = " " if cause.file == "taxes.csv" else ", "
+    more = f" and {len(candidates) - _SHOWN} more" if len(candidates) > _SHOWN else ""
+    return f" (candidates {joint.join(candidates[:_SHOWN])}{more})"
+
+
+def _ids(candidates: Iterable[str]) -> tuple[str, ...]:
+    """What is to be written: of `Web shop (5e00..)` the Id, of a code its name."""
+    return tuple(found[1] if (found := _PLAIN_ID.search(one)) else one.partition(" (not all")[0] for one in candidates)
+
+
+def _subject(cause: Cause, rule: TaxRule | None) -> str:
+    if rule is None:
+        named = f"{cause.field} {cause.subject}" if cause.file == "values.csv" else cause.subject
+        return named.strip()
+    rate = f"{rule.percent.normalize():f} %" if rule.percent is not None else rule.rate.value
+    return " ".join(part for part in (rule.country, rate, rule.store_type, rule.sku) if part)
+
+
+def _years(months: Iterable[str]) -> str:
+    years = sorted({month[:4] for month in months})
+    return years[0] if len(years) == 1 else f"{years[0]} to {years[-1]}" if years else ""
+
+
+def _span(months: Iterable[str]) -> tuple[date | None, date | None]:
+    """First day of the first month, and of the month after the last."""
+    known = sorted(months)
+    if not known:
+        return None, None
+    end = date.fromisoformat(f"{known[-1]}-01") + timedelta(days=32)
+    return date.fromisoformat(f"{known[0]}-01"), end.replace(day=1)

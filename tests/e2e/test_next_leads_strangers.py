@@ -1,0 +1,82 @@
+"""A stranger does nothing but what `next` says, from an empty folder and a foreign dump to the proof that all is in Mews."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from cli_run import Shell
+from foreign_dumps import DUMPS
+from in_process import in_process
+from led_by_next import Cell, Stranger
+from made_up import made_up_rows
+from shop_settings import change_enterprise
+from strange_dumps import STRANGE, sales
+
+from etl.sandbox.server import running_sandbox
+from etl.sandbox.world import World
+
+pytestmark = pytest.mark.slow
+
+PAYMASTER = "ac000000-0000-4000-a000-000000000001"
+SHOP = "5e000000-0000-4000-a000-000000000001"
+COMMANDS = 6
+"""init, preflight, run, the second run after rebates were refused, reconcile, and one to spare."""
+
+
+def decisions(cell: Cell) -> str:
+    """What the owner of the shop knows; everything else has to stand in the step."""
+    match cell.column:
+        case "target.service":
+            (one,) = cell.candidates
+            return f'"{one}"'
+        case "accounts.fallback":
+            assert cell.candidates == [PAYMASTER], cell
+            return f'"{cell.candidates[0]}"'
+        case "source.prices_include_tax":
+            return "true"
+        case "source.default_currency":
+            return '"GBP"'
+        case "target.rebates" | "vouchers.policy":
+            return f'"{cell.candidates[0]}"'
+        case "means":
+            assert cell.row["field"] == "status", cell
+            assert cell.candidates[0] == "Completed", cell
+            return "Completed"
+        case "tax_codes":
+            assert cell.candidates, cell
+            return cell.candidates[0]
+    raise AssertionError(f"nobody but the maker knows what to write into {cell}")
+
+
+def dump(name: str, folder: Path) -> list[Path]:
+    """A made-up month in a foreign shape."""
+    rows = made_up_rows()
+    return DUMPS[name](rows, folder) if name in DUMPS else STRANGE[name](sales(rows), folder).paths
+
+
+def world(*, rebates: bool) -> World:
+    """Gross, in the UK, with or without the permission for negative amounts."""
+    return change_enterprise(lambda one: replace(one, allow_rebates=rebates))
+
+
+@pytest.mark.parametrize(
+    ("name", "rebates"),
+    [("german", False), *((name, True) for name in ("shopify", "erp_workbook", "italian", "woocommerce"))],
+)
+def test_nothing_but_next_leads_to_the_end(tmp_path: Path, name: str, rebates: bool) -> None:
+    """No loop, no dead end, no step twice, and never more steps than decisions and commands.
+
+    Where Mews refuses negative amounts, the way out that is named leads on.
+    """
+    paths = dump(name, tmp_path)
+    with running_sandbox(world(rebates=rebates)) as running:
+        stranger = Stranger(in_process(Shell(tmp_path, running.url)), [path.name for path in paths], decisions)
+        last = stranger.go()
+    assert "complete" in last["what"], stranger.told
+    cells = [one for one in stranger.steps if one["column"]]
+    assert len(stranger.steps) <= len(cells) + COMMANDS, stranger.told
+    assert stranger.codes["reconcile"] == [0]
+    refused = [one for one in stranger.steps if one["column"] == "vouchers.policy"]
+    assert [one["orders"] for one in refused] == ([] if rebates else [5]), stranger.told
