@@ -63,7 +63,7 @@ bench-reading: setup ## Rows per second from files into staging; AGAINST=folder 
 	$(BIN)/python benchmarks/reading.py $(if $(AGAINST),--against $(AGAINST))
 
 golden: setup ## Write what is planned and reported of the sample orders again: look at git diff tests/golden before a commit
-	$(BIN)/python tests/golden/golden.py
+	PYTHONPATH=tests/support $(BIN)/python tests/golden/golden.py
 
 docs: setup ## Write docs/problems.md from the table of problem codes, and the rooms of docs/architecture.md
 	$(BIN)/python docs/make_problems.py

@@ -12,13 +12,13 @@ from typing import Any, NamedTuple
 
 from etl.columns.cells import KEPT, Units, clean, is_clean, text_of
 from etl.columns.decided import DIGITS, Article, Decided, Tax, When, as_json
+from etl.columns.known import KEYED, PASSIVE, SINGLE
 from etl.columns.quick import Booked, Quick, Report
 from etl.model.identity import RECIPE_VERSION, Identity
 from etl.model.kinds import COMPANY, REBATES
 from etl.model.money import share_units
 from etl.model.order import LocalTime
 from etl.model.rules import check_enabled
-from etl.staging.lines import LINE_FIELDS
 from etl.staging.plain import PlainTable
 from etl.transform.accounts import Charged
 from etl.transform.context import Context
@@ -26,23 +26,6 @@ from etl.transform.order_context import LARGEST_AMOUNT, LARGEST_COUNT, LARGEST_P
 from etl.transform.products import fill
 from etl.transform.remainders import half_up
 
-KEYED = (
-    *("status", "storeType", "currency", "market", "voucherCode", "voucherValue", "handlingCost"),
-    *("invoiceAddress.country", "deliveryAddress.country", "address.country"),
-    *("hold", "waitingForPayment", "suspect", "internalOrder", "taxAdded", "taxDeducted", "createdFromOrigin.type"),
-)
-"""Order-level fields of few values: their cells together are decided once."""
-SINGLE = (
-    *("orderNumber", "orderDate", "orderTotal", "shippingValue", "invoiceAddress.email", "address.email"),
-    *("customerId", "accountId", "buyerId", "payment.capture.status", "payment.capture.amount"),
-)
-"""Order-level fields of which nearly every order has its own."""
-WEIGHED = ("taxTotal",)
-"""Order-level fields that are held against the plan: an order that has one is none of the lane's.
-
-What is in none of these lists (names, streets, comments, payments that are not posted) decides nothing: it is read, in
-case there is something to say of it, and stands in nothing that the lane gives.
-"""
 _ORDERED = itemgetter(0, 1, 2, 3, 4)
 _NUMBER = "\0"
 _REBATES, _COMPANY = ((), (REBATES,)), ((), (COMPANY,))
@@ -96,11 +79,11 @@ class Lane:
         self._key_of = itemgetter(*(self._at[name] for name in keyed)) if keyed else None
         self._heads: dict[Any, Head | str] = {}
         self._passive = [
-            (index, self._kind[column.field])
-            for index, column in enumerate(table.order)
-            if column.field not in (*KEYED, *SINGLE, *WEIGHED)
+            (index, self._kind[column.field]) for index, column in enumerate(table.order) if column.field in PASSIVE
         ]
-        self._weighed = [self._at[name] for name in WEIGHED if name in self._at]
+        known = {*KEYED, *SINGLE, *PASSIVE}
+        self._others = [(self._at[name], name) for name in self._at if name not in known]
+        self._stated_at = table.stated_at
         self._articles: dict[tuple[str, ...], Article | None] = {}
         self._words: dict[tuple[str, ...], tuple[str, ...] | None] = {}
         self._quantities = Units(readers.qty, 0, below=LARGEST_COUNT + 1)
@@ -126,8 +109,9 @@ class Lane:
         for index, reader in self._passive:
             if (cell := cells[index]) and not is_clean(reader, cell):
                 return "a text with a remark"
-        if any(cells[index] for index in self._weighed):
-            return "a sum of taxes"
+        for index, name in self._others:
+            if cells[index]:
+                return f"the field {name}"
         ctx = self._ctx
         if number in ctx.waivers or number in ctx.mapping.bills or number in ctx.mapping.reservations:
             return "a row of its own in the mapping"
@@ -274,6 +258,8 @@ class Lane:
                     return "a line with a quantity, price or rate that is not plain"
                 if own[3] and not is_clean(self._original, own[3]):
                     return "a line with a remark"
+                if self._stated_at is not None and not self._is_stated(cells[self._stated_at], head, count * price):
+                    return "a stated line total that differs"
                 tax = tax_of(country, when, store, percent, article.sku)
                 if tax is None:
                     return "a tax that is not plain"
@@ -281,6 +267,10 @@ class Lane:
         if len(found) > 1:
             found.sort(key=_ORDERED)
         return found
+
+    def _is_stated(self, cell: str, head: Head, amount: int) -> bool:
+        """Whether the file says nothing of what the line comes to, or just that."""
+        return not cell or head.amounts[cell] == amount
 
     def _article(self, words: tuple[str, ...], head: Head) -> Article | None:
         if len(self._articles) >= KEPT:
@@ -359,34 +349,3 @@ class Lane:
             f'{as_json(charged.account_id)},[],"{when.text}","{notes}",{self._grouping},"{head.currency}","","","",'
             f"[{','.join(entries)}],[]]\n"
         ).encode()
-
-
-def why_never(ctx: Context) -> str:
-    """Why no order of a mapping and enterprise is plain; "" where some may be."""
-    settings = ctx.mapping.settings
-    tests = (
-        (ctx.is_public_demo, "the public demo"),
-        (ctx.reference.pricing != "Gross", "an enterprise with net pricing"),
-        (settings.source.prices_include_tax is False, "prices without tax"),
-        (settings.source.consumption != "orderDate", "consumption by deliveryDate"),
-        (settings.accounts.lookup_email or settings.accounts.create_customers, "accounts by e-mail"),
-        (settings.payments.post, "payments that are posted"),
-        (bool(ctx.mapping.controls), "controls.csv"),
-        (set(_fields(settings.target.notes)) - {"orderNumber"} != set(), "fields in target.notes"),
-    )
-    return next((reason for holds, reason in tests if holds), "")
-
-
-def why_never_table(table: PlainTable) -> str:
-    """The same of a file: "" where its columns are plain."""
-    fields = [column.field for column in (*table.order, *table.line)]
-    if len(fields) != len(set(fields)):
-        return "two columns of one field"
-    if "orderNumber" not in fields:
-        return "no column of order numbers"
-    unknown = {column.field for column in table.line} - set(LINE_FIELDS)
-    return f"the column {min(unknown)}" if unknown else ""
-
-
-def _fields(template: str) -> list[str]:
-    return [part.split("}")[0] for part in template.split("{")[1:]]

@@ -15,30 +15,26 @@ from typing import Any
 
 import structlog
 
-from etl.columns.lane import Lane, why_never, why_never_table
+from etl.columns.known import why_never, why_never_table
+from etl.columns.lane import Lane
 from etl.columns.quick import Quick
 from etl.errors import InternalError
 from etl.model.order import Order
 from etl.model.plan import PlannedOrder, plan_line
 from etl.pipeline.classify import planned_status, quick_status
 from etl.staging.batch import Batch
-from etl.staging.orders import rows_of
 from etl.staging.spool import Parts
 from etl.transform.context import Context
 from etl.transform.order import plan_order
 
-SWITCH, COLUMNS, RULES = "CENTRA_MEWS_PLAN", "columns", "rules"
-"""The variable of the environment, and its values: the fast lane where a person asks for it, else the rules alone.
-
-The lane does not know yet whatever staging holds against an order (a stated line total, say), so it is not the way by
-itself: a sample that differs would end a dry run.
-"""
+SWITCH, RULES, BOTH = "CENTRA_MEWS_PLAN", "rules", "both"
+"""The variable of the environment, and what it may say: every order by the rules alone, or every order both ways."""
 CHECK_EVERY = 1_000
 
 
 def is_switched_off() -> bool:
     """Whether every order is planned by the rules."""
-    return os.environ.get(SWITCH, RULES) != COLUMNS
+    return os.environ.get(SWITCH) == RULES
 
 
 class FastLane:
@@ -49,6 +45,7 @@ class FastLane:
         self.admitted = 0
         self.reasons: Counter[str] = Counter()
         self._signatures: set[Any] = set()
+        self._every = 1 if os.environ.get(SWITCH) == BOTH else CHECK_EVERY
         self._never = why_never(ctx)
         self._lanes: dict[int, Lane] = {}
         self._whys: dict[int, str] = {}
@@ -79,7 +76,7 @@ class FastLane:
             return None
         self.admitted += 1
         signature = (parts[0].file, found.signature)
-        if self.admitted % CHECK_EVERY == 0 or signature not in self._signatures:
+        if self.admitted % self._every == 0 or signature not in self._signatures:
             self._signatures.add(signature)
             self._check(found, self._batch.read(number, parts))
         return found
@@ -93,14 +90,9 @@ class FastLane:
         lane = self._lanes.get(parts[0].file)
         if lane is None:
             return self._whys.get(parts[0].file, "no file of plain rows")
-        if parts.is_cut or any(part[:2] != parts[0][:2] for part in parts):
-            return "several files or objects"
-        groups: list[Any] = []
-        for part in parts:
-            more, faults, below = rows_of(part)
-            if faults or below:
-                return "a row with a fault"
-            groups += more
+        groups = self._batch.groups(parts)
+        if groups is None:
+            return "a row with a fault, or several files"
         return lane.take(number, groups)
 
     def _check(self, quick: Quick, orders: Sequence[Order]) -> None:

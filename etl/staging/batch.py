@@ -25,6 +25,7 @@ from etl.reading.options import ReadOptions
 from etl.reading.parse import OrderNumbers
 from etl.reading.style import Style
 from etl.reading.texts import is_scientific
+from etl.staging.build import Group
 from etl.staging.corrected import style_text, told_style
 from etl.staging.facts import BatchFacts
 from etl.staging.fields import Layout, Names, is_secret
@@ -164,6 +165,10 @@ class Batch:
         self._loaded()
         return self._spool.groups()
 
+    def groups(self, parts: Parts) -> list[Group] | None:
+        """The rows of an order of one flat file; None where reading it has more to look at than its cells."""
+        return self._reader.groups(parts)
+
     def read(self, number: str, parts: Parts) -> list[Order]:
         """The order of that number and its nested returns, as `orders` gives them."""
         return self._reader.orders(number, parts)
@@ -183,7 +188,10 @@ class Batch:
         for file in self._files:
             if file.objects is None and file.layout.vocabulary is Vocabulary.CREATE_ORDER:
                 builder = self._reader.builder(file)
-                found[file.index] = PlainTable(file.layout.order, file.layout.line, builder.readers, builder.lines)
+                stated_at = builder.stated_at[0] if builder.stated_at else None
+                found[file.index] = PlainTable(
+                    file.layout.order, file.layout.line, builder.readers, builder.lines, builder.checks, stated_at
+                )
         return found
 
     def unused_values(self) -> list[tuple[str, str]]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from etl.model.export import plain
 from etl.model.order import Line
@@ -43,8 +44,24 @@ BESIDE = "beside"
 """Stands for the code of a row below the order that has no number and repeats the order's other cells."""
 
 
+class Check(NamedTuple):
+    """What is held against an order once its values are seen together. `name`: what it looks at."""
+
+    name: str
+    run: Callable[[Draft], None]
+
+
+SHIPPING, SIGNS, VOUCHER, CAPTURE = "empty shipping", "currency signs", "a negative voucher", "captures"
+FIRST_RATE, STATED = "a rate on the first row", "stated line totals"
+"""Names of checks that whoever reads cells without a draft may know."""
+
+
 class Builder:
-    """Builds drafts from the cells of one file, in its layout and style."""
+    """Builds drafts from the cells of one file, in its layout and style.
+
+    `checks`: all that is held against orders of a flat file beyond remarks on single cells, by name. A check that is in
+    none of the lists below is never run: who reads cells without a draft (`etl.columns`) knows by them what it has to know.
+    """
 
     def __init__(
         self,
@@ -82,10 +99,32 @@ class Builder:
         ]
         self._number_at = next((at for at, column in enumerate(layout.order) if column.field == ORDER_NUMBER), None)
         further = enumerate(layout.other, len(layout.line))
-        self._stated_at = next(
+        self.stated_at = self._stated_at = next(
             ((at, column.header) for at, column in further if column.header.strip().casefold() in _LINE_TOTALS), None
         )
         self._has_shipping = any(column.field == "shippingValue" for column in layout.order)
+        self._of_lines, self._of_all = tuple(self._line_checks()), tuple(self._order_checks())
+        first = (Check(SHIPPING, self._tell_shipping),) if self._has_shipping else ()
+        self._of_values = first
+        self.checks = frozenset(check.name for check in (*first, *self._of_lines, *self._of_all))
+
+    def _line_checks(self) -> Iterator[Check]:
+        """What is looked at of the lines of a flat file."""
+        if self._is_foreign:
+            yield Check(FIRST_RATE, spread_rate)
+        if self._stated_at is not None:
+            yield Check(STATED, self._compare_all_stated)
+
+    def _order_checks(self) -> Iterator[Check]:
+        """What is looked at of every order."""
+        if any("" in words for words in self._words.values()):
+            yield Check("values.csv for empty cells", self._fill_empty)
+        if "products.lineId" in self.lines.columns:
+            yield Check("repeated lines", check_repeated)
+        yield Check(SIGNS, self._check_symbols)
+        if self._layout.vocabulary is Vocabulary.CREATE_ORDER:
+            yield Check(VOUCHER, self._check_voucher)
+        yield Check(CAPTURE, self._check_capture)
 
     def table_draft(
         self, number: str, groups: list[Group], faults: Sequence[Fault], below: Sequence[BelowRow] = ()
@@ -103,28 +142,36 @@ class Builder:
             else:
                 draft.fault(code, message, place, shown)
         self._read_order(draft, groups)
-        if self._has_shipping and "shippingValue" not in draft.sources:
-            draft.tell(
-                "shipping.empty", "shippingValue is empty and was read as 0.", self._spots.at(row, "shippingValue")
-            )
-        stated: list[tuple[int, str]] = []
-        for _, rows in groups:
-            for at, cells in rows:
-                line = self.lines.read(draft, at, cells)
-                if line is not None:
-                    draft.lines.append(line)
-                    if self._stated_at is not None and cells[self._stated_at[0]]:
-                        stated.append((len(draft.lines) - 1, cells[self._stated_at[0]]))
-        if self._is_foreign:
-            spread_rate(draft)
-        for index, cell in stated:
-            self._compare_stated(draft, draft.lines[index], cell, self._stated_at[1] if self._stated_at else "")
+        for check in self._of_values:
+            check.run(draft)
+        self._read_rows(draft, groups)
+        for check in self._of_lines:
+            check.run(draft)
         if below:
             self._read_below(draft, below)
         if beside:
             check_beside(draft, replace(self._place, row=beside[0]))
         self._check(draft)
         return draft
+
+    def _read_rows(self, draft: Draft, groups: Sequence[Group]) -> None:
+        """The lines of the rows, and what the file says that they come to."""
+        for _, rows in groups:
+            for at, cells in rows:
+                line = self.lines.read(draft, at, cells)
+                if line is not None:
+                    draft.lines.append(line)
+                    if self._stated_at is not None and cells[self._stated_at[0]]:
+                        draft.stated.append((len(draft.lines) - 1, cells[self._stated_at[0]]))
+
+    def _tell_shipping(self, draft: Draft) -> None:
+        if "shippingValue" not in draft.sources:
+            place = self._spots.at(draft.place.row or 0, "shippingValue")
+            draft.tell("shipping.empty", "shippingValue is empty and was read as 0.", place)
+
+    def _compare_all_stated(self, draft: Draft) -> None:
+        for index, cell in draft.stated:
+            self._compare_stated(draft, draft.lines[index], cell, self._stated_at[1] if self._stated_at else "")
 
     def _read_below(self, draft: Draft, below: Sequence[BelowRow]) -> None:
         """Rows without a number below the order: read as its lines, or the order is not whole."""
@@ -144,10 +191,8 @@ class Builder:
         """The draft of an order object."""
         draft = Draft(number, replace(self._place, row=row), rows=max(1, len(flat.lines)))
         self._read_order(draft, [(tuple(flat.order), [(row, ())])])
-        if "shippingValue" in flat.blank and "shippingValue" not in draft.sources:
-            draft.tell(
-                "shipping.empty", "shippingValue is empty and was read as 0.", self._spots.at(row, "shippingValue")
-            )
+        if "shippingValue" in flat.blank:
+            self._tell_shipping(draft)
         for column, shown in flat.broken:
             what = "is no product line" if column == flat.lines_from else f"is not what {column} should hold"
             name = "products" if column == flat.lines_from else self._spots.field_of(column)
@@ -336,14 +381,12 @@ class Builder:
 
     def _check(self, draft: Draft) -> None:
         """What only shows when an order's values are seen together."""
-        self._fill_empty(draft)
-        if "products.lineId" in self.lines.columns:
-            check_repeated(draft)
-        get = draft.values.get
-        if draft.symbols:
-            self._check_symbols(draft)
-        voucher = get("voucherValue")
-        if voucher is not None and voucher < 0 and self._layout.vocabulary is Vocabulary.CREATE_ORDER:
+        for check in self._of_all:
+            check.run(draft)
+
+    def _check_voucher(self, draft: Draft) -> None:
+        voucher = draft.values.get("voucherValue")
+        if voucher is not None and voucher < 0:
             place, text = self._source(draft, "voucherValue")
             draft.fault(
                 "value.invalid",
@@ -352,15 +395,17 @@ class Builder:
                 text,
                 "Write the amount without its minus sign.",
             )
-        for part in ("capture",):
-            if get(f"payment.{part}.amount") is not None and f"payment.{part}.status" not in draft.sources:
-                place, text = self._source(draft, f"payment.{part}.amount")
-                draft.fault(
-                    "value.missing",
-                    f"The payment has an amount of {text} but no status.",
-                    place.at(self._spots.at(0, f"payment.{part}.status").column),
-                    hint="Fill in 0 (pending), 1 (success) or 2 (failed).",
-                )
+
+    def _check_capture(self, draft: Draft) -> None:
+        get = draft.values.get
+        if get("payment.capture.amount") is not None and "payment.capture.status" not in draft.sources:
+            place, text = self._source(draft, "payment.capture.amount")
+            draft.fault(
+                "value.missing",
+                f"The payment has an amount of {text} but no status.",
+                place.at(self._spots.at(0, "payment.capture.status").column),
+                hint="Fill in 0 (pending), 1 (success) or 2 (failed).",
+            )
         amount, total = get("payment.capture.amount"), get("orderTotal")
         if get("payment.capture.status") == "success" and None not in (amount, total) and amount != total:
             place, text = self._source(draft, "payment.capture.amount")
@@ -378,7 +423,7 @@ class Builder:
             draft.sources[field] = Source(draft.place.row or 0, Column(-1, self._spots.at(0, field).column, field))
 
     def _check_symbols(self, draft: Draft) -> None:
-        currency = str(draft.values.get("currency") or "")
+        currency = str(draft.values.get("currency") or "") if draft.symbols else ""
         for symbol, place, shown in draft.symbols:
             if currency and not symbol_fits(symbol, currency):
                 draft.fault("value.invalid", f"{shown!r} is not in the order's currency {currency}.", place, shown)

@@ -48,6 +48,8 @@ class Draft:
     """Whether only returns of the order are in the batch."""
     told: set[tuple[str, str]] = field(default_factory=set)
     symbols: list[tuple[str, Place, str]] = field(default_factory=list)
+    stated: list[tuple[int, str]] = field(default_factory=list)
+    """(which of `lines`, what the file says that it comes to)."""
 
     def add(self, remark: Remark, place: Place, value: str = "") -> None:
         """Notes a remark about a cell; a notice only once for each column."""

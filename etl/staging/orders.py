@@ -50,6 +50,25 @@ class OrderReader:
         whole = self._read(number, [*(part for part in originals if part.copy >= 0), *given], is_cut=is_cut)
         return _in_order(corrected(found, [order for order in whole if order.parent]))
 
+    def groups(self, parts: Parts) -> list[Group] | None:
+        """The rows of an order of one flat file, from which `orders` makes it and nothing else.
+
+        None where there is more: rows with a fault or without a number, copies, returns, corrections, remarks of
+        attention.csv, more rows than are held.
+        """
+        if parts.is_cut or self.has_remarks or self.corrected:
+            return None
+        file, copy, _ = parts[0]
+        found: list[Group] = []
+        for part in parts:
+            if part.file != file or part.copy != copy or copy < 0 or self._files[file].objects is not None:
+                return None
+            groups, faults, below = rows_of(part)
+            if faults or below:
+                return None
+            found += groups
+        return found
+
     def _read(self, number: str, parts: list[Part], *, is_cut: bool) -> list[Order]:
         if self.has_remarks and len(parts) > 1:
             parts = self._newest(parts)

@@ -13,12 +13,18 @@ from etl.staging.lines import Lines
 
 @dataclass(frozen=True, slots=True)
 class PlainTable:
-    """The columns of an order and of its lines, in the order of their cells; `cells_of` a row with an empty cell before it."""
+    """The columns of an order and of its lines, in the order of their cells; `cells_of` a row with an empty cell before it.
+
+    `checks`: what is held against its orders beyond remarks on single cells (`staging.build.Builder.checks`).
+    `stated_at`: where in a row's line-level cells stands what the file says that the line comes to; None for nowhere.
+    """
 
     order: Sequence[Column]
     line: Sequence[Column]
     readers: Readers
     lines: Lines
+    checks: frozenset[str] = frozenset()
+    stated_at: int | None = None
 
     @property
     def cells_of(self) -> Callable[[tuple[str, ...]], tuple[str, ...]]:

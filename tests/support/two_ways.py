@@ -53,6 +53,7 @@ class Outcome:
     ready: list[PlannedOrder]
     reasons: dict[str, int]
     admitted: int = 0
+    closed: str = ""
 
 
 def write_rows(path: Path, rows: list[dict[str, str]]) -> Path:
@@ -94,7 +95,8 @@ def planned(paths: list[Path], ctx: Context, *, is_fast: bool) -> Outcome:
         statuses = [repr(status) for some in store.batches() for status in some.statuses]
         reasons = dict(lanes[0].reasons) if lanes else {}
         admitted = lanes[0].admitted if lanes else 0
-        return Outcome(facts, statuses, list(store.by_number()), list(store.ready()), reasons, admitted)
+        closed = lanes[0].why_closed if lanes and not lanes[0].is_open else ""
+        return Outcome(facts, statuses, list(store.by_number()), list(store.ready()), reasons, admitted, closed)
 
 
 def same(paths: list[Path], ctx: Context) -> Outcome:

@@ -10,16 +10,20 @@ import pytest
 from builders import CATEGORY, a_context, a_mapping, a_reference, a_tax
 from two_ways import PLAIN, planned, same, write_rows
 
+from etl.columns import known
 from etl.columns.cells import Units, text_of
 from etl.errors import ExitCode, InternalError
+from etl.model.mapping import Settings
 from etl.model.reference import Pricing
 from etl.pipeline import both_ways, planning
-from etl.pipeline.both_ways import RULES, SWITCH, is_switched_off
+from etl.pipeline.both_ways import BOTH, RULES, SWITCH, is_switched_off
 from etl.pipeline.plan_store import PlanStore
 from etl.pipeline.planning import Span, plan_batch
 from etl.reading.identify import open_export
+from etl.reading.names import KINDS, LINE
 from etl.reading.parse import Readers
 from etl.reading.style import NumberStyle, Style
+from etl.staging import build
 from etl.staging.batch import Batch
 from etl.transform.consumption import Window
 
@@ -89,7 +93,61 @@ def test_what_is_not_plain_goes_the_way_of_the_rules(reason, tmp_path):
 def test_an_order_in_two_files_is_joined_by_the_rules(tmp_path):
     paths = [write_rows(tmp_path / name, [row(), row(1001 + at)]) for at, name in enumerate(("a.csv", "b.csv"), 1)]
     found = same(paths, CTX)
-    assert found.reasons == {"several files or objects": 1}
+    assert found.reasons == {"a row with a fault, or several files": 1}
+
+
+STATED = {"agrees": ("24.00", 3), "differs": ("28.80", 2), "is empty": ("", 3)}
+
+
+@pytest.mark.parametrize("what", STATED)
+def test_a_line_total_that_the_file_states_is_held_against_the_line(what, tmp_path):
+    """With tax on top it is no fault; the lane has no opinion of that, and leaves it to the rules."""
+    stated, admitted = STATED[what]
+    rows = [row(number) | {"totalPrice": stated if number == 1001 else "24.00"} for number in (1001, 1002, 1003)]
+    found = same([write_rows(tmp_path / "a.csv", rows)], CTX)
+    assert found.admitted == admitted
+
+
+def test_an_order_that_contradicts_its_own_line_total_is_blocked_both_ways(tmp_path):
+    rows = [row(number) | {"totalPrice": "99.00", "orderTotal": ""} for number in (1001, 1002)]
+    for one in rows:
+        one["payment.capture.amount"] = ""
+    found = same([write_rows(tmp_path / "a.csv", rows)], CTX)
+    assert (found.admitted, [order.codes for order in found.orders]) == (0, [("order.conflict",)] * 2)
+
+
+def test_what_staging_comes_to_hold_against_an_order_closes_the_lane(tmp_path, monkeypatch):
+    """A check that nobody has written down in `columns/known` is one that the lane can't answer for."""
+    real = build.Builder._order_checks
+    monkeypatch.setattr(
+        build.Builder, "_order_checks", lambda self: [*real(self), build.Check("the moon", lambda _: None)]
+    )
+    found = same([write_rows(tmp_path / "a.csv", [row()])], CTX)
+    assert (found.admitted, found.closed) == (0, "the moon")
+
+
+def test_a_setting_or_table_that_the_lane_knows_nothing_of_closes_it(tmp_path, monkeypatch):
+    path = write_rows(tmp_path / "a.csv", [row()])
+    ctx = a_context(a_mapping(shipping={"accounting_category": CATEGORY}, target={"rebates": "allow"}))
+    monkeypatch.setitem(known.SETTINGS, "target", tuple(one for one in known.SETTINGS["target"] if one != "rebates"))
+    assert same([path], ctx).closed == "the setting target.rebates"
+    assert same([path], a_context(a_mapping(target={"rebates": "block"}))).admitted == 1
+    monkeypatch.setattr(known, "TABLES", known.TABLES - {"taxes"})
+    assert same([path], CTX).closed == "the table taxes"
+
+
+def test_every_name_that_the_lane_knows_is_one():
+    assert {name: set(keys) for name, keys in known.SETTINGS.items()} == {
+        name: set(field.annotation.model_fields) for name, field in Settings.model_fields.items()
+    }
+
+
+def test_every_field_of_an_order_is_known_to_the_lane_or_asked_of_the_rules():
+    """A field that comes to be is in none of the lists, so that an order which has it goes the way of the rules."""
+    lists = [set(known.KEYED), set(known.SINGLE), set(known.PASSIVE), set(known.WEIGHED)]
+    named = set().union(*lists)
+    assert sum(map(len, lists)) == len(named)
+    assert named == {name for name in KINDS if not name.startswith(LINE)}
 
 
 NEVER = {
@@ -207,13 +265,22 @@ def test_whoever_asks_for_the_whole_order_gets_what_entered_the_plan_id(tmp_path
             list(store.ready())
 
 
-def test_the_switch_and_a_span_of_days_leave_all_to_the_rules(tmp_path, monkeypatch):
+def test_the_lane_is_open_unless_it_is_switched_off(monkeypatch):
     monkeypatch.delenv(SWITCH, raising=False)
-    assert is_switched_off()
+    assert not is_switched_off()
     monkeypatch.setenv(SWITCH, RULES)
     assert is_switched_off()
-    monkeypatch.setenv(SWITCH, "columns")
-    assert not is_switched_off()
+
+
+def test_every_order_is_planned_both_ways_where_a_person_asks_for_it(tmp_path, monkeypatch):
+    monkeypatch.setenv(SWITCH, BOTH)
+    checked: list[str] = []
+    monkeypatch.setattr(both_ways.FastLane, "_check", lambda _, quick, __: checked.append(quick.report.number))
+    planned([write_rows(tmp_path / "a.csv", [row(number) for number in (1, 2, 3)])], CTX, is_fast=True)
+    assert checked == ["1", "2", "3"]
+
+
+def test_a_command_that_does_not_ask_for_it_plans_by_the_rules(tmp_path, monkeypatch):
     monkeypatch.setattr(planning, "FastLane", lambda *_: pytest.fail("the lane was asked"))
     assert len(planned([write_rows(tmp_path / "a.csv", [row()])], CTX, is_fast=False).orders) == 1
 
