@@ -1,27 +1,28 @@
 """What is decided once for each distinct key: taxes by country, day and rate, articles by their texts, accounts. Pure.
 
-Rule: design section 5; every answer is one of `etl.transform`, and one with a problem or notice is none here.
+Rule: design section 5; every answer is one of `etl.transform`, and one with a problem is none here.
 """
 
 from __future__ import annotations
 
 import json
-from bisect import bisect_right
-from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
 from etl.columns.cells import KEPT
-from etl.model.order import Line, LocalTime, Order
+from etl.columns.moments import When
+from etl.model.mapping import SHIPPING_WORDS
+from etl.model.order import Line, Order
+from etl.model.place import Place
 from etl.model.plan import EntryKind
+from etl.model.problem import Problem
 from etl.transform.accounts import Charged, account_of
 from etl.transform.booking import Booking
-from etl.transform.consumption import local_day, utc_of
 from etl.transform.context import Context, Findings
 from etl.transform.products import article_of, usable_category
-from etl.transform.taxes import LineTaxes, TaxCase
+from etl.transform.taxes import LineTaxes, TaxAnswer, TaxCase, shipping_without_goods
 
-_TEXTS = ("sku", "ean", "id", "item", "brand", "product", "variant", "size", "text_sku", "comment")
+TEXTS = ("sku", "ean", "id", "item", "brand", "product", "variant", "size", "text_sku", "comment")
 DIGITS = 4
 """Prices and rates are compared in units of 10**-4."""
 
@@ -31,28 +32,21 @@ def as_json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-class When(NamedTuple):
-    """A time of consumption: UTC, its day and month at the hotel, its text in a plan line and in ISO, and the period of tax codes."""
-
-    utc: datetime
-    day: date
-    month: str
-    text: str
-    iso: str
-    period: int
-
-
 class Tax(NamedTuple):
-    """A tax-code set. Its net of an amount with tax is amount * under / over; `over` is 0 for none."""
+    """A tax-code set, and its number. Its net of an amount with tax is amount * under / over; `over` is 0 for none."""
 
     codes: tuple[str, ...]
     text: str
     over: int
     under: int
+    at: int
 
 
 class Article(NamedTuple):
-    """How a line is sent: its keys and names as they sort, the parts of its entry before and after the numbers."""
+    """How a line is sent: its keys and names as they sort, the parts of its entry before and after the numbers.
+
+    `is_told`: there is something to say of each line of it.
+    """
 
     keys: tuple[str, ...]
     names: tuple[str, ...]
@@ -60,6 +54,32 @@ class Article(NamedTuple):
     what: str
     category: str
     sku: str
+    is_told: bool
+
+
+class Taxes(dict[Any, Tax | None]):
+    """Rate, or (rate, SKU) where rows of taxes.csv name SKUs, to the tax of goods; the rest of the key is the same for all."""
+
+    def __init__(self, decided: Decided, case: TaxCase, *, has_skus: bool) -> None:
+        super().__init__()
+        self._decided, self._case, self.has_skus = decided, case, has_skus
+        self._without: Tax | None = None
+        self._is_asked = False
+
+    def __missing__(self, key: Any) -> Tax | None:
+        if len(self) >= KEPT:
+            self.clear()
+        percent, sku = key if self.has_skus else (key, "")
+        found = self[key] = self._decided.tax_of(self._case, percent, sku)
+        return found
+
+    @property
+    def without_goods(self) -> Tax | None:
+        """The tax of shipping without goods of value."""
+        if not self._is_asked:
+            self._is_asked = True
+            self._without = self._decided.tax_without_goods(self._case)
+        return self._without
 
 
 class Decided:
@@ -68,46 +88,51 @@ class Decided:
     def __init__(self, ctx: Context, currency: str, precision: int) -> None:
         self._ctx = ctx
         self._currency, self._precision = currency, precision
-        rates = ctx.reference.tax_rates.values()
-        ends = {end for rate in rates for one in rate.validity for end in (one.start, one.end)}
-        self._ends = sorted(end for end in ends if end is not None)
-        """Where the validity of any tax code begins or ends: between two of them, Mews takes the same codes."""
         self._has_skus = any(rule.sku for rule in ctx.mapping.taxes)
-        self._taxes: dict[tuple[Any, ...], Tax | None] = {}
+        self._taxes: dict[tuple[Any, ...], Taxes] = {}
+        self._sets: dict[tuple[str, ...], Tax | None] = {}
         self._charged: dict[tuple[str, ...], Charged | None] = {}
 
-    def when(self, local: LocalTime) -> When | None:
-        """The consumption; None where it is skipped, occurs twice or lies outside the window."""
-        utc, is_twice = utc_of(local, self._ctx.mapping.settings.source.timezone)
-        if utc is None or is_twice or utc < self._ctx.window.start:
-            return None
-        day = local_day(utc, self._ctx.reference.timezone)
-        return When(utc, day, day.isoformat()[:7], str(utc), utc.isoformat(), bisect_right(self._ends, utc))
-
-    def tax(self, country: str, when: When, store: str, percent: int, sku: str) -> Tax | None:
-        """The tax of a rate in units of 10**-4."""
-        key = (country, when.day, when.period, store, percent, sku if self._has_skus else "")
-        if key not in self._taxes:
+    def taxes(self, country: str, when: When, store: str) -> Taxes:
+        """The taxes of an order's goods by their rates in units of 10**-4."""
+        key = (country, when.day, when.period, store)
+        known = self._taxes.get(key)
+        if known is None:
             if len(self._taxes) >= KEPT:
                 self._taxes.clear()
             case = TaxCase(country, when.day, when.utc, store, self._currency)
-            self._taxes[key] = self._tax(case, percent, sku)
-        return self._taxes[key]
+            known = self._taxes[key] = Taxes(self, case, has_skus=self._has_skus)
+        return known
 
-    def _tax(self, case: TaxCase, percent: int, sku: str) -> Tax | None:
+    def tax_of(self, case: TaxCase, percent: int, sku: str) -> Tax | None:
+        """The tax of a line."""
         found = Findings("")
         line = Line(1, Decimal(0), Decimal(percent).scaleb(-DIGITS), sku=sku)
-        answer = LineTaxes(case, self._ctx, found).of(line)
+        return self._plain(LineTaxes(case, self._ctx, found).of(line), found)
+
+    def tax_without_goods(self, case: TaxCase) -> Tax | None:
+        """The tax of shipping that no goods carry."""
+        found = Findings("")
+        if self._ctx.mapping.settings.shipping.tax not in SHIPPING_WORDS:
+            return None
+        return self._plain(shipping_without_goods(case, self._ctx, found), found)
+
+    def _plain(self, answer: TaxAnswer | None, found: Findings) -> Tax | None:
         if answer is None or found.problems:
             return None
-        if not answer.codes:
-            return Tax((), "[]", 0, 1)
-        booking = Booking(self._ctx.arithmetic, answer.codes, self._precision, self._precision)
+        if answer.codes not in self._sets:
+            self._sets[answer.codes] = self._tax(answer.codes, len(self._sets))
+        return self._sets[answer.codes]
+
+    def _tax(self, codes: tuple[str, ...], at: int) -> Tax | None:
+        if not codes:
+            return Tax((), "[]", 0, 1, at)
+        booking = Booking(self._ctx.arithmetic, codes, self._precision, self._precision)
         # Whole units are enough only where a tax is rounded as an amount is, and nothing is counted by the piece.
         if (booking.scale, booking.step, booking.flat, booking.is_rounded) != (self._precision, 1, 0, True):
             return None
         over, under = booking.ratio
-        return Tax(answer.codes, as_json(answer.codes), over, under)
+        return Tax(codes, as_json(codes), over, under, at)
 
     def article(self, key_and_names: tuple[str, ...]) -> Article | None:
         """The article of these four keys and six names."""
@@ -115,15 +140,22 @@ class Decided:
         if not (sku or ean or id_ or item):
             return None
         found = Findings("")
-        texts = dict(zip(_TEXTS, key_and_names, strict=True))
-        line = Line(1, Decimal(0), None, **texts)  # type: ignore[arg-type]
-        article = article_of(line, self._ctx, found)
-        if found.problems:
+        article = article_of(_line(key_and_names, Place()), self._ctx, found)
+        if found.blocks:
             return None
         is_product = article.kind is EntryKind.PRODUCT
         what = [article.product_id] if is_product else [article.name, article.category_id]
         keys, names = (sku, ean, id_, item), (brand, product, variant, size, text_sku, comment)
-        return Article(keys, names, as_json(article.kind.value), as_json(what), article.category_id, sku)
+        return Article(
+            keys, names, as_json(article.kind.value), as_json(what), article.category_id, sku, bool(found.problems)
+        )
+
+    def told(self, number: str, articles: list[tuple[Article, Place]]) -> tuple[Problem, ...]:
+        """What there is to say of the lines of an order, in canonical order: (article, where the line stands)."""
+        found = Findings(number)
+        for article, place in articles:
+            article_of(_line((*article.keys, *article.names), place), self._ctx, found)
+        return tuple(found.problems)
 
     def shipping(self) -> tuple[str, str] | None:
         """The parts of a shipping entry after its numbers, and its category; None where that has a problem."""
@@ -134,8 +166,6 @@ class Decided:
 
     def charged(self, keys: tuple[str, str, str, str, str]) -> Charged | None:
         """The account of an e-mail address, customer, account, buyer and market."""
-        if not self._ctx.mapping.accounts:
-            keys = ("", "", "", "", "")
         if keys not in self._charged:
             if len(self._charged) >= KEPT:
                 self._charged.clear()
@@ -148,3 +178,8 @@ class Decided:
         order = Order("", email=email, customer_id=customer, account_id=account, buyer_id=buyer, market=market)
         charged = account_of(order, self._ctx, found)
         return None if found.problems or charged.create else charged
+
+
+def _line(key_and_names: tuple[str, ...], place: Place) -> Line:
+    texts: dict[str, Any] = dict(zip(TEXTS, key_and_names, strict=True))
+    return Line(1, Decimal(0), None, **texts, place=place)

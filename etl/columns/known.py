@@ -104,6 +104,8 @@ def why_never_table(table: PlainTable) -> str:
         return "two columns of one field"
     if "orderNumber" not in names:
         return "no column of order numbers"
+    if lacking := [name for name in LINE_FIELDS[:3] if name not in names]:
+        return f"no column {lacking[0]}"
     unknown = {column.field for column in table.line} - set(LINE_FIELDS)
     if unknown:
         return f"the column {min(unknown)}"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from etl.model.problem import Problem
+
 Booked = tuple[int, int, bool]
 """Net and gross in smallest units, and whether any of it carries a tax code."""
 
@@ -29,12 +31,13 @@ class Report(NamedTuple):
 
 
 class Quick(NamedTuple):
-    """A ready order that Mews books as the source has it: without rounding, problem or notice.
+    """A ready order that Mews books as the source has it: without rounding, blocked by nothing.
 
     `line`: as `plan.plan_line` gives it. `signature`: what orders have in common that are decided by the same rules; of
-    each the first is planned both ways.
+    each the first is planned both ways. `problems`: what is told of the order all the same.
     """
 
     line: bytes
     report: Report
     signature: tuple[Any, ...]
+    problems: tuple[Problem, ...] = ()

@@ -99,7 +99,7 @@ class FastLane:
         planned = [plan_order(order, self._ctx) for order in orders]
         store = self._ctx.mapping.settings.source.store
         same = len(planned) == 1 and plan_line(planned[0], store) == quick.line
-        if not same or repr(planned_status(planned[0])) != repr(quick_status(quick.report)):
+        if not same or repr(planned_status(planned[0])) != repr(quick_status(quick.report, quick.problems)):
             raise differs(quick.report.number)
 
 

@@ -87,7 +87,7 @@ def planned_status(order: PlannedOrder) -> OrderStatus:
     return _planned(order, state, money_of(order, None, "", state, ()))
 
 
-def quick_status(report: Report) -> OrderStatus:
+def quick_status(report: Report, problems: tuple[Problem, ...] = ()) -> OrderStatus:
     """How an order that was planned by columns is reported: as `planned_status` of the same order by the rules."""
     currency, total = report.currency, Decimal(report.total).scaleb(-report.precision)
     amounts = Amounts(currency, Basis.GROSS, total, total)
@@ -102,6 +102,7 @@ def quick_status(report: Report) -> OrderStatus:
         planned_currency=currency,
         planned_basis=Basis.GROSS,
         rounding=ZERO,
+        problems=problems,
         account_id=report.account_id,
         month=report.month,
         consumption=datetime.fromisoformat(report.consumption),

@@ -204,10 +204,10 @@ def _packed(orders: Sequence[PlannedOrder | Quick]) -> bytes:
     """What is reported of orders, without the classes around the values; what they have in common is stored once."""
     rows: list[tuple[Any, ...]] = []
     for order in orders:
-        if isinstance(order, Quick):
+        if isinstance(order, Quick) and not order.problems:
             rows.append(tuple(order.report))
             continue
-        status = planned_status(order)
+        status = quick_status(order.report, order.problems) if isinstance(order, Quick) else planned_status(order)
         values = values_of(OrderStatus)(status)
         taxes = [values_of(TaxSum)(one) for one in status.taxes]
         rows.append((values[:_TAXES], taxes, values[_TAXES + 1 :]))

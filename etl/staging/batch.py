@@ -187,11 +187,7 @@ class Batch:
         found = {}
         for file in self._files:
             if file.objects is None and file.layout.vocabulary is Vocabulary.CREATE_ORDER:
-                builder = self._reader.builder(file)
-                stated_at = builder.stated_at[0] if builder.stated_at else None
-                found[file.index] = PlainTable(
-                    file.layout.order, file.layout.line, builder.readers, builder.lines, builder.checks, stated_at
-                )
+                found[file.index] = self._reader.builder(file).plain_table()
         return found
 
     def unused_values(self) -> list[tuple[str, str]]:

@@ -23,6 +23,7 @@ from etl.staging.lines import Lines, text_reader, translated, value_or_none
 from etl.staging.nested import Headers, NestedReader
 from etl.staging.objects import Flat
 from etl.staging.order_rate import spread_rate
+from etl.staging.plain import PlainTable
 from etl.staging.spots import Spots
 from etl.staging.vocabulary import ALIASES, LINE_TOTAL, Vocabulary
 from etl.staging.whole import check_beside, check_repeated, check_stated, check_unread, join_below
@@ -99,7 +100,7 @@ class Builder:
         ]
         self._number_at = next((at for at, column in enumerate(layout.order) if column.field == ORDER_NUMBER), None)
         further = enumerate(layout.other, len(layout.line))
-        self.stated_at = self._stated_at = next(
+        self._stated_at = next(
             ((at, column.header) for at, column in further if column.header.strip().casefold() in _LINE_TOTALS), None
         )
         self._has_shipping = any(column.field == "shippingValue" for column in layout.order)
@@ -125,6 +126,12 @@ class Builder:
         if self._layout.vocabulary is Vocabulary.CREATE_ORDER:
             yield Check(VOUCHER, self._check_voucher)
         yield Check(CAPTURE, self._check_capture)
+
+    def plain_table(self) -> PlainTable:
+        """The file for those who read its cells column by column."""
+        stated_at = self._stated_at[0] if self._stated_at else None
+        layout = self._layout
+        return PlainTable(layout.order, layout.line, self.readers, self.lines, self.checks, stated_at, self._place)
 
     def table_draft(
         self, number: str, groups: list[Group], faults: Sequence[Fault], below: Sequence[BelowRow] = ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from etl.model.place import Place
 from etl.reading.parse import Readers
 from etl.reading.remarks import Odd
 from etl.staging.fields import Column
@@ -25,6 +26,11 @@ class PlainTable:
     lines: Lines
     checks: frozenset[str] = frozenset()
     stated_at: int | None = None
+    place: Place = Place()
+
+    def place_of(self, row: int) -> Place:
+        """Where a line stands."""
+        return Place(self.place.file, self.place.sheet, row)
 
     @property
     def cells_of(self) -> Callable[[tuple[str, ...]], tuple[str, ...]]:

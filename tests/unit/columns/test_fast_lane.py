@@ -72,7 +72,7 @@ ODD = {
     "shipping that is empty, of the other sign or not plain": [row(shippingValue="")],
     "an orderTotal that differs": [row(orderTotal="28.94")],
     "a capture that is not plain": [row(payment__capture__amount="28.90")],
-    "a line whose texts are not plain": [row(products__itemText__product="")],
+    "a line whose texts are not plain": [row(products__sku="", products__itemText__product="")],
     "a line with a quantity, price or rate that is not plain": [row(products__unitPrice="12.005")],
     "a tax that is not plain": [row(products__vatPercent="19")],
     "shipping without goods of value, or taxed in a way of its own": [
@@ -94,6 +94,25 @@ def test_an_order_in_two_files_is_joined_by_the_rules(tmp_path):
     paths = [write_rows(tmp_path / name, [row(), row(1001 + at)]) for at, name in enumerate(("a.csv", "b.csv"), 1)]
     found = same(paths, CTX)
     assert found.reasons == {"a row with a fault, or several files": 1}
+
+
+def test_what_is_only_told_of_a_line_goes_along(tmp_path):
+    """Lines without a name, in canonical order, each where it stands; told once, as by the rules."""
+    more = {"products__itemText__product": "", "orderTotal": "52.95", "payment__capture__amount": "52.95"}
+    rows = [row(products__sku="B-2", **more), row(2001), row(products__sku="A-1", **more)]
+    found = same([write_rows(tmp_path / "a.csv", rows)], CTX)
+    assert (found.admitted, found.reasons) == (2, {})
+    assert [(one.code, one.place.row) for one in found.orders[0].problems] == [("name.missing", 4), ("name.missing", 2)]
+    assert found.statuses[0].count("name.missing") == 2
+
+
+def test_shipping_without_goods_takes_the_row_that_taxes_csv_has_for_it(tmp_path):
+    rules = (a_tax("20", "UK-20%"), a_tax("5", "UK-5%"), a_tax("shipping", "UK-20%"))
+    ctx = a_context(a_mapping(taxes=rules, shipping={"accounting_category": CATEGORY}))
+    nothing = {"products__unitPrice": "0.00", "orderTotal": "4.95", "payment__capture__amount": "4.95"}
+    found = same([write_rows(tmp_path / "a.csv", [row(**nothing), row(1002)])], ctx)
+    assert (found.admitted, found.reasons) == (2, {})
+    assert found.orders[0].entries[1].codes == ("UK-20%",)
 
 
 STATED = {"agrees": ("24.00", 3), "differs": ("28.80", 2), "is empty": ("", 3)}
