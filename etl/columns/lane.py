@@ -22,6 +22,7 @@ from etl.model.rules import check_enabled
 from etl.reading.parse import Reader
 from etl.staging.plain import PlainTable
 from etl.transform.accounts import Charged
+from etl.transform.checks import negative_in_sale
 from etl.transform.context import Context
 from etl.transform.order_context import LARGEST_AMOUNT
 
@@ -113,7 +114,7 @@ class Lane:
         if shipping is None or shipping * head.sign < 0:
             return "shipping that is empty, of the other sign or not plain"
         taxes = head.decided.taxes(head.country, when, head.store)
-        lines = self._lines.read(groups, amounts, taxes, head.decided, head.sign)
+        lines = self._lines.read(groups, amounts, taxes, head.decided)
         if isinstance(lines, str):
             return lines
         total = sum([line.amount for line in lines]) + shipping
@@ -139,16 +140,19 @@ class Lane:
         shipping: tuple[int, Taxes],
         total: int,
     ) -> Quick | str:
-        quick = head.writing.write(number, when, charged, lines, Shipping(*shipping), total)
+        is_return = head.sign < 0
+        quick = head.writing.write(number, when, charged, lines, Shipping(*shipping, is_return=is_return), total)
         if isinstance(quick, str):
             return quick
-        if any(line.article.is_told for line in lines):
-            place = self._table.place_of
-            problems = head.decided.told(number, [(line.article, place(line.at)) for line in lines])
-            if any(problem.is_error for problem in problems):
-                return "a line that is blocked"
-            return quick._replace(problems=problems, signature=(head.at, True, *quick.signature))
-        return quick._replace(signature=(head.at, False, *quick.signature))
+        negative = [] if is_return else [line for line in lines if line.qty < 0]
+        is_told = any(line.article.is_told for line in lines)
+        signature = (head.at, is_told, bool(negative), *quick.signature)
+        if not negative and not is_told:
+            return quick._replace(signature=signature)
+        place = self._table.place_of
+        problems = [negative_in_sale(number, [(line.qty, place(line.at)) for line in negative])] if negative else []
+        problems += head.decided.told(number, [(line.article, place(line.at)) for line in lines]) if is_told else ()
+        return quick._replace(signature=signature, problems=tuple(problems))
 
     # Order-level cells
 

@@ -50,8 +50,8 @@ class LineCells:
         self._texts: Callable[[tuple[str, ...]], Any] = itemgetter(*texts) if texts else lambda _cells: ()
         self._articles: dict[Any, Article | None] = {}
 
-    def read(self, groups: Rows, prices: Units, taxes: Taxes, decided: Decided, sign: int) -> list[Row] | str:
-        """The lines in canonical order, or why they are not plain. `sign`: -1 in returns."""
+    def read(self, groups: Rows, prices: Units, taxes: Taxes, decided: Decided) -> list[Row] | str:
+        """The lines in canonical order, or why they are not plain."""
         found = []
         texts_of, numbers_of, articles = self._texts, self._numbers, self._articles
         quantities, percents, has_skus = self._quantities, self._percents, taxes.has_skus
@@ -68,7 +68,7 @@ class LineCells:
                         return "a line whose texts are not plain"
                 qty, unit, rate = numbers_of(cells)
                 count, price, percent = quantities[qty], prices[unit], percents[rate]
-                if not count or price is None or percent is None or count * sign < 0 or price < 0:
+                if not count or price is None or percent is None or price < 0:
                     return "a line with a quantity, price or rate that is not plain"
                 amount = count * price
                 if original is not None and cells[original] and not is_clean(self._amount, cells[original]):

@@ -26,10 +26,11 @@ _REBATES, _COMPANY = ((), (REBATES,)), ((), (COMPANY,))
 
 
 class Shipping(NamedTuple):
-    """The shipping of an order, and the taxes of its goods."""
+    """The shipping of an order, and the taxes of its goods; in a return what goes out weighs as much as what comes back."""
 
     amount: int
     taxes: Taxes
+    is_return: bool
 
 
 class _Texts(dict[int, str]):
@@ -80,6 +81,8 @@ class Writing:
                 f'["p{place}",{article.kind},{abs(count)},"{texts[price]}","gross",{tax.text},{article.what}]'
             )
             self._book(taxes, categories, tax, article.category, amount)
+            if amount > 0 or shipping.is_return:
+                taxes[tax.at][3] += abs(amount)
         if shipping.amount:
             parts = self._parts(shipping, taxes)
             if parts is None or self._shipping is None:
@@ -118,9 +121,8 @@ class Writing:
         if (sums := taxes.get(tax.at)) is not None:
             sums[1] += net
             sums[2] += amount
-            sums[3] += abs(amount)
         else:
-            taxes[tax.at] = [tax, net, amount, abs(amount)]
+            taxes[tax.at] = [tax, net, amount, 0]
         if (sums := categories.get(category)) is not None:
             sums[0] += net
             sums[1] += amount

@@ -11,6 +11,7 @@ from decimal import Decimal
 from etl.model.identity import IDENTIFIER_LIMIT, Identity
 from etl.model.money import ZERO, is_finer, ulp
 from etl.model.order import Line, Order
+from etl.model.place import Place
 from etl.model.plan import Entry, RoundingCause, Verdict
 from etl.model.problem import Problem, notice
 from etl.model.rules import check_enabled
@@ -96,18 +97,21 @@ def _check_amount(case: OrderContext, column: str, amount: Decimal) -> None:
 
 
 def _tell_negative(case: OrderContext) -> None:
-    negative = [line for line in case.lines if line.qty < 0]
+    negative = [(line.qty, line.place) for line in case.lines if line.qty < 0]
     if negative:
-        number = case.order.number
-        case.found.add(
-            notice(
-                "quantity.negative",
-                f"Order {number} is no return, but has {len(negative)} lines with a negative quantity.",
-                order=number,
-                place=negative[0].place.at("products.qty"),
-                value=str(negative[0].qty),
-            )
-        )
+        case.found.add(negative_in_sale(case.order.number, negative))
+
+
+def negative_in_sale(number: str, lines: Sequence[tuple[int, Place]]) -> Problem:
+    """What is told of lines with a negative quantity in an order that is no return: (quantity, where), in canonical order."""
+    qty, place = lines[0]
+    return notice(
+        "quantity.negative",
+        f"Order {number} is no return, but has {len(lines)} lines with a negative quantity.",
+        order=number,
+        place=place.at("products.qty"),
+        value=str(qty),
+    )
 
 
 def _tell_handling(case: OrderContext) -> None:

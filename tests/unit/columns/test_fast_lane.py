@@ -106,6 +106,22 @@ def test_what_is_only_told_of_a_line_goes_along(tmp_path):
     assert found.statuses[0].count("name.missing") == 2
 
 
+def test_what_is_taken_back_in_a_sale_goes_along_and_is_told(tmp_path):
+    """It carries none of the shipping; in a return, what goes out in exchange does."""
+    more = {"orderTotal": "16.95", "payment__capture__amount": ""}
+    back = {**more, "createdFromOrigin__type": "return", "shippingValue": "-4.95", "orderTotal": "-16.95"}
+    rows = [
+        row(**more),
+        row(products__sku="B-2", products__qty="-1", products__unitPrice="12.00", products__vatPercent="5", **more),
+        row(2001, **back, products__qty="-2"),
+        row(2001, **back, products__qty="1", products__vatPercent="5"),
+    ]
+    found = same([write_rows(tmp_path / "a.csv", rows)], CTX)
+    assert (found.admitted, found.reasons) == (2, {})
+    assert [[problem.code for problem in order.problems] for order in found.orders] == [["quantity.negative"], []]
+    assert [len(order.entries) for order in found.orders] == [3, 4]
+
+
 def test_shipping_without_goods_takes_the_row_that_taxes_csv_has_for_it(tmp_path):
     rules = (a_tax("20", "UK-20%"), a_tax("5", "UK-5%"), a_tax("shipping", "UK-20%"))
     ctx = a_context(a_mapping(taxes=rules, shipping={"accounting_category": CATEGORY}))
