@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -19,8 +19,9 @@ from etl.mapping import cells
 from etl.mapping.fields import NAME_FIELDS, NOTES_FIELDS, VOUCHER_FIELDS
 from etl.mapping.table import decode
 from etl.model.faults import Fault, did_you_mean, one_of
-from etl.model.mapping import EXTERNAL_PAYMENT_TYPES, Mews, Section, Settings, Source
+from etl.model.mapping import EXTERNAL_PAYMENT_TYPES, Mews, Outlet, Section, Settings, Source, Target
 from etl.model.place import Place
+from etl.model.route import Route
 
 FILE = "migration.toml"
 _HEADER = re.compile(r"""\s*\[\s*["']?([A-Za-z0-9_-]+)["']?\s*\]""")
@@ -59,6 +60,8 @@ _CHECKS: dict[tuple[str, str], _Check] = {
     ("vouchers", "accounting_category"): partial(cells.guid, what="AccountingCategoryId"),
     ("payments", "type"): partial(cells.choice, allowed=EXTERNAL_PAYMENT_TYPES),
     ("payments", "accounting_category"): partial(cells.guid, what="AccountingCategoryId"),
+    ("outlet", "balance_name"): partial(cells.template, known=()),
+    ("outlet", "balance_category"): partial(cells.guid, what="AccountingCategoryId"),
 }
 """What a text must be beyond its type. An empty one is a key left out and is not checked."""
 
@@ -80,9 +83,24 @@ def read_settings(path: Path, faults: list[Fault]) -> Settings | None:
             'or "b2c". A default would be a guess about all of the tax.'
         )
         faults.append(Fault(_place(rows, "source", "prices_include_tax"), message))
+    faults += _missing_for_route(sections, rows)
     if len(faults) > before:
         return None
     return Settings.model_validate(sections)
+
+
+def _missing_for_route(sections: dict[str, Section | None], rows: dict[tuple[str, str], int]) -> Iterator[Fault]:
+    """What the chosen route needs: a service for orders, an outlet for bills."""
+    target, outlet = sections["target"], sections["outlet"]
+    if not isinstance(target, Target):
+        return
+    if Route(target.route) is Route.ORDERS and not target.service:
+        text = "ServiceId, or eid: and its ExternalIdentifier"
+        yield Fault(_place(rows, "target", "service"), f"The key service is missing in [target]: {text}.")
+    if Route(target.route) is Route.OUTLET and isinstance(outlet, Outlet) and not outlet.outlet:
+        text = "write the Id or the name of an outlet; `centra-mews preflight` lists them"
+        row = _place(rows, "outlet", "outlet").row or _place(rows, "target", "route").row
+        yield Fault(Place(FILE, row=row, column="outlet.outlet"), f"The key outlet is missing in [outlet]: {text}.")
 
 
 def faults_of_source(store: str, timezone: str) -> list[str]:

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from etl.model.place import Place
+from etl.model.route import Route
 from etl.model.rules import (
     GIFT_CARDS,
     AccountRule,
@@ -116,7 +117,10 @@ class Source(Section):
 class Target(Section):
     """Where the orders go."""
 
-    service: str = Field(min_length=1, description="ServiceId, or eid: and its ExternalIdentifier")
+    route: Literal["orders", "outlet"] = Field(
+        "orders", description="orders: charged to accounts by orders/add; outlet: bills of an outlet, paid outside Mews"
+    )
+    service: str = Field("", description="ServiceId, or eid: and its ExternalIdentifier; required for the route orders")
     enterprise_id: str = Field("", description="EnterpriseId; required with a portfolio token")
     editable_window: Literal["shorter", "accounting", "operational"] = Field(
         "shorter", description="which editable history interval binds"
@@ -172,6 +176,22 @@ class Payments(Section):
     accounting_category: str = Field("", description="AccountingCategoryId of payments")
 
 
+class Outlet(Section):
+    """The outlet route: bills of what was sold and paid outside Mews."""
+
+    outlet: str = Field("", description="OutletId or name of the outlet; required for the route outlet")
+    account: Literal["none", "mapped"] = Field(
+        "none", description="whether a bill names the account that accounts.csv and [accounts] give; nothing is charged"
+    )
+    bills_per_request: int = Field(1000, ge=1, le=1000, description="bills in one request at most")
+    payments: Literal["captures", "balance", "none"] = Field(
+        "captures",
+        description="payments beside gift cards and credit: successful captures, one item for the rest of each bill, or none",
+    )
+    balance_name: str = Field("Webshop payment", min_length=1, description="name of the item for the rest")
+    balance_category: str = Field("", description="its AccountingCategoryId")
+
+
 class Mews(Section):
     """How the tool talks to Mews; does not enter the plan id."""
 
@@ -207,7 +227,18 @@ class Settings(Section):
     shipping: Shipping = Shipping()
     vouchers: Vouchers = Vouchers()
     payments: Payments = Payments()
+    outlet: Outlet = Outlet()
     mews: Mews = Mews()
+
+    @property
+    def route(self) -> Route:
+        """Which way the orders take into Mews."""
+        return Route(self.target.route)
+
+    @property
+    def names_accounts(self) -> bool:
+        """Whether an order needs an account: it is charged, or its outlet bill names it."""
+        return self.route is Route.ORDERS or self.outlet.account == "mapped"
 
 
 CategorySection = Literal["products", "shipping", "vouchers", "payments"]
