@@ -14,7 +14,7 @@ from etl.load.ledger_store import LedgerStore
 from etl.load.records import Home, RunRecord, dumps, loads, moment, stamp
 from etl.load.steps import Steps
 
-_HOME = {"platform": "platform address", "enterprise_id": "enterprise", "service_id": "service", "store": "store"}
+_HOME = {"platform": "platform address", "enterprise_id": "enterprise", "service_id": "service or outlet", "store": "store"}
 _ORDER_NUMBERS = "order_numbers"
 
 
@@ -37,7 +37,7 @@ class LedgerHome(LedgerStore):
                     f"the ledger {self._where} belongs to {title} {getattr(stored, name)!r}, "
                     f"this is {title} {getattr(home, name)!r}",
                     code="ledger.foreign",
-                    hint="Name another file with --ledger: one ledger for each property, service and store.",
+                    hint="Name another file with --ledger: one ledger for each property, service or outlet, and store.",
                 )
 
     def home(self) -> Home | None:

@@ -13,7 +13,8 @@ from etl.mews.configuration import Configuration
 from etl.mews.taxes import tax_country, usable_rates
 from etl.model.reference import EID, Account, Bill, Currency, Named, Product, Reference, Service, external_identifier
 
-"""Prefix of a mapping value that names an ExternalIdentifier."""
+ANY_SERVICE = Service("", "", is_active=True, is_orderable=True)
+"""Stands for the service where an outlet is the target and no service is named."""
 LONGEST_MERGE = 5
 """So many merges of merged profiles are followed."""
 
@@ -29,6 +30,8 @@ class Needs:
     segments: frozenset[str] = frozenset()
     bills: frozenset[str] = frozenset()
     emails: frozenset[str] = frozenset()
+    outlet: str = ""
+    """Id or name of the outlet of the outlet route, which needs every category, too; "" on the other route."""
 
 
 async def read_reference(reader: MewsReader, needs: Needs, *, platform: str) -> Reference:
@@ -36,17 +39,20 @@ async def read_reference(reader: MewsReader, needs: Needs, *, platform: str) -> 
 
     What does not exist is left out of the dictionaries and of `eids`: the orders that need it are blocked.
     Requests: 5 (configuration, unless the reader has read it already, services, currencies, tax environments, taxations), and one per kind of thing
-    needed and 1,000 of it. Raises MappingError where the service can't be found, or an `eid:` fits several;
+    needed and 1,000 of it. Raises MappingError where the service or the outlet can't be found, or an `eid:` fits several;
     MewsError where Mews does not answer.
     """
     configuration = await reader.known_configuration()
-    service = _service(needs.service, await reader.services())
+    services = await reader.services()
+    is_any = bool(needs.outlet) and not needs.service
+    service = ANY_SERVICE if is_any else _service(needs.service, services)
+    outlet = _outlet(needs.outlet, await reader.outlets()) if needs.outlet else None
     precisions = await reader.currencies()
     environments = await reader.tax_environments()
     rates = usable_rates(configuration.tax_environment, environments, await reader.taxations())
     found = _Found({f"service:{eid}": service.id for eid in _eids([needs.service])})
-    await _read_products(reader, needs, service, found)
-    if any(needs.categories):
+    await _read_products(reader, needs, [one for one in services if one.is_active] if is_any else [service], found)
+    if any(needs.categories) or needs.outlet:
         found.categories = _spelled(needs.categories, await reader.accounting_categories())
     if any(needs.segments):
         found.segments = _spelled(needs.segments, await reader.business_segments())
@@ -78,6 +84,7 @@ async def read_reference(reader: MewsReader, needs: Needs, *, platform: str) -> 
         chain_id=configuration.chain_id,
         legal_environment=configuration.legal_environment,
         tax_country=tax_country(configuration.tax_environment, environments),
+        outlet=outlet,
     )
 
 
@@ -117,10 +124,30 @@ def _suggestion(wanted: str, services: Sequence[Service]) -> str:
     return f"; orderable are: {', '.join(orderable[:10])}" if orderable else "; it has no orderable service"
 
 
-async def _read_products(reader: MewsReader, needs: Needs, service: Service, found: _Found) -> None:
+def _outlet(wanted: str, outlets: Sequence[Named]) -> Named:
+    """The outlet by Id, else the one of that name; of several names the active one."""
+    by_id = [one for one in outlets if one.id.lower() == wanted.lower()]
+    matches = by_id or _in_use([one for one in outlets if one.name == wanted])
+    if not matches:
+        close = get_close_matches(wanted, {word for one in outlets for word in (one.name, one.id)}, n=1)
+        listed = ", ".join(f"{one.name} {one.id}" for one in outlets[:10] if one.is_active)
+        near = f"; did you mean {close[0]}?" if close else ""
+        raise MappingError(
+            f"the outlet {wanted} does not exist in this enterprise, or the integration may not use it{near}",
+            code="outlet.unknown",
+            place="migration.toml, outlet.outlet",
+            hint=f"Set outlet.outlet to the Id or the name of one of these: {listed}."
+            if listed
+            else "Mews lists no active outlet for this integration: ask the hotel to set one up, and Mews to open it.",
+        )
+    _refuse_several(wanted, matches, "migration.toml, outlet.outlet")
+    return matches[0]
+
+
+async def _read_products(reader: MewsReader, needs: Needs, services: Sequence[Service], found: _Found) -> None:
     if not any(needs.products):
         return
-    products = await reader.products(service.id)
+    products = [product for service in services for product in await reader.products(service.id)]
     found.products = _spelled(needs.products, products) | {product.id: product for product in products}
     for eid in _eids(needs.products):
         matches = _in_use([product for product in products if product.external_identifier == eid])

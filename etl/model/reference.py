@@ -149,7 +149,8 @@ class Reference:
     `timezone`. `tax_rates` holds the codes usable in the enterprise's tax environment, with the
     environment's own validity already intersected; `tax_country` is that environment's country (ISO alpha-2), "" where
     Mews does not say. `now` is Mews's NowUtc at reading. `eids` maps
-    "service:eid", "product:eid", "account:eid" to ids.
+    "service:eid", "product:eid", "account:eid" to ids. `outlet`: that of the outlet route, None on the other; there
+    `service` has no id where none is named, and products of every service count.
     """
 
     platform: str
@@ -176,6 +177,12 @@ class Reference:
     chain_id: str = ""
     legal_environment: str = ""
     tax_country: str = ""
+    outlet: Named | None = None
+
+    @property
+    def place(self) -> Service | Named:
+        """Where orders go: the outlet of the outlet route, else the service."""
+        return self.outlet or self.service
 
     def id_of(self, kind: str, target: str) -> str:
         """The id that a mapping cell means, `kind` being product or account; "" where nothing has its ExternalIdentifier."""

@@ -155,9 +155,10 @@ class ProductRule(_Row):
     place: Place = Place()
 
     def product(self, reference: Reference) -> Product | None:
-        """The product of the target service that the row names."""
+        """The product of the target service that the row names; of any service where an outlet is the target."""
         found = reference.products.get(reference.id_of("product", self.target or ""))
-        return found if found is not None and found.service_id == reference.service.id else None
+        service = reference.service.id
+        return found if found is not None and (found.service_id == service or not service) else None
 
     def check(self, reference: Reference) -> Iterator[Problem]:
         """Whether the product exists on the service, and is active."""
@@ -166,7 +167,8 @@ class ProductRule(_Row):
             return
         product = self.product(reference)
         if product is None:
-            message = f"{self.where}: service {reference.service.name} has no product {self.target}."
+            home = f"service {reference.service.name}" if reference.service.id else reference.enterprise_name
+            message = f"{self.where}: {home} has no product {self.target}."
             yield Problem("product.unknown", place=self.place, value=self.target, message=message)
         elif not product.is_active:
             message = f"{self.where}: product {product.name or self.target} is not active in Mews."
@@ -227,6 +229,11 @@ class Category:
             fault = _not_usable("accounting category", self.target, reference.categories)
             message = f"{self.where}: {fault}"
             yield Problem("category.unknown", value=self.target, message=message)
+
+    def missing(self) -> Problem:
+        """That nothing says under which category an item of an outlet bill is booked."""
+        message = f"{self.where} is empty, and every item of an outlet bill needs an accounting category."
+        return Problem("category.missing", value=self.where, message=message, hint=f"Set {self.where}.")
 
 
 @dataclass(frozen=True, slots=True)

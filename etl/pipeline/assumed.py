@@ -58,6 +58,7 @@ def assumed_reference(mapping: Mapping, now: datetime) -> Reference:
         segments={name: Named(name, name, is_active=True) for name in needs.segments},
         accounts={name: Account(name, "Customer", name, is_active=True) for name in accounts},
         eids=eids,
+        outlet=Named(needs.outlet, needs.outlet, is_active=True) if needs.outlet else None,
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from etl.mews.reference_data import Needs
 from etl.model.mapping import Mapping
+from etl.model.route import Route
 
 
 def needs_of(mapping: Mapping, emails: Iterable[str] = ()) -> Needs:
@@ -16,18 +17,21 @@ def needs_of(mapping: Mapping, emails: Iterable[str] = ()) -> Needs:
         settings.shipping.accounting_category,
         settings.vouchers.accounting_category,
         settings.payments.accounting_category,
+        settings.outlet.balance_category,
         *(rule.target for rule in mapping.categories),
         *(rule.accounting_category for rule in mapping.vouchers),
         *(rule.accounting_category for rule in mapping.payments),
     ]
+    accounts = [*(rule.target for rule in mapping.accounts.values()), settings.accounts.fallback]
     return Needs(
         service=settings.target.service,
         products=_present(rule.target for rule in mapping.products.values()),
-        accounts=_present([*(rule.target for rule in mapping.accounts.values()), settings.accounts.fallback]),
+        accounts=_present(accounts) if settings.names_accounts else frozenset(),
         categories=_present(categories),
         segments=_present(rule.target for rule in mapping.segments.values()),
         bills=_present(rule.target for rule in mapping.bills.values()),
         emails=frozenset(emails),
+        outlet=settings.outlet.outlet if settings.route is Route.OUTLET else "",
     )
 
 

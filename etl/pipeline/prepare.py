@@ -117,7 +117,7 @@ def link_to_mews(
 
 def home_of(mapping: Mapping, reference: Reference) -> Home:
     """The one place that the ledger belongs to."""
-    return Home(reference.platform, reference.enterprise_id, reference.service.id, mapping.settings.source.store)
+    return Home(reference.platform, reference.enterprise_id, reference.place.id, mapping.settings.source.store)
 
 
 @contextmanager
@@ -164,8 +164,8 @@ def options_of(source: Source, columns: Sequence[ColumnRule], rules: Sequence[Va
 async def reference_online(link: Link, mapping: Mapping, batch: Batch | None, span: Span) -> Reference:
     """The reference data that the mapping (and, with e-mail look-up or creation, the batch) needs."""
     emails: set[str] = set()
-    accounts = mapping.settings.accounts
-    if batch is not None and (accounts.lookup_email or accounts.create_customers):
+    accounts, names = mapping.settings.accounts, mapping.settings.names_accounts
+    if batch is not None and names and (accounts.lookup_email or accounts.create_customers):
         emails = {order.email for order in batch.orders(start=span.start, end=span.end) if order.email}
     with known_enterprise(mapping.settings.target.enterprise_id):
         return await read_reference(link.reader, needs_of(mapping, emails), platform=link.platform)
@@ -263,10 +263,17 @@ def locked(ledger: Ledger, purpose: str, *, take_over: str = "") -> Iterator[int
 def keep_reference(ledger: Ledger, mapping: Mapping, reference: Reference) -> None:
     """Binds the ledger to its home and stores the reference data.
 
-    Raises LedgerError for a foreign ledger, MappingError where the service takes no orders.
+    Raises LedgerError for a foreign ledger, MappingError where the service takes no orders, or the outlet no bills.
     """
-    service = reference.service
-    if not service.is_active or not service.is_orderable:
+    service, outlet = reference.service, reference.outlet
+    if outlet is not None and not outlet.is_active:
+        raise MappingError(
+            f"Outlet {outlet.name} is not active: Mews takes no bills for it.",
+            code="outlet.inactive",
+            place="migration.toml, outlet.outlet",
+            hint="Name an active outlet in outlet.outlet.",
+        )
+    if outlet is None and (not service.is_active or not service.is_orderable):
         raise MappingError(
             f"Service {service.name} is {'not active' if service.is_orderable else 'bookable, not additional'}: "
             "Mews takes no orders for it.",

@@ -89,7 +89,8 @@ async def reconcile(
     ledger = stack.enter_context(Ledger.open(settings.ledger, create=False, read_only=True))
     notebook = stack.enter_context(Notebook())
     async with link_to_mews(settings, mapping, connection, writes=False) as link:
-        needs = Needs(service=mapping.settings.target.service, categories=needs_of(mapping).categories)
+        named = needs_of(mapping)
+        needs = Needs(service=named.service, categories=named.categories, outlet=named.outlet)
         reference = await read_reference(link.reader, needs, platform=link.platform)
         if ledger.home() is not None:
             ledger.bind(home_of(mapping, reference))

@@ -36,7 +36,7 @@ def run_facts(run_id: str, mapping: Mapping, reference: Reference) -> RunFacts:
     return RunFacts(
         run_id=run_id,
         store=settings.source.store,
-        service_id=reference.service.id,
+        service_id=reference.place.id,
         basis=Basis.GROSS if reference.pricing is Pricing.GROSS else Basis.NET,
         settle=timedelta(seconds=float(settings.mews.settle_seconds)),
         concurrency=settings.mews.concurrency,

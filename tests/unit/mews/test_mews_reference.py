@@ -387,3 +387,63 @@ def test_a_code_with_two_meanings_is_an_error():
     """Which of two rates is booked must not depend on the order of an answer."""
     with pytest.raises(MewsError, match="two meanings"):
         usable_rates("", [], [rate("S", "VAT", Decimal("0.2")), rate("S", "VAT", Decimal("0.1"))])
+
+
+OUTLETS = {
+    "outlets/getAll": {
+        "Outlets": [
+            {"Id": ident(70), "Name": "Web shop", "IsActive": True},
+            {"Id": ident(71), "Name": "Web shop", "IsActive": False},
+            {"Id": ident(72), "Name": "Bar", "IsActive": True},
+            {"Id": ident(73), "Name": "Bar", "IsActive": True},
+        ]
+    }
+}
+
+
+@pytest.mark.parametrize("wanted", ["Web shop", ident(70), ident(70).upper()])
+def test_an_outlet_is_found_by_name_or_id(wanted):
+    """The active one of a name; without a service the products of every service may lend their names."""
+    needs = Needs("", products=frozenset({PRODUCT}), outlet=wanted)
+    reference, mews = read(needs, world=a_world(**OUTLETS))
+    assert (reference.outlet.id, reference.outlet.name) == (ident(70), "Web shop")
+    assert reference.place is reference.outlet
+    assert (reference.service.id, set(reference.products)) == ("", {PRODUCT, OLD_PRODUCT})
+    assert set(reference.categories) == {CATEGORY}
+    assert [name for name, _ in mews.requests].count("products/getAll") == 2
+
+
+def test_a_named_service_narrows_the_products_of_an_outlet():
+    """Whose keys stand in products.csv."""
+    reference, mews = read(Needs("eid:shop", frozenset({PRODUCT}), outlet=ident(70)), world=a_world(**OUTLETS))
+    assert (reference.service.id, reference.place.id) == (SERVICE, ident(70))
+    assert [name for name, _ in mews.requests].count("products/getAll") == 1
+
+
+def test_the_other_route_asks_for_no_outlet():
+    """An integration for orders need not have the permission."""
+    reference, _ = read(Needs(SERVICE))
+    assert (reference.outlet, reference.place) == (None, reference.service)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "code", "words"),
+    [
+        ("Web shp", "outlet.unknown", ("did you mean Web shop?", f"Web shop {ident(70)}")),
+        ("Bar", "eid.ambiguous", (ident(72), ident(73))),
+    ],
+)
+def test_a_wrong_outlet_is_told_with_those_there_are(wanted, code, words):
+    """Nothing is planned for an outlet that nobody has."""
+    with pytest.raises(MappingError) as caught:
+        read(Needs("", outlet=wanted), world=a_world(**OUTLETS))
+    assert (caught.value.code, caught.value.place) == (code, "migration.toml, outlet.outlet")
+    for word in words:
+        assert word in f"{caught.value.message} {caught.value.hint}"
+
+
+def test_an_integration_without_outlets_is_told_so():
+    """Mews lists only outlets that are associated with the integration."""
+    with pytest.raises(MappingError, match="may not use it") as caught:
+        read(Needs("", outlet="Web shop"), world=a_world(**{"outlets/getAll": {"Outlets": []}}))
+    assert "ask the hotel" in caught.value.hint
