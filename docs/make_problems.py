@@ -60,6 +60,7 @@ EXAMPLES = {
     "account.merged": "ann@example.com belonged to a profile that was merged into another.",
     "account.not_created": "Mews refused `customers/add`, for instance for want of a permission.",
     "category.undecided": "The row `brand`, `Harbour` has an empty `accounting_category`.",
+    "category.missing": "A bill with shipping, and `shipping.accounting_category` is empty.",
     "category.unknown": "An AccountingCategoryId that was deleted in Mews.",
     "segment.undecided": "The row of market `UK` has an empty `business_segment`.",
     "segment.unknown": "A BusinessSegmentId that the enterprise does not have.",
@@ -72,6 +73,7 @@ EXAMPLES = {
     "payment.type_not_enabled": "payments.csv says `Bancontact`, which the enterprise has not switched on.",
     "payment.undecided": "The row of method `klarna` has an empty `type`.",
     "payment.differs": "40.00 captured for an order of 42.00, and payments are posted.",
+    "bill.not_zero": "An outlet bill of 42.00 with a capture of 40.00.",
     "currency.not_enabled": "An order in USD; the enterprise takes GBP and EUR.",
     "window.outside": "An order of 2010, and an editable window of 90 days.",
     "window.passed": "The order was inside the window when the run began, and the run reached it two days later.",
@@ -123,7 +125,7 @@ EXAMPLES = {
 
 NOTICES_BEGIN = "order.corrected"
 """The table of codes ends with the notices, from this one on."""
-NOTICES_BESIDES = {"account.merged", "payment.differs"}
+NOTICES_BESIDES = {"account.merged", "bill.not_zero", "payment.differs"}
 
 HITS = {
     Origin.SOURCE: "The order that it stands in, and no other: it is blocked until the export is right.",

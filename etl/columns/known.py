@@ -73,6 +73,7 @@ def why_never(ctx: Context) -> str:
     """Why no order of a mapping and enterprise is plain; "" where some may be."""
     settings = ctx.mapping.settings
     tests = (
+        (ctx.is_outlet, "the outlet route"),
         (ctx.is_public_demo, "the public demo"),
         (ctx.reference.pricing != "Gross", "an enterprise with net pricing"),
         (settings.source.prices_include_tax is False, "prices without tax"),

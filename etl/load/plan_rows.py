@@ -10,6 +10,7 @@ from etl.load.records import dumps, stamp
 from etl.model.place import Place
 from etl.model.plan import PlannedOrder
 from etl.model.problem import Problem
+from etl.model.route import Route
 from etl.model.rows import OrderItemRow, PaymentRow
 
 
@@ -63,12 +64,14 @@ def _more_facts(order: PlannedOrder) -> dict[str, Any]:
     facts: dict[str, Any] = {}
     if order.rounding_causes:
         facts["rounding_causes"] = order.rounding_causes
-    if order.payments:
-        facts["payments"] = [(payment.part, payment.type, payment.amount) for payment in order.payments]
+    if order.paid:
+        facts["payments"] = order.paid
+    if order.route is not Route.ORDERS:
+        facts["route"] = order.route.value
     if order.unproved:
         facts["unproved"] = order.unproved
     by_codes: dict[str, list[Decimal]] = {}
-    for entry in order.entries:
+    for entry in order.revenue:
         sums = by_codes.setdefault(" ".join(entry.codes), [Decimal(0), Decimal(0), Decimal(0)])
         for index, amount in enumerate((entry.predicted.net, entry.predicted.tax, entry.predicted.gross)):
             sums[index] += amount
@@ -127,9 +130,9 @@ def _origin(order: PlannedOrder) -> dict[str, Any]:
 
 
 def by_category(order: PlannedOrder) -> dict[str, list[Decimal]]:
-    """What Mews is predicted to book: net, tax and gross by AccountingCategoryId ("" where Mews chooses)."""
+    """What Mews is predicted to book of what was sold: net, tax and gross by AccountingCategoryId ("" where Mews chooses)."""
     found: dict[str, list[Decimal]] = {}
-    for entry in order.entries:
+    for entry in order.revenue:
         sums = found.get(entry.category_id)
         booked = entry.predicted
         if sums is None:

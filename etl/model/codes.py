@@ -250,6 +250,13 @@ _ALL = (
         _M,
     ),
     Code(
+        "category.missing",
+        "Nothing says under which accounting category an item of the bill is booked",
+        "Set accounting_category in migration.toml for products, shipping, vouchers and payments, and "
+        "outlet.balance_category; or name categories by SKU, brand or product in categories.csv.",
+        _M,
+    ),
+    Code(
         "category.unknown",
         "The accounting category does not exist or is not active",
         "Correct the AccountingCategoryId.",
@@ -296,6 +303,12 @@ _ALL = (
         "Compare the payment with Centra.",
         _S,
         can_waive=True,
+    ),
+    Code(
+        "bill.not_zero",
+        "The payments of the outlet bill do not add up to its revenue",
+        'Compare the captures with Centra; outlet.payments = "balance" adds an item for the rest, which is assumed.',
+        _S,
     ),
     # Mews
     Code("currency.not_enabled", "The currency is not enabled in the enterprise", "Enable the currency in Mews.", _W),

@@ -16,6 +16,7 @@ REBATES = "rebates"
 COMPANY = "company"
 RESERVATION = "reservation"
 BILL = "bill"
+OLD = "old"
 _PAYMENT = "payment:"
 
 
@@ -52,6 +53,7 @@ _NAMES = {
     COMPANY: "billing a company",
     RESERVATION: "the link to a reservation",
     BILL: "posting to a bill",
+    OLD: "outlet bills older than the editable window",
 }
 
 _TOPICS = {
@@ -61,6 +63,9 @@ _TOPICS = {
     COMPANY: re.compile(r"compan|business account|\bbilling\b", re.IGNORECASE),
     RESERVATION: re.compile(r"reservation", re.IGNORECASE),
     BILL: re.compile(r"\bbills?\b|\bBillId\b", re.IGNORECASE),
+    OLD: re.compile(
+        r"editable|histor|closed ?utc|\bolder\b|\btoo old\b|\bin the past\b|\A(?!.*\btax).*\bconsum", re.IGNORECASE
+    ),
     _PAYMENT: re.compile(r"payment", re.IGNORECASE),
 }
 _ELSEWHERE = re.compile(

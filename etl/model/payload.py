@@ -24,6 +24,7 @@ class Operation(StrEnum):
     ADD_PAYMENT = "payments/addExternal"
     CANCEL_ITEMS = "orderItems/cancel"
     ADD_CUSTOMER = "customers/add"
+    ADD_BILLS = "outletBills/add"
 
 
 @dataclass(frozen=True, slots=True)

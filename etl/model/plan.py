@@ -19,6 +19,7 @@ from etl.model.order import Replaced
 from etl.model.packed import Packed, values_of
 from etl.model.place import Place
 from etl.model.problem import Problem
+from etl.model.route import Route
 
 
 class Basis(StrEnum):
@@ -37,10 +38,11 @@ class Verdict(StrEnum):
 
 
 class EntryKind(StrEnum):
-    """ProductOrder or custom Item."""
+    """ProductOrder, custom Item, or payment: an item of an outlet bill, of nothing that is sold (design section 9)."""
 
     PRODUCT = "product"
     ITEM = "item"
+    PAYMENT = "payment"
 
 
 class RoundingCause(StrEnum):
@@ -68,12 +70,13 @@ class Booked(Packed):
 
 @dataclass(frozen=True, slots=True)
 class Entry(Packed):
-    """One ProductOrder or Item of the payload.
+    """One ProductOrder or Item of `orders/add`, or one item of an outlet bill.
 
     `unit` is UnitAmount in the enterprise's basis (`basis`), in the order's currency; it is negative in
     rebates and returns, never `count`. `source_amount` is this entry's share of the source, in the
     source's basis; `rounding` is `source_amount` minus what is predicted in that basis. `category_id` of a product is
-    the product's own, which Mews books to; it is not sent. `place` is the row of the export that the entry comes from,
+    the product's own, which Mews books to; it is not sent. A payment (`line` gift1, pay1, bal1) has a negative `unit` for
+    money received, no codes, and itself as `source_amount`; the source's total holds no payments. `place` is the row of the export that the entry comes from,
     `rule` the row of the mapping that decided on its taxes: for people, in no plan id.
     """
 
@@ -118,6 +121,8 @@ class PlannedOrder(Packed):
     `content` is what `fingerprint` hashes, `unread` a hash of what can't be read, `country` the tax country;
     `replaces` the originals of a corrected order.
     `consumption` is what Mews will see, `true_consumption` the unclamped moment.
+    On the outlet `route`, `service_id` is the OutletId, `account_id` the bill's AccountId or "", every entry an item with
+    a category, and payments are entries; `payments` is empty then, and so are links and `enterprise_id`.
     `unproved`: the kinds of the order, what only Mews can tell (`model/kinds.py`); they enter no plan id.
     """
 
@@ -156,6 +161,7 @@ class PlannedOrder(Packed):
     country: str = ""
     unread: str = ""
     replaces: tuple[Replaced, ...] = ()
+    route: Route = Route.ORDERS
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Entries are most of a plan: flat and as text they are stored three times as fast as objects in objects,
@@ -183,8 +189,22 @@ class PlannedOrder(Packed):
         return tuple(sorted({problem.code for problem in self.problems if problem.is_error}))
 
     @property
+    def revenue(self) -> tuple[Entry, ...]:
+        """The entries of what was sold: all but the payments of an outlet bill."""
+        if self.route is Route.ORDERS:
+            return self.entries
+        return tuple([entry for entry in self.entries if entry.kind is not EntryKind.PAYMENT])
+
+    @property
+    def paid(self) -> tuple[tuple[str, str, Decimal], ...]:
+        """(part, type or name, amount) of every payment; positive for money received."""
+        if self.route is Route.ORDERS:
+            return tuple((one.part, one.type, one.amount) for one in self.payments)
+        return tuple((one.line, one.name, -one.unit) for one in self.entries if one.kind is EntryKind.PAYMENT)
+
+    @property
     def gross_balance(self) -> Decimal:
-        """What the order leaves open on the account: predicted gross less its payments."""
+        """What the order leaves open on its account, or the sum of its bill: predicted gross less payments."""
         return sum((entry.predicted.gross for entry in self.entries), Decimal(0)) - sum(
             (payment.amount for payment in self.payments), Decimal(0)
         )
@@ -323,7 +343,19 @@ def plan_line(order: PlannedOrder, store: str) -> bytes:
     A clamped time enters as the word clamped; nothing of files, clock, ledger or [mews] enters.
     """
     content: list[Any] = [RECIPE_VERSION, order.number, order.verdict.value]
-    if order.verdict is Verdict.READY:
+    if order.verdict is Verdict.READY and order.route is Route.OUTLET:
+        content += [
+            order.route.value,
+            Identity(store, order.number).marker,
+            order.service_id,
+            "" if order.create_customer else order.account_id,
+            order.create_customer,
+            str(order.consumption),
+            order.notes,
+            order.currency,
+            [_entry_content(entry) for entry in order.entries],
+        ]
+    elif order.verdict is Verdict.READY:
         # The payload's content in a fixed order, without its names: this is done once for every order of a history.
         content += [
             Identity(store, order.number).marker,

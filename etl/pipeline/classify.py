@@ -147,8 +147,9 @@ def money_of(
     items = mine.pop(ORDER_PART, None) or (Fate.READY if held is None else _FATES[held.state])
     if held is not None and items in (Fate.POSTED, Fate.UNKNOWN, Fate.UNDONE):
         amounts = _ledger_amounts(held, order, store, reading, is_different=_is_different(held, parts))
-        # Where the parts were asked for, a credit without one was never sent.
-        credit_fates = dict.fromkeys((part for part, _ in amounts.credits), Fate.READY) if parts else {}
+        # Where the parts were asked for, a credit without one was never sent; those of a bill are where the bill is.
+        is_apart = bool(parts) and held.facts.get("route") is None
+        credit_fates = dict.fromkeys((part for part, _ in amounts.credits), Fate.READY) if is_apart else {}
         return OrderMoney(reading, items, amounts, {**credit_fates, **mine})
     if state is not ReportState.READY:
         return OrderMoney(reading, _WHOLE.get(state, items))
@@ -161,13 +162,13 @@ def money_of(
 
 def plan_amounts(order: PlannedOrder) -> Amounts:
     """What Mews would book of a ready order: its entries as predicted, less credits."""
-    booked = [one.predicted.gross if order.basis is Basis.GROSS else one.predicted.net for one in order.entries]
+    booked = [one.predicted.gross if order.basis is Basis.GROSS else one.predicted.net for one in order.revenue]
     return Amounts(
         order.currency,
         order.basis,
         ZERO if order.source_total is None else order.source_total,
         sum(booked, ZERO),
-        tuple((payment.part, payment.amount) for payment in order.payments if payment.part.startswith(CREDIT)),
+        tuple((part, amount) for part, _, amount in order.paid if part.startswith(CREDIT)),
         order.rounding_causes,
     )
 
@@ -298,7 +299,7 @@ def _category_sums(order: PlannedOrder) -> tuple[CategorySum, ...]:
 
 def _tax_sums(order: PlannedOrder) -> tuple[TaxSum, ...]:
     booked: dict[tuple[str, ...], list[Booked]] = {}
-    for entry in order.entries:
+    for entry in order.revenue:
         booked.setdefault(entry.codes, []).append(entry.predicted)
     return tuple(
         TaxSum(

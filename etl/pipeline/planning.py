@@ -194,7 +194,7 @@ def _add_control(order: PlannedOrder, ctx: Context, facts: PlanFacts) -> None:
     sums = facts.controls.setdefault((month, order.currency), ControlSum())
     sums.orders += 1
     sums.total += order.source_total or Decimal(0)
-    sums.tax += sum((entry.predicted.tax for entry in order.entries), Decimal(0))
+    sums.tax += sum((entry.predicted.tax for entry in order.revenue), Decimal(0))
     sums.untaxed += order.verdict is not Verdict.READY
 
 

@@ -21,9 +21,11 @@ from etl.load.poster import Poster
 from etl.load.records import RunRecord
 from etl.load.result import LoadResult
 from etl.load.stop import StopFlag
+from etl.model.mapping import Mapping
 from etl.model.observed import Observed
 from etl.model.plan import PlannedOrder
 from etl.model.reference import Reference
+from etl.model.route import Route
 from etl.model.states import State
 from etl.pipeline.canary import Canary, CanaryCheck
 from etl.pipeline.connect import Link
@@ -107,6 +109,7 @@ async def run(
     or incomplete, MewsError where Mews can't be reached or refuses the credentials.
     """
     mapping = read_mapping_of(settings)
+    _refuse_bills(mapping)
     ledger = stack.enter_context(Ledger.open(settings.ledger))
     stack.enter_context(locked(ledger, "run", take_over=options.take_over))
     heart = Heart(ledger, progress)
@@ -121,6 +124,17 @@ async def run(
         prepared = plan_export(stack, batch, facts, mapping, reference, span=export.span, progress=heart)
         _check_plan(prepared, ledger, link, options, confirm)
         return await _post(prepared, ledger, link, options, heart)
+
+
+def _refuse_bills(mapping: Mapping) -> None:
+    """Raises UsageError for the outlet route, whose bills this version plans and does not send."""
+    if mapping.settings.route is Route.OUTLET:
+        raise UsageError(
+            'This version plans outlet bills and does not send them yet (target.route = "outlet"). Nothing was sent.',
+            code="route.not_sent",
+            place="migration.toml, target.route",
+            hint="Use `centra-mews dry-run` for the plan.",
+        )
 
 
 def _check_plan(prepared: Prepared, ledger: Ledger, link: Link, options: RunOptions, confirm: Confirm) -> None:

@@ -17,6 +17,7 @@ from etl.model.mapping import Mapping, Waiver
 from etl.model.place import Place
 from etl.model.problem import Problem, Severity
 from etl.model.reference import Reference
+from etl.model.route import Route
 from etl.model.rules import CategoryRule, PaymentRule, TaxRule, VoucherRule
 from etl.transform.arithmetic import Arithmetic
 from etl.transform.consumption import Window
@@ -85,6 +86,11 @@ class Context:
     waivers: WaiverIndex = field(default_factory=dict)
     articles: dict[tuple[str, ...], Any] = field(default_factory=dict, compare=False, repr=False)
     near_products: dict[tuple[str, str], str] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def is_outlet(self) -> bool:
+        """Whether orders become bills of an outlet."""
+        return self.mapping.settings.route is Route.OUTLET
 
     @property
     def arithmetic(self) -> Arithmetic:

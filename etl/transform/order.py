@@ -10,11 +10,13 @@ from decimal import Decimal
 from typing import Any
 
 from etl.model.content import content_of, fingerprint_of, skip_fingerprint
-from etl.model.kinds import BILL, COMPANY, REBATES, RESERVATION, payment_kind
+from etl.model.kinds import BILL, COMPANY, OLD, REBATES, RESERVATION, payment_kind
 from etl.model.money import ZERO
 from etl.model.order import Order
 from etl.model.plan import Basis, Entry, PlannedOrder, PlannedPayment, Verdict
+from etl.model.shares import CREDIT
 from etl.transform.accounts import Charged, account_of
+from etl.transform.bill_payments import bill_payments
 from etl.transform.checks import (
     check_currency,
     check_demo,
@@ -37,7 +39,7 @@ from etl.transform.rounding import causes_of
 from etl.transform.skipping import skip_reason
 from etl.transform.totals import check_total, footed, footing_of, holding_footings, is_total_waived, source_total
 from etl.transform.vouchers import policy_of
-from etl.transform.window import Moment, check_clamped_vat, moment_of
+from etl.transform.window import Moment, check_clamped_vat, is_old_bill, moment_of
 
 
 def plan_order(order: Order, ctx: Context, parent: Verdict | None = None) -> PlannedOrder:
@@ -79,7 +81,7 @@ def _planned(case: OrderContext) -> PlannedOrder:
     """
     order, ctx, found = case.order, case.ctx, case.found
     moment = moment_of(case)
-    charged = account_of(order, ctx, found)
+    charged = account_of(order, ctx, found) if case.settings.names_accounts else Charged()
     goods = goods_of(case, moment)
     check_total(case, goods if goods and goods.is_rated else None)
     articles = [article_of(line, ctx, found) for line in case.lines]
@@ -88,11 +90,12 @@ def _planned(case: OrderContext) -> PlannedOrder:
     check_rebates(case, entries)
     check_clamped_vat(case, moment, goods.lines if goods else (), entries)
     check_demo(case)
-    payments = _payments(case, goods) if goods else ()
-    links = links_of(case, charged)
+    payments = _payments(case, goods) if goods and not ctx.is_outlet else ()
+    of_bill = bill_payments(case, goods.paid, entries, texts) if goods and ctx.is_outlet else ()
+    links = Links() if ctx.is_outlet else links_of(case, charged)
     if found.blocks or moment.seen is None or goods is None:
         return _result(case, Verdict.BLOCKED, moment)
-    money = _money(case, goods, entries, payments)
+    money = _money(case, goods, entries, [*payments, *of_bill])
     tell_rounding(case, entries, money["rounding_causes"])
     tell_tax(case, entries)
     return _result(
@@ -102,9 +105,9 @@ def _planned(case: OrderContext) -> PlannedOrder:
         **money,
         **_address(case, charged, links),
         notes=notes_of(case, moment, texts),
-        entries=entries,
+        entries=(*entries, *of_bill),
         payments=payments,
-        unproved=_unproved(charged, links, entries, payments),
+        unproved=_unproved(charged, links, entries, payments, is_old_bill=is_old_bill(case, moment)),
     )
 
 
@@ -114,10 +117,10 @@ def _payments(case: OrderContext, goods: Goods) -> tuple[PlannedPayment, ...]:
 
 
 def _money(
-    case: OrderContext, goods: Goods, entries: Sequence[Entry], payments: Sequence[PlannedPayment]
+    case: OrderContext, goods: Goods, entries: Sequence[Entry], payments: Sequence[PlannedPayment | Entry]
 ) -> dict[str, Any]:
-    """The totals of a ready order and what makes up their difference."""
-    credit = sum([payment.amount for payment in payments if payment.part.startswith("gift")], ZERO)
+    """The totals of a ready order and what makes up their difference. `entries`: of what was sold."""
+    credit = sum([_credit(payment) for payment in payments], ZERO)
     booked = [one.predicted.gross if case.basis is Basis.GROSS else one.predicted.net for one in entries]
     source = source_total(case, goods)
     if source is None:
@@ -131,9 +134,23 @@ def _money(
     }
 
 
+def _credit(payment: PlannedPayment | Entry) -> Decimal:
+    """What a payment lowers the order by: gift cards and store credit do, money does not."""
+    if isinstance(payment, Entry):
+        return -payment.unit if payment.line.startswith(CREDIT) else ZERO
+    return payment.amount if payment.part.startswith(CREDIT) else ZERO
+
+
 def _address(case: OrderContext, charged: Charged, links: Links) -> dict[str, Any]:
     """Where a ready order goes."""
     target = case.settings.target
+    if case.ctx.is_outlet:
+        return {
+            "account_id": charged.account_id,
+            "account_key": charged.key,
+            "create_customer": charged.create,
+            "service_id": case.ctx.reference.place.id,
+        }
     return {
         "account_id": charged.account_id,
         "account_key": charged.key,
@@ -148,14 +165,20 @@ def _address(case: OrderContext, charged: Charged, links: Links) -> dict[str, An
 
 
 def _unproved(
-    charged: Charged, links: Links, entries: Sequence[Entry], payments: Sequence[PlannedPayment]
+    charged: Charged,
+    links: Links,
+    entries: Sequence[Entry],
+    payments: Sequence[PlannedPayment],
+    *,
+    is_old_bill: bool,
 ) -> tuple[str, ...]:
-    """The kinds of the order: what only Mews can tell."""
+    """The kinds of the order: what only Mews can tell. `entries`: of what was sold; payments of a bill need no permission."""
     cases = (
         (REBATES, any(entry.unit < 0 for entry in entries)),
         (COMPANY, charged.is_company),
         (RESERVATION, bool(links.reservation)),
         (BILL, bool(links.bill)),
+        (OLD, is_old_bill),
     )
     types = sorted({payment.type for payment in payments})
     return (*(kind for kind, holds in cases if holds), *(payment_kind(one) for one in types))
@@ -185,5 +208,6 @@ def _result(case: OrderContext, verdict: Verdict, moment: Moment, **more: Any) -
         country=order.delivery_country or order.invoice_country or case.settings.source.default_country,
         unread=order.unread,
         replaces=order.replaces,
+        route=case.settings.route,
         **more,
     )

@@ -5,7 +5,7 @@ Rule: design section 5 (vouchers, payments). Mews books external payments when t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 
 from etl.model.money import round_money
@@ -22,9 +22,16 @@ def gift_payments(
 ) -> list[PlannedPayment]:
     """One payment of type GiftCard for each voucher that is money; a refunded one is negative."""
     payments: list[PlannedPayment] = []
+    for voucher in payable(order, vouchers, ctx, found):
+        found.add_rule(GIFT_CARDS.check(ctx.reference), order.place)
+        category = usable_category(category_of(voucher), ctx, found)
+        payments.append(PlannedPayment(f"gift{len(payments) + 1}", GIFT_CARDS.name, voucher.value, category))
+    return payments
+
+
+def payable(order: Order, vouchers: Sequence[Voucher], ctx: Context, found: Findings) -> Iterator[Voucher]:
+    """The vouchers of value that are money; one given back where refunds are not posted blocks the order."""
     for voucher in vouchers:
-        if not voucher.value:
-            continue
         if voucher.value < 0 and ctx.mapping.settings.payments.refunds == "none":
             found.add(
                 Problem(
@@ -36,38 +43,40 @@ def gift_payments(
                     'Set payments.refunds = "post", or another voucher policy.',
                 )
             )
-            continue
-        found.add_rule(GIFT_CARDS.check(ctx.reference), order.place)
-        category = usable_category(category_of(voucher), ctx, found)
-        payments.append(PlannedPayment(f"gift{len(payments) + 1}", GIFT_CARDS.name, voucher.value, category))
-    return payments
+        elif voucher.value:
+            yield voucher
 
 
 def captures(order: Order, ctx: Context, found: Findings, precision: int) -> list[PlannedPayment]:
-    """One payment for each captured amount, if `payments.post`; what is not posted of a payment is told.
+    """One payment for each captured amount, if `payments.post`; what is not posted of a payment is told."""
+    if not ctx.mapping.settings.payments.post:
+        return []
+    planned: list[PlannedPayment] = []
+    for payment, amount in taken(order, ctx, found, precision):
+        kind, category = _type_of(payment, order, ctx, found)
+        if kind:
+            planned.append(PlannedPayment(f"pay{len(planned) + 1}", kind, amount, category))
+    compare_captures(order, [payment.amount for payment in planned], ctx, found)
+    return planned
+
+
+def taken(order: Order, ctx: Context, found: Findings, precision: int) -> Iterator[tuple[Payment, Decimal]]:
+    """The captures that count, with their amounts; why one does not is told.
 
     A negative amount is a refund, posted if `payments.refunds` says so. A return takes no money: what is captured
     there without a sign is not guessed to be a refund.
     """
-    settings = ctx.mapping.settings.payments
-    if not settings.post:
-        return []
-    planned: list[PlannedPayment] = []
-    taken = [payment for payment in order.payments if payment.kind == "capture"]
-    for payment in taken:
+    refunds = ctx.mapping.settings.payments.refunds
+    all_of_them = [payment for payment in order.payments if payment.kind == "capture"]
+    for payment in all_of_them:
         amount = None if payment.amount is None else round_money(payment.amount, precision)
-        reason = _not_posted(order, payment, amount, settings.refunds)
+        reason = _not_posted(order, payment, amount, refunds)
         if reason:
             _tell(order, reason, payment.status if payment.status != "success" else str(amount or ""), found)
-        if reason or not amount:
-            continue
-        kind, category = _type_of(payment, order, ctx, found)
-        if kind:
-            planned.append(PlannedPayment(f"pay{len(planned) + 1}", kind, amount, category))
-    if not taken and not order.is_return and order.order_total:
+        elif amount:
+            yield payment, amount
+    if not all_of_them and not order.is_return and order.order_total:
         _tell(order, "is missing", "", found)
-    _compare(order, sum((payment.amount for payment in planned), Decimal(0)), ctx, found, is_posted=bool(planned))
-    return planned
 
 
 def _not_posted(order: Order, payment: Payment, amount: Decimal | None, refunds: str) -> str:
@@ -83,9 +92,10 @@ def _not_posted(order: Order, payment: Payment, amount: Decimal | None, refunds:
     return ""
 
 
-def _compare(order: Order, paid: Decimal, ctx: Context, found: Findings, *, is_posted: bool) -> None:
-    total = order.order_total
-    if not is_posted or total is None or paid == total:
+def compare_captures(order: Order, amounts: Sequence[Decimal], ctx: Context, found: Findings) -> None:
+    """Tells captures that do not add up to orderTotal."""
+    total, paid = order.order_total, sum(amounts, Decimal(0))
+    if not amounts or total is None or paid == total:
         return
     if not _includes_tax(order, ctx) and paid > total:
         # What was captured has the tax in it, orderTotal need not.

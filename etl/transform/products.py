@@ -38,6 +38,8 @@ class Article:
 def article_of(line: Line, ctx: Context, found: Findings) -> Article:
     """The line's product, or a custom Item with full name and accounting category; reasons go to `found`.
 
+    On the outlet route all are items, those of a product with its name and category (design section 9).
+
     Articles without a remark are remembered: a history sells the same few thousand of them.
     """
     key = (
@@ -68,7 +70,12 @@ def article_of(line: Line, ctx: Context, found: Findings) -> Article:
 def _article(line: Line, ctx: Context, found: Findings) -> Article:
     product_id = _product(line, ctx, found)
     if product_id:
-        category = ctx.reference.products[product_id].accounting_category
+        product = ctx.reference.products[product_id]
+        if ctx.is_outlet:
+            own = Category(product.accounting_category, f"product {product.name or product.id} in Mews")
+            category = usable_category(own, ctx, found) if own.target else _category(line, ctx, found)
+            return Article(EntryKind.ITEM, cut(product.name, NAME_LIMIT) or _name(line, ctx, found), "", category)
+        category = product.accounting_category
         return Article(EntryKind.PRODUCT, _name(line, ctx, found), product_id, category)
     return Article(EntryKind.ITEM, _name(line, ctx, found), category_id=_category(line, ctx, found))
 
@@ -80,8 +87,14 @@ def fill(template: str, values: Mapping[str, str]) -> str:
 
 
 def usable_category(category: Category, ctx: Context, found: Findings, place: Place | None = None) -> str:
-    """The id of the category if the enterprise has it and it is active (or "" for none); else "" with the reason."""
+    """The id of the category if the enterprise has it and it is active (or "" for none); else "" with the reason.
+
+    On the outlet route none is a reason, too: Mews would book the item under "None".
+    """
     known = category.category(ctx.reference)
+    if known is None and not category.target and ctx.is_outlet:
+        found.add_rule([category.missing()], place)
+        return ""
     if known is None:
         found.add_rule(category.check(ctx.reference), place)
         return ""
@@ -139,7 +152,7 @@ def _category(line: Line, ctx: Context, found: Findings) -> str:
                 found.add_rule(rule.check(ctx.reference), line.place)
                 return ""
             return usable_category(rule.category, ctx, found)
-    return usable_category(ctx.mapping.default_category("products"), ctx, found)
+    return usable_category(ctx.mapping.default_category("products"), ctx, found, line.place)
 
 
 def _name(line: Line, ctx: Context, found: Findings) -> str:

@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from etl.model.money import ZERO, share_capped
 from etl.model.order import Voucher
-from etl.model.rules import Category
+from etl.model.rules import Category, VoucherRule
 from etl.transform.amounts import Part, Room, TaxedLine, TaxSet, lowered, share_over, share_voucher
 from etl.transform.order_context import OrderContext
 from etl.transform.shipping import shipping_parts
@@ -26,10 +26,14 @@ class Shared:
     paid: list[Voucher] = field(default_factory=list)
 
 
+def rule_of(case: OrderContext, voucher: Voucher) -> VoucherRule | None:
+    """The row of vouchers.csv that fits a voucher."""
+    return case.ctx.lookups.find_voucher(case.ctx.mapping.vouchers, voucher.code)
+
+
 def policy_of(case: OrderContext, voucher: Voucher) -> tuple[str | None, Category]:
     """Policy (None: undecided) and accounting category of a voucher."""
-    mapping = case.ctx.mapping
-    rule = case.ctx.lookups.find_voucher(mapping.vouchers, voucher.code)
+    mapping, rule = case.ctx.mapping, rule_of(case, voucher)
     category = rule.category if rule and rule.accounting_category else mapping.default_category("vouchers")
     if voucher.is_credit:
         return "payment", category
@@ -52,7 +56,7 @@ def shared_vouchers(
     for voucher in vouchers:
         policy, _ = policy_of(case, voucher)
         if policy is None:
-            rule = case.ctx.lookups.find_voucher(case.ctx.mapping.vouchers, voucher.code)
+            rule = rule_of(case, voucher)
             case.rule([rule.undecided(voucher.code)] if rule else ())
         elif policy == "payment":
             shared.paid.append(voucher)

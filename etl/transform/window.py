@@ -25,11 +25,14 @@ class Moment:
 
 
 def moment_of(case: OrderContext) -> Moment:
-    """The order's consumption; what is wrong with it goes to the findings."""
+    """The order's consumption; what is wrong with it goes to the findings.
+
+    No window is documented for outlet bills: there it only says what is unproved (`is_old_bill`).
+    """
     true, problems = consumption_of(case.order, case.settings)
     case.found.add(*problems)
     window = case.ctx.window
-    if true is None or true >= window.start:
+    if true is None or true >= window.start or case.ctx.is_outlet:
         return Moment(true, true)
     if case.settings.target.outside_editable_window == "clamp":
         return Moment(true, window.clamp_to, is_clamped=True)
@@ -40,6 +43,11 @@ def moment_of(case: OrderContext) -> Moment:
         value=f"{true:%Y-%m-%d}",
     )
     return Moment(true, true)
+
+
+def is_old_bill(case: OrderContext, moment: Moment) -> bool:
+    """Whether the order becomes an outlet bill older than the editable window, which nobody knows Mews to take."""
+    return case.ctx.is_outlet and moment.true is not None and moment.true < case.ctx.window.start
 
 
 def check_clamped_vat(case: OrderContext, moment: Moment, lines: Sequence[TaxedLine], entries: Sequence[Entry]) -> None:

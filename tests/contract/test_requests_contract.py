@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -19,6 +20,7 @@ from etl.mews.operations import OPERATIONS
 from etl.mews.reference_data import Needs, read_reference
 from etl.mews.secrets import Tokens
 from etl.mews.transport import Transport
+from etl.model.bill import bill_fragment, bills_body
 from etl.model.identity import Identity
 from etl.model.outcome import Kind
 from etl.model.payload import Operation, freeze
@@ -33,6 +35,7 @@ from etl.model.plan import (
     order_payload,
     payment_payload,
 )
+from etl.model.route import Route
 
 NOW = datetime(2026, 8, 1, 12, 0, 0, 123456, tzinfo=UTC)
 IDS = [str(uuid.UUID(int=number)) for number in range(1, 1202)]
@@ -174,6 +177,21 @@ def test_every_request_fits_the_description(enterprise_id):
     assert wrong == set()
     assert {operation for operation, _ in sent} == set(OPERATIONS)
     assert {outcome.kind for outcome in outcomes} == {Kind.DONE}
+
+
+@pytest.mark.parametrize("basis", list(Basis))
+@pytest.mark.parametrize("account", ["", ONE], ids=["nobody", "account"])
+def test_a_request_of_bills_fits_the_description(basis, account):
+    """Built from frozen bytes; the check can fail: an unknown property and a missing number are faults."""
+    items = (entry(EntryKind.ITEM, basis=basis), replace(entry(EntryKind.PAYMENT, codes=(), basis=basis), line="pay1"))
+    order = replace(planned_orders()[1], entries=items, account_id=account, route=Route.OUTLET, payments=())
+    fragments = [bill_fragment(order, Identity("uk", number)) for number in ("7", "8")]
+    tokens = {"ClientToken": "C", "AccessToken": "A", "Client": "c 1"}
+    body = {**tokens, **json.loads(bills_body(fragments))}
+    validator = request_validator("outletBills/add")
+    assert faults(validator, body) == []
+    assert faults(validator, {**tokens, "Bills": [body["Bills"][0] | {"Surprise": 1}]})
+    assert faults(validator, {**tokens, "Bills": [{k: v for k, v in body["Bills"][0].items() if k != "Number"}]})
 
 
 def test_we_call_no_operation_that_does_not_exist():

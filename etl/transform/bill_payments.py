@@ -1,0 +1,103 @@
+"""The payments of an outlet bill as entries: gift cards and credit, captures, or the rest. Pure.
+
+Rule: design section 9. They have the opposite sign of what they pay, no tax codes, and belong to the bill.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+
+from etl.model.identity import IDENTIFIER_LIMIT
+from etl.model.money import ZERO
+from etl.model.order import Payment, Voucher
+from etl.model.plan import Basis, Booked, Entry, EntryKind
+from etl.model.problem import notice
+from etl.model.rules import Category
+from etl.transform.order_context import OrderContext
+from etl.transform.payments import compare_captures, payable, taken
+from etl.transform.products import cut, fill, usable_category
+from etl.transform.vouchers import rule_of
+
+CAPTURE_NAME = "Payment"
+"""Name of a capture whose type and method nobody told."""
+
+Item = tuple[str, Decimal, str]
+"""Name, amount received, AccountingCategoryId."""
+
+
+def bill_payments(
+    case: OrderContext, paid: Sequence[Voucher], revenue: Sequence[Entry], texts: Mapping[str, str]
+) -> tuple[Entry, ...]:
+    """The payments of the bill of `revenue`; `paid` are its vouchers that are money, `texts` the fields of their names.
+
+    A bill that they do not bring to zero is told where captures should.
+    """
+    how = case.settings.outlet.payments
+    basis = case.ctx.arithmetic.basis
+    entries = [_entry("gift", at, one, basis) for at, one in enumerate(_gifts(case, paid, texts), 1)]
+    if how == "captures":
+        entries += [_entry("pay", at, one, basis) for at, one in enumerate(_captures(case), 1)]
+    rest = sum([entry.predicted.gross for entry in (*revenue, *entries)], ZERO)
+    if how == "balance" and rest:
+        entries.append(_entry("bal", 1, _balance(case, rest), basis))
+    elif how == "captures" and rest:
+        _tell_rest(case, rest)
+    return tuple(entries)
+
+
+def _gifts(case: OrderContext, paid: Sequence[Voucher], texts: Mapping[str, str]) -> Iterator[Item]:
+    for voucher in payable(case.order, paid, case.ctx, case.found):
+        values = {**texts, "voucherCode": voucher.code or voucher.name, "voucherName": voucher.name}
+        name = cut(fill(case.settings.vouchers.name, values) or "Voucher", IDENTIFIER_LIMIT)
+        yield name, voucher.value, usable_category(_gift_category(case, voucher), case.ctx, case.found)
+
+
+def _gift_category(case: OrderContext, voucher: Voucher) -> Category:
+    """That of its row in vouchers.csv, else that of payments, else that of vouchers."""
+    mapping, rule = case.ctx.mapping, rule_of(case, voucher)
+    if rule is not None and rule.accounting_category:
+        return rule.category
+    payments, vouchers = mapping.default_category("payments"), mapping.default_category("vouchers")
+    return payments if payments.target or not vouchers.target else vouchers
+
+
+def _captures(case: OrderContext) -> list[Item]:
+    found = [_capture(case, payment, amount) for payment, amount in _taken(case)]
+    compare_captures(case.order, [amount for _, amount, _ in found], case.ctx, case.found)
+    return found
+
+
+def _taken(case: OrderContext) -> Iterator[tuple[Payment, Decimal]]:
+    return taken(case.order, case.ctx, case.found, case.precision)
+
+
+def _capture(case: OrderContext, payment: Payment, amount: Decimal) -> Item:
+    """By its row in payments.csv, if there is one: a type names it, whatever Mews takes of types elsewhere."""
+    mapping = case.ctx.mapping
+    rule = case.ctx.lookups.find_payment(mapping.payments, payment.method)
+    category = rule.category if rule and rule.accounting_category else mapping.default_category("payments")
+    name = (rule.type if rule else "") or mapping.settings.payments.type or payment.method or CAPTURE_NAME
+    return cut(name, IDENTIFIER_LIMIT), amount, usable_category(category, case.ctx, case.found)
+
+
+def _balance(case: OrderContext, rest: Decimal) -> Item:
+    outlet = case.settings.outlet
+    category = Category(outlet.balance_category, "outlet.balance_category in migration.toml")
+    return outlet.balance_name, rest, usable_category(category, case.ctx, case.found)
+
+
+def _tell_rest(case: OrderContext, rest: Decimal) -> None:
+    number = case.order.number
+    text = (
+        f"The bill of order {number} adds up to {rest} {case.currency}: revenue less gift cards, credit and captures."
+    )
+    place = case.order.place.at("payment.capture.amount")
+    case.found.add(notice("bill.not_zero", text, order=number, place=place, value=str(rest)))
+
+
+def _entry(letters: str, at: int, item: Item, basis: Basis) -> Entry:
+    name, amount, category = item
+    unit = -amount
+    booked = Booked(unit, ZERO, unit)
+    return Entry(f"{letters}{at}", EntryKind.PAYMENT, name, 1, unit, basis, (), booked, unit, ZERO, "", category)
