@@ -14,7 +14,12 @@ from etl.load.ledger_store import LedgerStore
 from etl.load.records import Home, RunRecord, dumps, loads, moment, stamp
 from etl.load.steps import Steps
 
-_HOME = {"platform": "platform address", "enterprise_id": "enterprise", "service_id": "service or outlet", "store": "store"}
+_HOME = {
+    "platform": "platform address",
+    "enterprise_id": "enterprise",
+    "service_id": "service or outlet",
+    "store": "store",
+}
 _ORDER_NUMBERS = "order_numbers"
 
 
