@@ -14,10 +14,14 @@ from etl.cli.console import Console
 @options.report(required=True)
 @click.pass_obj
 def command(console: Console, report: Path) -> int:
-    """Write the report of the last run again, from the ledger alone. No network, no export."""
+    """Write the report of the last run again, from the ledger. No network.
+
+    An order shows its cells of the export where the files still lie where the run read them, or here, unchanged.
+    """
     from etl.pipeline.from_ledger import report_from_ledger
 
-    document, paths = report_from_ledger(console.settings.ledger, report)
+    with console.progress() as progress:
+        document, paths = report_from_ledger(console.settings.ledger, report, progress)
     show.states(console, document)
     show.totals(console, document["totals"])
     show.report_paths(console, paths)

@@ -1,8 +1,9 @@
-"""The job of `report`: the report again, from the ledger alone."""
+"""The job of `report`: the report again, from the ledger, without Mews."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -17,7 +18,9 @@ from etl.model.status import OrderStatus
 from etl.pipeline.accepted import Waived, waived_by_order, with_waivers
 from etl.pipeline.classify import needs_parts, status_of
 from etl.pipeline.order_details import ledger_details
-from etl.pipeline.reporting import account_names, category_names, next_steps
+from etl.pipeline.planning import Progress
+from etl.pipeline.reporting import account_names, category_names, next_steps, silent, told_details, told_every
+from etl.pipeline.source_again import SourceAgain
 from etl.pipeline.source_files import sources_of
 from etl.report.summary import Summary
 from etl.report.writer import ReportFacts, ReportWriter
@@ -26,12 +29,13 @@ _CHUNK = 500
 """Orders whose parts are read at once."""
 
 
-def report_from_ledger(ledger_url: str, folder: Path) -> tuple[dict[str, Any], list[Path]]:
+def report_from_ledger(ledger_url: str, folder: Path, progress: Progress = silent) -> tuple[dict[str, Any], list[Path]]:
     """The document and files of the last run, as the ledger tells them now.
 
-    Raises UsageError where nothing was run yet. Effects: writes the report folder.
+    Raises UsageError where nothing was run yet. Effects: writes the report folder; reads the export again, where it
+    still is what the run read.
     """
-    with Ledger.open(ledger_url, create=False, read_only=True) as ledger:
+    with Ledger.open(ledger_url, create=False, read_only=True) as ledger, ExitStack() as stack:
         runs = [run for run in ledger.runs() if run.command == "run"]
         text = ledger.load_reference()
         if not runs or text is None:
@@ -47,11 +51,13 @@ def report_from_ledger(ledger_url: str, folder: Path) -> tuple[dict[str, Any], l
         writer = ReportWriter(folder, currency_precisions=precisions, timezone=ZoneInfo(reference.timezone))
         try:
             waived = waived_by_order((row["order"], row["code"]) for row in last.summary.get("waivers", ()))
-            for status in ledger_statuses(ledger, home.store if home else "", last.run_id, waived):
+            orders = sum(ledger.counts().values())
+            statuses = ledger_statuses(ledger, home.store if home else "", last.run_id, waived)
+            for status in told_every(statuses, progress, "report", orders):
                 summary.add(status)
                 writer.add(status)
             summary.add_unassigned((), sources_of(runs).unassigned)
-            summary.check(sum(ledger.counts().values()))
+            summary.check(orders)
             earlier = dict(last.summary)
             document = {
                 **earlier,
@@ -59,7 +65,8 @@ def report_from_ledger(ledger_url: str, folder: Path) -> tuple[dict[str, Any], l
             }
             document["balances"] = summary.balances()[:1000]
             facts = _facts(document, last, summary, reference, ledger)
-            paths = list(writer.close(document, facts, ledger_details(ledger, precisions)))
+            details = ledger_details(ledger, precisions, SourceAgain(stack, runs, progress))
+            paths = list(writer.close(document, facts, told_details(details, progress, orders)))
         except BaseException:
             writer.abort()
             raise
@@ -94,7 +101,7 @@ def _facts(
         feasibility=document.get("feasibility", {}),
         footing=document.get("footing", {}),
         balances=summary.balances(),
-        notes=["Written again from the ledger; the export was not read."],
+        notes=["Written again from the ledger, as it stands now."],
         sections=[],
         accounts=account_names(reference),
         categories=category_names(reference),

@@ -1,6 +1,7 @@
 """What an order of a report opens to: its rows in the export beside its entries in Mews.
 
-A plan knows both; where only the ledger is read, the entries are those that were frozen before they were sent.
+A plan knows both; where only the ledger is read, the entries are those that were frozen before they were sent, and the
+rows are read again from the export, if it still is what the run read.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from etl.load.ledger import Ledger
 from etl.load.records import ORDER_PART, LedgerOrder, loads
 from etl.model.identity import parse_identifier, split_number
 from etl.model.place import Place
-from etl.model.plan import Entry, PlannedOrder
+from etl.model.plan import Entry
 from etl.pipeline.prepare import Prepared
+from etl.pipeline.source_again import Rows, SourceAgain
 from etl.report.cells import amount_text
 from etl.report.facts import EntryRow, OrderDetail, SourceRows
 from etl.staging.source_rows import FileRows
@@ -45,18 +47,19 @@ def planned_details(prepared: Prepared, ledger: Ledger | None) -> Callable[[Coll
             files = rows.get(split_number(order.number)[0], [])
             booked = _observed(held[order.number]) if order.number in held else {}
             entries = [_entry(entry, precisions.get(order.currency, 2), booked) for entry in order.entries]
-            yield OrderDetail(order.number, _joined(order, files), [_source(one) for one in files], entries)
+            yield OrderDetail(order.number, _joined(order.number, files), [_source(one) for one in files], entries)
 
     return of
 
 
 def ledger_details(
-    ledger: Ledger, precisions: Mapping[str, int], read: Read | None = None
+    ledger: Ledger, precisions: Mapping[str, int], source: SourceAgain, read: Read | None = None
 ) -> Callable[[Collection[str]], Iterator[OrderDetail]]:
     """The details of orders as the ledger froze them; `read` gives what Mews showed just now."""
 
     def of(numbers: Collection[str]) -> Iterator[OrderDetail]:
         held = ledger.lookup(numbers)
+        rows = source.rows({number: order.plan_run_id for number, order in held.items()})
         shown = read(numbers) if read else {}
         for number, order in held.items():
             booked = shown.get(number) or _observed(order)
@@ -67,15 +70,24 @@ def ledger_details(
                 places = precisions.get(order.currency, 2)
                 origins = _origins(order)
                 entries = [_sent(one, predicted, places, booked, origins) for one in _entries_of(sent[-1].payload)]
-            yield OrderDetail(number, _not_read(order), (), entries)
+            files = rows[number].files
+            joined = _joined(number, files) + _since(order) if files else _not_there(order, rows[number])
+            yield OrderDetail(number, joined, [_source(one) for one in files], entries)
 
     return of
 
 
-def _not_read(order: LedgerOrder) -> str:
+def _since(order: LedgerOrder) -> str:
+    """What must be said where the rows are a later version of what stands in Mews."""
+    return (
+        " It was posted from an earlier version of them; the entries are those that were sent." if order.changed else ""
+    )
+
+
+def _not_there(order: LedgerOrder, rows: Rows) -> str:
     places = list(dict.fromkeys(str(one.place) for one in order.problems if one.place.file))[:ROWS_NAMED]
     named = f" Its problems stand at {'; '.join(places)}." if places else ""
-    return f"The export was not read for this report; the report of the run shows the cells of these rows.{named}"
+    return f"{rows.why_not or 'The export holds no row of it.'} The report of the run shows them.{named}"
 
 
 def _origins(order: LedgerOrder) -> dict[str, tuple[str, str]]:
@@ -94,11 +106,11 @@ def _source(one: FileRows) -> SourceRows:
     return SourceRows(one.where, (one.order_headers, one.line_headers), one.groups)
 
 
-def _joined(order: PlannedOrder, files: Sequence[FileRows]) -> str:
+def _joined(order_number: str, files: Sequence[FileRows]) -> str:
     """The rule that made these rows one order, in a sentence."""
     if not files:
         return ""
-    number = split_number(order.number)[0]
+    number, nested = split_number(order_number)
     if any(one.is_correction for one in files):
         text = f"The rows of the --corrections file take the place of the export's rows of order {number}."
     elif len({one.where for one in files}) > 1 or len(files) > 1:
@@ -110,8 +122,8 @@ def _joined(order: PlannedOrder, files: Sequence[FileRows]) -> str:
     below = sum(one.below for one in files)
     if below:
         text += f" {below} row{'s' * (below != 1)} below name no order and are its lines only if it foots with them."
-    if order.parent:
-        text += f" {order.number} is a return nested in it."
+    if nested:
+        text += f" {order_number} is a return nested in it."
     return text
 
 

@@ -407,6 +407,7 @@ class Reconciliation:
             self._posted_meanwhile,
             self._unsettled_seen,
             self._paid,
+            self._progress,
         )
         return tell(found, report)
 

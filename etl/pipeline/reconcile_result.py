@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -30,7 +31,9 @@ from etl.model.status import OrderStatus, ReportState
 from etl.pipeline.accepted import codes_of, waived_in
 from etl.pipeline.classify import money_of, status_of
 from etl.pipeline.order_details import ledger_details
-from etl.pipeline.reporting import account_names
+from etl.pipeline.planning import Progress
+from etl.pipeline.reporting import account_names, told_details
+from etl.pipeline.source_again import SourceAgain
 from etl.pipeline.source_files import Sources, sources_of
 from etl.reconcile.bridge import Bridge, Shown, amount_text
 from etl.reconcile.certificate import Certificate, RunFact
@@ -95,6 +98,7 @@ class Found:
     posted_meanwhile: int
     unsettled_seen: Sequence[str]
     paid: dict[tuple[str, str], Decimal]
+    progress: Progress
 
 
 class _Sink(Protocol):
@@ -351,8 +355,11 @@ def _written(found: Found, path: Path) -> Reconciled:
                 for one in found.notebook.all():
                     rows.write([safe_cell(cell) for cell in csv_cells(one)])
             page = {**summary.document("reconcile", exit_code=document["exit_code"]), "bridge": bridge}
-            details = ledger_details(found.ledger, precisions, found.notebook.entries_of)
-            paths: list[Path] = list(writer.close(page, _facts(found, account, document), details))
+            with ExitStack() as stack:
+                again = SourceAgain(stack, found.ledger.runs(), found.progress)
+                details = ledger_details(found.ledger, precisions, again, found.notebook.entries_of)
+                told = told_details(details, found.progress, account.orders)
+                paths: list[Path] = list(writer.close(page, _facts(found, account, document), told))
         except BaseException:
             writer.abort()
             raise

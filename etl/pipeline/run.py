@@ -51,6 +51,7 @@ from etl.pipeline.prepare import (
 )
 from etl.pipeline.reporting import report_on
 from etl.pipeline.sending import reach_of, run_facts
+from etl.pipeline.source_again import EXPORTS, files_read
 from etl.pipeline.unconfirmed import refuse_unconfirmed
 from etl.report.summary import Summary
 from etl.settings import Connection, Settings
@@ -384,7 +385,11 @@ def _record(
         exit_code=None if code is None else int(code),
         summary=document or {},
         sources={file.path.name: file.sha256 for file in prepared.facts.files},
-        mapping={"digest": prepared.mapping.digest, "reading": reading_of(prepared.mapping)},
+        mapping={
+            "digest": prepared.mapping.digest,
+            "reading": reading_of(prepared.mapping),
+            EXPORTS: files_read(prepared.facts),
+        },
     )
 
 

@@ -20,6 +20,7 @@ import etl
 from etl import frames
 from etl.api import Outcome
 from etl.errors import ExitCode, LedgerError, PlanError, UsageError
+from etl.pipeline.from_ledger import report_from_ledger
 
 OpenShop = Callable[..., SmallShop]
 COUNT = 6
@@ -154,9 +155,14 @@ def test_an_order_of_the_run_opens_to_its_cells_and_entries(done: tuple[SmallSho
 
 
 def test_an_order_of_the_reconciliation_opens_to_what_mews_booked(done: tuple[SmallShop, list[Outcome]]) -> None:
-    """Predicted and booked tax stand side by side; without the export the rows are still named."""
+    """Predicted and booked tax stand side by side, beside the cells that they come from."""
     shop, _ = done
     details = opened(shop.folder / "reconciled" / "report.html")
+    of_run = opened(shop.folder / "run" / "report.html")
+    assert details.keys() == of_run.keys()
+    assert "2001" in details
+    for number, (joined, sources, _) in details.items():
+        assert (joined, [one[1:] for one in sources]) == (of_run[number][0], [one[1:] for one in of_run[number][1]])
     for number in map(str, range(1001, 1001 + COUNT)):
         _, _, entries = details[number]
         assert len(entries) == 2
@@ -164,3 +170,35 @@ def test_an_order_of_the_reconciliation_opens_to_what_mews_booked(done: tuple[Sm
             assert (booked_tax, booked_gross) == (tax, gross)
             assert "orders.csv, row " in origin
             assert rule == "taxes.csv, row 2"
+
+
+def test_the_report_shows_the_cells_of_an_export_that_is_still_the_same(
+    done: tuple[SmallShop, list[Outcome]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The ledger keeps no cells of persons: they are read again, from what has the hash that the run read, or not at all."""
+    shop, _ = done
+    export = shop.folder / "orders.csv"
+    before = export.read_bytes()
+    shown = {}
+    try:
+        for name, content in (("same", before), ("changed", before.replace(b"ann@", b"bob@")), ("gone", None)):
+            export.unlink(missing_ok=True)
+            if content is not None:
+                export.write_bytes(content)
+            report_from_ledger(str(shop.ledger), tmp_path / name)
+            shown[name] = opened(tmp_path / name / "report.html")["1001"]
+        # The file lies elsewhere: beside whoever asks for the report.
+        (tmp_path / "orders.csv").write_bytes(before)
+        monkeypatch.chdir(tmp_path)
+        report_from_ledger(str(shop.ledger), tmp_path / "moved")
+        shown["moved"] = opened(tmp_path / "moved" / "report.html")["1001"]
+    finally:
+        export.write_bytes(before)
+    assert "order number 1001" in shown["same"][0]
+    assert [row for _, _, _, groups in shown["same"][1] for _, lines in groups for row, _ in lines] == [2, 3]
+    assert [one[3] for one in shown["moved"][1]] == [one[3] for one in shown["same"][1]]
+    for name in ("changed", "gone"):
+        assert shown[name][1] == []
+        assert "orders.csv is not here as the run read it" in shown[name][0]
+        # File and row of each entry are still named.
+        assert [entry[-2] for entry in shown[name][2]] == [entry[-2] for entry in shown["same"][2]] != ["", ""]
