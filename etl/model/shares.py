@@ -130,6 +130,10 @@ class OrderMoney:
         """What the order adds to the column planned, in the currency and basis of its amounts."""
         return sum((share[4] for share in self.shares() if share[0] == Column.PLANNED), ZERO)
 
+    def is_paid(self, part: str) -> bool:
+        """Whether Mews holds, or will hold, this payment of the order."""
+        return self._fate(part) in _IN_PLANNED
+
     def shares(self) -> Iterator[Share]:
         """What the order adds to the totals."""
         read, booked = self.reading, self.amounts

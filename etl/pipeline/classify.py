@@ -342,7 +342,7 @@ def _in_ledger(
         consumption=held.consumption,
         is_clamped=held.is_clamped,
         line_count=order.line_count if order is not None else held.line_count,
-        balance=_balance(order, held) if is_held else ZERO,
+        balance=_balance(order, held, money) if is_held else ZERO,
         taxes=ledger_taxes(held.facts) if is_held else (),
         money=tuple(money.shares()),
         bridge=tuple(_bridge(money)),
@@ -358,6 +358,9 @@ def _problems(order: PlannedOrder | None, held: LedgerOrder, state: ReportState,
         code = "different" if held.state is State.DIFFERENT else "changed"
     mine = [Problem(code, held.number, message=message)] if code and state in _CODES else []
     if order is None:
+        if state is ReportState.BLOCKED and held.code:
+            # Held back by the run, not by the plan: a kind that Mews refused, a window that passed.
+            mine = [Problem(held.code, held.number, message=message)]
         return (*mine, *held.problems)
     # What a plan of today would block is none of an order that was sent.
     if state is ReportState.CHANGED:
@@ -368,11 +371,18 @@ def _problems(order: PlannedOrder | None, held: LedgerOrder, state: ReportState,
     return (*mine, *notices, *(told(held, order) if state is not ReportState.UNKNOWN else ()))
 
 
-def _balance(order: PlannedOrder | None, held: LedgerOrder) -> Decimal:
-    if order is not None:
-        return order.gross_balance
-    gross = sum((one.gross for one in ledger_taxes(held.facts)), ZERO)
-    return gross - sum((Decimal(amount) for _, _, amount in held.facts.get("payments", ())), ZERO)
+def _balance(order: PlannedOrder | None, held: LedgerOrder, money: OrderMoney) -> Decimal:
+    """What the order leaves open as it was sent, whatever the export says now; refused payments pay nothing."""
+    amounts = money.amounts
+    if amounts is not None and amounts.basis is Basis.GROSS:
+        gross = amounts.items
+    elif "by_codes" in held.facts:
+        gross = sum((one.gross for one in ledger_taxes(held.facts)), ZERO)
+    else:
+        return order.gross_balance if order is not None else ZERO
+    return gross - sum(
+        (Decimal(amount) for part, _, amount in held.facts.get("payments", ()) if money.is_paid(str(part))), ZERO
+    )
 
 
 def ledger_taxes(facts: Any) -> tuple[TaxSum, ...]:

@@ -16,6 +16,7 @@ from typing import Any
 
 from etl.errors import ExitCode, InternalError
 from etl.model.codes import hint_for
+from etl.model.plan import Basis
 from etl.model.problem import Problem, Severity
 from etl.model.shares import EXPLAINING, BridgeLine, Column
 from etl.model.status import OrderStatus, ReportState
@@ -31,7 +32,7 @@ _IDS = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|\d+(?:[
 
 @dataclass(slots=True)
 class ProblemCount:
-    """How often a code was met, and the readable totals of its orders by currency: as one sum, and charges and refunds apart.
+    """How often a code was met, and the readable totals of its orders by `money_key`: as one sum, charges and refunds apart.
 
     `words`: how often Mews refused in which words, numbers and ids aside.
     """
@@ -45,15 +46,15 @@ class ProblemCount:
     minus: dict[str, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
     words: Counter[str] = field(default_factory=Counter)
 
-    def add_money(self, currency: str, total: Decimal | None) -> None:
+    def add_money(self, order: OrderStatus) -> None:
         """Adds an order's total."""
-        amount = total or Decimal(0)
-        self.amounts[currency] += amount
-        (self.minus if amount < 0 else self.plus)[currency] += amount
+        amount, key = order.source_total or Decimal(0), money_key(order.currency, order.basis)
+        self.amounts[key] += amount
+        (self.minus if amount < 0 else self.plus)[key] += amount
 
     @property
     def at_stake(self) -> Decimal:
-        """The largest sum of any currency, charges and refunds not netted."""
+        """The largest sum of any currency and basis, charges and refunds not netted."""
         zero = Decimal(0)
         return max((self.plus.get(one, zero) - self.minus.get(one, zero) for one in self.amounts), default=zero)
 
@@ -196,21 +197,22 @@ class Summary:
         self.month_counts[(order.month, order.currency, order.basis.value)] += 1
 
     def _add_planned(self, order: OrderStatus) -> None:
+        # Of an order whose source changed since: in what it was booked.
+        currency = order.planned_currency or order.currency
         for one in order.taxes:
-            sums = self.taxes.setdefault((order.currency, " ".join(sorted(one.codes))), [Decimal(0)] * 3)
+            sums = self.taxes.setdefault((currency, " ".join(sorted(one.codes))), [Decimal(0)] * 3)
             for index, amount in enumerate((one.net, one.tax, one.gross)):
                 sums[index] += amount
         for category, *amounts in order.categories:
-            sums = self.categories.setdefault((order.currency, category), [Decimal(0)] * 3)
+            sums = self.categories.setdefault((currency, category), [Decimal(0)] * 3)
             for index, amount in enumerate(amounts):
                 sums[index] += amount
-        if order.state in (ReportState.READY, ReportState.POSTED, ReportState.RECOVERED, ReportState.ALREADY_POSTED):
-            self.accounts[(order.account_id, order.currency)] += order.balance
+        self.accounts[(order.account_id, currency)] += order.balance
         if order.state is ReportState.READY:
             for what in order.unproved:
                 row = self.unproved.setdefault(what, [0, defaultdict(Decimal)])
                 row[0] += 1
-                row[1][order.currency] += order.planned_total
+                row[1][money_key(order.planned_currency or order.currency, order.planned_basis)] += order.planned_total
 
     def _add_problems(self, order: OrderStatus) -> None:
         seen: set[str] = set()
@@ -219,7 +221,7 @@ class Summary:
                 continue
             seen.add(problem.code)
             row = self._count_problem(problem.code, order.number, problem.severity, problem.hint)
-            row.add_money(order.currency, order.source_total)
+            row.add_money(order)
             if problem.code in IN_MEWS_WORDS and problem.message and len(row.words) < WORDS:
                 row.words[_without_numbers(problem.message)] += 1
 
@@ -324,8 +326,11 @@ def money_text(amount: Decimal, precision: int) -> str:
     return text.removeprefix("-") if not amount else text
 
 
+def money_key(currency: str, basis: str) -> str:
+    """`GBP` for amounts with tax, `GBP net` for those without: amounts of two bases are never added up."""
+    return f"{currency or '(none)'}{' net' if basis == Basis.NET else ''}"
+
+
 def _texts(amounts: dict[str, Decimal], precisions: dict[str, int]) -> dict[str, str]:
-    return {
-        currency or "(none)": money_text(amount, precisions.get(currency, 2))
-        for currency, amount in sorted(amounts.items())
-    }
+    """By `money_key`."""
+    return {key: money_text(amount, precisions.get(key[:3], 2)) for key, amount in sorted(amounts.items())}
