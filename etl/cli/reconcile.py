@@ -12,6 +12,7 @@ import click
 
 from etl.cli import options, show
 from etl.cli.console import Console
+from etl.model.words import counted
 
 DIFFERENCES_SHOWN = 20
 
@@ -52,17 +53,30 @@ def _show(console: Console, document: dict[str, Any]) -> None:
     console.table(
         "Sums with tax",
         ["currency", "ledger", "Mews", "difference"],
-        [(row["currency"], row["ledger"]["gross"], row["mews"]["gross"], row["difference"]["gross"]) for row in sums],
+        [
+            (row["currency"], *(show.grouped(row[side]["gross"]) for side in ("ledger", "mews", "difference")))
+            for row in sums
+        ],
         right=[1, 2, 3],
     )
-    columns = ["order", "class", "mews_order_id", "what", "item", "expected", "found"]
     shown = document["differences"][:DIFFERENCES_SHOWN]
-    console.table("Differences", columns, [tuple(row[name] for name in columns) for row in shown])
+    console.table(
+        "Differences",
+        ["order", "what", "line", "expected", "found"],
+        [(one["order"], one["what"], _line(one["item"]), one["expected"], one["found"]) for one in shown],
+        whole=[0, 2],
+    )
     if len(document["differences"]) + document["left_out"] > len(shown):
-        console.text(f"{len(document['differences']) + document['left_out'] - len(shown)} more are not shown here.")
+        console.text(f"{len(document['differences']) + document['left_out'] - len(shown):,} more are not shown here.")
     names = ["month", "currency", "figure", "control", "ledger", "mews", "difference"]
     console.table(
-        "Controls", names, [tuple(row[name] for name in names) for row in document["controls"]], right=[3, 4, 5]
+        "Controls",
+        names,
+        [
+            (*(row[name] for name in names[:3]), *(show.grouped(row[name]) for name in names[3:]))
+            for row in document["controls"]
+        ],
+        right=[3, 4, 5, 6],
     )
     for row in document["notices"][:DIFFERENCES_SHOWN]:
         console.text(f"Order {row['order']}, {row['what']}: expected {row['expected']}, found {row['found']}")
@@ -77,21 +91,23 @@ def bridge(console: Console, document: dict[str, Any]) -> None:
         "From the shop's sales to what Mews holds",
         ["currency", "basis", "line", "amount"],
         [
-            (row["currency"] or "(none)", row["basis"], row["line"], row["amount"])
+            (row["currency"] or "(none)", row["basis"], row["line"], show.grouped(row["amount"]))
             for row in document["bridge"]
             if row["line"] in ends or Decimal(row["amount"])
         ],
         right=[3],
     )
     for row in document["payments"]:
-        console.text(f"Payments in Mews, not in the sum: {row['kind']} {row['amount']} {row['currency']}")
+        console.text(f"Payments in Mews, not in the sum: {row['kind']} {show.grouped(row['amount'])} {row['currency']}")
     if document["source"]["unreadable_totals"]:
-        console.text(f"{document['source']['unreadable_totals']} orders without a readable total are in no sum.")
+        console.text(
+            counted(document["source"]["unreadable_totals"], "order|orders without a readable total is|are in no sum.")
+        )
     console.table(
         "Not in Mews",
         ["state", "orders", "currency", "amount"],
         [
-            (row["state"], f"{row['orders']:,}", row["currency"] or "(none)", row["amount"])
+            (row["state"], f"{row['orders']:,}", row["currency"] or "(none)", show.grouped(row["amount"]))
             for row in document["not_in_mews"]
         ],
         right=[1, 3],
@@ -100,7 +116,12 @@ def bridge(console: Console, document: dict[str, Any]) -> None:
 
 def _show_unsettled(console: Console, unsettled: dict[str, Any]) -> None:
     if unsettled["in_flight"] and unsettled["in_progress"]:
-        console.text(f"{unsettled['in_flight']} orders are being sent right now and were left out.")
+        console.text(counted(unsettled["in_flight"], "order|orders is|are being sent right now and was|were left out."))
     waiting = unsettled["unknown"] + (0 if unsettled["in_progress"] else unsettled["in_flight"])
     if waiting:
-        console.text(f"{waiting} orders are unknown: the next `centra-mews run` finds out.")
+        console.text(counted(waiting, "order|orders is|are unknown: the next `centra-mews run` finds out."))
+
+
+def _line(item: str) -> str:
+    """The line of an ExternalIdentifier, such as p1; the order stands beside it."""
+    return item.rpartition(":")[2]

@@ -14,6 +14,7 @@ from etl.cli import options, show
 from etl.cli.console import Console
 from etl.errors import ExitCode
 from etl.model.kinds import name_of
+from etl.model.words import counted
 
 if TYPE_CHECKING:
     from etl.pipeline.prepare import Prepared
@@ -98,8 +99,8 @@ def command(
     show.plan(console, done.document)
     if canary := done.document.get("canary"):
         console.text(
-            f"Canary: {canary['matched']} of {show.counted(canary['orders'], 'order')} "
-            f"({show.counted(canary['items'], 'item')}) are in Mews as predicted."
+            f"Canary: {canary['matched']} of {counted(canary['orders'], 'order|orders')} "
+            f"({counted(canary['items'], 'item|items')}) are in Mews as predicted."
         )
         for kind, reason in canary["held"].items():
             console.text(f"Canary: orders that need {name_of(kind)} are held back: {reason}")
@@ -114,14 +115,18 @@ def command(
         doubtful = done.document["orders"]["unknown"]
         console.text(
             f"Next: run the same command again; it first finds out what became of "
-            f"{show.counted(doubtful, 'order')} under way."
+            f"{counted(doubtful, 'order|orders')} under way."
             if doubtful
             else "Next: run the same command again; it goes on where it stopped."
         )
     elif done.exit_code is ExitCode.ATTENTION:
         console.text("Next: look at the problems above; `centra-mews status` shows the ledger at any time.")
-    elif done.exit_code is ExitCode.DONE:
+    elif done.exit_code is ExitCode.DONE and not done.document["orders"]["ready"]:
         console.text("Next: centra-mews reconcile --report DIR")
+    if done.exit_code in (ExitCode.ATTENTION, ExitCode.DONE) and (ready := done.document["orders"]["ready"]):
+        console.text(
+            counted(ready, "order|orders is|are ready still: the same command, without a limit, posts it|them.")
+        )
     console.result(done.document)
     return int(done.exit_code)
 
@@ -144,5 +149,5 @@ def _ask(console: Console, prepared: Prepared, summary: Summary, chosen: RunOpti
         console.text(f"  of what is ready at most {chosen.limit:,} orders, oldest first")
     for row in summary.balances()[:5]:
         account = row["account_id"] or "customers to be created"
-        console.text(f"  open balance left on {account}: {row['balance']} {row['currency']}")
+        console.text(f"  open balance left on {account}: {show.grouped(row['balance'])} {row['currency']}")
     return console.confirmed(name, "post")

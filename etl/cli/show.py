@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
 from etl.cli.console import Console
+from etl.model.problem import HEADINGS
+from etl.model.words import counted
 
 PROBLEMS_SHOWN = 12
 TOLD_SHOWN = 20
@@ -28,12 +30,14 @@ def plan(console: Console, document: dict[str, Any]) -> None:
         console.text("There is no order in the export, or none between --from and --to.")
     elif feasible["older_than_the_editable_window"]:
         console.text(
-            f"{counted(feasible['at_their_own_date'], 'order')} can be booked at their own date, "
+            f"{counted(feasible['at_their_own_date'], 'order|orders')} can be booked at their own date, "
             f"{feasible['older_than_the_editable_window']:,} can't: Mews takes consumption from "
             f"{feasible['bookable_from_utc']} on."
         )
     else:
-        console.text(f"All {counted(feasible['at_their_own_date'], 'order')} can be booked at their own date.")
+        console.text(
+            f"{counted(feasible['at_their_own_date'], 'order|orders')} can be booked at their own date, none is too old."
+        )
     if document["footing"]["without_tax_orders"]:
         console.text(f"orderTotal of orders without tax foots {document['footing']['without_tax_orders']}.")
     for text in document["told"][:TOLD_SHOWN]:
@@ -126,10 +130,7 @@ def _by_row(
 
 def problems(console: Console, rows: Sequence[dict[str, Any]]) -> None:
     """What keeps orders back, and apart from it what is only told; most money first, with what to do."""
-    for severity, title in (
-        ("error", "Errors: these orders are not posted"),
-        ("notice", "Notices: nothing is held back"),
-    ):
+    for severity, title in HEADINGS.items():
         _problems(console, title, [row for row in rows if row["severity"] == severity])
 
 
@@ -157,7 +158,7 @@ def _problems(console: Console, title: str, rows: Sequence[dict[str, Any]]) -> N
         if row["hint"] and row["hint"] != "Nothing to do.":
             console.text(f"  {row['code']}: {row['hint']}")
     if len(rows) > len(shown):
-        console.text(f"  {counted(len(rows) - len(shown), 'more code')} in the report (--report DIR).")
+        console.text(f"  {counted(len(rows) - len(shown), 'more code|codes')} in the report (--report DIR).")
 
 
 def _amounts(amounts: dict[str, str]) -> str:
@@ -165,16 +166,19 @@ def _amounts(amounts: dict[str, str]) -> str:
     return "\n".join(f"{Decimal(amount):,f} {code}" for code, amount in amounts.items() if Decimal(amount))
 
 
-def counted(count: int, what: str) -> str:
-    """`1 order`, `2 orders`."""
-    return f"{count:,} {what}{'s' * (count != 1)}"
+def grouped(amount: str) -> str:
+    """An amount with its digits in groups of three; what is no number stays."""
+    try:
+        return f"{Decimal(amount):,f}"
+    except InvalidOperation:
+        return amount
 
 
 def controls(console: Console, rows: Sequence[dict[str, str]]) -> None:
     """Where the export differs from the shop's own report (controls.csv)."""
     differing = [row for row in rows if Decimal(row["difference"])]
     if rows and not differing:
-        console.text(f"All {len(rows)} figures of controls.csv agree with the export.")
+        console.text(counted(len(rows), "figure|figures of controls.csv agrees|agree with the export."))
     console.table(
         "The export differs from controls.csv",
         ["month", "currency", "figure", "control", "export", "difference"],

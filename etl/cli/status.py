@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from typing import Any
 
 import click
 
@@ -27,7 +27,7 @@ def command(console: Console) -> int:
     )
     run = document["run"]
     if run:
-        console.text(f"Last run {run['run_id']}: {run['state']}, started {run['started']}.")
+        console.text(f"Last run {run['run_id']}: {run['state']}, started {_moment(run['started'])}.")
     if progress := document["progress"]:
         old = progress["seconds_old"]
         console.text(f"Now: {progress['words']}" + (f" ({old} s ago)" if old > STALE else ""))
@@ -38,7 +38,7 @@ def command(console: Console) -> int:
             + (f", about {left} s left for what is ready." if left is not None else ".")
         )
     console.table(
-        "Runs", ["run", "command", "started", "exit code"], [_row(one.values()) for one in document["runs"]], right=[3]
+        "Runs", ["run", "command", "started", "exit code"], [_row(one) for one in document["runs"]], right=[3]
     )
     console.table(
         "Last errors", ["order", "state", "code", "message"], [tuple(row.values()) for row in document["last_errors"]]
@@ -49,5 +49,11 @@ def command(console: Console) -> int:
     return 0
 
 
-def _row(values: Iterable[object]) -> tuple[object, ...]:
-    return tuple("" if value is None else value for value in values)
+def _row(run: dict[str, Any]) -> tuple[object, ...]:
+    code = "" if run["exit_code"] is None else run["exit_code"]
+    return run["run_id"], run["command"], _moment(run["started"]), code
+
+
+def _moment(stamp: str) -> str:
+    """`2024-05-01T10:00:00.123456Z` as people write it."""
+    return f"{stamp[:19].replace('T', ' ')} UTC"

@@ -15,6 +15,7 @@ from hashlib import sha256
 from typing import Any
 
 from etl.load.records import dumps, loads
+from etl.model.words import counted
 
 _ERASED = re.compile(r"anonymi[sz]|erased|deleted|redacted|removed", re.IGNORECASE)
 _HASHED = "mail:"
@@ -195,7 +196,7 @@ def _money(text: str) -> str:
 def _shortened(differences: Sequence[str]) -> Sequence[str]:
     if len(differences) <= _SHOWN:
         return differences
-    return [*differences[:_SHOWN], f"and {len(differences) - _SHOWN} differences more"]
+    return [*differences[:_SHOWN], f"and {counted(len(differences) - _SHOWN, 'difference|differences')} more"]
 
 
 def edited(before: Mapping[str, Mapping[str, Any]], after: Mapping[str, Mapping[str, Any]]) -> str:

@@ -16,6 +16,13 @@ class Severity(StrEnum):
     NOTICE = "notice"
 
 
+HEADINGS = {
+    Severity.ERROR: "Errors: these orders need attention",
+    Severity.NOTICE: "Notices: nothing is held back",
+}
+"""What stands over each kind in tables. Not every error keeps its order out of Mews: one may have changed since."""
+
+
 @dataclass(frozen=True, slots=True)
 class Problem(Packed):
     """One fault of one order (or of one row, where the order number is unreadable).

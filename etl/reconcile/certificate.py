@@ -9,10 +9,12 @@ from decimal import Decimal
 from typing import Any
 
 from etl.model.mapping import Waiver
+from etl.model.words import counted
 from etl.reconcile.totals import TotalRow
 from etl.reconcile.values import Klass
 
 ROLES = ("Prepared by", "Reviewed by")
+_AS_SENT = "with the amounts, taxes, dates and accounts that were sent."
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +65,17 @@ class Certificate:
         if self.narrowed:
             parts.append(self.narrowed)
         if self.rounded_orders:
-            parts.append(f"In {self.rounded_orders:,} orders Mews rounds the last digit of a tax in another way.")
+            parts.append(
+                f"In {counted(self.rounded_orders, 'order|orders')} Mews rounds the last digit of a tax in another way."
+            )
         if self.waivers:
-            parts.append(f"{len(self.waivers):,} problems were accepted by name (waivers).")
+            parts.append(f"{counted(len(self.waivers), 'problem|problems is|are')} accepted by name in waivers.csv.")
         return " ".join(parts)
 
     @property
     def _verdict(self) -> str:
         matched = self.counts[Klass.MATCHED]
-        agreeing = f"{matched:,} orders stand in Mews exactly once, with the amounts, taxes, dates and accounts that were sent."
+        agreeing = counted(matched, f"order|orders stands|stand in Mews exactly once, {_AS_SENT}")
         if self.reasons:
             return f"Not complete: {'; '.join(self.reasons)}. {agreeing}"
         named = f", or are among the {self.accepted:,} accepted by name" if self.accepted else ""

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from etl.model.status import ReportState
+from etl.model.words import counted
 from etl.reconcile.values import Klass
 
 NOT_THERE = (ReportState.BLOCKED, ReportState.REJECTED, ReportState.READY, ReportState.UNKNOWN, ReportState.UNDONE)
@@ -94,27 +95,30 @@ class Completeness:
     def reasons(self) -> list[str]:
         """What is left open, in sentences' parts."""
         counts: Iterable[tuple[int, str]] = (
-            (self.read == 0, "nothing was read yet"),
-            *((self.states[state], f"orders {_WORDS[state]}") for state in ReportState if state in _WORDS),
-            (self.classes[Klass.MISSING], "orders that the ledger holds as posted are not in Mews"),
-            (self.classes[Klass.DIFFERENT], "orders stand in Mews otherwise than they were sent"),
-            (self.settled, f"orders were settled by a person with other amounts than were sent: {_ACCEPT_DIFFERENT}"),
-            (self.classes[Klass.DUPLICATED], "orders stand in Mews more than once"),
-            (self.meanwhile, "orders were posted while this looked, and not read back: reconcile again"),
-            (self.unexpected, "orders in Mews carry this store's mark and are unknown to the ledger"),
-            (self.only_in_mews, "orders that `recover` found in Mews stand in no export that was run"),
-            (self.unreadable, "orders have no readable total"),
-            (self.unassigned, "rows have no readable order number"),
+            *((self.states[state], f"order|orders {_WORDS[state]}") for state in ReportState if state in _WORDS),
+            (self.classes[Klass.MISSING], "order|orders that the ledger holds as posted is|are not in Mews"),
+            (self.classes[Klass.DIFFERENT], "order|orders stands|stand in Mews otherwise than sent"),
+            (
+                self.settled,
+                f"order|orders was|were settled by a person with other amounts than sent: {_ACCEPT_DIFFERENT}",
+            ),
+            (self.classes[Klass.DUPLICATED], "order|orders stands|stand in Mews more than once"),
+            (self.meanwhile, "order|orders was|were posted while this looked, and not read back: reconcile again"),
+            (self.unexpected, "order|orders in Mews carries|carry this store's mark and is|are unknown to the ledger"),
+            (self.only_in_mews, "order|orders that `recover` found in Mews stands|stand in no export that was run"),
+            (self.unreadable, "order|orders has|have no readable total"),
+            (self.unassigned, "row|rows has|have no readable order number"),
         )
-        return [words if count is True else f"{count:,} {words}" for count, words in counts if count] + self.more
+        nothing = [] if self.read else ["nothing was read yet"]
+        return [*nothing, *(counted(count, words) for count, words in counts if count), *self.more]
 
 
 _ACCEPT_DIFFERENT = "accept them by name in waivers.csv (different)"
 _WORDS = {
-    ReportState.BLOCKED: "are blocked",
-    ReportState.REJECTED: "were refused by Mews, or in part",
-    ReportState.READY: "are ready and not in Mews, or in part",
-    ReportState.UNKNOWN: "are unknown: nobody knows yet whether Mews holds them",
-    ReportState.UNDONE: "were undone",
-    ReportState.CHANGED: "changed in the source, or stand in Mews otherwise than they were sent",
+    ReportState.BLOCKED: "is|are blocked",
+    ReportState.REJECTED: "was|were refused by Mews, in whole or in part",
+    ReportState.READY: "is|are ready and not in Mews, in whole or in part",
+    ReportState.UNKNOWN: "is|are unknown: nobody knows yet whether Mews holds it|them",
+    ReportState.UNDONE: "was|were undone",
+    ReportState.CHANGED: "has|have changed in the source since, or stands|stand in Mews otherwise than sent",
 }

@@ -15,6 +15,7 @@ from etl.model.place import Place
 from etl.model.plan import Entry, RoundingCause, Verdict
 from etl.model.problem import Problem, notice
 from etl.model.rules import check_enabled
+from etl.model.words import counted
 from etl.transform.order_context import LARGEST_AMOUNT, OrderContext, extra_amounts, is_line_in_range
 
 PRICE_DECIMALS = 4
@@ -107,7 +108,7 @@ def negative_in_sale(number: str, lines: Sequence[tuple[int, Place]]) -> Problem
     qty, place = lines[0]
     return notice(
         "quantity.negative",
-        f"Order {number} is no return, but has {len(lines)} lines with a negative quantity.",
+        f"Order {number} is no return, but has {counted(len(lines), 'line|lines')} with a negative quantity.",
         order=number,
         place=place.at("products.qty"),
         value=str(qty),

@@ -72,14 +72,6 @@ def test_codes_are_whole_and_errors_stand_apart(console: Console, capsys: pytest
     assert any("quantity.negative" in line and "9.00 GBP" in line for line in lines[at["Notices"] :])
 
 
-@pytest.mark.parametrize(
-    ("count", "text"), [(0, "0 orders"), (1, "1 order"), (2, "2 orders"), (25_897, "25,897 orders")]
-)
-def test_one_order_is_no_orders(count: int, text: str) -> None:
-    """`1 orders` makes people doubt the figures beside it."""
-    assert show.counted(count, "order") == text
-
-
 def test_no_colour_where_it_is_not_wanted(console: Console, capsys: pytest.CaptureFixture[str]) -> None:
     """NO_COLOR is a promise (no-color.org)."""
     show.totals(console, summary_of(order_statuses(40)).document("run")["totals"])
