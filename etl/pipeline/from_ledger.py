@@ -19,7 +19,7 @@ from etl.pipeline.accepted import Waived, waived_by_order, with_waivers
 from etl.pipeline.classify import needs_parts, status_of
 from etl.pipeline.order_details import ledger_details
 from etl.pipeline.planning import Progress
-from etl.pipeline.reporting import account_names, category_names, next_steps, silent, told_details, told_every
+from etl.pipeline.reporting import account_names, category_names, halted, next_steps, silent, told_details, told_every
 from etl.pipeline.source_again import SourceAgain
 from etl.pipeline.source_files import sources_of
 from etl.report.summary import Summary
@@ -64,6 +64,7 @@ def report_from_ledger(ledger_url: str, folder: Path, progress: Progress = silen
                 **summary.document("report", plan=last.plan_id, run_id=last.run_id, exit_code=int(summary.exit_code)),
             }
             document["balances"] = summary.balances()[:1000]
+            document["halted"] = halted(last.summary.get("stopped"), last.exit_code)
             facts = _facts(document, last, summary, reference, ledger)
             details = ledger_details(ledger, precisions, SourceAgain(stack, runs, progress))
             paths = list(writer.close(document, facts, told_details(details, progress, orders)))
@@ -105,5 +106,5 @@ def _facts(
         sections=[],
         accounts=account_names(reference),
         categories=category_names(reference),
-        next_steps=next_steps(document, has_attention=False),
+        next_steps=next_steps(document, has_attention=summary.attention > 0),
     )

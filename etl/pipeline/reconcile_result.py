@@ -380,12 +380,13 @@ def _facts(found: Found, account: _Account, document: dict[str, Any]) -> ReportF
         if title in _PARTS
     ]
     shown = document["differences"][:SHOWN_ON_PAGE]
-    columns = ("order", "class", "mews_order_id", "what", "item", "expected", "found")
+    heads = ("Order", "Class", "What", "Line", "Expected", "Found", "Mews order")
+    columns = ("order", "class", "what", "item", "expected", "found", "mews_order_id")
     controls = found.controls
     sections += [
         Section(
             "Differences",
-            columns,
+            heads,
             [tuple(row[name] for name in columns) for row in shown],
             "reconciliation.csv holds every order with both sides.",
             Part_.PROBLEMS,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -99,6 +99,8 @@ def report_on(
             **more,
         )
         document["balances"] = summary.balances()[:BALANCES_SHOWN]
+        if command == "run":
+            document["halted"] = halted(document["stopped"], document["exit_code"])
         details = told_details(planned_details(prepared, ledger), progress, prepared.store.count) if writer else None
         paths = _write(writer, reasons, folder, prepared, summary, document, details) if writer and folder else []
     except BaseException:
@@ -134,10 +136,21 @@ def category_names(reference: Reference) -> dict[str, str]:
     return {one.id: one.name for one in reference.categories.values()}
 
 
+def halted(stopped: Mapping[str, Any] | None, exit_code: int | None) -> str:
+    """That a run did not come to its end, and why, in a sentence; "" where it did. `exit_code` None: it wrote none."""
+    if stopped:
+        return f"The run stopped before its end: {stopped['message']}"
+    if exit_code is None:
+        return "The run has not come to its end: it is still at work, or was killed. What was sent is recorded."
+    if exit_code == ExitCode.INTERRUPTED:
+        return "The run was interrupted before its end. What was sent is recorded."
+    return ""
+
+
 def next_steps(document: dict[str, Any], *, has_attention: bool) -> list[str]:
     """What to do now, the first thing first: nothing that is not safe."""
-    orders = document["orders"]
-    steps = []
+    orders, stopped = document["orders"], document.get("stopped")
+    steps = [stopped["hint"]] if stopped and stopped["hint"] else []
     if orders["unknown"]:
         steps.append(
             "Start the same run again: it first finds out what became of the unknown orders. Nothing is sent twice."
@@ -147,11 +160,11 @@ def next_steps(document: dict[str, Any], *, has_attention: bool) -> list[str]:
             "Look at the problems below, most money first. Correct the orders in attention.csv and give it with --corrections."
         )
     if orders["ready"] and document["command"] == "dry-run":
-        steps.append(f"Post exactly this plan: centra-mews run EXPORT... --expect {document['plan']}")
+        steps.append(f"Post exactly this plan: `centra-mews run EXPORT... --expect {document['plan']}`")
     elif orders["ready"]:
         steps.append("Start the same run again: it posts what is still ready.")
-    if document["command"] == "run":
-        steps.append("Read everything back from Mews: centra-mews reconcile --report DIR")
+    if document["command"] in ("run", "report"):
+        steps.append("Read everything back from Mews: `centra-mews reconcile --report DIR`")
     return steps
 
 

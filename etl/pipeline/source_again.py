@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +97,7 @@ class SourceAgain:
         self._runs = {run.run_id: run for run in runs}
         self._progress = progress
         self._batches: dict[tuple[ReadFile, ...], Batch | str] = {}
+        self._folders: set[str] = set()
 
     def rows(self, planned_by: Mapping[str, str]) -> dict[str, Rows]:
         """The rows of the orders. `planned_by`: by number the run whose reading the ledger holds."""
@@ -115,8 +116,13 @@ class SourceAgain:
         batch = self._batch(run)
         if isinstance(batch, str):
             return {number: Rows(why_not=batch) for number in numbers}
-        rows = dict(batch.source_rows(numbers))
+        rows = {number: [self._named(one) for one in files] for number, files in batch.source_rows(numbers)}
         return {number: Rows(rows.get(split_number(number)[0], ())) for number in numbers}
+
+    def _named(self, rows: FileRows) -> FileRows:
+        """The rows under the file's name: where it lies on this machine concerns nobody who reads the report."""
+        folder = next((one for one in self._folders if rows.where.startswith(one)), "")
+        return replace(rows, where=rows.where.removeprefix(folder))
 
     def _batch(self, run: RunRecord) -> Batch | str:
         """The run's batch, or why it can't be read again."""
@@ -137,6 +143,7 @@ class SourceAgain:
             [path for file, path in found if path is not None and file.is_correction is is_correction]
             for is_correction in (False, True)
         )
+        self._folders |= {str(path).removesuffix(path.name) for path in (*exports, *corrections) if path.is_absolute()}
         batch = Batch(
             exports, open_export=open_export, corrections=corrections, options=_options(run), progress=self._progress
         )

@@ -14,7 +14,7 @@ from typing import Any
 
 from etl.model.shares import BridgeLine
 from etl.report.cells import amount_text
-from etl.report.grids import basis_words, grouped, row_words
+from etl.report.grids import basis_words, grouped, key_words, row_words
 from etl.report.parts import LINES, NO_CURRENCY, NO_MONTH
 from etl.report.tally import Group, Row, Signed, Tally, When
 
@@ -91,10 +91,10 @@ class BarChart:
 
 def money_charts(tally: Tally, precisions: Mapping[str, int]) -> list[MoneyChart]:
     """Money over time by state: by month, or by day where the history is short."""
-    months = {when[1] for when in tally.months}
-    source, title = (tally.days, "Money by day") if len(months) < FEW_MONTHS else (tally.months, "Money by month")
     charts = []
     for row in list(tally.money())[:CHARTS]:
+        months = {when[1] for when in tally.months if when[0] == row}
+        source, title = (tally.days, "Money by day") if len(months) < FEW_MONTHS else (tally.months, "Money by month")
         found = {when: groups for when, groups in source.items() if when[0] == row}
         charts.append(_money_chart(title, row, found, precisions.get(row[0], 2)))
     return charts
@@ -215,7 +215,7 @@ def problem_charts(document: Mapping[str, Any]) -> list[BarChart]:
             parts = (Bar(r(zero - left), r(left), "g-refund"), Bar(r(zero), r(right), "g-attention"))
             amount = " / ".join(f"{one:f}" for one in (plus, minus) if one)
             bars.append(BarRow(code, tuple(part for part in parts if part.width), amount, r(zero)))
-        charts.append(BarChart(currency, tuple(bars)))
+        charts.append(BarChart(key_words(currency), tuple(bars)))
     return charts
 
 

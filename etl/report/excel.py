@@ -27,6 +27,7 @@ from etl.report.tally import Group, Tally
 SHEET_ROWS = 1_048_576
 CELL_CHARS = 32_767
 _A4 = 9
+_CODE = re.compile("[A-Z]{3}")
 _UNFIT = re.compile(r"[^A-Za-z0-9_.]")
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _PLAIN = re.compile(r"[0-9A-Za-z.,:;'()/-](?:[0-9A-Za-z.,:;'()/ -]{0,200}[0-9A-Za-z.,:;'()/-])?")
@@ -60,7 +61,7 @@ _ORDER_COLUMNS = tuple(
         ("Mews order", Kind.TEXT),
     )
 )
-_ORDER_WIDTHS = (14, 15, 24, 10, 15, 15, 13, 10, 70, 38, 38)
+_ORDER_WIDTHS = (14, 15, 24, 10, 18, 18, 16, 10, 70, 38, 38)
 _PROBLEM_WIDTHS = (10, 24, 14, 28, 9, 24, 24, 50, 70, 14)
 _ORDERS_PRINTED, _PROBLEMS_PRINTED = 9, 9
 """Columns that are printed; ids and what stands in other columns too stay on the screen."""
@@ -171,7 +172,7 @@ class Formats:
 
     def __init__(self, book: xlsxwriter.Workbook) -> None:
         self._book = book
-        self._money: dict[tuple[int, bool], Format] = {}
+        self._money: dict[tuple[int, str, bool], Format] = {}
         self.heading = book.add_format(
             {"bold": True, "bg_color": "#E7ECF2", "bottom": 1, "text_wrap": True, "valign": "top"}
         )
@@ -190,14 +191,16 @@ class Formats:
         """The format of a heading: over figures it aligns right, as they do."""
         return self.right_heading if kind in (Kind.MONEY, Kind.COUNT) else self.heading
 
-    def money(self, decimals: int, *, is_total: bool = False) -> Format:
-        """The format of amounts with so many decimals, as the currency has."""
-        known = self._money.get((decimals, is_total))
+    def money(self, decimals: int, currency: str, *, is_total: bool = False) -> Format:
+        """The format of amounts of a currency, with so many decimals as it has and its code ("" for none)."""
+        known = self._money.get((decimals, currency, is_total))
         if known is None:
             pattern = "#,##0" + ("." + "0" * decimals if decimals else "")
+            if _CODE.fullmatch(currency):
+                pattern += rf"\ [${currency}]"
             looks = {"bold": True, "top": 1} if is_total else {}
             known = self._book.add_format({"num_format": pattern, "align": "right", **looks})
-            self._money[decimals, is_total] = known
+            self._money[decimals, currency, is_total] = known
             # Registers the format, so that LongSheet can name it.
             known._get_xf_index()  # noqa: SLF001
         return known
@@ -254,7 +257,7 @@ class Workbook:
                 order.account_id,
                 order.mews_order_id,
             ),
-            self._formats.money(self._precisions.get(order.currency, 2)),
+            self._formats.money(self._precisions.get(order.currency, 2), order.currency),
         )
 
     def add_problem(self, problem: Problem) -> None:
@@ -341,13 +344,11 @@ def _write_grid(sheet: Worksheet, grid: Grid, formats: Formats) -> None:
         _lay_out(sheet, grid)
         add_table(sheet, shown, grid.columns, formats, grid.key)
     for number, row in enumerate(grid.rows[:room], 1):
-        for at, (column, cell) in enumerate(zip(grid.columns, row, strict=False)):
-            _write_cell(sheet, number, at, column.kind, cell, formats)
+        _write_row(sheet, number, grid, row, formats)
     last = max(shown, 1)
     for row in grid.foot:
         last += 1
-        for at, (column, cell) in enumerate(zip(grid.columns, row, strict=False)):
-            _write_cell(sheet, last, at, column.kind, cell, formats, is_total=True)
+        _write_row(sheet, last, grid, row, formats, is_total=True)
     note = grid.note if grid.rows else grid.empty or grid.note
     if len(grid.rows) > room:
         note = f"{len(grid.rows) - room:,} more rows: see summary.json. {note}"
@@ -361,7 +362,9 @@ def _lay_out(sheet: Worksheet, grid: Grid) -> None:
     for at, column in enumerate(grid.columns):
         cells = [row[at] for row in (*grid.rows[:1000], *grid.foot) if at < len(row)]
         longest = max((len(cell) for cell in cells), default=0)
-        sheet.set_column(at, at, min(70, max(12, len(column.title) + 4, longest + 3)))
+        # Digits in groups, and the code of the currency behind them.
+        room = longest * 4 // 3 + 4 if column.kind is Kind.MONEY else longest
+        sheet.set_column(at, at, min(70, max(12, len(column.title) + 4, room + 3)))
     sheet.freeze_panes(1, 0)
     sheet.set_landscape()
     sheet.set_paper(_A4)
@@ -370,20 +373,27 @@ def _lay_out(sheet: Worksheet, grid: Grid) -> None:
     sheet.set_footer("&L&A&RPage &P of &N")
 
 
-def _write_cell(
-    sheet: Worksheet, row: int, at: int, kind: Kind, cell: str, formats: Formats, *, is_total: bool = False
+def _write_row(
+    sheet: Worksheet, at_row: int, grid: Grid, row: Sequence[str], formats: Formats, *, is_total: bool = False
 ) -> None:
-    if not cell:
-        return
-    if kind is Kind.MONEY:
-        _, _, decimals = cell.partition(".")
-        sheet.write_number(row, at, Decimal(cell), formats.money(len(decimals), is_total=is_total))
-    elif kind is Kind.COUNT:
-        sheet.write_number(row, at, int(cell), formats.money(0, is_total=True) if is_total else formats.count)
-    elif is_total:
-        sheet.write_string(row, at, text_of(cell), formats.bold)
-    else:
-        sheet.write_string(row, at, text_of(cell))
+    """A row of a grid; its amounts are of the currency that it names."""
+    currency = next(
+        (cell[:3] for column, cell in zip(grid.columns, row, strict=False) if column.title == "Currency"), ""
+    )
+    for at, (column, cell) in enumerate(zip(grid.columns, row, strict=False)):
+        if not cell:
+            continue
+        if column.kind is Kind.MONEY:
+            _, _, decimals = cell.partition(".")
+            sheet.write_number(at_row, at, Decimal(cell), formats.money(len(decimals), currency, is_total=is_total))
+        elif column.kind is Kind.COUNT:
+            sheet.write_number(
+                at_row, at, int(cell), formats.money(0, "", is_total=True) if is_total else formats.count
+            )
+        elif is_total:
+            sheet.write_string(at_row, at, text_of(cell), formats.bold)
+        else:
+            sheet.write_string(at_row, at, text_of(cell))
 
 
 def _write_summary(
@@ -431,12 +441,14 @@ def _write_money(sheet: Worksheet, row: int, tally: Tally, formats: Formats) -> 
         sheet.write_string(row, 1, row_words(*key))
         figures = [sold, *(tally.money(group).get(key, [Decimal(0), Decimal(0)]) for group in Group)]
         for at, (plus, minus) in enumerate(figures, 2):
-            sheet.write_number(row, at, plus + minus, formats.money(tally.decimals(key[0])))
+            sheet.write_number(row, at, plus + minus, formats.money(tally.decimals(key[0]), key[0]))
     return row
 
 
 def _circumstances(facts: ReportFacts) -> list[tuple[str, str]]:
     rows = [
+        ("Verdict", facts.verdict),
+        *(("Next", step.replace("`", "")) for step in facts.next_steps),
         ("Enterprise", facts.enterprise_name),
         ("Platform", facts.platform),
         ("Store", facts.store),
@@ -458,6 +470,5 @@ def _write_block(sheet: Worksheet, row: int, grid: Grid, formats: Formats) -> in
         sheet.write_string(row, at, column.title, formats.heading_of(column.kind))
     for cells in grid.rows:
         row += 1
-        for at, (column, cell) in enumerate(zip(grid.columns, cells, strict=False)):
-            _write_cell(sheet, row, at, column.kind, cell, formats)
+        _write_row(sheet, row, grid, cells, formats)
     return row + 1

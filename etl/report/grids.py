@@ -9,7 +9,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from etl.report.cells import amount_text
-from etl.report.facts import Part, Section
+from etl.report.facts import Cell, Part, Section
 
 _AMOUNT = re.compile(r"-?\d+\.\d{2,}")
 
@@ -105,7 +105,7 @@ def free(section: Section, number: int) -> Grid:
         Column(title, _kind([row[at] for row in section.rows if at < len(row)]))
         for at, title in enumerate(section.columns)
     )
-    rows = tuple(tuple(_text(cell) for cell in row) for row in section.rows)
+    rows = tuple(_texts(row) for row in section.rows)
     empty = "" if section.text and not heads else section.text or "Nothing to show."
     return Grid(f"section-{number}", section.title, heads, rows, section.text, empty, part=section.part)
 
@@ -121,10 +121,13 @@ def _kind(cells: Sequence[object]) -> Kind:
     return Kind.TEXT
 
 
-def _text(cell: object) -> str:
-    if isinstance(cell, Decimal):
-        return f"{cell:f}"
-    return "" if cell is None else str(cell)
+def _texts(row: Sequence[Cell]) -> tuple[str, ...]:
+    """The cells as texts; the amounts of a row, which are of one currency, all with as many decimals."""
+    amounts = [cell for cell in row if isinstance(cell, Decimal)]
+    places = max(0, *(-int(one.as_tuple().exponent) for one in amounts), 0)
+    return tuple(
+        amount_text(cell, places) if isinstance(cell, Decimal) else "" if cell is None else str(cell) for cell in row
+    )
 
 
 def basis_words(basis: str) -> str:
@@ -135,6 +138,11 @@ def basis_words(basis: str) -> str:
 def row_words(currency: str, basis: str) -> str:
     """A currency, and that its amounts are without tax where they are."""
     return f"{currency or '(none)'}{' without tax' if basis == 'net' else ''}"
+
+
+def key_words(key: str) -> str:
+    """A key of amounts by currency and basis, as people say it."""
+    return f"{key.removesuffix(' net')} without tax" if key.endswith(" net") else key
 
 
 def by_currency(amounts: Mapping[str, str]) -> str:

@@ -13,6 +13,7 @@ from typing import IO, Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from etl.model.problem import HEADINGS
 from etl.model.shares import BridgeLine
 from etl.model.status import ReportState
 from etl.report.cells import amount_text
@@ -35,7 +36,8 @@ OPENED = 500
 """Orders needing attention that are written out whole for readers without scripts; the others as a line each."""
 _NOT_IN_CSS = re.compile(r"[^A-Za-z0-9:._-]")
 _AMOUNTS = re.compile(
-    r"\b[A-Z]{3}[ \u00a0]-?\d[\d,]*(?:\.\d+)?|-?\d[\d,]*(?:\.\d+)?[ \u00a0][A-Z]{3}\b|-?\d[\d,]*\.\d+"
+    r"\b\d{4}-\d\d(?:-\d\d(?:[T ]\d\d:\d\d(?::\d\d)?(?:Z| UTC)?)?)?\b"
+    r"|\b[A-Z]{3}[ \u00a0]-?\d[\d,]*(?:\.\d+)?|-?\d[\d,]*(?:\.\d+)?[ \u00a0][A-Z]{3}\b|-?\d[\d,]*\.\d+"
 )
 
 
@@ -79,6 +81,11 @@ def _values(content: Content) -> dict[str, Any]:
         ],
         "unassigned": _unassigned(document),
         "verdict_css": _verdict_css(content),
+        "halted": content.document.get("halted", ""),
+        "bridge_rows": _bridge_rows(content),
+        "zero": lambda amount: not Decimal(amount),
+        "severities": [(severity.value, heading) for severity, heading in HEADINGS.items()],
+        "entries_title": "Entries for Mews, and what they come from",
         "money_charts": money_charts(tally, content.precisions),
         "waterfalls": waterfalls(document, list(tally.money())),
         "tax_charts": tax_charts(document),
@@ -121,11 +128,12 @@ def _environment() -> Environment:
     environment.filters["typed"] = typed
     environment.globals["filled_columns"] = filled_columns
     environment.globals["has_booked"] = has_booked
+    environment.globals["amount_text"] = amount_text
     return environment
 
 
 def whole(text: str) -> Markup:
-    """Prose as HTML in which no amount is broken inside, nor parted from its currency."""
+    """Prose as HTML in which no amount, date or month is broken inside, nor an amount parted from its currency."""
     pieces, end = [], 0
     for found in _AMOUNTS.finditer(text):
         pieces.append(escape(text[end : found.start()]))
@@ -142,6 +150,13 @@ def typed(text: str) -> Markup:
     )
 
 
+def _bridge_rows(content: Content) -> list[tuple[str, ...]]:
+    """The rows of the bridge in the order of its pictures: the currency of most orders first."""
+    first = [(currency or NO_CURRENCY, basis_words(basis)) for currency, basis in content.tally.money()]
+    rank = {key: at for at, key in enumerate(first)}
+    return sorted(content.grids["bridge"].rows, key=lambda row: rank.get((row[0], row[1]), len(rank)))
+
+
 def _grids_of(grids: Mapping[str, Grid], part: Part) -> list[Grid]:
     return [grid for grid in grids.values() if grid.part is part and not grid.is_empty]
 
@@ -151,7 +166,13 @@ def _verdict_css(content: Content) -> str:
     facts, tally = content.facts, content.tally
     if facts.is_good or content.document.get("complete") is True:
         return "good"
-    if facts.verdict or tally.attention or _unassigned(content.document) or facts.exit_code:
+    if (
+        content.document.get("halted")
+        or facts.verdict
+        or tally.attention
+        or _unassigned(content.document)
+        or facts.exit_code
+    ):
         return "bad"
     return "open"
 

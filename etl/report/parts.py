@@ -13,10 +13,22 @@ from etl.model.shares import Column as MoneyColumn
 from etl.model.status import ReportState
 from etl.report.cells import amount_text
 from etl.report.facts import Part, ReportFacts
-from etl.report.grids import Column, Grid, Kind, basis_words, by_currency, columns, free, grouped, totals_rows
+from etl.report.grids import (
+    Column,
+    Grid,
+    Kind,
+    basis_words,
+    by_currency,
+    columns,
+    free,
+    grouped,
+    key_words,
+    totals_rows,
+)
 from etl.report.tally import GROUPS, Tally
 
 NO_MONTH = "(no date)"
+_HELD_BY_LEDGER = "What the ledger knew of before Mews was read back"
 NO_CURRENCY = "(none)"
 SHOWN_BALANCES = 25
 
@@ -105,6 +117,8 @@ def totals(document: Mapping[str, Any]) -> Grid:
     names = [one.value for one in MoneyColumn if one in always or any(Decimal(row[one.value]) for row in given)]
     shown = " + ".join(name for name in names if name in EXPLAINING)
     note = f"Source = {shown}. Posted is the part of planned known to be in Mews."
+    if document.get("command") == "reconcile":
+        note += " All of it as the ledger knew it before Mews was read back; what Mews showed stands in the bridge."
     if unreadable := document.get("unreadable_totals"):
         note += f" Orders without a readable total, counted but in no sum: {unreadable:,}."
     return Grid(
@@ -166,7 +180,8 @@ def taxes(document: Mapping[str, Any], precisions: Mapping[str, int]) -> Grid:
         "By tax code",
         heads,
         rows,
-        "What Mews holds or will hold by its own arithmetic, orders ready or posted.",
+        f"{_HELD_BY_LEDGER if document.get('command') == 'reconcile' else 'What Mews holds or will hold'}, by Mews's own "
+        "arithmetic: items of orders ready, unknown or posted, credits not taken off. Orders sold without tax carry the tax that Mews adds.",
         foot=totals_rows(heads, rows, (1,), precisions),
     )
 
@@ -238,7 +253,7 @@ def problems(document: Mapping[str, Any]) -> Grid:
             head = ("", "", "", "") if first else (code, row["severity"], title, str(row["orders"]))
             tail = ("", "") if first else (row["hint"], ", ".join(row["examples"]))
             plus, minus = (row.get(sign, {}).get(currency, "") for sign in ("plus", "minus"))
-            rows.append((*head, currency, plus, minus, *tail))
+            rows.append((*head, key_words(currency), plus, minus, *tail))
     return Grid(
         "problems",
         "Problems and notices, by money",
@@ -246,8 +261,9 @@ def problems(document: Mapping[str, Any]) -> Grid:
             "Code:code, Severity, What, Orders:count, Currency, Charged:money, Refunded:money, What to do, Examples"
         ),
         tuple(rows),
-        "An error keeps its order from being posted; a notice only tells. Charges and refunds are not netted, and are in the basis of their orders. An order "
-        "with several problems counts under each. Every single one is in problems.csv.",
+        "An error needs a person: its order is not posted, or stands in Mews otherwise than the shop has it now. A notice only "
+        "tells. Charges and refunds are not netted, amounts without tax are told apart. An order with several problems counts "
+        "under each. Every single one is in problems.csv.",
         part=Part.PROBLEMS,
     )
 
@@ -276,7 +292,7 @@ def words(document: Mapping[str, Any]) -> Grid:
 def unproved(document: Mapping[str, Any]) -> Grid:
     """What only Mews can tell."""
     rows = tuple(
-        (_kind_in_words(row["what"]), str(row["orders"]) if not at else "", currency, amount)
+        (_kind_in_words(row["what"]), str(row["orders"]) if not at else "", key_words(currency), amount)
         for row in document.get("unproved", ())
         for at, (currency, amount) in enumerate(row["amounts"].items())
     )

@@ -246,3 +246,35 @@ def test_it_prints_on_a4_with_its_plan_on_each_page(page: Page) -> None:
     )
     assert "plan sha256:" in margins
     assert "counter(pages)" in margins
+
+
+def test_the_printed_bridge_names_its_currencies(page: Page) -> None:
+    """On paper nobody can open a line, but everybody must know whether it is pounds or yen."""
+    page.call("Emulation.setEmulatedMedia", media="print")
+    try:
+        heads = page.run("[...document.querySelectorAll('#table-bridge .group th')].map(one => one.checkVisibility())")
+        assert heads
+        assert all(heads)
+        # A page of a table of orders holds more than a few of them.
+        width = page.run("document.querySelector('#orders-body td.message').getBoundingClientRect().width")
+        assert width > 0.3 * page.run("document.querySelector('#orders-table').getBoundingClientRect().width")
+    finally:
+        page.call("Emulation.setEmulatedMedia", media="")
+
+
+def test_an_opened_order_leaves_the_table_as_wide_as_it_was(page: Page) -> None:
+    """Forty columns of an export scroll in their own box; they must not push the other orders off the screen."""
+    width = "document.querySelector('#orders-table').getBoundingClientRect().width"
+    before = page.run(width)
+    page.run("document.querySelector('.open-order').click()")
+    page.wait_for("document.querySelector('tr.detail table.entries')")
+    assert page.run("document.querySelector('tr.detail table.source').style.minWidth = '3000px'")
+    assert page.run(width) == before
+    assert page.run("document.querySelector('tr.detail .inside').scrollWidth") >= 3000
+
+
+def test_the_ends_of_the_bridge_lead_to_their_orders_too(page: Page) -> None:
+    """All that was sold, and all that is in Mews, of the line's own currency."""
+    page.run("document.querySelector('#table-bridge a[data-line=source][data-currency=EUR]').click()")
+    currencies = "[...new Set([...document.querySelectorAll('#orders-body td.currency')].map(one => one.textContent))]"
+    assert page.run(currencies) == ["EUR"]

@@ -347,7 +347,7 @@ def test_the_workbook_holds_numbers_as_numbers_and_texts_as_texts(tmp_path: Path
     rows = list(sheet.iter_rows(min_row=2))
     assert [row[0].value for row in rows] == [order.number for order in orders]
     assert {row[4].value for row in rows} == {-1234.56}
-    assert {row[4].number_format for row in rows} == {"#,##0.00"}
+    assert {row[4].number_format for row in rows} == {"#,##0.00\\ [$GBP]"}
     assert {cell.data_type for row in rows for cell in row if cell.value is not None} <= {"n", "s", "inlineStr"}
     texts = [row[8].value for row in rows]
     assert texts[0] == UGLY[0]
