@@ -19,7 +19,7 @@ from etl.mapping import cells
 from etl.mapping.fields import NAME_FIELDS, NOTES_FIELDS, VOUCHER_FIELDS
 from etl.mapping.table import decode
 from etl.model.faults import Fault, did_you_mean, one_of
-from etl.model.mapping import EXTERNAL_PAYMENT_TYPES, Mews, Outlet, Section, Settings, Source, Target
+from etl.model.mapping import EXTERNAL_PAYMENT_TYPES, SHIPPING_WORDS, Mews, Outlet, Section, Settings, Source, Target
 from etl.model.place import Place
 from etl.model.route import Route
 
@@ -32,8 +32,7 @@ _Check = Callable[[str], str]
 
 
 def _shipping_tax(value: str) -> str:
-    words = ("proportional", "highest")
-    near = next(iter(difflib.get_close_matches(value.casefold(), words, 1, 0.85)), "")
+    near = next(iter(difflib.get_close_matches(value.casefold(), SHIPPING_WORDS, 1, 0.85)), "")
     # A tax code is free text, so only what is nearly one of the words is refused.
     if near and value != near:
         raise cells.CellError(f"{value!r} is nearly {near}. Did you mean {near}?")

@@ -437,6 +437,14 @@ _ALL = (
         "Compare the order's rates with Centra, and taxes.csv with both; if it is the shipping, set shipping.tax.",
         _M,
     ),
+    Code(
+        "tax.rate_unproved",
+        "A line has no VAT rate, and the one that fits is not what the order's own tax says",
+        "Tell the line's rate: name its column in columns.csv (products.vatPercent, or the line's tax as products.taxTotal, "
+        "whether it is taxed as products.taxable, the order's rate as taxRate1), or fill it in.",
+        _M,
+        can_waive=True,
+    ),
     Code("tax.rate_assumed", "A line has no VAT rate; the only one that fits was used", "Check the rate.", _S),
     Code(
         "date.ambiguous", "The time occurs twice; the first was used", "Nothing to do if the hour does not matter.", _S

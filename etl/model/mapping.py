@@ -156,7 +156,7 @@ class Shipping(Section):
 
     name: str = Field("Shipping", min_length=1, description="its name")
     accounting_category: str = Field("", description="its AccountingCategoryId")
-    tax: str = Field("proportional", min_length=1, description='"proportional", "highest" or tax codes')
+    tax: str = Field("proportional", min_length=1, description='"proportional", "highest", "stated" or tax codes')
 
 
 class Vouchers(Section):
@@ -242,8 +242,8 @@ class Settings(Section):
 
 
 CategorySection = Literal["products", "shipping", "vouchers", "payments"]
-SHIPPING_WORDS = ("proportional", "highest")
-"""What shipping.tax may say instead of tax codes."""
+SHIPPING_WORDS = ("proportional", "highest", "stated")
+"""What shipping.tax may say instead of tax codes; `stated`: the rate that the export states or proves of each order."""
 SECTIONS: tuple[CategorySection, ...] = ("products", "shipping", "vouchers", "payments")
 """Sections of migration.toml that may name an accounting category."""
 

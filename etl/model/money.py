@@ -152,3 +152,8 @@ def _hand_out(
         for index in ranking[:units]:
             floors[index] += step
     return floors
+
+
+def tax_in(amount: Decimal, percent: Decimal, *, is_gross: bool) -> Decimal:
+    """The tax in an amount with tax, or on one without it, not rounded."""
+    return amount * percent / (100 + percent if is_gross else 100)

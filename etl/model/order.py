@@ -42,6 +42,7 @@ class Line:
 
     `bundle` says that this line is content of a bundle: its id as the export gives it (the bundle's `line_id` or key
     where contents are nested), or "1" where a dump only says that it is; `etl.transform.bundles` finds the bundle.
+    `tax_total` (of the whole line) and `is_taxable` are what other shops tell instead of a rate.
     """
 
     qty: int
@@ -62,6 +63,8 @@ class Line:
     is_bundle: bool = False
     bundle: str = ""
     place: Place = Place()
+    tax_total: Decimal | None = None
+    is_taxable: bool | None = None
 
     @property
     def total(self) -> Decimal:
@@ -125,6 +128,7 @@ class Order:
     a positive value reduces the order (nested returns therefore carry the negated value).
     `handling` is a fee of handling or of a means of payment; in returns it is negative where it is paid back,
     as `shipping` is. `return_cost` is what a return keeps back, positive.
+    `shipping_percent` and `handling_percent` are their own rates, where the export states or proves them.
     `is_complete` is false for a nested return that Centra has not completed (it is skipped).
     `unread` is a hash of the cells of an order that can't be read. `replaces`: the originals of a correction.
     """
@@ -157,6 +161,8 @@ class Order:
     vouchers: tuple[Voucher, ...] = ()
     order_total: Decimal | None = None
     tax_total: Decimal | None = None
+    shipping_percent: Decimal | None = None
+    handling_percent: Decimal | None = None
     tax_mode: TaxMode | None = None
     tax_breakdown: tuple[TaxBreakdownRow, ...] = ()
     is_return: bool = False

@@ -32,6 +32,7 @@ def facts_document(prepared: Prepared) -> dict[str, Any]:
             "bookable_from_utc": plan.earliest.isoformat() if plan.earliest else None,
         },
         "footing": {"without_tax_orders": plan.footing.value if plan.footing else None, "votes": plan.footing_votes},
+        "shipping_tax": plan.shipping.document() if plan.shipping else None,
         "controls": compare_controls(prepared.mapping.controls, plan),
         "waivers": [
             {"order": waiver.order_number, "code": waiver.problem_code, "by": waiver.by, "reason": waiver.reason}

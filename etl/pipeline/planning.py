@@ -23,6 +23,7 @@ from etl.model.plan import PlannedOrder, Verdict, plan_line
 from etl.model.reference import Reference
 from etl.pipeline.both_ways import FastLane, by_rules
 from etl.pipeline.plan_store import PlanStore
+from etl.pipeline.shipping_trials import ShippingTrials
 from etl.staging.batch import Batch
 from etl.transform.arithmetic import Arithmetic
 from etl.transform.consumption import local_day, window_at, window_start
@@ -72,6 +73,7 @@ class PlanFacts:
     inside_window: int = 0
     outside_window: int = 0
     controls: dict[tuple[str, str], ControlSum] = field(default_factory=dict)
+    shipping: ShippingTrials | None = None
 
 
 def make_context(mapping: Mapping, reference: Reference, *, now: datetime, orders: int) -> Context:
@@ -125,7 +127,8 @@ def plan_batch(
     digest = hashlib.sha256()
 
     def planned() -> Iterator[PlannedOrder | Quick]:
-        rules = _ByRules(ctx)
+        rules, trials = _ByRules(ctx), ShippingTrials(ctx)
+        facts.shipping = trials
         for count, found in enumerate(_orders(batch, span, lane), 1):
             if isinstance(found, Quick):
                 digest.update(found.line)
@@ -136,6 +139,7 @@ def plan_batch(
                 digest.update(plan_line(result, ctx.mapping.settings.source.store))
                 _count_window(result, ctx, facts)
                 _add_control(result, ctx, facts)
+                trials.add(found, result)
             if count % 1000 == 0:
                 progress("transform", count, expected)
             yield result

@@ -31,6 +31,7 @@ from etl.pipeline.kinds import with_kinds
 from etl.pipeline.needs import needs_of
 from etl.pipeline.plan_store import PlanStore
 from etl.pipeline.planning import PlanFacts, Progress, Span, make_context, plan_batch
+from etl.pipeline.shipping_trials import WATCHED
 from etl.reading.identify import open_export
 from etl.reading.names import ORDER_NUMBER
 from etl.reading.options import ReadOptions
@@ -353,8 +354,17 @@ def summarise(prepared: Prepared, orders: Iterator[OrderStatus], *sinks: Any) ->
         for sink in sinks:
             sink.add(order)
     summary.add_unassigned(prepared.facts.unassigned, prepared.facts.unassigned_count)
+    _hint_at_shipping(summary, prepared.plan)
     summary.check(prepared.store.count)
     return summary
+
+
+def _hint_at_shipping(summary: Summary, plan: PlanFacts) -> None:
+    """Which `shipping.tax` the export agrees with, said where its totals do not agree with the one that is set."""
+    hint = plan.shipping.hint() if plan.shipping else ""
+    for code in WATCHED if hint else ():
+        if row := summary.problems.get(code):
+            row.hint = f"{hint} {row.hint}"
 
 
 def read_mapping_of(settings: Settings) -> Mapping:

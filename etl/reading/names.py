@@ -62,12 +62,20 @@ _CREATE_ORDER: dict[str, Kind] = {
 }
 """The create-order names, with the export's own columns."""
 
+TAX_RATES = ("taxRate1", "taxRate2", "taxRate3", "taxRate4", "taxRate5")
+"""Rates that an order names without saying whose they are (Shopify's `Tax 1 Name`)."""
+
 _EXTRA: dict[str, Kind] = {
     "hold": Kind.BOOL,
     "waitingForPayment": Kind.BOOL,
     "suspect": Kind.BOOL,
     "handlingCost": Kind.AMOUNT,
     "taxTotal": Kind.AMOUNT,
+    "shippingTax": Kind.AMOUNT,
+    "handlingTax": Kind.AMOUNT,
+    "shippingVatPercent": Kind.PERCENT,
+    "handlingVatPercent": Kind.PERCENT,
+    **dict.fromkeys(TAX_RATES, Kind.PERCENT),
     "taxAdded": Kind.SWITCH,
     "taxDeducted": Kind.SWITCH,
     "selectionId": Kind.TEXT,
@@ -86,8 +94,10 @@ _EXTRA: dict[str, Kind] = {
     "products.sizeSku": Kind.SKU,
     "products.isBundle": Kind.BOOL,
     "products.isPartOfBundle": Kind.BUNDLE,
+    "products.taxTotal": Kind.AMOUNT,
+    "products.taxable": Kind.BOOL,
 }
-"""What only get-orders and the Integration API tell."""
+"""What only get-orders, the Integration API and other shops tell."""
 
 KINDS: dict[str, Kind] = _CREATE_ORDER | _EXTRA
 """Every field, and how its cells are read."""

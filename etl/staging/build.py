@@ -22,7 +22,7 @@ from etl.staging.fields import Column, Layout
 from etl.staging.lines import Lines, text_reader, translated, value_or_none
 from etl.staging.nested import Headers, NestedReader
 from etl.staging.objects import Flat
-from etl.staging.order_rate import spread_rate
+from etl.staging.order_rate import prove_rates, spread_rate
 from etl.staging.plain import PlainTable
 from etl.staging.spots import Spots
 from etl.staging.vocabulary import ALIASES, LINE_TOTAL, Vocabulary
@@ -158,6 +158,7 @@ class Builder:
             self._read_below(draft, below)
         if beside:
             check_beside(draft, replace(self._place, row=beside[0]))
+        prove_rates(draft)
         self._check(draft)
         return draft
 
@@ -209,6 +210,7 @@ class Builder:
             self._fault_flat_lines(draft, row, flat.flat_lines)
         self._read_lines(draft, row, flat)
         self.nested.read(draft, flat.nested, replace(self._place, row=row))
+        prove_rates(draft)
         self._check(draft)
         check_unread(draft, flat, replace(self._place, row=row))
         return draft

@@ -50,6 +50,8 @@ class Draft:
     symbols: list[tuple[str, Place, str]] = field(default_factory=list)
     stated: list[tuple[int, str]] = field(default_factory=list)
     """(which of `lines`, what the file says that it comes to)."""
+    proved: dict[str, Decimal] = field(default_factory=dict)
+    """Rates of shipping and fee that the order's taxes prove, by the field that would have told them."""
 
     def add(self, remark: Remark, place: Place, value: str = "") -> None:
         """Notes a remark about a cell; a notice only once for each column."""
@@ -176,6 +178,8 @@ def _order(draft: Draft) -> Order:
         vouchers=draft.vouchers,
         order_total=get("orderTotal"),
         tax_total=get("taxTotal"),
+        shipping_percent=get("shippingVatPercent", draft.proved.get("shippingVatPercent")),
+        handling_percent=get("handlingVatPercent", draft.proved.get("handlingVatPercent")),
         tax_mode=_tax_mode(draft),
         tax_breakdown=draft.tax_breakdown,
         is_return=get("createdFromOrigin.type") == "return",

@@ -71,6 +71,8 @@ class Lines:
         self._line_words = [
             (at, words) for at, name in enumerate(LINE_FIELDS) if (words := options.values.get(name)) is not None
         ]
+        self._tax_at = slots.get("products.taxTotal"), slots.get("products.taxable")
+        self._tells_tax = any(self._tax_at)
         self._twins = [
             (slots[column.field], index + 1)
             for index, column in enumerate(layout.line)
@@ -84,6 +86,22 @@ class Lines:
         cells = _EMPTY + cells
         if self._twins:
             cells = self._first_of_twins(cells)
+        line = self._read(draft, row, cells)
+        return line if line is None or not self._tells_tax else self._with_tax(draft, row, line, cells)
+
+    def _with_tax(self, draft: Draft, row: int, line: Line, cells: tuple[str, ...]) -> Line:
+        """The line with what a shop tells of its tax instead of a rate."""
+        readers: tuple[Reader[Any], ...] = (self._readers.amount, self._readers.bool)
+        found: list[Any] = []
+        for at, reader in zip(self._tax_at, readers, strict=True):
+            cell = cells[at] if at else ""
+            try:
+                found.append(reader[cell] if cell.strip() else None)
+            except Odd as odd:
+                found.append(self._spots.remarked(draft, odd, row, self._layout.line[(at or 1) - 1], cell))
+        return replace(line, tax_total=found[0], is_taxable=found[1])
+
+    def _read(self, draft: Draft, row: int, cells: tuple[str, ...]) -> Line | None:
         found = self.cells_of(cells)
         if not any(found):
             return None

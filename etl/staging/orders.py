@@ -20,6 +20,7 @@ from etl.staging.build import WIDE, BelowRow, Builder, Fault, Group
 from etl.staging.corrected import Cells, as_met, corrected, unread_version
 from etl.staging.draft import Draft
 from etl.staging.loaded import LoadedFile
+from etl.staging.order_rate import prove_rates
 from etl.staging.overlap import join
 from etl.staging.spool import LONGEST_ORDER, Part, Parts
 
@@ -88,6 +89,9 @@ class OrderReader:
         copies = [list(group) for _, group in groupby((p for p in parts if p.copy >= 0), key=itemgetter(0, 1))]
         drafts = [self._draft(number, copy) for copy in copies]
         draft = join(drafts) if len(drafts) > 1 else next(iter(drafts), None) or Draft(number, Place(), is_orphan=True)
+        if len(drafts) > 1:
+            # Of a pair, one file may hold the lines and the other the taxes.
+            prove_rates(draft)
         for part in returns:
             self._add_return(draft, part)
         return draft

@@ -50,7 +50,7 @@ class Part:
     """An amount of shipping, fee or voucher with one tax-code set, in the source's basis.
 
     `is_for_shipping`: the part of a voucher that lowers the shipping, never the goods. `is_decided`: as in `TaxAnswer`,
-    for what no goods carry.
+    for what no goods carry; `is_rated`: the source tells its rate all the same.
     """
 
     codes: tuple[str, ...]
@@ -59,6 +59,7 @@ class Part:
     voucher: Voucher | None = None
     is_for_shipping: bool = False
     is_decided: bool = True
+    is_rated: bool = False
 
 
 def canonical(lines: Sequence[Line]) -> list[Line]:

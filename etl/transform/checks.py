@@ -9,13 +9,14 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from etl.model.identity import IDENTIFIER_LIMIT, Identity
-from etl.model.money import ZERO, is_finer, ulp
-from etl.model.order import Line, Order
+from etl.model.money import ZERO, is_finer, tax_in, ulp
+from etl.model.order import Line, Order, TaxMode
 from etl.model.place import Place
-from etl.model.plan import Entry, RoundingCause, Verdict
+from etl.model.plan import Basis, Entry, RoundingCause, Verdict
 from etl.model.problem import Problem, notice
 from etl.model.rules import check_enabled
 from etl.model.words import counted
+from etl.transform.goods import Goods
 from etl.transform.order_context import LARGEST_AMOUNT, OrderContext, extra_amounts, is_line_in_range
 
 PRICE_DECIMALS = 4
@@ -218,6 +219,35 @@ def tell_tax(case: OrderContext, entries: Sequence[Entry]) -> None:
     message = f"The source says that {stated} of order {number} is tax; Mews will book {booked}."
     place = case.order.place.at("taxTotal")
     case.found.add(notice("tax.total_differs", message, order=number, place=place, value=str(stated)))
+
+
+def check_assumed_rates(case: OrderContext, goods: Goods) -> None:
+    """A line without a rate has the one that fits its country: the order's own sum of tax must not say otherwise.
+
+    Shipping may be taxed in any of the ways of `shipping.tax`: which one is no question of the line.
+    """
+    stated = case.order.tax_total
+    assumed = next((line for line in case.lines if line.vat_percent is None), None)
+    if stated is None or assumed is None or not goods.is_taxed or case.order.tax_mode is TaxMode.DEDUCTED:
+        return
+    is_gross = case.basis is Basis.GROSS
+    beside = [*goods.shipping, *goods.handling, *goods.fees]
+    tax = sum((tax_in(one.total, one.tax.percent, is_gross=is_gross) for one in goods.lines), ZERO)
+    tax -= sum((tax_in(part.amount, part.percent, is_gross=is_gross) for part in goods.vouchers), ZERO)
+    as_planned = sum((tax_in(part.amount, part.percent, is_gross=is_gross) for part in beside), ZERO)
+    amount = sum((part.amount for part in beside), ZERO)
+    rates = {ZERO, *(one.tax.percent for one in goods.lines)}
+    ways = {as_planned, *(tax_in(amount, rate, is_gross=is_gross) for rate in rates)}
+    slack = ulp(case.precision) * (len(goods.lines) + len(beside))
+    if any(abs(tax + way - stated) <= slack for way in ways):
+        return
+    case.problem(
+        "tax.rate_unproved",
+        f"{assumed.key or assumed.product or 'A line'} of order {case.order.number} has no VAT rate, and with the one that "
+        f"fits its country the tax would be {tax + as_planned:.2f}; the order's own is {stated}.",
+        place=assumed.place.at("products.vatPercent"),
+        value=stated,
+    )
 
 
 def check_demo(case: OrderContext) -> None:

@@ -59,8 +59,8 @@ def _taxed(case: OrderContext, tax_case: TaxCase | None) -> Goods:
     totals, rest = rounded_totals(case.totals, answers, extra, case.precision)
     lines = [TaxedLine(*parts) for parts in zip(case.lines, answers, totals, strict=True)]
     sets = tax_sets(lines, case.ctx.arithmetic, is_return=order.is_return)
-    shipping = shipping_parts(case, rest[0], sets, tax_case)
-    handling = shipping_parts(case, rest[1], sets, tax_case, fee=True)
+    shipping = shipping_parts(case, rest[0], sets, tax_case, own=order.shipping_percent)
+    handling = shipping_parts(case, rest[1], sets, tax_case, own=order.handling_percent, fee=True)
     fees = shipping_parts(case, rest[2], sets, tax_case, fee=True)
     shared = shared_vouchers(case, _rounded(case.vouchers, rest[3:]), sets, shipping, tax_case)
     parts = (*shipping, *handling, *fees, *shared.parts)
@@ -73,7 +73,7 @@ def _is_rated(case: OrderContext, lines: Sequence[TaxedLine], parts: Sequence[Pa
     """Whether the source names the rate of every undecided line, and no part needs the codes of one."""
     is_told = all(taxed.tax.is_decided or taxed.line.vat_percent is not None for taxed in lines)
     is_highest = case.settings.shipping.tax == "highest" and bool(case.order.beside_goods)
-    return is_told and not is_highest and all(part.is_decided for part in parts)
+    return is_told and not is_highest and all(part.is_decided or part.is_rated for part in parts)
 
 
 def _answers(case: OrderContext, tax_case: TaxCase | None) -> list[TaxAnswer]:

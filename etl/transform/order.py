@@ -18,6 +18,7 @@ from etl.model.shares import CREDIT
 from etl.transform.accounts import Charged, account_of
 from etl.transform.bill_payments import bill_payments
 from etl.transform.checks import (
+    check_assumed_rates,
     check_currency,
     check_demo,
     check_parent,
@@ -84,6 +85,8 @@ def _planned(case: OrderContext) -> PlannedOrder:
     charged = account_of(order, ctx, found) if case.settings.names_accounts else Charged()
     goods = goods_of(case, moment)
     check_total(case, goods if goods and goods.is_rated else None)
+    if goods:
+        check_assumed_rates(case, goods)
     articles = [article_of(line, ctx, found) for line in case.lines]
     texts = texts_of(case) if goods else {}
     entries = entries_of(case, goods, articles, texts) if goods else ()
