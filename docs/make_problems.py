@@ -100,6 +100,7 @@ EXAMPLES = {
     "country.lowercase": "`gb`.",
     "currency.lowercase": "`gbp`.",
     "tax.total_differs": "The export says `grandTotalTaxValue` 0.00 of an order whose lines all have 20 %.",
+    "tax.rate_unproved": "A line of 120.00 without a rate, to a country that has rows for 20 % only, in an order whose tax is 13.17.",
     "tax.rate_assumed": "A line without a rate, to a country that has rows for 20 % only.",
     "date.ambiguous": "`2010-10-31 01:30` in London, which came twice.",
     "quantity.negative": "A quantity of -1 in an order that is no return: goods taken back on the spot.",

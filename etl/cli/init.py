@@ -63,6 +63,11 @@ def command(
     if document["proved"]:
         told = ", ".join(f"{key} = {_shown(value)}" for key, value in document["proved"].items())
         console.text(f"The orders prove, for [source] of migration.toml: {told}.")
+    if own := document["own_shipping"]:
+        console.text(
+            f"The shipping of {own:,} order{'s' * (own > 1)} has another rate than the goods, which the export states or its "
+            'taxes prove: shipping.tax = "stated" books it so.'
+        )
     _show_files(console, begun)
     console.text(*filled)
     _show_open(console, begun, document, exports)

@@ -74,6 +74,7 @@ class DumpFacts:
 
     `columns` and `values` are rows of columns.csv and values.csv as `init` proposes them, comment cells included;
     `proved` are settings of [source] that the orders prove; `signs` are the currency signs beside the amounts.
+    `own_shipping`: orders whose shipping has a rate of its own, other than that of their goods.
     """
 
     skus: Mapping[str, Found] = field(default_factory=dict)
@@ -96,6 +97,7 @@ class DumpFacts:
     values: Sequence[Sequence[str]] = ()
     proved: Mapping[str, Any] = field(default_factory=dict)
     signs: frozenset[str] = frozenset()
+    own_shipping: int = 0
 
 
 def scaffold_files(facts: DumpFacts, *, store: str, timezone: str) -> dict[str, str]:
@@ -287,6 +289,8 @@ def _settings(facts: DumpFacts, store: str, timezone: str) -> str:
     # Required, and never a default: an empty one is refused until a person has written what the prices are.
     values["source", "prices_include_tax"] = ""
     values.update({("source", key): value for key, value in facts.proved.items()})
+    if facts.own_shipping:
+        values["shipping", "tax"] = "stated"
     lines = [
         "# The settings of this migration. A line that begins with # is a comment: the keys below that have one",
         "# hold their default value. To change one, delete the # and write another value. Texts stand in quotation",

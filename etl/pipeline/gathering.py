@@ -36,6 +36,7 @@ class Gathered:
         self._keys: dict[str, dict[str, _Heap]] = defaultdict(dict)
         self._rates: dict[tuple[str, Decimal | None], list[Any]] = {}
         self._named: dict[str, Counter[str]] = defaultdict(Counter)
+        self._own_shipping = 0
 
     def add(self, order: Order) -> None:
         """Counts one order."""
@@ -43,6 +44,7 @@ class Gathered:
         day = order.order_date.wall.date() if order.order_date else None
         for line in order.lines:
             self._add_line(line, order.currency, country, day)
+        self._add_shipping(order, country, day)
         for name, text in _texts(order):
             if text:
                 self._named[name][text] += 1
@@ -69,11 +71,22 @@ class Gathered:
                 self._heap(name, key).add(currency, line.total, line.product)
         if line.brand:
             self._named["brand"][line.brand] += 1
-        row = self._rates.setdefault((country, line.vat_percent), [day, day, 0, {}])
-        if day is not None:
-            row[0], row[1] = min(row[0] or day, day), max(row[1] or day, day)
+        row = self._rate(country, line.vat_percent, day)
         row[2] += 1
         row[3][currency] = row[3].get(currency, Decimal(0)) + line.total
+
+    def _add_shipping(self, order: Order, country: str, day: date | None) -> None:
+        """Counts a rate of the shipping that no line of the order has: it needs a row of taxes.csv too."""
+        percent = order.shipping_percent
+        if order.shipping and percent is not None and {line.vat_percent for line in order.lines} != {percent}:
+            self._own_shipping += 1
+            self._rate(country, percent, day)
+
+    def _rate(self, country: str, percent: Decimal | None, day: date | None) -> list[Any]:
+        row = self._rates.setdefault((country, percent), [day, day, 0, {}])
+        if day is not None:
+            row[0], row[1] = min(row[0] or day, day), max(row[1] or day, day)
+        return row
 
     def facts(self) -> DumpFacts:
         """All of it."""
@@ -99,6 +112,7 @@ class Gathered:
             brands=list(self._named["brand"]),
             store_types=list(self._named["store_type"]),
             statuses=list(self._named["status"]),
+            own_shipping=self._own_shipping,
         )
 
 

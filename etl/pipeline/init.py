@@ -53,6 +53,7 @@ class Begun:
             "faults": list(self.faults),
             "verdict": self.verdict.document(),
             "proved": self.proved,
+            "own_shipping": self.facts.own_shipping,
             **proposing.document(self.proposed),
             "exit_code": int(ExitCode.DONE),
         }

@@ -73,7 +73,7 @@ class PlanFacts:
     inside_window: int = 0
     outside_window: int = 0
     controls: dict[tuple[str, str], ControlSum] = field(default_factory=dict)
-    shipping: ShippingTrials | None = None
+    shipping: ShippingTrials | None = field(default=None, compare=False, repr=False)
 
 
 def make_context(mapping: Mapping, reference: Reference, *, now: datetime, orders: int) -> Context:

@@ -21,7 +21,13 @@ def _lines(order: Order) -> Decimal:
 
 
 def _with_tax(order: Order) -> Decimal:
-    """Lines with their own VAT on top; shipping and voucher shared over the lines, or else at the order's highest rate."""
+    """Lines with their own VAT on top; shipping and voucher shared over the lines, or else at the order's highest rate.
+
+    Where the order's own column of tax makes up the difference, that is its tax.
+    """
+    bare = _lines(order) + order.beside_goods
+    if order.tax_total and foots(order, bare + order.tax_total):
+        return bare + order.tax_total
     rates = [line.vat_percent or ZERO for line in order.lines]
     lines, goods = sum((_taxed(line.total, line.vat_percent) for line in order.lines), ZERO), _lines(order)
     shared = lines + order.beside_goods * lines / goods if goods else ZERO

@@ -42,6 +42,8 @@ class Dump:
     line_headers: frozenset[str] | None = None
     lists: tuple[str, ...] = ()
     parts: tuple[Part, ...] = ()
+    nested: Mapping[str, Mapping[int, tuple[str, ...]]] = field(default_factory=dict)
+    """Name inside a list that is none of lines (`fee_lines.total`) -> row -> what its elements say."""
 
     @property
     def starts(self) -> tuple[int, ...]:
@@ -64,6 +66,7 @@ class Grid:
         self._line_headers: set[str] | None = None
         self._lists: dict[str, None] = {}
         self._parts: list[Part] = []
+        self._nested: dict[str, dict[int, tuple[str, ...]]] = {}
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -97,18 +100,28 @@ class Grid:
         flat = flattened(record)
         order = {self._index(path): value for path, value in flat.cells.items() if value}
         self._lists.update(dict.fromkeys(path for path in flat.lists if path != name))
+        self._add_nested(flat.lists, name)
         for element in flat.lists.get(name) or [{}]:
             inside = flattened(element, f"{name}.") if isinstance(element, dict) else Flat()
             line_headers.update(inside.cells)
             self._lists.update(dict.fromkeys(inside.lists))
             self._add(order | {self._index(path): value for path, value in inside.cells.items() if value})
 
+    def _add_nested(self, lists: Mapping[str, Sequence[Any]], lines: str) -> None:
+        """What the elements of the other lists say, under the row that comes next."""
+        for path, values in lists.items():
+            for value in values if path != lines else ():
+                for name, cell in flattened(value, f"{path}.").cells.items() if isinstance(value, dict) else ():
+                    if cell:
+                        rows = self._nested.setdefault(name, {})
+                        rows[len(self._rows)] = (*rows.get(len(self._rows), ()), cell[:_LONGEST])
+
     def dump(self) -> Dump:
         """What was collected."""
         width = len(self._at)
         rows = [row if len(row) == width else (*row, *[""] * (width - len(row))) for row in self._rows]
         lines = None if self._line_headers is None else frozenset(self._line_headers)
-        return Dump(tuple(self._at), rows, lines, tuple(self._lists), tuple(self._parts))
+        return Dump(tuple(self._at), rows, lines, tuple(self._lists), tuple(self._parts), self._nested)
 
     def _add(self, row: Mapping[int, str]) -> None:
         """Keeps a row; cells that were met before are kept once."""

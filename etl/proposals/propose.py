@@ -7,22 +7,24 @@ payer; what neither name nor content tells is left open, with candidates.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from itertools import pairwise
 
 from etl.model.export import plain
 from etl.model.mapping import NOT_MIGRATED, Sure
+from etl.proposals import lists
+from etl.proposals.by_content import BY_CONTENT, words_in
+from etl.proposals.column import ColumnProposal
 from etl.proposals.content import Profile, number_pattern
-from etl.proposals.countries import country_names, plain_name
 from etl.proposals.dump import Dump
 from etl.proposals.footing import ROLES, Basis, Candidates, Footing, OrderCells, best_footing
 from etl.proposals.names import LINE_TOTAL, RETURN_WORDS, fields_named, gives_back, preference, says_net, spelled
-from etl.proposals.sheet import Sheet
-from etl.reading.codes import countries, currencies
+from etl.proposals.sheet import MOST_AGREE, Sheet
+from etl.proposals.stated_taxes import line_tax
 from etl.reading.kinds import Kind
-from etl.reading.names import KINDS, LINE, ORDER_NUMBER
+from etl.reading.names import KINDS, LINE, ORDER_NUMBER, TAX_RATES
 from etl.reading.parse import STORE_TYPES
 from etl.staging.fields import Names, canonical_field, is_secret, reason_of
 from etl.staging.parts import AMOUNT_TAILS, Part, list_in
@@ -36,18 +38,6 @@ _PAID = "payment.capture.amount"
 _FEW_RATES = 8
 _LEAST_CONSTANT = 3
 _MOST_TRIED = 6
-
-
-@dataclass(frozen=True, slots=True)
-class ColumnProposal:
-    """What a column is: `field` "" and `sure` None where it is open, with the fields that it may be."""
-
-    header: str
-    field: str = ""
-    sure: Sure | None = None
-    evidence: str = ""
-    candidates: tuple[str, ...] = ()
-    samples: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +92,14 @@ def propose(sheet: Sheet, rules: Mapping[str, str] | None = None) -> Proposals:
         if name not in taken.values() and not _is_told(name, taken) and (header := _best(sheet, name, taken)):
             found.append(_by_name(sheet, header, name))
             taken[header] = name
+    if proved := line_tax(sheet, taken):
+        found.append(proved)
+        taken[proved.header] = proved.field
     date_format = ""
     if "orderDate" not in taken.values() and (header := _compact_dates(sheet, taken)):
         found.append(_by_name(sheet, header, "orderDate"))
         taken[header], date_format = "orderDate", _COMPACT
-    for name, looks_so in _BY_CONTENT.items():
+    for name, looks_so in BY_CONTENT.items():
         if name not in taken.values() and not _is_told(name, taken):
             looking = [
                 one for one in sheet.profiles if one not in taken and _may_be(sheet, one, name) and looks_so(sheet, one)
@@ -129,7 +122,7 @@ def propose(sheet: Sheet, rules: Mapping[str, str] | None = None) -> Proposals:
 def _compact_dates(sheet: Sheet, taken: Mapping[str, str]) -> str:
     """The column named as the order's date whose cells are dates without marks, 20101201; "" for none."""
     for header in sheet.profiles:
-        words = _words(sheet, header) if header not in taken and "orderDate" in fields_named(header) else set()
+        words = words_in(sheet, header) if header not in taken and "orderDate" in fields_named(header) else set()
         if words and all(_COMPACT_DATE.fullmatch(word) for word in words) and sheet.is_of_order(header):
             return header
     return ""
@@ -232,12 +225,24 @@ def _may_be(sheet: Sheet, header: str, name: str) -> bool:
     one = sheet.profiles[header]
     if not one.fits(KINDS[name]):
         return False
+    if name in TAX_RATES and not _stands_once(sheet, header):
+        return False
+    if name == "products.vatPercent" and set(TAX_RATES) & set(fields_named(header)) and _stands_once(sheet, header):
+        return False
     if name == "taxTotal" and "products.vatPercent" in fields_named(header) and one.distinct <= _FEW_RATES < one.filled:
         # `VAT` may be either; amounts of tax are as many as orders, rates few.
         return False
     if sheet.dump.line_headers is not None:
         return name.startswith(LINE) == (header in sheet.dump.line_headers)
     return name.startswith(LINE) or sheet.is_of_order(header)
+
+
+def _stands_once(sheet: Sheet, header: str) -> bool:
+    """Whether the column is filled in one row of each order only, as what a shop tells by the order is."""
+    cells = sheet.cells(header)
+    filled = [sum(bool(cells[row].strip()) for row in rows) for rows in sheet.groups if len(rows) > 1]
+    several = [count for count in filled if count]
+    return bool(several) and sum(count == 1 for count in several) >= len(several) * MOST_AGREE
 
 
 def _named(sheet: Sheet, name: str, taken: Mapping[str, str]) -> list[str]:
@@ -256,10 +261,12 @@ def _best(sheet: Sheet, name: str, taken: Mapping[str, str]) -> str:
         return ""
     named = _named(sheet, name, taken)
     if name == "createdFromOrigin.type":
-        named = [header for header in named if {spelled(word) for word in _words(sheet, header)} & RETURN_WORDS]
+        named = [header for header in named if {spelled(word) for word in words_in(sheet, header)} & RETURN_WORDS]
     if name == "storeType":
         # Words of another shop would have to be translated, and who is b2b is a person's word: the column stays open.
-        named = [header for header in named if {cell.casefold() for cell in _words(sheet, header)} <= set(STORE_TYPES)]
+        named = [
+            header for header in named if {cell.casefold() for cell in words_in(sheet, header)} <= set(STORE_TYPES)
+        ]
     if not named:
         return ""
     # A header that may be several fields goes to the first that is still free and fits.
@@ -269,48 +276,6 @@ def _best(sheet: Sheet, name: str, taken: Mapping[str, str]) -> str:
         if other in KINDS and other not in taken.values() and other != _PAID and _may_be(sheet, named[0], other):
             return ""
     return named[0]
-
-
-def _is_unnamed(sheet: Sheet, header: str) -> bool:
-    return not fields_named(header) and sheet.profiles[header].filled * 2 >= len(sheet.groups)
-
-
-def _looks_like_currencies(sheet: Sheet, header: str) -> bool:
-    return _is_unnamed(sheet, header) and all(word in currencies() for word in _words(sheet, header))
-
-
-def _looks_like_countries(sheet: Sheet, header: str) -> bool:
-    words = {word for word in _words(sheet, header) if word not in countries()}
-    return _is_unnamed(sheet, header) and all(plain_name(word) in country_names() for word in words)
-
-
-def _looks_like_goods(sheet: Sheet, header: str) -> bool:
-    one = sheet.profiles[header]
-    return (
-        _is_unnamed(sheet, header) and not sheet.is_of_order(header) and one.spaced * 2 > one.filled > one.numbers * 2
-    )
-
-
-def _looks_like_keys(sheet: Sheet, header: str) -> bool:
-    """Keys of goods: lines have them, without blanks, and the same ones come again."""
-    one = sheet.profiles[header]
-    is_text = not one.spaced and one.numbers < one.filled and not one.dates
-    return _is_unnamed(sheet, header) and not sheet.is_of_order(header) and is_text and one.distinct < one.filled
-
-
-_BY_CONTENT: dict[str, Callable[[Sheet, str], bool]] = {
-    "orderDate": _is_unnamed,
-    "currency": _looks_like_currencies,
-    "address.country": _looks_like_countries,
-    "invoiceAddress.email": _is_unnamed,
-    "products.itemText.product": _looks_like_goods,
-    "products.sku": _looks_like_keys,
-}
-"""Fields that cells tell without a header, where one column alone looks so; its kind is asked by `_may_be`."""
-
-
-def _words(sheet: Sheet, header: str) -> set[str]:
-    return {plain(cell).strip() for cell in sheet.cells(header) if cell.strip()}
 
 
 def _by_name(sheet: Sheet, header: str, name: str) -> ColumnProposal:
@@ -368,20 +333,25 @@ def _is_beside(column: str, footing: Footing) -> bool:
 
 
 def _samples(sheet: Sheet, header: str) -> tuple[str, ...]:
-    return sheet.profiles[header].samples
+    return lists.samples_of(sheet, header)
 
 
 def _candidates(sheet: Sheet, taken: Mapping[str, str], *, by_name: bool) -> Candidates:
     roles: dict[str, list[str]] = {}
     names = set()
+    nested = lists.amounts_of(sheet)
     for role in ROLES:
-        decided = [header for header, name in taken.items() if name == role and header in sheet.profiles]
+        decided = [header for header, name in taken.items() if name == role and sheet.holds(header)]
         named = _named(sheet, role, taken)
         if role == "products.unitPrice":
             named += [one for one in _named(sheet, "products.originalPrice", taken) if one not in named]
         if role == "orderTotal" and not named:
             # Beside a total, a sum of lines foots by itself and proves nothing.
             named = _line_totals(sheet, taken)
+        if not decided and not named:
+            # A list says again what a column of the order says, if there is one.
+            named = [header for header in nested.get(role, ()) if header not in taken]
+            names |= {(role, header) for header in named}
         names |= {(role, header) for header in (*decided, *named) if role in fields_named(header) or header in decided}
         # A named total or shipping stays what it is named; a named price may be the list price.
         is_told = bool(decided or (named and not role.startswith(LINE)))
@@ -429,9 +399,7 @@ def _order_cells(sheet: Sheet, candidates: Candidates) -> list[OrderCells]:
     for rows in sheet.groups:
         order = {}
         for header in of_order:
-            cells = sheet.cells(header)
-            cell = next((cells[row] for row in rows if cells[row].strip()), "")
-            order[header] = amount(cell) if cell else None
+            order[header] = sheet.order_amount(header, rows)
         lines = {header: [amount(sheet.cells(header)[row]) for row in rows] for header in of_line}
         for header, factor in factors.items():
             rates = (sheet.numbers.rate(sheet.cells(header)[row]) for row in rows)
@@ -460,12 +428,8 @@ def _left(
             yield ColumnProposal(header, NOT_MIGRATED, Sure.PROVED, evidence, (), one.samples)
         else:
             yield ColumnProposal(header, candidates=named, samples=one.samples)
-    for name in sheet.dump.lists:
-        if is_enough and footing and name not in taken and not list_in(Part.ORDER, name):
-            evidence = f"{footing.foots:,} of {footing.orders:,} orders foot without this list"
-            yield ColumnProposal(name, NOT_MIGRATED, Sure.PROVED, evidence)
-        elif name not in taken and not list_in(Part.ORDER, name):
-            yield ColumnProposal(name, evidence="a list that is not read", candidates=(NOT_MIGRATED,))
+    lacks_rates = "products.vatPercent" not in taken.values()
+    yield from lists.proposed(sheet, taken, footing, lacks_rates=lacks_rates)
 
 
 def _has_amounts(sheet: Sheet, header: str) -> bool:

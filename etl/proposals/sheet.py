@@ -36,6 +36,19 @@ class Sheet:
         """The column's cells, row by row."""
         return self._cells[header]
 
+    def holds(self, header: str) -> bool:
+        """Whether the dump has such a column, or such a name in a list."""
+        return header in self._cells or header in self.dump.nested
+
+    def order_amount(self, header: str, rows: Sequence[int]) -> Decimal | None:
+        """The amount of an order in a column, or what the elements of a list of it add up to; None for none."""
+        if header in self._cells:
+            cell = next((self._cells[header][row] for row in rows if self._cells[header][row].strip()), "")
+            return self.numbers.amount(cell) if cell else None
+        nested = self.dump.nested.get(header, {})
+        amounts = [self.numbers.amount(cell) for row in rows for cell in nested.get(row, ())]
+        return sum((one for one in amounts if one is not None), Decimal(0)) if amounts else None
+
     def rates_are_shares(self, header: str) -> bool:
         """Whether all rates of the column are written as shares of one, 0.2 for 20 %: no tax is below one percent."""
         words = {cell for cell in self._cells[header] if cell.strip()}

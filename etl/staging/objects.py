@@ -16,7 +16,7 @@ from typing import Any
 from etl.model.export import BROKEN, plain
 from etl.model.mapping import NOT_MIGRATED as NOT_MIGRATED_FIELD
 from etl.reading.json_file import node_of
-from etl.reading.kinds import NESTED_FIELDS
+from etl.reading.kinds import NESTED_FIELDS, Kind
 from etl.reading.names import KINDS, LINE
 from etl.staging.fields import (
     DECLARED,
@@ -116,6 +116,8 @@ class Objects:
         """(Part, key) -> the file's own name of it, for messages."""
         self._lists = _named_lists(names.renames)
         """Name of a list, folded -> what columns.csv makes of its elements."""
+        self._summed = _summed_lists(names.renames)
+        """Names, folded, of lists of which columns.csv makes an amount of the order."""
 
     def clean(self, value: Any) -> Any:
         """The object without personal data that must not be stored."""
@@ -204,6 +206,9 @@ class Objects:
         part = self._list_part(sink.part, name, inner)
         if part is Part.LINE and values and not self._take_lines(name, flat):
             part = None
+        if part is None and sink.part is Part.ORDER and name.casefold() in self._summed:
+            self._sum_list(values, name, sink, flat)
+            return
         if part is None:
             self._unread_list(values, name, sink, flat)
             return
@@ -220,6 +225,18 @@ class Objects:
                     own.unread = sink.unread
                 self._walk(value, f"{name}.", "", own, flat, 0)
                 self._keep(own, sink, flat)
+
+    def _sum_list(self, values: list[Any], name: str, sink: _Sink, flat: Flat) -> None:
+        """A list that columns.csv makes amounts of the order of: what its elements say is added up."""
+        self.used.setdefault(name, "added up")
+        for value in map(node_of, values):
+            if not isinstance(value, dict):
+                flat.add_broken(name, _cell(value) or "null")
+                continue
+            own = _Sink(Part.ORDER, unread=sink.unread)
+            self._walk(value, f"{name}.", f"{name}.", own, flat, 1)
+            for index, cell in own.cells.items():
+                sink.cells[index] = _added(sink.cells.get(index, ""), cell)
 
     def _keep(self, own: _Sink, sink: _Sink, flat: Flat) -> None:
         if own.part is Part.CONTENT:
@@ -399,6 +416,26 @@ def _named_lists(renames: Mapping[str, str]) -> dict[str, Part]:
             for length in range(1, len(heads)):
                 found.setdefault(".".join(heads[:length]), part)
     return found
+
+
+def _summed_lists(renames: Mapping[str, str]) -> frozenset[str]:
+    """The heads of dotted names that columns.csv makes an amount of the order: of an object or of a list."""
+    amounts = [header for header, target in renames.items() if KINDS.get(target) is Kind.AMOUNT and "." in header]
+    return frozenset(header.rpartition(".")[0].casefold() for header in amounts if not renames[header].startswith(LINE))
+
+
+_ADDABLE = re.compile(r"-?[0-9]+(?:\.[0-9]{1,2}|\.[0-9]{4,})?")
+"""Numbers that are one in any style: three digits behind a point may be thousands."""
+
+
+def _added(first: str, second: str) -> str:
+    """The sum of two cells, as a cell; where they are no plain numbers both, which can't be read then."""
+    if not (first and second):
+        return first or second
+    one, other = plain(first).strip(), plain(second).strip()
+    if _ADDABLE.fullmatch(one) and _ADDABLE.fullmatch(other):
+        return f"{Decimal(one) + Decimal(other):f}"
+    return f"{one} + {other}"
 
 
 def _amounts(values: list[Any], name: str) -> Iterator[Decimal]:

@@ -125,7 +125,7 @@ def _beside(draft: Draft) -> Decimal:
 
 def _give_out(draft: Draft, taxes: _Taxes) -> None:
     """The order's rates to its lines, where one way to do so makes the stated tax."""
-    ways = list(_ways(draft.lines, taxes.rates))
+    ways = list(_ways(draft.lines, taxes.rates, is_proved=taxes.total is not None))
     if taxes.total is None:
         fitting, proof = ways if len(taxes.rates) == 2 else [], "it names no other, and states no tax"
     else:
@@ -153,17 +153,25 @@ def _give_out(draft: Draft, taxes: _Taxes) -> None:
         )
 
 
-def _ways(lines: Sequence[Line], rates: Collection[Decimal]) -> Iterator[tuple[Decimal, ...]]:
-    """The ways to give out the rates: one for all lines that are taxable, 0 for the others; known rates stay."""
+def _ways(lines: Sequence[Line], rates: Collection[Decimal], *, is_proved: bool) -> Iterator[tuple[Decimal, ...]]:
+    """The ways to give out the rates: one for the lines that are taxable and 0 for the others; known rates stay.
+
+    `is_proved`: the order's tax decides, so that it may be one for all lines too, whatever is said to be taxable.
+    """
     met = set()
-    for rate in sorted(rates):
-        way = tuple(
-            line.vat_percent if line.vat_percent is not None else _ZERO if line.is_taxable is False else rate
-            for line in lines
-        )
-        if way not in met and (rate or not any(line.is_taxable for line in lines) or len(rates) == 1):
-            met.add(way)
-            yield way
+    has_taxable = any(line.is_taxable for line in lines)
+    for by_flag in (True, False) if is_proved else (True,):
+        for rate in sorted(rates):
+            way = tuple(_rate(line, rate, by_flag=by_flag) for line in lines)
+            if way not in met and (rate or not has_taxable or len(rates) == 1 or not by_flag):
+                met.add(way)
+                yield way
+
+
+def _rate(line: Line, rate: Decimal, *, by_flag: bool) -> Decimal:
+    if line.vat_percent is not None:
+        return line.vat_percent
+    return _ZERO if by_flag and line.is_taxable is False else rate
 
 
 def _makes(draft: Draft, way: Sequence[Decimal], taxes: _Taxes, wanted: Decimal) -> bool:

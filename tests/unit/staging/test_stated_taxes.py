@@ -68,13 +68,14 @@ def woo(tmp_path: Path, **more: Any) -> Staged:
     [
         ("13.17", [Decimal(20), Decimal(0)]),
         ("13.99", [Decimal(20), Decimal(0)]),
-        ("17.32", [None, None]),
+        ("17.32", [Decimal(20), Decimal(20)]),
+        ("16.00", [None, None]),
     ],
 )
 def test_taxable_lines_have_the_order_s_rate_where_its_tax_says_so(
     tmp_path: Path, tax: str, expected: list[Decimal | None]
 ) -> None:
-    """79.00 at 20 % hold 13.17, with shipping of 4.95 at 20 % 13.99; 17.32 would tax the book, which is not taxable."""
+    """79.00 at 20 % hold 13.17, with shipping of 4.95 at 20 % 13.99; with 17.32 the book was taxed too."""
     rows = f"1,GBP,{tax},103.95,4.95,0,GB VAT 20%,,1,79.00,ROBE,true\n1,,,,,,,,1,20.00,BOOK,false\n"
     staged = shopify(tmp_path, rows)
     assert rates(staged) == expected
