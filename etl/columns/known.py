@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import fields
 
 from etl.model.mapping import Mapping
+from etl.reading.names import TAX_RATES
 from etl.staging.build import CAPTURE, FIRST_RATE, SHIPPING, SIGNS, STATED, VOUCHER
 from etl.staging.lines import LINE_FIELDS
 from etl.staging.plain import PlainTable
@@ -40,7 +41,7 @@ PASSIVE = frozenset(
     )
 )
 """Order-level fields that decide nothing that the lane gives: read in case there is something to say of them."""
-WEIGHED = ("taxTotal",)
+WEIGHED = ("taxTotal", "shippingTax", "handlingTax", "shippingVatPercent", "handlingVatPercent", *TAX_RATES)
 """Order-level fields that are held against the plan: an order in which one is filled in is none of the lane's."""
 CHECKS = frozenset((SHIPPING, SIGNS, VOUCHER, CAPTURE, FIRST_RATE, STATED))
 """What staging holds against an order beyond remarks on cells, and the lane looks at itself."""
