@@ -20,7 +20,7 @@ from etl.model.rules import RateKind, TaxRule
 from etl.pipeline.catalogue import StoredRates, paymasters, stored_names, stored_rates, stored_services
 from etl.pipeline.causes import ASK_MEWS, DECISIONS, Cause, Causes, Effect
 from etl.pipeline.step import Desk, Step, told
-from etl.pipeline.tax_candidates import tax_candidates
+from etl.pipeline.tax_candidates import NOT_ALWAYS, tax_candidates
 from etl.proposals.values import meanings_of
 
 SERVICE = "target.service"
@@ -137,7 +137,7 @@ def _candidates(desk: Desk, cause: Cause, rule: TaxRule | None, effect: Effect, 
     first, last = _span(effect.months)
     start, end = rule.valid_from or first, rule.valid_before or last
     found = tax_candidates(world, country=rule.country, percent=rule.percent, start=start, end=end)
-    return (*found.whole, *(f"{code} (not all the time)" for code in found.partly))
+    return (*found.whole, *(f"{code}{NOT_ALWAYS}" for code in found.partly))
 
 
 def _has_codes(cause: Cause, rule: TaxRule | None) -> bool:
@@ -161,7 +161,7 @@ def _shown(candidates: tuple[str, ...], cause: Cause) -> str:
 
 def _ids(candidates: Iterable[str]) -> tuple[str, ...]:
     """What is to be written: of `Web shop (5e00..)` the Id, of a code its name."""
-    return tuple(found[1] if (found := _PLAIN_ID.search(one)) else one.partition(" (not all")[0] for one in candidates)
+    return tuple(found[1] if (found := _PLAIN_ID.search(one)) else one.removesuffix(NOT_ALWAYS) for one in candidates)
 
 
 def _subject(cause: Cause, rule: TaxRule | None) -> str:

@@ -5,6 +5,8 @@ Rule: design section 3a. Accounts are never filled in. In a table that stood bef
 
 from __future__ import annotations
 
+import contextlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -13,7 +15,7 @@ from pathlib import Path
 
 from etl.errors import EtlError
 from etl.mapping.additions import write_folder
-from etl.mapping.filling import CANDIDATES, Change
+from etl.mapping.filling import CANDIDATES, Change, fill_table
 from etl.mapping.folder import look_at_mapping
 from etl.mapping.homes import Home
 from etl.mapping.rows import Reading, read_taxes
@@ -24,13 +26,14 @@ from etl.model.mapping import PRODUCT_KEYS
 from etl.model.rules import TaxRule
 from etl.pipeline.candidates import fallback_words, tax_case
 from etl.pipeline.catalogue import catalogue_online, stored_catalogue, write_catalogue
-from etl.pipeline.tax_candidates import tax_candidates
+from etl.pipeline.tax_candidates import NOT_ALWAYS, tax_candidates
 from etl.report.cells import printable, safe_cell
 from etl.settings import Connection, Settings
 
 MOST_ADDRESSES = 20_000
 """So many addresses are looked up for candidates: 1,000 go into one request."""
 _COMMENT = "# "
+_ID = re.compile(r"\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,7 @@ async def fill_from_mews(settings: Settings, connection: Connection, facts: Dump
     stands without it. Effects: reads Mews, writes `mappings/mews/` and cells of the tables.
     """
     seen = look_at_mapping(settings.mappings)
-    emails = sorted(facts.emails)[:MOST_ADDRESSES] if "accounts.csv" in home.new else []
+    emails = sorted(facts.emails)[:MOST_ADDRESSES]
     try:
         catalogue = await catalogue_online(
             *(settings, connection),
@@ -74,12 +77,13 @@ async def fill_from_mews(settings: Settings, connection: Connection, facts: Dump
     told = fill_currency(settings.mappings, catalogue, facts)
     taxes, left = fill_taxes(home, catalogue, facts)
     told += taxes
-    if "products.csv" in home.new:
-        count = home.fill("products.csv", _products(catalogue))
-        told += [f"products.csv: {count:,} rows with a product, or candidates, from Mews."] if count else []
-    if "accounts.csv" in home.new:
-        count = home.fill("accounts.csv", _accounts(catalogue))
-        told += [f"accounts.csv: {count:,} rows with candidates by e-mail; none was filled in."] if count else []
+    for file, change, words in (
+        ("products.csv", _products(catalogue), "rows with a product, or candidates, from Mews."),
+        ("accounts.csv", _accounts(catalogue), "rows with candidates by e-mail; none was filled in."),
+    ):
+        # In a table that stood before, only what init itself has put there for people to choose from is renewed.
+        count = home.fill(file, change if file in home.new else only_candidates(change))
+        told += [f"{file}: {count:,} {words}"] if count and file in home.new else []
     service = (
         [] if seen.service else [OpenCell(f"{FILE}: target.service", named(catalogue.orderable) or "none takes orders")]
     )
@@ -146,10 +150,12 @@ def fill_taxes(home: Home, catalogue: Catalogue, facts: DumpFacts) -> tuple[list
         found = tax_candidates(catalogue, country=rule.country, percent=rule.percent, start=start, end=end)
         if found.decided:
             told.append(f"{rule.place.table} row {line}, {tax_case(rule)}: {found.decided} was filled in.")
-            return {"tax_codes": found.decided}
+            return {"tax_codes": found.decided} | ({CANDIDATES: ""} if cells.get(CANDIDATES) else {})
         fact = found_on.get((rule.country, rule.percent), RateFact("", None, None, None, 0))
         where = f"{rule.place.table} row {line}, {tax_case(rule)}"
         left.append(OpenCell(where, found.comment or "no code of that rate then", fact.lines, fact.money))
+        if CANDIDATES in cells:
+            return {CANDIDATES: found.comment} if cells[CANDIDATES] != found.comment else {}
         return {CANDIDATES: found.comment} if with_candidates and found.comment else {}
 
     home.fill("taxes.csv", change)
@@ -182,6 +188,40 @@ def days_of(facts: DumpFacts) -> dict[tuple[str, Decimal | None], tuple[date | N
         last = max(known[1], one.last_day) if known[1] and one.last_day else None
         found[key] = (first, last)
     return found
+
+
+def only_candidates(change: Change) -> Change:
+    """The change without what decides anything: a cell of candidates is renewed, or emptied, where there is one."""
+
+    def renewed(line: int, cells: Mapping[str, str]) -> Mapping[str, str]:
+        if CANDIDATES not in cells:
+            return {}
+        new = change(line, cells).get(CANDIDATES, "")
+        return {CANDIDATES: new} if new != cells[CANDIDATES] else {}
+
+    return renewed
+
+
+def empty_strange_candidates(folder: Path, catalogue: Catalogue) -> None:
+    """Empties cells of candidates that name what this Mews does not have: they are of another enterprise, or gone.
+
+    `init` puts others there; accounts are looked up by `init` alone, and a workbook is renewed by it. Effects: changes
+    taxes.csv and products.csv where they have such cells and can be written.
+    """
+    ids = {product.id.lower() for product in catalogue.products}
+
+    def strange_codes(_line: int, cells: Mapping[str, str]) -> Mapping[str, str]:
+        codes = cells.get(CANDIDATES, "").replace(NOT_ALWAYS, "").split()
+        return {} if set(codes) <= catalogue.tax_rates.keys() else {CANDIDATES: ""}
+
+    def strange_products(_line: int, cells: Mapping[str, str]) -> Mapping[str, str]:
+        named_ids = {found.lower() for found in _ID.findall(cells.get(CANDIDATES, ""))}
+        return {} if named_ids <= ids else {CANDIDATES: ""}
+
+    for file, change in (("taxes.csv", strange_codes), ("products.csv", strange_products)):
+        if (folder / file).is_file():
+            with contextlib.suppress(OSError):
+                fill_table(folder / file, change)
 
 
 def _products(catalogue: Catalogue) -> Change:

@@ -23,6 +23,7 @@ from etl.pipeline.catalogue import write_catalogue
 from etl.pipeline.check import Check, Result
 from etl.pipeline.connect import Link, connect
 from etl.pipeline.dry_run import finish
+from etl.pipeline.filling import empty_strange_candidates
 from etl.pipeline.needs import needs_of
 from etl.pipeline.planning import Progress, Span, earliest_consumption
 from etl.pipeline.prepare import (
@@ -66,6 +67,7 @@ async def preflight(
         catalogue = await _catalogue(link, seen)
         reference, checks = await _reference(link, seen, batch[0] if batch else None, export.span, catalogue)
     paths = write_catalogue(settings.mappings, catalogue)
+    empty_strange_candidates(settings.mappings, catalogue)
     if mapping is not None and reference is not None:
         checks += _kept(ledger, mapping, reference, catalogue)
         checks += with_candidates(run_checks(mapping, reference, datetime.now(UTC)), mapping, catalogue)

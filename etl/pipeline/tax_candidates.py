@@ -33,6 +33,10 @@ class TaxWorld(Protocol):
         """IANA name."""
 
 
+NOT_ALWAYS = " (not all the time)"
+"""What stands behind a code that is valid over some of the period only."""
+
+
 @dataclass(frozen=True, slots=True)
 class TaxCandidates:
     """Codes of the wanted rate: `whole` are valid over the whole period, `partly` over some of it.
@@ -47,7 +51,7 @@ class TaxCandidates:
     @property
     def comment(self) -> str:
         """The cell of the comment column `# candidates`: codes separated by blanks, those of a part of the time last."""
-        return " ".join([*self.whole, *(f"{code} (not all the time)" for code in self.partly)])
+        return " ".join([*self.whole, *(f"{code}{NOT_ALWAYS}" for code in self.partly)])
 
 
 def tax_candidates(

@@ -151,3 +151,32 @@ def test_the_hotel_of_the_guide_is_one(tmp_path: Path) -> None:
         done = init(Shell(tmp_path, running.url))
     assert [one for one in done.json["filled"] if "IT" in one] == ["taxes.csv row 16, IT 22 %: IT-22% was filled in."]
     assert done.json["open"][0]["candidates"].startswith("Web shop (")
+
+
+def test_candidates_of_another_enterprise_do_not_stay(shell: Shell) -> None:
+    """A folder that was begun against another Mews: its codes and Ids are no candidates here; nothing else is touched."""
+    folder = shell.folder / "mappings"
+    folder.mkdir()
+    strange = "PL-5 (not all the time)"
+    (folder / "taxes.csv").write_text(
+        "country,vat_percent,valid_from,valid_before,tax_codes,# candidates\n"
+        f"DE,20,,,,PL-20\nGB,0,,,exempt,{strange}\nFR,1,,,,UK-20%\n"
+    )
+    (folder / "products.csv").write_text(
+        "key_type,key,product,# name,# candidates\n"
+        "# sku,NEW,,Party  Bunting,Wimpel (0d000000-0000-4000-a000-000000000009)\n"
+        "# sku,GONE,,Gone,Weg (0d000000-0000-4000-a000-000000000008)\n"
+        "# sku,22423,,Cake stand,\n"
+    )
+    assert shell.run("preflight").code == 2
+    taxes = {(one["country"], one["vat_percent"]): one for one in table(shell, "taxes.csv", "country")}
+    assert [one["# candidates"] for one in taxes.values()] == ["", "", "UK-20%"]
+    assert [one["# candidates"] for one in table(shell, "products.csv", "key_type")] == ["", "", ""]
+    init(shell)
+    taxes = {(one["country"], one["vat_percent"]): one for one in table(shell, "taxes.csv", "country")}
+    assert taxes["DE", "20"]["# candidates"] == "UK-20%"
+    assert taxes["GB", "0"] | {"tax_codes": "exempt", "# candidates": ""} == taxes["GB", "0"]
+    assert taxes["FR", "1"]["# candidates"] == ""
+    products = {one["key"]: one for one in table(shell, "products.csv", "key_type")}
+    assert products["NEW"]["# candidates"] == "Party bunting (9d000000-0000-4000-a000-000000000003)"
+    assert (products["22423"]["product"], products["GONE"]["# candidates"]) == ("", "")
