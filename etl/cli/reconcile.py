@@ -36,7 +36,15 @@ def command(console: Console, report: Path | None) -> int:
         done = asyncio.run(reconcile(stack, console.settings, link, report=report, progress=progress))
     _show(console, done.document)
     show.report_paths(console, done.report)
-    if done.exit_code:
+    if not done.exit_code:
+        page = next((path for path in done.report if path.name == "report.html"), None)
+        if page:
+            console.text(f"The certificate to be signed is the last part of {page}.")
+        else:
+            show.step(
+                console, "Write the certificate to be signed", console.typed("reconcile", "--report", "reconciled")
+            )
+    else:
         has_more = not report and done.document["source"]["orders"]
         more = " --report DIR lists all of them." if has_more else ""
         console.text(f"Next: {next_words(done.document)}{more}")

@@ -16,6 +16,9 @@ from etl.pipeline.causes import Causes, Effect
 from etl.pipeline.reconciled import Trace
 from etl.pipeline.step import Desk, Step, told
 
+_REPORT = "reconciled"
+"""Folder of the report that `reconcile` is to write."""
+
 
 @dataclass(frozen=True, slots=True)
 class Left:
@@ -128,15 +131,19 @@ def _kind(desk: Desk, left: Left) -> Step:
 
 
 def _reconcile(desk: Desk) -> str:
-    return desk.typed("reconcile", "--report", "reconciled")
+    return desk.typed("reconcile", "--report", _REPORT)
 
 
 def _reconciled(desk: Desk, trace: Trace) -> Step:
     """What follows from a reconciliation of which nothing has moved since."""
     at = f"{trace.at[:10]} {trace.at[11:16]} UTC"
     if trace.is_complete:
-        what = f"Nothing is left to do: reconcile of {at} found all {trace.orders:,} orders complete"
-        return Step(f"{what}; keep the ledger and the certificate as long as the books")
+        found = f"reconcile of {at} found all {trace.orders:,} orders complete"
+        if not trace.page:
+            what = f"Write the certificate that is signed, the last part of {_REPORT}/report.html: {found}"
+            return Step(what, type=_reconcile(desk))
+        kept = f"keep the ledger ({desk.settings.ledger}) and the certificate, the last part of {trace.page}"
+        return Step(f"Nothing is left to do: {found}; {kept}, signed, as long as the books")
     first, *more = trace.reasons
     what = f"Reconcile of {at} is not complete: {first}{f' ({len(more)} more reasons)' if more else ''}"
     what += "; correct that in Mews, or accept it by name in waivers.csv, then reconcile again"

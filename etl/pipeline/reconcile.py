@@ -49,6 +49,7 @@ from etl.reconcile.presence import Held, Verdict, judge
 from etl.reconcile.scan import scan_items, scan_payments
 from etl.reconcile.totals import ControlTotals
 from etl.reconcile.values import Booking, Klass, OrderFinding, sums
+from etl.report.folder import PAGE
 from etl.settings import Connection, Settings
 
 T = TypeVar("T")
@@ -106,6 +107,7 @@ async def reconcile(
         tuple(certificate["reasons"]),
         mapping.digest,
         stand,
+        str(report / PAGE) if report else "",
     )
     ledger.close()
     keep(settings.ledger, trace)

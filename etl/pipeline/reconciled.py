@@ -21,7 +21,8 @@ _REASONS_KEPT = 20
 class Trace:
     """One reconciliation. `at`: Mews's time of the read-back, ISO UTC; `orders`: of the source; `reasons`: what is open.
 
-    `mapping`: digest of the mapping folder, waivers included; `stand`: of the ledger that was compared.
+    `mapping`: digest of the mapping folder, waivers included; `stand`: of the ledger that was compared; `page`: the report
+    with the certificate, "" where none was asked for.
     """
 
     is_complete: bool
@@ -30,6 +31,7 @@ class Trace:
     reasons: tuple[str, ...]
     mapping: str
     stand: str
+    page: str = ""
 
 
 def stand_of(ledger: Ledger) -> str:

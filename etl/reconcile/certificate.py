@@ -78,8 +78,10 @@ class Certificate:
         agreeing = counted(matched, f"order|orders stands|stand in Mews exactly once, {_AS_SENT}")
         if self.reasons:
             return f"Not complete: {'; '.join(self.reasons)}. {agreeing}"
-        named = f", or are among the {self.accepted:,} accepted by name" if self.accepted else ""
-        return f"Complete: all {self.source_orders:,} orders of the source stand in Mews as planned, are skipped by a rule{named}. {agreeing}"
+        ways = ["stands in Mews as planned", "is skipped by a rule"]
+        ways += [f"is among the {self.accepted:,} accepted by name"] if self.accepted else []
+        listed = f"{', '.join(ways[:-1])}{',' * (len(ways) > 2)} or {ways[-1]}"
+        return f"Complete: each of the {self.source_orders:,} orders of the source {listed}. {agreeing}"
 
     def document(self) -> dict[str, Any]:
         """The certificate as data."""

@@ -13,7 +13,8 @@ from typing import IO, Any
 from etl.errors import UsageError
 
 SUMMARY = "summary.json"
-OUTPUTS = (SUMMARY, "orders.csv", "problems.csv", "report.html", "report.xlsx")
+PAGE = "report.html"
+OUTPUTS = (SUMMARY, "orders.csv", "problems.csv", PAGE, "report.xlsx")
 
 
 @contextmanager

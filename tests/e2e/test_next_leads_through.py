@@ -52,7 +52,14 @@ def test_from_tokens_to_the_green_banner(shop: SmallShop) -> None:
         step = ask(shop, *exports)
         assert "Nothing is left to do: reconcile of 20" in step["what"]
         assert "all 3 orders complete" in step["what"]
+        assert "the certificate, the last part of reconciled/report.html" in step["what"]
         assert step["type"] == ""
+    # Without --report there is no certificate yet: that is what is left.
+    assert shop.shell.run("reconcile").code == 0
+    step = ask(shop, export)
+    assert "certificate" in step["what"]
+    assert do(shop, step) == 0
+    assert "Nothing is left to do" in ask(shop, export)["what"]
     assert shop.shell.run("run", export).code == 0
     assert "reconcile" in ask(shop, export)["type"].split()
 

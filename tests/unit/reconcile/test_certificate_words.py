@@ -1,0 +1,45 @@
+"""The sentence that is signed reads like one, whatever was skipped or accepted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime
+
+import pytest
+
+from etl.reconcile.certificate import Certificate
+from etl.reconcile.values import Klass
+
+
+PLAIN = "each of the 320 orders of the source stands in Mews as planned or is skipped by a rule. 1 order stands "
+ACCEPTED = (
+    "each of the 320 orders of the source stands in Mews as planned, is skipped by a rule, or is among the 3 accepted by name. "
+    "1 order stands "
+)
+
+
+@pytest.mark.parametrize(("accepted", "words"), [(0, PLAIN), (3, ACCEPTED)])
+def test_the_statement_is_a_sentence(accepted: int, words: str) -> None:
+    """With and without orders that a person accepted."""
+    certificate = Certificate(
+        generated=datetime(2026, 11, 27, tzinfo=UTC),
+        enterprise="Hotel",
+        enterprise_id="e1",
+        service="Web shop",
+        store="uk",
+        platform="https://api.mews.com",
+        mapping="sha256:..",
+        runs=(),
+        counts=Counter({Klass.MATCHED: 1}),
+        sums={},
+        source_orders=320,
+        accepted=accepted,
+        reasons=(),
+        narrowed="",
+        not_posted=0,
+        control_differences=0,
+        rounded_orders=0,
+        foreign_orders=0,
+        waivers=(),
+    )
+    assert certificate.statement.startswith(f"Complete: {words}")
