@@ -10,7 +10,6 @@ import pytest
 from etl.reconcile.certificate import Certificate
 from etl.reconcile.values import Klass
 
-
 PLAIN = "each of the 320 orders of the source stands in Mews as planned or is skipped by a rule. 1 order stands "
 ACCEPTED = (
     "each of the 320 orders of the source stands in Mews as planned, is skipped by a rule, or is among the 3 accepted by name. "
