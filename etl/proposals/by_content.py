@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 
 from etl.model.export import plain
 from etl.proposals.countries import country_names, plain_name
 from etl.proposals.names import fields_named
 from etl.proposals.sheet import Sheet
 from etl.reading.codes import countries, currencies
+
+COMPACT = "YYYYMMDD"
+"""How dates are written that only look like numbers, as `source.date_format` takes it."""
+_COMPACT_DATE = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
 
 
 def words_in(sheet: Sheet, header: str) -> set[str]:
@@ -52,3 +57,12 @@ BY_CONTENT: dict[str, Callable[[Sheet, str], bool]] = {
     "products.sku": _looks_like_keys,
 }
 """Fields that cells tell without a header, where one column alone looks so; its kind is asked by `_may_be`."""
+
+
+def compact_dates(sheet: Sheet, taken: Mapping[str, str]) -> str:
+    """The column named as the order's date whose cells are dates without marks, 20101201; "" for none."""
+    for header in sheet.profiles:
+        words = words_in(sheet, header) if header not in taken and "orderDate" in fields_named(header) else set()
+        if words and all(_COMPACT_DATE.fullmatch(word) for word in words) and sheet.is_of_order(header):
+            return header
+    return ""

@@ -118,7 +118,8 @@ def best_footing(orders: Sequence[OrderCells], candidates: Candidates) -> Footin
         return None
     most = counted[0][1][0]
     best = [reading for reading, (foots, _) in counted if foots >= most]
-    reading, *rivals = [one for one in best if not _is_without_tax(one, best, orders)]
+    whole = [one for one in best if not _is_without_tax(one, best, orders)]
+    reading, *rivals = [one for one in whole if not _is_of_goods_alone(one, whole, sizes)]
     taxed = sum(_tells_tax(order, candidates) for order in orders)
     return Footing(reading, most, counted[0][1][1], tuple(rivals), taxed)
 
@@ -152,6 +153,25 @@ def _is_without_tax(one: Reading, others: Sequence[Reading], orders: Sequence[Or
         and any(_differ(order, one.column("orderTotal"), other.column("orderTotal")) for order in orders)
         for other in others
     )
+
+
+def _is_of_goods_alone(one: Reading, others: Sequence[Reading], sizes: Mapping[str, Decimal]) -> bool:
+    """Whether the reading's total is a sum on the way to another total, which holds the amounts beside the goods too.
+
+    What the customer paid is the total; the sum of the goods foots by itself and leaves shipping and vouchers out.
+    """
+    mine = beside_of(one, sizes)
+    return any(
+        other.columns[:2] == one.columns[:2]
+        and other.column("orderTotal") != one.column("orderTotal")
+        and beside_of(other, sizes) > mine
+        for other in others
+    )
+
+
+def beside_of(reading: Reading, sizes: Mapping[str, Decimal]) -> frozenset[str]:
+    """The columns beside the goods that the reading uses and that hold amounts. `sizes`: column -> sum of its amounts."""
+    return frozenset(column for column in reading.columns[3:] if column and sizes.get(column))
 
 
 def _differ(order: OrderCells, one: str, other: str) -> bool:

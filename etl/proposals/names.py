@@ -86,11 +86,15 @@ def _places() -> dict[tuple[str, str], int]:
     return found
 
 
+_UNKNOWN = 1_000_000
+"""Behind every line of names.csv."""
+
+
 def preference(field: str, header: str) -> int:
     """Between headers that may be one field the smaller is likelier: the line of names.csv."""
     parts, places = header.split("."), _places()
     tails = (spelled(" ".join(parts[start:])) for start in range(len(parts)))
-    return min((places[field, tail] for tail in tails if (field, tail) in places), default=len(places))
+    return min((places[field, tail] for tail in tails if (field, tail) in places), default=_UNKNOWN)
 
 
 @cache

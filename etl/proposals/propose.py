@@ -7,7 +7,7 @@ payer; what neither name nor content tells is left open, with candidates.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from itertools import pairwise
@@ -15,7 +15,7 @@ from itertools import pairwise
 from etl.model.export import plain
 from etl.model.mapping import NOT_MIGRATED, Sure
 from etl.proposals import lists
-from etl.proposals.by_content import BY_CONTENT, words_in
+from etl.proposals.by_content import BY_CONTENT, COMPACT, compact_dates, words_in
 from etl.proposals.column import ColumnProposal
 from etl.proposals.content import Profile, number_pattern
 from etl.proposals.dump import Dump
@@ -31,13 +31,12 @@ from etl.staging.parts import AMOUNT_TAILS, Part, list_in
 from etl.staging.vocabulary import Vocabulary
 
 _MOST = Decimal("0.95")
-_COMPACT = "YYYYMMDD"
-_COMPACT_DATE = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
 _SIGNS = re.compile(r"[£€$¥]|zł|Kč|Ft\b|kr\b")
 _PAID = "payment.capture.amount"
 _FEW_RATES = 8
 _LEAST_CONSTANT = 3
 _MOST_TRIED = 6
+_MOST_TOTALS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +95,9 @@ def propose(sheet: Sheet, rules: Mapping[str, str] | None = None) -> Proposals:
         found.append(proved)
         taken[proved.header] = proved.field
     date_format = ""
-    if "orderDate" not in taken.values() and (header := _compact_dates(sheet, taken)):
+    if "orderDate" not in taken.values() and (header := compact_dates(sheet, taken)):
         found.append(_by_name(sheet, header, "orderDate"))
-        taken[header], date_format = "orderDate", _COMPACT
+        taken[header], date_format = "orderDate", COMPACT
     for name, looks_so in BY_CONTENT.items():
         if name not in taken.values() and not _is_told(name, taken):
             looking = [
@@ -117,15 +116,6 @@ def propose(sheet: Sheet, rules: Mapping[str, str] | None = None) -> Proposals:
     signs = _signs(sheet, fields)
     pattern = number_pattern(cells)
     return Proposals(tuple(found), fields, pattern, footing, has_number=True, date_format=date_format, signs=signs)
-
-
-def _compact_dates(sheet: Sheet, taken: Mapping[str, str]) -> str:
-    """The column named as the order's date whose cells are dates without marks, 20101201; "" for none."""
-    for header in sheet.profiles:
-        words = words_in(sheet, header) if header not in taken and "orderDate" in fields_named(header) else set()
-        if words and all(_COMPACT_DATE.fullmatch(word) for word in words) and sheet.is_of_order(header):
-            return header
-    return ""
 
 
 def _signs(sheet: Sheet, fields: Mapping[str, str]) -> frozenset[str]:
@@ -292,6 +282,11 @@ def _amounts(sheet: Sheet, taken: Mapping[str, str]) -> tuple[list[ColumnProposa
         wide = _foot(sheet, wider)
         if wide is not None and (wide.is_enough or (footing is None and wide.foots * 2 >= wide.orders)):
             candidates, footing = wider, wide
+    if footing is not None and footing.is_enough:
+        # The orders foot, but money stands beside them: perhaps with another total, which holds it.
+        whole = _foot(sheet, _with_other_totals(sheet, taken, candidates, footing))
+        if whole is not None and whole.is_enough and whole.foots >= footing.foots:
+            footing = whole
     if footing is None:
         named = ((role, columns[0]) for role, columns in candidates.roles.items() if columns)
         chosen = [(role, column) for role, column in named if column not in taken]
@@ -363,6 +358,38 @@ def _candidates(sheet: Sheet, taken: Mapping[str, str], *, by_name: bool) -> Can
     return Candidates(roles, rates[:1], [tax for tax in taxes if tax not in rates][:1], frozenset(names))
 
 
+def _with_other_totals(sheet: Sheet, taken: Mapping[str, str], candidates: Candidates, footing: Footing) -> Candidates:
+    """The candidates with every amount of the order as its total; the same ones where nothing is left out of the footing."""
+    mine = footing.reading.column("orderTotal")
+    if mine in taken or not [*_left_beside(sheet, candidates.roles, footing)]:
+        return candidates
+    roles = {role: [footing.reading.column(role)] for role in ROLES[:2]}
+    beside = {role: [*columns] for role, columns in candidates.roles.items() if role in ROLES[3:]}
+    used = {
+        *roles["products.qty"],
+        *roles["products.unitPrice"],
+        *(one for columns in beside.values() for one in columns),
+    }
+    others = [
+        header
+        for header, one in sheet.profiles.items()
+        if header not in taken
+        and header not in used
+        and header != mine
+        and _may_be(sheet, header, "orderTotal")
+        and sheet.is_of_order(header)
+        and one.written
+    ]
+    return replace(candidates, roles={**roles, "orderTotal": [mine, *others][:_MOST_TOTALS], **beside})
+
+
+def _left_beside(sheet: Sheet, roles: Mapping[str, Sequence[str]], footing: Footing) -> Iterable[str]:
+    """Columns named as shipping, voucher or fee that hold amounts, of roles that the footing fills with no column."""
+    for role in ROLES[3:]:
+        if not footing.reading.column(role):
+            yield from (header for header in roles.get(role, ()) if _has_amounts(sheet, header))
+
+
 def _line_totals(sheet: Sheet, taken: Mapping[str, str]) -> list[str]:
     """Columns of the order that are named like sums of lines: some shops call the order's total so."""
     return [
@@ -416,6 +443,8 @@ def _left(
     `told`: columns that the footing needs, though it does not say for what.
     """
     is_enough = footing is not None and footing.is_enough
+    roles = {role: [one for one in sheet.profiles if role in fields_named(one)] for role in ROLES[3:]}
+    beside = {*_left_beside(sheet, roles, footing)} if footing is not None else set()
     for header, one in sheet.profiles.items():
         if header in taken or header in told or not one.filled or is_secret(header) or _is_left_out(sheet, header):
             continue
@@ -423,6 +452,11 @@ def _left(
         if gives_back(header) and one.fits(Kind.AMOUNT) and _has_amounts(sheet, header):
             evidence = "money given back, which no footing of the orders shows: look whether returns are missing"
             yield ColumnProposal(header, evidence=evidence, samples=one.samples)
+        elif is_enough and footing and header in beside:
+            evidence = (
+                "holds amounts, and the orders foot without it: look whether the total is that of the goods alone"
+            )
+            yield ColumnProposal(header, evidence=evidence, candidates=named, samples=one.samples)
         elif is_enough and footing and _is_amount(header, one) and _PAID not in named:
             evidence = f"{footing.foots:,} of {footing.orders:,} orders foot without it"
             yield ColumnProposal(header, NOT_MIGRATED, Sure.PROVED, evidence, (), one.samples)
