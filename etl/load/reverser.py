@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from etl.errors import InternalError
-from etl.evidence.marks import identity_of
+from etl.evidence.marks import identity_of, payment_part
 from etl.evidence.read_back import WHATEVER_IT_COSTS, ReadBack
 from etl.evidence.reader import Reader
 from etl.load.halt import WindowPassedError
@@ -36,7 +36,7 @@ from etl.load.reversal import (
 )
 from etl.load.session import Session
 from etl.load.undo_values import Target
-from etl.model.identity import Identity, parse_identifier
+from etl.model.identity import Identity
 from etl.model.outcome import Kind, Outcome
 from etl.model.payload import Operation
 from etl.model.rows import OrderItemRow, PaymentRow
@@ -139,19 +139,17 @@ class Reverser:
         target = work.target
         self._check_ledger(work)
         await self._look_at_doubtful(work, items)
-        # A reversal that is there twice stands among the copies, too.
-        order_ids = [one for one in target.order_ids if not _is_undo(items.get(one, []))]
-        for order_id in order_ids:
+        for order_id in target.order_ids:
             self._check_items(work, order_id, self._standing(work, items.get(order_id, [])))
         payments = await self._open_payments(work) if target.is_whole else []
         # What may be refused goes first: payments, unless it is still open whether items can be cancelled.
         items_first = self.may_cancel is None
         if payments and not items_first:
             if self.may_cancel is False:
-                for order_id in order_ids:
+                for order_id in target.order_ids:
                     self._check_opposite(work, order_id, items.get(order_id, []))
             await self._reverse_payments(work, payments)
-        for order_id in order_ids:
+        for order_id in target.order_ids:
             await self._reverse_copy(work, order_id, items.get(order_id, []))
         if payments and items_first:
             await self._reverse_payments(work, payments)
@@ -370,10 +368,10 @@ class Reverser:
         for row in rows.values():
             name = posted.get(row.id, "")
             if not name:
-                parsed = parse_identifier(row.external_identifier)
-                if parsed is None or (parsed[0].number, parsed[0].is_undo) != (work.number, False):
+                marked = payment_part(row)
+                if marked is None or marked[0] != replace(self._identity(work), is_undo=False):
                     continue
-                name = parsed[1]
+                name = marked[1]
             if row.is_canceled or self._is_paid_back(work, row.id):
                 continue
             if row.closed is not None or row.accounting_state == "Closed":
@@ -408,11 +406,6 @@ class Reverser:
             ) from None
         self._reopen(work)
         return outcome
-
-
-def _is_undo(rows: Iterable[OrderItemRow]) -> bool:
-    identities = (identity_of(row) for row in rows)
-    return any(identity is not None and identity.is_undo for identity in identities)
 
 
 def _is_paid(part: Part) -> bool:

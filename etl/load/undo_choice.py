@@ -42,7 +42,7 @@ class UndoChoice:
         chosen = Selection(returns=self._all_returns())
         numbers = self._numbers_of(run, only)
         for start in range(0, len(numbers), 500):
-            self._choose_orders(numbers[start : start + 500], chosen)
+            await self._choose_orders(numbers[start : start + 500], chosen)
         if order_ids:
             await self._choose_copies(list(dict.fromkeys(order_ids)), chosen)
         # Returns go before the orders that they belong to.
@@ -66,8 +66,9 @@ class UndoChoice:
         _refuse_unknown([number for number in wanted if number not in set(mine)], f"{run} did not post order")
         return wanted or mine
 
-    def _choose_orders(self, numbers: Sequence[str], chosen: Selection) -> None:
+    async def _choose_orders(self, numbers: Sequence[str], chosen: Selection) -> None:
         rows, parts = self._ledger.lookup(numbers), self._ledger.parts(numbers)
+        items = await self._back.items([one for row in rows.values() for one in row.duplicates])
         for number in numbers:
             row = rows[number]
             order = next((part for part in parts.get(number, ()) if _is_order(part, row.generation)), None)
@@ -80,7 +81,10 @@ class UndoChoice:
             if order.state is State.UNDONE:
                 chosen.already.append((number, order.mews_id))
                 continue
-            copies = tuple(dict.fromkeys([order.mews_id, *row.duplicates]))
+            # Copies of its payments, and of reversals, are told there too.
+            copies = tuple(
+                dict.fromkeys([order.mews_id, *(one for one in row.duplicates if _holds_order(items.get(one, ())))])
+            )
             self._add(chosen, row, Target(number, row.generation, copies), len(copies))
 
     def _add(self, chosen: Selection, row: LedgerOrder, target: Target, copies: int) -> None:
@@ -174,6 +178,12 @@ class UndoChoice:
         for number in self._ledger.standing_returns():
             found.setdefault(parent_of(number), set()).add(number)
         return found
+
+
+def _holds_order(rows: Sequence[OrderItemRow]) -> bool:
+    """Whether these are an order's items, and no reversal's."""
+    identities = [identity_of(row) for row in rows]
+    return bool(identities) and not any(one is not None and one.is_undo for one in identities)
 
 
 def _is_order(part: Part, generation: int) -> bool:

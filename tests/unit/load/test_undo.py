@@ -23,7 +23,7 @@ from etl.load.records import PartKind
 from etl.load.signs import IncompleteError
 from etl.load.standing import Standing
 from etl.load.stop import StopFlag
-from etl.load.undo import Ending, UndoResult
+from etl.load.undo import Ending, Selection, UndoResult
 from etl.model.outcome import Kind, Outcome
 from etl.model.rows import PaymentRow
 from etl.model.states import State
@@ -369,6 +369,27 @@ def test_a_run_takes_all_copies_along(path, mews, time, may_cancel):
     assert result.count(Ending.REVERSED) == 1
     assert mews.balance() == 0
     assert state_of(path, "1") is State.UNDONE
+
+
+async def choose_in(ledger: Ledger, mews: UndoMews, time: VirtualTime) -> Selection:
+    return await time.drive(asyncio.ensure_future(an_undoer(ledger, mews, time).choose("run-1")))
+
+
+@pytest.mark.parametrize("shown", ["identifier", "marker"])
+def test_copies_of_a_payment_go_with_their_order(path, mews, time, shown):
+    """Order and payment stand there twice: all four go, by whichever mark Mews shows, and people are asked about two."""
+    posted(path, mews, time, [an_order("1", payments=(a_payment(),))])
+    a_copy(mews)
+    at, paid = mews.paid[0]
+    mews.paid.append((at, replace(paid, id="paid twice")))
+    if shown == "marker":
+        mews.paid = [(at, replace(row, external_identifier="")) for at, row in mews.paid]
+    with open_ledger(path, time) as ledger:
+        chosen = asyncio.run(choose_in(ledger, mews, time))
+    assert chosen.money == {"GBP": Decimal("24.00")}
+    assert [target.order_ids for target in chosen.targets] == [("OrderId-1", "copy")]
+    assert undo_in(path, mews, time).count(Ending.REVERSED) == 1
+    assert (mews.balance(), mews.paid_balance()) == (0, 0)
 
 
 @pytest.mark.parametrize(
