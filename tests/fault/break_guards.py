@@ -574,6 +574,22 @@ GUARDS = (
         "undo",
         "one_sign",
     ),
+    _guard(
+        "a copy of a payment is known by its identifier alone",
+        "load/reverser.py",
+        "marked = payment_part(row)\n",
+        "marked = payment_part(row) if row.external_identifier else None\n",
+        "undo",
+        "copies_of_a_payment",
+    ),
+    _guard(
+        "copies of a payment count as copies of its order",
+        "load/undo_choice.py",
+        "if _holds_order(items.get(one, ()))",
+        "if True",
+        "undo",
+        "copies_of_a_payment",
+    ),
     # A person's word
     _guard(
         "settle --absent takes a person's word against Mews's",

@@ -16,8 +16,14 @@ CHECKPOINTS = (
 EPSILON = 0.01
 UNDO_SHARE = 0.3
 """So many of the schedules within the bounds undo what they posted."""
-TWIN_SHARE = 0.15
-"""In so many of the others two copies of the ledger are at work at the same time."""
+TWIN_SHARE = 0.22
+"""In so many of the others two processes are at work on one ledger, or on two copies of it, at the same time."""
+UNDO_TWIN_SHARE = 0.4
+"""So many of the undos share their time with another undo, or with a run, on that ledger or on a copy of it."""
+NEIGHBOUR_SHARE = 0.12
+"""In so many of those without twins other ledgers work under the same token, for other stores."""
+STORM_SHARE = 0.1
+"""So many processes meet a Mews that answers 429 to nearly everything for a while."""
 NET_SHARE = 0.25
 """So many enterprises price without tax."""
 PEOPLE_SHARE = 0.25
@@ -92,7 +98,9 @@ class Process:
 
     `before`: "lose" or "restore" what was the ledger. `changes`: orders that the export shows in their next version.
     `jumps`: (seconds, by how much) of the machine's wall clock. `freeze`: the machine sleeps at the n-th checkpoint.
-    `twin`: what works at the same time on a copy of the ledger, and begins its `pause` later.
+    `twin`: what works at the same time, and begins its `pause` later; `on` a "copy" of the ledger, or on the "ledger"
+    itself, whose lock it may take over as if this machine were certainly dead.
+    `neighbours`: what works at the same time on the ledger of that neighbour.
     """
 
     command: str = "run"
@@ -111,6 +119,14 @@ class Process:
     jumps: tuple[tuple[float, float], ...] = ()
     freeze: tuple[int, float] | None = None
     twin: Process | None = None
+    on: str = "copy"
+    takes_over: bool = False
+    neighbours: tuple[tuple[int, Process], ...] = ()
+
+    @property
+    def is_in_company(self) -> bool:
+        """Whether anything else is at work meanwhile."""
+        return self.twin is not None or bool(self.neighbours)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,16 +162,22 @@ class Schedule:
     basis: str = "gross"
     is_portfolio: bool = False
     """Whether the tokens are for several enterprises."""
+    store: str = "uk"
+    service: int = 0
+    """Which of the enterprise's services."""
+    neighbours: tuple[Schedule, ...] = ()
+    """What other ledgers hold: other stores of this enterprise, under the same token."""
 
     @property
-    def has_twins(self) -> bool:
-        """Whether two copies of the ledger work at the same time: what they post twice is told, not prevented."""
-        return any(process.twin is not None for process in self.processes)
+    def has_copies(self) -> bool:
+        """Whether two copies of the ledger work at the same time: what they do twice is told, not prevented."""
+        return any(process.twin is not None and process.twin.on == "copy" for process in self.processes)
 
     def describe(self) -> str:
         """The schedule in words, for whoever replays it."""
         lines = [f"seed {self.seed}, {'within' if self.within_bounds else 'beyond'} the bounds of design 7.1"]
-        names = [name for name in self.__dataclass_fields__ if name not in ("orders", "processes", "seed")]
+        apart = ("orders", "processes", "seed", "neighbours")
+        names = [name for name in self.__dataclass_fields__ if name not in apart]
         lines.append("  " + ", ".join(f"{name}={getattr(self, name)}" for name in names))
         for versions in self.orders:
             for spec in versions:
@@ -171,6 +193,7 @@ class Schedule:
                 if getattr(process, name) != getattr(plain, name)
             }
             lines.append(f"  process {index}: {told}")
+        lines.extend(f"  neighbour {at}: {one.describe()}" for at, one in enumerate(self.neighbours))
         return "\n".join(lines)
 
 
@@ -222,17 +245,27 @@ def draw(seed: int) -> Schedule:
         processes = tuple(replace(process, before="") for process in processes)
     if d.within_bounds and hides != "both" and Random(f"undo {seed}").random() < UNDO_SHARE:
         orders, processes = _with_undo(Random(f"undos {seed}"), orders, processes)
+        if Random(f"undo beside {seed}").random() < UNDO_TWIN_SHARE:
+            processes = _with_undo_beside(Random(f"undo twin {seed}"), processes)
     elif d.within_bounds and hides != "both" and Random(f"twins {seed}").random() < TWIN_SHARE:
         orders, processes = _with_twins(Random(f"twin {seed}"), orders, processes)
     has_undo = any(process.command == "undo" for process in processes)
     has_twins = any(process.twin is not None for process in processes)
+    has_copies = any(process.twin is not None and process.twin.on == "copy" for process in processes)
+    has_company = (
+        d.within_bounds
+        and hides != "both"
+        and not has_twins
+        and Random(f"neighbours {seed}").random() < NEIGHBOUR_SHARE
+    )
     cancel = Random(f"cancel {seed}").choice(("yes", "yes", "401", "403", "400")) if has_undo else "yes"
     basis = "net" if Random(f"basis {seed}").random() < NET_SHARE else "gross"
     refuses, more = _refusals(Random(f"kinds {seed}"))
     if has_undo and refuses == "rebates":
         # Where opposites are refused as well, nothing can be undone.
         cancel = "yes"
-    return Schedule(
+    processes = _with_storms(Random(f"storms {seed}"), processes)
+    schedule = Schedule(
         refuses=refuses,
         allows_from=_allows_from(Random(f"allows {seed}"), len(processes)) if refuses else None,
         seed=seed,
@@ -246,15 +279,15 @@ def draw(seed: int) -> Schedule:
         hides=hides,
         latency=d.latency,
         slow_connects=rng.choice((0.0, 0.0, 0.0, 0.1)),
-        staff_rate=_staff_rate(rng, is_quiet=has_undo or has_twins or hides == "both"),
+        staff_rate=_staff_rate(rng, is_quiet=has_undo or has_twins or has_company or hides == "both"),
         strangers=rng.choice((0, 0, 1, 3)),
         has_lookalike=d.chance(0.04),
-        shared_slots=d.chance(0.3) or has_twins,
+        shared_slots=d.chance(0.3) or has_twins or has_company,
         orders=_charged(
             seed,
             orders if hides == "both" else (*orders, *more),
             basis,
-            may_make=not has_twins and hides != "both" and d.within_bounds,
+            may_make=not has_copies and hides != "both" and d.within_bounds,
         ),
         basis=basis,
         is_portfolio=Random(f"portfolio {seed}").random() < PORTFOLIO_SHARE,
@@ -262,6 +295,19 @@ def draw(seed: int) -> Schedule:
         calm_pause=rng.choice((0.0, 1.0, d.settle, 3600.0)),
         cancel=cancel,
     )
+    return _with_neighbours(d, Random(f"neighbour {seed}"), schedule) if has_company else schedule
+
+
+def _with_storms(rng: Random, processes: tuple[Process, ...]) -> tuple[Process, ...]:
+    """Some processes meet bursts of 429 that have nothing to do with their pace, and that pass."""
+    found = []
+    for process in processes:
+        faults = process.faults
+        if rng.random() < STORM_SHARE and not any(fault.startswith("429-burst") for fault in faults):
+            seconds, form = rng.choice((1, 5, 20)), rng.choice(("seconds", "date", "none"))
+            faults = (*faults, f"429-burst:{rng.choice((0.2, 0.5))}:seconds={seconds}:form={form}:times=2")
+        found.append(replace(process, faults=faults))
+    return tuple(found)
 
 
 def _charged(
@@ -337,10 +383,41 @@ def _with_undo(
 def _with_twins(
     rng: Random, orders: tuple[tuple[Spec, ...], ...], processes: tuple[Process, ...]
 ) -> tuple[tuple[tuple[Spec, ...], ...], tuple[Process, ...]]:
-    """Somewhere in the storm a second process works on a copy of the ledger; each may die or be stopped alone."""
+    """Somewhere in the storm a second run works beside the first; each may die or be stopped alone."""
     at = rng.randrange(len(processes))
     found = [replace(process, changes=()) for process in processes]
-    twin = Process(pause=round(rng.choice((0.0, rng.random(), 3 * rng.random(), rng.uniform(0, 30))), 3))
+    found[at] = replace(found[at], **(_calm_end() if rng.random() < 0.6 else {}), twin=_twin(rng, "run"))
+    return tuple((versions[0],) for versions in orders), tuple(found)
+
+
+def _calm_end() -> dict[str, None]:
+    """What makes a process end by itself."""
+    return {"kill": None, "stop_at": None, "leave_after": None, "revoke_after": None}
+
+
+def _with_undo_beside(rng: Random, processes: tuple[Process, ...]) -> tuple[Process, ...]:
+    """Two undos at once, or an undo beside a run, after the first process."""
+    places = [at for at, process in enumerate(processes) if at and not process.before]
+    if not places:
+        processes, places = (*processes, Process("undo")), [len(processes)]
+    at, found = rng.choice(places), list(processes)
+    ours, theirs = rng.choice((("undo", "undo"), ("undo", "undo"), ("undo", "run"), ("run", "undo")))
+    calm = _calm_end() if rng.random() < 0.6 else {}
+    limit = found[at].limit if ours == "run" else None
+    found[at] = replace(found[at], command=ours, limit=limit, **calm, twin=_twin(rng, theirs))
+    return tuple(found)
+
+
+def _twin(rng: Random, command: str) -> Process:
+    """The second of two: when it begins, how it ends, and on what it works."""
+    on = rng.choice(("copy", "copy", "ledger"))
+    takes_over = on == "ledger" and rng.random() < 0.5
+    return replace(_beside(rng, command), on=on, takes_over=takes_over)
+
+
+def _beside(rng: Random, command: str) -> Process:
+    """A process beside another; it may die or be stopped alone."""
+    twin = Process(command, pause=round(rng.choice((0.0, rng.random(), 3 * rng.random(), rng.uniform(0, 30))), 3))
     end = rng.random()
     if end < 0.2:
         twin = replace(twin, kill=(rng.choice((*CHECKPOINTS, "any", "any")), rng.choice((1, 2, 3, rng.randint(1, 40)))))
@@ -348,10 +425,32 @@ def _with_twins(
         twin = replace(twin, kill=("time", round(rng.uniform(0.0, 10.0), 3)))
     elif end < 0.4:
         twin = replace(twin, stop_at=round(rng.uniform(0.0, 10.0), 3))
-    twin = replace(twin, is_shuffled=rng.random() < 0.3, no_wait=rng.random() < 0.25, retry=rng.random() < 0.1)
-    calm = {"kill": None, "stop_at": None, "leave_after": None, "revoke_after": None} if rng.random() < 0.6 else {}
-    found[at] = replace(found[at], twin=twin, **calm)
-    return tuple((versions[0],) for versions in orders), tuple(found)
+    return replace(twin, is_shuffled=rng.random() < 0.3, no_wait=rng.random() < 0.25, retry=rng.random() < 0.1)
+
+
+def _with_neighbours(d: _Draw, rng: Random, schedule: Schedule) -> Schedule:
+    """One or two other stores, on this service or another one, with order numbers that are the same as ours.
+
+    They work while ours do, and die or are stopped alone; some of them undo.
+    """
+    count = rng.choice((1, 1, 2))
+    neighbours = []
+    for at in range(count):
+        orders = tuple((versions[0],) for versions in _orders(replace(d, rng=rng)))
+        more = of_a_kind(rng, schedule.refuses, rng.randint(1, 4)) if schedule.refuses else ()
+        charged = _charged(rng.randrange(10**6), (*orders, *more), schedule.basis, may_make=True)
+        neighbours.append(
+            replace(schedule, store=("ukx", "de")[at], service=rng.choice((0, 1)), orders=charged, processes=())
+        )
+    processes = list(schedule.processes)
+    for place, process in enumerate(processes):
+        who = [at for at in range(count) if rng.random() < 0.7] or [rng.randrange(count)]
+        found = []
+        for at in who:
+            is_undo = place > 0 and rng.random() < 0.3
+            found.append((at, _beside(rng, "undo" if is_undo else "run")))
+        processes[place] = replace(process, neighbours=tuple(found))
+    return replace(schedule, neighbours=tuple(neighbours), processes=tuple(processes))
 
 
 def _lag(d: _Draw) -> float:

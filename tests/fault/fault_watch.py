@@ -17,7 +17,7 @@ from random import Random
 
 import httpx
 from fault_schedule import Schedule, Spec
-from fault_world import ACCOUNT, OTHER_ACCOUNT, STORE, is_booked_as, mews_start, world
+from fault_world import ACCOUNT, OTHER_ACCOUNT, is_booked_as, world
 from virtual_time import START, Timeline
 
 from etl.sandbox.call import Quirks
@@ -26,8 +26,10 @@ from etl.sandbox.faults import FaultPlan, parse_fault
 from etl.sandbox.inprocess import SandboxTransport
 from etl.sandbox.world import World
 
-_STEM = re.compile(rf"centra:{STORE}:([0-9]+(?:-R[0-9]+)?)(?:~([0-9]+))?:(\S+)")
-_IN_BODY = re.compile(rb'"ExternalIdentifier":"centra:uk:([0-9]+(?:-R[0-9]+)?)(?:~[0-9]+)?:([a-z0-9.]+)"')
+_STEM = re.compile(r"centra:([a-z]+):([0-9]+(?:-R[0-9]+)?)(?:~[0-9]+)?:(\S+)")
+_IN_BODY = re.compile(rb'"ExternalIdentifier":"centra:([a-z]+:[0-9]+(?:-R[0-9]+)?)(?:~[0-9]+)?:([a-z0-9.]+)"')
+
+_MONEY = ("orders/add", "payments/addExternal", "orderItems/cancel")
 
 PartKey = tuple[str, str]
 """Number and part ("order", "gift1")."""
@@ -51,13 +53,16 @@ class Copy:
 
 @dataclass(slots=True)
 class Watch:
-    """What Mews holds of ours, and what should never have happened."""
+    """What Mews holds of one ledger's orders, and what should never have happened.
+
+    `violations` and `log` are one for all ledgers.
+    """
 
     schedule: Schedule
     versions: dict[str, tuple[Spec, ...]]
-    copies: dict[PartKey, list[Copy]] = field(default_factory=dict)
     violations: list[str] = field(default_factory=list)
     log: list[str] = field(default_factory=list)
+    copies: dict[PartKey, list[Copy]] = field(default_factory=dict)
     touched: set[str] = field(default_factory=set)
     """OrderIds that the hotel's staff changed."""
     staff_cancelled: list[float] = field(default_factory=list)
@@ -65,8 +70,8 @@ class Watch:
     undo_orders: dict[str, list[str]] = field(default_factory=dict)
     """OrderIds of reversals, by the number that they reverse."""
     paid_back: dict[PartKey, list[str]] = field(default_factory=dict)
-    requests: int = 0
-    _sends: deque[float] = field(default_factory=deque)
+    over: dict[str, float] = field(default_factory=dict)
+    """Orders reversed or paid back more than once by two copies of a ledger, and since when."""
     _orders_seen: int = 0
     _payments_seen: int = 0
 
@@ -79,16 +84,6 @@ class Watch:
         """Notes what happens, for the replay."""
         self.log.append(f"{now:10.3f} {who:>4} {what}")
 
-    def sent(self, now: float) -> None:
-        """The first byte of a request leaves."""
-        self.requests += 1
-        count, seconds = self.schedule.rate
-        while self._sends and now - self._sends[0] >= seconds - 1e-6:
-            self._sends.popleft()
-        self._sends.append(now)
-        if len(self._sends) > count:
-            self.blame(now, f"{len(self._sends)} requests in {seconds:g} s, {count} are allowed")
-
     def look(self, sandbox: Sandbox, now: float) -> list[str]:
         """Takes note of what was booked since the last look. Shape: ids of new orders of ours."""
         store = sandbox._store
@@ -96,17 +91,18 @@ class Watch:
         for order in itertools.islice(store.orders.values(), self._orders_seen, None):
             self._orders_seen += 1
             items = store.items_of(order.id)
-            match = _STEM.fullmatch(items[0].external_identifier or "")
+            match = self._of_ours(items[0].external_identifier)
             if match is None:
                 continue
-            number = match[1]
+            number = match[2]
             if match[3].startswith("undo:"):
                 self.undo_orders.setdefault(number, []).append(order.id)
                 continue
             new.append(order.id)
-            start = mews_start(self.schedule.offset)
             fitting = [
-                spec for spec in self.versions[number] if is_booked_as(spec, items, start, accounts_of(spec, sandbox))
+                spec
+                for spec in self.versions[number]
+                if is_booked_as(spec, items, self.schedule, accounts_of(spec, sandbox))
             ]
             if not fitting:
                 self.blame(now, f"order {number} is booked as {order.id}, which is none of its versions")
@@ -116,15 +112,15 @@ class Watch:
                 self.blame(now, f"the return {number} is booked before its order {version.parent}")
         for paid in itertools.islice(store.payments.values(), self._payments_seen, None):
             self._payments_seen += 1
-            match = _STEM.fullmatch(paid.external_identifier or "")
+            match = self._of_ours(paid.external_identifier)
             if match is None:
                 continue
-            number, part = match[1], match[3]
+            number, part = match[2], match[3]
             if part.startswith("undo:"):
                 key = (number, part.removeprefix("undo:"))
                 self.paid_back.setdefault(key, []).append(paid.id)
                 if len(self.paid_back[key]) > len(self.copies.get(key, ())):
-                    self.blame(now, f"{key[1]} of {number} is paid back {len(self.paid_back[key])} times")
+                    self._note_over(now, number, f"{key[1]} of {number} is paid back {len(self.paid_back[key])} times")
                 continue
             fitting = [
                 spec
@@ -151,12 +147,25 @@ class Watch:
         """What is left of an order lies between nothing and all of it: beyond nothing it was reversed twice."""
         left, whole = self.left_of(sandbox, number), self.copies[number, "order"][0].version.gross
         if not min(whole, Decimal(0)) <= left <= max(whole, Decimal(0)):
-            self.blame(now, f"order {number} of {whole} is reversed twice: {left} is left")
+            self._note_over(now, number, f"order {number} of {whole} is reversed twice: {left} is left")
+
+    def _note_over(self, now: float, number: str, what: str) -> None:
+        """Two copies of a ledger can reverse twice: then it has to be told."""
+        if not self.schedule.has_copies:
+            self.blame(now, what)
+        elif number not in self.over:
+            self.tell(now, "mews", what)
+            self.over[number] = now
+
+    def _of_ours(self, identifier: str | None) -> re.Match[str] | None:
+        """An identifier of this ledger's store, in its pieces."""
+        match = _STEM.fullmatch(identifier or "")
+        return match if match is not None and match[1] == self.schedule.store else None
 
     def _add(self, key: PartKey, copy: Copy, now: float) -> None:
         copies = self.copies.setdefault(key, [])
         copies.append(copy)
-        if len(copies) > 1 and self.schedule.within_bounds and not self.schedule.has_twins:
+        if len(copies) > 1 and self.schedule.within_bounds and not self.schedule.has_copies:
             ids = ", ".join(one.id for one in copies)
             self.blame(now, f"{key[1]} of {key[0]} is in Mews {len(copies)} times: {ids}")
 
@@ -165,6 +174,9 @@ class Mews:
     """The sandbox on a timeline, with what happens to it besides requests: late commits and the hotel's staff."""
 
     def __init__(self, schedule: Schedule, timeline: Timeline, watch: Watch, rng: Random) -> None:
+        self.watches = [watch]
+        self.requests = 0
+        self._sends: deque[float] = deque()
         arrival = min(0.5, 0.02 * schedule.rate[1])
         self.timeline, self.watch, self.schedule, self.rng = timeline, watch, schedule, rng
         faults = [parse_fault(f"clock-offset:seconds={schedule.offset}")] if schedule.offset else []
@@ -206,6 +218,16 @@ class Mews:
             faults.append(parse_fault(f"revoke-token:after={self.sandbox._authorised + revoke_after}"))
         self.sandbox.plan = FaultPlan(tuple(faults), seed)
 
+    def sent(self, now: float) -> None:
+        """The first byte of a request leaves, from whatever ledger."""
+        self.requests += 1
+        count, seconds = self.schedule.rate
+        while self._sends and now - self._sends[0] >= seconds - 1e-6:
+            self._sends.popleft()
+        self._sends.append(now)
+        if len(self._sends) > count:
+            self.watch.blame(now, f"{len(self._sends)} requests in {seconds:g} s, {count} are allowed")
+
     def arrive(self, path: str, body: bytes, content_type: str, who: str) -> object:
         """A request reaches Mews."""
         now = self.timeline.now
@@ -220,8 +242,9 @@ class Mews:
         )
         if logged.status == 429 and logged.message.startswith("More than"):
             self.watch.blame(now, f"Mews answers 429: {logged.message}")
-        if logged.operation == "customers/add" and logged.status == 403:
-            # Nobody else makes profiles here: a Mews that does not look would have a second one.
+        if logged.operation == "customers/add" and logged.status == 403 and len(self.watches) == 1:
+            # Nobody else makes profiles here: a Mews that does not look would have a second one. Two ledgers at once
+            # can't know of each other.
             self.watch.blame(now, f"a customer is made twice: {logged.message}")
         self._await_next()
         self._look()
@@ -246,8 +269,8 @@ class Mews:
             self._await_next()
         self._look()
 
-    def under_way(self) -> set[PartKey]:
-        """Parts that Mews has received and will still commit."""
+    def under_way(self, store: str) -> set[PartKey]:
+        """Parts of a store that Mews has received and will still commit."""
         found = set()
         for _, _, operation, data in self.sandbox._due:
             named = data.get("ExternalIdentifier") or next(
@@ -255,8 +278,8 @@ class Mews:
                 "",
             )
             match = _STEM.fullmatch(named)
-            if match is not None:
-                found.add((match[1], match[3] if operation.startswith("payments") else "order"))
+            if match is not None and match[1] == store:
+                found.add((match[2], match[3] if operation.startswith("payments") else "order"))
         return found
 
     def is_canceled(self, mews_id: str) -> bool:
@@ -265,7 +288,7 @@ class Mews:
         return bool(items) and all(item.canceled is not None for item in items)
 
     def _look(self) -> None:
-        for order_id in self.watch.look(self.sandbox, self.timeline.now):
+        for order_id in [one for watch in self.watches for one in watch.look(self.sandbox, self.timeline.now)]:
             if self.rng.random() < self.schedule.staff_rate:
                 wait = self.rng.uniform(0, self.schedule.settle)
                 self.timeline.at(self.timeline.now + wait, self._staff(order_id))
@@ -313,6 +336,7 @@ class Wire(SandboxTransport):
         self._refused_at: float | None = None
         self._transit: dict[Transit, None] = {}
         self._is_cut = False
+        self.requests = 0
         self.last_write: float | None = None
         """When Mews got the last order or payment that this process knows of."""
 
@@ -337,7 +361,8 @@ class Wire(SandboxTransport):
         # What waits for its connection already is not held back any more.
         if self._refused_at is not None and began > self._refused_at:
             watch.blame(now, f"process {self._who} sends {request.url.path} after a 401")
-        watch.sent(now)
+        self._mews.sent(now)
+        self.requests += 1
         latency = self._latency()
         path, kind = request.url.raw_path.decode("ascii"), request.headers.get("Content-Type", "")
         transit = Transit(now + latency, path, body, kind)
@@ -350,7 +375,7 @@ class Wire(SandboxTransport):
             raise
         del self._transit[transit]
         answer = self._mews.arrive(path, body, kind, self._who)
-        if path.endswith(("orders/add", "payments/addExternal")):
+        if path.endswith(_MONEY):
             self.last_write = timeline.now
         response = await self._carry_out(request, answer)
         # Cancelling alone may be forbidden: that says nothing about the tokens.

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import cache
 
-from fault_schedule import Line, Spec
+from fault_schedule import Line, Schedule, Spec
 from virtual_time import START
 
 from etl.model.plan import Basis, Booked, Entry, EntryKind, PlannedOrder, PlannedPayment, Verdict
@@ -15,13 +15,13 @@ from etl.sandbox.state import Item
 from etl.sandbox.world import World
 from etl.sandbox.world_file import parse_world
 
-SERVICE = "5e000000-0000-4000-a000-000000000001"
+SERVICES = ("5e000000-0000-4000-a000-000000000001", "5e000000-0000-4000-a000-000000000002")
 ACCOUNT = "ac000000-0000-4000-a000-000000000001"
 OTHER_ACCOUNT = "ac000000-0000-4000-a000-000000000002"
-PRODUCT = "9d000000-0000-4000-a000-000000000001"
+PRODUCTS = ("9d000000-0000-4000-a000-000000000001", "9d000000-0000-4000-a000-000000000002")
+"""One of each service."""
 ENTERPRISE = "e0000000-0000-4000-a000-000000000001"
 ADDRESS = "http://127.0.0.1:1"
-STORE = "uk"
 WINDOW = timedelta(days=30)
 
 
@@ -35,8 +35,11 @@ def _base(basis: str) -> World:
             "currencies": {"GBP": 2},
             "rates": [{"code": "UK-20%", "taxation": "VAT", "relative": "0.2"}],
             "enterprise": {"id": ENTERPRISE, "name": "Hotel"},
-            "service": {"id": SERVICE, "name": "Web shop"},
-            "products": [{"id": PRODUCT, "name": "Mug", "price": "9.99", "tax_codes": ["UK-20%"]}],
+            "services": [{"id": one, "name": f"Web shop {at}"} for at, one in enumerate(SERVICES)],
+            "products": [
+                {"id": one, "service": SERVICES[at], "name": "Mug", "price": "9.99", "tax_codes": ["UK-20%"]}
+                for at, one in enumerate(PRODUCTS)
+            ],
             "accounts": [
                 {"id": ACCOUNT, "email": "webshop@example.com"},
                 {"id": OTHER_ACCOUNT, "email": "guest@example.com"},
@@ -72,8 +75,11 @@ def window_start(now: datetime) -> datetime:
 
 
 @cache
-def planned(spec: Spec, mews_start: datetime, enterprise_id: str = "") -> PlannedOrder:
-    """The order as the transform would plan it. `mews_start`: Mews's time when the schedule begins."""
+def planned(spec: Spec, mews_start: datetime, enterprise_id: str = "", service: int = 0) -> PlannedOrder:
+    """The order as the transform would plan it. `mews_start`: Mews's time when the schedule begins.
+
+    `service`: which of the services.
+    """
     return PlannedOrder(
         number=spec.number,
         verdict=Verdict.READY,
@@ -84,12 +90,12 @@ def planned(spec: Spec, mews_start: datetime, enterprise_id: str = "") -> Planne
         account_key="create" if spec.email else "fallback",
         create_customer=(("Email", spec.email), ("LastName", "Quick")) if spec.email else (),
         enterprise_id=enterprise_id,
-        service_id=SERVICE,
+        service_id=SERVICES[service],
         consumption=consumed(spec, mews_start),
         true_consumption=consumed(spec, mews_start),
         month="2026-02",
         notes=f"Centra order {spec.number}",
-        entries=tuple(_entry(spec, line) for line in spec.lines),
+        entries=tuple(_entry(spec, line, service) for line in spec.lines),
         payments=tuple(PlannedPayment(part, kind, amount) for part, amount, kind in spec.payments),
         unproved=kinds_of(spec),
         parent=spec.parent,
@@ -115,7 +121,7 @@ def mews_start(offset: float) -> datetime:
     return START + timedelta(seconds=offset)
 
 
-def _entry(spec: Spec, line: Line) -> Entry:
+def _entry(spec: Spec, line: Line, service: int) -> Entry:
     net, gross = spec.booked(line)
     return Entry(
         line=line.line,
@@ -128,18 +134,19 @@ def _entry(spec: Spec, line: Line) -> Entry:
         predicted=Booked(net, gross - net, gross, ((line.code, gross - net),)),
         source_amount=gross,
         rounding=Decimal(0),
-        product_id=PRODUCT if line.is_product else "",
+        product_id=PRODUCTS[service] if line.is_product else "",
     )
 
 
-def is_booked_as(spec: Spec, items: list[Item], start: datetime, accounts: frozenset[str]) -> bool:
+def is_booked_as(spec: Spec, items: list[Item], schedule: Schedule, accounts: frozenset[str]) -> bool:
     """Whether what Mews booked is this version of the order, to the cent; `accounts`: those that it may charge."""
+    store, product = schedule.store, PRODUCTS[schedule.service]
     expected = sorted(
         (
-            f"centra:{STORE}:{spec.number}:{line.line}",
+            f"centra:{store}:{spec.number}:{line.line}",
             line.count,
             spec.booked(line)[1],
-            PRODUCT if line.is_product else None,
+            product if line.is_product else None,
             None if line.is_product else line.name,
             (line.code,),
         )
@@ -156,12 +163,12 @@ def is_booked_as(spec: Spec, items: list[Item], start: datetime, accounts: froze
         )
         for item in items
     )
-    moment = consumed(spec, start)
+    moment = consumed(spec, mews_start(schedule.offset))
     return expected == seen and all(
         item.consumed == moment
         and item.account_id in accounts
-        and item.service_id == SERVICE
+        and item.service_id == SERVICES[schedule.service]
         and item.currency == "GBP"
-        and item.notes == f"[centra:{STORE}:{spec.number}] Centra order {spec.number}"
+        and item.notes == f"[centra:{store}:{spec.number}] Centra order {spec.number}"
         for item in items
     )

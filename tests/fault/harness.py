@@ -38,7 +38,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 from counted_run import CountedResult, run_counted
 from fault_schedule import EPSILON, Process, Schedule, Spec, draw
 from fault_watch import Mews, PartKey, Watch, Wire
-from fault_world import ADDRESS, ENTERPRISE, SERVICE, STORE, consumed, kinds_of, mews_start, planned, window_start
+from fault_world import ADDRESS, ENTERPRISE, SERVICES, consumed, kinds_of, mews_start, planned, window_start
 from sqlalchemy import Engine
 from virtual_time import Deadlock, Killed, MachineClock, Timeline, VirtualLoop
 
@@ -58,7 +58,7 @@ from etl.mews.api import MewsWriter
 from etl.mews.limiter import Limiter
 from etl.mews.secrets import Tokens
 from etl.mews.slots import MemorySlots, SlotStore, SqliteSlots
-from etl.mews.transport import Transport
+from etl.mews.transport import RetryPolicy, Transport
 from etl.model.kinds import EQUAL_REFUSALS
 from etl.model.payload import dump
 from etl.model.plan import Basis, PlannedOrder
@@ -70,7 +70,8 @@ from etl.sandbox.world import ACCESS_TOKEN, CLIENT_TOKEN
 CALM_RERUNS = 6
 """N of the guarantee: after so many reruns without new faults every order is there once, or reported."""
 
-HOME = Home(ADDRESS, ENTERPRISE, SERVICE, STORE)
+THROTTLED = ("mews.throttled", "mews.too_many_requests")
+"""Codes of runs that wait for 429 no longer; no storm drawn lasts that long."""
 FAR = 100 * 86400.0
 _IN_MEWS = ("posted", "different")
 _ABSENT = ("ready", "rejected", "blocked", "skipped")
@@ -82,7 +83,7 @@ _OF_A_KIND = ("Negative amounts", "External payments of type")
 class OneEngineLedger(Ledger):
     """The real ledger on one engine for all files, so that statements are compiled once, not once a process.
 
-    Only the pool, which knows the file, changes; one ledger is open at a time, see `twin_of`.
+    Only the pool, which knows the file, changes; one ledger is open at a time, see `nth_of`.
     """
 
     _engines: ClassVar[list[Engine]] = []
@@ -95,9 +96,9 @@ class OneEngineLedger(Ledger):
 
 
 @cache
-def twin_of(kind: type[Ledger]) -> type[Ledger]:
-    """The same ledger on an engine of its own, so that two can be open at a time."""
-    return type(f"Twin{kind.__name__}", (kind,), {"_engines": []})
+def nth_of(kind: type[Ledger], place: int) -> type[Ledger]:
+    """The same ledger on an engine of its own for each place, so that several can be open at a time."""
+    return kind if not place else type(f"{kind.__name__}{place}", (kind,), {"_engines": []})
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +112,9 @@ class Parts:
     reader: Callable[[MewsWriter], Any] = lambda writer: writer
     rate: Callable[[int], int] = lambda count: count
     settle: Callable[[float], float] = lambda seconds: seconds
+    slots: Callable[[Schedule], str] = lambda _: "slots"
+    """The file that holds a ledger's share of the limit."""
+    retry: RetryPolicy = RetryPolicy()
 
 
 REAL = Parts()
@@ -189,23 +193,34 @@ class _Rows:
 
 
 class Runner:
-    """One schedule, from its first process to its last rerun."""
+    """One schedule, from its first process to its last rerun; with its neighbours, each of which has a ledger too.
 
-    def __init__(self, schedule: Schedule, folder: Path, parts: Parts = REAL) -> None:
+    `host`: the runner whose machine, token and Mews a neighbour shares.
+    """
+
+    def __init__(self, schedule: Schedule, folder: Path, parts: Parts = REAL, host: Runner | None = None) -> None:
         self.schedule, self.parts = schedule, parts
         self.folder = folder
-        self.path = folder / "ledger.sqlite"
-        self.timeline = Timeline()
-        self.clock = MachineClock(self.timeline)
-        self.rng = random.Random(f"run {schedule.seed}")
+        self.host = host or self
+        self.path = folder / f"ledger-{schedule.store}.sqlite"
+        self.timeline = host.timeline if host else Timeline()
+        self.clock = host.clock if host else MachineClock(self.timeline)
+        self.rng = random.Random(f"run {schedule.seed}" if host is None else f"run {schedule.seed} {schedule.store}")
         self.versions = {versions[0].number: versions for versions in schedule.orders}
         self.watch = Watch(schedule, self.versions)
-        self.mews = Mews(schedule, self.timeline, self.watch, random.Random(f"staff {schedule.seed}"))
+        if host:
+            self.watch.violations, self.watch.log = host.watch.violations, host.watch.log
+            self.mews = host.mews
+            self.mews.watches.append(self.watch)
+        else:
+            self.mews = Mews(schedule, self.timeline, self.watch, random.Random(f"staff {schedule.seed}"))
         self.current = dict.fromkeys(self.versions, 0)
-        self.memory_slots = MemorySlots()
+        self.memory_slots = host.memory_slots if host else MemorySlots()
+        self.neighbours = [Runner(one, folder, parts, self) for one in schedule.neighbours]
+        self.at_work: list[_Running] = []
         self.count = 0
         self.retries = 0
-        self.refuses = schedule.refuses
+        self._refuses = schedule.refuses
         self.needs_recover = False
         self.is_stale = False
         self.to_undo: set[str] = set()
@@ -221,7 +236,10 @@ class Runner:
         try:
             self._post_strangers()
             self._storm()
-            self._calm()
+            for runner in (self, *self.neighbours):
+                runner._calm()
+            for runner in (self, *self.neighbours):
+                runner._check_whole()
         except _Violated:
             pass
         return Verdict(
@@ -229,9 +247,9 @@ class Runner:
             self.watch.violations,
             self.watch.log,
             self.count,
-            self.watch.requests,
+            self.mews.requests,
             self.timeline.now,
-            sum(len(copies) > 1 for copies in self.watch.copies.values()),
+            sum(len(copies) > 1 for watch in self.mews.watches for copies in watch.copies.values()),
         )
 
     def _storm(self) -> None:
@@ -245,18 +263,28 @@ class Runner:
                 self.current[number] = min(self.current[number] + 1, len(self.versions[number]) - 1)
             if self.needs_recover:
                 self._process(replace(process, command="recover", changes=()))
-            if process.twin is None:
-                self._process(self._with_targets(process))
+            if process.is_in_company:
+                self._together(process)
             else:
-                self._pair(process, process.twin)
+                self._process(self._with_targets(process))
             self._keep_copy(index)
+
+    @property
+    def refuses(self) -> str:
+        """What Mews does not allow right now."""
+        return self.host._refuses
+
+    def _next(self) -> str:
+        """The name of the next process on this machine."""
+        self.host.count += 1
+        return f"p{self.host.count}"
 
     def _allow(self, index: int) -> None:
         """Somebody has Mews take what it refused, once so many processes have run."""
         allows_from = self.schedule.allows_from
         if self.refuses and allows_from is not None and index >= allows_from:
             self.watch.tell(self.timeline.now, "mews", f"{self.refuses} are allowed now")
-            self.refuses = ""
+            self.host._refuses = ""
             self.mews.allow_all()
 
     def _with_targets(self, process: Process) -> Process:
@@ -277,7 +305,11 @@ class Runner:
                 # A ledger from before it all knows nothing that could be undone.
                 self._process(Process("recover"))
             rows = self._rows()
-            left = [one for one in sorted(self.to_undo) if rows.orders[one]["state"] in _IN_MEWS]
+            left = [
+                one
+                for one in sorted(self.to_undo)
+                if rows.orders[one]["state"] in _IN_MEWS and one not in self.watch.over
+            ]
             if not left:
                 return
             result = self._process(Process(f"undo {' '.join(left)}"))
@@ -315,41 +347,79 @@ class Runner:
 
     def _process(self, process: Process) -> LoadResult | RecoverResult | UndoResult | EtlError | None:
         """One process from start to end; None where it was killed."""
-        self.count += 1
-        who = f"p{self.count}"
+        who = self._next()
         self.retries += process.retry
         tag = f"{process.command} {'no-wait ' if process.no_wait else ''}{process.faults}"
-        self.watch.tell(self.timeline.now, who, f"starts: {tag}")
-        self.mews.set_faults(process.faults, self.schedule.seed * 1000 + self.count, process.revoke_after)
+        self.watch.tell(self.timeline.now, who, f"{self._named()}starts: {tag}")
+        self.mews.set_faults(process.faults, self.schedule.seed * 1000 + self.host.count, process.revoke_after)
         started = self.timeline.now
         running = _Running(self, process, who, self.path)
+        self.at_work = [running]
         result = self._in_a_loop(process, who, [running], running.work)
         self._conclude(process, who, result, since=max(started, running.last_write or started))
         return result
 
-    def _pair(self, process: Process, twin: Process) -> None:
-        """Two processes at the same time, each with its copy of the ledger; one of the copies is used from then on."""
-        other = self.folder / f"twin-{self.count}.sqlite"
-        if self.path.exists():
-            _copy(self.path, other)
-        self.mews.set_faults(process.faults, self.schedule.seed * 1000 + self.count, process.revoke_after)
+    def _named(self) -> str:
+        """Whose process it is, for the log."""
+        return "" if self.host is self else f"[{self.schedule.store}] "
+
+    def _together(self, process: Process) -> None:
+        """A process and all that is at work at the same time: its twin, and the neighbours."""
         started = self.timeline.now
-        runnings = []
-        for one, path in ((process, self.path), (twin, other)):
-            self.count += 1
-            who = f"p{self.count}"
-            self.watch.tell(started, who, f"starts beside the other copy of the ledger: {one.faults}")
-            runnings.append(_Running(self, one, who, path, is_alone=False))
-        ours, theirs = runnings
-        results = self._in_a_loop(process, ours.who, runnings, lambda: _both(ours, theirs, twin))
+        process = self._with_targets(process)
+        twin = process.twin and self._with_targets(process.twin)
+        other = self.path
+        if twin and twin.on == "copy":
+            other = self.folder / f"twin-{self.count}.sqlite"
+            if self.path.exists():
+                _copy(self.path, other)
+        self.mews.set_faults(process.faults, self.schedule.seed * 1000 + self.count, process.revoke_after)
+        ours = [self._begin(process, self.path, 0)]
+        if twin:
+            ours.append(self._begin(twin, other, 1))
+        self.at_work = ours
+        theirs: list[_Running] = []
+        for at, one in process.neighbours:
+            neighbour = self.neighbours[at]
+            neighbour.at_work = [neighbour._begin(neighbour._with_targets(one), neighbour.path, 1 + len(theirs))]
+            theirs.extend(neighbour.at_work)
+        everybody = [*ours, *theirs]
+        results = self._in_a_loop(process, ours[0].who, everybody, lambda: _all(everybody)) or [None] * len(everybody)
+        if twin and twin.on == "copy":
+            self._conclude_copies(ours, results, other, started)
+        else:
+            self._conclude_one_ledger(ours, results, started)
+        for running, result in zip(theirs, results[len(ours) :], strict=True):
+            running.conclude(result, started)
+
+    def _begin(self, process: Process, path: Path, place: int) -> _Running:
+        who = self._next()
+        self.retries += process.retry
+        tag = f"{process.command}{' on the copy' if place and process.on == 'copy' and self.host is self else ''}"
+        self.watch.tell(self.timeline.now, who, f"{self._named()}starts in company: {tag} {process.faults}")
+        return _Running(self, process, who, path, place=place, is_alone=False)
+
+    def _conclude_one_ledger(self, ours: list[_Running], results: list[Any], started: float) -> None:
+        """One process, or two of which one holds the ledger's lock at a time."""
+        for running, result in zip(ours, results, strict=False):
+            error = _error_of(result)
+            if error is not None and error.code == "ledger.locked":
+                if running.requests:
+                    self._blame(f"{running.who} has no lock, and sends {running.requests} requests", stop=False)
+                if error.exit_code is not ExitCode.USAGE:
+                    self._blame(f"{running.who} has no lock, and ends with {error.exit_code!r}", stop=False)
+            running.conclude(result, started, is_last=len(ours) == 1)
+
+    def _conclude_copies(self, ours: list[_Running], results: list[Any], other: Path, started: float) -> None:
+        """Two copies of the ledger, one of which is used from then on."""
         is_theirs = self.rng.random() < 0.5
-        for running, result in zip(runnings, results or (None, None), strict=True):
+        for running, result in zip(ours, results, strict=False):
             self._tell_end(running.who, result)
             self._note_reported(running, result)
             self._check_copies(running.who, result, max(started, running.last_write or started), running.path)
             if self.watch.violations:
                 raise _Violated
-            if (running is theirs) is is_theirs:
+            if (running is ours[1]) is is_theirs:
                 self.needs_recover = _lacks_orders(result)
         self._change_ledgers(other, is_theirs=is_theirs)
         # Until somebody looked once everything has landed, it may lack what the other copy sent.
@@ -413,30 +483,42 @@ class Runner:
         self.watch.tell(self.timeline.now, who, words)
         if isinstance(error, InternalError):
             self._blame(f"{who}: internal error {error.code}: {error}", stop=False)
+        if error is not None and error.code in THROTTLED:
+            self._blame(f"{who} gives up after a storm of 429 that passed: {error}", stop=False)
 
-    def _conclude(self, process: Process, who: str, result: Any, *, since: float) -> None:
-        """`since`: when the process began, or sent its last order or payment."""
+    def _conclude(self, process: Process, who: str, result: Any, *, since: float, is_last: bool = True) -> None:
+        """`since`: when the process began, or sent its last order or payment.
+
+        `is_last`: no other process worked on the ledger besides.
+        """
         self._tell_end(who, result)
         error = _error_of(result)
         if error is not None and error.code == "ledger.incomplete":
             self.needs_recover = self.needs_recover or _lacks_orders(result)
-            is_of_twins = self.schedule.has_twins and not _lacks_orders(result)
-            if not is_of_twins and not self.is_stale and not self.watch.staff_cancelled and self.schedule.within_bounds:
+            is_of_copies = self.schedule.has_copies and not _lacks_orders(result)
+            if (
+                not is_of_copies
+                and not self.is_stale
+                and not self.watch.staff_cancelled
+                and self.schedule.within_bounds
+            ):
                 self._blame(f"{who}: the right ledger is called incomplete: {error}", stop=False)
-        if isinstance(result, LoadResult | RecoverResult):
+        if isinstance(result, LoadResult | RecoverResult | UndoResult):
             for number, ids in result.duplicated.items():
                 self.reported.setdefault(number, set()).update(ids)
         if isinstance(result, RecoverResult):
+            for number in result.different:
+                self.reported.setdefault(number, set())
             self.needs_recover = self.is_stale = False
             # What was cancelled just before the last page was read may not have been on it yet.
             since = self.timeline.now - self.schedule.settle - 60
             self.watch.staff_cancelled = [at for at in self.watch.staff_cancelled if at > since]
         if isinstance(result, CountedResult):
             self.last = result
-            is_free = not self.schedule.within_bounds or self.schedule.has_twins
+            is_free = not self.schedule.within_bounds or self.schedule.has_copies
             if self.is_stale and result.stop is None and result.sent and not is_free:
                 self._blame(f"{who}: a ledger that lacks orders sent {result.sent} more", stop=False)
-        if self.schedule.has_twins:
+        if self.schedule.has_copies:
             self._check_copies(who, result, since, self.path)
             is_settled = since > self.paired_at + 1.5 * self.schedule.settle + 2 * self.schedule.latency + 1
             if isinstance(result, LoadResult) and result.stop is None and not result.is_interrupted and is_settled:
@@ -444,20 +526,24 @@ class Runner:
         if self.watch.violations:
             raise _Violated
         if self.schedule.within_bounds and not self.is_stale:
-            self._check_ledger(is_clean=_ended_clean(process, result))
+            self._check_ledger(is_clean=is_last and _ended_clean(process, result))
 
     def _note_reported(self, running: _Running, result: Any) -> None:
-        """What a run that worked beside another says is there twice: never with the exit code of a good end."""
-        if not isinstance(result, CountedResult) or not result.duplicated:
+        """What a process that worked beside another says is there twice: never with the exit code of a good end."""
+        if not isinstance(result, CountedResult | UndoResult) or not result.duplicated:
             return
         for number, ids in result.duplicated.items():
             self.reported.setdefault(number, set()).update(ids)
+        if isinstance(result, UndoResult):
+            return
         told = result.exit_code
         if told is not ExitCode.USAGE and not _sent_again(running.path, result.duplicated):
             self._blame(f"{running.who} met copies that it did not send, and ends with {told!r}", stop=False)
 
     def _check_copies(self, who: str, result: Any, since: float, path: Path) -> None:
         """Whatever stood there twice when a run looked, it reports, or somebody has before."""
+        if isinstance(result, UndoResult) and not result.is_interrupted and not result.left and result.stop is None:
+            self._check_over(who, result, since - (self.schedule.lag + EPSILON if self.schedule.lag else 0))
         if not isinstance(result, LoadResult) or result.is_interrupted or result.has_left:
             return
         lacks_orders = _lacks_orders(result)
@@ -471,6 +557,16 @@ class Runner:
             is_left = lacks_orders and states.get((number, part), ("", ""))[0] not in _IN_MEWS
             if len(ids) > 1 and not is_left and not ids <= self.reported.get(number, set()):
                 self._blame(f"{who} does not report the copies of {part} of {number}: {sorted(ids)}", stop=False)
+        self._check_over(who, result, seen_until)
+
+    def _check_over(self, who: str, result: LoadResult | UndoResult, seen_until: float) -> None:
+        """Whatever two copies of the ledger had reversed twice when one looked, it reports, or somebody has before."""
+        if _lacks_orders(result):
+            # Nothing is decided before `recover` has run, which tells it.
+            return
+        for number, at in self.watch.over.items():
+            if at <= seen_until and number not in self.reported:
+                self._blame(f"{who} does not report that {number} is reversed twice", stop=False)
 
     def plans(self) -> list[PlannedOrder]:
         """Today's export, oldest consumption first."""
@@ -478,7 +574,8 @@ class Runner:
         specs = [versions[self.current[number]] for number, versions in self.versions.items()]
         owner = ENTERPRISE if self.schedule.is_portfolio else ""
         return sorted(
-            (planned(spec, start, owner) for spec in specs), key=lambda order: (order.consumption, order.number)
+            (planned(spec, start, owner, self.schedule.service) for spec in specs),
+            key=lambda order: (order.consumption, order.number),
         )
 
     def _ask_person(self) -> None:
@@ -514,7 +611,7 @@ class Runner:
             "AccessToken": ACCESS_TOKEN,
             "Client": "another integration",
             "EnterpriseId": ENTERPRISE,
-            "ServiceId": SERVICE,
+            "ServiceId": SERVICES[0],
             "AccountId": "ac000000-0000-4000-a000-000000000001",
             "ConsumptionUtc": moment,
             "Items": [
@@ -604,7 +701,7 @@ class Runner:
 
     def _check_ledger(self, *, is_clean: bool) -> None:
         """What the ledger claims is true in Mews: posted is there under that id, ready and rejected are not."""
-        rows, under_way = self._rows(), self.mews.under_way()
+        rows, under_way = self._rows(), self.mews.under_way(self.schedule.store)
         for key, (state, mews_id) in rows.parts.items():
             if key[1].startswith("undo"):
                 continue
@@ -710,6 +807,10 @@ class Runner:
         if version is None:
             self._blame(f"order {number}: the ledger says {row['mews_order_id']}, Mews has {[c.id for c in copies]}")
             return Standing.POSTED
+        if number in self.watch.over:
+            if row["state"] not in ("undone", "different") or number not in self.reported:
+                self._blame(f"order {number} is reversed twice, and nobody says so: it is {row['state']}")
+            return Standing(row["state"])
         is_touched = not self.watch.touched.isdisjoint(one.id for one in copies)
         if row["state"] == "undone" and number in self.to_undo:
             self._check_undone(number, version)
@@ -756,13 +857,29 @@ class Runner:
                     f"order {number} is called undone, {part} was paid {len(paid)} times, back {len(back)} times"
                 )
 
+    def _check_whole(self) -> None:
+        """What nobody undid stands as it was posted, whatever other ledgers did meanwhile."""
+        if not self.schedule.within_bounds:
+            return
+        for (number, part), copies in self.watch.copies.items():
+            if number in self.to_undo:
+                continue
+            if self.watch.paid_back.get((number, part)) or (part == "order" and number in self.watch.undo_orders):
+                self._blame(f"{part} of {number} is reversed, nobody undid it")
+            for copy in copies if part == "order" else ():
+                items = [item for item in self.mews.sandbox.items_of(copy.id) if item.canceled is None]
+                left = sum((item.amount.gross for item in items), Decimal(0))
+                if left != copy.version.gross and copy.id not in self.watch.touched:
+                    self._blame(f"order {number} of {copy.version.gross} was not undone, {left} of it stands")
+
     def _check_sums(self, booked: Decimal) -> None:
         items = self.mews.sandbox._store.items
         held = sum(
             (
                 item.amount.gross
                 for item in items
-                if (item.external_identifier or "").startswith("centra:") and ":undo:" not in item.external_identifier
+                if (item.external_identifier or "").startswith(f"centra:{self.schedule.store}:")
+                and ":undo:" not in item.external_identifier
             ),
             Decimal(0),
         )
@@ -772,7 +889,7 @@ class Runner:
     def _check_money(self) -> None:
         """The column `posted` of a report: items that stand less the credits that were booked, part by part."""
         with self.parts.ledger.open(self.path, create=False, wall=self.clock.wall) as ledger:
-            told = {status.number: status for status in ledger_statuses(ledger, STORE, "")}
+            told = {status.number: status for status in ledger_statuses(ledger, self.schedule.store, "")}
             recovered = {order.number for order in ledger.orders() if order.posted_run_id == RECOVERED_RUN}
         for (number, part), copies in self.watch.copies.items():
             is_plain = told[number].state in (ReportState.POSTED, ReportState.ALREADY_POSTED, ReportState.REJECTED)
@@ -797,7 +914,7 @@ class Runner:
             self._blame(f"the last run counts {dict(result.counts)}, Mews holds {dict(expected)}")
         all_good = expected[Standing.POSTED] + expected[Standing.UNDONE] == len(self.versions)
         due = {ExitCode.DONE if all_good else ExitCode.ATTENTION}
-        if any(len(copies) > 1 for copies in self.watch.copies.values()):
+        if self.watch.over or any(len(copies) > 1 for copies in self.watch.copies.values()):
             # What is there twice was told; a later run tells it again if it meets it again.
             due.add(ExitCode.ATTENTION)
         if result.exit_code not in due:
@@ -831,9 +948,12 @@ class _Violated(Exception):
 class _Running:
     """One process while it runs: its ledger, client and loader."""
 
-    def __init__(self, runner: Runner, process: Process, who: str, path: Path, *, is_alone: bool = True) -> None:
+    def __init__(
+        self, runner: Runner, process: Process, who: str, path: Path, *, place: int = 0, is_alone: bool = True
+    ) -> None:
         self._runner, self._process, self._who = runner, process, who
-        self.path, self.is_alone = path, is_alone
+        self.path, self.place, self.is_alone = path, place, is_alone
+        self.machine = "there" if process.takes_over else "here"
         self.death: asyncio.Future[None] | None = None
         self.tasks: list[asyncio.Task[Any]] = []
         self._rng = random.Random(f"process {runner.schedule.seed} {who}")
@@ -842,19 +962,17 @@ class _Running:
         self._slots: _SlotsOfProcess | None = None
         self._limiter: Limiter | None = None
         self._passed: Counter[str] = Counter()
-        self.is_over = False
+        self.is_over = self._has_lock = False
 
     async def work(self) -> LoadResult | RecoverResult | UndoResult | None:
         """What the command does between its start and its end."""
         runner, schedule = self._runner, self._runner.schedule
         for at, seconds in self._process.jumps:
             runner.timeline.at(runner.timeline.now + at, lambda by=seconds: self._jump(by))
-        kind = runner.parts.ledger if self.path == runner.path else twin_of(runner.parts.ledger)
+        kind = nth_of(runner.parts.ledger, self.place)
         self._ledger = ledger = kind.open(self.path, wall=runner.clock.wall, checkpoint=self._checkpoint)
-        ledger.take_lock(
-            self._process.command, me=Holder("here", "boot", int(self._who[1:]), "ticks:1"), alive=lambda _: False
-        )
-        ledger.bind(HOME)
+        self._take_lock(ledger)
+        ledger.bind(Home(ADDRESS, ENTERPRISE, SERVICES[schedule.service], schedule.store))
         async with httpx.AsyncClient(
             transport=self._wire, timeout=httpx.Timeout(schedule.timeout), trust_env=False
         ) as http:
@@ -867,8 +985,8 @@ class _Running:
                     return await recover(
                         ledger,
                         reader,
-                        service_id=SERVICE,
-                        store=STORE,
+                        service_id=SERVICES[schedule.service],
+                        store=schedule.store,
                         settle_seconds=Decimal(schedule.settle),
                         clock=runner.clock,
                         sleep=asyncio.sleep,
@@ -880,8 +998,8 @@ class _Running:
                         ledger,
                         reader,
                         number,
-                        service_id=SERVICE,
-                        store=STORE,
+                        service_id=SERVICES[schedule.service],
+                        store=schedule.store,
                         settle_seconds=Decimal(schedule.settle),
                         clock=runner.clock,
                         run_id=self._who,
@@ -889,6 +1007,38 @@ class _Running:
                         absent=not posted,
                     )
         return None
+
+    def _take_lock(self, ledger: Ledger) -> None:
+        """A dead holder's lock is taken, a living one's only where somebody says that its machine is dead."""
+        others = [one for one in self._runner.at_work if one.path == self.path and one is not self and one.holds_lock]
+        living = {int(one.who[1:]) for one in others}
+        ledger.take_lock(
+            self._process.command,
+            me=Holder(self.machine, "boot", int(self._who[1:]), "ticks:1"),
+            alive=lambda holder: holder.pid in living,
+            # Nobody says so of another machine on which a process is at work, unless this schedule wants it.
+            take_over={"here": "there", "there": "here"}[self.machine]
+            if self._process.takes_over or not any(one.machine == "there" for one in others)
+            else "",
+        )
+        self._has_lock = True
+        if others and not self._process.takes_over:
+            self._runner._blame(f"{self._who} and {others[0].who} hold the lock of one ledger", stop=False)
+
+    @property
+    def holds_lock(self) -> bool:
+        """Whether it is alive, and took the lock."""
+        return self._has_lock and not self.is_over
+
+    @property
+    def requests(self) -> int:
+        """How many it sent."""
+        return self._wire.requests
+
+    def conclude(self, result: Any, started: float, *, is_last: bool = True) -> None:
+        """What follows once all that was at work at the time has ended."""
+        since = max(started, self.last_write or started)
+        self._runner._conclude(self._process, self._who, result, since=since, is_last=is_last)
 
     async def _run(self, ledger: Ledger, writer: MewsWriter, reader: Any) -> LoadResult:
         runner, process = self._runner, self._process
@@ -903,7 +1053,7 @@ class _Running:
             ledger, self._reach(writer, reader), self._facts(), stop=stop, checkpoint=self._checkpoint
         )
         options = {"limit": process.limit, "no_wait": process.no_wait, "retry_rejected": process.retry}
-        return await run_counted(poster, ledger, orders, STORE, self._who, **options)
+        return await run_counted(poster, ledger, orders, runner.schedule.store, self._who, **options)
 
     async def _undo(self, ledger: Ledger, writer: MewsWriter, reader: Any, numbers: list[str]) -> UndoResult:
         runner = self._runner
@@ -930,8 +1080,8 @@ class _Running:
         schedule = self._runner.schedule
         return RunFacts(
             run_id=self._who,
-            store=STORE,
-            service_id=SERVICE,
+            store=schedule.store,
+            service_id=SERVICES[schedule.service],
             basis=Basis(schedule.basis),
             settle=timedelta(seconds=self._runner.parts.settle(schedule.settle)),
             concurrency=schedule.concurrency,
@@ -942,7 +1092,7 @@ class _Running:
         runner, schedule = self._runner, self._runner.schedule
         tokens = Tokens(CLIENT_TOKEN, ACCESS_TOKEN)
         store: SlotStore = (
-            SqliteSlots(runner.folder / "slots", tokens.key, clock=runner.clock, boot_id="boot")
+            SqliteSlots(runner.folder / runner.parts.slots(schedule), tokens.key, clock=runner.clock, boot_id="boot")
             if schedule.shared_slots
             else runner.memory_slots
         )
@@ -959,6 +1109,7 @@ class _Running:
             clock=runner.clock,
             rng=random.Random(f"pauses {schedule.seed} {self._who}"),
             sleep=asyncio.sleep,
+            retry=runner.parts.retry,
         )
         return MewsWriter(transport, enterprise_id=ENTERPRISE if schedule.is_portfolio else None)
 
@@ -1011,11 +1162,14 @@ class _Running:
         """When Mews got the last order or payment that it knows of."""
         return self._wire.last_write
 
-    async def beside(self, delay: float, kill_after: float | None) -> Any:
-        """The work of one of two; what it comes to, None where it died, alone."""
-        runner = self._runner
+    async def beside(self) -> Any:
+        """The work of one of several; what it comes to, None where it died, alone."""
+        runner, kill = self._runner, self._process.kill
         _OWNER.set(self)
-        await asyncio.sleep(delay)
+        # The first of them begins at once: its pause is over.
+        await asyncio.sleep(self._process.pause if self.place else 0.0)
+        # Where the first is killed by the clock, all are.
+        kill_after = kill[1] if self.place and kill and kill[0] == "time" else None
         self.death = asyncio.get_running_loop().create_future()
         if kill_after is not None:
             runner.timeline.at(runner.timeline.now + kill_after, self._perish)
@@ -1069,11 +1223,10 @@ def _owned(loop: asyncio.AbstractEventLoop, work: Any, **named: Any) -> asyncio.
     return task
 
 
-async def _both(ours: _Running, theirs: _Running, twin: Process) -> list[Any]:
-    """Two processes in one stretch of time."""
+async def _all(runnings: list[_Running]) -> list[Any]:
+    """Several processes in one stretch of time."""
     asyncio.get_running_loop().set_task_factory(_owned)
-    kill_after = twin.kill[1] if twin.kill and twin.kill[0] == "time" else None
-    return await asyncio.gather(ours.beside(0.0, None), theirs.beside(twin.pause, kill_after))
+    return await asyncio.gather(*(running.beside() for running in runnings))
 
 
 def _error_of(result: Any) -> EtlError | None:

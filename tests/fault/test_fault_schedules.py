@@ -49,6 +49,23 @@ def test_schedules_are_of_all_kinds():
     twins = [process for process in processes if process.twin is not None]
     assert len(twins) >= SCHEDULES // 20
     assert any(process.twin.kill for process in twins)
+    pairs = {(process.command, process.twin.command, process.twin.on) for process in twins}
+    assert pairs >= {
+        ("run", "run", "copy"),
+        ("run", "run", "ledger"),
+        ("undo", "undo", "copy"),
+        ("undo", "undo", "ledger"),
+    }
+    assert {"undo", "run"} in [{ours, theirs} for ours, theirs, _ in pairs]
+    assert {process.twin.takes_over for process in twins if process.twin.on == "ledger"} == {True, False}
+    company = [schedule for schedule in schedules if schedule.neighbours]
+    assert {schedule.basis for schedule in company} == {"gross", "net"}
+    assert {one.service for schedule in company for one in schedule.neighbours} == {0, 1}
+    beside = [one for schedule in company for process in schedule.processes for _, one in process.neighbours]
+    assert {one.command for one in beside} == {"run", "undo"}
+    theirs = [versions[0] for schedule in company for one in schedule.neighbours for versions in one.orders]
+    assert any(spec.payments for spec in theirs)
+    assert any(spec.email for spec in theirs)
     assert {(schedule.basis, schedule.is_portfolio) for schedule in undos} == {
         (basis, is_portfolio) for basis in ("gross", "net") for is_portfolio in (False, True)
     }

@@ -26,6 +26,7 @@ from etl.load.steps import Steps
 from etl.load.survey import Survey, Surveyor
 from etl.load.undo import Undoer
 from etl.load.watcher import Watcher
+from etl.mews.transport import RetryPolicy
 from etl.model.identity import parse_identifier, parse_marker
 from etl.model.outcome import Kind, Outcome
 from etl.model.payload import Operation, dump
@@ -147,6 +148,41 @@ def with_surveyor(kind: type[Surveyor]) -> type[Poster]:
     return OtherPoster
 
 
+class HasNoLock(OneEngineLedger):
+    """Takes the lock of whoever holds it."""
+
+    def take_lock(self, purpose: str, **named: Any) -> int:
+        return super().take_lock(purpose, **{**named, "alive": lambda _: False})
+
+
+class MindsNoLock(OneEngineLedger):
+    """Writes on though another machine has taken over."""
+
+    def verify_lock(self, connection: Any) -> None:
+        """Takes its lock for granted."""
+
+
+class UndoesUnseen(Undoer):
+    """Ends without a closing look."""
+
+    async def _look_back(self) -> None:
+        """Takes what it reversed for all that happened."""
+
+
+def _as_ours(row: Any) -> Any:
+    """What another store posted, taken for this one's."""
+    identifier, notes = (row.external_identifier or "").replace(":ukx:", ":uk:"), row.notes.replace(":ukx:", ":uk:")
+    return replace(row, external_identifier=identifier, notes=notes)
+
+
+class SeesOneStore(BrokenReader):
+    """Does not tell stores apart."""
+
+    async def order_items(self, **filters: Any) -> AsyncIterator[list[Any]]:
+        async for page in super().order_items(**filters):
+            yield [_as_ours(row) for row in page]
+
+
 class NeverLooksBack(Poster):
     """Ends without a closing look."""
 
@@ -203,6 +239,36 @@ def _two_at_once(schedule: Schedule) -> Schedule:
     twin = Process(pause=0.1)
     processes = (Process(twin=twin), Process(pause=4000.0))
     return replace(schedule, processes=processes, staff_rate=0.0, shared_slots=True, lag=0.0)
+
+
+def _two_undos(schedule: Schedule) -> Schedule:
+    """Two copies of the ledger undo at the same time, by opposites: Mews would take both."""
+    undos = Process("undo", pause=4000.0, twin=Process("undo", pause=0.1))
+    return _undisturbed(replace(schedule, processes=(Process(), undos), cancel="401", lag=0.0))
+
+
+def _one_ledger(*, takes_over: bool) -> Callable[[Schedule], Schedule]:
+    """Two runs on one ledger, the second in the midst of the first."""
+    twin = Process(pause=1.0, on="ledger", takes_over=takes_over)
+    return lambda schedule: _undisturbed(replace(schedule, processes=(Process(twin=twin),), latency=0.5, timeout=10.0))
+
+
+def _next_door(schedule: Schedule) -> Schedule:
+    """Another store of the same hotel, with the same order numbers, works at the same time."""
+    schedule = _undisturbed(replace(schedule, processes=(Process(neighbours=((0, Process()),)), Process(pause=60.0))))
+    return replace(schedule, neighbours=(replace(schedule, store="ukx", processes=()),))
+
+
+def _undisturbed(schedule: Schedule) -> Schedule:
+    """Nobody works on these orders but the processes; they share one limit, and the export stays."""
+    orders = tuple((versions[0],) for versions in schedule.orders)
+    return replace(schedule, orders=orders, staff_rate=0.0, shared_slots=True, has_lookalike=False)
+
+
+def _in_a_storm(schedule: Schedule) -> Schedule:
+    """429 for a while, in the midst of every process."""
+    storm = ("429-burst:0.5:seconds=20:form=none:times=2",)
+    return _each(faults=storm, kill=None, revoke_after=None)(schedule)
 
 
 def _allowed_later(schedule: Schedule) -> Schedule:
@@ -357,6 +423,22 @@ BREAKS = {
     "reversals unknown to the ledger are passed over": Break(Parts(undoer=BlindUndoer), "is paid back"),
     "cancelled items are reversed all the same": Break(Parts(undoer=ForgetfulUndoer), "reversed twice"),
     "a run does not look back": Break(Parts(poster=NeverLooksBack), "does not report the copies", focus=_two_at_once),
+    "a living process loses its lock to a second one": Break(
+        Parts(ledger=HasNoLock), "hold the lock of one ledger", focus=_one_ledger(takes_over=False)
+    ),
+    "a lock that was taken over is not minded": Break(
+        Parts(ledger=MindsNoLock), "times", focus=_one_ledger(takes_over=True)
+    ),
+    "an undo does not look back": Break(Parts(undoer=UndoesUnseen), "does not report that", focus=_two_undos),
+    "another store's orders are taken for ours": Break(
+        Parts(reader=SeesOneStore), "called incomplete", focus=_next_door
+    ),
+    "each ledger has the whole limit to itself": Break(
+        Parts(slots=lambda schedule: f"slots-{schedule.store}"),
+        "are allowed",
+        focus=lambda schedule: replace(_next_door(schedule), rate=(6, 2.0)),
+    ),
+    "429 is waited for once": Break(Parts(retry=RetryPolicy(waits=1)), "storm of 429", focus=_in_a_storm),
     "an order goes again with its refused payment": Break(
         Parts(poster=SendsPaymentsAgain), "times", focus=_allowed_later
     ),
