@@ -147,6 +147,7 @@ def _ask(console: Console, prepared: Prepared, summary: Summary, chosen: RunOpti
         console.text(f"  and sends again what Mews refused of {refused:,} orders that are booked")
     if chosen.limit is not None:
         console.text(f"  of what is ready at most {chosen.limit:,} orders, oldest first")
+    show.bills(console, document)
     for row in summary.balances()[:5]:
         account = row["account_id"] or "customers to be created"
         console.text(f"  open balance left on {account}: {show.grouped(row['balance'])} {row['currency']}")

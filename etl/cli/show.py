@@ -28,12 +28,17 @@ def plan(console: Console, document: dict[str, Any]) -> None:
     likely(console, document["likely"])
     if not document["orders"]["read"]:
         console.text("There is no order in the export, or none between --from and --to.")
+    elif feasible["route"] == "outlet":
+        console.text(
+            feasible["told"] or f"All {counted(feasible['at_their_own_date'], 'order')} are within the editable window."
+        )
     elif feasible["older_than_the_editable_window"]:
         console.text(
             f"{counted(feasible['at_their_own_date'], 'order|orders')} can be booked at their own date, "
             f"{feasible['older_than_the_editable_window']:,} can't: Mews takes consumption from "
             f"{feasible['bookable_from_utc']} on."
         )
+        console.text(feasible["told"])
     else:
         console.text(
             f"{counted(feasible['at_their_own_date'], 'order|orders')} can be booked at their own date, none is too old."
@@ -50,6 +55,7 @@ def plan(console: Console, document: dict[str, Any]) -> None:
         console.text(f"Mapping: {text}")
     states(console, document)
     totals(console, document["totals"])
+    bills(console, document)
     problems(console, document["problems"])
     controls(console, document["controls"])
     _unproved(console, document["unproved"])
@@ -110,6 +116,16 @@ def totals(console: Console, rows: Sequence[dict[str, str]]) -> None:
         [(name, *_by_row(rows, name)) for name in names] if rows else [],
         right=range(1, 1 + len(keys)),
     )
+
+
+def bills(console: Console, document: dict[str, Any]) -> None:
+    """What the bills of the outlet come to; nothing on the other route."""
+    found = document.get("bills")
+    if not found:
+        return
+    rows = [(row["what"], f"{row['bills']:,}", money([row])) for row in found["rows"]]
+    title = f"Bills of the outlet, with tax: {found['to_zero']:,} of {found['count']:,} add up to zero"
+    console.table(title, ["", "bills", "amount"], rows, right=[1, 2])
 
 
 def _rows_of(rows: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:

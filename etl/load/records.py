@@ -17,6 +17,7 @@ from etl.load import stamps
 from etl.model.place import Place
 from etl.model.plan import Basis
 from etl.model.problem import Problem, Severity
+from etl.model.route import Route
 from etl.model.shares import SourceReading
 from etl.model.states import CustomerState, State
 
@@ -247,6 +248,11 @@ class LedgerOrder:
     def has_posted(self) -> bool:
         """Whether the order itself is known to be in Mews."""
         return self.mews_order_id != "" and self.state is not State.UNDONE
+
+    @property
+    def is_bill(self) -> bool:
+        """Whether it was planned as a bill of an outlet."""
+        return bool(self.facts.get("route") == Route.OUTLET)
 
     @property
     def is_settled_as_seen(self) -> bool:

@@ -68,6 +68,8 @@ class OrderStatus:
     adds to the totals, `bridge` what it adds to the way from the shop's sales to what Mews holds, its last line included;
     `is_read` is false for what only `recover` has seen. `is_accepted`: a person accepted by name all that it would need
     attention for. `categories`: net, tax and gross by AccountingCategoryId ("": left to Mews).
+    `is_bill`: it is, or becomes, a bill of an outlet, whose sum `balance` is; `paid` are its payments as (line, name, amount),
+    positive for money received.
     """
 
     number: str
@@ -95,6 +97,8 @@ class OrderStatus:
     is_accepted: bool = False
     bridge: tuple[Line, ...] = ()
     categories: tuple[CategorySum, ...] = ()
+    is_bill: bool = False
+    paid: tuple[tuple[str, str, Decimal], ...] = ()
 
     @property
     def needs_attention(self) -> bool:

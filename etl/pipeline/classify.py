@@ -22,6 +22,7 @@ from etl.load.standing import Standing, change, standing, told
 from etl.model.money import ZERO
 from etl.model.plan import Basis, Booked, PlannedOrder, RoundingCause, Verdict
 from etl.model.problem import Problem
+from etl.model.route import Route
 from etl.model.shares import CREDIT, Amounts, BridgeLine, Fate, Line, OrderMoney, SourceReading
 from etl.model.states import State
 from etl.model.status import CategorySum, OrderStatus, ReportState, TaxSum
@@ -148,7 +149,7 @@ def money_of(
     if held is not None and items in (Fate.POSTED, Fate.UNKNOWN, Fate.UNDONE):
         amounts = _ledger_amounts(held, order, store, reading, is_different=_is_different(held, parts))
         # Where the parts were asked for, a credit without one was never sent; those of a bill are where the bill is.
-        is_apart = bool(parts) and held.facts.get("route") is None
+        is_apart = bool(parts) and not held.is_bill
         credit_fates = dict.fromkeys((part for part, _ in amounts.credits), Fate.READY) if is_apart else {}
         return OrderMoney(reading, items, amounts, {**credit_fates, **mine})
     if state is not ReportState.READY:
@@ -283,6 +284,8 @@ def _planned(
         money=tuple(money.shares()),
         bridge=tuple(_bridge(money)),
         categories=_category_sums(order),
+        is_bill=order.route is Route.OUTLET,
+        paid=order.paid if order.route is Route.OUTLET else (),
     )
 
 
@@ -348,6 +351,8 @@ def _in_ledger(
         bridge=tuple(_bridge(money)),
         categories=ledger_categories(held.facts) if is_held else (),
         is_read=order is not None or held.is_read,
+        is_bill=held.is_bill or (order is not None and order.route is Route.OUTLET),
+        paid=_paid(order, held) if is_held else (),
     )
 
 
@@ -383,6 +388,18 @@ def _balance(order: PlannedOrder | None, held: LedgerOrder, money: OrderMoney) -
     return gross - sum(
         (Decimal(amount) for part, _, amount in held.facts.get("payments", ()) if money.is_paid(str(part))), ZERO
     )
+
+
+def _paid(order: PlannedOrder | None, held: LedgerOrder) -> tuple[tuple[str, str, Decimal], ...]:
+    """The payments of a bill: those frozen with it, else the plan's; none of the other route's orders."""
+    if _is_frozen_bill(held):
+        return tuple((str(line), str(name), Decimal(amount)) for line, name, amount in held.facts.get("payments", ()))
+    return order.paid if order is not None and order.route is Route.OUTLET else ()
+
+
+def _is_frozen_bill(held: LedgerOrder) -> bool:
+    """Whether the ledger knows what the bill holds: an edited mapping changes the next plan, not the bill."""
+    return held.is_bill and "by_codes" in held.facts
 
 
 def ledger_taxes(facts: Any) -> tuple[TaxSum, ...]:

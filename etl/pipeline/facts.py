@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from etl.model.problem import Problem
+from etl.pipeline.feasible import feasibility
 from etl.pipeline.planning import Span, compare_controls
 from etl.pipeline.prepare import Prepared
 from etl.pipeline.sources import file_document, texts, told
@@ -26,11 +27,7 @@ def facts_document(prepared: Prepared) -> dict[str, Any]:
             "now_utc": reference.now.isoformat(),
         },
         "store": prepared.mapping.settings.source.store,
-        "feasibility": {
-            "at_their_own_date": plan.inside_window,
-            "older_than_the_editable_window": plan.outside_window,
-            "bookable_from_utc": plan.earliest.isoformat() if plan.earliest else None,
-        },
+        "feasibility": feasibility(plan, prepared.mapping, reference),
         "footing": {"without_tax_orders": plan.footing.value if plan.footing else None, "votes": plan.footing_votes},
         "shipping_tax": plan.shipping.document() if plan.shipping else None,
         "controls": compare_controls(prepared.mapping.controls, plan),

@@ -22,6 +22,7 @@ from etl.pipeline.planning import Progress
 from etl.pipeline.reporting import account_names, category_names, halted, next_steps, silent, told_details, told_every
 from etl.pipeline.source_again import SourceAgain
 from etl.pipeline.source_files import sources_of
+from etl.report.bills import bill_section
 from etl.report.summary import Summary
 from etl.report.writer import ReportFacts, ReportWriter
 
@@ -103,7 +104,7 @@ def _facts(
         footing=document.get("footing", {}),
         balances=summary.balances(),
         notes=["Written again from the ledger, as it stands now."],
-        sections=[],
+        sections=[one for one in [bill_section(document)] if one is not None],
         accounts=account_names(reference),
         categories=category_names(reference),
         next_steps=next_steps(document, has_attention=summary.attention > 0),

@@ -111,9 +111,10 @@ def report_on(
 
 
 def _sections(document: dict[str, Any]) -> list[Any]:
+    from etl.report.bills import bill_section
     from etl.report.facts import Part, Section
 
-    sections = []
+    sections = [one for one in [bill_section(document)] if one is not None]
     if document["controls"]:
         names = ["month", "currency", "figure", "control", "export", "difference"]
         rows = [tuple(row[name] for name in names) for row in document["controls"]]

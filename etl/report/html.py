@@ -238,6 +238,8 @@ def _feasibility(facts: Mapping[str, Any] | None) -> dict[str, Any] | None:
         "outside": outside,
         "earliest": f"{earliest[:19].replace('T', ' ')} UTC" if earliest else "",
         "percent": _percent(inside, inside + outside),
+        "told": str(facts.get("told") or ""),
+        "is_outlet": facts.get("route") == "outlet",
     }
 
 

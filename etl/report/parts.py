@@ -36,6 +36,7 @@ UNPROVED = {
     "rebates": "Whether Mews lets the integration post negative amounts (rebates)",
     "company": "Whether Mews lets the integration bill a company",
     "reservation": "Whether Mews accepts the link to the reservation",
+    "old": "Whether Mews takes outlet bills older than the editable window",
     "bill": "Whether Mews lets the integration post to the bill",
 }
 LINES = {

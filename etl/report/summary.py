@@ -20,6 +20,7 @@ from etl.model.plan import Basis
 from etl.model.problem import Problem, Severity
 from etl.model.shares import EXPLAINING, BridgeLine, Column
 from etl.model.status import OrderStatus, ReportState
+from etl.report.bills import BillSums
 
 EXAMPLES = 5
 SUMS = tuple(column.value for column in Column)
@@ -82,6 +83,7 @@ class Summary:
         self.state_money: dict[tuple[ReportState, str, str], Decimal] = defaultdict(Decimal)
         self.bridge: dict[tuple[str, str], dict[str, Decimal]] = {}
         self.categories: dict[tuple[str, str], list[Decimal]] = {}
+        self.bills = BillSums()
 
     def add(self, order: OrderStatus) -> None:
         """Counts one order."""
@@ -168,6 +170,11 @@ class Summary:
                 {"what": what, "orders": count, "amounts": _texts(amounts, self.precisions)}
                 for what, (count, amounts) in sorted(self.unproved.items())
             ],
+            **(
+                {"payments": self.bills.payments(self.text), "bills": self.bills.document(self.text)}
+                if self.bills.count
+                else {}
+            ),
         }
 
     def balances(self) -> list[dict[str, str]]:
@@ -207,7 +214,9 @@ class Summary:
             sums = self.categories.setdefault((currency, category), [Decimal(0)] * 3)
             for index, amount in enumerate(amounts):
                 sums[index] += amount
-        self.accounts[(order.account_id, currency)] += order.balance
+        self.bills.add(order)
+        if not order.is_bill:
+            self.accounts[(order.account_id, currency)] += order.balance
         if order.state is ReportState.READY:
             for what in order.unproved:
                 row = self.unproved.setdefault(what, [0, defaultdict(Decimal)])

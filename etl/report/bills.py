@@ -1,0 +1,116 @@
+"""What the bills of the outlet route come to: revenue and payments apart, what is assumed, and what does not add up. Pure.
+
+Rule: design section 9: every bill's sum is told, balance items as assumed and not recorded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
+from typing import Any
+
+from etl.model.shares import CREDIT
+from etl.model.status import OrderStatus
+from etl.report.facts import Part, Section
+
+ASSUMED = "bal"
+"""How the line of a balance begins: an item for what nobody recorded."""
+ZERO = Decimal(0)
+KINDS = {CREDIT: "gift cards and credit", "pay": "captures", ASSUMED: "balance, assumed and not recorded"}
+"""Beginnings of a payment's line, in words."""
+_UNPAID = "Bills whose payments are less than their revenue"
+_OVERPAID = "Bills whose payments are more than their revenue"
+_TEXT = (
+    "Amounts with tax, by Mews's own arithmetic. Revenue and payments are booked in the outlet part of the accounting report; "
+    "no guest is charged, and no account keeps a balance."
+)
+
+
+_Sums = dict[str, tuple[int, Decimal]]
+"""Currency to bills and amount."""
+Text = Callable[[Decimal, str], str]
+"""An amount in a currency as text."""
+
+
+class BillSums:
+    """Adds up bill by bill."""
+
+    def __init__(self) -> None:
+        self._revenue: _Sums = {}
+        self._paid: dict[str, _Sums] = {kind: {} for kind in KINDS}
+        self._open: dict[str, _Sums] = {_UNPAID: {}, _OVERPAID: {}}
+
+    @property
+    def count(self) -> int:
+        """Bills that Mews holds or will hold."""
+        return sum(bills for bills, _ in self._revenue.values())
+
+    @property
+    def not_to_zero(self) -> int:
+        """Those whose payments are not their revenue."""
+        return sum(bills for sums in self._open.values() for bills, _ in sums.values())
+
+    def add(self, order: OrderStatus) -> None:
+        """Counts an order that Mews holds or will hold, if it is a bill."""
+        if not order.is_bill:
+            return
+        currency = order.planned_currency or order.currency
+        by_kind: dict[str, Decimal] = {}
+        for line, _, amount in order.paid:
+            kind = line.rstrip("0123456789")
+            by_kind[kind] = by_kind.get(kind, ZERO) + amount
+        _add(self._revenue, currency, order.balance + sum(by_kind.values(), ZERO))
+        for kind, amount in by_kind.items():
+            _add(self._paid[kind], currency, amount)
+        if order.balance:
+            _add(self._open[_UNPAID if order.balance > 0 else _OVERPAID], currency, order.balance)
+
+    def payments(self, text: Text) -> list[dict[str, str]]:
+        """What was paid, by kind and currency: beside the bridge, not in its sum."""
+        return [
+            {"currency": currency, "kind": KINDS[kind], "amount": text(amount, currency)}
+            for kind, sums in self._paid.items()
+            for currency, (_, amount) in sorted(sums.items())
+        ]
+
+    def document(self, text: Text) -> dict[str, Any]:
+        """`bills` of the `--json` document: counts, and sums by currency."""
+        rows = [
+            {"what": what, "bills": bills, "currency": currency, "amount": text(amount, currency)}
+            for currency in sorted(self._revenue)
+            for what, bills, amount in self._rows(currency)
+        ]
+        return {
+            "count": self.count,
+            "to_zero": self.count - self.not_to_zero,
+            "not_to_zero": self.not_to_zero,
+            "rows": rows,
+        }
+
+    def _rows(self, currency: str) -> Iterator[tuple[str, int, Decimal]]:
+        bills, revenue = self._revenue[currency]
+        yield ("Revenue", bills, revenue)
+        left = revenue
+        for kind, sums in self._paid.items():
+            if currency in sums:
+                left -= sums[currency][1]
+                yield (f"Paid: {KINDS[kind]}", sums[currency][0], -sums[currency][1])
+        yield ("Sum of the bills", bills, left)
+        for what, sums in self._open.items():
+            if currency in sums:
+                yield (what, *sums[currency])
+
+
+def bill_section(document: Mapping[str, Any]) -> Section | None:
+    """The table of the report, from the `--json` document; None where it holds no bill."""
+    found = document.get("bills")
+    if not found or not found["count"]:
+        return None
+    rows = [(row["what"], row["bills"], row["currency"], Decimal(row["amount"])) for row in found["rows"]]
+    told = f"{found['to_zero']:,} of {found['count']:,} bills add up to zero. {_TEXT}"
+    return Section("Bills of the outlet", ("What", "Bills", "Currency", "Amount"), rows, told, Part.BRIDGE)
+
+
+def _add(sums: _Sums, currency: str, amount: Decimal) -> None:
+    bills, before = sums.get(currency, (0, ZERO))
+    sums[currency] = (bills + 1, before + amount)

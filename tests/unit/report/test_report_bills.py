@@ -1,0 +1,135 @@
+"""What the bills of the outlet come to: told whole, revenue and payments apart, nothing assumed in silence."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal as D
+from pathlib import Path
+
+import pytest
+from builders import a_line, an_order
+from outlet_shop import outlet_context
+
+from etl.load.ledger import Ledger
+from etl.load.records import LedgerOrder
+from etl.model.order import Payment, Voucher
+from etl.model.plan import PlannedOrder
+from etl.model.states import State
+from etl.model.status import OrderStatus
+from etl.pipeline.classify import planned_status, status_of
+from etl.report.bills import bill_section
+from etl.report.summary import Summary
+from etl.transform.order import plan_order
+
+
+def planned(number: str, price: str, *captured: str, gift: str = "0", how: str = "captures") -> PlannedOrder:
+    """A bill of one line, paid by captures and perhaps by a gift card."""
+    vouchers = (Voucher("GC", D(gift), is_credit=True),) if D(gift) else ()
+    order = an_order(
+        a_line(price),
+        number=number,
+        vouchers=vouchers,
+        voucher_value=gift,
+        payments=tuple(Payment(method="card", status="success", amount=D(one)) for one in captured),
+    )
+    return plan_order(order, outlet_context(outlet={"payments": how}))
+
+
+def summed(*orders: PlannedOrder | OrderStatus) -> Summary:
+    """The summary of their statuses, checked as every command checks it."""
+    summary = Summary()
+    for order in orders:
+        summary.add(planned_status(order) if isinstance(order, PlannedOrder) else order)
+    summary.check(len(orders))
+    return summary
+
+
+BILLS = (
+    planned("1", "12.00", "12.00"),
+    planned("2", "20.00", "12.00", gift="5.00"),
+    planned("3", "10.00", "15.00"),
+    planned("4", "7.00", how="balance"),
+)
+
+
+def test_every_bills_sum_is_told() -> None:
+    """Revenue, payments by kind, what is assumed, and bills that do not add up, more and less not netted."""
+    document = summed(*BILLS).document("dry-run")
+    assert (document["bills"]["count"], document["bills"]["to_zero"], document["bills"]["not_to_zero"]) == (4, 2, 2)
+    assert [(row["what"], row["bills"], row["amount"]) for row in document["bills"]["rows"]] == [
+        ("Revenue", 4, "49.00"),
+        ("Paid: gift cards and credit", 1, "-5.00"),
+        ("Paid: captures", 3, "-39.00"),
+        ("Paid: balance, assumed and not recorded", 1, "-7.00"),
+        ("Sum of the bills", 4, "-2.00"),
+        ("Bills whose payments are less than their revenue", 1, "3.00"),
+        ("Bills whose payments are more than their revenue", 1, "-5.00"),
+    ]
+
+
+def test_payments_stand_beside_the_bridge_and_credits_in_it() -> None:
+    """Source to items in Mews is exact: gift cards lower what the shop sold, captures are no sale."""
+    summary = summed(*BILLS)
+    document = summary.document("dry-run")
+    lines = {row["line"]: row["amount"] for row in document["bridge"] if row["amount"] != "0.00"}
+    assert lines == {"source": "44.00", "ready": "-44.00"}
+    assert [(row["kind"], row["amount"]) for row in document["payments"]] == [
+        ("gift cards and credit", "5.00"),
+        ("captures", "39.00"),
+        ("balance, assumed and not recorded", "7.00"),
+    ]
+    (row,) = document["totals"]
+    assert (row["source"], row["planned"], row["rounding"]) == ("44.00", "44.00", "0.00")
+
+
+def test_no_account_keeps_a_balance() -> None:
+    """A bill charges nobody, whatever it comes to; the other route still forecasts its balances."""
+    assert summed(*BILLS).balances() == []
+
+
+def test_taxes_and_categories_are_of_what_was_sold() -> None:
+    """A payment is no exempt revenue, and lowers no category."""
+    document = summed(*BILLS).document("dry-run")
+    assert [(row["tax_codes"], row["gross"]) for row in document["taxes"]] == [("UK-20%", "49.00")]
+    assert [(row["category_id"], row["gross"]) for row in document["categories"]] == [("ca-shop", "49.00")]
+
+
+def test_the_other_route_has_no_bills() -> None:
+    """Nothing is added to its documents."""
+    document = summed(replace(planned_status(BILLS[0]), is_bill=False, paid=())).document("dry-run")
+    assert "bills" not in document
+    assert bill_section(document) is None
+
+
+def held(order: PlannedOrder, folder: Path) -> LedgerOrder:
+    """The order as a ledger keeps it that has posted it."""
+    with Ledger.open(str(folder / "ledger.sqlite")) as ledger:
+        ledger.take_lock("run")
+        ledger.record_plan("run1", [order])
+        known = ledger.lookup([order.number])[order.number]
+        ledger.release_lock()
+    return replace(
+        known, state=State.POSTED, mews_order_id="bi-1", posted_run_id="run1", posted_fingerprint=order.fingerprint
+    )
+
+
+@pytest.mark.parametrize("with_plan", [True, False])
+def test_a_posted_bill_is_told_as_it_was_frozen(with_plan: bool, tmp_path: Path) -> None:
+    """From the ledger alone, and beside a plan of today whose mapping was edited: what Mews holds counts."""
+    sent, today = BILLS[1], planned("2", "20.00", "12.00", gift="5.00", how="balance")
+    status = status_of(today if with_plan else None, held(sent, tmp_path), "shop")
+    assert (status.is_bill, status.balance) == (True, D("3.00"))
+    assert [(line, amount) for line, _, amount in status.paid] == [("gift1", D("5.00")), ("pay1", D("12.00"))]
+    document = summed(status).document("report")
+    lines = {row["line"]: row["amount"] for row in document["bridge"] if row["amount"] != "0.00"}
+    assert lines == {"source": "15.00", "credits booked as payments": "5.00", "items in Mews": "20.00"}
+    assert document["bills"]["not_to_zero"] == 1
+
+
+def test_the_table_of_the_report_says_how_many_add_up() -> None:
+    """It stands below the bridge."""
+    section = bill_section(summed(*BILLS).document("dry-run"))
+    assert section is not None
+    assert section.part == "bridge"
+    assert section.text.startswith("2 of 4 bills add up to zero.")
+    assert [type(cell).__name__ for cell in section.rows[0]] == ["str", "int", "str", "Decimal"]
