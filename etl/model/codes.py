@@ -378,10 +378,7 @@ _ALL = (
     ),
     # Notices
     Code(
-        "order.corrected",
-        "The order counts as it was corrected",
-        "Nothing to do if the figures named are meant.",
-        _S,
+        "order.corrected", "The order counts as it was corrected", "Nothing to do if the figures named are meant.", _S
     ),
     Code(
         "account.erased",
@@ -407,12 +404,7 @@ _ALL = (
         "Compare the line with the shop; price and quantity are what is sent.",
         _S,
     ),
-    Code(
-        "line.cancelled",
-        "A line was cancelled in Centra",
-        "Nothing to do: nothing of it is sent.",
-        _S,
-    ),
+    Code("line.cancelled", "A line was cancelled in Centra", "Nothing to do: nothing of it is sent.", _S),
     Code(
         "product.near",
         "A key differs from one of products.csv in spelling only",
