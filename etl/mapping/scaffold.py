@@ -168,6 +168,7 @@ def _taxes(facts: DumpFacts) -> str:
         ),
     )
     rows: list[Sequence[str]] = []
+    rated = {fact.country for fact in rates if fact.vat_percent is not None}
     for fact in rates:
         percent = "" if fact.vat_percent is None else f"{fact.vat_percent.normalize():f}"
         seen = f"{fact.lines} {'line' if fact.lines == 1 else 'lines'} {_days(fact)}".rstrip()
@@ -179,20 +180,10 @@ def _taxes(facts: DumpFacts) -> str:
             rows.append(row)
         else:
             what = "no readable country: see source.default_country" if not fact.country else "line without VAT rate"
-            rows.append(
-                (
-                    f"# {fact.country or '?'}",
-                    percent or "*",
-                    "",
-                    "",
-                    "",
-                    "",
-                    "",
-                    "",
-                    f"{seen}, {what}",
-                    money_of(fact.money),
-                )
-            )
+            # Where the country has rates of its own, one of them may fit such lines; where it has none, nothing else will.
+            mark = "" if fact.country and fact.country not in rated else "# "
+            found = (f"{seen}, {what}", money_of(fact.money))
+            rows.append((f"{mark}{fact.country or '?'}", percent or "*", "", "", "", "", "", "", *found))
     head = (
         "Fill in tax_codes: the Mews tax codes, separated by blanks, or the word exempt. `centra-mews preflight` lists\n"
         "the codes of your enterprise. An empty cell is not decided yet and blocks the orders that need it.\n"

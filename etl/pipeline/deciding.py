@@ -20,7 +20,7 @@ from etl.model.rules import RateKind, TaxRule
 from etl.pipeline.catalogue import StoredRates, paymasters, stored_names, stored_rates, stored_services
 from etl.pipeline.causes import ASK_MEWS, DECISIONS, Cause, Causes, Effect
 from etl.pipeline.step import Desk, Step, told
-from etl.pipeline.tax_candidates import NOT_ALWAYS, tax_candidates
+from etl.pipeline.tax_candidates import NOT_ALWAYS, codes_valid, tax_candidates
 from etl.proposals.values import meanings_of
 
 SERVICE = "target.service"
@@ -136,13 +136,15 @@ def _candidates(desk: Desk, cause: Cause, rule: TaxRule | None, effect: Effect, 
         return ()
     first, last = _span(effect.months)
     start, end = rule.valid_from or first, rule.valid_before or last
+    if rule.rate is not RateKind.PERCENT:
+        return codes_valid(world, start, end)
     found = tax_candidates(world, country=rule.country, percent=rule.percent, start=start, end=end)
     return (*found.whole, *(f"{code}{NOT_ALWAYS}" for code in found.partly))
 
 
 def _has_codes(cause: Cause, rule: TaxRule | None) -> bool:
-    """Whether the cell is one of tax codes of one rate."""
-    return rule is not None and rule.rate is RateKind.PERCENT and cause.code in _TAX_CELLS
+    """Whether the cell is one of tax codes."""
+    return rule is not None and cause.code in _TAX_CELLS
 
 
 def _tax_world(desk: Desk, known: Knowledge) -> Reference | StoredRates | None:

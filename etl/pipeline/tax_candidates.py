@@ -75,6 +75,13 @@ def tax_candidates(
     return TaxCandidates(tuple(whole), tuple(partly), decided)
 
 
+def codes_valid(reference: TaxWorld, start: date | None, end: date | None) -> tuple[str, ...]:
+    """Every code on the price itself that is valid over the whole period, the highest rate first: where no rate is told."""
+    period = Validity(_midnight(start, reference), _midnight(end, reference))
+    rates = [one for one in reference.tax_rates.values() if one.strategy is Strategy.RELATIVE and _covers(one, period)]
+    return tuple(one.code for one in sorted(rates, key=lambda one: (-one.value, one.code)))
+
+
 def _of_rate(rates: Iterable[TaxRate], percent: Decimal) -> Iterable[TaxRate]:
     """Only taxes on the price itself: what depends on others, or is an amount a piece, means nothing alone."""
     return (rate for rate in rates if rate.strategy is Strategy.RELATIVE and rate.value * 100 == percent)

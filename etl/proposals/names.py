@@ -115,9 +115,15 @@ def fields_named(header: str) -> tuple[str, ...]:
 
 
 def is_heading(cells: Sequence[str]) -> bool:
-    """Whether a row of cells, or the keys of an object, is the header of a dump: an order number and two more names."""
+    """Whether a row of cells, or the keys of an object, is the header of a dump: an order number and two more names.
+
+    What has a date and a total of its own is numbered by its bare `id`: lines and customers have no such total.
+    """
     named = [fields_named(cell) for cell in cells if cell.strip()]
-    return any("orderNumber" in fields for fields in named) and sum(map(bool, named)) > 2
+    if any("orderNumber" in fields for fields in named):
+        return sum(map(bool, named)) > 2
+    likeliest = {fields[0] for fields in named if fields}
+    return likeliest >= {"orderDate", "orderTotal"} and any(spelled(cell) == "id" for cell in cells)
 
 
 _WORD = re.compile(r"[^\d\W][^=<>{}\n]{0,60}")
