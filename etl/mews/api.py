@@ -36,8 +36,8 @@ class MewsReader:
     """Read operations. Every method raises MewsError (exit code 4) where Mews does not give a whole answer."""
 
     def __init__(self, transport: Transport, *, enterprise_id: str | None = None) -> None:
-        self._transport = transport
-        self._enterprise_id = enterprise_id or None
+        self.transport = self._transport = transport
+        self.enterprise_id = self._enterprise_id = enterprise_id or None
         self._configuration: Configuration | None = None
         self._read_at = 0.0
 
@@ -295,6 +295,9 @@ class MewsWriter(MewsReader):
     async def scope(self, operation: Operation) -> dict[str, str]:
         """What a payload has to name besides, because these tokens serve several enterprises; else nothing."""
         if self._enterprise_id is None:
+            return {}
+        if operation is Operation.ADD_BILLS:
+            # The outlet belongs to one enterprise.
             return {}
         if operation is not Operation.ADD_CUSTOMER:
             return {"EnterpriseId": self._enterprise_id}

@@ -244,6 +244,36 @@ class Outlet(Usable):
     """One of `Outlets`."""
 
     owner = "Outlet"
+    created_utc: Moment = None
+
+
+class OutletBill(Entity):
+    """One of `OutletBills`, which come beside their items."""
+
+    owner = "OutletBill"
+    id: Essential
+    outlet_id: Essential
+    number: Text = ""
+    closed_utc: EssentialMoment
+    updated_utc: EssentialMoment
+    notes: Text = ""
+
+
+class OutletItem(Entity):
+    """One of `OutletItems`; its amount is that of one unit."""
+
+    owner = "OutletItem"
+    id: Essential
+    bill_id: Essential
+    type: Essential
+    name: Text = ""
+    unit_count: Count
+    unit_amount: EssentialPart[Amount]
+    created_utc: EssentialMoment
+    consumed_utc: EssentialMoment
+    external_identifier: Text = ""
+    notes: Text = ""
+    accounting_category_id: Text = ""
 
 
 class BusinessSegment(Usable):

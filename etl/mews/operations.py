@@ -18,11 +18,15 @@ def is_id(value: object) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One operation. `key` must stand in a 200: a list for reads, an identifier for writes; "" for none."""
+    """One operation. `key` must stand in a 200: a list for reads, an identifier for writes; "" for none.
+
+    `is_batch`: it makes several things, and `key` is the list of their identifiers.
+    """
 
     name: str
     key: str
     is_write: bool = False
+    is_batch: bool = False
 
     @property
     def path(self) -> str:
@@ -34,6 +38,8 @@ class Operation:
         if not self.key:
             return ""
         value = body.get(self.key)
+        if self.is_batch:
+            return "" if isinstance(value, list) and all(map(is_id, value)) else self.key
         found = is_id(value) if self.is_write else isinstance(value, (list, str) if self.key == "NowUtc" else list)
         return "" if found else self.key
 
@@ -54,10 +60,12 @@ _ALL = (
     Operation("orderItems/getAll", "OrderItems"),
     Operation("payments/getAll", "Payments"),
     Operation("productServiceOrders/getAll", "ProductServiceOrders"),
+    Operation("outletItems/getAll", "OutletItems"),
     Operation("orders/add", "OrderId", is_write=True),
     Operation("payments/addExternal", "ExternalPaymentId", is_write=True),
     Operation("customers/add", "Id", is_write=True),
     Operation("orderItems/cancel", "", is_write=True),
+    Operation("outletBills/add", "OutletBillIds", is_write=True, is_batch=True),
 )
 
 OPERATIONS: dict[str, Operation] = {operation.name: operation for operation in _ALL}

@@ -25,7 +25,15 @@ class Reads(Protocol):
 async def walk(
     transport: Reads, operation: str, key: str, body: Mapping[str, Any], *, expected: int | None = None
 ) -> AsyncIterator[list[dict[str, Any]]]:
-    """The entries of all pages, newest first, no entry twice where pages overlap.
+    """The entries of all pages. Shape: as `pages`."""
+    async for entries, _ in pages(transport, operation, key, body, expected=expected):
+        yield entries
+
+
+async def pages(
+    transport: Reads, operation: str, key: str, body: Mapping[str, Any], *, expected: int | None = None
+) -> AsyncIterator[tuple[list[dict[str, Any]], dict[str, Any]]]:
+    """The entries of all pages, newest first, no entry twice where pages overlap, each with its whole answer.
 
     A cursor leads to older entries only, so what is created meanwhile moves nothing. The walk ends where Mews gives
     no cursor or no entry, or where `expected` entries came. A short page with a cursor is followed: one request more
@@ -43,7 +51,7 @@ async def walk(
         fresh = [entry for entry in entries if entry.get("Id") not in previous]
         count += len(fresh)
         if fresh:
-            yield fresh
+            yield fresh, answer
         cursor = answer.get("Cursor")
         if not cursor or not entries or (expected is not None and count >= expected):
             return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from etl.mews.entities import OrderItem, Payment, ServiceOrder
+from etl.mews.entities import OrderItem, OutletBill, OutletItem, Payment, ServiceOrder
 from etl.mews.fields import Json
 from etl.model.rows import OrderItemRow, PaymentRow, ServiceOrderRow
 
@@ -39,6 +39,40 @@ def order_item(row: Json) -> OrderItemRow:
         category_id=item.accounting_category_id,
         bill_id=item.bill_id,
         original_currency=original.currency,
+    )
+
+
+def outlet_item(row: Json, bill: OutletBill) -> OrderItemRow:
+    """One entry of `OutletItems` as an item of the order that its bill is. Raises MewsError likewise."""
+    item = OutletItem.read(row)
+    unit, count = item.unit_amount, item.unit_count
+    net, gross = unit.net_value * count, unit.gross_value * count
+    return OrderItemRow(
+        id=item.id,
+        order_id=item.bill_id,
+        account_id="",
+        service_id=bill.outlet_id,
+        notes=bill.notes,
+        name=item.name,
+        external_identifier=item.external_identifier,
+        count=count,
+        unit_net=unit.net_value,
+        unit_gross=unit.gross_value,
+        net=net,
+        gross=gross,
+        taxes=tuple((code, value * count) for code, value in unit.taxes),
+        original_net=net,
+        original_gross=gross,
+        currency=unit.currency,
+        created=item.created_utc,
+        updated=bill.updated_utc,
+        consumed=item.consumed_utc,
+        canceled=None,
+        closed=None,
+        state="",
+        type=item.type,
+        category_id=item.accounting_category_id,
+        is_by_unit=True,
     )
 
 

@@ -1,4 +1,5 @@
-"""What Mews returns of orders and payments, one value a row: what load, recovery and reconciliation compare with.
+"""What Mews returns of orders, payments and outlet bills, one value a row: what load, recovery and reconciliation
+compare with.
 
 Reading them is `etl.mews`. Times are aware UTC, amounts Decimal in `currency`; "" stands for what Mews left out.
 """
@@ -16,6 +17,10 @@ class OrderItemRow:
 
     `net` and `gross` are of the whole item, `unit_net` and `unit_gross` of one unit; `taxes` are (code, value) of the
     whole item. `original_net` and `original_gross` are OriginalAmount, in `original_currency`.
+
+    An item of an outlet bill is shown so as well: `order_id` is the bill, `service_id` the outlet, `notes` those of the
+    bill; it has no account. Mews tells the amounts of one unit alone (`is_by_unit`): those of the whole are count
+    times these, so what was not sent of net and gross may be off by the rounding of each unit.
     """
 
     id: str
@@ -45,6 +50,7 @@ class OrderItemRow:
     category_id: str = ""
     bill_id: str = ""
     original_currency: str = ""
+    is_by_unit: bool = False
 
     @property
     def is_canceled(self) -> bool:

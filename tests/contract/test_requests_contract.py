@@ -17,6 +17,7 @@ from etl.load.requests import cancel_body
 from etl.mews.api import MewsWriter
 from etl.mews.limiter import Limiter, MemorySlots, SystemClock
 from etl.mews.operations import OPERATIONS
+from etl.mews.outlets import OutletReader
 from etl.mews.reference_data import Needs, read_reference
 from etl.mews.secrets import Tokens
 from etl.mews.transport import Transport
@@ -135,6 +136,11 @@ async def call_everything(writer):
         emails=frozenset({"j.smith@example.com"}),
     )
     await read_reference(writer, needs, platform="http://127.0.0.1")
+    outlet = OutletReader(writer, ONE)
+    await outlet.configuration()
+    await drain(outlet.order_items(service_ids=[ONE]))
+    await drain(outlet.order_items(item_ids=IDS))
+    await drain(outlet.closed_at([NOW]))
     await writer.outlets()
     requests = [(Operation.CANCEL_ITEMS, cancel_body(IDS[:10]))]
     for order in planned_orders():
