@@ -20,7 +20,7 @@ from typing import Any
 from etl.load.stamps import stamp
 from etl.model.states import State
 
-SCHEMA_VERSION = 8
+SCHEMA_VERSION = 9
 """The schema that these texts were written for: `migrations.latest()`, which can't be imported without the library."""
 ERRORS_SHOWN = 10
 RATE_OVER = timedelta(seconds=60)

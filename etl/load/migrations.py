@@ -100,6 +100,11 @@ def _add_target(connection: Connection) -> None:
     connection.execute(update(attempts).where(attempts.c.part.like("undo%")).values(fingerprint=""))
 
 
+def _add_other_route(connection: Connection) -> None:
+    """What stands on the route that a ledger does not use."""
+    schema.other_route.create(connection, checkfirst=True)
+
+
 STEPS: tuple[Step, ...] = (
     _add_customers,
     _add_kinds,
@@ -108,6 +113,7 @@ STEPS: tuple[Step, ...] = (
     _add_reading,
     _add_views,
     _add_target,
+    _add_other_route,
 )
 """STEPS[n] leads from version n + 1 to n + 2; append only."""
 

@@ -196,6 +196,16 @@ sightings = Table(
 )
 """What `recover` has read so far; emptied at its start and end. Keeps millions of items off the heap."""
 
+other_route = Table(
+    "other_route",
+    metadata,
+    Column("number", String(255), primary_key=True),
+    Column("generation", Integer, primary_key=True),
+    Column("is_undo", Boolean, primary_key=True),
+    Column("mews_id", String(64), nullable=False),
+)
+"""What of this store was met on the route that this ledger does not use: orders (or bills), and what reverses them."""
+
 kinds = Table(
     "kinds",
     metadata,

@@ -1,0 +1,117 @@
+"""What stands on the other route: an order posted as `orders/add` and as an outlet bill would count twice.
+
+Rule: design section 9. A ledger belongs to one route; of the other, only the numbers of this plan matter. It is read
+to its end once, then from where the last look ended; what of this store was met there stays in a table, because a later
+plan may name it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import insert, select
+
+from etl.errors import LedgerError
+from etl.evidence.marks import identity_of
+from etl.load import schema
+from etl.load.ledger import Ledger
+from etl.load.records import moment, stamp
+from etl.model.rows import OrderItemRow
+from etl.model.states import State
+
+WATERMARK = "other_route_watermark"
+EXAMPLES = 10
+
+Walk = Callable[[datetime | None], AsyncIterator[list[OrderItemRow]]]
+"""All items of the other route created since a moment (None: ever), page by page."""
+
+ById = Callable[[Sequence[str]], AsyncIterator[list[OrderItemRow]]]
+"""The items of these orders or bills."""
+
+
+@dataclass(frozen=True, slots=True)
+class OtherRoute:
+    """How the other route is read. `words`: what it is, for people."""
+
+    walk: Walk
+    by_id: ById
+    words: str
+
+
+async def look(ledger: Ledger, other: OtherRoute, store: str, now: datetime, settle: timedelta) -> None:
+    """Takes in what of this store stands there. `now`: Mews's time. Raises MewsError; then nothing is concluded.
+
+    Effects: writes the ledger; needs its lock.
+    """
+    start = moment(ledger.meta(WATERMARK))
+    async for page in other.walk(start):
+        _keep(ledger, page, store)
+    ledger.set_meta(WATERMARK, stamp(now - settle))
+
+
+async def refuse(ledger: Ledger, other: OtherRoute, run_id: str) -> None:
+    """Raises LedgerError where orders that this run is to send, or that this ledger has in Mews, stand there too.
+
+    Those that were cancelled or reversed there meanwhile do not count.
+    """
+    met = _met(ledger, run_id)
+    standing: dict[str, str] = {}
+    for start in range(0, len(met), 500):
+        numbers = {mews_id: number for number, mews_id in met[start : start + 500]}
+        async for page in other.by_id(list(numbers)):
+            for row in page:
+                if row.order_id in numbers and not row.is_canceled:
+                    standing[numbers[row.order_id]] = row.order_id
+    if standing:
+        shown = ", ".join(f"{number} ({mews_id})" for number, mews_id in sorted(standing.items())[:EXAMPLES])
+        more = ", ..." if len(standing) > EXAMPLES else ""
+        raise LedgerError(
+            f"Mews holds {len(standing)} orders of this plan already as {other.words}: {shown}{more}",
+            code="ledger.other_route",
+            hint="Sent on this route too, they would count twice. Go on with the route and the ledger that posted them; "
+            "`centra-mews undo` with those reverses what is to move.",
+        )
+
+
+def _keep(ledger: Ledger, page: Iterable[OrderItemRow], store: str) -> None:
+    table = schema.other_route
+    found: dict[tuple[str, int, bool], dict[str, object]] = {}
+    for row in page:
+        identity = identity_of(row)
+        if identity is None or identity.store != store or (row.is_canceled and not identity.is_undo):
+            continue
+        key = (identity.number, identity.generation, identity.is_undo)
+        found[key] = {**dict(zip(("number", "generation", "is_undo"), key, strict=True)), "mews_id": row.order_id}
+    if not found:
+        return
+    with ledger.transaction() as connection:
+        ledger.verify_lock(connection)
+        numbers = {key[0] for key in found}
+        known = {
+            (one.number, one.generation, bool(one.is_undo))
+            for one in connection.execute(select(table).where(table.c.number.in_(numbers)))
+        }
+        fresh = [values for key, values in found.items() if key not in known]
+        if fresh:
+            connection.execute(insert(table), fresh)
+
+
+def _met(ledger: Ledger, run_id: str) -> list[tuple[str, str]]:
+    """Number and id of what was met there and not reversed, of this run's orders and those in Mews."""
+    met, undo, orders = schema.other_route, schema.other_route.alias(), schema.orders
+    is_reversed = (
+        select(undo.c.number)
+        .where(undo.c.number == met.c.number, undo.c.generation == met.c.generation, undo.c.is_undo)
+        .exists()
+    )
+    in_mews = (State.POSTED.value, State.DIFFERENT.value, State.UNKNOWN.value, State.IN_FLIGHT.value)
+    is_ours = ((orders.c.plan_run_id == run_id) & (orders.c.verdict == "ready")) | orders.c.state.in_(in_mews)
+    query = (
+        select(met.c.number, met.c.mews_id)
+        .join(orders, orders.c.number == met.c.number)
+        .where(~met.c.is_undo, ~is_reversed, is_ours)
+        .order_by(met.c.number)
+    )
+    return [(str(number), str(mews_id)) for number, mews_id in ledger.select(query)]
