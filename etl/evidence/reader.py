@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -53,4 +53,12 @@ class Reader(Protocol):
         created: Interval | None = None,
     ) -> AsyncIterator[list[PaymentRow]]:
         """`payments/getAll`, page by page, in every state."""
+        ...
+
+
+class BillReader(Protocol):
+    """Looking for bills of the outlet where they must be, if they are anywhere."""
+
+    def closed_at(self, moments: Iterable[datetime]) -> AsyncIterator[list[OrderItemRow]]:
+        """All items of bills that closed at one of these moments: what is not met there is not there."""
         ...

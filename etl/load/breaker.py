@@ -32,9 +32,12 @@ class Breaker:
     def see(self, outcome: Outcome, *, is_expected: bool = False) -> EtlError | None:
         """Why the run must stop after this outcome; None where it goes on.
 
-        `is_expected`: a refusal that is counted elsewhere (design 7.1, kinds); those in a row stay as they were.
+        `is_expected`: a refusal that is counted elsewhere (design 7.1, kinds; 9, several bills); those in a row stay
+        as they were.
         """
         match outcome.kind:
+            case Kind.UNKNOWN if is_expected:
+                self._calm()
             case Kind.UNKNOWN | Kind.NOT_SENT:
                 self.faults += 1
                 if self.faults >= FAULTS_BEFORE_STOP:
@@ -57,6 +60,8 @@ class Breaker:
                         hint="Clear the reason, then run again.",
                         request_id=outcome.request_id or None,
                     )
+            case Kind.SPLIT:
+                self._calm()
             case Kind.DONE:
                 self._calm()
                 self.refusals = 0

@@ -13,6 +13,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+from etl.evidence.by_unit import completed, of_single_units
 from etl.load.records import Attempt
 from etl.model.observed import Observed, SentEntry
 from etl.model.plan import Basis
@@ -130,7 +131,7 @@ def compare_predicted(attempt: Attempt, rows: Sequence[OrderItemRow]) -> Finding
         return Finding()
     predicted = {f"{attempt.identifier}:{line}": (net, gross) for line, net, _, gross in attempt.predicted}
     booked: dict[str, tuple[Decimal, Decimal]] = {}
-    for row in rows:
+    for row in completed(rows, predicted, attempt.basis):
         old, new = booked.get(row.external_identifier, (Decimal(0), Decimal(0))), row.first_booked
         booked[row.external_identifier] = (old[0] + new[0], old[1] + new[1])
     entries = 1
@@ -155,9 +156,14 @@ def observed_amounts(attempt: Attempt, rows: Sequence[OrderItemRow]) -> tuple[Ob
     """What Mews booked for each entry of an attempt; for all of them together where no identifiers come back."""
     value = "GrossValue" if attempt.basis is Basis.GROSS else "NetValue"
     has_identifiers = any(row.external_identifier for row in rows)
+    # Where Mews tells one unit alone, several say nothing of how a whole is rounded.
+    is_by_unit = any(row.is_by_unit for row in rows)
+    rows = of_single_units(rows)
     sent: dict[tuple[str, str], list[SentEntry]] = {}
     for group, count in (("ProductOrders", "Count"), ("Items", "UnitCount")):
         for entry in attempt.payload.get(group, ()):
+            if is_by_unit and entry[count] != 1:
+                continue
             unit = entry["UnitAmount"]
             key = (entry["ExternalIdentifier"] if has_identifiers else "", unit["Currency"])
             one = SentEntry(entry[count], Decimal(str(unit[value])), tuple(unit["TaxCodes"]))
@@ -174,7 +180,10 @@ def may_be(attempt: Attempt, rows: Sequence[OrderItemRow]) -> bool:
     """Whether unmarked items could be this attempt's: account, service, consumption, counts and amounts."""
     return (
         all(
-            row.account_id == attempt.account_id and row.service_id == attempt.service_id and _same_second(row, attempt)
+            row.account_id == attempt.account_id
+            and row.number in ("", attempt.payload.get("Number"))
+            and row.service_id == attempt.service_id
+            and _same_second(row, attempt)
             for row in rows
         )
         # Whoever looks like it holds it for a person, whatever its tax codes became: absence must not be proved of it.

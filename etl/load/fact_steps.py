@@ -12,7 +12,7 @@ from sqlalchemy import bindparam, delete, insert, update
 
 from etl.load import schema, versions
 from etl.load.plan_rows import plan_facts
-from etl.load.records import Correction, LedgerOrder
+from etl.load.records import ORDER_PART, Correction, LedgerOrder
 from etl.load.unit_of_work import CHUNK, UnitOfWork
 from etl.model.plan import PlannedOrder
 from etl.model.states import State
@@ -53,8 +53,34 @@ _UPDATE_CHANGED = (
 )
 
 
+_ADOPT_ORDER = (
+    update(schema.orders)
+    .where(schema.orders.c.number == bindparam("k_number"), schema.orders.c.generation == bindparam("k_generation"))
+    .where(schema.orders.c.mews_order_id == "")
+    .values(mews_order_id=bindparam("mews_id"))
+)
+_ADOPT_PART = (
+    update(schema.parts)
+    .where(schema.parts.c.number == bindparam("k_number"), schema.parts.c.generation == bindparam("k_generation"))
+    .where(schema.parts.c.part == ORDER_PART, schema.parts.c.mews_id == "")
+    .values(mews_id=bindparam("mews_id"))
+)
+
+
 class FactSteps(UnitOfWork):
     """Facts of orders, within the transaction that records their states."""
+
+    def adopt_ids(self, ids: Mapping[tuple[str, int], str]) -> None:
+        """Mews's ids of posted orders whose answer did not tell them; by number and generation. States stay.
+
+        To be the only step of its transaction: what others have read of these orders would be old.
+        """
+        rows = [
+            {"k_number": number, "k_generation": generation, "mews_id": mews_id}
+            for (number, generation), mews_id in ids.items()
+        ]
+        self._connection.execute(_ADOPT_ORDER, rows)
+        self._connection.execute(_ADOPT_PART, rows)
 
     def stored_orders(self, numbers: Iterable[str]) -> dict[str, LedgerOrder]:
         """The orders of these numbers, as this transaction sees them; they are read for steps, too."""

@@ -14,7 +14,8 @@ from etl.load.standing import change
 from etl.load.steps import Steps
 from etl.model.identity import Identity, content_hash
 from etl.model.kinds import is_payment_kind, payment_kind
-from etl.model.plan import Basis, PlannedOrder, Verdict, order_payload, payment_payload
+from etl.model.plan import Basis, PlannedOrder, Verdict, payment_payload
+from etl.model.sent import sent_hash
 from etl.model.states import State
 
 Step = Callable[[Steps], object]
@@ -68,8 +69,8 @@ class Chooser:
             steps.append(lambda writing: writing.regenerate(number))
             return Job(order, generation + 1, True, planned, {ORDER_PART: State.READY})
         if state is State.REJECTED or (state is State.READY and mine is not None and mine.rejected_hash):
-            payload = order_payload(order, Identity(self.store, number, generation))
-            same = mine is not None and mine.rejected_hash == content_hash(payload)
+            planned_hash = sent_hash(order, Identity(self.store, number, generation))
+            same = mine is not None and mine.rejected_hash == planned_hash
             if same and not (self.retry and mine is not None and mine.run_id != self.run_id):
                 return None
             steps.append(_reopening(number, generation, ORDER_PART))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import func, select, text
@@ -24,6 +25,7 @@ from etl.load.records import (
     customer_value,
     ledger_order,
     loads,
+    moment,
     part_value,
     stored_state,
 )
@@ -163,6 +165,30 @@ class LedgerQueries(LedgerHome):
             )
         for number, ids in rows:
             yield number, tuple(loads(ids, ()))
+
+    def closings(self, mews_ids: Iterable[str]) -> dict[str, datetime]:
+        """When the bills with these ids closed, of those that this ledger sent."""
+        parts, attempts = schema.parts, schema.attempts
+        query = select(parts.c.mews_id, attempts.c.consumption).join(
+            attempts,
+            (attempts.c.number == parts.c.number)
+            & (attempts.c.generation == parts.c.generation)
+            & (attempts.c.part == parts.c.part)
+            & (attempts.c.seq == parts.c.seq),
+        )
+        found: dict[str, datetime] = {}
+        for chunk in _chunks(mews_ids):
+            for mews_id, consumption in self.select(query.where(parts.c.mews_id.in_(chunk))):
+                closed = moment(consumption)
+                if closed is not None:
+                    found[mews_id] = closed
+        return found
+
+    def lacks_ids(self) -> bool:
+        """Whether an order is posted of which nobody has read Mews's id yet: many bills share one answer."""
+        table = schema.orders
+        query = select(table.c.number).where(table.c.mews_order_id == "", table.c.state == State.POSTED.value).limit(1)
+        return self._scalar(query) is not None
 
     def first_posted(self) -> LedgerOrder | None:
         """The oldest order that a run posted itself, for the read-back of the first order."""

@@ -23,7 +23,7 @@ from etl.load.side_table import empty, keep, sighting, sightings
 from etl.load.steps import Steps
 from etl.model.identity import parse_identifier
 from etl.model.plan import Basis
-from etl.model.shares import CREDIT
+from etl.model.shares import CAPTURED, CREDIT
 from etl.model.states import IN_MEWS, State
 
 CENT = Decimal("0.01")
@@ -232,6 +232,8 @@ def _record_presence(
     }
     # Captures pay what the order is worth; credits lower it.
     credit = [(part, "", ids[paid.first(part)]) for part, ids in paid.sent.items() if part.startswith(CREDIT)]
+    # Those of a bill are items of it, and lower its sum already.
+    credit_items = [(line, "", -item["gross"]) for item in items if (line := _line(item)).startswith(CREDIT)]
     steps.recover(
         number,
         generation,
@@ -244,16 +246,22 @@ def _record_presence(
             "currency": items[0]["currency"],
             "basis": "gross",
             "planned_total": str(
-                sum((item["gross"] for item in items), Decimal(0))
+                sum((item["gross"] for item in items if not _line(item).startswith(CAPTURED)), Decimal(0))
                 - sum((amount for _, _, amount in credit), Decimal(0))
             ),
-            "facts": dumps({"payments": credit} if credit else {}),
+            "facts": dumps({"payments": credit + credit_items} if credit or credit_items else {}),
             "account_id": items[0]["account"],
         },
     )
     result.found += 1
     if different:
         result.different[number] = "; ".join(different)
+
+
+def _line(item: Mapping[str, Any]) -> str:
+    """The line of an item of ours, such as `p1`; "" where its identifier does not come back."""
+    parsed = parse_identifier(item["identifier"])
+    return parsed[1] if parsed is not None else ""
 
 
 def _record_payments(steps: Steps, number: str, generation: int, paid: Paid) -> None:

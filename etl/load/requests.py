@@ -83,7 +83,7 @@ def order_request(order: PlannedOrder, identity: Identity, facts: RunFacts) -> R
     intent = replace(
         _intent(order, ORDER_PART, PartKind.ORDER, payload, identity, facts),
         identifier=identity.stem,
-        predicted=_predicted(order),
+        predicted=predicted_of(order),
         payments=tuple(payment.part for payment in order.payments),
     )
     gate = open_gate if order.consumption is None else window_gate(order.consumption, facts.window_start)
@@ -143,7 +143,15 @@ def undo_request(
 ) -> Request:
     """The opposite of an order, a payment back, or a cancellation. `body`: scope included."""
     payload = freeze(body)
-    intent = Intent(
+    intent = undo_intent(payload, reversing, identity, facts, str(body.get("ExternalIdentifier") or identity.stem))
+    consumption = reversing.consumption
+    gate = open_gate if consumption is None else window_gate(consumption, facts.window_start)
+    return Request(operation, payload, PartRecord(operation, intent), gate, reversing.private)
+
+
+def undo_intent(payload: Payload, reversing: Reversing, identity: Identity, facts: RunFacts, identifier: str) -> Intent:
+    """What is written of a reversal before its first byte leaves."""
+    return Intent(
         number=identity.number,
         generation=identity.generation,
         part=reversing.part,
@@ -151,7 +159,7 @@ def undo_request(
         run_id=facts.run_id,
         payload=payload.text,
         payload_hash=payload.hash,
-        identifier=str(body.get("ExternalIdentifier") or identity.stem),
+        identifier=identifier,
         marker=identity.marker,
         service_id=facts.service_id,
         account_id=reversing.account_id,
@@ -164,9 +172,6 @@ def undo_request(
         sent_at=_NEVER,
         target=reversing.target,
     )
-    consumption = reversing.consumption
-    gate = open_gate if consumption is None else window_gate(consumption, facts.window_start)
-    return Request(operation, payload, PartRecord(operation, intent), gate, reversing.private)
 
 
 def cancel_body(item_ids: Sequence[str]) -> dict[str, Any]:
@@ -174,7 +179,8 @@ def cancel_body(item_ids: Sequence[str]) -> dict[str, Any]:
     return {"OrderItemIds": list(item_ids)}
 
 
-def _predicted(order: PlannedOrder) -> str:
+def predicted_of(order: PlannedOrder) -> str:
+    """What each entry is predicted to be booked as, as the ledger keeps it."""
     return dumps(
         [
             (entry.line, str(entry.predicted.net), str(entry.predicted.tax), str(entry.predicted.gross))

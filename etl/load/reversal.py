@@ -16,6 +16,7 @@ from typing import Any
 from etl.evidence.marks import identity_of
 from etl.evidence.scan import OrderKey
 from etl.load.records import Part, PartKind
+from etl.model.bill import bill_number
 from etl.model.identity import Identity, parse_identifier, split_number
 from etl.model.plan import Basis
 from etl.model.rows import OrderItemRow, PaymentRow
@@ -25,6 +26,9 @@ OPPOSITE = "order"
 
 CANCEL = "cancel"
 """Undo parts that are one `orderItems/cancel` each: `cancel1`, `cancel2`, ..."""
+
+PAYMENT = "Payment"
+"""Type of the items of a bill that pay it: they need no permission for rebates."""
 
 ZERO = Decimal(0)
 
@@ -184,6 +188,41 @@ def opposite_order(
     return payload
 
 
+def opposite_bill(
+    rows: Sequence[OrderItemRow], original: Mapping[str, Any], identity: Identity, order_id: str, rules: Rules
+) -> dict[str, Any]:
+    """The bill that balances another: its own number with `:undo`, its own times, every item opposite.
+
+    `original`: the bill as it was sent, or nothing. Raises CantReverseError: it is reversed whole or not at all.
+    """
+    if not rows:
+        raise CantReverseError("nothing of it is left in Mews")
+    closed_at = str(original.get("ClosedUtc") or _text(min(row.consumed for row in rows if row.consumed is not None)))
+    items = [
+        {
+            "Type": row.type,
+            **_opposite(row, original, identity, row.currency, rules),
+            "ConsumedUtc": closed_at if row.consumed is None else _text(row.consumed),
+        }
+        for row in sorted(rows, key=lambda row: (row.external_identifier, row.id))
+    ]
+    unit = _value(rules.basis)
+    if not rules.may_rebate and any(one["Type"] != PAYMENT and one["UnitAmount"][unit] < 0 for one in items):
+        raise CantReverseError(
+            'the opposite is a rebate: set target.rebates = "allow" in migration.toml if Mews takes it'
+        )
+    bill: dict[str, Any] = {
+        "OutletId": rows[0].service_id,
+        "Number": bill_number(identity),
+        "ClosedUtc": closed_at,
+        "Notes": f"{identity.marker} Reverses Centra order {identity.number}, OrderId {order_id}",
+        "Items": items,
+    }
+    if original.get("AccountId"):
+        bill["AccountId"] = original["AccountId"]
+    return bill
+
+
 def opposite_payment(
     row: PaymentRow, original: Mapping[str, Any], identity: Identity, part: str, basis: Basis
 ) -> dict[str, Any]:
@@ -251,6 +290,10 @@ def _codes(row: OrderItemRow, original: Mapping[str, Any]) -> list[str]:
         if row.external_identifier and entry.get("ExternalIdentifier") == row.external_identifier:
             return list(entry["UnitAmount"]["TaxCodes"])
     return []
+
+
+def _text(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _value(basis: Basis) -> str:

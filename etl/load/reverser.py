@@ -16,6 +16,7 @@ from etl.errors import InternalError
 from etl.evidence.marks import identity_of, payment_part
 from etl.evidence.read_back import WHATEVER_IT_COSTS, ReadBack
 from etl.evidence.reader import Reader
+from etl.load.bills import undo_bill_request
 from etl.load.halt import WindowPassedError
 from etl.load.records import ORDER_PART, Attempt, LedgerOrder, Part, PartKind
 from etl.load.requests import Reversing, cancel_body, undo_request
@@ -30,10 +31,12 @@ from etl.load.reversal import (
     is_cancel,
     is_gone,
     live,
+    opposite_bill,
     opposite_order,
     opposite_payment,
     undo_part,
 )
+from etl.load.sender import Request
 from etl.load.session import Session
 from etl.load.undo_values import Target
 from etl.model.identity import Identity
@@ -114,7 +117,8 @@ class Reverser:
         self._flat_codes = rules.flat_codes
         self._cancel_refusals = 0
         self._refused: dict[str, tuple[str, float]] = {}
-        self.may_cancel: bool | None = None
+        self._is_outlet = session.facts.is_outlet
+        self.may_cancel: bool | None = False if self._is_outlet else None
         """Whether this integration may cancel items; None while nobody knows."""
         self.returns: dict[str, set[str]] = {}
         """Nested returns that are, or may be, in Mews, by the order that they belong to."""
@@ -324,9 +328,14 @@ class Reverser:
             raise CantReverseError(f"{len(shut)} of its items are on a closed bill: only the hotel can correct that")
         payload = self._payload(work, order_id, rows)
         name = undo_part(OPPOSITE, copy_of(work.undo_parts(), order_id))
-        consumed = datetime.fromisoformat(payload["ConsumptionUtc"])
-        reversing = Reversing(name, order_id, payload["AccountId"], consumed)
-        outcome = await self._send(work, Operation.ADD_ORDER, payload, reversing)
+        if self._is_outlet:
+            reversing = Reversing(name, order_id, "", datetime.fromisoformat(payload["ClosedUtc"]))
+            request = undo_bill_request(payload, reversing, self._identity(work), self._session.facts, self._ledger)
+            outcome = await self._dispatch(work, request)
+        else:
+            consumed = datetime.fromisoformat(payload["ConsumptionUtc"])
+            reversing = Reversing(name, order_id, payload["AccountId"], consumed)
+            outcome = await self._send(work, Operation.ADD_ORDER, payload, reversing)
         self._conclude(outcome, "its opposite")
         work.has_changed = True
 
@@ -338,7 +347,8 @@ class Reverser:
             self._flat_codes,
         )
         original = work.original(ORDER_PART, order_id)
-        return opposite_order(rows, original, self._identity(work), order_id, rules)
+        opposite = opposite_bill if self._is_outlet else opposite_order
+        return opposite(rows, original, self._identity(work), order_id, rules)
 
     def _identity(self, work: Work) -> Identity:
         return Identity(self._session.facts.store, work.number, work.target.generation, is_undo=True)
@@ -397,7 +407,11 @@ class Reverser:
         """The final outcome; `work` knows then what the ledger says. Raises HaltedError, CantReverseError."""
         scope = await self._session.reach.writer.scope(operation)
         facts = self._session.facts
-        request = undo_request(operation, {**scope, **body}, reversing, self._identity(work), facts)
+        return await self._dispatch(
+            work, undo_request(operation, {**scope, **body}, reversing, self._identity(work), facts)
+        )
+
+    async def _dispatch(self, work: Work, request: Request) -> Outcome:
         try:
             outcome = await self._session.sender.send(request)
         except WindowPassedError:

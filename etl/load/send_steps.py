@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -60,14 +61,31 @@ class SendSteps(UnitOfWork):
 
         Raises NotReady where the part is no longer ready.
         """
+        self._check_ready(intent)
+        return self._intend(intent)
+
+    def intend_all(self, intents: Sequence[Intent]) -> list[int]:
+        """READY -> IN_FLIGHT for what travels in one request. Shape: the attempts' numbers.
+
+        Raises NotReady where one part is no longer ready: then nothing is changed.
+        """
+        for intent in intents:
+            self._check_ready(intent)
+        return [self._intend(intent) for intent in intents]
+
+    def _check_ready(self, intent: Intent) -> None:
         order = self._order(intent.number)
-        key = (intent.number, intent.generation, intent.part)
-        row = self._find(key)
+        row = self._find((intent.number, intent.generation, intent.part))
         state = order.state if row is None and intent.kind is PartKind.ORDER else row.state if row else None
         # Only what reverses may concern an older posting: a copy that turned up late.
         is_current = intent.generation == order.generation or intent.kind is PartKind.UNDO
         if state is not State.READY or not is_current:
             raise NotReady(f"order {intent.number}: {intent.part} is {state}, not ready", place=intent.number)
+
+    def _intend(self, intent: Intent) -> int:
+        order = self._order(intent.number)
+        key = (intent.number, intent.generation, intent.part)
+        row = self._find(key)
         if row is None:
             row = self._add(PartRow(*key, intent.kind.value, State.READY, target=intent.target))
         if intent.kind is PartKind.ORDER:

@@ -31,7 +31,7 @@ Gate = Callable[[datetime], None]
 """The last look before the first byte, with Mews's now. Raises HeldBackError where the request may not go any more."""
 
 _HELD_BACK = Outcome(Kind.NOT_SENT, message="held back just before sending")
-_FINAL = (Kind.DONE, Kind.REFUSED, Kind.UNKNOWN)
+_FINAL = (Kind.DONE, Kind.REFUSED, Kind.SPLIT, Kind.UNKNOWN)
 
 
 class Record(Protocol):
@@ -58,7 +58,7 @@ class Record(Protocol):
         ...
 
     def conclude(self, steps: Steps, outcome: Outcome, *, at: datetime, is_last_try: bool) -> bool:
-        """In flight -> what the outcome says. Shape: whether a refusal is counted elsewhere (kinds, design 7.1).
+        """In flight -> what the outcome says. Shape: whether a refusal is counted elsewhere (design 7.1 and 9).
 
         `at`: Mews's time at the latest; settling of an unknown outcome counts from it.
         """

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from etl.evidence.mews_time import MewsTime
-from etl.evidence.reader import Clock, Reader
+from etl.evidence.reader import BillReader, Clock, Reader
 from etl.load.commit import Committer
 from etl.load.halt import Halt
 from etl.load.ledger import Checkpoint, Ledger
@@ -26,7 +26,10 @@ TAKEOVER_SECONDS = 5
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """How Mews is reached, and time with it. `rng` gives jitter. `people`: who finds customers by e-mail, if anybody."""
+    """How Mews is reached, and time with it. `rng` gives jitter. `people`: who finds customers by e-mail, if anybody.
+
+    `bills`: on the outlet route, the reader that proves absence there.
+    """
 
     writer: Writer
     reader: Reader
@@ -35,6 +38,7 @@ class Reach:
     sleep: Sleep
     rng: random.Random
     people: CustomerReader | None = None
+    bills: BillReader | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,8 @@ class RunFacts:
     """What holds for all of one run.
 
     `store`: the name in identifiers. `basis`: the enterprise's. `settle`: so long Mews may take to commit.
-    `window_start`: Mews's now -> the earliest consumption that Mews takes then.
+    `window_start`: Mews's now -> the earliest consumption that Mews takes then. `bills_per_request`: on the outlet
+    route, whose outlet `service_id` is; else 0.
     """
 
     run_id: str
@@ -53,6 +58,12 @@ class RunFacts:
     concurrency: int
     window_start: Callable[[datetime], datetime]
     scan_seconds: float = SCAN_SECONDS
+    bills_per_request: int = 0
+
+    @property
+    def is_outlet(self) -> bool:
+        """Whether orders are bills of an outlet (design section 9)."""
+        return self.bills_per_request > 0
 
 
 class Session:

@@ -5,6 +5,7 @@ Rule: design sections 2 and 7.2. What the person says is checked against Mews fi
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -13,7 +14,7 @@ from sqlalchemy import select
 from etl.errors import LedgerError, UsageError
 from etl.evidence.marks import identity_of, payment_part
 from etl.evidence.mews_time import MewsTime
-from etl.evidence.reader import Clock, Reader
+from etl.evidence.reader import BillReader, Clock, Reader
 from etl.evidence.scan import MARGIN, known_items, walk_items, walk_payments
 from etl.load import schema
 from etl.load.cancelled import cancelled_of
@@ -22,6 +23,7 @@ from etl.load.ledger import Ledger
 from etl.load.plan_rows import observed_items
 from etl.load.records import ORDER_PART, Part, PartKind
 from etl.load.steps import NotReady
+from etl.model.rows import OrderItemRow
 from etl.model.states import State
 
 
@@ -37,11 +39,13 @@ async def settle(
     run_id: str,
     posted_order_id: str = "",
     absent: bool = False,
+    bills: BillReader | None = None,
 ) -> State:
     """A person decides an order that the tool may not decide, after Mews was asked whether that can be true.
 
     Shape: the order's new state. Raises: UsageError `settle.contradicted` where Mews says otherwise,
-    `settle.not_open` where there is nothing to decide. Effects: writes the ledger; needs its lock.
+    `settle.not_open` where there is nothing to decide. `bills`: on the outlet route, who looks where a bill must be.
+    Effects: writes the ledger; needs its lock.
     """
     if bool(posted_order_id) == absent:
         raise UsageError(
@@ -55,7 +59,8 @@ async def settle(
         return await _settle_payment(ledger, reader, part, store, now, wait, run_id, posted_order_id)
     if posted_order_id:
         return await _settle_posted(ledger, reader, part, posted_order_id, service_id, store, run_id)
-    return await _settle_absent(ledger, reader, part, service_id, store, now, timedelta(seconds=float(settle_seconds)))
+    wait = timedelta(seconds=float(settle_seconds))
+    return await _settle_absent(ledger, reader, part, service_id, store, now, wait, bills)
 
 
 _WHICH_ORDER = (
@@ -132,7 +137,14 @@ async def _settle_posted(
 
 
 async def _settle_absent(
-    ledger: Ledger, reader: Reader, part: Part, service_id: str, store: str, now: datetime, settle_time: timedelta
+    ledger: Ledger,
+    reader: Reader,
+    part: Part,
+    service_id: str,
+    store: str,
+    now: datetime,
+    settle_time: timedelta,
+    bills: BillReader | None,
 ) -> State:
     is_lost = part.state in (State.POSTED, State.DIFFERENT) and not await known_items(reader, part.mews_id)
     if part.first_sent_at is None or not (is_lost or part.state is State.UNKNOWN):
@@ -146,7 +158,11 @@ async def _settle_absent(
     since = max((one.sent_at for one in attempts), default=None) if is_lost else part.settle_from
     if since is None or now < since + settle_time:
         raise _contradicted(f"order {part.number} may still be on its way; wait {settle_time.total_seconds():g} s")
-    await _check_absence(reader, part, service_id, store, now)
+    await _check_absence(walk_items(reader, service_id, part.first_sent_at - MARGIN, now), part, store)
+    if bills is not None:
+        # The time of a bill's last change, by which all were read just now, proves no absence.
+        closings = {one.consumption for one in attempts if one.consumption is not None}
+        await _check_absence(bills.closed_at(closings), part, store)
     note = "a person says that Mews has nothing of it"
     with ledger.steps([part.number]) as steps:
         try:
@@ -159,11 +175,10 @@ async def _settle_absent(
     return State.READY
 
 
-async def _check_absence(reader: Reader, part: Part, service_id: str, store: str, now: datetime) -> None:
-    """Raises UsageError where a whole scan from before the first attempt meets the order."""
-    start = None if part.first_sent_at is None else part.first_sent_at - MARGIN
+async def _check_absence(pages: AsyncIterator[list[OrderItemRow]], part: Part, store: str) -> None:
+    """Raises UsageError where a whole scan meets the order."""
     mine = (store, part.number, part.generation, False)
-    async for page in walk_items(reader, service_id, start, now):
+    async for page in pages:
         for row in page:
             one = identity_of(row)
             if one is not None and (one.store, one.number, one.generation, one.is_undo) == mine:

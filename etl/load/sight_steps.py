@@ -49,8 +49,13 @@ class SightSteps(UnitOfWork):
         self._settle_order(row)
         return row.state
 
-    def miss(self, number: str, generation: int, part: str, seq: int, *, proved: bool, at: datetime) -> State:
-        """UNKNOWN stays with the time of the scan, or -> READY, or REJECTED: two complete scans proved absence."""
+    def miss(
+        self, number: str, generation: int, part: str, seq: int, *, proved: bool, at: datetime, counts: bool = True
+    ) -> State:
+        """UNKNOWN stays with the time of the scan, or -> READY, or REJECTED: two complete scans proved absence.
+
+        `counts`: whether it is one of the absences after which the order is given up.
+        """
         row = self._at(number, generation, part)
         if row.state is not State.UNKNOWN or row.seq != seq:
             return row.state
@@ -58,9 +63,9 @@ class SightSteps(UnitOfWork):
         if not proved:
             row.unseen_at = row.unseen_at or stamp(at)
         else:
-            row.absents += 1
+            row.absents += counts
             row.unseen_at = row.settle_from = row.held = ""
-            if row.absents % GIVE_UP == 0:
+            if counts and row.absents % GIVE_UP == 0:
                 row.move(State.REJECTED)
                 row.rejected_hash = self._last_hash(row)
                 row.code = "send.gave_up"

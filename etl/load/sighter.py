@@ -7,7 +7,7 @@ the ledger does not know, nobody sent with this ledger.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from etl.evidence.marks import identity_of, payment_part
@@ -48,6 +48,8 @@ class Look:
     signs: Signs = field(default_factory=Signs)
     payments: dict[PartKey, dict[str, PaymentRow]] = field(default_factory=dict)
     walked_payments: bool = False
+    closings: set[PartKey] = field(default_factory=set)
+    """On the outlet route, the parts that were looked for where they must have closed."""
     loose: dict[str, PaymentRow] = field(default_factory=dict)
     """Payments without a mark of ours that may be one in doubt, by id."""
     shows_payment_marks: bool = False
@@ -67,6 +69,7 @@ class Sighter:
         self._ledger = ledger
         self._store = store
         self._is_busy = is_busy
+        self._adopted: dict[OrderKey, str] = {}
 
     def see_page(self, look: Look, page: list[OrderItemRow], found: dict[OrderKey, dict[str, None]]) -> None:
         """A page of order items; `found`: the orders of ours on it, see `scan.sight`."""
@@ -79,6 +82,7 @@ class Sighter:
         for key, orders in undos.items():
             if not self._is_busy(key[0]):
                 wanted |= self._see_undos(look, key, orders, parts.get(key[0], ()))
+        self._adopt()
         for row in page if wanted else ():
             if row.order_id in wanted:
                 look.rows.setdefault(row.order_id, {})[row.id] = row
@@ -121,6 +125,10 @@ class Sighter:
         if part is None or _is_unsent(part):
             look.signs.never_sent[number] = None
         elif part.state in IN_MEWS:
+            if not part.mews_id:
+                # One of many bills of one request, whose answer did not say which is which.
+                self._adopted[key] = next(iter(order_ids))
+                part = replace(part, mews_id=self._adopted[key])
             known = {part.mews_id, *_reversed(parts, generation)}
             # A copy that was cancelled or reversed charges nobody.
             look.beside(part, (one for one in order_ids if one not in known and _charges(page, one)))
@@ -128,6 +136,13 @@ class Sighter:
             look.present.setdefault(key, {}).update(order_ids)
             return set(order_ids)
         return set()
+
+    def _adopt(self) -> None:
+        """What Mews answered for many orders together is known of each from here on."""
+        adopted, self._adopted = self._adopted, {}
+        if adopted:
+            with self._ledger.steps() as steps:
+                steps.adopt_ids(adopted)
 
     def _see_undos(
         self, look: Look, key: OrderKey, orders: dict[str, list[OrderItemRow]], parts: Sequence[Part]

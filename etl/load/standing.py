@@ -11,9 +11,10 @@ from typing import Any
 from etl.load.changes import Changes, compare, is_nobodys
 from etl.load.corrections import is_original
 from etl.load.records import RECOVERED_RUN, LedgerOrder, loads
-from etl.model.identity import Identity, content_hash
+from etl.model.identity import Identity
 from etl.model.plan import PlannedOrder, Verdict, order_payload
 from etl.model.problem import Problem, notice
+from etl.model.sent import sent_hash
 from etl.model.states import PLANNED, State
 
 
@@ -79,8 +80,8 @@ def _after_refusal(row: LedgerOrder, order: PlannedOrder | None, store: str) -> 
     # Who is charged is not known yet where a customer is to be made.
     if order.verdict is Verdict.BLOCKED or order.create_customer:
         return Standing.REJECTED
-    payload = order_payload(order, Identity(store, row.number, row.generation))
-    return Standing.REJECTED if content_hash(payload) == row.rejected_hash else Standing.READY
+    planned = sent_hash(order, Identity(store, row.number, row.generation))
+    return Standing.REJECTED if planned == row.rejected_hash else Standing.READY
 
 
 def change(row: LedgerOrder, order: PlannedOrder, store: str) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from etl.evidence.reader import BillReader
 from etl.evidence.scan import (
     MARGIN,
     CandidateKey,
@@ -20,6 +21,8 @@ from etl.evidence.scan import (
     walk_items,
     walk_payments,
 )
+from etl.load import refusals
+from etl.load.bills import was_refused_together
 from etl.load.cancelled import cancelled_of
 from etl.load.compare import Finding, compare_items, compare_payment, may_be, may_be_payment
 from etl.load.plan_rows import observed_items, observed_payment
@@ -45,6 +48,8 @@ class Survey:
     gave_up: list[PartKey] = field(default_factory=list)
     held: list[PartKey] = field(default_factory=list)
     duplicated: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    refusals: refusals.Keep | None = None
+    """What it found out about refusals of several bills."""
 
     def tell_copies(self, number: str, ids: Iterable[str]) -> None:
         """These ids stand in Mews for an order or one of its payments, beside those told before."""
@@ -57,6 +62,7 @@ class Surveyor:
     def __init__(self, session: Session, is_busy: Callable[[str], bool] = lambda _: False) -> None:
         self._ledger = session.ledger
         self._reader = session.reach.reader
+        self._bills = session.reach.bills
         self._time = session.time
         self._service_id = session.facts.service_id
         self._store = session.facts.store
@@ -130,6 +136,8 @@ class Surveyor:
             # What was cancelled may have been created long before.
             async for page in walk_cancelled(self._reader, self._service_id, watermark, look.started):
                 self._sighter.see_cancelled(look, page)
+        if self._bills is not None:
+            await self._walk_closings(look, self._bills, keys)
         sends = _first_sends(in_doubt, PartKind.PAYMENT)
         if watermark is not None and self._ledger.has_payments():
             # An old copy of the ledger may know an order and not its payments.
@@ -138,6 +146,17 @@ class Surveyor:
             async for payments in walk_payments(self._reader, min(sends), look.started):
                 self._sighter.see_payments(look, payments)
             look.walked_payments = True
+
+    async def _walk_closings(self, look: Look, bills: BillReader, keys: frozenset[CandidateKey]) -> None:
+        """Where bills in doubt must be, if they are anywhere: the time of a bill's last change proves no absence."""
+        due = [part for part in look.unknown if part.settle_from and look.started >= part.settle_from + self._settle]
+        moments: set[datetime] = set()
+        for key in map(key_of, (*due, *look.rechecks)):
+            attempts = look.attempts.get(key) or self._ledger.attempts(key[0], generation=key[1], part=key[2])
+            moments.update(attempt.consumption for attempt in attempts if attempt.consumption is not None)
+            look.closings.add(key)
+        async for page in bills.closed_at(moments):
+            self._sighter.see_page(look, page, sight(page, self._store, look.seen, keys))
 
     async def _judge_copies(self, look: Look) -> None:
         """Which copies are this ledger's own doing, and which are none: the ledger has another OrderId for it."""
@@ -199,6 +218,7 @@ class Surveyor:
                 self._not_found(steps, look, part, ended, result)
             for (number, generation, _), order_id in look.elsewhere.items():
                 steps.differ(number, generation, _elsewhere(number, order_id), observed_items(rows[order_id]))
+            result.refusals = refusals.judge(steps, self._ledger, (*result.absent, *result.gave_up))
             if recheck_floor is not None:
                 done = [part for part in look.rechecks if travels_as(part) is PartKind.ORDER or look.walked_payments]
                 steps.rechecked([key_of(part) for part in done], recheck_floor)
@@ -292,10 +312,14 @@ class Surveyor:
             return
         if look.started < part.settle_from + self._settle:
             return
+        if self._bills is not None and key not in look.closings:
+            return
         if part.unseen_at is None:
             steps.miss(*key, part.seq, proved=False, at=ended)
         elif look.started >= part.unseen_at + self._settle / 2:
-            state = steps.miss(*key, part.seq, proved=True, at=ended)
+            # Mews refused the whole request, and said so: nothing of it was ever lost on its way.
+            was_refused = was_refused_together(look.attempts.get(key, ()))
+            state = steps.miss(*key, part.seq, proved=True, at=ended, counts=not was_refused)
             (result.gave_up if state is State.REJECTED else result.absent).append(key)
 
     def _candidates(self, look: Look, part: Part) -> str:

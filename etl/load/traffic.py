@@ -29,10 +29,13 @@ class Traffic:
     def meet(self, outcome: Outcome, granted_at: float = 0.0, *, is_expected: bool = False) -> None:
         """Takes in an answer, or its absence; `granted_at`: when its slot was granted, on the monotonic clock.
 
-        `is_expected`: a refusal that somebody else counts (design 7.1, kinds).
+        `is_expected`: a refusal that somebody else counts (design 7.1, kinds; 9, several bills).
         """
         stop = self._breaker.see(outcome, is_expected=is_expected)
         match outcome.kind:
+            case Kind.UNKNOWN if is_expected:
+                # Mews answered: only what it did of the request is unknown.
+                pass
             case Kind.UNKNOWN | Kind.NOT_SENT:
                 self._rest(self._breaker.pause_after_fault())
             case Kind.STOP:
@@ -41,7 +44,7 @@ class Traffic:
                 now = self._clock.monotonic()
                 self._rest(self._breaker.wait(granted_at, now, outcome.retry_after))
                 stop = self._breaker.waited_too_long(now)
-            case Kind.DONE | Kind.REFUSED | Kind.CONFLICT:
+            case Kind.DONE | Kind.REFUSED | Kind.SPLIT | Kind.CONFLICT:
                 pass
         if stop is not None:
             self._halt.stop(stop)

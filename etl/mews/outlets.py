@@ -80,6 +80,13 @@ class OutletReader(MewsReader):
         async for page in self._since(created or updated or (None, None), outlets):
             yield page
 
+    def remember(self, closings: Mapping[str, datetime]) -> None:
+        """When these bills closed: they are found around it."""
+        for bill_id, closed in closings.items():
+            self._closed[bill_id] = closed
+        while len(self._closed) > REMEMBERED:
+            self._closed.popitem(last=False)
+
     async def closed_at(self, moments: Iterable[datetime]) -> AsyncIterator[list[OrderItemRow]]:
         """Items of all bills of the outlet that closed at one of these moments, and of some that closed between.
 
@@ -104,8 +111,9 @@ class OutletReader(MewsReader):
     ) -> AsyncIterator[list[PaymentRow]]:
         """None: payments of an outlet bill are items of it."""
         del account_ids, payment_ids, created, updated
-        for nothing in ():
-            yield nothing
+        nothing: list[list[PaymentRow]] = []
+        for page in nothing:
+            yield page
 
     async def service_orders(
         self,
@@ -117,8 +125,9 @@ class OutletReader(MewsReader):
     ) -> AsyncIterator[list[ServiceOrderRow]]:
         """None: an outlet bill is linked to nothing."""
         del service_ids, order_ids, account_ids, updated
-        for nothing in ():
-            yield nothing
+        nothing: list[list[ServiceOrderRow]] = []
+        for page in nothing:
+            yield page
 
     @property
     def _own(self) -> frozenset[str]:
@@ -174,16 +183,9 @@ class OutletReader(MewsReader):
             bills = _bills_of(answer)
             found = [rows.outlet_item(entry, bill) for entry in entries if (bill := _bill_of(bills, entry))]
             page = [row for row in found if outlets is None or row.service_id in outlets]
-            self._remember(bills)
+            self.remember({bill.id: bill.closed_utc for bill in bills.values() if bill.outlet_id == self._outlet_id})
             if page:
                 yield page
-
-    def _remember(self, bills: Mapping[str, entities.OutletBill]) -> None:
-        for bill in bills.values():
-            if bill.outlet_id == self._outlet_id:
-                self._closed[bill.id] = bill.closed_utc
-        while len(self._closed) > REMEMBERED:
-            self._closed.popitem(last=False)
 
 
 def _bills_of(answer: Mapping[str, Any]) -> dict[str, entities.OutletBill]:

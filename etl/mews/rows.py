@@ -73,6 +73,7 @@ def outlet_item(row: Json, bill: OutletBill) -> OrderItemRow:
         type=item.type,
         category_id=item.accounting_category_id,
         is_by_unit=True,
+        number=bill.number,
     )
 
 

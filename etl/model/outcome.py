@@ -17,6 +17,8 @@ class Kind(StrEnum):
     """Mews acted and said so."""
     REFUSED = "refused"
     """400, 403, 413: Mews did not act and never will on this payload."""
+    SPLIT = "split"
+    """Refused together with others, and nothing of it is there: it goes again in a smaller request."""
     CONFLICT = "conflict"
     """409: not done; tried again a few times."""
     WAIT = "wait"

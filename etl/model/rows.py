@@ -19,7 +19,7 @@ class OrderItemRow:
     whole item. `original_net` and `original_gross` are OriginalAmount, in `original_currency`.
 
     An item of an outlet bill is shown so as well: `order_id` is the bill, `service_id` the outlet, `notes` those of the
-    bill; it has no account. Mews tells the amounts of one unit alone (`is_by_unit`): those of the whole are count
+    bill, `number` is its Number; it has no account. Mews tells the amounts of one unit alone (`is_by_unit`): those of the whole are count
     times these, so what was not sent of net and gross may be off by the rounding of each unit.
     """
 
@@ -51,6 +51,7 @@ class OrderItemRow:
     bill_id: str = ""
     original_currency: str = ""
     is_by_unit: bool = False
+    number: str = ""
 
     @property
     def is_canceled(self) -> bool:

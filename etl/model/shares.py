@@ -17,6 +17,9 @@ ZERO = Decimal(0)
 CREDIT = "gift"
 """How the names of payment parts begin that lower what the order is worth: gift cards and store credit."""
 
+CAPTURED = ("pay", "bal")
+"""How those begin that pay what the order is worth: on an outlet bill they are items, but nothing that was sold."""
+
 Share = tuple[str, str, str, str, Decimal]
 """Column of the totals, cause (of rounding, else ""), currency, basis, amount."""
 

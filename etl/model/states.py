@@ -79,6 +79,7 @@ CUSTOMER_TRANSITIONS: dict[CustomerState, frozenset[CustomerState]] = {
 _AFTER: dict[Kind, State] = {
     Kind.DONE: State.POSTED,
     Kind.REFUSED: State.REJECTED,
+    Kind.SPLIT: State.READY,
     Kind.CONFLICT: State.REJECTED,
     Kind.WAIT: State.READY,
     Kind.NOT_SENT: State.READY,

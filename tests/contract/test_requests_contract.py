@@ -21,7 +21,7 @@ from etl.mews.outlets import OutletReader
 from etl.mews.reference_data import Needs, read_reference
 from etl.mews.secrets import Tokens
 from etl.mews.transport import Transport
-from etl.model.bill import bill_fragment, bills_body
+from etl.model.bill import bill_fragment, bill_payload, bills_body
 from etl.model.identity import Identity
 from etl.model.outcome import Kind
 from etl.model.payload import Operation, freeze
@@ -148,6 +148,10 @@ async def call_everything(writer):
         requests.append((Operation.ADD_ORDER, order_payload(order, identity)))
         paid = [payment_payload(order, order.payments[0], identity, basis) for basis in Basis]
         requests += [(Operation.ADD_PAYMENT, body) for body in paid]
+    for order in planned_orders():
+        items = tuple(replace(entry, kind=EntryKind.ITEM, category_id=ONE) for entry in order.entries)
+        bill = bill_payload(replace(order, service_id=ONE, entries=items), Identity("uk", order.number))
+        requests.append((Operation.ADD_BILLS, {"Bills": [bill]}))
     customer = {"LastName": "Smith", "FirstName": "J", "Email": "j@example.com", "OverwriteExisting": False}
     requests.append((Operation.ADD_CUSTOMER, customer))
     outcomes = []

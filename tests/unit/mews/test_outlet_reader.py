@@ -6,9 +6,9 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from bill_world import KIOSK, OUTLET, START, OutletShop, outlet_reader, rows_of
 from hypothesis import given
 from hypothesis import strategies as st
-from bill_world import KIOSK, OUTLET, START, OutletShop, outlet_reader, rows_of
 
 from etl.errors import MewsError
 from etl.mews.outlets import OutletReader

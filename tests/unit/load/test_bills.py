@@ -1,0 +1,267 @@
+"""Posting on the outlet route: many orders in one request, each once, whatever happens to the request."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+
+import pytest
+from bill_world import OUTLET, START, Killed, OutletShop, an_order, open_ledger, post
+
+from etl.errors import ExitCode
+from etl.load import refusals
+from etl.load.breaker import Breaker
+from etl.load.ledger import Ledger
+from etl.load.standing import Standing
+from etl.model.outcome import Kind, Outcome
+from etl.model.states import State
+
+
+def orders(count: int, **more):
+    return [an_order(str(number), day=number % 100, **more) for number in range(1, count + 1)]
+
+
+def numbers(count: int):
+    return [str(number) for number in range(1, count + 1)]
+
+
+def states(path) -> Counter:
+    with Ledger.open(path, read_only=True) as ledger:
+        return Counter(order.state for order in ledger.orders())
+
+
+def test_many_orders_are_few_requests(tmp_path):
+    """The first goes alone and is read back, the others as many at once as fit; each knows its bill at the end."""
+    shop, path = OutletShop(), tmp_path / "ledger"
+    result = post(path, shop, orders(2501), most=1000)
+    assert result.exit_code is ExitCode.DONE, result
+    assert result.counts == {Standing.POSTED: 2501}
+    assert shop.times_posted(numbers(2501)) == {1}
+    assert shop.requests() == [200] * 4
+    with Ledger.open(path, read_only=True) as ledger:
+        for number in ("1", "2", "1500", "2501"):
+            assert [ledger.order(number).mews_order_id] == shop.bills_of(number)
+        assert not ledger.lacks_ids()
+    again = post(path, shop, orders(2501), "run-2")
+    assert again.counts == {Standing.ALREADY_POSTED: 2501}
+    assert shop.requests() == [200] * 4
+
+
+def test_a_bill_is_what_was_planned(tmp_path):
+    """Number, outlet, closing, marker, payments as items; of several units Mews shows one, and the prediction stands."""
+    shop, path = OutletShop(), tmp_path / "ledger"
+    result = post(path, shop, [an_order("1", amount="1.25", count=12, gift="5.00"), an_order("2")])
+    assert result.exit_code is ExitCode.DONE, result
+    (bill_id,) = shop.bills_of("1")
+    bill = shop.sandbox.outlets.bills[bill_id]
+    assert (bill.outlet_id, bill.notes) == (OUTLET, "[centra:uk:1] Centra order 1")
+    items = shop.sandbox.outlets.items_of(bill_id)
+    assert [item.type for item in items] == ["Revenue", "Revenue", "Payment", "Payment"]
+    assert sum(item.amount.gross for item in items) == 0
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "reset-after-commit:on=outletBills/add:at=2",
+        "reset-before-commit:on=outletBills/add:at=2",
+        "timeout-after-commit:on=outletBills/add:at=2",
+        "status-500-after:on=outletBills/add:at=2",
+        "delayed-commit:on=outletBills/add:at=2:seconds=40",
+        "truncate:on=outletBills/add:at=2",
+        "no-order-id:on=outletBills/add:at=2",
+        "status-409:on=outletBills/add:at=2+3+4+5+6",
+        "partly-committed:at=2",
+        "wrong-bill-ids:at=2",
+    ],
+)
+def test_a_request_in_doubt_is_settled_bill_by_bill(tmp_path, fault):
+    """Each order of it is looked up by itself; what is not there goes again, what is there does not."""
+    shop, path = OutletShop(fault), tmp_path / "ledger"
+    result = post(path, shop, orders(60), most=20)
+    assert result.exit_code is ExitCode.DONE, result
+    assert shop.times_posted(numbers(60)) == {1}
+    assert states(path) == {State.POSTED: 60}
+
+
+@pytest.mark.parametrize("kept", ["whole", "partial", "others"])
+def test_one_bad_bill_does_not_keep_the_others(tmp_path, kept):
+    """Down to the one that Mews refuses, whatever a refusal of several leaves there."""
+    shop, path = OutletShop(f"refused-bills:commit={kept}"), tmp_path / "ledger"
+    given = orders(100)
+    given[41] = replaced(given[41])
+    result = post(path, shop, given, most=50)
+    assert result.exit_code is ExitCode.ATTENTION, result
+    assert result.counts[Standing.REJECTED] == 1
+    # Those that a refused request left there are found by looking.
+    recovered = result.counts[Standing.RECOVERED]
+    assert result.counts[Standing.POSTED] + recovered == 99
+    assert bool(recovered) == (kept != "whole")
+    assert shop.times_posted([number for number in numbers(100) if number != "42"]) == {1}
+    assert shop.times_posted(["42"]) == {0}
+    with Ledger.open(path, read_only=True) as ledger:
+        found = refusals.verdict(ledger)
+        assert found is (refusals.Keep.NOTHING if kept == "whole" else refusals.Keep.SOME)
+        row = ledger.order("42")
+        assert row.code == "mews.refused"
+        assert "together" not in row.message
+
+
+def replaced(order):
+    """The order, of which Mews refuses a tax code."""
+    from dataclasses import replace
+
+    first, *rest = order.entries
+    return replace(order, entries=(replace(first, codes=("NO-SUCH",)), *rest))
+
+
+def test_refusals_are_found_out_once(tmp_path):
+    """From then on a refused request is halved at once, without a scan."""
+    shop, path = OutletShop(), tmp_path / "ledger"
+    given = orders(40)
+    given[20] = replaced(given[20])
+    post(path, shop, given, most=20, concurrency=1)
+    waited = shop.timeline.now
+    assert waited >= 60
+    more = [an_order(str(number)) for number in range(101, 141)]
+    more[7] = replaced(more[7])
+    result = post(path, shop, [*given, *more], "run-2", most=20)
+    assert result.counts[Standing.REJECTED] == 2
+    assert shop.timeline.now - waited < 20
+    assert shop.times_posted([order.number for order in more if order.number != "108"]) == {1}
+
+
+def test_refusals_of_several_do_not_stop_the_run():
+    """Twenty equal refusals in a row stop a run, and so do many faults; those of several are neither."""
+    breaker = Breaker(random.Random(1))
+    for _ in range(100):
+        assert breaker.see(Outcome(Kind.SPLIT, status=400, message="no"), is_expected=True) is None
+        assert breaker.see(Outcome(Kind.UNKNOWN, status=400, message="no"), is_expected=True) is None
+    assert breaker.faults == breaker.refusals == 0
+
+
+def test_a_request_too_large_is_halved(tmp_path):
+    """413 is about the request's size and nothing else: definite, without a look."""
+    shop, path = OutletShop(largest_body=20_000), tmp_path / "ledger"
+    result = post(path, shop, orders(100), most=100)
+    assert result.exit_code is ExitCode.DONE, result
+    assert shop.times_posted(numbers(100)) == {1}
+    assert Counter(shop.requests())[413] <= 4
+    with Ledger.open(path, read_only=True) as ledger:
+        assert refusals.verdict(ledger) is None
+
+
+class KillAt:
+    """Raises at the n-th checkpoint of that name."""
+
+    def __init__(self, name: str, count: int = 1) -> None:
+        self.name, self.left = name, count
+
+    def __call__(self, name: str) -> None:
+        if not self.name or name == self.name:
+            self.left -= 1
+            if self.left == 0:
+                raise Killed
+
+
+WINDOWS = [
+    # checkpoint, which of them, states of the 19 after the kill, bills in Mews besides the first
+    ("slot.granted", 2, State.READY, 0),
+    ("intent.recorded", 2, State.IN_FLIGHT, 0),
+    ("answer.received", 2, State.IN_FLIGHT, 19),
+    ("outcome.recorded", 2, State.POSTED, 19),
+]
+
+
+@pytest.mark.parametrize(("name", "count", "state", "there"), WINDOWS, ids=[row[0] for row in WINDOWS])
+def test_the_disk_says_what_happened_to_all_of_them(tmp_path, name, count, state, there):
+    """The intents of all stand there before the first byte, the outcomes after the answer; the rerun posts each once."""
+    shop, path = OutletShop(), tmp_path / "ledger"
+    with pytest.raises(Killed):
+        post(path, shop, orders(20), checkpoint=KillAt(name, count))
+    assert states(path) == Counter({State.POSTED: 1}) + Counter({state: 19})
+    assert len(shop.sandbox.outlets.bills) == 1 + there
+    result = post(path, shop, orders(20), "run-2")
+    assert result.exit_code is ExitCode.DONE, result
+    assert shop.times_posted(numbers(20)) == {1}
+
+
+@pytest.mark.slow
+def test_a_kill_anywhere_costs_nothing(tmp_path):
+    """A run of batches with a bad bill and a lost answer is killed at every checkpoint, then run to its end."""
+    at = 0
+    while True:
+        at += 1
+        shop, path = OutletShop("partly-committed:at=3", "refused-bills:commit=partial"), tmp_path / f"ledger{at}"
+        given = orders(12)
+        given[7] = replaced(given[7])
+        try:
+            post(path, shop, given, most=4, checkpoint=KillAt("", at))
+        except Killed:
+            pass
+        else:
+            break
+        result = post(path, shop, given, "run-2", most=4)
+        assert result.stop is None, (at, result.stop)
+        assert result.counts == {Standing.POSTED: 11, Standing.REJECTED: 1} or (
+            result.counts[Standing.REJECTED] == 1 and sum(result.counts.values()) == 12
+        ), (at, result.counts)
+        assert shop.times_posted([one for one in numbers(12) if one != "8"]) == {1}, at
+    assert at > 20
+
+
+def test_reads_that_lag_prove_nothing_too_early(tmp_path):
+    """A bill that is there and not shown yet is not sent again."""
+    shop, path = (
+        OutletShop("reset-after-commit:on=outletBills/add:at=2", "lagging-reads:seconds=25"),
+        tmp_path / "ledger",
+    )
+    result = post(path, shop, orders(30))
+    assert result.exit_code is ExitCode.DONE, result
+    assert shop.times_posted(numbers(30)) == {1}
+
+
+def test_bills_that_move_while_they_are_read(tmp_path):
+    """Their UpdatedUtc changes between two pages: what is missed there is not called absent."""
+    shop, path = OutletShop("reset-after-commit:on=outletBills/add:at=2", "moving-bills"), tmp_path / "ledger"
+    for number in range(900):
+        shop.till(f"T{number}", START)
+    result = post(path, shop, orders(300))
+    assert result.exit_code is ExitCode.DONE, result
+    assert shop.times_posted(numbers(300)) == {1}
+
+
+def test_orders_of_a_lost_ledger_are_met(tmp_path):
+    """A fresh ledger looks at everything since the oldest outlet: what it never sent stops it."""
+    shop = OutletShop()
+    post(tmp_path / "one", shop, orders(50))
+    result = post(tmp_path / "two", shop, orders(50), "run-2")
+    assert result.exit_code is ExitCode.USAGE, result
+    assert result.stop.code == "ledger.incomplete"
+    assert shop.times_posted(numbers(50)) == {1}
+
+
+def test_a_copy_at_work_is_met(tmp_path):
+    """Two copies of one ledger: the closing look finds what is there twice."""
+    import shutil
+
+    shop = OutletShop()
+    post(tmp_path / "one", shop, orders(5))
+    shutil.copy(tmp_path / "one", tmp_path / "two")
+    post(tmp_path / "one", shop, orders(25), "run-2")
+    result = post(tmp_path / "two", shop, orders(25), "run-3")
+    assert result.exit_code is ExitCode.USAGE
+    assert shop.times_posted(numbers(25)) == {1}
+
+
+def test_a_kind_is_tried_alone(tmp_path):
+    """Older than the window: one first, alone in its request; refused three times, the others are held."""
+    shop, path = OutletShop(outlet_window="P0Y0M150DT0H0M0S"), tmp_path / "ledger"
+    old = [an_order(str(number), day=number, unproved=("old",)) for number in range(1, 31)]
+    new = [an_order(str(number), day=100 + number % 90) for number in range(100, 130)]
+    result = post(path, shop, [*new[:1], *old, *new[1:]])
+    assert result.counts[Standing.POSTED] == 30
+    assert result.counts[Standing.REJECTED] == 3
+    assert result.counts[Standing.BLOCKED] == 27
+    assert shop.times_posted(order.number for order in old) == {0}
+    assert open_ledger(path, shop).order("20").code == "kind.refused"

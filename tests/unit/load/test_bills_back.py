@@ -1,0 +1,179 @@
+"""Bills of the outlet route looked at again: reversed, recovered into a new ledger, decided by a person."""
+
+from __future__ import annotations
+
+from collections import Counter
+from decimal import Decimal
+
+import pytest
+from bill_world import START, Killed, OutletShop, an_order, open_ledger, post, recovered, settled, undo
+from test_bills import KillAt, numbers, orders, states
+
+from etl.errors import ExitCode, UsageError
+from etl.load.ledger import Ledger
+from etl.load.standing import Standing
+from etl.load.undo import Ending
+from etl.model.states import State
+
+
+def sums(shop: OutletShop, *bills: str) -> Counter:
+    """What stands there, by type and name."""
+    found: Counter = Counter()
+    for number in bills:
+        for bill_id in shop.bills_of(number):
+            for item in shop.sandbox.outlets.items_of(bill_id):
+                found[item.type, item.name] += item.amount.gross
+    return found
+
+
+def endings(result) -> list[Ending]:
+    return [one.result for one in result.details]
+
+
+def test_a_bill_is_balanced_by_its_opposite(tmp_path):
+    """Number `{number}:undo` at the original times, every item opposite, once; and it reconciles to zero."""
+    shop, path = OutletShop(), tmp_path / "ledger"
+    post(path, shop, [an_order("1", amount="1.25", count=12, gift="5.00"), *orders(5)[1:]])
+    result = undo(path, shop, "1", "3")
+    assert endings(result) == [Ending.REVERSED] * 2, result.details
+    (bill_id,), (undo_id,) = shop.bills_of("1"), shop.bills_of("1:undo")
+    bill, opposite = shop.sandbox.outlets.bills[bill_id], shop.sandbox.outlets.bills[undo_id]
+    assert opposite.closed == bill.closed
+    assert opposite.notes == f"[centra:uk:1:undo] Reverses Centra order 1, OrderId {bill_id}"
+    items, opposites = shop.sandbox.outlets.items_of(bill_id), shop.sandbox.outlets.items_of(undo_id)
+    assert [one.consumed for one in opposites] == [bill.closed] * 4
+    shown = {one.external_identifier.removeprefix("centra:uk:1:undo:"): one for one in opposites}
+    for item in items:
+        other = shown[item.external_identifier.removeprefix("centra:uk:1:")]
+        assert (other.type, other.name, other.count, other.category_id) == (
+            item.type,
+            item.name,
+            item.count,
+            item.category_id,
+        )
+        assert other.amount.gross == -item.amount.gross
+        assert other.amount.net == -item.amount.net
+    assert set(sums(shop, "1", "1:undo").values()) == {Decimal(0)}
+    assert states(path) == {State.UNDONE: 2, State.POSTED: 3}
+    assert endings(undo(path, shop, "1")) == [Ending.ALREADY]
+    assert len(shop.bills_of("1:undo")) == 1
+
+
+def test_what_is_undone_goes_again_as_generation_two(tmp_path):
+    """Its opposite never proves presence; Number and identifiers are of generation 2."""
+    shop, path = OutletShop(), tmp_path / "ledger"
+    post(path, shop, orders(3))
+    undo(path, shop, "2")
+    again = post(path, shop, orders(3), "run-2")
+    assert again.counts == {Standing.ALREADY_POSTED: 2, Standing.UNDONE: 1}
+    again = post(path, shop, orders(3), "run-3", repost_undone=True)
+    assert again.counts == {Standing.ALREADY_POSTED: 2, Standing.POSTED: 1}
+    (bill_id,) = shop.bills_of("2~2")
+    assert {one.external_identifier for one in shop.sandbox.outlets.items_of(bill_id)} == {
+        "centra:uk:2~2:p1",
+        "centra:uk:2~2:s1",
+        "centra:uk:2~2:pay1",
+    }
+    undo(path, shop, "2")
+    assert len(shop.bills_of("2~2:undo")) == 1
+
+
+def test_an_order_that_can_not_be_reversed_is_kept_whole(tmp_path):
+    """Where Mews takes no rebates, nothing of it is sent."""
+    shop, path = OutletShop(), tmp_path / "ledger"
+    post(path, shop, orders(3))
+    result = undo(path, shop, "2", may_rebate=False)
+    assert endings(result) == [Ending.KEPT]
+    assert "rebate" in result.details[0].message
+    assert shop.bills_of("2:undo") == []
+    assert states(path) == {State.POSTED: 3}
+
+
+@pytest.mark.parametrize(
+    "fault", ["reset-after-commit:on=outletBills/add:at=5", "status-500-before:on=outletBills/add:at=5"]
+)
+def test_a_reversal_in_doubt_is_settled_first(tmp_path, fault):
+    """Two looks decide whether the opposite is there; it is there once."""
+    shop, path = OutletShop(fault), tmp_path / "ledger"
+    for at in range(3):
+        post(path, shop, [an_order(str(at + 1))], f"run-{at}")
+    result = undo(path, shop, "1", "2", "3")
+    assert endings(result) == [Ending.REVERSED] * 3, result.details
+    assert [len(shop.bills_of(f"{number}:undo")) for number in "123"] == [1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    "name", ["slot.granted", "intent.recorded", "answer.received", "outcome.recorded", "undo.finished"]
+)
+def test_a_kill_of_an_undo_costs_nothing(tmp_path, name):
+    """The next undo goes on from the disk."""
+    shop, path = OutletShop(), tmp_path / "ledger"
+    post(path, shop, orders(3))
+    with pytest.raises(Killed):
+        undo(path, shop, "2", checkpoint=KillAt(name))
+    result = undo(path, shop, "2")
+    assert endings(result) in ([Ending.REVERSED], [Ending.ALREADY])
+    assert len(shop.bills_of("2:undo")) == 1
+    assert states(path) == {State.POSTED: 2, State.UNDONE: 1}
+
+
+def test_a_lost_ledger_is_built_anew(tmp_path):
+    """Everything since the oldest outlet is read; what is there is posted, payments are no revenue of it."""
+    shop = OutletShop()
+    post(tmp_path / "one", shop, [*orders(30), an_order("31", gift="5.00")])
+    undo(tmp_path / "one", shop, "7")
+    shop.till("TILL-9", START)
+    result = recovered(tmp_path / "two", shop)
+    assert (result.found, result.undone) == (31, 1)
+    assert states(tmp_path / "two") == {State.POSTED: 30, State.UNDONE: 1}
+    with Ledger.open(tmp_path / "two", read_only=True) as ledger:
+        assert ledger.order("1").planned_total == Decimal("15.90")
+        assert ledger.order("31").planned_total == Decimal("10.90")
+        assert ledger.order("1").mews_order_id == shop.bills_of("1")[0]
+    again = post(tmp_path / "two", shop, [*orders(30), an_order("31", gift="5.00")], "run-2")
+    assert again.counts == {Standing.ALREADY_POSTED: 30, Standing.UNDONE: 1}
+    assert shop.times_posted(numbers(31)) == {1}
+
+
+def test_what_a_killed_run_left_is_recovered(tmp_path):
+    """A request without an answer: each order is found, or stays in doubt for the next run."""
+    shop, path = OutletShop("partly-committed:at=2"), tmp_path / "ledger"
+    with pytest.raises(Killed):
+        post(path, shop, orders(21), checkpoint=KillAt("outcome.recorded", 2))
+    result = recovered(path, shop)
+    assert result.resolved + states(path)[State.UNKNOWN] == 20
+    done = post(path, shop, orders(21), "run-2")
+    assert done.exit_code is ExitCode.DONE
+    assert shop.times_posted(numbers(21)) == {1}
+
+
+def test_a_person_decides_after_mews_was_asked(tmp_path):
+    """Absent only where the bill is not where it must have closed; posted only by the id that is there."""
+    shop, path = OutletShop("delayed-commit:on=outletBills/add:at=2:seconds=50"), tmp_path / "ledger"
+    post(path, shop, orders(3), no_wait=True)
+    assert states(path) == {State.POSTED: 1, State.UNKNOWN: 2}
+    shop.timeline.pass_until(shop.timeline.now + 100)
+    with pytest.raises(UsageError) as told:
+        settled(path, shop, "2", absent=True)
+    assert told.value.code == "settle.contradicted"
+    assert settled(path, shop, "2", posted_order_id=shop.bills_of("2")[0]) is State.POSTED
+    with pytest.raises(UsageError):
+        settled(path, shop, "3", posted_order_id=shop.bills_of("2")[0])
+
+
+def test_unmarked_bills_hold_an_order_for_a_person(tmp_path):
+    """Where neither mark comes back, number, outlet, time and amounts make it likely, and nothing is sent again."""
+    shop, path = OutletShop("timeout-after-commit:on=outletBills/add:at=2"), tmp_path / "ledger"
+    post(path, shop, [an_order("1")])
+    from etl.sandbox.faults import FaultPlan, parse_fault
+
+    plan = shop.sandbox.plan
+    shop.sandbox._quirks = FaultPlan((parse_fault("no-notes"), parse_fault("no-external-identifiers"))).quirks(
+        shop.sandbox._quirks
+    )
+    shop.sandbox.plan = plan
+    result = post(path, shop, [an_order("1"), an_order("2")], "run-2")
+    assert result.counts[Standing.UNKNOWN] == 1
+    assert len(shop.bills_of("2")) == 1
+    with open_ledger(path, shop) as ledger:
+        assert "looks like this order" in ledger.order("2").message
