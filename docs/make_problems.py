@@ -8,7 +8,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from etl.model.codes import CODES, Code, Origin
+from etl.model.code import Code, Origin
+from etl.model.codes import CODES
 
 PAGE = Path(__file__).with_name("problems.md")
 

@@ -14,7 +14,8 @@ import pytest
 
 from etl.cli import COMMANDS, cli
 from etl.errors import ExitCode
-from etl.model.codes import CODES, Origin
+from etl.model.code import Origin
+from etl.model.codes import CODES
 from etl.model.states import State
 from etl.model.status import ReportState
 from etl.sandbox import describe_faults, describe_world
