@@ -21,7 +21,7 @@ from etl.reading.codes import parse_country, parse_currency
 from etl.reading.dates import DateFormat, Dates, DateShape, date_shape
 from etl.reading.numbers import parse_amount, plain_rate
 from etl.reading.options import NUMBER_FIELD
-from etl.reading.parse import OrderNumbers
+from etl.reading.order_numbers import OrderNumbers, fault_of
 from etl.reading.remarks import Odd
 from etl.reading.style import NumberStyle, Shape, dissect
 
@@ -118,9 +118,9 @@ def timezone(value: str) -> str:
 
 
 def number_pattern(value: str) -> str:
-    """How order numbers are written: `{number}`, perhaps with a prefix and a suffix."""
-    if value.count(NUMBER_FIELD) != 1 or set("{}") & set(value.replace(NUMBER_FIELD, "")):
-        raise CellError(f"{value!r} does not say where the digits stand: write {{number}} once, such as #{{number}}.")
+    """How order numbers are written: `{number}`, perhaps with a prefix and a suffix, or other groups of digits."""
+    if fault := fault_of(value):
+        raise CellError(fault)
     return value
 
 

@@ -91,7 +91,8 @@ class Source(Section):
         Decimal("0.00"), ge=0, description="largest accepted difference between lines and orderTotal"
     )
     order_number: str = Field(
-        "{number}", description="how order numbers are written: {number} with a prefix or suffix, such as #{number}"
+        "{number}",
+        description="how order numbers are written, such as #{number}, or of several groups: FV/{number:4}/{month}/{year}",
     )
     encoding: str = Field("", description="encoding of text files, such as mac_roman or cp850; empty: found by looking")
     date_format: str = Field("", description="how dates are written, such as DD/MM/YY hh:mm; empty: found by looking")

@@ -218,7 +218,7 @@ def open_as_it_can(
             raise
         refusal = error
     proposed = propose_for(export, partial)
-    if not proposed.proposals.renames or not proposed.proposals.has_number:
+    if not (proposed.proposals.renames or proposed.order_number) or not proposed.proposals.has_number:
         if refusal:
             raise with_number_hint(refusal, proposed)
         return batch, facts, None

@@ -105,10 +105,14 @@ def with_number_hint(error: InputError, proposed: Proposed) -> InputError:
     if error.code != "input.no_order_number" or named is None:
         return error
     told = (
-        f"{named.header} is named like the order number, but its cells ({', '.join(named.samples)}) are not digits with one "
-        "beginning and one end in common. Write numbers of digits alone into the export: each must be an order's own."
+        f"{named.header} is named like the order number, but its cells ({', '.join(named.samples)}) are not all written in one "
+        "way: the same words around groups of digits that tell every order from every other."
     )
-    return InputError(error.message, code=error.code, place=error.place, hint=f"{told} {error.hint}")
+    hint = (
+        "Export each series of numbers by itself, or write numbers of digits alone into the export: each must be an order's "
+        "own. If all are written in one way, source.order_number in migration.toml says how, such as FV/{number}/{month}/{year}."
+    )
+    return InputError(told, code=error.code, place=error.place, hint=hint)
 
 
 def _foots(found: Proposals) -> bool:

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from etl.model.export import BROKEN, DATE, NUMBER, plain, stored
+from etl.proposals.number_patterns import composed_pattern, number_pattern
 from etl.reading.dates import DateShape, date_shape
 from etl.reading.kinds import Kind
 from etl.reading.numbers import parse_amount, parse_percent
+from etl.reading.order_numbers import OrderNumbers
 from etl.reading.remarks import Odd
 from etl.reading.style import NumberStyle, Shape, dissect
 
@@ -20,8 +22,6 @@ _FEW = 8
 _MOST = Decimal("0.95")
 _NO_DATES = (DateShape.BAD, DateShape.NONE)
 _NUMBERED = re.compile(r"(\D*?)(\d+)(?:\.0+)?(\D*)")
-_POINT_ZERO = re.compile(r"(?<=\d)\.0+$")
-_DIGITS = "0123456789"
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 
 
@@ -30,7 +30,7 @@ class Profile:
     """One column: how many cells are filled, how many of these look like what, and a few of them.
 
     `written`: amounts that are written with decimals, whole ones too. `numbered`: cells that are digits, perhaps with
-    words around them, as order numbers are. `spaced`: cells of several words.
+    words around them, as order numbers are, `composed` those of several groups of digits. `spaced`: cells of several words.
     """
 
     filled: int
@@ -42,8 +42,14 @@ class Profile:
     rates: int
     emails: int
     numbered: int
+    composed: int
     spaced: int
     samples: tuple[str, ...]
+
+    @property
+    def may_number(self) -> bool:
+        """Whether the cells may be order numbers in any of the ways in which shops write them."""
+        return self.fits(Kind.ORDER_NUMBER) or bool(self.filled and self.composed >= self.filled * _MOST)
 
     def fits(self, kind: Kind) -> bool:
         """Whether the cells may be of a kind; whatever is empty fits nothing."""
@@ -132,6 +138,7 @@ def profile(cells: Sequence[str], numbers: Numbers) -> Profile:
         rates=sum(count for cell, count in counts.items() if numbers.rate(cell) is not None),
         emails=sum(count for cell, count in counts.items() if _EMAIL.fullmatch(plain(cell).strip())),
         numbered=_numbered(counts),
+        composed=_composed(counts),
         spaced=sum(count for cell, count in counts.items() if " " in plain(cell).strip()),
         samples=tuple(plain(cell).strip()[:60] for cell in list(counts)[:SAMPLES]),
     )
@@ -152,34 +159,12 @@ def _numbered(counts: Mapping[str, int]) -> int:
     plainly = sum(count for cell, count in counts.items() if _NUMBERED.fullmatch(plain(cell).strip()))
     if plainly or not (pattern := number_pattern(counts)):
         return plainly
-    prefix, suffix = pattern.split("{number}")
-    return sum(count for cell, count in counts.items() if _between(plain(cell).strip(), prefix, suffix).isdigit())
+    read = OrderNumbers(pattern).read
+    return sum(count for cell, count in counts.items() if read(cell) is not None)
 
 
-def _between(text: str, prefix: str, suffix: str) -> str:
-    """What stands between prefix and suffix, "" where they don't stand around it."""
-    if len(text) <= len(prefix) + len(suffix) or not (text.startswith(prefix) and text.endswith(suffix)):
-        return ""
-    return text[len(prefix) : len(text) - len(suffix)]
-
-
-def number_pattern(cells: Iterable[str]) -> str:
-    """How all order numbers are written, such as `#{number}` or `RE2010-{number}`; "" where nothing stands around them all.
-
-    Cells without a digit, such as the word of a totals row, are no numbers.
-    """
-    texts = [text for cell in cells if any(map(str.isdigit, text := plain(cell).strip()))]
-    if not texts:
-        return ""
-    prefix = _common(texts).rstrip(_DIGITS)
-    suffix = _common([text[len(prefix) :][::-1] for text in texts]).rstrip(_DIGITS)[::-1]
-    if any(not _between(_POINT_ZERO.sub("", text), prefix, suffix).isdigit() for text in texts):
-        return ""
-    return f"{prefix}{{number}}{suffix}" if (prefix or suffix) and not {"{", "}"} & {*prefix, *suffix} else ""
-
-
-def _common(texts: Sequence[str]) -> str:
-    """The longest beginning of all texts."""
-    first, last = min(texts), max(texts)
-    size = next((at for at, (one, other) in enumerate(zip(first, last, strict=False)) if one != other), len(first))
-    return first[:size]
+def _composed(counts: Mapping[str, int]) -> int:
+    """Cells that are several groups of digits, as numbers of a year or of a shop are."""
+    pattern = composed_pattern(counts)
+    read = OrderNumbers(pattern).read if pattern else lambda _: None
+    return sum(count for cell, count in counts.items() if read(cell) is not None)

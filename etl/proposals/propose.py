@@ -17,10 +17,11 @@ from etl.model.mapping import NOT_MIGRATED, Sure
 from etl.proposals import lists
 from etl.proposals.by_content import BY_CONTENT, COMPACT, compact_dates, words_in
 from etl.proposals.column import ColumnProposal
-from etl.proposals.content import Profile, number_pattern
+from etl.proposals.content import Profile
 from etl.proposals.dump import Dump
 from etl.proposals.footing import ROLES, Basis, Candidates, Footing, OrderCells, best_footing
 from etl.proposals.names import LINE_TOTAL, RETURN_WORDS, fields_named, gives_back, preference, says_net, spelled
+from etl.proposals.number_patterns import composed_pattern, number_pattern
 from etl.proposals.sheet import MOST_AGREE, Sheet
 from etl.proposals.stated_taxes import line_tax
 from etl.reading.kinds import Kind
@@ -111,10 +112,10 @@ def propose(sheet: Sheet, rules: Mapping[str, str] | None = None) -> Proposals:
     found = [one for one in found if one.field or one.header not in decided]
     order = {header: at for at, header in enumerate([*dump.headers, *dump.lists])}
     found.sort(key=lambda one: order.get(one.header, len(order)))
-    cells = (cell for cell in sheet.cells(number) if cell.strip())
+    cells = [cell for cell in sheet.cells(number) if cell.strip()]
     fields = {header: name for header, name in taken.items() if name != NOT_MIGRATED}
     signs = _signs(sheet, fields)
-    pattern = number_pattern(cells)
+    pattern = number_pattern(cells) or composed_pattern(cells)
     return Proposals(tuple(found), fields, pattern, footing, has_number=True, date_format=date_format, signs=signs)
 
 
@@ -169,9 +170,13 @@ def _number_column(sheet: Sheet, known: Mapping[str, str]) -> str:
     free = [
         header for header in sheet.profiles if header not in known and sheet.profiles[header].fits(Kind.ORDER_NUMBER)
     ]
-    if sheet.dump.line_headers is not None:
-        free = [header for header in free if header not in sheet.dump.line_headers and "." not in header]
-    named = [header for header in free if ORDER_NUMBER in fields_named(header)]
+    free = [header for header in free if _is_outside(sheet, header)]
+    named = [
+        header
+        for header, one in sheet.profiles.items()
+        if ORDER_NUMBER in fields_named(header)
+        and (header in free or (header not in known and one.may_number and _is_outside(sheet, header)))
+    ]
     named.sort(key=lambda header: (fields_named(header).index(ORDER_NUMBER), preference(ORDER_NUMBER, header)))
     for header in named:
         if _constant(sheet, header) >= min(_LEAST_CONSTANT, len(sheet.profiles) - 1):
@@ -185,6 +190,12 @@ def _number_column(sheet: Sheet, known: Mapping[str, str]) -> str:
         if best[0] >= _LEAST_CONSTANT:
             return best[1]
     return ""
+
+
+def _is_outside(sheet: Sheet, header: str) -> bool:
+    """Whether a name of objects stands on the order itself; that of a table always does."""
+    lines = sheet.dump.line_headers
+    return lines is None or (header not in lines and "." not in header)
 
 
 def _same_numbers(sheet: Sheet, number: str, known: Mapping[str, str]) -> Iterable[str]:

@@ -6,18 +6,18 @@ A clean cell is worked out once and then looked up; whatever there is to say com
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, Generic, TypeVar
 
-from etl.model.export import BROKEN, DATE, NUMBER, SHOWN, plain, stored
+from etl.model.export import BROKEN, DATE, NUMBER, plain
 from etl.model.order import LocalTime
 from etl.reading.codes import parse_country, parse_currency
 from etl.reading.dates import Dates
 from etl.reading.kinds import Kind
 from etl.reading.numbers import parse_amount, parse_either_sign, parse_percent, parse_qty, parse_switch
-from etl.reading.options import DEFAULT, NUMBER_FIELD, ReadOptions
+from etl.reading.options import DEFAULT, ReadOptions
+from etl.reading.order_numbers import OrderNumbers
 from etl.reading.remarks import Odd, Remark, bad, told
 from etl.reading.shown import Role, role_of, taken
 from etl.reading.style import NumberStyle, Style
@@ -32,9 +32,6 @@ _STATUS_NUMBERS = ("Incomplete", "Pending", "Confirmed", "Processing", "Complete
 PAYMENT_STATUSES = {"0": "pending", "1": "success", "2": "failed"}
 _MEMO = 100_000
 _FORMATTED = (NUMBER, DATE, BROKEN)
-_LONGEST_NUMBER = 200
-_LONGEST_CELL = 500
-"""What is longer is no order number, whatever stands around it: not worth a look at each character."""
 
 
 class Reader(dict[str, T], Generic[T]):
@@ -119,37 +116,6 @@ class Readers:
         if not empty:
             return Reader(parse)
         return Reader(lambda cell: parse("" if plain(cell).strip() in empty else cell))
-
-
-_ORDER_NUMBER = re.compile(r"0*([0-9]+?)(?:\.0+)?")
-
-
-class OrderNumbers:
-    """Reads order numbers as `source.order_number` says that they are written."""
-
-    def __init__(self, pattern: str = NUMBER_FIELD) -> None:
-        self._prefix, _, self._suffix = pattern.partition(NUMBER_FIELD)
-        self._is_bare = not (self._prefix or self._suffix)
-
-    def read(self, cell: str) -> str | None:
-        """The canonical number: digits without blanks, leading zeros or a trailing `.0`; None where it is unreadable."""
-        if self._is_bare and cell.isascii() and cell.isdigit() and cell[0] != "0" and len(cell) <= _LONGEST_NUMBER:
-            return cell
-        if cell[:1] == BROKEN or len(cell) > _LONGEST_CELL:
-            return None
-        if cell[:1] == "'":
-            # An apostrophe is how a spreadsheet is told to keep a text as it is.
-            cell = cell[1:]
-        # What a number cell's format shows and what the cell holds may both be the number, but not two numbers.
-        found = {self._read(bare(plain(cell)))} | ({self._read(stored(cell))} if SHOWN in cell else set())
-        found.discard(None)
-        return found.pop() if len(found) == 1 else None
-
-    def _read(self, text: str) -> str | None:
-        if not (text.startswith(self._prefix) and text.endswith(self._suffix)):
-            return None
-        match = _ORDER_NUMBER.fullmatch(text[len(self._prefix) : len(text) - len(self._suffix)].strip())
-        return match[1] if match and len(match[1]) <= _LONGEST_NUMBER else None
 
 
 def number_remark(cell: str) -> Remark | None:

@@ -22,7 +22,7 @@ from etl.model.place import Place
 from etl.model.problem import Problem
 from etl.reading.csv_file import unread_dialect
 from etl.reading.options import ReadOptions
-from etl.reading.parse import OrderNumbers
+from etl.reading.order_numbers import OrderNumbers
 from etl.reading.style import Style
 from etl.reading.texts import is_scientific
 from etl.staging.build import Group
@@ -354,7 +354,7 @@ class Batch:
         self._unassigned_count += 1
         if len(self._unassigned) >= UNASSIGNED_KEPT:
             return
-        text = message or _no_number(plain(cell).strip())
+        text = message or _no_number(plain(cell).strip(), self.options.order_number)
         place = Place(file.place.file, file.place.sheet, row, column)
         self._unassigned.append(Problem("order.number_missing", "", place, plain(cell)[:300], text))
 
@@ -378,8 +378,8 @@ class Batch:
         )
 
 
-def _no_number(cell: str) -> str:
-    """Why a row belongs to no order."""
+def _no_number(cell: str, pattern: str) -> str:
+    """Why a row belongs to no order; `pattern`: how numbers are written."""
     if not cell:
         return "The row has no order number."
     if is_scientific(cell):
@@ -387,7 +387,7 @@ def _no_number(cell: str) -> str:
             f"{cell[:80]!r} is no order number but a number in scientific notation: a spreadsheet has shortened it, and "
             "its last digits are lost. Export again, and keep the column as text."
         )
-    return f"{cell[:80]!r} is no order number."
+    return f"{cell[:80]!r} is no order number, which are written {pattern} (source.order_number in migration.toml)."
 
 
 def _unknown_columns(layout: Layout) -> Iterator[tuple[int, str]]:

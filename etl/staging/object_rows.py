@@ -12,7 +12,7 @@ from etl.model.export import Records, plain
 from etl.model.place import Place
 from etl.reading.kinds import Kind
 from etl.reading.names import ORDER_NUMBER
-from etl.reading.parse import OrderNumbers
+from etl.reading.order_numbers import OrderNumbers
 from etl.staging.fields import Names
 from etl.staging.loaded import LoadedFile
 from etl.staging.objects import Objects

@@ -19,7 +19,7 @@ from etl.model.export import Table, plain
 from etl.reading.kinds import NUMERIC, Kind
 from etl.reading.names import KINDS, ORDER_NUMBER
 from etl.reading.options import ReadOptions
-from etl.reading.parse import OrderNumbers
+from etl.reading.order_numbers import OrderNumbers
 from etl.reading.style import Seen
 from etl.staging.build import BESIDE, NOTICES, WIDE, Fault, Group, Row
 from etl.staging.fields import Column

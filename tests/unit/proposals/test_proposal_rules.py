@@ -15,10 +15,10 @@ from etl.mapping.partial import read_partial
 from etl.model.mapping import Sure
 from etl.pipeline.init import init
 from etl.pipeline.prepare import Export
-from etl.proposals.content import number_pattern
 from etl.proposals.dump import Grid
 from etl.proposals.footing import Basis
 from etl.proposals.names import fields_named, is_heading, known_names, may_be_heading, spelled
+from etl.proposals.number_patterns import composed_pattern, number_pattern
 from etl.proposals.propose import ColumnProposal, Proposals, propose
 from etl.proposals.sheet import Sheet
 from etl.proposals.values import country_of, propose_values
@@ -130,6 +130,30 @@ def test_a_paid_amount_is_left_open() -> None:
 def test_a_pattern_is_what_all_numbers_share(cells: list[str], pattern: str) -> None:
     """One number without the prefix, and the pattern would make it unreadable."""
     assert number_pattern(cells) == pattern
+
+
+@pytest.mark.parametrize(
+    ("cells", "pattern"),
+    [
+        (["ZAM/0001/08/2026", "ZAM/0002/09/2026"], "ZAM/{number:4}/{month}/{year}"),
+        (["FV 12/2026", "FV 7/2025"], "FV {number}/{year}"),
+        (["FV 12/2026", "FV 7/2026"], "FV {number}/{year}"),
+        (["2026-000123", "2025-000123", "2025-000124"], "{year}-{number:6}"),
+        (["SO-24-000017", "SO-25-000017", "SO-24-000018"], "SO-{group:2}-{number:6}"),
+        (["RE2010-1001", "RE2011-1002"], "RE{year}-{number}"),
+        (["A-3/17", "A-12/18", "A-12/19"], "A-{group:2}/{number}"),
+        (["3-2026-17 B", "3-2025-18 B"], "3-{year}-{number} B"),
+        (["FV 12/2026", "FV-K 7/2026"], ""),
+        (["1/08/2026", "01/08/2026"], ""),
+        (["12.50", "13.75"], ""),
+        (["2026-08-01 10:15", "2026-08-02 11:15"], ""),
+        (["a1@b2.com", "a3@b4.com"], ""),
+        (["1001", "1002"], ""),
+    ],
+)
+def test_numbers_of_several_groups_have_a_pattern_that_tells_them_apart(cells: list[str], pattern: str) -> None:
+    """Of 1/08/2026 and 01/08/2026 nobody knows whether they are one order."""
+    assert composed_pattern(cells) == pattern
 
 
 @pytest.mark.parametrize(
@@ -433,11 +457,30 @@ def test_goods_of_an_unknown_language_are_told_by_their_cells() -> None:
     }
 
 
-def test_numbers_that_are_no_digits_are_told_with_their_cells(tmp_path: Path) -> None:
-    """The column is there: what its cells lack is the news."""
+def written(tmp_path: Path, number: str) -> Path:
+    """Twenty orders whose numbers are written as a template of number and month says."""
     path = tmp_path / "x.csv"
-    rows = [";".join((f"ZAM/{row[0]}/{int(row[0]) % 12 + 1:02}/2026", *row[1:])) for row in orders(20)]
+    rows = [";".join((number.format(row[0], int(row[0]) % 12 + 1), *row[1:])) for row in orders(20)]
     path.write_text("\n".join([";".join(HEADER), *rows]) + "\n", "utf-8")
+    return path
+
+
+def test_numbers_that_are_written_in_two_ways_are_told_with_their_cells(tmp_path: Path) -> None:
+    """The column is there: what its cells lack is the news."""
+    path = written(tmp_path, "ZAM/{}/{:02}/2026")
+    path.write_text(path.read_text("utf-8").replace("ZAM/9003", "KOR-9003"), "utf-8")
     with ExitStack() as stack, pytest.raises(InputError) as caught:
         init(stack, Settings(tmp_path / "m", ""), Export([path]), store="s", timezone="UTC", progress=lambda *_: None)
-    assert "Bestellnummer is named like the order number, but its cells (ZAM/9000/01/2026" in caught.value.hint
+    assert "Bestellnummer is named like the order number, but its cells (ZAM/9000/01/2026" in caught.value.message
+
+
+def test_numbers_with_month_and_year_are_read_as_init_writes_them(tmp_path: Path) -> None:
+    """The pattern stands in migration.toml, and every order has its own digits."""
+    path = written(tmp_path, "ZAM/{}/{:02}/2026")
+    with ExitStack() as stack:
+        begun = init(
+            stack, Settings(tmp_path / "m", ""), Export([path]), store="s", timezone="UTC", progress=lambda *_: None
+        )
+    assert begun.proved["order_number"] == "ZAM/{number}/{month}/{year}"
+    assert begun.verdict.orders == 20
+    assert 'order_number = "ZAM/{number}/{month}/{year}"' in (tmp_path / "m" / "migration.toml").read_text("utf-8")

@@ -14,7 +14,8 @@ from etl.model.place import Place
 from etl.reading.dates import DateFormat, Dates, DateShape, date_shape
 from etl.reading.kinds import Kind
 from etl.reading.options import ReadOptions
-from etl.reading.parse import OrderNumbers, Readers
+from etl.reading.order_numbers import OrderNumbers
+from etl.reading.parse import Readers
 from etl.reading.remarks import Odd
 from etl.reading.style import NumberStyle, Seen, Shape, Style, Tally, dissect
 
@@ -141,6 +142,19 @@ def test_a_rate_with_no_or_two_numbers_is_none(cell: str) -> None:
         ("WEB-{number}/uk", "WEB-17", None),
         ("WEB-{number}", "WEB-1x", None),
         ("#{number}", "#", None),
+        ("ZAM/{number:4}/{month}/{year}", "ZAM/0001/08/2026", "2026080001"),
+        ("ZAM/{number:4}/{month}/{year}", "ZAM/10001/08/2026", "20260810001"),
+        ("ZAM/{number:4}/{month}/{year}", " ZAM/1/8/2026 ", "2026080001"),
+        ("ZAM/{number:4}/{month}/{year}", "ZAM/0001/13/2026", None),
+        ("ZAM/{number:4}/{month}/{year}", "ZAM/0001/08/26", None),
+        ("FV {number}/{year}", "FV 012/2026", "202612"),
+        ("FV {number}/{year}", "FV /2026", None),
+        ("SO-{group:2}-{number:6}", "SO-24-000017", "124000017"),
+        ("SO-{group:2}-{number:6}", "SO-4-000017", "104000017"),
+        ("SO-{group:2}-{number:6}", "SO-124-000017", None),
+        ("{year}{month}{number}", "20260817", "20260817"),
+        ("{year}{month}{number}", "2026817", None),
+        ("{number:6}", "000017", "17"),
     ],
 )
 def test_order_numbers_are_digits_within_their_pattern(pattern: str, cell: str, number: str | None) -> None:
