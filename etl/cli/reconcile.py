@@ -59,7 +59,7 @@ def _show(console: Console, document: dict[str, Any]) -> None:
     bridge(console, document)
     sums = document["certificate"]["sums"]
     console.table(
-        "Sums with tax",
+        "Sums with tax, of the orders that the ledger holds as posted",
         ["currency", "ledger", "Mews", "difference"],
         [
             (row["currency"], *(show.grouped(row[side]["gross"]) for side in ("ledger", "mews", "difference")))
@@ -112,7 +112,7 @@ def bridge(console: Console, document: dict[str, Any]) -> None:
             counted(document["source"]["unreadable_totals"], "order|orders without a readable total is|are in no sum.")
         )
     console.table(
-        "Not in Mews",
+        "Not in Mews, as far as the ledger knows",
         ["state", "orders", "currency", "amount"],
         [
             (row["state"], f"{row['orders']:,}", row["currency"] or "(none)", show.grouped(row["amount"]))
@@ -127,7 +127,8 @@ def _show_unsettled(console: Console, unsettled: dict[str, Any]) -> None:
         console.text(counted(unsettled["in_flight"], "order|orders is|are being sent right now and was|were left out."))
     waiting = unsettled["unknown"] + (0 if unsettled["in_progress"] else unsettled["in_flight"])
     if waiting:
-        console.text(counted(waiting, "order|orders is|are unknown: the next `centra-mews run` finds out."))
+        seen = f", {unsettled['seen_in_mews']:,} of them seen in Mews just now" if unsettled["seen_in_mews"] else ""
+        console.text(counted(waiting, f"order|orders is|are unknown{seen}: the next `centra-mews run` finds out."))
 
 
 def _line(item: str) -> str:

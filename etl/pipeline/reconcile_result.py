@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 from etl.errors import ExitCode
 from etl.evidence.values import What
-from etl.load import lock
+from etl.load.holder import is_alive, this_process
 from etl.load.ledger import Ledger
 from etl.load.records import LedgerOrder, Part, PartKind
 from etl.model.mapping import Mapping
@@ -273,7 +273,7 @@ def _is_being_written(ledger: Ledger) -> bool:
     held = ledger.holder()
     if held is None:
         return False
-    return held.holder.host != lock.this_process().host or lock.is_alive(held.holder)
+    return held.holder.host != this_process().host or is_alive(held.holder)
 
 
 def _listed(notebook: Notebook) -> dict[str, Any]:
@@ -359,7 +359,7 @@ def _written(found: Found, path: Path) -> Reconciled:
                 again = SourceAgain(stack, found.ledger.runs(), found.progress)
                 details = ledger_details(found.ledger, precisions, again, found.notebook.entries_of)
                 told = told_details(details, found.progress, account.orders)
-                paths: list[Path] = list(writer.close(page, _facts(found, account, document), told))
+                paths: list[Path] = list(writer.close(page, _facts(found, account, document, summary), told))
         except BaseException:
             writer.abort()
             raise
@@ -371,7 +371,7 @@ def _written(found: Found, path: Path) -> Reconciled:
         folder.discard()
 
 
-def _facts(found: Found, account: _Account, document: dict[str, Any]) -> ReportFacts:
+def _facts(found: Found, account: _Account, document: dict[str, Any], summary: Summary) -> ReportFacts:
     certificate = _certificate(found, account, found.notebook.counts())
     # The statement itself stands on top of the page and above the lines to sign.
     sections = [
@@ -408,7 +408,7 @@ def _facts(found: Found, account: _Account, document: dict[str, Any]) -> ReportF
             for one in document["source"]["files"]
         ],
         mapping_digest=found.mapping.digest,
-        notes=[],
+        balances=summary.balances(),
         sections=sections,
         verdict=certificate.statement,
         is_good=certificate.is_clean,

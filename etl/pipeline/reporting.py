@@ -162,7 +162,7 @@ def next_steps(document: dict[str, Any], *, has_attention: bool) -> list[str]:
         )
     if orders["ready"] and document["command"] == "dry-run":
         steps.append(f"Post exactly this plan: `centra-mews run EXPORT... --expect {document['plan']}`")
-    elif orders["ready"]:
+    elif orders["ready"] and not stopped:
         steps.append("Start the same run again: it posts what is still ready.")
     if document["command"] in ("run", "report"):
         steps.append("Read everything back from Mews: `centra-mews reconcile --report DIR`")

@@ -174,7 +174,7 @@ def _waterfall(key: tuple[str, str], lines: Sequence[tuple[BridgeLine, Decimal]]
             r(max(float(abs(amount)) * scale, 0.3)),
             _CSS.get(line, "g-attention"),
         )
-        rows.append(BarRow(LINES[line], (bar,), f"{amount:f}", r(float(-low) * scale), is_end))
+        rows.append(BarRow(LINES[line], (bar,) if amount else (), f"{amount:f}", r(float(-low) * scale), is_end))
     return BarChart(f"{key[0] or NO_CURRENCY}, {basis_words(key[1])}", tuple(rows))
 
 

@@ -100,7 +100,7 @@ def _values(content: Content) -> dict[str, Any]:
         "written_out": _written_out(content),
         "more_attention": islice(spool.attention_rows(), OPENED, None),
         "opened": OPENED,
-        "order_data": spool.json_text(),
+        "order_data": spool.json_text(facts.accounts),
         "order_details": packed(content.details, spool.chunks()),
     }
 

@@ -332,7 +332,7 @@ def balances(facts: ReportFacts, precisions: Mapping[str, int]) -> Grid:
         "Open balances",
         heads,
         rows,
-        f"What planned and posted orders leave open, with tax and less their payments. {len(rows):,} "
+        f"What orders ready, in doubt or in Mews leave open, with tax and less their payments. {len(rows):,} "
         f"{'accounts and currencies' if len(rows) != 1 else 'account'}, in all {total}.",
         foot=foot,
         part=Part.BALANCES,

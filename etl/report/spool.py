@@ -119,11 +119,15 @@ class OrderSpool:
             for key, orders in self._few.items()
         }
 
-    def json_text(self) -> Iterator[Markup]:
-        """`{"columns":..,"states":..,"rows":[..]}` in pieces, safe inside a script element. Closed lists only."""
+    def json_text(self, accounts: Mapping[str, str]) -> Iterator[Markup]:
+        """`{"columns":..,"states":..,"lines":..,"accounts":..,"rows":[..]}` in pieces, safe inside a script element.
+
+        `accounts` names ids. Closed lists only.
+        """
         words = [state.value.replace("_", " ") for state in _STATES]
-        head = json.dumps({"columns": COLUMNS, "states": words, "lines": _LINES}, separators=(",", ":"))
-        yield Markup(head[:-1] + ',"rows":[')  # noqa: S704 - our own constants
+        known = {number: printable(name) for number, name in accounts.items() if name}
+        facts = {"columns": COLUMNS, "states": words, "lines": _LINES, "accounts": known}
+        yield script_safe(json.dumps(facts, separators=(",", ":"))[:-1] + ',"rows":[')
         chunk_of = {number: at for at, numbers in enumerate(self.chunks()) for number in numbers}
         numbers = iter([*self._numbers[0], *self._numbers[1]])
         piece, size, comma = [], 0, ""

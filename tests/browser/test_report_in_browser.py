@@ -278,3 +278,19 @@ def test_the_ends_of_the_bridge_lead_to_their_orders_too(page: Page) -> None:
     page.run("document.querySelector('#table-bridge a[data-line=source][data-currency=EUR]').click()")
     currencies = "[...new Set([...document.querySelectorAll('#orders-body td.currency')].map(one => one.textContent))]"
     assert page.run(currencies) == ["EUR"]
+
+
+@pytest.mark.parametrize("width", [PHONE, 1000, 1280])
+def test_no_figure_stands_out_of_its_tile(page: Page, report: Path, width: int) -> None:
+    """`GBP without tax` and its figure are longer than a tile: the figure goes below, whole."""
+    page.size(width, 844, is_phone=width < 700)
+    page.open(report)
+    page.run(
+        "document.querySelectorAll('.tiles b i').forEach(one => { one.textContent = 'GBP without tax' });"
+        "document.querySelectorAll('.tiles b .n').forEach(one => { one.textContent = '12,345,678.90' })"
+    )
+    outside = page.run(
+        "[...document.querySelectorAll('.tiles .n')].filter(one => one.getBoundingClientRect().right"
+        " > one.closest('li').getBoundingClientRect().right).map(one => one.textContent)"
+    )
+    assert outside == []

@@ -55,7 +55,7 @@ def test_the_pages_table_keeps_attention_before_all_else(tmp_path: Path, limit: 
     for order in orders:
         spool.add(order)
     spool.close()
-    rows = json.loads("".join(spool.json_text()))["rows"]
+    rows = json.loads("".join(spool.json_text({})))["rows"]
     ranked = sorted(orders, key=lambda order: not order.state.needs_attention)
     assert [row[0] for row in rows] == [order.number for order in ranked[:limit]]
     assert spool.shown == len(rows)
