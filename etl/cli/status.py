@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from etl.cli.console import Console
+from etl.model.words import counted
 
 STALE = 15
 """Seconds after which a heartbeat is told with its age."""
@@ -28,6 +29,10 @@ def command(console: Console) -> int:
     run = document["run"]
     if run:
         console.text(f"Last run {run['run_id']}: {run['state']}, started {_moment(run['started'])}.")
+        if document["holder"] is None and run["exit_code"] is None:
+            under_way = document["orders"].get("in_flight", 0) + document["orders"].get("unknown", 0)
+            first = f"; it first finds out about {counted(under_way, 'order|orders')} under way" if under_way else ""
+            console.text(f"Next: run the same command again{first}. Nothing is sent twice.")
     if progress := document["progress"]:
         old = progress["seconds_old"]
         console.text(f"Now: {progress['words']}" + (f" ({old} s ago)" if old > STALE else ""))

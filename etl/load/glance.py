@@ -17,6 +17,7 @@ from json import loads
 from pathlib import Path
 from typing import Any
 
+from etl.load.holder import Holder, is_alive, this_process
 from etl.load.stamps import stamp
 from etl.model.states import State
 
@@ -54,7 +55,8 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Glance:
-    """The ledger as a whole. `home`: names to values, None before the first use; `holder`: (host, pid).
+    """The ledger as a whole. `home`: names to values, None before the first use; `holder`: (host, pid) of a
+    process that may be at work.
 
     `progress`: what a run under way said last of how far it is, as JSON, "" without one.
     `answered`: requests answered with success within `RATE_OVER` before now, by this machine's clock.
@@ -104,6 +106,13 @@ def _is_current(query: Query) -> bool:
     return [tuple(row) for row in rows] == [("application", "centra-mews"), ("schema_version", str(SCHEMA_VERSION))]
 
 
+def _living(row: Sequence[Any]) -> tuple[str, int] | None:
+    """Host and pid of who holds the ledger; None where that was a process of this machine which is gone."""
+    holder = Holder(*row)
+    is_gone = holder.host == this_process().host and not is_alive(holder)
+    return None if is_gone else (holder.host, holder.pid)
+
+
 def _glance(query: Query, now: datetime) -> Glance:
     home = query("SELECT value FROM meta WHERE key = 'home'", {})
     progress = query("SELECT value FROM meta WHERE key = 'progress'", {})
@@ -113,7 +122,7 @@ def _glance(query: Query, now: datetime) -> Glance:
         "ORDER BY started, run_id",
         {},
     )
-    holder = query("SELECT host, pid FROM lock WHERE id = 1", {})
+    holder = query("SELECT host, boot_id, pid, started FROM lock WHERE id = 1", {})
     ((answered,),) = query(
         "SELECT count(*) FROM attempts WHERE outcome = 'done' AND finished_at >= :start AND finished_at < :end",
         {"start": stamp(now - RATE_OVER), "end": stamp(now)},
@@ -127,7 +136,7 @@ def _glance(query: Query, now: datetime) -> Glance:
         home=loads(home[0][0]) if home else None,
         counts={State(state): count for state, count in counts},
         runs=tuple(RunSeen(*row) for row in runs),
-        holder=(holder[0][0], holder[0][1]) if holder else None,
+        holder=_living(holder[0]) if holder else None,
         answered=int(answered),
         faults=tuple(Fault(row[0], State(row[1]), *row[2:]) for row in faults),
         progress=str(progress[0][0]) if progress else "",

@@ -15,6 +15,7 @@ from sqlalchemy.engine import URL
 from etl.errors import InternalError, LedgerError
 from etl.load import lock as locks
 from etl.load import migrations
+from etl.load.holder import Holder, is_alive, this_process
 from etl.load.ledger_faults import translated
 from etl.load.ledger_file import APPLICATION_ID, ledger_url, make_private, missing, open_sqlite
 from etl.load.records import stamp
@@ -152,8 +153,8 @@ class LedgerStore:
         purpose: str,
         *,
         take_over: str = "",
-        me: locks.Holder | None = None,
-        alive: Callable[[locks.Holder], bool] = locks.is_alive,
+        me: Holder | None = None,
+        alive: Callable[[Holder], bool] = is_alive,
     ) -> int:
         """Makes this process the ledger's one writer. Shape: how many requests its predecessor left in flight.
 
@@ -163,7 +164,7 @@ class LedgerStore:
         with self.transaction() as connection:
             self.taken_from = locks.take(
                 connection,
-                me=me or locks.this_process(),
+                me=me or this_process(),
                 token=token,
                 now=stamp(self._wall()),
                 purpose=purpose,

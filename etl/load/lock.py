@@ -1,38 +1,25 @@
 """One writer per ledger: who holds it, whether the holder still lives, and taking it over.
 
-Rule: design section 7.5. A pid alone proves nothing (it is reused, and reset by a reboot), so host, boot and
-process start go with it.
+Rule: design section 7.5.
 """
 
 from __future__ import annotations
 
-import os
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
-import psutil
 from sqlalchemy import Connection, delete, insert, select
 
 from etl.errors import LedgerError
 from etl.load import schema
+from etl.load.holder import Holder, is_alive
 
 
 class LockLost(LedgerError):  # noqa: N818 - named after what happened
     """Another process took the ledger over while this one was working; nothing more may be written."""
 
     code = "ledger.lock_lost"
-
-
-@dataclass(frozen=True, slots=True)
-class Holder:
-    """A process, told apart from every other one. `started`: its start, immune to clock changes where possible."""
-
-    host: str
-    boot_id: str
-    pid: int
-    started: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,26 +30,6 @@ class Held:
     token: str
     taken_at: str
     purpose: str
-
-
-def this_process() -> Holder:
-    """The running process as a holder."""
-    return Holder(socket.gethostname(), _boot_id(), os.getpid(), _started(os.getpid()))
-
-
-def is_alive(holder: Holder) -> bool:
-    """Whether a holder on this very machine still runs. Only ask for holders whose host is this one."""
-    if not _same_boot(holder.boot_id, _boot_id()):
-        return False
-    try:
-        # A killed process whose parent has not collected it still has a pid, but writes nothing any more.
-        if psutil.Process(holder.pid).status() in {psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD}:
-            return False
-        return _started(holder.pid) == holder.started
-    except psutil.NoSuchProcess:
-        return False
-    except psutil.AccessDenied:
-        return True
 
 
 def read(connection: Connection, *, for_update: bool = False) -> Held | None:
@@ -160,27 +127,3 @@ def _held_by(held: Held) -> LedgerError:
 
 def _who(held: Held) -> str:
     return f"process {held.holder.pid} on {held.holder.host} ({held.purpose}, since {held.taken_at})"
-
-
-def _boot_id() -> str:
-    path = Path("/proc/sys/kernel/random/boot_id")
-    try:
-        return path.read_text().strip()
-    except OSError:
-        return f"boot:{psutil.boot_time():.0f}"
-
-
-def _same_boot(one: str, other: str) -> bool:
-    """Whether both name the same start of the machine; a boot time computed from the clock wobbles a little."""
-    if one.startswith("boot:") and other.startswith("boot:"):
-        return abs(int(one[5:]) - int(other[5:])) <= 120
-    return one == other
-
-
-def _started(pid: int) -> str:
-    """Start of a process, in ticks since boot where the kernel tells (a changed clock does not move it)."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-        return "ticks:" + stat.rpartition(")")[2].split()[19]
-    except (OSError, IndexError):
-        return f"epoch:{psutil.Process(pid).create_time():.0f}"

@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from etl.errors import InputError, LedgerError, MappingError
+from etl.load.holder import is_alive, this_process
 from etl.load.ledger import Ledger
-from etl.load.lock import is_alive, this_process
 from etl.mapping.folder import FaultyMappingError
 from etl.mapping.settings import FILE
 from etl.mapping.whereabouts import row_of_setting

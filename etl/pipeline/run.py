@@ -178,7 +178,7 @@ async def _post(prepared: Prepared, ledger: Ledger, link: Link, options: RunOpti
     ledger.save_run(_record(prepared, run_id, document=reading_document(prepared)))
     ledger.set_order_numbers(prepared.mapping.settings.source.order_number, order_number_headers(prepared.facts))
     ledger.record_plan(run_id, prepared.store.by_number())
-    posted = ledger.counts()[State.POSTED]
+    ((posted,),) = ledger.query(_POSTED_OF_PLAN, {"state": State.POSTED.value, "run": run_id})
     with heart.beating():
         result, canary = await _load(prepared, ledger, link, options, run_id, _of_all(prepared, options, heart, posted))
     # What stands there twice stays told until it is reversed, not only by the run that found it.
@@ -204,14 +204,27 @@ async def _post(prepared: Prepared, ledger: Ledger, link: Link, options: RunOpti
     return RunDone(document, summary, code, paths, stop.message if stop else "", stop.hint if stop else "")
 
 
+_POSTED_OF_PLAN = "SELECT count(*) FROM orders WHERE state = :state AND plan_run_id = :run"
+
+
 def _of_all(prepared: Prepared, options: RunOptions, progress: Progress, posted: int) -> Progress:
-    """Progress in which posting has its true end: the orders of the plan that are to stand in Mews after this run."""
-    total = len(options.only) or prepared.store.ready_count
+    """Progress in which posting has its true end: the orders of the plan that are to stand in Mews after this run.
+
+    `posted`: those that do already.
+    """
+    total, posted = (len(options.only), 0) if options.only else (prepared.store.ready_count, posted)
     if options.limit is not None:
         total = min(total, posted + options.limit)
 
     def tell(stage: str, done: int, of: int | None) -> None:
-        progress(stage, done, total if stage == "post" else of)
+        if stage == "post":
+            # What is there already is met in no time and is no pace.
+            progress(stage, min(max(done, posted), total), total)
+        else:
+            progress(stage, done, of)
+
+    if posted:
+        tell("post", posted, None)
 
     return tell
 

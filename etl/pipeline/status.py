@@ -75,4 +75,4 @@ def _by_state(counts: Mapping[State, int]) -> dict[str, int]:
 
 
 def _ended(exit_code: int | None) -> str:
-    return "did not finish" if exit_code is None else f"ended with exit code {exit_code}"
+    return "did not come to its end" if exit_code is None else f"ended with exit code {exit_code}"

@@ -43,8 +43,8 @@ from sqlalchemy import Engine
 from virtual_time import Deadlock, Killed, MachineClock, Timeline, VirtualLoop
 
 from etl.errors import EtlError, ExitCode, InternalError
+from etl.load.holder import Holder
 from etl.load.ledger import Home, Ledger
-from etl.load.lock import Holder
 from etl.load.poster import Poster
 from etl.load.records import RECOVERED_RUN, RunRecord
 from etl.load.recovery import RecoverResult, recover

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from etl.errors import InternalError
+from etl.load.holder import Holder
 from etl.load.ledger import Home, Ledger
-from etl.load.lock import Holder
 from etl.load.records import PartKind
 from etl.load.steps import Intent, NotReady
 from etl.model.outcome import Kind, Outcome

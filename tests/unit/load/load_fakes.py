@@ -15,8 +15,8 @@ from counted_run import CountedResult, run_counted
 
 from etl.errors import MewsError
 from etl.load.first_order import FirstCheck
+from etl.load.holder import Holder
 from etl.load.ledger import Home, Ledger
-from etl.load.lock import Holder
 from etl.load.poster import Poster
 from etl.load.records import loads
 from etl.load.recovery import RecoverResult, recover

@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from etl.load import glance as glances
 from etl.load import ledger as ledgers
 from etl.load import migrations
 from etl.load.glance import glance
+from etl.load.holder import this_process
 from etl.load.ledger import Ledger
 from etl.load.records import RunRecord
 from etl.load.stamps import stamp
@@ -80,6 +82,18 @@ def test_both_doors_show_the_same(path, opened, monkeypatch):
     assert direct.holder is not None
     assert direct.answered == 3  # 1, 59 and 60 seconds ago
     assert [fault.number for fault in direct.faults] == ["6", "7", "8", *[str(number) for number in range(10, 17)]]
+
+
+@pytest.mark.parametrize(
+    ("change", "shown"), [({}, True), ({"started": "ticks:1"}, False), ({"host": "another-machine", "pid": 7}, True)]
+)
+def test_a_killed_run_is_not_shown_at_work(path, change, shown):
+    """Whoever looks at night must not wait for a process that is gone; one on another machine nobody can see."""
+    holder = replace(this_process(), **change)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        names = ", ".join(f"{name} = ?" for name in asdict(holder))
+        connection.execute(f"UPDATE lock SET {names}", tuple(asdict(holder).values()))
+    assert glance(str(path), NOW).holder == ((holder.host, holder.pid) if shown else None)
 
 
 def test_texts_were_written_for_the_newest_schema():

@@ -21,8 +21,9 @@ from sqlalchemy import text
 from etl.errors import LedgerError
 from etl.load import migrations
 from etl.load.commit import Committer
+from etl.load.holder import Holder, is_alive, this_process
 from etl.load.ledger import Ledger
-from etl.load.lock import Holder, LockLost, is_alive, this_process
+from etl.load.lock import LockLost
 from etl.load.records import PartKind, RunRecord
 from etl.load.standing import Standing, standing
 from etl.load.steps import Intent, NotReady
@@ -96,7 +97,7 @@ def test_a_dead_process_is_told_from_a_living_one():
     assert not is_alive(replace(me, boot_id="another"))
     assert not is_alive(replace(me, started="ticks:1"))
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    from etl.load.lock import _started
+    from etl.load.holder import _started
 
     holder = Holder(me.host, me.boot_id, child.pid, _started(child.pid))
     assert is_alive(holder)

@@ -17,8 +17,8 @@ from undo_fakes import UndoMews, an_undoer, posted, undo_in, with_lines
 
 from etl.errors import ExitCode, LedgerError, MewsError, UsageError
 from etl.load import migrations
+from etl.load.holder import Holder
 from etl.load.ledger import Ledger
-from etl.load.lock import Holder
 from etl.load.records import PartKind
 from etl.load.signs import IncompleteError
 from etl.load.standing import Standing
