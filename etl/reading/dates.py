@@ -158,9 +158,10 @@ class DateShape(StrEnum):
     DOTTED = "day.month.year"
     DAY_FIRST = "day/month/year"
     MONTH_FIRST = "month/day/year"
-    EITHER = "05/06/2010"
+    EITHER = "day and month may be changed round"
+    SAME = "day and month are one number"
     YEAR_FIRST = "year/month/day in two digits each"
-    SHORT = "05-06-10"
+    SHORT = "two digits each, the year first or last"
     NAMED = "month by its name"
     CELL = "date cell"
     NONE = "0000-00-00"
@@ -199,7 +200,7 @@ def _numeric_shape(match: re.Match[str]) -> DateShape:
         # 11-03-14 may be of 2011 or of 2014; with a slash, or a last number above 31, the year stands last.
         return DateShape.SHORT
     if first == second:
-        return DateShape.NONE
+        return DateShape.SAME
     if first > 12:
         return DateShape.DAY_FIRST if second <= 12 else DateShape.BAD
     return DateShape.MONTH_FIRST if second > 12 else DateShape.EITHER

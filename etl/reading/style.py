@@ -198,7 +198,8 @@ class Tally:
         """
         numbers = self._evidence(Shape.POINT, Shape.COMMA, Shape.MAYBE_POINT, Shape.MAYBE_COMMA, Shape.PLAIN)
         dates = self._evidence(*(shape for shape in DateShape if shape is not DateShape.BAD))
-        names = [item.shape for item in dates if item.shape != DateShape.NONE]
+        names = [item.shape for item in dates if item.shape not in _NO_STYLE]
+        names = names or [item.shape for item in dates if item.shape == DateShape.EITHER]
         day_first = None if are_dates_decided else self._day_first(file)
         return Style(self._number_style(file), day_first, numbers, dates, ", ".join(names))
 
@@ -252,6 +253,8 @@ class Tally:
 _NUMBER_CELL = "number cell"
 _PLAIN_DATES = (DateShape.ISO, DateShape.OFFSET, DateShape.DOTTED, DateShape.NAMED, DateShape.CELL)
 """Dates that can be read in one way only."""
+_NO_STYLE = (DateShape.NONE, DateShape.SAME, DateShape.EITHER)
+"""What says nothing of how the file writes its dates."""
 _REMEMBERED = 50_000
 
 

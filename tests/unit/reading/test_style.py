@@ -173,3 +173,15 @@ def test_counting_twice_is_counting_all(cells: list[str]) -> None:
             by_shape[shape] = by_shape.get(shape, 0) + count
     assert once == by_shape
     assert set(once) <= {*(shape.value for shape in Shape), *(shape.value for shape in DateShape), "number cell"}
+
+
+def test_the_evidence_of_dates_names_only_what_is_in_the_file() -> None:
+    """A day of the same number as its month is a date like others; no date is shown that nobody wrote."""
+    found = style(dates=["13/03/2011", "05/06/2011", "04/04/2011", "08/08/2011"])
+    assert found.dates == "day/month/year"
+    shown = {item.shape: (item.count, item.example) for item in found.date_evidence}
+    assert shown == {
+        "day/month/year": (1, "13/03/2011"),
+        "day and month may be changed round": (1, "05/06/2011"),
+        "day and month are one number": (2, "04/04/2011"),
+    }
