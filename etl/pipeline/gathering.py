@@ -32,7 +32,9 @@ class _Heap:
 class Gathered:
     """Every SKU, country x VAT rate x period, market, account key, code and method of the orders, with their money."""
 
-    def __init__(self) -> None:
+    def __init__(self, default_country: str = "") -> None:
+        """`default_country`: that of orders without one (`source.default_country`)."""
+        self._default_country = default_country
         self._keys: dict[str, dict[str, _Heap]] = defaultdict(dict)
         self._rates: dict[tuple[str, Decimal | None], list[Any]] = {}
         self._named: dict[str, Counter[str]] = defaultdict(Counter)
@@ -40,7 +42,7 @@ class Gathered:
 
     def add(self, order: Order) -> None:
         """Counts one order."""
-        country = order.delivery_country or order.invoice_country
+        country = order.delivery_country or order.invoice_country or self._default_country
         day = order.order_date.wall.date() if order.order_date else None
         for line in order.lines:
             self._add_line(line, order.currency, country, day)

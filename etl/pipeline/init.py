@@ -87,7 +87,7 @@ def init(
         dump = DumpFacts(columns=_column_rows(proposed), values=_value_rows(proposed), proved=_pattern(proposed))
         home.write(scaffold_files(dump, store=store, timezone=timezone))
         raise _begun(with_number_hint(error, proposed), settings.mappings) from error
-    gathered = Gathered()
+    gathered = Gathered(partial.source.default_country)
     verdict = Verdict(prices_include_tax=partial.basis, words=word_columns(facts.files))
     for count, order in enumerate(batch.orders(start=export.span.start, end=export.span.end)):
         gathered.add(order)

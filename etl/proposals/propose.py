@@ -20,6 +20,7 @@ from etl.proposals.column import ColumnProposal
 from etl.proposals.content import Profile
 from etl.proposals.dump import Dump
 from etl.proposals.footing import ROLES, Basis, Candidates, Footing, OrderCells, best_footing
+from etl.proposals.line_discount import with_line_discount
 from etl.proposals.names import LINE_TOTAL, RETURN_WORDS, fields_named, gives_back, preference, says_net, spelled
 from etl.proposals.number_patterns import composed_pattern, number_pattern
 from etl.proposals.sheet import MOST_AGREE, Sheet
@@ -293,7 +294,12 @@ def _amounts(sheet: Sheet, taken: Mapping[str, str]) -> tuple[list[ColumnProposa
         wide = _foot(sheet, wider)
         if wide is not None and (wide.is_enough or (footing is None and wide.foots * 2 >= wide.orders)):
             candidates, footing = wider, wide
-    if footing is not None and footing.is_enough:
+    discount: list[ColumnProposal] = []
+    if footing is None or not footing.is_enough:
+        less = with_line_discount(sheet, taken, candidates, _order_cells(sheet, candidates))
+        if less is not None:
+            footing, discount = less[0], [less[1]] if less[1].header not in taken else []
+    if footing is not None and footing.is_enough and not discount:
         # The orders foot, but money stands beside them: perhaps with another total, which holds it.
         whole = _foot(sheet, _with_other_totals(sheet, taken, candidates, footing))
         if whole is not None and whole.is_enough and whole.foots >= footing.foots:
@@ -302,7 +308,7 @@ def _amounts(sheet: Sheet, taken: Mapping[str, str]) -> tuple[list[ColumnProposa
         named = ((role, columns[0]) for role, columns in candidates.roles.items() if columns)
         chosen = [(role, column) for role, column in named if column not in taken]
         return [_by_name(sheet, column, role) for role, column in dict(chosen).items()], None
-    found = []
+    found = [*discount]
     for role, column in zip(ROLES, footing.reading.columns, strict=True):
         if column and column not in taken:
             found.append(_amount(sheet, role, column, footing))

@@ -94,6 +94,7 @@ _EXTRA: dict[str, Kind] = {
     "products.sizeSku": Kind.SKU,
     "products.isBundle": Kind.BOOL,
     "products.isPartOfBundle": Kind.BUNDLE,
+    "products.lineDiscount": Kind.AMOUNT,
     "products.taxTotal": Kind.AMOUNT,
     "products.taxable": Kind.BOOL,
 }

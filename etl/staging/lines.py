@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from decimal import ROUND_HALF_UP, Decimal
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -42,8 +43,21 @@ LINE_FIELDS = (
     "products.variantSku",
     "products.sizeSku",
 )
+_FOUR, _HALF_A_CENT = Decimal("0.0001"), Decimal("0.005")
 _EMPTY = ("",)
 _WORDS_KEPT = 20_000
+
+
+def price_less(price: Decimal, qty: int, discount: Decimal) -> Decimal | None:
+    """The unit price of a line after a discount on the whole of it, at four decimals; its sign does not matter.
+
+    None where that price times the quantity would be half a cent off, or the discount is more than the line.
+    """
+    if not discount or not qty:
+        return price if not discount else None
+    exact = price * abs(qty) - abs(discount)
+    unit = (exact / abs(qty)).quantize(_FOUR, ROUND_HALF_UP)
+    return unit if exact >= 0 and abs(unit * abs(qty) - exact) < _HALF_A_CENT else None
 
 
 class Words(NamedTuple):
@@ -73,6 +87,7 @@ class Lines:
         ]
         self._tax_at = slots.get("products.taxTotal"), slots.get("products.taxable")
         self._tells_tax = any(self._tax_at)
+        self._discount_at = slots.get("products.lineDiscount", 0)
         self._twins = [
             (slots[column.field], index + 1)
             for index, column in enumerate(layout.line)
@@ -87,7 +102,28 @@ class Lines:
         if self._twins:
             cells = self._first_of_twins(cells)
         line = self._read(draft, row, cells)
+        if line is not None and self._discount_at and cells[self._discount_at].strip():
+            line = self._less_discount(draft, row, line, cells[self._discount_at])
         return line if line is None or not self._tells_tax else self._with_tax(draft, row, line, cells)
+
+    def _less_discount(self, draft: Draft, row: int, line: Line, cell: str) -> Line:
+        """The line at the price that was paid, where a shop tells the price before a discount, and the discount of the line.
+
+        Other shops write a discount with either sign, as they do those of orders; orderTotal is the control.
+        """
+        column = self._layout.line[self._discount_at - 1]
+        try:
+            discount = self._readers.amount[cell]
+        except Odd as odd:
+            self._spots.remarked(draft, odd, row, column, cell)
+            return line
+        price = price_less(line.unit_price, line.qty, discount or Decimal(0))
+        if price is None:
+            text = f"{line.qty} x {line.unit_price} less {plain(cell)} is no unit price of four decimals."
+            hint = "Give the price after the discount in the export, or correct the discount."
+            draft.fault("price.decimals", text, line.place.at(column.header), plain(cell), hint)
+            return line
+        return replace(line, unit_price=price)
 
     def _with_tax(self, draft: Draft, row: int, line: Line, cells: tuple[str, ...]) -> Line:
         """The line with what a shop tells of its tax instead of a rate."""
