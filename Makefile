@@ -58,6 +58,7 @@ fuzz-reading: setup ## Damaged workbooks: each ends in orders or in a sentence; 
 bench: setup ## Lines and orders per second, peak memory (takes minutes)
 	$(BIN)/python benchmarks/bench.py
 	$(BIN)/python benchmarks/reading.py
+	$(BIN)/python benchmarks/page.py
 
 bench-reading: setup ## Rows per second from files into staging; AGAINST=folder measures another checkout in turn
 	$(BIN)/python benchmarks/reading.py $(if $(AGAINST),--against $(AGAINST))
