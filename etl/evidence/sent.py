@@ -1,9 +1,8 @@
-"""What was sent, as the ledger froze it, or what `recover` read, as the side that Mews is compared with. Pure."""
+"""What was sent, as the ledger froze it, as the side that Mews is compared with. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -62,35 +61,6 @@ def sent_payment(part: str, mews_id: str, payload: Mapping[str, Any], basis: Bas
         currency=str(payload["Amount"]["Currency"]),
         account_id=str(payload.get("AccountId", "")),
     )
-
-
-def observed_entries(observed: Mapping[str, Any], basis: Basis) -> tuple[ExpectedEntry, ...]:
-    """What `recover` read of an order: no payload of ours proves it. Items of one identifier count together."""
-    sums: dict[str, list[Any]] = {}
-    for item in observed.get("items", ()):
-        row = sums.setdefault(str(item.get("identifier") or ""), [0, Decimal(0), Decimal(0), set()])
-        row[0] += int(item.get("count") or 0)
-        row[1] += Decimal(str(item["net"]))
-        row[2] += Decimal(str(item["gross"]))
-        row[3].update(item.get("codes") or ())
-    return tuple(
-        ExpectedEntry(
-            identifier=identifier,
-            name=identifier,
-            count=count or None,
-            total=gross if basis is Basis.GROSS else net,
-            codes=tuple(sorted(codes)),
-            net=net,
-            gross=gross,
-        )
-        for identifier, (count, net, gross, codes) in sums.items()
-    )
-
-
-def observed_moment(observed: Mapping[str, Any]) -> datetime | None:
-    """The time of consumption that `recover` read."""
-    text = str(observed.get("consumed") or "")
-    return datetime.fromisoformat(text) if text else None
 
 
 def _amount(unit: Mapping[str, Any], basis: Basis) -> Decimal:

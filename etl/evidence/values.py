@@ -9,6 +9,8 @@ from enum import StrEnum
 
 from etl.model.plan import Basis
 
+NOT_IN_MEWS = "not in Mews"
+
 
 class What(StrEnum):
     """In what ledger and Mews differ."""
@@ -38,6 +40,17 @@ class Difference:
     expected: str
     found: str
     item: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """Both sides in one line, as ledger and terminal show it."""
+        what = _SAID.get(self.what, f"{self.what.value} ")
+        seen = self.found if self.found == NOT_IN_MEWS else f"Mews has {self.found}"
+        return f"{self.item + ': ' if self.item else ''}expected {what}{self.expected}, {seen}"
+
+
+_SAID = {What.ORDER: "", What.MISSING_ITEM: "", What.EXTRA_ITEM: "", What.CANCELLED: "", What.ROUNDING: "tax "}
+"""Where the kind of a difference is no word of its sentence."""
 
 
 @dataclass(frozen=True, slots=True)

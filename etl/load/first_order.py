@@ -5,20 +5,26 @@ Rule: design section 7.6.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from decimal import Decimal
 
 from etl.errors import InternalError, StoppedError
+from etl.evidence.by_unit import of_single_units
 from etl.evidence.marks import identity_of
+from etl.evidence.match import Match
 from etl.evidence.scan import Progress, known_items
-from etl.load.compare import compare_items, compare_predicted, observed_amounts
+from etl.load.attempted import match_order
 from etl.load.ports import LinkedReservation, Predictions
 from etl.load.records import ORDER_PART, Attempt, LedgerOrder, dumps, loads
 from etl.load.session import Session
-from etl.model.plan import PlannedOrder
+from etl.model.observed import Observed, SentEntry
+from etl.model.plan import Basis, PlannedOrder
+from etl.model.rows import OrderItemRow
 
 FIRST_CHECK = "first_check"
 _NEXT = "Nothing else was sent. Compare the order in Mews, correct the mapping, undo it, and run again."
+_NOTHING = (Decimal(0), Decimal(0))
 _LOST = (
     "Nothing else was sent. Look in Mews for order {number}, then decide: `centra-mews settle {number} --posted ORDERID` "
     "names the OrderId that it has there, `centra-mews settle {number} --absent` says that nothing of it is there and "
@@ -83,11 +89,10 @@ class FirstOrder:
         if not rows and self._halt.is_set:
             # Not read to the end: the next run does, before it sends anything else.
             return
-        faults = await self._faults(row, attempt, rows)
-        booked = compare_predicted(attempt, rows) if rows and not faults else None
-        if booked is not None:
-            faults += booked.differences
-        self.last_digit = booked.last_digit if booked is not None else ()
+        matched = match_order(attempt, rows)
+        faults = await self._faults(row, attempt, rows, matched)
+        # The last digit of a tax is no fault, and means nothing where there is one.
+        self.last_digit = () if faults else tuple(one.sentence for one in matched.roundings)
         rounding = ""
         if self.last_digit and self._predictions is not None:
             rounding = self._predictions.observe(observed_amounts(attempt, rows))
@@ -116,21 +121,21 @@ class FirstOrder:
             self._rounding = str(loads(checked, {}).get("rounding") or "")
         return self._predictions.adapt(order, self._rounding) if self._rounding else order
 
-    async def _faults(self, row: LedgerOrder, attempt: Attempt, rows: list[Any]) -> list[str]:
+    async def _faults(self, row: LedgerOrder, attempt: Attempt, rows: list[OrderItemRow], matched: Match) -> list[str]:
         """In what the items read, and what Mews linked by itself, are not what was sent."""
         faults = [] if rows else [f"Mews returns no items for OrderId {row.mews_order_id}"]
         identities = [identity_of(item) for item in rows]
         if rows and not any(found is not None and found.number == row.number for found in identities):
             faults.append("neither the ExternalIdentifier nor the marker in Notes comes back")
         if rows:
-            faults += compare_items(attempt.payload, attempt.basis, rows).differences
+            faults += [one.sentence for one in matched.not_as_sent]
         if self._linked_reservation is not None and "LinkedReservationId" not in attempt.payload:
             reservation = await self._linked_reservation(row.mews_order_id)
             if reservation:
                 faults.append(f"Mews linked reservation {reservation}, which nobody asked for")
         return faults
 
-    async def _read_until_there(self, order_id: str) -> list[Any]:
+    async def _read_until_there(self, order_id: str) -> list[OrderItemRow]:
         """The order's items; reads may lag behind the write."""
         until = self._clock.monotonic() + self._patience
         pause = 0.1
@@ -140,3 +145,27 @@ class FirstOrder:
                 return rows
             await self._halt.nap(pause)
             pause = min(2 * pause, 10.0)
+
+
+def observed_amounts(attempt: Attempt, rows: Sequence[OrderItemRow]) -> tuple[Observed, ...]:
+    """What Mews booked for each entry of an attempt; for all of them together where no identifiers come back."""
+    value = "GrossValue" if attempt.basis is Basis.GROSS else "NetValue"
+    has_identifiers = any(row.external_identifier for row in rows)
+    # Where Mews tells one unit alone, several say nothing of how a whole is rounded.
+    is_by_unit = any(row.is_by_unit for row in rows)
+    rows = of_single_units(rows)
+    sent: dict[tuple[str, str], list[SentEntry]] = {}
+    for group, count in (("ProductOrders", "Count"), ("Items", "UnitCount")):
+        for entry in attempt.payload.get(group, ()):
+            if is_by_unit and entry[count] != 1:
+                continue
+            unit = entry["UnitAmount"]
+            key = (entry["ExternalIdentifier"] if has_identifiers else "", unit["Currency"])
+            one = SentEntry(entry[count], Decimal(str(unit[value])), tuple(unit["TaxCodes"]))
+            sent.setdefault(key, []).append(one)
+    booked: dict[tuple[str, str], tuple[Decimal, Decimal]] = {}
+    for row in rows:
+        key = (row.external_identifier if has_identifiers else "", row.currency)
+        (net, gross), more = booked.get(key, _NOTHING), row.first_booked
+        booked[key] = (net + more[0], gross + more[1])
+    return tuple(Observed(tuple(entries), key[1], *booked.get(key, _NOTHING)) for key, entries in sent.items())

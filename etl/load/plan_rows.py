@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -104,6 +105,28 @@ def observed_items(rows: Iterable[OrderItemRow]) -> dict[str, Any]:
         if not row.is_canceled
     ]  # fmt: skip
     return {"items": items}
+
+
+def recovered_item(row: OrderItemRow) -> dict[str, Any]:
+    """One item in the column `observed` of an order that `recover` read; cancelled ones count as first booked."""
+    net, gross = row.first_booked
+    return {
+        "id": row.id,
+        "identifier": row.external_identifier,
+        "count": row.count,
+        "net": net,
+        "gross": gross,
+        "currency": row.currency,
+        "codes": [code for code, _ in row.taxes],
+        "account": row.account_id,
+        "consumed": stamp_seconds(row.consumed),
+        "canceled": row.is_canceled,
+    }
+
+
+def stamp_seconds(moment: datetime | None) -> str:
+    """A time of Mews as it tells it; "" for none."""
+    return "" if moment is None else moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def observed_payment(row: PaymentRow, payload: Mapping[str, Any]) -> str:

@@ -10,26 +10,28 @@ from typing import Any
 
 from etl.evidence.marks import identity_of
 from etl.evidence.mews_time import MewsTime
+from etl.evidence.read_back import WHATEVER_IT_COSTS, ReadBack
 from etl.evidence.reader import Clock, Reader
 from etl.evidence.scan import MARGIN, Progress, walk_items
 from etl.load.cancelled import unknown
-from etl.load.compare import BookedItem, match, unit_of
+from etl.load.found import find_elsewhere, find_order, find_payment
 from etl.load.ledger import Ledger
 from etl.load.paid import Paid, Payments, read_payments
+from etl.load.plan_rows import recovered_item, stamp_seconds
 from etl.load.ports import Sleep
-from etl.load.records import ORDER_PART, RECOVERED_RUN, Attempt, Part, PartKind, dumps, stamp
-from etl.load.reversal import OPPOSITE, copy_of, undo_part, what_of
-from etl.load.side_table import empty, keep, sighting, sightings
-from etl.load.steps import Steps
+from etl.load.records import ORDER_PART, RECOVERED_RUN, Part, PartKind, dumps, stamp
+from etl.load.reversal import OPPOSITE, copy_of, target_of, undo_part, what_of
+from etl.load.side_table import empty, keep, met_elsewhere, sighting, sightings
+from etl.load.steps import CHUNK, Steps
 from etl.model.identity import parse_identifier
-from etl.model.plan import Basis
+from etl.model.rows import OrderItemRow, PaymentRow
 from etl.model.shares import CAPTURED, CREDIT
 from etl.model.states import IN_MEWS, State
 
 CENT = Decimal("0.01")
 
-Items = dict[str, list[dict[str, Any]]]
-"""Items as kept in the side table, by OrderId."""
+Items = dict[str, list[OrderItemRow]]
+"""Items by OrderId."""
 
 
 @dataclass(slots=True)
@@ -52,6 +54,18 @@ class RecoverResult:
     strangers: int = 0
     since: datetime | None = None
     undone: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Met:
+    """What was read beside the items. `in_doubt`: by PaymentId, those of which the ledger holds an attempt and no end.
+
+    `nowhere`: orders that Mews holds under another OrderId than the ledger, and does not know under the ledger's.
+    """
+
+    payments: Payments
+    in_doubt: Mapping[str, PaymentRow]
+    nowhere: frozenset[tuple[str, int]]
 
 
 async def recover(
@@ -89,7 +103,9 @@ async def recover(
         # A payment is never sent before its order.
         payments = await read_payments(reader, store, result.since - MARGIN, second)
     result.payments = sum(len(paid.sent) for paid in payments.values())
-    _record(ledger, payments, result, progress)
+    # All is read before anything is recorded: where a page can't be read, the ledger stays as it was.
+    met = Met(payments, await _read_in_doubt(ledger, reader, payments), await _read_nowhere(ledger, reader))
+    _record(ledger, met, result, progress)
     with ledger.steps() as steps:
         steps.meta("watermark", stamp(second - settle))
     empty(ledger)
@@ -123,45 +139,66 @@ async def _read_items(
         progress("read items", result.items, 0)
 
 
-def _record(
-    ledger: Ledger,
-    payments: Payments,
-    result: RecoverResult,
-    progress: Progress,
-) -> None:
+async def _read_in_doubt(ledger: Ledger, reader: Reader, payments: Payments) -> dict[str, PaymentRow]:
+    """The payments met of parts in doubt, whole: what was sent decides what they are. Raises MewsError."""
+    found: dict[str, PaymentRow] = {}
+    back = ReadBack(reader, most_refusals=WHATEVER_IT_COSTS)
+    for keys in _batches(iter(payments), CHUNK):
+        wanted: list[str] = []
+        for parts in ledger.parts({number for number, _ in keys}).values():
+            for part in parts:
+                paid = payments.get((part.number, part.generation))
+                if paid is not None and _is_in_doubt(part):
+                    wanted += paid.sent.get(part.part, ())
+        found |= await back.payments(wanted)
+    return found
+
+
+async def _read_nowhere(ledger: Ledger, reader: Reader) -> frozenset[tuple[str, int]]:
+    """Orders that were met, but not under the ledger's OrderId, which Mews does not know. Raises MewsError."""
+    suspects = met_elsewhere(ledger)
+    known = await ReadBack(reader, most_refusals=WHATEVER_IT_COSTS).items(list(suspects.values()))
+    return frozenset(key for key, order_id in suspects.items() if not known.get(order_id))
+
+
+def _is_in_doubt(part: Part) -> bool:
+    """Whether something of a part was sent, and nobody knows of it that it is in Mews."""
+    return part.seq > 0 and part.state not in IN_MEWS and part.state is not State.IN_FLIGHT
+
+
+def _record(ledger: Ledger, met: Met, result: RecoverResult, progress: Progress) -> None:
     for batch in _batches(sightings(ledger), 200):
         with ledger.steps({number for number, _, _ in batch}) as steps:
             for number, generation, items in batch:
-                _record_order(ledger, steps, number, generation, items, payments, result)
+                _record_order(ledger, steps, number, generation, items, met, result)
         progress("record orders", result.found + result.known + result.resolved, 0)
 
 
 def _record_order(
-    ledger: Ledger,
-    steps: Steps,
-    number: str,
-    generation: int,
-    found: Items,
-    payments: Payments,
-    result: RecoverResult,
+    ledger: Ledger, steps: Steps, number: str, generation: int, found: Items, met: Met, result: RecoverResult
 ) -> None:
-    undos = {order_id: items for order_id, items in found.items() if items[0].get("undo") is not None}
+    undos = {order_id: items for order_id, items in found.items() if _is_undo(items)}
     orders = {order_id: items for order_id, items in found.items() if order_id not in undos}
     if not orders:
         # What reverses an order proves no presence.
         return
-    paid = payments.get((number, generation), Paid())
+    paid = met.payments.get((number, generation), Paid())
     gone = {order_id: by for order_id in orders if (by := _gone(order_id, orders, undos)) is not None}
     standing = [order_id for order_id in orders if order_id not in gone]
     # Where copies were reversed, the order is the one that stands.
     orders = {order_id: orders[order_id] for order_id in (*standing, *gone)}
-    _record_presence(ledger, steps, number, generation, orders, paid, result)
+    was_in_doubt = _record_presence(ledger, steps, number, generation, orders, paid, met, result)
     twice: list[str] = []
     if gone or undos or paid.undone:
         twice = _record_reversals(ledger, steps, number, generation, undos, gone, paid)
         _conclude_reversals(steps, number, generation, orders, undos, gone, paid, result)
+    is_held = steps.part_state(number, generation) in (State.POSTED, State.DIFFERENT)
+    if is_held and (number, generation) in met.nowhere and len(standing) == 1:
+        at = find_elsewhere(steps, number, generation, standing[0], orders[standing[0]])
+        result.different[number] = at.message
     _record_copies(steps, number, generation, [*(standing if len(standing) > 1 else ()), *twice], paid, result)
-    _record_cancelled(ledger, steps, number, generation, orders, result)
+    if not was_in_doubt:
+        _record_cancelled(ledger, steps, number, generation, orders, result)
 
 
 def _record_copies(
@@ -180,7 +217,7 @@ def _record_cancelled(
     ledger: Ledger, steps: Steps, number: str, generation: int, orders: Items, result: RecoverResult
 ) -> None:
     """Cancelled items become known; an order of which others cancelled a part is no longer there as it was posted."""
-    items = {item["id"]: number for order in orders.values() for item in order if item["canceled"]}
+    items = {item.id: number for order in orders.values() for item in order if item.is_canceled}
     others = unknown(ledger, items) if items else {}
     if not others:
         return
@@ -189,16 +226,25 @@ def _record_cancelled(
     if state in (State.POSTED, State.DIFFERENT) and _is_of(orders, others, order_id):
         # Where a part of it was reversed, that is why they are cancelled.
         message = result.different.get(number) or f"{len(others)} of its items are cancelled in Mews"
-        steps.differ(number, generation, message, {"items": orders[order_id]})
+        steps.differ(number, generation, message, {"items": _shown(orders[order_id])})
         result.different[number] = message
 
 
-def _standing(items: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [item for item in items if not item["canceled"]]
+def _is_undo(items: Sequence[OrderItemRow]) -> bool:
+    identity = identity_of(items[0])
+    return identity is not None and identity.is_undo
+
+
+def _shown(items: Iterable[OrderItemRow]) -> list[dict[str, Any]]:
+    return [recovered_item(item) for item in items]
+
+
+def _standing(items: Iterable[OrderItemRow]) -> list[OrderItemRow]:
+    return [item for item in items if not item.is_canceled]
 
 
 def _is_of(orders: Items, item_ids: Mapping[str, str], order_id: str) -> bool:
-    return any(item["id"] in item_ids for item in orders.get(order_id, ()))
+    return any(item.id in item_ids for item in orders.get(order_id, ()))
 
 
 def _record_presence(
@@ -208,32 +254,44 @@ def _record_presence(
     generation: int,
     orders: Items,
     paid: Paid,
+    met: Met,
     result: RecoverResult,
-) -> None:
+) -> bool:
+    """That the order is there. Shape: whether the ledger sent it, and knew of no end until now."""
     state = steps.part_state(number, generation)
-    order_id = next(iter(orders))
     if state is not None and state in IN_MEWS:
         result.known += 1
         if state is not State.UNDONE:
-            _record_payments(steps, number, generation, paid)
-        return
+            _record_payments(ledger, steps, number, generation, paid, met, result)
+        return False
     attempts = ledger.attempts(number, generation=generation, part=ORDER_PART)
     if attempts and state is not None:
-        _resolve(steps, attempts, number, generation, orders, result)
-        _record_payments(steps, number, generation, paid)
-        return
-    items = orders[order_id]
+        found = find_order(steps, (number, generation, ORDER_PART), attempts, orders, RECOVERED_RUN)
+        result.resolved += 1
+        if found.message:
+            result.different[number] = found.message
+        _record_payments(ledger, steps, number, generation, paid, met, result)
+        return True
+    _adopt(steps, number, generation, orders, paid, result)
+    return False
+
+
+def _adopt(steps: Steps, number: str, generation: int, orders: Items, paid: Paid, result: RecoverResult) -> None:
+    """An order of this store that this ledger never sent: what Mews shows of it stands in for what was sent."""
+    order_id, items = next(iter(orders.items()))
+    first = items[0]
     different = _missing_lines(items)
     observed = {
-        "account": items[0]["account"],
-        "consumed": items[0]["consumed"],
-        "items": items,
+        "account": first.account_id,
+        "consumed": stamp_seconds(first.consumed),
+        "items": _shown(items),
         "order_id": order_id,
     }
     # Captures pay what the order is worth; credits lower it.
     credit = [(part, "", ids[paid.first(part)]) for part, ids in paid.sent.items() if part.startswith(CREDIT)]
     # Those of a bill are items of it, and lower its sum already.
-    credit_items = [(line, "", -item["gross"]) for item in items if (line := _line(item)).startswith(CREDIT)]
+    credit_items = [(line, "", -item.first_booked[1]) for item in items if (line := _line(item)).startswith(CREDIT)]
+    worth = sum((item.first_booked[1] for item in items if not _line(item).startswith(CAPTURED)), Decimal(0))
     steps.recover(
         number,
         generation,
@@ -243,14 +301,11 @@ def _record_presence(
         differences=different,
         run_id=RECOVERED_RUN,
         facts={
-            "currency": items[0]["currency"],
+            "currency": first.currency,
             "basis": "gross",
-            "planned_total": str(
-                sum((item["gross"] for item in items if not _line(item).startswith(CAPTURED)), Decimal(0))
-                - sum((amount for _, _, amount in credit), Decimal(0))
-            ),
+            "planned_total": str(worth - sum((amount for _, _, amount in credit), Decimal(0))),
             "facts": dumps({"payments": credit + credit_items} if credit or credit_items else {}),
-            "account_id": items[0]["account"],
+            "account_id": first.account_id,
         },
     )
     result.found += 1
@@ -258,16 +313,27 @@ def _record_presence(
         result.different[number] = "; ".join(different)
 
 
-def _line(item: Mapping[str, Any]) -> str:
+def _line(item: OrderItemRow) -> str:
     """The line of an item of ours, such as `p1`; "" where its identifier does not come back."""
-    parsed = parse_identifier(item["identifier"])
+    parsed = parse_identifier(item.external_identifier)
     return parsed[1] if parsed is not None else ""
 
 
-def _record_payments(steps: Steps, number: str, generation: int, paid: Paid) -> None:
+def _record_payments(
+    ledger: Ledger, steps: Steps, number: str, generation: int, paid: Paid, met: Met, result: RecoverResult
+) -> None:
     """Payments of an order that the ledger knows: one that it calls unsent would be sent again."""
     for part in paid.sent:
-        steps.see_payment(number, generation, part, mews_id=paid.first(part), run_id=RECOVERED_RUN)
+        # One that stands before one that was cancelled.
+        ids = dict.fromkeys((paid.first(part), *paid.sent[part]))
+        rows = [met.in_doubt[one] for one in ids if one in met.in_doubt]
+        if not rows:
+            steps.see_payment(number, generation, part, mews_id=paid.first(part), run_id=RECOVERED_RUN)
+            continue
+        attempts = ledger.attempts(number, generation=generation, part=part)
+        found = find_payment(steps, (number, generation, part), attempts, rows, RECOVERED_RUN)
+        if found.message:
+            result.different[number] = found.message
 
 
 # What was reversed
@@ -277,10 +343,10 @@ def _gone(order_id: str, orders: Items, undos: Items) -> str | None:
     """What reversed an order: "" for its cancellation, the OrderId of its opposite; None where it stands."""
     items = orders[order_id]
     left = _standing(items)
-    if len(left) < len(items) and not any(item["gross"] or item["net"] for item in left):
+    if len(left) < len(items) and not any(item.gross or item.net for item in left):
         return ""
     for undo_id, undo in undos.items():
-        target = undo[0]["undo"]
+        target = target_of(undo[0].notes)
         opposite = _standing(undo)
         is_its_own = target == order_id or (not target and len(orders) == 1)
         if is_its_own and opposite and _balances([*left, *opposite]):
@@ -288,12 +354,12 @@ def _gone(order_id: str, orders: Items, undos: Items) -> str | None:
     return None
 
 
-def _balances(items: Sequence[dict[str, Any]]) -> bool:
+def _balances(items: Sequence[OrderItemRow]) -> bool:
     """Whether items add up to nothing in the basis they were sent in; the other may be off by a cent an item."""
     sums: dict[str, dict[str, Decimal]] = {"net": {}, "gross": {}}
     for item in items:
-        for basis, amounts in sums.items():
-            amounts[item["currency"]] = amounts.get(item["currency"], Decimal(0)) + item[basis]
+        for basis, amount in (("net", item.net), ("gross", item.gross)):
+            sums[basis][item.currency] = sums[basis].get(item.currency, Decimal(0)) + amount
     off = [max(abs(amount) for amount in amounts.values()) for amounts in sums.values()]
     return min(off) == 0 and max(off) <= CENT * len(items)
 
@@ -328,7 +394,7 @@ def _record_reversals(
             see(part, payment_id, undo_id)
     for undo_id, undo in undos.items():
         if undo_id not in gone.values() and _charges(undo):
-            see(OPPOSITE, undo[0]["undo"] or undo_id, undo_id, "it does not balance the order")
+            see(OPPOSITE, target_of(undo[0].notes) or undo_id, undo_id, "it does not balance the order")
     for part in paid.undone:
         for undo_id, target in paid.too_often(part).items():
             see(part, target or undo_id, undo_id, f"it does not balance payment {part}")
@@ -367,7 +433,7 @@ def _conclude_reversals(
     if message:
         against = [undo_id for undo_id in undos if undo_id in (*lonely, gone.get(own))]
         reversing = [item for undo_id in against for item in _standing(undos[undo_id])]
-        shown = {"items": orders.get(own, []), "undo": reversing}
+        shown = {"items": _shown(orders.get(own, [])), "undo": _shown(reversing)}
         steps.differ(number, generation, message, shown)
         result.different[number] = message
     elif not standing:
@@ -377,60 +443,15 @@ def _conclude_reversals(
         steps.keep_copies(number, generation, standing)
 
 
-def _charges(items: Iterable[dict[str, Any]]) -> bool:
-    return any(not item["canceled"] and (item["gross"] or item["net"]) for item in items)
+def _charges(items: Iterable[OrderItemRow]) -> bool:
+    return any(not item.is_canceled and (item.gross or item.net) for item in items)
 
 
-def _resolve(
-    steps: Steps,
-    attempts: list[Attempt],
-    number: str,
-    generation: int,
-    orders: dict[str, list[dict[str, Any]]],
-    result: RecoverResult,
-) -> None:
-    """An order that this ledger sent itself and lost track of: the stored attempts say what it must be."""
-    best: tuple[str, Attempt, tuple[str, ...]] | None = None
-    for order_id, items in orders.items():
-        for attempt in reversed(attempts):
-            booked = [_booked(item, attempt.basis) for item in items]
-            differences = match(attempt.payload, attempt.basis, booked).differences
-            if best is None or not differences:
-                best = (order_id, attempt, differences)
-            if not differences:
-                break
-    if best is None:
-        return
-    order_id, attempt, differences = best
-    steps.find(
-        number,
-        generation,
-        ORDER_PART,
-        mews_id=order_id,
-        differences=differences,
-        fingerprint=attempt.fingerprint,
-        run_id=RECOVERED_RUN,
-        sent_by=attempt.run_id,
-        observed=dumps({"items": orders[order_id]}),
-    )
-    result.resolved += 1
-    if differences:
-        result.different[number] = "; ".join(differences)
-
-
-def _booked(item: Mapping[str, Any], basis: Basis) -> BookedItem:
-    """An item as it was kept in the side table."""
-    side = "gross" if basis is Basis.GROSS else "net"
-    unit, total = Decimal(str(item[f"unit_{side}"])), Decimal(str(item[side]))
-    unit = unit_of(item["count"], unit, total, is_canceled=item["canceled"])
-    return BookedItem(item["identifier"], item["count"], unit, item["currency"], frozenset(item["taxed"]))
-
-
-def _missing_lines(items: Iterable[dict[str, Any]]) -> list[str]:
+def _missing_lines(items: Iterable[OrderItemRow]) -> list[str]:
     """Lines that must have been there: numbers are given without gaps, so a gap is a missing item."""
     numbers: dict[str, set[int]] = {}
     for item in items:
-        parsed = parse_identifier(item["identifier"])
+        parsed = parse_identifier(item.external_identifier)
         if parsed is None:
             continue
         line = parsed[1].split(".")[0]

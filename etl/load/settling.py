@@ -17,8 +17,8 @@ from etl.evidence.mews_time import MewsTime
 from etl.evidence.reader import BillReader, Clock, Reader
 from etl.evidence.scan import MARGIN, known_items, walk_items, walk_payments
 from etl.load import schema
+from etl.load.attempted import match_order, payment_differs
 from etl.load.cancelled import cancelled_of
-from etl.load.compare import compare_items, compare_payment
 from etl.load.ledger import Ledger
 from etl.load.plan_rows import observed_items
 from etl.load.records import ORDER_PART, Part, PartKind
@@ -113,13 +113,14 @@ async def _settle_posted(
     if taken not in ("", part.number):
         raise _contradicted(f"OrderId {order_id} is order {taken}")
     attempts = ledger.attempts(part.number, generation=part.generation, part=ORDER_PART)
-    findings = [compare_items(attempt.payload, attempt.basis, rows) for attempt in attempts]
-    is_equal = not findings or any(finding.is_equal for finding in findings)
+    matches = [match_order(attempt, rows) for attempt in attempts]
+    is_equal = not matches or any(one.is_as_sent for one in matches)
+    against = "; ".join(one.sentence for one in matches[-1].not_as_sent) if matches else ""
     if not is_equal and part.state is not State.DIFFERENT:
-        raise _contradicted(f"OrderId {order_id} is not what was sent: " + "; ".join(findings[-1].differences))
+        raise _contradicted(f"OrderId {order_id} is not what was sent: {against}")
     # For presence what was cancelled counts as first booked; its money is gone.
     is_as_sent = is_equal and not any(row.is_canceled for row in rows)
-    note = "settled by a person" + ("" if is_equal else ", who accepts: " + "; ".join(findings[-1].differences))
+    note = "settled by a person" + ("" if is_equal else f", who accepts: {against}")
     with ledger.steps([part.number]) as steps:
         steps.settle_posted(
             part.number,
@@ -218,7 +219,7 @@ async def _settle_payment(
                 chosen = row
     if payment_id and chosen is None:
         raise _contradicted(f"Mews has no payment {payment_id} made since this one was sent")
-    if chosen is not None and not any(compare_payment(a.payload, a.basis, chosen).is_equal for a in attempts):
+    if chosen is not None and all(payment_differs(one, chosen) for one in attempts):
         raise _contradicted(f"payment {payment_id} is not what was sent")
     if _owner(ledger, payment_id) if payment_id else "":
         raise _contradicted(f"payment {payment_id} is known to the ledger already")

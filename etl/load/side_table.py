@@ -3,49 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import fields
+from datetime import datetime
+from decimal import Decimal
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, exists, insert, select
 
 from etl.load import schema
 from etl.load.ledger import Ledger
-from etl.load.records import dumps, loads
-from etl.load.reversal import target_of
+from etl.load.records import ORDER_PART, dumps, loads
 from etl.load.steps import CHUNK
 from etl.model.identity import Identity
 from etl.model.rows import OrderItemRow
+from etl.model.states import State
+
+_TIMES = frozenset({"created", "updated", "consumed", "canceled", "closed"})
+_MONEY = frozenset({"unit_net", "unit_gross", "net", "gross", "original_net", "original_gross"})
+_FIELDS = tuple(one.name for one in fields(OrderItemRow))
 
 
 def sighting(row: OrderItemRow, identity: Identity) -> dict[str, Any]:
-    """The row of the side table for one item of ours. `undo`: what it reverses, None for items of orders."""
+    """The row of the side table for one item of ours."""
+    values = [_stored(name, getattr(row, name)) for name in _FIELDS]
     return {
         "item_id": row.id,
         "number": identity.number,
         "generation": identity.generation,
         "order_id": row.order_id,
-        "row": dumps({**_item(row), "undo": target_of(row.notes) if identity.is_undo else None}),
+        "row": dumps(values),
     }
 
 
-def _item(row: OrderItemRow) -> dict[str, Any]:
-    """What is compared with the plan later. Cancelled items count as first booked."""
-    net, gross = row.first_booked
-    return {
-        "id": row.id,
-        "identifier": row.external_identifier,
-        "count": row.count,
-        "unit_net": row.unit_net,
-        "unit_gross": row.unit_gross,
-        "net": net,
-        "gross": gross,
-        "currency": row.currency,
-        "codes": [code for code, _ in row.taxes],
-        "taxed": [code for code, amount in row.taxes if amount],
-        "account": row.account_id,
-        "consumed": "" if row.consumed is None else row.consumed.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "canceled": row.is_canceled,
-    }
+def _stored(name: str, value: Any) -> Any:
+    return value.isoformat() if name in _TIMES and value is not None else value
+
+
+def _row(text: str) -> OrderItemRow:
+    """What `sighting` stored."""
+    values = dict(zip(_FIELDS, loads(text, ()), strict=True))
+    for name in _TIMES:
+        values[name] = None if values[name] is None else datetime.fromisoformat(values[name])
+    for name in _MONEY:
+        values[name] = Decimal(values[name])
+    values["taxes"] = tuple((code, Decimal(amount)) for code, amount in values["taxes"])
+    return OrderItemRow(**values)
 
 
 def keep(ledger: Ledger, rows: list[dict[str, Any]]) -> None:
@@ -69,7 +72,7 @@ def empty(ledger: Ledger) -> None:
         connection.execute(delete(schema.sightings))
 
 
-def sightings(ledger: Ledger) -> Iterator[tuple[str, int, dict[str, list[dict[str, Any]]]]]:
+def sightings(ledger: Ledger) -> Iterator[tuple[str, int, dict[str, list[OrderItemRow]]]]:
     """Shape: (number, generation, items by OrderId), older generations first; read in slices, not held open."""
     table = schema.sightings
     after = ("", 0)
@@ -95,8 +98,34 @@ def sightings(ledger: Ledger) -> Iterator[tuple[str, int, dict[str, list[dict[st
         wanted = set(keys)
         for key, group in groupby(rows, lambda row: (row.number, row.generation)):
             if key in wanted:
-                orders: dict[str, list[dict[str, Any]]] = {}
+                orders: dict[str, list[OrderItemRow]] = {}
                 for row in group:
-                    orders.setdefault(row.order_id, []).append(loads(row.row, {}))
+                    orders.setdefault(row.order_id, []).append(_row(row.row))
                 yield (*key, orders)
         after = keys[-1]
+
+
+def met_elsewhere(ledger: Ledger) -> dict[tuple[str, int], str]:
+    """Orders that the ledger has in Mews and of which something was met, but nothing under the ledger's OrderId.
+
+    Shape: that OrderId by number and generation.
+    """
+    parts, seen, same = schema.parts, schema.sightings, schema.sightings.alias()
+    there = (State.POSTED.value, State.DIFFERENT.value)
+    query = (
+        select(parts.c.number, parts.c.generation, parts.c.mews_id)
+        .join(seen, (seen.c.number == parts.c.number) & (seen.c.generation == parts.c.generation))
+        .where(
+            parts.c.part == ORDER_PART,
+            parts.c.state.in_(there),
+            # One of many bills of one request, whose answer did not say which is which, has no id yet.
+            parts.c.mews_id != "",
+            ~exists().where(
+                same.c.number == parts.c.number,
+                same.c.generation == parts.c.generation,
+                same.c.order_id == parts.c.mews_id,
+            ),
+        )
+        .distinct()
+    )
+    return {(row.number, row.generation): row.mews_id for row in ledger.select(query)}

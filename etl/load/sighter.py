@@ -12,8 +12,8 @@ from datetime import datetime
 
 from etl.evidence.marks import identity_of, payment_part
 from etl.evidence.scan import OrderKey, Sighted
+from etl.load.attempted import may_be_payment
 from etl.load.cancelled import unknown
-from etl.load.compare import may_be_payment
 from etl.load.ledger import Ledger
 from etl.load.records import ORDER_PART, Attempt, Part, PartKind
 from etl.load.reversal import OPPOSITE, sight_undos, target_of, travels_as, what_of

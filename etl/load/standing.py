@@ -5,14 +5,19 @@ Rule: design sections 2 and 7.4. Every order read has exactly one standing.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import StrEnum
 from typing import Any
 
+from etl.evidence.match import match
+from etl.evidence.observed import observed_rows
+from etl.evidence.sent import sent_entries
+from etl.evidence.values import NOT_IN_MEWS, Difference, Expected
 from etl.load.changes import Changes, compare, is_nobodys
 from etl.load.corrections import is_original
 from etl.load.records import RECOVERED_RUN, LedgerOrder, loads
 from etl.model.identity import Identity
-from etl.model.plan import PlannedOrder, Verdict, order_payload
+from etl.model.plan import Basis, PlannedOrder, Verdict, order_payload
 from etl.model.problem import Problem, notice
 from etl.model.sent import sent_hash
 from etl.model.states import PLANNED, State
@@ -156,10 +161,7 @@ def _change_of_recovered(row: LedgerOrder, order: PlannedOrder, store: str) -> s
 
 
 def differs_from_observed(observed: dict[str, Any], order: PlannedOrder, identity: Identity) -> list[str]:
-    """How the plan of an order differs from what `recover` read of it.
-
-    `observed`: account, consumed, items as (identifier, count, unit, total, currency, codes), basis.
-    """
+    """How the plan of an order differs from what `recover` read of it (`evidence/observed.py`)."""
     if "account" not in observed:
         return []
     payload = order_payload(order, identity)
@@ -168,30 +170,26 @@ def differs_from_observed(observed: dict[str, Any], order: PlannedOrder, identit
         differences.append(f"Mews has account {observed['account']}, the plan says {payload['AccountId']}")
     if not order.is_clamped and observed["consumed"] and observed["consumed"] != payload["ConsumptionUtc"]:
         differences.append(f"Mews has consumption {observed['consumed']}, the plan says {payload['ConsumptionUtc']}")
-    gross = bool(order.entries) and order.entries[0].basis.value == "gross"
-    planned: dict[str, list[Any]] = {}
-    for entry in order.entries:
-        planned[identity.line(entry.line)] = [entry.count * entry.unit, order.currency, sorted(entry.codes)]
-    with_identifier = all(item["identifier"] for item in observed["items"])
-    if not with_identifier:
-        total = sum((item["gross" if gross else "net"] for item in observed["items"]), 0)
-        expected = sum((amount for amount, _, _ in planned.values()), 0)
-        return [*differences, *([f"Mews has {total}, the plan says {expected}"] if total != expected else [])]
-    seen: dict[str, list[Any]] = {}
-    for item in observed["items"]:
-        sums = seen.setdefault(item["identifier"], [0, item["currency"], sorted(item["codes"])])
-        sums[0] += item["gross" if gross else "net"]
-    for identifier in sorted(planned.keys() | seen.keys()):
-        differences += _item_differs(identifier, planned.get(identifier), seen.get(identifier))
-    return differences
+    basis = order.entries[0].basis if order.entries else Basis.NET
+    # What Mews makes of the taxes is no matter of the source: no amounts are predicted here.
+    entries = sent_entries(payload, basis, (), identity.stem)
+    if not all(item.get("count") for item in observed["items"]):
+        # Read by an earlier version, which kept no counts.
+        entries = tuple(replace(entry, count=None) for entry in entries)
+    planned = Expected(
+        number=identity.number,
+        generation=identity.generation,
+        order_id="",
+        account_id=order.account_id,
+        consumption=order.consumption,
+        currency=order.currency,
+        basis=basis,
+        entries=entries,
+    )
+    matched = match(planned, observed_rows(observed))
+    return [*differences, *(_against_plan(one) for one in matched.not_as_sent)]
 
 
-def _item_differs(identifier: str, planned: list[Any] | None, seen: list[Any] | None) -> list[str]:
-    if planned is None or seen is None:
-        return [f"{identifier}: {'not planned' if planned is None else 'not in Mews'}"]
-    same = planned[:2] == seen[:2] and (not seen[2] or planned[2] == seen[2])
-    return [] if same else [f"{identifier}: Mews has {_words(seen)}, the plan says {_words(planned)}"]
-
-
-def _words(item: list[Any]) -> str:
-    return f"{item[0]} {item[1]} ({' '.join(item[2]) or 'exempt'})"
+def _against_plan(one: Difference) -> str:
+    seen = one.found if one.found == NOT_IN_MEWS else f"Mews has {one.found}"
+    return f"{one.item + ': ' if one.item else ''}{seen}, the plan says {one.expected}"

@@ -22,11 +22,10 @@ from etl.evidence.scan import (
     walk_payments,
 )
 from etl.load import refusals
+from etl.load.attempted import may_be, may_be_payment
 from etl.load.bills import was_refused_together
-from etl.load.cancelled import cancelled_of
-from etl.load.compare import Finding, compare_items, compare_payment, may_be, may_be_payment
-from etl.load.plan_rows import observed_items, observed_payment
-from etl.load.records import ORDER_PART, Attempt, Part, PartKind, damaged, dumps, stamp
+from etl.load.found import find_elsewhere, find_order, find_payment
+from etl.load.records import ORDER_PART, Attempt, Part, PartKind, dumps, stamp
 from etl.load.reversal import is_cancel, travels_as
 from etl.load.session import Session
 from etl.load.sighter import Look, Sighter, key_of
@@ -170,10 +169,22 @@ class Surveyor:
                 look.elsewhere[key] = copies[0]
             elif not set(copies) <= set(orders[number].duplicates) and not may_be_ours(attempts, len(ids)):
                 look.signs.copied[number] = None
+        for order_key, order_ids in look.present.items():
+            if len(order_ids) > 1:
+                look.present[order_key] = await self._that_charge(order_ids)
         for key, count in _found_often(look):
             # In doubt until now: what this ledger sent explains no more than so many.
             if not may_be_ours(self._ledger.attempts(key[0], generation=key[1], part=key[2]), count):
                 look.signs.copied[key[0]] = None
+
+    async def _that_charge(self, order_ids: Iterable[str]) -> dict[str, None]:
+        """Those of the OrderIds of one order of which something stands: a cancelled copy charges nobody.
+
+        All of them where nothing of any stands. Their items are read whole: a walk may have met some of them only.
+        """
+        ids = dict.fromkeys(order_ids)
+        read = await items_of(self._reader, list(ids))
+        return {one: None for one in ids if not all(row.is_canceled for row in read.get(one, ()))} or ids
 
     async def _is_nowhere(self, order_id: str, attempts: Sequence[Attempt]) -> bool:
         """Whether Mews, asked for this OrderId, has nothing, though its reads can't lag that far behind."""
@@ -217,7 +228,7 @@ class Surveyor:
             for part in look.unknown:
                 self._not_found(steps, look, part, ended, result)
             for (number, generation, _), order_id in look.elsewhere.items():
-                steps.differ(number, generation, _elsewhere(number, order_id), observed_items(rows[order_id]))
+                find_elsewhere(steps, number, generation, order_id, rows[order_id])
             result.refusals = refusals.judge(steps, self._ledger, (*result.absent, *result.gave_up))
             if recheck_floor is not None:
                 done = [part for part in look.rechecks if travels_as(part) is PartKind.ORDER or look.walked_payments]
@@ -238,20 +249,9 @@ class Surveyor:
         if state is None or state in IN_MEWS or state is State.IN_FLIGHT:
             return
         attempts = self._ledger.attempts(number, generation=generation, part=ORDER_PART)
-        order_id, attempt, finding = _best(attempts, order_ids, rows)
-        result.found[(number, generation, ORDER_PART)] = steps.find(
-            number,
-            generation,
-            ORDER_PART,
-            mews_id=order_id,
-            differences=finding.differences,
-            fingerprint=attempt.fingerprint,
-            run_id=self._run_id,
-            sent_by=attempt.run_id,
-            observed=dumps(observed_items(rows[order_id])),
-        )
-        # A sighting while nobody knew is no sign of somebody else, whatever the staff did to it meanwhile.
-        steps.take_in_cancelled(cancelled_of(number, rows.get(order_id, ())))
+        part_key = (number, generation, ORDER_PART)
+        found = find_order(steps, part_key, attempts, {one: rows[one] for one in order_ids}, self._run_id)
+        result.found[part_key] = found.state
         if len(order_ids) > 1:
             steps.duplicate(number, order_ids)
             result.tell_copies(number, order_ids)
@@ -264,17 +264,7 @@ class Surveyor:
             return
         number, generation, part = key
         attempts = self._ledger.attempts(number, generation=generation, part=part)
-        order_id, attempt, finding = _best(attempts, order_ids, rows)
-        result.found[key] = steps.find(
-            number,
-            generation,
-            part,
-            mews_id=order_id,
-            differences=finding.differences,
-            fingerprint=attempt.fingerprint,
-            run_id=self._run_id,
-            sent_by=attempt.run_id,
-        )
+        result.found[key] = find_order(steps, key, attempts, {one: rows[one] for one in order_ids}, self._run_id).state
         if len(order_ids) > 1:
             steps.duplicate(number, order_ids)
             result.tell_copies(number, order_ids)
@@ -287,19 +277,8 @@ class Surveyor:
             result.tell_copies(number, [row.id for row in rows])
         if state is None or state in IN_MEWS or state is State.IN_FLIGHT:
             return
-        attempt = self._ledger.attempts(number, generation=generation, part=part)[-1]
-        finding = compare_payment(attempt.payload, attempt.basis, rows[0])
-        result.found[key] = steps.find(
-            number,
-            generation,
-            part,
-            mews_id=rows[0].id,
-            differences=finding.differences,
-            fingerprint=attempt.fingerprint,
-            run_id=self._run_id,
-            sent_by=attempt.run_id,
-            observed=observed_payment(rows[0], attempt.payload),
-        )
+        attempts = self._ledger.attempts(number, generation=generation, part=part)
+        result.found[key] = find_payment(steps, key, attempts, rows, self._run_id).state
 
     def _not_found(self, steps: Steps, look: Look, part: Part, ended: datetime, result: Survey) -> None:
         key = key_of(part)
@@ -359,22 +338,6 @@ class Surveyor:
         return ""
 
 
-def _best(
-    attempts: list[Attempt], order_ids: list[str], rows: dict[str, list[OrderItemRow]]
-) -> tuple[str, Attempt, Finding]:
-    """The order that is what an attempt sent, newest attempt first; else the first with its differences."""
-    worst: tuple[str, Attempt, Finding] | None = None
-    for order_id in order_ids:
-        for attempt in reversed(attempts):
-            finding = compare_items(attempt.payload, attempt.basis, rows.get(order_id, ()))
-            if finding.is_equal:
-                return order_id, attempt, finding
-            worst = worst or (order_id, attempt, finding)
-    if worst is None:
-        raise damaged("an order in doubt, of which no attempt is on record,")
-    return worst
-
-
 def _found_often(look: Look) -> Iterator[tuple[PartKey, int]]:
     """What was in doubt and is there more than once."""
     yield from (((*key, ORDER_PART), len(ids)) for key, ids in look.present.items() if len(ids) > 1)
@@ -389,13 +352,6 @@ def _duplicate(steps: Steps, look: Look) -> dict[str, tuple[str, ...]]:
     for number, ids in found.items():
         steps.duplicate(number, filter(None, ids))
     return {number: tuple(ids) for number, ids in found.items()}
-
-
-def _elsewhere(number: str, order_id: str) -> str:
-    return (
-        f"Mews does not know the OrderId that it answered and holds the order as {order_id}: "
-        f"`centra-mews settle {number} --posted {order_id}`"
-    )
 
 
 def _first_sends(parts: Iterable[Part], kind: PartKind) -> list[datetime]:

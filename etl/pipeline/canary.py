@@ -6,14 +6,15 @@ Rule: issue 4 point 10, design section 2. What was sent and predicted is taken f
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
 from etl.errors import StoppedError
 from etl.evidence.read_back import ReadBack
-from etl.evidence.sent import payload_currency, sent_entries, sent_payment
+from etl.evidence.sent import payload_currency, sent_payment
 from etl.evidence.values import Expected, ExpectedPayment, What
+from etl.load.attempted import sent_order
 from etl.load.ledger import Ledger
 from etl.load.records import ORDER_PART, LedgerOrder, Part, PartKind
 from etl.mews.api import MewsReader
@@ -127,13 +128,13 @@ class CanaryCheck:
             canary.orders += 1
             canary.items += len(order.entries)
             canary.payments += len(order.payments)
-            words = [_words(one.item, one.expected, one.found) for one in finding.differences]
+            words = [one.sentence for one in finding.differences]
             linked = reservations.get(order.order_id, "")
             if linked and not self._asked_for_reservation(row):
                 words.append(f"Mews linked reservation {linked}, which nobody asked for")
             if words:
                 canary.differences.setdefault(row.number, []).extend(words)
-            digits = [_words(one.item, one.expected, one.found) for one in finding.notices if one.what is What.ROUNDING]
+            digits = [one.sentence for one in finding.notices if one.what is What.ROUNDING]
             if digits:
                 canary.rounding[row.number] = digits
 
@@ -176,18 +177,9 @@ class CanaryCheck:
             if part.kind is PartKind.PAYMENT and part.generation == row.generation and part.state is State.POSTED:
                 paid = [one for one in attempts if one.part == part.part][-1]
                 payments.append(sent_payment(part.part, part.mews_id, paid.payload, paid.basis))
-        return Expected(
-            number=row.number,
-            generation=row.generation,
+        return replace(
+            sent_order(sent),
             order_id=row.mews_order_id,
-            account_id=sent.account_id,
-            consumption=sent.consumption,
             currency=payload_currency(sent.payload) or row.currency,
-            basis=sent.basis,
-            entries=sent_entries(sent.payload, sent.basis, sent.predicted, sent.identifier),
             payments=tuple(payments),
         )
-
-
-def _words(item: str, expected: str, found: str) -> str:
-    return f"{item + ': ' if item else ''}predicted {expected}, Mews has {found}"

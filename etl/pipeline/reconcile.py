@@ -18,16 +18,12 @@ from typing import TypeVar
 
 from etl.evidence.marks import identity_of
 from etl.evidence.mews_time import RESOLUTION
+from etl.evidence.observed import observed_entries, observed_moment
 from etl.evidence.read_back import ReadBack
 from etl.evidence.reader import Reader
-from etl.evidence.sent import (
-    observed_entries,
-    observed_moment,
-    payload_currency,
-    sent_entries,
-    sent_payment,
-)
+from etl.evidence.sent import payload_currency, sent_payment
 from etl.evidence.values import Expected, ExpectedPayment, What
+from etl.load.attempted import sent_order
 from etl.load.ledger import Ledger
 from etl.load.records import ORDER_PART, Attempt, LedgerOrder, Part, PartKind, loads
 from etl.mews.reference_data import Needs, read_reference
@@ -213,15 +209,10 @@ class Reconciliation:
         if not sent:
             return [self._observed(order, payments)]
         return [
-            Expected(
-                number=order.number,
-                generation=order.generation,
+            replace(
+                sent_order(attempt),
                 order_id=order.mews_order_id,
-                account_id=attempt.account_id,
-                consumption=attempt.consumption,
                 currency=payload_currency(attempt.payload) or order.currency,
-                basis=attempt.basis,
-                entries=sent_entries(attempt.payload, attempt.basis, attempt.predicted, attempt.identifier),
                 payments=payments,
                 sent_by=max(one.ended_at or one.sent_at + _RESOLUTION for one in attempts),
             )

@@ -246,12 +246,14 @@ class FakeMews:
             await self.time.sleep(0.001)
             yield visible[start : start + 3]
 
-    async def payments(self, *, created: Any = None, account_ids: Any = None) -> AsyncIterator[list[PaymentRow]]:
+    async def payments(
+        self, *, created: Any = None, account_ids: Any = None, payment_ids: Any = None
+    ) -> AsyncIterator[list[PaymentRow]]:
         self._read()
         visible = [self._shown_payment(row) for at, row in self.paid if at + self.lag <= self.time.seconds]
         if created is not None:
             visible = [row for row in visible if created[0] <= row.created < created[1]]
-        yield visible
+        yield [row for row in visible if payment_ids is None or row.id in payment_ids]
 
     def _read(self) -> None:
         self.reads += 1

@@ -11,7 +11,8 @@ import pytest
 from builders import ACCOUNT, CATEGORY
 from reconcile_fakes import CONSUMED, SENT, STORE, a_payment, a_plan, an_entry, payment_row, rows_of
 
-from etl.evidence.sent import observed_entries, observed_moment, payload_currency, sent_entries, sent_payment
+from etl.evidence.observed import observed_entries, observed_moment
+from etl.evidence.sent import payload_currency, sent_entries, sent_payment
 from etl.evidence.values import Expected, What
 from etl.model.identity import Identity
 from etl.model.plan import Basis, Booked, PlannedOrder, order_payload, payment_payload
