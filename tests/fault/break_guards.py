@@ -265,7 +265,7 @@ GUARDS = (
     _guard(
         "an order proved absent is sent again for ever",
         "load/sight_steps.py",
-        "if row.absents % GIVE_UP == 0:",
+        "if counts and row.absents % GIVE_UP == 0:",
         "if False:",
         "poster",
         "gives_up",
