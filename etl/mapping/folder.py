@@ -16,7 +16,7 @@ from etl.mapping import rows
 from etl.mapping.check import check_patterns, check_taxes
 from etl.mapping.rows import Reading
 from etl.mapping.settings import FILE as SETTINGS_FILE
-from etl.mapping.settings import read_settings, readable_fallback, readable_target
+from etl.mapping.settings import read_settings, readable_fallback, readable_outlet, readable_target
 from etl.mapping.table import Table
 from etl.mapping.tables import FolderTables, read_tables
 from etl.mapping.workbook import WORKBOOK
@@ -71,7 +71,7 @@ class SeenMapping:
     """As much of a mapping folder as can be read. `mapping` is None while anything is missing or wrong.
 
     `faults` are what is to be corrected; `missing` and `hint` say what to do where there is no folder to correct.
-    `service`, `enterprise_id`, `mews` and `fallback` are those of migration.toml, as far as it has them.
+    `service`, `enterprise_id`, `mews`, `fallback`, `route` and `outlet` are those of migration.toml, as far as it has them.
     """
 
     mapping: Mapping | None
@@ -82,6 +82,21 @@ class SeenMapping:
     enterprise_id: str = ""
     mews: Mews = field(default_factory=Mews)
     fallback: str = ""
+    route: Route = Route.ORDERS
+    outlet: str = ""
+
+    @property
+    def lacks(self) -> str:
+        """The key that says where orders go, if nothing stands there: each route has one of its own; else ""."""
+        if self.route is Route.OUTLET:
+            return "" if self.outlet else "outlet.outlet"
+        return "" if self.service else "target.service"
+
+    @property
+    def wants_fallback(self) -> bool:
+        """Whether somebody is still to be named who is charged where no row says whom."""
+        names = self.mapping.settings.names_accounts if self.mapping else self.route is Route.ORDERS
+        return names and not self.fallback
 
 
 def look_at_mapping(folder: Path) -> SeenMapping:
@@ -95,12 +110,13 @@ def look_at_mapping(folder: Path) -> SeenMapping:
     except MappingError as error:
         missing, hint = error.message, error.hint
     else:
-        target = mapping.settings.target
-        fallback = mapping.settings.accounts.fallback
-        return SeenMapping(mapping, (), "", "", target.service, target.enterprise_id, mapping.settings.mews, fallback)
-    service, enterprise_id, mews = readable_target(folder / SETTINGS_FILE)
-    fallback = readable_fallback(folder / SETTINGS_FILE)
-    return SeenMapping(None, faults, missing, hint, service, enterprise_id, mews, fallback)
+        settings = mapping.settings
+        target, named = settings.target, (settings.accounts.fallback, settings.route, settings.outlet.outlet)
+        return SeenMapping(mapping, (), "", "", target.service, target.enterprise_id, settings.mews, *named)
+    path = folder / SETTINGS_FILE
+    return SeenMapping(
+        None, faults, missing, hint, *readable_target(path), readable_fallback(path), *readable_outlet(path)
+    )
 
 
 def _require(folder: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -32,6 +33,7 @@ from etl.model.mapping_tables import TABLES
 Rows = Iterable[Sequence[str]]
 COLUMN_COMMENTS = ("# evidence", "# candidates", "# samples")
 VALUE_COMMENTS = ("# evidence", "# candidates", "# orders", "# money")
+_GLOB = re.compile(r"([*?\[])")
 _FORMULA_STARTS = ("=", "+", "-", "@")
 
 
@@ -73,7 +75,7 @@ class DumpFacts:
     """What the export holds that a mapping may name.
 
     `columns` and `values` are rows of columns.csv and values.csv as `init` proposes them, comment cells included;
-    `proved` are settings of [source] that the orders prove; `signs` are the currency signs beside the amounts.
+    `products` are the names of those sold without a brand; `proved` are settings of [source] that the orders prove; `signs` are the currency signs beside the amounts.
     `own_shipping`: orders whose shipping has a rate of its own, other than that of their goods.
     """
 
@@ -90,7 +92,8 @@ class DumpFacts:
     currencies: Sequence[str] = ()
     voucher_codes: Sequence[str] = ()
     payment_methods: Sequence[str] = ()
-    brands: Sequence[str] = ()
+    brands: Mapping[str, Found] = field(default_factory=dict)
+    products: Mapping[str, Found] = field(default_factory=dict)
     store_types: Sequence[str] = ()
     statuses: Sequence[str] = ()
     columns: Sequence[Sequence[str]] = ()
@@ -107,12 +110,7 @@ def scaffold_files(facts: DumpFacts, *, store: str, timezone: str) -> dict[str, 
         "taxes.csv": _taxes(facts),
         "products.csv": _products(facts),
         "accounts.csv": _accounts(facts),
-        "categories.csv": _table(
-            "categories.csv",
-            "For lines that are no product of Mews. Without a row, products.accounting_category of migration.toml holds.\n"
-            "To use a row: delete the # and fill in accounting_category.",
-            ((f"# {kind}", key, "") for kind, key in [("brand", brand) for brand in sorted(facts.brands)]),
-        ),
+        "categories.csv": _categories(facts),
         "vouchers.csv": _table(
             "vouchers.csv",
             "Without a row, vouchers.policy of migration.toml holds. To use a row: delete the # and fill in the policy:\n"
@@ -213,6 +211,25 @@ def _products(facts: DumpFacts) -> str:
         "To use a row: delete the # and fill in product. A row without # and without product blocks its orders."
     )
     return _table("products.csv", head, rows, ("# name", "# lines", "# revenue"))
+
+
+def _categories(facts: DumpFacts) -> str:
+    kinds = {"brand": facts.brands, "product": facts.products}
+    rows = [
+        (f"# {kind}", _as_pattern(key), "", _count(one.count), money_of(one.money))
+        for kind in kinds
+        for key, one in by_money(kinds[kind])
+    ]
+    head = (
+        "For lines that are no product of Mews. Without a row, products.accounting_category of migration.toml holds.\n"
+        "Bills of an outlet need a category for every item. To use a row: delete the # and fill in accounting_category."
+    )
+    return _table("categories.csv", head, rows, ("# lines", "# revenue"))
+
+
+def _as_pattern(key: str) -> str:
+    """A key as a pattern that fits nothing else."""
+    return _GLOB.sub(r"[\1]", key)
 
 
 def _accounts(facts: DumpFacts) -> str:

@@ -151,6 +151,17 @@ def readable_target(path: Path) -> tuple[str, str, Mews]:
     return service, enterprise_id, mews if isinstance(mews, Mews) else Mews()
 
 
+def readable_outlet(path: Path) -> tuple[Route, str]:
+    """The route and outlet.outlet of a file that may be missing or faulty elsewhere; orders and "" where they can't be read."""
+    ignored: list[Fault] = []
+    text = _text(path, ignored) if path.is_file() else None
+    document = (_document(text, ignored) if text is not None else None) or {}
+    target, outlet = (document.get(name) for name in ("target", "outlet"))
+    is_outlet = isinstance(target, dict) and target.get("route") == Route.OUTLET.value
+    named = outlet.get("outlet") if isinstance(outlet, dict) else ""
+    return Route.OUTLET if is_outlet else Route.ORDERS, named.strip() if isinstance(named, str) else ""
+
+
 def _usable(section: str, key: str, given: dict[str, Any]) -> str:
     """The text of a key, "" where it can't be taken."""
     text = given.get(key)

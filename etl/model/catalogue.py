@@ -67,6 +67,16 @@ class Catalogue:
         """Active companies among the accounts."""
         return tuple(one for one in self.accounts if one.is_active and one.kind == "Company")
 
+    def categories_for(self, name: str) -> tuple[Named, ...]:
+        """Active accounting categories that may be meant for a brand or product: those of Mews's products of that name,
+        then those named like it. Candidates, never the answer.
+        """
+        active = {one.id: one for one in self.categories if one.is_active}
+        of_products = [active.get(product.accounting_category) for product in self.products_named(name)]
+        word = _folded(name)
+        alike = [one for one in active.values() if word and _is_in(word, _folded(one.name))]
+        return tuple(dict.fromkeys(one for one in (*of_products, *alike) if one is not None))
+
     def accounts_of(self, email: str) -> tuple[Account, ...]:
         """Active customers with that address: candidates, never the answer."""
         wanted = email.strip().casefold()
@@ -79,6 +89,12 @@ def named(entities: Iterable[Service | Named | Product | Account], shown: int = 
     listed = [f"{one.name} ({one.id})" if one.name else one.id for one in entities]
     rest = len(listed) - shown
     return ", ".join(listed[:shown]) + (f" and {rest} more in mappings/mews" if rest > 0 else "")
+
+
+def _is_in(first: str, second: str) -> bool:
+    """Whether the words of one are words of the other."""
+    one, other = first.split(), second.split()
+    return bool(one and other) and (set(one) <= set(other) or set(other) <= set(one))
 
 
 def _folded(text: str) -> str:

@@ -356,6 +356,11 @@ class Mapping:
         return Category(target, f"{section}.accounting_category in migration.toml")
 
     @property
+    def balance_category(self) -> Category:
+        """That of the item which brings an outlet bill to zero."""
+        return Category(self.settings.outlet.balance_category, "outlet.balance_category in migration.toml")
+
+    @property
     def shipping_taxes(self) -> tuple[TaxCodes, ...]:
         """The codes that shipping.tax names, if it names any."""
         tax = self.settings.shipping.tax

@@ -38,6 +38,28 @@ def service_check(catalogue: Catalogue, fault: str) -> Check:
     )
 
 
+def outlet_check(catalogue: Catalogue, fault: str) -> Check:
+    """The finding of an outlet that is missing, with those that the integration may use."""
+    outlets = [one for one in catalogue.outlets if one.is_active]
+    if not outlets:
+        untold = next((one for one in catalogue.unread if one.startswith("outlets: ")), "")
+        if untold:
+            ask = "Ask Mews for the permission to read outlets and add outlet bills; or set target.route to orders."
+            return Check("outlet", Result.ERROR, f"{fault}; Mews did not tell {untold}", ask)
+        return Check(
+            "outlet",
+            Result.ERROR,
+            f"{fault}; {catalogue.enterprise_name} has no active outlet for this integration",
+            "Ask the hotel to set one up for the shop, and Mews to associate it with the integration.",
+        )
+    return Check(
+        "outlet",
+        Result.ERROR,
+        f"{fault}; outlets that take bills: {named(outlets)}",
+        "Write the Id or the name of one of them into outlet.outlet in migration.toml.",
+    )
+
+
 def with_candidates(checks: Iterable[Check], mapping: Mapping, catalogue: Catalogue) -> Iterator[Check]:
     """The checks; what is open or wrong has the candidates in its `next`."""
     for check in checks:

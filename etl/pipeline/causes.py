@@ -48,6 +48,12 @@ DECISIONS: dict[str, Decision] = {
     "product.unknown": Decision("products.csv", "product", "correct the product"),
     "product.inactive": Decision("products.csv", "product", "name another product, or activate it in Mews"),
     "category.undecided": Decision("categories.csv", "accounting_category", "fill in accounting_category"),
+    "category.missing": Decision(
+        _SETTINGS,
+        "",
+        "write the AccountingCategoryId under which such items are booked, or name categories by brand or product in "
+        "categories.csv",
+    ),
     "category.unknown": Decision("categories.csv", "accounting_category", "correct the accounting category"),
     "segment.undecided": Decision("segments.csv", "business_segment", "fill in business_segment"),
     "segment.unknown": Decision("segments.csv", "business_segment", "correct business_segment"),
@@ -74,8 +80,8 @@ DECISIONS: dict[str, Decision] = {
     "window.outside": Decision(
         _SETTINGS,
         "target.outside_editable_window",
-        'ask Mews for a longer editable window, or write "clamp", which books them at the window\'s start '
-        '("block" leaves them out)',
+        "ask Mews for a longer editable window, or book the history as outlet bills at its own dates with target.route = "
+        '"outlet", or write "clamp", which books them at the window\'s start ("block" leaves them out)',
     ),
     "window.vat_undeclared": Decision(
         _SETTINGS,
@@ -102,6 +108,8 @@ _ONE_KEY = frozenset(code for code, one in DECISIONS.items() if one.file == _SET
 """Codes of which one key answers all, whatever stands in the order."""
 MAY_STAY = frozenset({"rebate.not_allowed", "window.outside", "window.vat_undeclared"})
 """Codes whose key has a default that a person may mean: once it stands in the file, it is decided."""
+_BY_KEY = "category.missing"
+"""Has a key for goods, shipping, vouchers and payments each."""
 _GOES_WITH = "return.parent"
 _HELD = "kind.refused"
 
@@ -222,7 +230,7 @@ class Causes:
     def _cause(self, problem: Problem) -> Cause:
         code, message = problem.code, problem.message
         file = DECISIONS[code].file if code in DECISIONS else ""
-        if code in _ONE_KEY or not file:
+        if (code in _ONE_KEY and code != _BY_KEY) or not file:
             return Cause(code, file, None, "", DECISIONS[code].column if file else "")
         subject = problem.order if code in _BY_ORDER else problem.value
         if named := _ROW.search(message):

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
+from pathlib import Path
 
 from etl.mapping.settings import FILE
 from etl.mapping.tables import place_of
@@ -24,6 +25,7 @@ from etl.pipeline.tax_candidates import NOT_ALWAYS, codes_valid, tax_candidates
 from etl.proposals.values import meanings_of
 
 SERVICE = "target.service"
+OUTLET = "outlet.outlet"
 _SHOWN = 10
 _CHOICES: Mapping[str, tuple[str, ...]] = {
     "source.prices_include_tax": ("true", "false", '"b2c"'),
@@ -55,6 +57,8 @@ def first_fault(fault: Fault, more: int, desk: Desk) -> Step:
     """The step for the first fault of a folder that can't be used; `more` faults follow it."""
     if fault.place.column == SERVICE:
         return service(desk, fault.place.row)
+    if fault.place.column == OUTLET:
+        return outlet(desk, fault.place.row)
     rest = f" ({more} more after it)" if more else ""
     choices = _CHOICES.get(fault.place.column, ()) if fault.place.file == FILE else ()
     return Step(f"{fault}{rest}", fault.place.file, fault.place.row, fault.place.column, choices)
@@ -70,6 +74,21 @@ def service(desk: Desk, row: int | None) -> Step:
     if desk.has_tokens:
         return Step(f"Ask Mews which services it has, for {SERVICE}", FILE, row, type=ask)
     return Step("Write the three MEWS_ variables into .env, then let preflight list the services", ".env", type=ask)
+
+
+def outlet(desk: Desk, row: int | None) -> Step:
+    """The outlet of the outlet route: one of the catalogue's, else Mews is asked for them."""
+    known = stored_names(desk.settings.mappings, "outlets.csv")
+    if known:
+        what = f"{FILE} row {row}: write the Id or the name of an outlet into {OUTLET} (candidates {', '.join(known)})"
+        return Step(what, FILE, row, OUTLET, _ids(known))
+    ask = desk.typed("preflight", *desk.files)
+    if stored_services(desk.settings.mappings):
+        what = f"{OUTLET}: Mews lists no outlet for this integration; ask the hotel to set one up and Mews to open it"
+        return Step(what, FILE, row, OUTLET, type=ask)
+    if desk.has_tokens:
+        return Step(f"Ask Mews which outlets it has, for {OUTLET}", FILE, row, type=ask)
+    return Step("Write the three MEWS_ variables into .env, then let preflight list the outlets", ".env", type=ask)
 
 
 def decision(desk: Desk, chosen: tuple[Cause, Effect], causes: Causes, known: Knowledge) -> Step:
@@ -112,11 +131,21 @@ def _setting(desk: Desk, cause: Cause, verb: str) -> Step:
     """A key of migration.toml."""
     folder, key = desk.settings.mappings, cause.field
     row = row_of_setting(folder, key)
-    candidates = paymasters(folder) if key == "accounts.fallback" else _CHOICES.get(key, ())
+    candidates = _choices(folder, key)
     where = f"{FILE} row {row}, {key}" if row else f"{FILE}, {key}"
-    shown = f" (candidates {', '.join(candidates[:_SHOWN])})" if key == "accounts.fallback" and candidates else ""
+    is_named = key not in _CHOICES and bool(candidates)
+    shown = f" (candidates {', '.join(candidates[:_SHOWN])})" if is_named else ""
     hint = "" if shown or key != "accounts.fallback" else _where_accounts_are(desk)
     return Step(f"{where}: {verb}{shown}{hint}", FILE, row, key, _ids(candidates))
+
+
+def _choices(folder: Path, key: str) -> tuple[str, ...]:
+    """What a key of migration.toml may say: words, or what Mews has of what it names."""
+    if key == "accounts.fallback":
+        return paymasters(folder)
+    if key.endswith("category"):
+        return stored_names(folder, "categories.csv")
+    return _CHOICES.get(key, ())
 
 
 def _where_accounts_are(desk: Desk) -> str:

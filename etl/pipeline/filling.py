@@ -23,6 +23,7 @@ from etl.mapping.scaffold import DumpFacts, Money, RateFact
 from etl.mapping.settings import FILE
 from etl.model.catalogue import Catalogue, named
 from etl.model.mapping import PRODUCT_KEYS
+from etl.model.route import Route
 from etl.model.rules import TaxRule
 from etl.pipeline.candidates import fallback_words, tax_case
 from etl.pipeline.catalogue import catalogue_online, stored_catalogue, write_catalogue
@@ -69,7 +70,7 @@ async def fill_from_mews(settings: Settings, connection: Connection, facts: Dump
             service=seen.service,
             enterprise_id=seen.enterprise_id,
             emails=emails,
-            wants_fallback=not seen.fallback,
+            wants_fallback=seen.wants_fallback,
         )
     except EtlError as error:
         return Filled([f"Mews was not asked: {error.message}. {error.hint}".strip()])
@@ -80,15 +81,17 @@ async def fill_from_mews(settings: Settings, connection: Connection, facts: Dump
     for file, change, words in (
         ("products.csv", _products(catalogue), "rows with a product, or candidates, from Mews."),
         ("accounts.csv", _accounts(catalogue), "rows with candidates by e-mail; none was filled in."),
+        ("categories.csv", _categories(catalogue), "rows with candidates by brand or product; none was filled in."),
     ):
         # In a table that stood before, only what init itself has put there for people to choose from is renewed.
         count = home.fill(file, change if file in home.new else only_candidates(change))
         told += [f"{file}: {count:,} {words}"] if count and file in home.new else []
-    service = (
-        [] if seen.service else [OpenCell(f"{FILE}: target.service", named(catalogue.orderable) or "none takes orders")]
-    )
-    house = [] if seen.fallback else [OpenCell(f"{FILE}: accounts.fallback", fallback_words(catalogue))]
-    return Filled(told, [*service, *house, *left], paths)
+    usable = named(one for one in catalogue.outlets if one.is_active) or "none takes bills"
+    if seen.route is Route.ORDERS:
+        usable = named(catalogue.orderable) or "none takes orders"
+    place = [OpenCell(f"{FILE}: {seen.lacks}", usable)] if seen.lacks else []
+    house = [] if not seen.wants_fallback else [OpenCell(f"{FILE}: accounts.fallback", fallback_words(catalogue))]
+    return Filled(told, [*place, *house, *left], paths)
 
 
 def fill_currency(folder: Path, catalogue: Catalogue, facts: DumpFacts) -> list[str]:
@@ -233,6 +236,17 @@ def _products(catalogue: Catalogue) -> Change:
         if product is not None:
             return {"key_type": kind, "product": product.id}
         found = catalogue.products_named(cells.get("# name", ""))
+        return {CANDIDATES: _cell(named(found))} if found else {}
+
+    return change
+
+
+def _categories(catalogue: Catalogue) -> Change:
+    def change(_line: int, cells: Mapping[str, str]) -> Mapping[str, str]:
+        kind, key = cells.get("key_type", "").removeprefix(_COMMENT).strip(), cells.get("key", "").strip()
+        if kind not in ("brand", "product") or cells.get("accounting_category", "").strip():
+            return {}
+        found = catalogue.categories_for(key)
         return {CANDIDATES: _cell(named(found))} if found else {}
 
     return change

@@ -71,8 +71,9 @@ class Gathered:
         for name in _KEYS:
             if key := getattr(line, name):
                 self._heap(name, key).add(currency, line.total, line.product)
-        if line.brand:
-            self._named["brand"][line.brand] += 1
+        # What its accounting category may go by: the brand, else the product.
+        if key := line.brand or line.product:
+            self._heap("brand" if line.brand else "product", key).add(currency, line.total)
         row = self._rate(country, line.vat_percent, day)
         row[2] += 1
         row[3][currency] = row[3].get(currency, Decimal(0)) + line.total
@@ -111,7 +112,8 @@ class Gathered:
             currencies=[code for code, _ in self._named["currency"].most_common()],
             voucher_codes=list(self._named["voucher"]),
             payment_methods=list(self._named["method"]),
-            brands=list(self._named["brand"]),
+            brands=found.get("brand", {}),
+            products=found.get("product", {}),
             store_types=list(self._named["store_type"]),
             statuses=list(self._named["status"]),
             own_shipping=self._own_shipping,

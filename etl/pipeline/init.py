@@ -134,8 +134,8 @@ def _open_cells(settings: Settings, home: Home, proved: Mapping[str, Any], dump:
         found.append(f"source.default_currency in {FILE}; the export names no currency{sign}")
     if "prices_include_tax" not in proved and partial.basis is None:
         found.append(f"source.prices_include_tax in {FILE}; no totals prove whether prices are with tax")
-    if not seen.service:
-        found.append(f"target.service in {FILE}")
+    if seen.lacks:
+        found.append(f"{seen.lacks} in {FILE}")
     taxes = home.table("taxes.csv")
     undecided = [row for row in taxes.rows if not row.cells["tax_codes"]] if taxes else []
     if undecided:

@@ -23,15 +23,16 @@ def needs_of(mapping: Mapping, emails: Iterable[str] = ()) -> Needs:
         *(rule.accounting_category for rule in mapping.payments),
     ]
     accounts = [*(rule.target for rule in mapping.accounts.values()), settings.accounts.fallback]
+    is_charged = settings.route is Route.ORDERS
     return Needs(
         service=settings.target.service,
         products=_present(rule.target for rule in mapping.products.values()),
         accounts=_present(accounts) if settings.names_accounts else frozenset(),
         categories=_present(categories),
-        segments=_present(rule.target for rule in mapping.segments.values()),
-        bills=_present(rule.target for rule in mapping.bills.values()),
+        segments=_present(rule.target for rule in mapping.segments.values()) if is_charged else frozenset(),
+        bills=_present(rule.target for rule in mapping.bills.values()) if is_charged else frozenset(),
         emails=frozenset(emails),
-        outlet=settings.outlet.outlet if settings.route is Route.OUTLET else "",
+        outlet="" if is_charged else settings.outlet.outlet,
     )
 
 

@@ -20,6 +20,7 @@ from etl.mapping.settings import FILE
 from etl.mapping.whereabouts import row_of_setting
 from etl.model.kinds import KindState
 from etl.model.mapping import Mapping as MappingFolder
+from etl.model.route import Route
 from etl.model.status import ReportState
 from etl.pipeline.aftermath import Left, after_decisions, aftermath
 from etl.pipeline.assumed import assumed_reference
@@ -170,6 +171,8 @@ def _connect(desk: Desk, mapping: MappingFolder) -> Step | None:
     """What comes before the cells: the catalogue, whose candidates they need, and a service that takes orders."""
     if desk.has_tokens and not stored_services(desk.settings.mappings):
         return _compare(desk)
+    if mapping.settings.route is Route.OUTLET:
+        return None
     if is_orderable(desk.settings.mappings, mapping.settings.target.service) is False:
         row = row_of_setting(desk.settings.mappings, SERVICE)
         step = service(desk, row)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from etl.errors import ExitCode, MappingError
+from etl.errors import ExitCode, MappingError, MewsError
 from etl.load.ledger import Ledger
 from etl.mapping.folder import SeenMapping, look_at_mapping
 from etl.mews.catalogue import read_catalogue
@@ -17,14 +17,17 @@ from etl.model.catalogue import Catalogue
 from etl.model.mapping import Mapping
 from etl.model.plan import PlannedOrder
 from etl.model.reference import Reference
+from etl.model.route import Route
 from etl.model.rules import check_enabled
-from etl.pipeline.candidates import service_check, with_candidates
+from etl.pipeline.candidates import outlet_check, service_check, with_candidates
 from etl.pipeline.catalogue import write_catalogue
 from etl.pipeline.check import Check, Result
 from etl.pipeline.connect import Link, connect
 from etl.pipeline.dry_run import finish
+from etl.pipeline.feasible import feasibility
 from etl.pipeline.filling import empty_strange_candidates
 from etl.pipeline.needs import needs_of
+from etl.pipeline.outlet_checks import outlet_checks
 from etl.pipeline.planning import Progress, Span, earliest_consumption
 from etl.pipeline.prepare import (
     Export,
@@ -97,7 +100,7 @@ async def _catalogue(link: Link, seen: SeenMapping) -> Catalogue:
         emails = {rule.key for rule in rules if rule.key_type == "email" and rule.target is None}
     with known_enterprise(seen.enterprise_id):
         return await read_catalogue(
-            link.reader, service=seen.service, emails=emails, accounts=accounts, wants_fallback=not seen.fallback
+            link.reader, service=seen.service, emails=emails, accounts=accounts, wants_fallback=seen.wants_fallback
         )
 
 
@@ -112,19 +115,30 @@ async def _reference(
     except MappingError as error:
         if error.code == "service.unknown":
             return None, [service_check(catalogue, error.message)]
+        if error.code == "outlet.unknown":
+            return None, [outlet_check(catalogue, error.message)]
         return None, [Check("mapping", Result.ERROR, f"{error.place}: {error.message}", error.hint)]
+    except MewsError as error:
+        if error.operation != "outlets/getAll" or not catalogue.unread:
+            raise
+        return None, [outlet_check(catalogue, f"outlet {seen.outlet} can't be looked up")]
 
 
 def _mapping_faults(seen: SeenMapping, catalogue: Catalogue) -> Iterator[Check]:
-    """Each fault of the folder, and the services to choose from where none is named."""
-    if not seen.service:
+    """Each fault of the folder, and the services (or outlets) to choose from where none is named."""
+    if seen.route is Route.OUTLET:
+        if not seen.outlet:
+            yield outlet_check(catalogue, "outlet.outlet is not set")
+        elif not any(seen.outlet in (one.id, one.name) for one in catalogue.outlets if one.is_active):
+            yield outlet_check(catalogue, f"{seen.outlet} takes no bills")
+    elif not seen.service:
         yield service_check(catalogue, "target.service is not set")
     elif not any(one.is_named(seen.service) for one in catalogue.orderable):
         yield service_check(catalogue, f"{seen.service} takes no orders")
     if not seen.faults:
         yield Check("mapping", Result.ERROR, seen.missing, seen.hint)
     for fault in seen.faults:
-        if fault.place.column != "target.service":
+        if fault.place.column not in ("target.service", "outlet.outlet"):
             yield Check("mapping", Result.ERROR, str(fault), "Correct the cell, or the line, and run preflight again.")
 
 
@@ -133,6 +147,9 @@ def _kept(ledger: Ledger, mapping: Mapping, reference: Reference, catalogue: Cat
     try:
         keep_reference(ledger, mapping, reference)
     except MappingError as error:
+        if error.code == "outlet.inactive":
+            yield outlet_check(catalogue, error.message)
+            return
         yield service_check(catalogue, error.message)
 
 
@@ -154,12 +171,14 @@ def run_checks(mapping: Mapping, reference: Reference, machine_now: datetime) ->
     )
     yield _clock(reference, machine_now)
     service = reference.service
-    if service.is_active and service.is_orderable:
+    if reference.outlet is None and service.is_active and service.is_orderable:
         yield Check("service", Result.OK, f"{service.name} is active and takes orders")
     yield from rule_checks(mapping, reference)
     yield _currencies(mapping, reference)
-    yield from _payments(mapping)
-    yield _window(mapping, reference)
+    yield from outlet_checks(mapping, reference)
+    if reference.outlet is None:
+        yield from _payments(mapping)
+        yield _window(mapping, reference)
     yield from _unproved(mapping, reference)
     for text in mapping.notices:
         yield Check("mapping", Result.WARNING, text, "Look at the rows named.")
@@ -168,7 +187,13 @@ def run_checks(mapping: Mapping, reference: Reference, machine_now: datetime) ->
 def _history(prepared: Prepared) -> Iterator[Check]:
     """Whether the whole history can be booked, before anything is sent."""
     plan = prepared.plan
+    told = str(feasibility(plan, prepared.mapping, prepared.reference)["told"])
     total = plan.inside_window + plan.outside_window
+    if prepared.mapping.settings.route is Route.OUTLET:
+        yield Check(
+            "history", Result.UNPROVED if told else Result.OK, told or f"all {total:,} orders are within the window"
+        )
+        return
     start = f"{plan.earliest:%Y-%m-%d %H:%M} UTC" if plan.earliest else "any time"
     detail = f"{plan.inside_window:,} of {total:,} orders can be booked at their own date (from {start} on)"
     if not plan.outside_window:
@@ -177,22 +202,23 @@ def _history(prepared: Prepared) -> Iterator[Check]:
         yield Check(
             "history",
             Result.WARNING,
-            f"{detail}; {plan.outside_window:,} are older and would be booked at the window's start",
+            f"{detail}; {plan.outside_window:,} are older and would be booked at the window's start. {told}",
             "Ask Mews for a longer editable window if their own dates matter.",
         )
     else:
         yield Check(
             "history",
             Result.WARNING,
-            f"{detail}; {plan.outside_window:,} are older and blocked",
-            'Ask Mews for a longer editable window, or set target.outside_editable_window = "clamp".',
+            f"{detail}; {plan.outside_window:,} are older and blocked. {told}",
+            'Ask Mews for a longer editable window, set target.route = "outlet" (docs/mapping-guide.md), or '
+            'target.outside_editable_window = "clamp".',
         )
 
 
 def _people(prepared: Prepared) -> Iterator[Check]:
     """What looking up the e-mail addresses of the export came to."""
     accounts, reference = prepared.mapping.settings.accounts, prepared.reference
-    if not (accounts.lookup_email or accounts.create_customers):
+    if not prepared.mapping.settings.names_accounts or not (accounts.lookup_email or accounts.create_customers):
         return
     found = several = 0
     for email in reference.accounts_by_email:
@@ -268,7 +294,7 @@ def _unproved(mapping: Mapping, reference: Reference) -> Iterator[Check]:
             "Mews does not tell whether the integration may charge companies",
             "The run sends one order of a company first.",
         )
-    if mapping.settings.accounts.create_customers:
+    if mapping.settings.names_accounts and mapping.settings.accounts.create_customers:
         yield Check(
             "new customers",
             Result.UNPROVED,
@@ -284,6 +310,8 @@ def _unproved(mapping: Mapping, reference: Reference) -> Iterator[Check]:
         )
     else:
         yield Check("rebates", Result.OK, 'target.rebates is "block": orders with negative amounts stay here')
+    if reference.outlet is not None:
+        return
     if mapping.reservations:
         yield Check(
             "reservations",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from etl.model.mapping import SECTIONS, Mapping
 from etl.model.problem import Problem
 from etl.model.reference import Reference
+from etl.model.route import Route
 from etl.model.rules import UNDECIDED
 from etl.pipeline.check import Check, Result
 
@@ -41,6 +42,9 @@ def _subjects(mapping: Mapping) -> Iterator[_Subject]:
         fill = f"Fill in {column}, or remove the rows."
         return _Subject(what, rules, correct or f"Correct {file}.", file, fill)
 
+    if mapping.settings.route is Route.OUTLET:
+        yield from _subjects_of_bills(mapping, table)
+        return
     categories: list[_Rule] = [one for section in SECTIONS if (one := mapping.default_category(section)).target]
     accounts: list[_Rule] = [*mapping.accounts.values(), *([mapping.fallback] if mapping.fallback else [])]
     taxes: list[_Rule] = [*mapping.taxes, *mapping.shipping_taxes]
@@ -58,6 +62,25 @@ def _subjects(mapping: Mapping) -> Iterator[_Subject]:
     fill = "Fill in tax_codes, or write exempt."
     yield _Subject("tax codes", taxes, "Correct taxes.csv (or shipping.tax).", "taxes.csv", fill)
     yield table("payment types", types, "payments.csv", "type", "Enable the type in Mews, or map it to another.")
+
+
+def _subjects_of_bills(mapping: Mapping, table: Callable[..., _Subject]) -> Iterator[_Subject]:
+    """What an outlet bill is made of: no links, no types of payments, accounts only where bills name them."""
+    correct = "Correct products.csv, or activate the product in Mews."
+    yield table("products", list(mapping.products.values()), "products.csv", "product", correct)
+    own = [one for section in SECTIONS if (one := mapping.default_category(section)).target]
+    balance = mapping.balance_category
+    paid = [rule.category for rule in mapping.payments if rule.accounting_category]
+    categories: list[_Rule] = [*own, *([balance] if balance.target else []), *paid, *mapping.categories]
+    correct = "Correct migration.toml, categories.csv and payments.csv."
+    yield table("accounting categories", categories, "categories.csv", "accounting_category", correct)
+    yield table("vouchers", mapping.vouchers, "vouchers.csv", "policy")
+    if mapping.settings.names_accounts:
+        accounts = [*mapping.accounts.values(), *([mapping.fallback] if mapping.fallback else [])]
+        yield table("accounts", accounts, "accounts.csv", "account", "Correct accounts.csv and accounts.fallback.")
+    taxes: list[_Rule] = [*mapping.taxes, *mapping.shipping_taxes]
+    fill = "Fill in tax_codes, or write exempt."
+    yield _Subject("tax codes", taxes, "Correct taxes.csv (or shipping.tax).", "taxes.csv", fill)
 
 
 def rule_checks(mapping: Mapping, reference: Reference) -> Iterator[Check]:
@@ -84,7 +107,8 @@ def _found(what: str, count: int, faults: list[str], next_step: str) -> Check:
 
 def _missing(mapping: Mapping, reference: Reference) -> Iterator[Check]:
     """What no rule says and somebody should know."""
-    if not mapping.settings.products.accounting_category:
+    is_outlet = mapping.settings.route is Route.OUTLET
+    if not mapping.settings.products.accounting_category and not is_outlet:
         yield Check(
             "accounting categories",
             Result.WARNING,
@@ -93,14 +117,14 @@ def _missing(mapping: Mapping, reference: Reference) -> Iterator[Check]:
         )
     segments = [found for rule in mapping.segments.values() if (found := rule.segment(reference))]
     others = [one.name for one in segments if one.service_id.lower() not in ("", reference.service.id.lower())]
-    if others:
+    if others and not is_outlet:
         yield Check(
             "business segments",
             Result.UNPROVED,
             f"{', '.join(sorted(set(others)))} belong to another service; Mews does not tell whether it takes them here",
             "Post one order of that market first (--only).",
         )
-    if mapping.fallback is None:
+    if mapping.fallback is None and mapping.settings.names_accounts:
         yield Check(
             "fallback account",
             Result.WARNING,

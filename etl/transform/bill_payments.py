@@ -82,9 +82,8 @@ def _capture(case: OrderContext, payment: Payment, amount: Decimal) -> Item:
 
 
 def _balance(case: OrderContext, rest: Decimal) -> Item:
-    outlet = case.settings.outlet
-    category = Category(outlet.balance_category, "outlet.balance_category in migration.toml")
-    return outlet.balance_name, rest, usable_category(category, case.ctx, case.found)
+    category = usable_category(case.ctx.mapping.balance_category, case.ctx, case.found)
+    return case.settings.outlet.balance_name, rest, category
 
 
 def _tell_rest(case: OrderContext, rest: Decimal) -> None:

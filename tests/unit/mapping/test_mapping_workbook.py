@@ -28,7 +28,7 @@ FACTS = DumpFacts(
         RateFact("GB", Decimal("17.5"), date(2010, 12, 1), date(2010, 12, 31), 3, {"GBP": Decimal(30)}),
         RateFact("DE", Decimal(19), date(2010, 12, 1), date(2010, 12, 31), 1, {"GBP": Decimal(5)}),
     ],
-    brands=("Acme",),
+    brands={"Acme": Found()},
     columns=[("Bestellnr", "orderNumber", "proved", "name", "", "1 | 2"), ("Ort", "", "", "", "a | b", "x")],
     values=[("status", "bezahlt", "", "", "", "Completed", "3", "GBP 35.00")],
 )
