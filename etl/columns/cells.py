@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Any
 
 from etl.reading.parse import Reader
@@ -19,7 +18,8 @@ class Units(dict[str, int | None]):
     def __init__(self, reader: Reader[Any], digits: int, *, below: int) -> None:
         """`below`: amounts of that size and more, either sign, are none."""
         super().__init__()
-        self._reader, self._digits, self._below = reader, digits, below
+        self._reader, self._scale = reader, 10**digits
+        self._limit = below * self._scale
 
     def __missing__(self, cell: str) -> int | None:
         if len(self) >= KEPT:
@@ -29,11 +29,11 @@ class Units(dict[str, int | None]):
 
     def _read(self, cell: str) -> int | None:
         value = clean(self._reader, cell)
-        if value is _ABSENT or value is None or not -self._below < value < self._below:
+        if value is _ABSENT or value is None:
             return None
-        scaled = Decimal(value).scaleb(self._digits)
-        units = int(scaled)
-        return units if units == scaled else None
+        number, divisor = value.as_integer_ratio()
+        units, rest = divmod(number * self._scale, divisor)
+        return None if rest or not -self._limit < units < self._limit else units
 
 
 def clean(reader: Reader[Any], cell: str) -> Any:

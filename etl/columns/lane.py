@@ -15,9 +15,10 @@ from etl.columns.decided import Decided, Taxes
 from etl.columns.known import KEYED, PASSIVE, SINGLE
 from etl.columns.moments import Moments, When
 from etl.columns.quick import Quick
-from etl.columns.rows import LineCells, Row, Rows
+from etl.columns.rows import AMOUNT, QTY, Flat, LineCells, Row, Rows
 from etl.columns.writing import Shipping, Writing
 from etl.model.order import LocalTime
+from etl.model.problem import Problem
 from etl.model.rules import check_enabled
 from etl.reading.parse import Reader
 from etl.staging.plain import PlainTable
@@ -117,7 +118,7 @@ class Lane:
         lines = self._lines.read(groups, amounts, taxes, head.decided)
         if isinstance(lines, str):
             return lines
-        total = sum([line.amount for line in lines]) + shipping
+        total = sum(map(AMOUNT, lines)) + shipping
         cell = cells[self._total]
         if cell and amounts[cell] != total:
             return "an orderTotal that differs"
@@ -136,7 +137,7 @@ class Lane:
         head: Head,
         when: When,
         charged: Charged,
-        lines: list[Row],
+        lines: list[Flat],
         shipping: tuple[int, Taxes],
         total: int,
     ) -> Quick | str:
@@ -144,15 +145,17 @@ class Lane:
         quick = head.writing.write(number, when, charged, lines, Shipping(*shipping, is_return=is_return), total)
         if isinstance(quick, str):
             return quick
-        negative = [] if is_return else [line for line in lines if line.qty < 0]
-        is_told = any(line.article.is_told for line in lines)
-        signature = (head.at, is_told, bool(negative), *quick.signature)
-        if not negative and not is_told:
-            return quick._replace(signature=signature)
+        is_negative = not is_return and any(count < 0 for count in map(QTY, lines))
+        rows = list(map(Row._make, lines)) if is_negative or self._lines.has_told else []
+        is_told = any(row.article.is_told for row in rows)
+        signature = (head.at, is_told, is_negative, *quick.signature)
         place = self._table.place_of
-        problems = [negative_in_sale(number, [(line.qty, place(line.at)) for line in negative])] if negative else []
-        problems += head.decided.told(number, [(line.article, place(line.at)) for line in lines]) if is_told else ()
-        return quick._replace(signature=signature, problems=tuple(problems))
+        problems: list[Problem] = []
+        if is_negative:
+            problems.append(negative_in_sale(number, [(row.qty, place(row.at)) for row in rows if row.qty < 0]))
+        if is_told:
+            problems += head.decided.told(number, [(row.article, place(row.at)) for row in rows])
+        return Quick(quick.line, quick.report, signature, tuple(problems))
 
     # Order-level cells
 

@@ -31,6 +31,10 @@ class Row(NamedTuple):
     tax: Tax
 
 
+Flat = tuple[tuple[str, ...], int, int, int, tuple[str, ...], int, int, Article, Tax]
+"""A `Row` without its names, which would double the time of making it."""
+QTY: Callable[[Flat], int] = itemgetter(Row._fields.index("qty"))
+AMOUNT: Callable[[Flat], int] = itemgetter(Row._fields.index("amount"))
 Rows = Sequence[tuple[tuple[str, ...], Sequence[tuple[int, tuple[str, ...]]]]]
 """(order-level cells, their rows as (row, line-level cells))."""
 
@@ -48,11 +52,13 @@ class LineCells:
         self._original, self._amount = at.get(_ORIGINAL), readers.amount
         texts = [at[name] for name in LINE_FIELDS[4:] if name in at]
         self._texts: Callable[[tuple[str, ...]], Any] = itemgetter(*texts) if texts else lambda _cells: ()
-        self._articles: dict[Any, Article | None] = {}
+        self._articles: dict[Any, Article] = {}
+        self.has_told = False
+        """Whether any line was met that there is something to say of."""
 
-    def read(self, groups: Rows, prices: Units, taxes: Taxes, decided: Decided) -> list[Row] | str:
+    def read(self, groups: Rows, prices: Units, taxes: Taxes, decided: Decided) -> list[Flat] | str:
         """The lines in canonical order, or why they are not plain."""
-        found = []
+        found: list[Flat] = []
         texts_of, numbers_of, articles = self._texts, self._numbers, self._articles
         quantities, percents, has_skus = self._quantities, self._percents, taxes.has_skus
         original, stated = self._original, self._table.stated_at
@@ -81,7 +87,7 @@ class LineCells:
                 found.append((article.keys, price, count, percent, article.names, at, amount, article, tax))
         if len(found) > 1:
             found.sort()
-        return list(map(Row._make, found))
+        return found
 
     def _article(self, texts: Any, cells: tuple[str, ...], decided: Decided) -> Article | None:
         if len(self._articles) >= KEPT:
@@ -90,4 +96,5 @@ class LineCells:
         article = decided.article(names) if names is not None else None
         if article is not None:
             self._articles[texts] = article
+            self.has_told = self.has_told or article.is_told
         return article

@@ -5,14 +5,15 @@ As `etl.model.plan.plan_line` writes it; amounts are whole numbers of the curren
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from operator import itemgetter
 from typing import Any, NamedTuple
 
 from etl.columns.cells import KEPT, text_of
 from etl.columns.decided import Tax, Taxes, as_json
 from etl.columns.moments import When
-from etl.columns.quick import Quick, Report
-from etl.columns.rows import Row
+from etl.columns.quick import Booked, Quick, Report
+from etl.columns.rows import Flat
 from etl.model.identity import RECIPE_VERSION, Identity
 from etl.model.kinds import COMPANY, REBATES
 from etl.model.money import share_units
@@ -21,6 +22,8 @@ from etl.transform.context import Context
 from etl.transform.products import fill
 from etl.transform.remainders import half_up
 
+_Booked = dict[tuple[int, str], list[Any]]
+"""(number of a tax-code set, category) to [tax, net, gross], in the order of the entries."""
 _NUMBER = "\0"
 _REBATES, _COMPANY = ((), (REBATES,)), ((), (COMPANY,))
 
@@ -55,6 +58,7 @@ class Writing:
         settings = ctx.mapping.settings
         self._currency, self._precision, self._shipping = currency, precision, shipping
         self._texts = _Texts(precision)
+        self._accounts: dict[str, str] = {}
         self._is_proportional = settings.shipping.tax == "proportional"
         self._is_rebate_blocked = settings.target.rebates == "block"
         template = fill(settings.target.notes, {"orderNumber": _NUMBER}).replace("[centra:", "(centra:")
@@ -66,35 +70,25 @@ class Writing:
         self._tail = f'{_NUMBER.join(notes)}",{grouping},"{currency}","","","",['.split(_NUMBER)
 
     def write(
-        self, number: str, when: When, charged: Charged, rows: list[Row], shipping: Shipping, total: int
+        self, number: str, when: When, charged: Charged, rows: list[Flat], shipping: Shipping, total: int
     ) -> Quick | str:
         """The order, whose signature lacks what its head decides; or why it is not plain."""
-        texts = self._texts
-        entries: list[str] = []
-        taxes: dict[int, list[Any]] = {}
-        categories: dict[str, list[Any]] = {}
-        is_negative = False
-        for place, (_, price, count, _, _, _, amount, article, tax) in enumerate(rows, 1):
-            if amount < 0:
-                is_negative, price = True, -price  # noqa: PLW2901
-            entries.append(
-                f'["p{place}",{article.kind},{abs(count)},"{texts[price]}","gross",{tax.text},{article.what}]'
-            )
-            self._book(taxes, categories, tax, article.category, amount)
-            if amount > 0 or shipping.is_return:
-                taxes[tax.at][3] += abs(amount)
+        entries, booked, weights, is_negative = self._goods(rows, is_return=shipping.is_return)
         if shipping.amount:
-            parts = self._parts(shipping, taxes)
+            parts = self._parts(shipping, weights)
             if parts is None or self._shipping is None:
                 return "shipping without goods of value, or taxed in a way of its own"
             what, category = self._shipping
             is_negative = is_negative or shipping.amount < 0
             for place, (tax, amount) in enumerate(parts, 1):
-                entries.append(f'["s{place}","item",1,"{texts[amount]}","gross",{tax.text},{what}]')
-                self._book(taxes, categories, tax, category, amount)
+                entries.append(f'["s{place}","item",1,"{self._texts[amount]}","gross",{tax.text},{what}]')
+                net = half_up(amount * tax.under, tax.over) if tax.over else amount
+                sums = booked.setdefault((tax.at, category), [tax, 0, 0])
+                sums[1] += net
+                sums[2] += amount
         if is_negative and self._is_rebate_blocked:
             return "negative amounts"
-        unproved = (*_REBATES[is_negative], *_COMPANY[charged.is_company])
+        taxes, categories = _summed(booked)
         report = Report(
             number,
             self._currency,
@@ -104,37 +98,49 @@ class Writing:
             when.iso,
             when.month,
             len(rows),
-            tuple([(tax.codes, (net, gross, bool(tax.codes))) for tax, net, gross, _ in taxes.values()]),
-            tuple([(name, tuple(sums)) for name, sums in categories.items()]),
-            unproved,
+            taxes,
+            categories,
+            (*_REBATES[is_negative], *_COMPANY[charged.is_company]),
         )
-        signature = (charged.key, tuple(taxes), bool(shipping.amount), bool(rows), is_negative)
+        signature = (charged.key, tuple(booked), bool(shipping.amount), bool(rows), is_negative)
         return Quick(self._line(number, when, charged, entries), report, signature)
 
-    @staticmethod
-    def _book(
-        taxes: dict[int, list[Any]], categories: dict[str, list[Any]], tax: Tax, category: str, amount: int
-    ) -> None:
-        """Adds what Mews books of an entry: to its tax-code set as (tax, net, gross, weight), to its category."""
-        has_codes = bool(tax.codes)
-        net = half_up(amount * tax.under, tax.over) if has_codes else amount
-        if (sums := taxes.get(tax.at)) is not None:
-            sums[1] += net
-            sums[2] += amount
-        else:
-            taxes[tax.at] = [tax, net, amount, 0]
-        if (sums := categories.get(category)) is not None:
-            sums[0] += net
-            sums[1] += amount
-            sums[2] |= has_codes
-        else:
-            categories[category] = [net, amount, has_codes]
+    def _goods(self, rows: list[Flat], *, is_return: bool) -> tuple[list[str], _Booked, list[tuple[Tax, int]], bool]:
+        """The entries of lines, what Mews books of them, their weights by tax-code set, and whether any is negative."""
+        texts = self._texts
+        entries: list[str] = []
+        booked: _Booked = {}
+        weights: dict[int, int] = {}
+        sets: dict[int, Tax] = {}
+        is_negative = False
+        for place, (_, price, count, _, _, _, amount, article, tax) in enumerate(rows, 1):
+            at = tax.at
+            if amount < 0:
+                is_negative, price, count = True, -price, -count  # noqa: PLW2901
+            elif count < 0:
+                count = -count  # noqa: PLW2901
+            entries.append(f'["p{place}",{article.kind},{count},"{texts[price]}","gross",{tax.text},{article.what}]')
+            over = tax.over
+            if not over:
+                net = amount
+            elif amount < 0:
+                net = -((over - 2 * amount * tax.under) // (2 * over))
+            else:
+                net = (2 * amount * tax.under + over) // (2 * over)
+            sums = booked.get((at, article.category))
+            if sums is None:
+                booked[at, article.category] = [tax, net, amount]
+                sets[at] = tax
+            else:
+                sums[1] += net
+                sums[2] += amount
+            if amount > 0 or is_return:
+                weights[at] = weights.get(at, 0) + abs(amount)
+        return entries, booked, [(sets[at], weight) for at, weight in weights.items()], is_negative
 
-    def _parts(self, shipping: Shipping, taxes: dict[int, list[Any]]) -> list[tuple[Tax, int]] | None:
+    def _parts(self, shipping: Shipping, weights: Iterable[tuple[Tax, int]]) -> list[tuple[Tax, int]] | None:
         """The shipping over the tax-code sets of the goods, heaviest first."""
-        sets = sorted(
-            ((-weight, tax.codes, tax) for tax, _, _, weight in taxes.values() if weight), key=itemgetter(0, 1)
-        )
+        sets = [(-weight, tax.codes, tax) for tax, weight in weights if weight]
         if not sets:
             bare = shipping.taxes.without_goods
             return None if bare is None else [(bare, shipping.amount)]
@@ -142,11 +148,38 @@ class Writing:
             return None
         if len(sets) == 1:
             return [(sets[0][2], shipping.amount)]
+        sets.sort(key=itemgetter(0, 1))
         sign = -1 if shipping.amount < 0 else 1
         parts = share_units(abs(shipping.amount), [-one[0] for one in sets], tie_keys=[one[1] for one in sets])
         return [(one[2], sign * part) for one, part in zip(sets, parts, strict=True) if part]
 
     def _line(self, number: str, when: When, charged: Charged, entries: list[str]) -> bytes:
         head, tail = number.join(self._head), number.join(self._tail)
-        account = as_json(charged.account_id)
+        account = self._accounts.get(charged.account_id)
+        if account is None:
+            if len(self._accounts) >= KEPT:
+                self._accounts.clear()
+            account = self._accounts[charged.account_id] = as_json(charged.account_id)
         return f'{head}{account},[],"{when.text}","{tail}{",".join(entries)}],[]]\n'.encode()
+
+
+def _summed(
+    booked: _Booked,
+) -> tuple[tuple[tuple[tuple[str, ...], Booked], ...], tuple[tuple[str, Booked], ...]]:
+    """What is booked by tax-code set and by category."""
+    if len(booked) == 1:
+        ((_, category), (tax, net, gross)) = next(iter(booked.items()))
+        sums = (net, gross, bool(tax.codes))
+        return ((tax.codes, sums),), ((category, sums),)
+    taxes: dict[int, tuple[tuple[str, ...], Booked]] = {}
+    categories: dict[str, Booked] = {}
+    for (at, category), (tax, net, gross) in booked.items():
+        has_codes = bool(tax.codes)
+        _, (its_net, its_gross, _) = taxes.get(at, _NONE)
+        taxes[at] = (tax.codes, (its_net + net, its_gross + gross, has_codes))
+        its_net, its_gross, has_any = categories.get(category, _NONE[1])
+        categories[category] = (its_net + net, its_gross + gross, has_any or has_codes)
+    return tuple(taxes.values()), tuple(categories.items())
+
+
+_NONE: tuple[tuple[str, ...], Booked] = ((), (0, 0, False))

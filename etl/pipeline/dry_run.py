@@ -86,15 +86,18 @@ def finish(
     prepared: Prepared, ledger: Ledger | None, report: Path | None, command: str, progress: Progress = silent
 ) -> DryRun:
     """The dry run's document and report."""
+    # Where nobody asks for the single orders, those that nothing tells apart are reported as the sums they are.
+    is_summed = report is None and not (ledger and (any(ledger.counts().values()) or ledger.kinds()))
     summary, paths, document = report_on(
         prepared,
-        statuses(prepared, ledger),
+        statuses(prepared, None if is_summed else ledger, is_whole=not is_summed),
         report,
         command=command,
         run_id="",
         exit_code=None,
         more=facts_document(prepared),
         ledger=ledger,
+        alike=prepared.store.alike.statuses() if is_summed else (),
         progress=progress,
     )
     return DryRun(document, summary, prepared, summary.exit_code, paths)

@@ -6,6 +6,7 @@ its status as it is reported while no ledger knows the order: a dry run needs no
 
 from __future__ import annotations
 
+import marshal
 import pickle
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
@@ -19,6 +20,7 @@ from etl.columns.quick import Quick, Report
 from etl.model.packed import values_of
 from etl.model.plan import PlannedOrder, Verdict
 from etl.model.status import OrderStatus, TaxSum
+from etl.pipeline.alike import Alike
 from etl.pipeline.both_ways import differs, digest_of
 from etl.pipeline.classify import planned_status, quick_status
 from etl.spill import Spill
@@ -39,7 +41,8 @@ CREATE TABLE plan (
 _STATUS_SCHEMA = """
 CREATE TABLE status (
     batch INTEGER PRIMARY KEY,      -- BATCH orders each, by position
-    content BLOB NOT NULL
+    alike BLOB NOT NULL,            -- reports of orders by columns, None for each other order
+    others BLOB NOT NULL            -- statuses of the others
 )
 """
 
@@ -75,7 +78,9 @@ class PlanStore:
         """Plans orders that were stored by columns, when they are asked for whole."""
         self._spill = Spill("the plan", _SCHEMA, _STATUS_SCHEMA, folder=folder)
         self.count = 0
-        self._is_indexed = False
+        self.alike = Alike()
+        """The orders by columns that there is nothing to say of, added up."""
+        self._indices: set[str] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -96,10 +101,8 @@ class PlanStore:
         while chunk := list(islice(left, BATCH)):
             rows = [_row(at, order, due) for at, order in enumerate(chunk, self.count + 1)]
             self._spill.insert("INSERT INTO plan VALUES (?, ?, ?, ?, ?, ?)", rows)
-            statuses = _packed(chunk)
-            self._spill.insert("INSERT INTO status (content) VALUES (?)", [(statuses,)])
+            self._spill.insert("INSERT INTO status (alike, others) VALUES (?, ?)", [self._packed(chunk)])
             self.count += len(chunk)
-        self._spill.execute("CREATE INDEX due ON plan (due, position)")
 
     @property
     def ready_count(self) -> int:
@@ -112,26 +115,50 @@ class PlanStore:
 
     def ready(self) -> Iterator[PlannedOrder]:
         """Orders to be sent, oldest consumption first; a nested return after its own order."""
+        self._index("due", "due, position")
         yield from self._read(
             f"SELECT number, content FROM plan WHERE verdict = '{Verdict.READY.value}' ORDER BY due, position"
         )
 
-    def batches(self) -> Iterator[Batch]:
-        """All orders by number, some hundreds at a time (for look-ups in the ledger)."""
-        for number, content in self._spill.rows("SELECT batch, content FROM status ORDER BY batch"):
-            yield Batch(_unpacked(content), partial(self._planned, number))
+    def batches(self, *, is_whole: bool = True) -> Iterator[Batch]:
+        """All orders by number, some hundreds at a time (for look-ups in the ledger).
+
+        `is_whole`: false leaves out the orders that `alike` has added up.
+        """
+        for number, alike, others in self._spill.rows("SELECT batch, alike, others FROM status ORDER BY batch"):
+            yield Batch(_unpacked(alike if is_whole else b"", others), partial(self._planned, number))
 
     def named(self, numbers: Sequence[str]) -> Iterator[PlannedOrder]:
         """The planned orders of these numbers, by number."""
-        if not self._is_indexed:
-            self._spill.execute("CREATE INDEX by_number ON plan (number)")
-            self._is_indexed = True
+        self._index("by_number", "number")
         for start in range(0, len(numbers), _ASKED):
             some = numbers[start : start + _ASKED]
             marks = ", ".join("?" * len(some))
             yield from self._whole(
                 self._spill.rows(f"SELECT number, content FROM plan WHERE number IN ({marks}) ORDER BY position", some)
             )
+
+    def _index(self, name: str, columns: str) -> None:
+        """An index, once it is needed: a dry run needs none."""
+        if name not in self._indices:
+            self._spill.execute(f"CREATE INDEX {name} ON plan ({columns})")
+            self._indices.add(name)
+
+    def _packed(self, orders: Sequence[PlannedOrder | Quick]) -> tuple[bytes, bytes]:
+        """What is reported of orders, without the classes around the values; what they have in common is stored once."""
+        alike: list[tuple[Any, ...] | None] = []
+        others: list[tuple[Any, ...]] = []
+        for order in orders:
+            if isinstance(order, Quick) and not order.problems:
+                self.alike.add(order.report)
+                alike.append(tuple(order.report))
+                continue
+            alike.append(None)
+            status = quick_status(order.report, order.problems) if isinstance(order, Quick) else planned_status(order)
+            values = values_of(OrderStatus)(status)
+            taxes = [values_of(TaxSum)(one) for one in status.taxes]
+            others.append((values[:_TAXES], taxes, values[_TAXES + 1 :]))
+        return marshal.dumps(alike), pickle.dumps(others, 5)
 
     def _planned(self, batch: int, numbers: Collection[str]) -> dict[str, PlannedOrder]:
         query = "SELECT number, content FROM plan WHERE position > ? AND position <= ?"
@@ -195,32 +222,19 @@ def _order(content: bytes) -> PlannedOrder:
     return order
 
 
-_REPORT = len(Report._fields)
-"""Values of an order that was planned by columns; any other has three."""
 _TAXES = [field.name for field in fields(OrderStatus)].index("taxes")
 
 
-def _packed(orders: Sequence[PlannedOrder | Quick]) -> bytes:
-    """What is reported of orders, without the classes around the values; what they have in common is stored once."""
-    rows: list[tuple[Any, ...]] = []
-    for order in orders:
-        if isinstance(order, Quick) and not order.problems:
-            rows.append(tuple(order.report))
-            continue
-        status = quick_status(order.report, order.problems) if isinstance(order, Quick) else planned_status(order)
-        values = values_of(OrderStatus)(status)
-        taxes = [values_of(TaxSum)(one) for one in status.taxes]
-        rows.append((values[:_TAXES], taxes, values[_TAXES + 1 :]))
-    return pickle.dumps(rows, 5)
+def _unpacked(alike: bytes, others: bytes) -> list[OrderStatus]:
+    """The statuses in their order; without `alike` the others only."""
+    told = map(_status, pickle.loads(others))  # noqa: S301 - our own private file
+    if not alike:
+        return list(told)
+    reports = marshal.loads(alike)  # noqa: S302 - likewise
+    return [next(told) if report is None else quick_status(Report(*report)) for report in reports]
 
 
-def _unpacked(content: bytes) -> list[OrderStatus]:
-    statuses = []
-    for row in pickle.loads(content):  # noqa: S301 - our own private file
-        if len(row) == _REPORT:
-            statuses.append(quick_status(Report(*row)))
-            continue
-        before, taxes, after = row
-        values = (*before, tuple(TaxSum(*one) for one in taxes), *after)
-        statuses.append(OrderStatus(*values))
-    return statuses
+def _status(row: tuple[Any, ...]) -> OrderStatus:
+    before, taxes, after = row
+    values = (*before, tuple([TaxSum(*one) for one in taxes]), *after)
+    return OrderStatus(*values)

@@ -5,7 +5,7 @@ Opening files and asking Mews happens here; deciding happens in `planning` and `
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -326,13 +326,21 @@ def plan_export(
 
 
 def statuses(
-    prepared: Prepared, ledger: Ledger | None, *, run_id: str = "", again: Again = _NOTHING_AGAIN
+    prepared: Prepared,
+    ledger: Ledger | None,
+    *,
+    run_id: str = "",
+    again: Again = _NOTHING_AGAIN,
+    is_whole: bool = True,
 ) -> Iterator[OrderStatus]:
-    """Every planned order by number, as it is to be reported. `again`: what counts as unsent before a run."""
+    """Every planned order by number, as it is to be reported. `again`: what counts as unsent before a run.
+
+    `is_whole`: false leaves out the orders that the store has added up (`store.alike`); no ledger knows any order then.
+    """
     store = prepared.mapping.settings.source.store
     kinds = {name: kind for name, kind in ledger.kinds().items() if again.holds(kind)} if ledger else {}
     waived = waived_in(prepared.mapping)
-    for batch in prepared.store.batches():
+    for batch in prepared.store.batches(is_whole=is_whole):
         held = ledger.lookup([status.number for status in batch.statuses]) if ledger else {}
         planned = batch.planned(held) if held else {}
         parts = ledger.parts(order.number for order in held.values() if needs_parts(order)) if ledger else {}
@@ -345,10 +353,17 @@ def statuses(
             yield with_waivers(with_kinds(seen, known, kinds), known, order, store, waived)
 
 
-def summarise(prepared: Prepared, orders: Iterator[OrderStatus], *sinks: Any) -> Summary:
-    """Counts and sums of the statuses, handed on to `sinks` one by one; checked before anybody sees them."""
+def summarise(
+    prepared: Prepared, orders: Iterator[OrderStatus], *sinks: Any, alike: Iterable[tuple[OrderStatus, int]] = ()
+) -> Summary:
+    """Counts and sums of the statuses, handed on to `sinks` one by one; checked before anybody sees them.
+
+    `alike`: sums of further orders, and of how many.
+    """
     summary = Summary()
     summary.precisions = {code: currency.precision for code, currency in prepared.reference.currencies.items()}
+    for status, count in alike:
+        summary.add(status, count)
     for order in orders:
         summary.add(order)
         for sink in sinks:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -76,9 +76,13 @@ def report_on(
     exit_code: ExitCode | None,
     more: dict[str, Any],
     ledger: Ledger | None,
+    alike: Iterable[tuple[OrderStatus, int]] = (),
     progress: Progress = silent,
 ) -> tuple[Summary, list[Path], dict[str, Any]]:
-    """Summary, written files and `--json` document. `exit_code` None: as the orders say."""
+    """Summary, written files and `--json` document. `exit_code` None: as the orders say.
+
+    `alike`: sums of orders that are not among `orders`, and of how many; only where no report is written.
+    """
     reasons = Reasons()
     writer = None
     if folder is not None:
@@ -90,7 +94,7 @@ def report_on(
         writer = ReportWriter(folder, currency_precisions=precisions, inputs=inputs, timezone=zone)
     try:
         counted = told_every(orders, progress, "report", prepared.store.count)
-        summary = summarise(prepared, counted, *([writer, reasons] if writer else []))
+        summary = summarise(prepared, counted, *([writer, reasons] if writer else []), alike=alike)
         document = summary.document(
             command,
             plan=prepared.plan.plan,

@@ -206,8 +206,15 @@ def _numeric_shape(match: re.Match[str]) -> DateShape:
     return DateShape.MONTH_FIRST if second > 12 else DateShape.EITHER
 
 
+_PLAIN = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?: [0-9]{2}:[0-9]{2}:[0-9]{2})?")
+"""How most exports write all of their dates."""
+_DAY_LENGTH = len("2024-01-31")
+
+
 def date_shape(text: str) -> DateShape:
     """What a date's text shows."""
+    if _PLAIN.fullmatch(text):
+        return DateShape.NONE if text.startswith(NO_DATE) else DateShape.ISO
     text = text.strip()
     if text.startswith(NO_DATE):
         return DateShape.NONE
@@ -225,6 +232,19 @@ class Dates:
 
     def read(self, cell: str) -> LocalTime | None:
         """A local date or time; None for an empty cell and Centra's `0000-00-00 00:00:00`. Raises Odd."""
+        return self._read_plain(cell) or self._read_any(cell)
+
+    def _read_plain(self, cell: str) -> LocalTime | None:
+        """A likely date as most exports write all of them, at once; None for any other cell."""
+        if self._format is not None or not _PLAIN.fullmatch(cell):
+            return None
+        try:
+            wall = datetime.fromisoformat(cell)
+        except ValueError:
+            return None
+        return LocalTime(wall, len(cell) > _DAY_LENGTH) if 1900 <= wall.year <= _LAST_LIKELY else None
+
+    def _read_any(self, cell: str) -> LocalTime | None:
         text = plain(cell).strip()
         if not text or _NO_DATE.fullmatch(text):
             return None

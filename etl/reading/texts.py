@@ -228,8 +228,17 @@ _EMAIL = re.compile(
 _ERASED = re.compile(r"anonymi[sz]ed|erased|deleted|redacted", re.IGNORECASE)
 
 
+_PLAIN_EMAIL = re.compile(
+    r"[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*@(?:[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*\.)+[A-Za-z]{2,}", re.ASCII
+)
+_LONGEST_PLAIN = 64
+"""Characters: no part of a shorter address is too long."""
+
+
 def parse_email(cell: str) -> str:
     """An e-mail address, trimmed."""
+    if len(cell) <= _LONGEST_PLAIN and _PLAIN_EMAIL.fullmatch(cell):
+        return cell
     seen = plain(cell).strip()
     text = bare(seen) if not seen.isprintable() or seen[:1] == "=" else seen
     if _ERASED.fullmatch(text):

@@ -85,20 +85,20 @@ class Summary:
         self.categories: dict[tuple[str, str], list[Decimal]] = {}
         self.bills = BillSums()
 
-    def add(self, order: OrderStatus) -> None:
-        """Counts one order."""
-        self.states[order.state] += 1
+    def add(self, order: OrderStatus, orders: int = 1) -> None:
+        """Counts one order, or as many as it is the sum of: of one account, month and currency, with nothing to say of them."""
+        self.states[order.state] += orders
         self.attention += order.needs_attention
         self.accepted += order.is_accepted
         self.lines += order.line_count
         self.clamped += order.is_clamped
-        self._add_money(order)
+        self._add_money(order, orders)
         self._add_problems(order)
         for line, currency, basis, amount in order.bridge:
             lines = self.bridge.setdefault((currency, str(basis)), {})
             lines[line] = lines.get(line, Decimal(0)) + amount
         if any(share[0] == Column.PLANNED for share in order.money):
-            self._add_planned(order)
+            self._add_planned(order, orders)
 
     def add_unassigned(self, problems: Iterable[Problem], count: int) -> None:
         """Counts rows without a readable order number; `problems` may be the first ones of `count` only."""
@@ -189,7 +189,7 @@ class Summary:
         """An amount with at least its currency's decimals."""
         return money_text(amount, self.precisions.get(currency, 2))
 
-    def _add_money(self, order: OrderStatus) -> None:
+    def _add_money(self, order: OrderStatus, orders: int) -> None:
         self.unreadable += order.source_total is None and order.is_read
         for column, cause, currency, basis, amount in order.money:
             self._sums(currency, basis)[column] += amount
@@ -201,9 +201,9 @@ class Summary:
         month = self.months.setdefault((order.month, order.currency, order.basis.value), defaultdict(Decimal))
         month["source"] += order.source_total or Decimal(0)
         month["planned"] += order.planned_total
-        self.month_counts[(order.month, order.currency, order.basis.value)] += 1
+        self.month_counts[(order.month, order.currency, order.basis.value)] += orders
 
-    def _add_planned(self, order: OrderStatus) -> None:
+    def _add_planned(self, order: OrderStatus, orders: int) -> None:
         # Of an order whose source changed since: in what it was booked.
         currency = order.planned_currency or order.currency
         for one in order.taxes:
@@ -220,7 +220,7 @@ class Summary:
         if order.state is ReportState.READY:
             for what in order.unproved:
                 row = self.unproved.setdefault(what, [0, defaultdict(Decimal)])
-                row[0] += 1
+                row[0] += orders
                 row[1][money_key(order.planned_currency or order.currency, order.planned_basis)] += order.planned_total
 
     def _add_problems(self, order: OrderStatus) -> None:
