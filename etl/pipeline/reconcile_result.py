@@ -392,9 +392,11 @@ def _facts(found: Found, account: _Account, document: dict[str, Any], summary: S
             Part_.PROBLEMS,
         ),
         Section("Control totals", *total_table(found.totals, _categories(found.reference))),
-        Section("Controls", *control_table(controls), "" if controls else "controls.csv holds no figures."),
     ]
+    if controls:
+        sections.append(Section("Controls", *control_table(controls)))
     plans = certificate.document()["plans"]
+    step = next_words(document)
     return ReportFacts(
         command="reconcile",
         generated=datetime.now(UTC),
@@ -414,7 +416,7 @@ def _facts(found: Found, account: _Account, document: dict[str, Any], summary: S
         is_good=certificate.is_clean,
         accounts=account_names(found.reference),
         categories=_categories(found.reference),
-        next_steps=[next_words(document)] if document["exit_code"] else [],
+        next_steps=[step[:1].upper() + step[1:]] if document["exit_code"] else [],
     )
 
 

@@ -123,11 +123,19 @@ def _sections(document: dict[str, Any]) -> list[Any]:
         names = ["month", "currency", "figure", "control", "export", "difference"]
         rows = [tuple(row[name] for name in names) for row in document["controls"]]
         text = "Typed from the shop's own report (controls.csv) against what the export holds."
-        sections.append(Section("Controls", names, rows, text))
+        sections.append(Section("Controls", [name.capitalize() for name in names], rows, text))
     if document["waivers"]:
         names = ["order", "code", "by", "reason"]
         rows = [tuple(row[name] for name in names) for row in document["waivers"]]
-        sections.append(Section("Waivers", names, rows, "Accepted by a person in waivers.csv.", Part.CERTIFICATE))
+        sections.append(
+            Section(
+                "Waivers",
+                [name.capitalize() for name in names],
+                rows,
+                "Accepted by a person in waivers.csv.",
+                Part.CERTIFICATE,
+            )
+        )
     return sections
 
 
@@ -162,7 +170,8 @@ def next_steps(document: dict[str, Any], *, has_attention: bool) -> list[str]:
         )
     if has_attention:
         steps.append(
-            "Look at the problems below, most money first. Correct the orders in attention.csv and give it with --corrections."
+            "Look at the problems below, most money first. Correct the orders in "
+            f"{'the attention.csv of the last run' if document['command'] == 'report' else 'attention.csv'} and give it with --corrections."
         )
     if orders["ready"] and document["command"] == "dry-run":
         steps.append(f"Post exactly this plan: `centra-mews run EXPORT... --expect {document['plan']}`")

@@ -132,13 +132,13 @@ def sections(facts: BatchFacts, notices: Sequence[Problem]) -> list[Section]:
     text = "Every column and nested name of the files: used, not migrated on purpose, or unknown. " + " ".join(
         rows_text(file) for file in facts.files
     )
-    found = [Section("Columns", ["file", "column", "what became of it", "as, or why"], rows, text, Part.COLUMNS)]
+    found = [Section("Columns", ["File", "Column", "What became of it", "As, or why"], rows, text, Part.COLUMNS)]
     if notices:
         lines = [(str(one.place), one.message) for one in notices]
         found.insert(
             0,
             Section(
-                "Told of the files", ["where", "what"], lines, "What was met or left out while reading.", Part.COLUMNS
+                "Told of the files", ["Where", "What"], lines, "What was met or left out while reading.", Part.COLUMNS
             ),
         )
     return found

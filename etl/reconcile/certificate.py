@@ -156,7 +156,7 @@ class Certificate:
             (
                 run.run_id,
                 run.command,
-                run.started,
+                f"{run.started[:19].replace('T', ' ')} UTC",
                 run.plan_id,
                 " ".join(f"{name} {digest}" for name, digest in run.sources.items()),
                 run.mapping,

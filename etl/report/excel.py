@@ -44,6 +44,8 @@ _NAMES = {
     "balances": "Open balances",
 }
 """Names of sheets that come where there is something to show."""
+_SHARED = frozenset({"problems", "unproved"})
+"""Grids in which a row without a first cell goes on with the one above it."""
 _IN_SUMMARY = frozenset({*_SHEET_OF, "states", "sources"})
 _ORDER_COLUMNS = tuple(
     Column(title, kind)
@@ -343,7 +345,7 @@ def _write_grid(sheet: Worksheet, grid: Grid, formats: Formats) -> None:
     if grid.columns:
         _lay_out(sheet, grid)
         add_table(sheet, shown, grid.columns, formats, grid.key)
-    for number, row in enumerate(grid.rows[:room], 1):
+    for number, row in enumerate(_filled_down(grid)[:room], 1):
         _write_row(sheet, number, grid, row, formats)
     last = max(shown, 1)
     for row in grid.foot:
@@ -393,7 +395,23 @@ def _write_row(
         elif is_total:
             sheet.write_string(at_row, at, text_of(cell), formats.bold)
         else:
-            sheet.write_string(at_row, at, text_of(cell))
+            sheet.write_string(at_row, at, text_of(cell.replace("`", "") if column.title == "What to do" else cell))
+
+
+def _filled_down(grid: Grid) -> list[tuple[str, ...]]:
+    """The rows with what stands once for several of them in each: who filters by it must see all. Counts stay single."""
+    if grid.key not in _SHARED:
+        return list(grid.rows)
+    rows: list[tuple[str, ...]] = []
+    for row in grid.rows:
+        above = rows[-1] if rows and not row[0] else row
+        rows.append(
+            tuple(
+                above[at] if not cell and column.kind in (Kind.TEXT, Kind.CODE) else cell
+                for at, (column, cell) in enumerate(zip(grid.columns, row, strict=False))
+            )
+        )
+    return rows
 
 
 def _write_summary(

@@ -169,6 +169,22 @@ def test_the_amounts_of_a_row_have_one_count_of_decimals() -> None:
     assert free(replace(section, rows=[("2024-05", Decimal(1200), Decimal(0))]), 1).rows == (("2024-05", "1200", "0"),)
 
 
+def test_a_filter_of_the_workbook_finds_every_currency_of_a_code(tmp_path: Path) -> None:
+    """A code stands in each of its rows, its count of orders once: sums of a filtered column stay right."""
+    orders = [
+        blocked("1", "5.00", Basis.GROSS),
+        blocked("2", "7.00", Basis.GROSS, "EUR"),
+        blocked("3", "9.00", Basis.NET),
+    ]
+    page(tmp_path, orders)
+    sheet = openpyxl.load_workbook(tmp_path / "report.xlsx")["Problems"]
+    rows = [row[:7] for row in sheet.iter_rows(min_row=2, max_row=4, values_only=True)]
+    assert [row[0] for row in rows] == ["tax.unmapped"] * 3
+    assert [row[3] for row in rows] == [3, None, None]
+    assert {(row[4], row[5]) for row in rows} == {("GBP", 5), ("GBP without tax", 9), ("EUR", 7)}
+    assert "`" not in "".join(str(cell.value) for row in sheet.iter_rows() for cell in row)
+
+
 def test_the_workbook_names_the_currency_of_every_amount(tmp_path: Path) -> None:
     """Yen without decimals, dinars with three, and the code in the cell: a column is copied without its neighbour."""
     page(tmp_path, list(order_statuses(300, ugly=False)), "dry-run")
