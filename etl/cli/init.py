@@ -145,7 +145,14 @@ def _show_open(console: Console, begun: Begun, document: dict[str, Any], exports
     # An Id is to be copied: no column of a table may break it.
     told = [f"{row['what']}: {row['candidates']}" for row in document["open"] if not row["lines"]]
     known = " ".join(row["what"] for row in document["open"])
-    left = [one for one in begun.open if not known or one.startswith("source.")]
+    # What Mews has told meanwhile is open no more.
+    written = " ".join(document["filled"])
+    left = [
+        one
+        for one in begun.open
+        if (not known or one.startswith("source."))
+        and not ("default_currency" in one and "default_currency" in written)
+    ]
     console.text(*(f"Open: {one}" for one in (*told, *left)))
     if left and not document["filled"] and not document["open"]:
         console.text("With the three MEWS_ variables in .env, init lists what Mews has for them.")

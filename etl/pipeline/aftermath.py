@@ -12,6 +12,7 @@ from etl.mapping.whereabouts import row_of_setting
 from etl.model.kinds import BILL, COMPANY, REBATES, RESERVATION, is_payment_kind, name_of
 from etl.model.mapping import Mapping as MappingFolder
 from etl.model.status import ReportState
+from etl.model.words import counted
 from etl.pipeline.causes import Causes, Effect
 from etl.pipeline.reconciled import Trace
 from etl.pipeline.step import Desk, Step, told
@@ -145,7 +146,8 @@ def _reconciled(desk: Desk, trace: Trace) -> Step:
         kept = f"keep the ledger ({desk.settings.ledger}) and the certificate, the last part of {trace.page}"
         return Step(f"Nothing is left to do: {found}; {kept}, signed, as long as the books")
     first, *more = trace.reasons
-    what = f"Reconcile of {at} is not complete: {first}{f' ({len(more)} more reasons)' if more else ''}"
+    rest = f" ({counted(len(more), 'more reason|reasons')})" if more else ""
+    what = f"Reconcile of {at} is not complete: {first}{rest}"
     what += "; correct that in Mews, or accept it by name in waivers.csv, then reconcile again"
     return Step(what, file="waivers.csv", type=_reconcile(desk))
 
@@ -180,9 +182,9 @@ def _changed(desk: Desk, causes: Causes) -> Step:
 def _corrections(desk: Desk, causes: Causes, blocked: Effect, unassigned: int) -> Step:
     others = causes.others()
     why = f" ({', '.join(dict.fromkeys(cause.code for cause, _ in others[:3]))})" if others else ""
-    rows = f"; {unassigned:,} rows have no readable order number" if unassigned else ""
+    rows = f"; {counted(unassigned, 'row|rows has|have')} no readable order number" if unassigned else ""
     is_json = all({*path.suffixes} & {".json", ".ndjson", ".jsonl"} for path in desk.exports)
     file = "attention.ndjson" if desk.exports and is_json else "attention.csv"
-    what = f"Correct the orders of {file}{why}, and give the file with --corrections{rows}"
+    what = f"Correct the orders of {file}{why}, which the command writes into dry-run, and give the file with --corrections{rows}"
     command = desk.typed("dry-run", *desk.plan_files, "--report", "dry-run")
     return told(Step(what, file=file, type=command), blocked)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from datetime import datetime, timedelta
 from difflib import get_close_matches
 
 from etl.model.catalogue import Catalogue, named
@@ -15,6 +16,7 @@ from etl.model.reference import Product, external_identifier
 from etl.model.rules import RateKind, TaxRule
 from etl.pipeline.check import Check, Result
 from etl.pipeline.tax_candidates import tax_candidates
+from etl.transform.consumption import zone
 
 SHOWN = 10
 """Rows that are shown with their candidates; the catalogue holds the rest."""
@@ -58,6 +60,14 @@ def outlet_check(catalogue: Catalogue, fault: str) -> Check:
         f"{fault}; outlets that take bills: {named(outlets)}",
         "Write the Id or the name of one of them into outlet.outlet in migration.toml.",
     )
+
+
+def other_clock(shop: str, hotel: str, now: datetime) -> str:
+    """What there is to say where the clocks of shop and hotel (IANA names) differ at any time of the year; "" for nothing."""
+    times = [now - timedelta(days=days) for days in range(0, 365, 30)]
+    if all(one.astimezone(zone(shop)).utcoffset() == one.astimezone(zone(hotel)).utcoffset() for one in times):
+        return ""
+    return f"source.timezone is {shop}; the hotel's clock hangs in {hotel}"
 
 
 def with_candidates(checks: Iterable[Check], mapping: Mapping, catalogue: Catalogue) -> Iterator[Check]:

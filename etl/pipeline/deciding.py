@@ -61,7 +61,9 @@ def first_fault(fault: Fault, more: int, desk: Desk) -> Step:
         return outlet(desk, fault.place.row)
     rest = f" ({more} more after it)" if more else ""
     choices = _CHOICES.get(fault.place.column, ()) if fault.place.file == FILE else ()
-    return Step(f"{fault}{rest}", fault.place.file, fault.place.row, fault.place.column, choices)
+    return Step(
+        f"{fault}{rest}", fault.place.file, fault.place.row, fault.place.column, choices, sheet=fault.place.sheet
+    )
 
 
 def service(desk: Desk, row: int | None) -> Step:
@@ -124,7 +126,7 @@ def _cell(desk: Desk, cause: Cause, effect: Effect, known: Knowledge) -> Step:
     if not candidates and _has_codes(cause, rule) and _tax_world(desk, known) is not None:
         what += " (no code of that rate is valid then)"
     column = DECISIONS[cause.code].column if row else ""
-    return Step(what, place.file, row, column, _ids(candidates), type=command)
+    return Step(what, place.file, row, column, _ids(candidates), type=command, sheet=place.sheet)
 
 
 def _setting(desk: Desk, cause: Cause, verb: str) -> Step:

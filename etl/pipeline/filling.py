@@ -9,7 +9,7 @@ import contextlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from etl.mapping.additions import write_folder
 from etl.mapping.filling import CANDIDATES, Change, fill_table
 from etl.mapping.folder import look_at_mapping
 from etl.mapping.homes import Home
+from etl.mapping.partial import read_partial
 from etl.mapping.rows import Reading, read_taxes
 from etl.mapping.scaffold import DumpFacts, Money, RateFact
 from etl.mapping.settings import FILE
@@ -25,7 +26,7 @@ from etl.model.catalogue import Catalogue, named
 from etl.model.mapping import PRODUCT_KEYS
 from etl.model.route import Route
 from etl.model.rules import TaxRule
-from etl.pipeline.candidates import fallback_words, tax_case
+from etl.pipeline.candidates import fallback_words, other_clock, tax_case
 from etl.pipeline.catalogue import catalogue_online, stored_catalogue, write_catalogue
 from etl.pipeline.tax_candidates import NOT_ALWAYS, tax_candidates
 from etl.report.cells import printable, safe_cell
@@ -91,6 +92,8 @@ async def fill_from_mews(settings: Settings, connection: Connection, facts: Dump
         usable = named(catalogue.orderable) or "none takes orders"
     place = [OpenCell(f"{FILE}: {seen.lacks}", usable)] if seen.lacks else []
     house = [] if not seen.wants_fallback else [OpenCell(f"{FILE}: accounts.fallback", fallback_words(catalogue))]
+    clock = other_clock(read_partial(settings.mappings).source.timezone, catalogue.timezone, datetime.now(UTC))
+    told += [f"{FILE}: {clock}; it decides the day of an order, and its VAT."] if clock else []
     return Filled(told, [*place, *house, *left], paths)
 
 

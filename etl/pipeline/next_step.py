@@ -22,6 +22,7 @@ from etl.model.kinds import KindState
 from etl.model.mapping import Mapping as MappingFolder
 from etl.model.route import Route
 from etl.model.status import ReportState
+from etl.model.words import counted
 from etl.pipeline.aftermath import Left, after_decisions, aftermath
 from etl.pipeline.assumed import assumed_reference
 from etl.pipeline.catalogue import is_orderable, stored_services
@@ -162,9 +163,9 @@ def _confirm(mapping: MappingFolder, facts: BatchFacts) -> Step:
     place = mapping.likely[0].place
     (row, *more) = likely_rows(mapping, facts)
     samples = f" (such as {', '.join(row['samples'][:3])})" if row["samples"] else ""
-    rest = f" ({len(more):,} more rows after it)" if more else ""
+    rest = f" ({counted(len(more), 'more row|rows')} after it)" if more else ""
     what = f"{place.table} row {place.row}: {row['says']}{samples}: if that is right, write yes into sure{rest}"
-    return Step(what, place.file, place.row, "sure", ("yes",))
+    return Step(what, place.file, place.row, "sure", ("yes",), sheet=place.sheet)
 
 
 def _connect(desk: Desk, mapping: MappingFolder) -> Step | None:

@@ -19,7 +19,7 @@ from etl.model.plan import PlannedOrder
 from etl.model.reference import Reference
 from etl.model.route import Route
 from etl.model.rules import check_enabled
-from etl.pipeline.candidates import outlet_check, service_check, with_candidates
+from etl.pipeline.candidates import other_clock, outlet_check, service_check, with_candidates
 from etl.pipeline.catalogue import write_catalogue
 from etl.pipeline.check import Check, Result
 from etl.pipeline.connect import Link, connect
@@ -170,6 +170,9 @@ def run_checks(mapping: Mapping, reference: Reference, machine_now: datetime) ->
         f"tax environment {reference.tax_environment or '(none)'}",
     )
     yield _clock(reference, machine_now)
+    if other := other_clock(mapping.settings.source.timezone, reference.timezone, reference.now):
+        then = "Nothing if that is the shop's clock; else correct source.timezone: it decides the day of an order, and its VAT."
+        yield Check("timezone", Result.WARNING, other, then)
     service = reference.service
     if reference.outlet is None and service.is_active and service.is_orderable:
         yield Check("service", Result.OK, f"{service.name} is active and takes orders")

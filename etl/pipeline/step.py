@@ -15,6 +15,7 @@ from etl.errors import InputError, UsageError
 from etl.load.ledger import Ledger
 from etl.mapping.partial import read_partial
 from etl.mews.http import is_loopback
+from etl.model.words import counted
 from etl.pipeline.causes import Effect
 from etl.pipeline.planning import Progress
 from etl.pipeline.prepare import Export, open_with
@@ -26,7 +27,7 @@ from etl.settings import ADDRESS, Settings, connection
 class Step:
     """One thing to do. `orders` and `money`: what it sets free; `type`: the command, if any.
 
-    `file`, `row` and `column` name the cell, or the key of migration.toml, that is to be written; `candidates`: what a
+    `file` (and `sheet` of a workbook), `row` and `column` name the cell, or the key of migration.toml, that is to be written; `candidates`: what a
     person may choose from, most likely first.
     """
 
@@ -38,6 +39,7 @@ class Step:
     orders: int = 0
     money: tuple[tuple[str, Decimal], ...] = ()
     type: str = ""
+    sheet: str = ""
 
     def document(self) -> dict[str, Any]:
         """The `next --json` document."""
@@ -45,6 +47,7 @@ class Step:
             "command": "next",
             "what": self.what,
             "file": self.file,
+            "sheet": self.sheet,
             "row": self.row,
             "column": self.column,
             "candidates": list(self.candidates),
@@ -64,7 +67,7 @@ def told(step: Step, effect: Effect, words: str = "unlocks") -> Step:
 
 
 def _counted(effect: Effect) -> str:
-    count = f"{effect.orders:,} order{'' if effect.orders == 1 else 's'}"
+    count = counted(effect.orders, "order|orders")
     return ", ".join([count, *(f"{currency or '(no currency)'} {amount:,.2f}" for currency, amount in effect.amounts)])
 
 

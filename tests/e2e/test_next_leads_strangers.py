@@ -98,3 +98,26 @@ def test_nothing_but_next_leads_to_the_end(tmp_path: Path, name: str, rebates: b
     assert posted == sold, stranger.told
     refused = [one for one in stranger.steps if one["column"] == "vouchers.policy"]
     assert [one["orders"] for one in refused] == ([] if rebates else [5]), stranger.told
+
+
+def test_without_tokens_next_asks_for_them_first(tmp_path: Path) -> None:
+    """Mapping first, then .env, once; the service and the accounts are Mews's to tell."""
+    paths, _ = dump("german", tmp_path)
+    with running_sandbox(world(rebates=True)) as running:
+        stranger = Stranger(in_process(Shell(tmp_path)), [path.name for path in paths], decisions, running.url)
+        stranger.go(until="run")
+    assert [one["file"] for one in stranger.steps].count(".env") == 1, stranger.told
+    assert [one["type"].split()[3] for one in stranger.steps if one["type"]] == ["init", "preflight", "preflight"]
+
+
+def test_a_workbook_is_led_through_by_its_sheets(tmp_path: Path) -> None:
+    """As the folder is: file, sheet, row and column of each cell."""
+    paths, _ = dump("swedish", tmp_path)
+    names = [path.name for path in paths]
+    with running_sandbox(world(rebates=True)) as running:
+        shell = in_process(Shell(tmp_path, running.url))
+        assert shell.run("init", *names, "--workbook").code == 0
+        stranger = Stranger(shell, names, decisions)
+        last = stranger.go(until="run")
+    assert last["orders"] == 36, stranger.told
+    assert {one["sheet"] for one in stranger.steps if one["file"] == "mapping.xlsx"} == {"taxes", "values"}

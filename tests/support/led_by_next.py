@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import openpyxl
 from cli_run import Shell
 
 Decide = Callable[["Cell"], str]
@@ -33,11 +34,15 @@ class StuckError(AssertionError):
 
 @dataclass
 class Stranger:
-    """Follows `next` with a shell. `decide` is what a person knows; `steps` is what was done, in order."""
+    """Follows `next` with a shell. `decide` is what a person knows, `mews` the address that is written into .env.
+
+    `steps` is what was done, in order.
+    """
 
     shell: Shell
     exports: Sequence[str]
     decide: Decide
+    mews: str = ""
     steps: list[dict[str, Any]] = field(default_factory=list)
     codes: dict[str, list[int]] = field(default_factory=dict)
 
@@ -80,6 +85,9 @@ class Stranger:
         if step.get("column"):
             self._fill(step)
         elif words:
+            if step["file"] == ".env":
+                # What the hotel has given: from here on Mews can be asked.
+                self.shell.url = self.mews
             done = self.shell.run(*words)
             self.codes.setdefault(words[0], []).append(done.code)
             assert done.code in (0, 2, 3), done.err
@@ -91,6 +99,8 @@ class Stranger:
         assert step["row"], step
         if path.suffix == ".toml":
             self._fill_setting(path, step)
+        elif path.suffix == ".xlsx":
+            self._fill_sheet(path, step)
         else:
             self._fill_cell(path, step)
 
@@ -111,6 +121,14 @@ class Stranger:
         out = io.StringIO(newline="")
         csv.writer(out).writerows(lines)
         path.write_text(out.getvalue(), "utf-8")
+
+    def _fill_sheet(self, path: Path, step: Mapping[str, Any]) -> None:
+        book = openpyxl.load_workbook(path)
+        sheet = book[step["sheet"]]
+        header = [str(cell.value) for cell in sheet[1]]
+        row = {name: str(cell.value or "") for name, cell in zip(header, sheet[step["row"]], strict=False)}
+        sheet.cell(step["row"], header.index(step["column"]) + 1).value = self._answer(step, row)
+        book.save(path)
 
     def _answer(self, step: Mapping[str, Any], row: Mapping[str, str]) -> str:
         return self.decide(Cell(step["file"], step["column"], row, step["candidates"], step["what"]))

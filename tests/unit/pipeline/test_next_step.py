@@ -414,3 +414,20 @@ def test_a_status_names_its_row_and_what_it_may_mean(folder: Path) -> None:
     step = ask("orders.csv")
     assert (step.row, step.column) == (None, "")
     assert step.type == "centra-mews init orders.csv --store shop --timezone Europe/London"
+
+
+def test_likely_rows_are_confirmed_one_by_one_and_never_again(folder: Path) -> None:
+    """As many steps as rows; then Mews is asked for the candidates of the cells."""
+    header, *lines = (HEADER + ORDERS).splitlines()
+    renamed = header.replace("products.sku", "Article").replace("products.qty", "Count")
+    Path("orders.csv").write_text("\n".join([renamed, *lines]))
+    columns = Path("mappings/columns.csv")
+    columns.write_text("header,field,sure\nArticle,products.sku,likely\nCount,products.qty,likely\n")
+    for row, more in ((2, " (1 more row after it)"), (3, "")):
+        step = ask("orders.csv", environ=TOKENS)
+        assert (step.file, step.row, step.column) == ("columns.csv", row, "sure")
+        assert more in step.what
+        text = columns.read_text().splitlines()
+        text[row - 1] = text[row - 1].replace("likely", step.candidates[0])
+        columns.write_text("\n".join(text))
+    assert ask("orders.csv", environ=TOKENS).type == "centra-mews preflight orders.csv"
