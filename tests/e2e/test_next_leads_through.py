@@ -75,7 +75,7 @@ def test_what_reconcile_left_open_is_the_step(shop: SmallShop) -> None:
     assert "reconcile" in ask(shop, export)["type"].split()
     assert shop.shell.run("reconcile").code == 3
     step = ask(shop, export)
-    assert "is not complete: 1 orders were settled by a person" in step["what"]
+    assert "is not complete: 1 order was settled by a person" in step["what"]
     assert (step["file"], "reconcile" in step["type"].split()) == ("waivers.csv", True)
     text = "order_number,problem_code,reason,by,date\n1001,different,seen,Ann,2026-11-01\n"
     (shop.mapping / "waivers.csv").write_text(text, "utf-8")
