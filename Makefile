@@ -42,8 +42,8 @@ format: setup ## Format and fix what ruff can fix
 	$(BIN)/ruff check --fix .
 
 SCHEDULES ?= 200
-fault: setup ## The fault harness: SCHEDULES=10000 for the long proof, SEED=N to replay one
-	$(BIN)/python tests/fault/harness.py $(if $(SEED),--seed $(SEED),--schedules $(SCHEDULES))
+fault: setup ## The fault harness: SCHEDULES=10000 for the long proof, FIRST=N to go on, SEED=N to replay one
+	$(BIN)/python tests/fault/harness.py $(if $(SEED),--seed $(SEED),--schedules $(SCHEDULES) --first $(or $(FIRST),0))
 
 WORLDS ?= 200
 fuzz: setup ## Random worlds of money against a second arithmetic: WORLDS=2000, SEED=N to replay one

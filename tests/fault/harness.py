@@ -1,6 +1,7 @@
 """The fault harness: the real loader, ledger and Mews client against the sandbox, through bad days drawn from seeds.
 
     python tests/fault/harness.py --schedules 10000     all seeds from 0 on
+    python tests/fault/harness.py --schedules 4000 --first 6000     the last 4000 of them
     python tests/fault/harness.py --seed 4711           one seed, with its description and its log
 
 A schedule is a storm (processes that are killed, stopped, and met by faults), then calm reruns without new faults.
@@ -76,6 +77,10 @@ FAR = 100 * 86400.0
 _IN_MEWS = ("posted", "different")
 _ABSENT = ("ready", "rejected", "blocked", "skipped")
 _TRACES = 60
+TELL_SECONDS = 10.0
+"""Between two lines of progress."""
+LONG = 500
+"""Schedules of a proof that takes all cores."""
 _GAVE_UP = ("rejected", "send.gave_up")
 _OF_A_KIND = ("Negative amounts", "External payments of type")
 
@@ -1315,24 +1320,20 @@ def _say(text: str) -> None:
     sys.stdout.flush()
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Exit code 0 if no schedule showed a violation."""
-    parser = argparse.ArgumentParser(description="Bad days drawn from seeds, against the real loader.")
-    parser.add_argument("--schedules", type=int, default=200)
-    parser.add_argument("--start", type=int, default=0)
-    parser.add_argument("--seed", type=int)
-    parser.add_argument("--jobs", type=int, default=0, help="processes; 0: one for each core in long proofs")
-    options = parser.parse_args(argv)
-    if options.seed is not None:
-        verdict = run_seed(options.seed)
-        _say(verdict.report())
-        return int(bool(verdict.violations))
-    jobs = options.jobs or (os.cpu_count() or 1 if options.schedules > 500 else 1)
-    began = time.perf_counter()
-    totals = Counter[str]()
-    failed: list[int] = []
-    for verdict in run_seeds(range(options.start, options.start + options.schedules), jobs):
-        totals.update(
+@dataclass(slots=True)
+class Tally:
+    """What a range of seeds came to so far."""
+
+    seeds: range
+    jobs: int
+    began: float = field(default_factory=time.perf_counter)
+    totals: Counter[str] = field(default_factory=Counter)
+    failed: list[int] = field(default_factory=list)
+    _told: float = field(default_factory=time.perf_counter)
+
+    def add(self, verdict: Verdict) -> None:
+        """Takes a verdict in, and tells of a failure at once."""
+        self.totals.update(
             schedules=1,
             processes=verdict.processes,
             requests=verdict.requests,
@@ -1340,17 +1341,64 @@ def main(argv: list[str] | None = None) -> int:
             duplicates=verdict.duplicates,
         )
         if verdict.violations:
-            failed.append(verdict.schedule.seed)
+            self.failed.append(verdict.schedule.seed)
             _say(f"seed {verdict.schedule.seed}: {verdict.violations[0]}")
-            if len(failed) == 1:
+            if len(self.failed) == 1:
                 _say(verdict.report())
-    seconds = time.perf_counter() - began
-    _say(
-        f"{totals['schedules']} schedules in {seconds:.1f} s ({totals['schedules'] / seconds:.1f}/s, {jobs} jobs): "
-        f"{totals['processes']} processes, {totals['requests']} requests, {totals['hours'] / 3600:.0f} virtual hours, "
-        f"{totals['duplicates']} duplicates beyond the bounds or by two copies of a ledger (all reported), {len(failed)} failed {failed[:_TRACES]}"
-    )
-    return int(bool(failed))
+        if time.perf_counter() - self._told >= TELL_SECONDS:
+            self._told = time.perf_counter()
+            left = (len(self.seeds) - self.done) / self.rate
+            _say(
+                f"{self.done} of {len(self.seeds)}, {self.rate:.1f}/s, {len(self.failed)} failed, {left / 60:.0f} min left"
+            )
+
+    @property
+    def done(self) -> int:
+        """Schedules run: in the order of their seeds, so that it tells where to go on."""
+        return self.totals["schedules"]
+
+    @property
+    def rate(self) -> float:
+        """Schedules a second."""
+        return self.done / (time.perf_counter() - self.began)
+
+    def conclude(self) -> None:
+        """The last lines: sums, what failed, and how to go on where it ended early."""
+        totals = self.totals
+        _say(
+            f"{self.done} schedules (seeds {self.seeds.start} to {self.seeds.start + self.done - 1}) "
+            f"in {time.perf_counter() - self.began:.1f} s ({self.rate:.1f}/s, {self.jobs} jobs): "
+            f"{totals['processes']} processes, {totals['requests']} requests, {totals['hours'] / 3600:.0f} virtual hours, "
+            f"{totals['duplicates']} duplicates beyond the bounds or by two copies of a ledger (all reported), "
+            f"{len(self.failed)} failed {self.failed[:_TRACES]}"
+        )
+        if self.done < len(self.seeds):
+            first, left = self.seeds.start + self.done, len(self.seeds) - self.done
+            _say(f"the rest: make fault FIRST={first} SCHEDULES={left}")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Exit code 0 if no schedule showed a violation."""
+    parser = argparse.ArgumentParser(description="Bad days drawn from seeds, against the real loader.")
+    parser.add_argument("--schedules", type=int, default=200)
+    parser.add_argument("--first", type=int, default=0, help="the first seed")
+    parser.add_argument("--seed", type=int, help="this one alone, with its log")
+    parser.add_argument("--jobs", type=int, default=0, help="processes; 0: one for each core in long proofs")
+    options = parser.parse_args(argv)
+    if options.seed is not None:
+        verdict = run_seed(options.seed)
+        _say(verdict.report())
+        return int(bool(verdict.violations))
+    jobs = options.jobs or (os.cpu_count() or 1 if options.schedules > LONG else 1)
+    tally = Tally(range(options.first, options.first + options.schedules), jobs)
+    try:
+        for verdict in run_seeds(tally.seeds, jobs):
+            tally.add(verdict)
+    except KeyboardInterrupt:
+        tally.conclude()
+        return 130
+    tally.conclude()
+    return int(bool(tally.failed))
 
 
 if __name__ == "__main__":
