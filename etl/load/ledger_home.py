@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from etl.errors import LedgerError
 from etl.load import schema
@@ -21,6 +21,7 @@ _HOME = {
     "store": "store",
 }
 _ORDER_NUMBERS = "order_numbers"
+_META = select(schema.meta.c.value).where(schema.meta.c.key == bindparam("key"))
 
 
 class LedgerHome(LedgerStore):
@@ -90,7 +91,7 @@ class LedgerHome(LedgerStore):
 
     def meta(self, key: str) -> str | None:
         """A stored text."""
-        found: str | None = self._scalar(select(schema.meta.c.value).where(schema.meta.c.key == key))
+        found: str | None = self._scalar(_META, key=key)
         return found
 
     def set_meta(self, key: str, value: str) -> None:

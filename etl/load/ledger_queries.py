@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select, text
+from sqlalchemy import Select, bindparam, func, select, text
 
 from etl.load import schema
 from etl.load.changes import edited
@@ -32,6 +32,14 @@ from etl.load.records import (
 from etl.load.steps import CHUNK
 from etl.load.versions import read_orders
 from etl.model.states import State
+
+# What a run asks again and again is built once.
+_PARTS = select(schema.parts).order_by(schema.parts.c.number, schema.parts.c.generation, schema.parts.c.part)
+_PARTS_OF_NUMBERS = _PARTS.where(schema.parts.c.number.in_(bindparam("numbers", expanding=True)))
+_PARTS_IN_MEWS = _PARTS.where(schema.parts.c.mews_id == bindparam("mews_id"))
+_UNSETTLED = _PARTS.where(schema.parts.c.state == State.UNKNOWN.value)
+_TO_RECHECK = _PARTS.where(schema.parts.c.recheck > 0)
+_A_PAYMENT = select(schema.parts.c.part).where(schema.parts.c.kind == PartKind.PAYMENT.value).limit(1)
 
 
 class LedgerQueries(LedgerHome):
@@ -94,17 +102,14 @@ class LedgerQueries(LedgerHome):
     def parts(self, numbers: Iterable[str]) -> dict[str, list[Part]]:
         """The parts of these orders, all generations. Shape: by number; orders never intended have none."""
         found: dict[str, list[Part]] = {}
-        table = schema.parts
-        order = (table.c.number, table.c.generation, table.c.part)
-        with translated(self._where):
-            for chunk in _chunks(numbers):
-                for row in self._read().execute(select(table).where(table.c.number.in_(chunk)).order_by(*order)):
-                    found.setdefault(row.number, []).append(part_value(row))
+        for chunk in _chunks(numbers):
+            for part in self._parts(_PARTS_OF_NUMBERS, numbers=chunk):
+                found.setdefault(part.number, []).append(part)
         return found
 
     def parts_of(self, mews_id: str) -> list[Part]:
         """The parts that are in Mews under this id."""
-        return self._parts_where(schema.parts.c.mews_id == mews_id)
+        return self._parts(_PARTS_IN_MEWS, mews_id=mews_id)
 
     def standing_returns(self) -> list[str]:
         """The nested returns that are, or may be, in Mews."""
@@ -120,11 +125,11 @@ class LedgerQueries(LedgerHome):
 
     def unsettled(self) -> list[Part]:
         """All parts that are unknown."""
-        return self._parts_where(schema.parts.c.state == State.UNKNOWN.value)
+        return self._parts(_UNSETTLED)
 
     def to_recheck(self) -> list[Part]:
         """All parts that were sent more than once and are still to be looked up again."""
-        return self._parts_where(schema.parts.c.recheck > 0)
+        return self._parts(_TO_RECHECK)
 
     def kinds(self) -> dict[str, KindStanding]:
         """What is known of the needs that only Mews can tell; kinds that nobody tried are not there."""
@@ -141,8 +146,7 @@ class LedgerQueries(LedgerHome):
 
     def has_payments(self) -> bool:
         """Whether any order that was ever sent has payments."""
-        query = select(schema.parts.c.part).where(schema.parts.c.kind == PartKind.PAYMENT.value).limit(1)
-        return self._scalar(query) is not None
+        return self._scalar(_A_PAYMENT) is not None
 
     def attempts(self, number: str, *, generation: int | None = None, part: str | None = None) -> list[Attempt]:
         """Every request that may have left for an order. Shape: by generation, part and sequence."""
@@ -213,11 +217,9 @@ class LedgerQueries(LedgerHome):
         """The same of a text that both databases understand, with :names for values."""
         return self.select(text(sql).bindparams(**values))
 
-    def _parts_where(self, condition: Any) -> list[Part]:
-        table = schema.parts
-        order = (table.c.number, table.c.generation, table.c.part)
+    def _parts(self, query: Select[Any], **values: object) -> list[Part]:
         with translated(self._where):
-            return [part_value(row) for row in self._read().execute(select(table).where(condition).order_by(*order))]
+            return [part_value(row) for row in self._read().execute(query, values)]
 
 
 def _chunks(numbers: Iterable[str]) -> Iterator[list[str]]:

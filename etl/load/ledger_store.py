@@ -267,9 +267,9 @@ class LedgerStore:
             self._reader.close()
         self._reader = None
 
-    def _scalar(self, query: Any) -> Any:
+    def _scalar(self, query: Any, **values: object) -> Any:
         with translated(self._where):
-            return self._read().scalar(query)
+            return self._read().scalar(query, values)
 
 
 def _upgrade(url: URL, where: str, wall: Callable[[], datetime], steps: Sequence[migrations.Step]) -> None:

@@ -22,6 +22,12 @@ class LockLost(LedgerError):  # noqa: N818 - named after what happened
     code = "ledger.lock_lost"
 
 
+_CURRENT = (
+    select(schema.lock.c.token, schema.lock.c.host, schema.lock.c.pid).where(schema.lock.c.id == 1).with_for_update()
+)
+"""Built once: every transaction asks it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Held:
     """The lock as the ledger has it. `taken_at`: this machine's time, ISO UTC."""
@@ -77,12 +83,7 @@ def take(
 
 def verify(connection: Connection, token: str) -> None:
     """Raises LockLost unless the lock is still ours; every writing transaction begins with it."""
-    query = (
-        select(schema.lock.c.token, schema.lock.c.host, schema.lock.c.pid)
-        .where(schema.lock.c.id == 1)
-        .with_for_update()
-    )
-    row = connection.execute(query).one_or_none()
+    row = connection.execute(_CURRENT).one_or_none()
     if row is None or row.token != token:
         now_held = "nobody" if row is None else f"process {row.pid} on {row.host}"
         raise LockLost(

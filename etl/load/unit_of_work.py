@@ -71,7 +71,13 @@ def _keyed(table: Table, *names: str) -> list[ColumnElement[bool]]:
     return [table.c[name] == bindparam(f"k_{name}") for name in names]
 
 
-_SELECT_ORDERS = select(*(schema.orders.c[name] for name in ("number", *_ORDER_HOT, "verdict")))
+# Statements of the hot path are built once.
+_SELECT_ORDERS = select(*(schema.orders.c[name] for name in ("number", *_ORDER_HOT, "verdict"))).where(
+    schema.orders.c.number.in_(bindparam("numbers", expanding=True))
+)
+_SELECT_PARTS = select(*(schema.parts.c[name] for name in (*_PART_KEY, "kind", *_PART_HOT))).where(
+    schema.parts.c.number.in_(bindparam("numbers", expanding=True))
+)
 _UPDATE_ORDER = (
     update(schema.orders)
     .where(*_keyed(schema.orders, "number"))
@@ -193,15 +199,12 @@ class UnitOfWork:
     def load(self, numbers: Iterable[str]) -> None:
         """Reads orders and parts of these numbers, once each."""
         wanted = [number for number in dict.fromkeys(numbers) if number not in self._orders]
-        orders, parts = schema.orders, schema.parts
         for start in range(0, len(wanted), CHUNK):
-            chunk = wanted[start : start + CHUNK]
-            for row in self._connection.execute(_SELECT_ORDERS.where(orders.c.number.in_(chunk))):
+            chunk = {"numbers": wanted[start : start + CHUNK]}
+            for row in self._connection.execute(_SELECT_ORDERS, chunk):
                 number, state, *rest = row
                 self._orders[number] = OrderRow(number, stored_state(state), *rest)
-            for row in self._connection.execute(
-                select(*(parts.c[name] for name in (*_PART_KEY, "kind", *_PART_HOT))).where(parts.c.number.in_(chunk))
-            ):
+            for row in self._connection.execute(_SELECT_PARTS, chunk):
                 number, generation, part, kind, state, *rest = row
                 value = PartRow(number, generation, part, kind, stored_state(state), *rest)
                 self._parts.setdefault(number, {})[value.key] = value

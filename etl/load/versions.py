@@ -15,12 +15,17 @@ from etl.model.plan import PlannedOrder
 
 _ORDERS, _VERSIONS, _CORRECTIONS = schema.orders, schema.versions, schema.corrections
 
-_SELECT = select(_ORDERS, _VERSIONS.c.content, _VERSIONS.c.read_as).select_from(
-    _ORDERS.outerjoin(
-        _VERSIONS,
-        and_(_VERSIONS.c.number == _ORDERS.c.number, _VERSIONS.c.fingerprint == _ORDERS.c.posted_fingerprint),
+_SELECT = (
+    select(_ORDERS, _VERSIONS.c.content, _VERSIONS.c.read_as)
+    .select_from(
+        _ORDERS.outerjoin(
+            _VERSIONS,
+            and_(_VERSIONS.c.number == _ORDERS.c.number, _VERSIONS.c.fingerprint == _ORDERS.c.posted_fingerprint),
+        )
     )
+    .where(_ORDERS.c.number.in_(bindparam("numbers", expanding=True)))
 )
+_SELECT_CORRECTIONS = select(_CORRECTIONS).where(_CORRECTIONS.c.number.in_(bindparam("numbers", expanding=True)))
 _FORGET_VERSION = delete(_VERSIONS).where(
     _VERSIONS.c.number == bindparam("k_number"), _VERSIONS.c.fingerprint == bindparam("k_fingerprint")
 )
@@ -34,11 +39,11 @@ _FORGET_CORRECTION = delete(_CORRECTIONS).where(
 def read_orders(connection: Connection, numbers: Sequence[str]) -> dict[str, LedgerOrder]:
     """The orders of these numbers that the ledger knows, with what was posted and what was corrected."""
     corrections: dict[str, list[Correction]] = {}
-    for row in connection.execute(select(_CORRECTIONS).where(_CORRECTIONS.c.number.in_(numbers))):
+    for row in connection.execute(_SELECT_CORRECTIONS, {"numbers": numbers}):
         one = Correction(row.original, row.corrected, bool(row.is_given), row.skip_fingerprint, row.given_at)
         corrections.setdefault(row.number, []).append(one)
     found = {}
-    for row in connection.execute(_SELECT.where(_ORDERS.c.number.in_(numbers))):
+    for row in connection.execute(_SELECT, {"numbers": numbers}):
         order = ledger_order(row, row.content or "", row.read_as or "")
         if order.number in corrections:
             order = replace(order, corrections=tuple(corrections[order.number]))
