@@ -187,6 +187,7 @@ def _record_order(
     standing = [order_id for order_id in orders if order_id not in gone]
     # Where copies were reversed, the order is the one that stands.
     orders = {order_id: orders[order_id] for order_id in (*standing, *gone)}
+    _take_up_again(ledger, steps, number, generation, standing, paid)
     was_in_doubt = _record_presence(ledger, steps, number, generation, orders, paid, met, result)
     twice: list[str] = []
     if gone or undos or paid.undone:
@@ -337,6 +338,22 @@ def _record_payments(
 
 
 # What was reversed
+
+
+def _take_up_again(
+    ledger: Ledger, steps: Steps, number: str, generation: int, standing: Sequence[str], paid: Paid
+) -> None:
+    """An order that was undone stands all the same where a copy came to light, of itself or of a payment.
+
+    What this ledger reversed may still seem to stand in reads that lag.
+    """
+    if steps.part_state(number, generation) is not State.UNDONE:
+        return
+    parts = [one for one in ledger.parts([number]).get(number, []) if one.generation == generation]
+    mine = {steps.mews_id(number, generation), *(one.target for one in parts if one.kind is PartKind.UNDO)}
+    payments = {part: paid.first(part) for part in paid.sent if paid.standing(part)}
+    if payments or any(one not in mine for one in standing):
+        steps.stand_again(number, generation, payments)
 
 
 def _gone(order_id: str, orders: Items, undos: Items) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from etl.load.records import ORDER_PART, PartKind, dumps
 from etl.load.unit_of_work import PartRow, UnitOfWork
@@ -66,6 +66,18 @@ class UndoSteps(UnitOfWork):
         order = self._order(number)
         if order.generation == generation:
             order.duplicates = ""
+
+    def stand_again(self, number: str, generation: int, payments: Mapping[str, str]) -> None:
+        """UNDONE -> POSTED: another copy stands than those that were reversed. `payments`: ids that stand, by part."""
+        order = self._at(number, generation, ORDER_PART)
+        order.move(State.POSTED)
+        self._settle_order(order)
+        for part, mews_id in payments.items():
+            row = self._find((number, generation, part))
+            if row is not None and row.state is State.UNDONE:
+                row.move(State.POSTED)
+                row.mews_id = mews_id
+                self._settle_order(row)
 
     def keep_copies(self, number: str, generation: int, order_ids: Sequence[str]) -> None:
         """POSTED or DIFFERENT stays, under the copies that are left: others were reversed."""

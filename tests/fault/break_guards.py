@@ -614,6 +614,22 @@ GUARDS = (
         "undo",
         "copies_of_a_payment",
     ),
+    _guard(
+        "what was undone stays so, whatever stands in Mews",
+        "load/recovery.py",
+        "if payments or any(one not in mine for one in standing):",
+        "if False:",
+        "undo",
+        "came_to_light",
+    ),
+    _guard(
+        "what was just cancelled is taken up again",
+        "load/recovery.py",
+        "if payments or any(one not in mine for one in standing):",
+        "if payments or standing:",
+        "undo",
+        "only_seems",
+    ),
     # A person's word
     _guard(
         "settle --absent takes a person's word against Mews's",

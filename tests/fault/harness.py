@@ -425,7 +425,9 @@ class Runner:
             if self.watch.violations:
                 raise _Violated
             if (running is ours[1]) is is_theirs:
-                self.needs_recover = _lacks_orders(result)
+                self.needs_recover = _lacks_orders(result) or (
+                    isinstance(result, UndoResult) and _is_incomplete(result)
+                )
         self._change_ledgers(other, is_theirs=is_theirs)
         # Until somebody looked once everything has landed, it may lack what the other copy sent.
         self.is_stale, self.paired_at = True, self.timeline.now
@@ -499,7 +501,8 @@ class Runner:
         self._tell_end(who, result)
         error = _error_of(result)
         if error is not None and error.code == "ledger.incomplete":
-            self.needs_recover = self.needs_recover or _lacks_orders(result)
+            # What an undo met besides is taken in as its hint says; a run has told it, and that is enough.
+            self.needs_recover = self.needs_recover or _lacks_orders(result) or isinstance(result, UndoResult)
             is_of_copies = self.schedule.has_copies and not _lacks_orders(result)
             if (
                 not is_of_copies

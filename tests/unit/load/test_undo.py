@@ -381,7 +381,7 @@ def test_copies_of_a_payment_go_with_their_order(path, mews, time, shown):
     posted(path, mews, time, [an_order("1", payments=(a_payment(),))])
     a_copy(mews)
     at, paid = mews.paid[0]
-    mews.paid.append((at, replace(paid, id="paid twice")))
+    mews.paid.append((at, replace(paid, id="paid-twice")))
     if shown == "marker":
         mews.paid = [(at, replace(row, external_identifier="")) for at, row in mews.paid]
     with open_ledger(path, time) as ledger:
@@ -790,6 +790,36 @@ def test_recover_takes_the_copy_that_stands(path, mews, time, tmp_path, may_canc
         row = ledger.order("1")
         assert (row.state, row.mews_order_id, row.duplicates) == (State.POSTED, "copy", ())
     assert run_poster(fresh, mews, time, orders(1), run_id="run-2").duplicated == {}
+
+
+@pytest.mark.parametrize("may_cancel", [True, False])
+@pytest.mark.parametrize("late", ["order", "payment", "both"])
+def test_recover_takes_up_what_came_to_light_after_an_undo(path, mews, time, may_cancel, late):
+    """A copy that nobody knew of stands in Mews: the order is not undone, whatever the ledger says, and goes once more."""
+    posted(path, mews, time, [an_order("1", payments=(a_payment(),))])
+    mews.may_cancel = may_cancel
+    (at, row), (paid_at, paid) = mews.items[0], mews.paid[0]
+    undo_in(path, mews, time)
+    if late != "payment":
+        mews.items.append((at, replace(row, id="copy-item", order_id="copy")))
+    if late != "order":
+        mews.paid.append((paid_at, replace(paid, id="paid-twice")))
+    found = recover_into(path, mews, time)
+    assert state_of(path, "1") in (State.POSTED, State.DIFFERENT)
+    assert (found.different == {}) is (late == "both")
+    again = undo_in(path, mews, time, run="", only=["1"])
+    assert (endings(again), mews.balance(), mews.paid_balance()) == ({"1": Ending.REVERSED}, 0, 0)
+    assert recover_into(path, mews, time).different == {}
+    assert state_of(path, "1") is State.UNDONE
+
+
+def test_recover_leaves_undone_what_only_seems_to_stand(path, mews, time):
+    """Reads that lag show the items of what was cancelled just now: this ledger cancelled them itself."""
+    posted(path, mews, time, orders(1))
+    undo_in(path, mews, time)
+    mews.cancelled.clear()
+    recover_into(path, mews, time)
+    assert state_of(path, "1") is State.UNDONE
 
 
 def test_a_reversal_that_does_not_balance_is_told(path, mews, time, tmp_path):
