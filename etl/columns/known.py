@@ -52,7 +52,7 @@ SETTINGS = {
         *("encoding", "date_format", "empty_words", "sheets", "continuation_rows"),
     ),
     "target": (
-        *("service", "enterprise_id", "editable_window", "outside_editable_window", "clamped_vat"),
+        *("route", "service", "enterprise_id", "editable_window", "outside_editable_window", "clamped_vat"),
         *("disable_item_grouping", "notes", "rebates"),
     ),
     "accounts": ("fallback", "lookup_email", "create_customers"),
@@ -60,6 +60,7 @@ SETTINGS = {
     "shipping": ("name", "accounting_category", "tax"),
     "vouchers": ("policy", "name", "accounting_category"),
     "payments": ("post", "type", "refunds", "accounting_category"),
+    "outlet": ("outlet", "account", "bills_per_request", "payments", "balance_name", "balance_category"),
     "mews": ("rate_limit", "concurrency", "timeout_seconds", "settle_seconds"),
 }
 TABLES = frozenset(

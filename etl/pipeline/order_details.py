@@ -31,8 +31,14 @@ _PARTS = {
     "h": ("handling fee", "taxed like shipping"),
     "f": ("return fee", "taxed like shipping"),
     "v": ("voucher", "over the goods' tax codes (vouchers.csv, vouchers.policy)"),
+    "gift": ("gift card or credit", "always a payment of its bill"),
+    "pay": ("capture", 'outlet.payments = "captures"'),
+    "bal": ("the rest of the bill, assumed to be paid", 'outlet.payments = "balance"'),
 }
-"""Where entries that no row stands for come from, and by which rule, by the letter of their line."""
+"""Where entries that no row stands for come from, and by which rule, by the letters of their line."""
+_PAID = frozenset(("gift", "pay", "bal"))
+_PAYMENT = "(payment)"
+"""What stands for the tax codes of a payment, which is neither taxed nor exempt."""
 ROWS_NAMED = 5
 
 
@@ -127,16 +133,22 @@ def _joined(order_number: str, files: Sequence[FileRows]) -> str:
     return text
 
 
+def _letters(line: str) -> str:
+    """What a line is, by its name: `p` of `p3.1`, `pay` of `pay1`."""
+    return line.partition(".")[0].rstrip("0123456789")
+
+
 def _entry(entry: Entry, precision: int, booked: Booked) -> EntryRow:
     predicted = entry.predicted
-    origin, rule = _PARTS.get(entry.line[:1], ("", ""))
+    letters = _letters(entry.line)
+    origin, rule = _PARTS.get(letters, ("", ""))
     amounts = [amount_text(one, precision) for one in (entry.unit, predicted.net, predicted.tax, predicted.gross)]
     return EntryRow(
         line=entry.line,
         name=entry.name,
         count=str(entry.count),
         unit=amounts[0],
-        codes=" ".join(entry.codes) or "exempt",
+        codes=" ".join(entry.codes) or (_PAYMENT if letters in _PAID else "exempt"),
         net=amounts[1],
         tax=amounts[2],
         gross=amounts[3],
@@ -188,7 +200,8 @@ def _sent(
     parsed = parse_identifier(str(entry.get("ExternalIdentifier") or ""))
     line = parsed[1] if parsed else ""
     unit = entry["UnitAmount"]
-    part = _PARTS.get(line[:1], ("", ""))
+    letters = _letters(line)
+    part = _PARTS.get(letters, ("", ""))
     origin, rule = (one or other for one, other in zip(origins.get(line, ("", "")), part, strict=True))
     amounts = [amount_text(one, precision) for one in predicted.get(line, ())] or ["", "", ""]
     return EntryRow(
@@ -196,7 +209,7 @@ def _sent(
         name=str(entry.get("Name") or entry.get("ProductId") or ""),
         count=str(entry.get("Count") or entry.get("UnitCount") or ""),
         unit=amount_text(Decimal(str(unit.get("GrossValue", unit.get("NetValue", 0)))), precision),
-        codes=" ".join(unit.get("TaxCodes", ())) or "exempt",
+        codes=" ".join(unit.get("TaxCodes", ())) or (_PAYMENT if letters in _PAID else "exempt"),
         net=amounts[0],
         tax=amounts[1],
         gross=amounts[2],

@@ -22,6 +22,7 @@ from outlet_shop import booked_on_bills, predicted, send_bills, with_outlet, wri
 from etl.mapping.folder import read_mapping
 from etl.model.plan import EntryKind, PlannedOrder, Verdict
 from etl.pipeline.dry_run import DryRun, dry_run
+from etl.pipeline.order_details import planned_details
 from etl.pipeline.prepare import Export
 from etl.sandbox.core import Sandbox
 from etl.sandbox.server import running_sandbox
@@ -124,3 +125,16 @@ def test_captures_of_the_example_are_payments_of_the_bill(tmp_path: Path, shared
         for order in done.prepared.store.by_number():
             posted = {row["part"]: Decimal(row["gross"]) for row in expect[order.number].get("payments", [])}
             assert {part: amount for part, _, amount in order.paid} == posted, order.number
+
+
+def test_a_bill_opens_to_its_items_and_payments(tmp_path: Path, shared: Path) -> None:
+    """With where each comes from: a gift card is no fee, and a payment is not exempt from tax, it has none to bear."""
+    assert (shared / "examples").is_dir()
+    with planned("04-gift-card-part", tmp_path, payments="balance") as (done, _):
+        numbers = [order.number for order in done.prepared.store.ready()]
+        rows = [row for detail in planned_details(done.prepared, None)(numbers) for row in detail.entries]
+    told = {row.line: (row.codes, row.origin) for row in rows}
+    assert told["gift1"] == ("(payment)", "gift card or credit")
+    assert told["bal1"] == ("(payment)", "the rest of the bill, assumed to be paid")
+    assert told["p1"][0] != "(payment)"
+    assert told["p1"][1].startswith("row ")

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import pytest
 from builders import CATEGORY, a_context, a_mapping, a_reference, a_tax
+from outlet_shop import outlet_context
 from two_ways import PLAIN, planned, same, write_rows
 
 from etl.columns import known
@@ -200,6 +201,7 @@ NEVER = {
     "payments that are posted": a_context(a_mapping(payments={"post": True, "type": "Cash"})),
     "fields in target.notes": a_context(a_mapping(target={"notes": "{orderNumber} {customerId}"})),
     "the public demo": a_context(is_public_demo=True),
+    "the outlet route": outlet_context(),
 }
 
 
