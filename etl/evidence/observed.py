@@ -20,9 +20,10 @@ _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 def observed_entries(observed: Mapping[str, Any], basis: Basis) -> tuple[ExpectedEntry, ...]:
     """What `recover` read of an order: no payload of ours proves it. Items of one identifier count together."""
-    sums: dict[str, list[Any]] = {}
+    sums: dict[tuple[str, bool], list[Any]] = {}
     for item in observed.get("items", ()):
-        row = sums.setdefault(str(item.get("identifier") or ""), [0, Decimal(0), Decimal(0), set()])
+        key = (str(item.get("identifier") or ""), bool(item.get("payment")))
+        row = sums.setdefault(key, [0, Decimal(0), Decimal(0), set()])
         row[0] += int(item.get("count") or 0)
         row[1] += Decimal(str(item["net"]))
         row[2] += Decimal(str(item["gross"]))
@@ -36,8 +37,9 @@ def observed_entries(observed: Mapping[str, Any], basis: Basis) -> tuple[Expecte
             codes=tuple(sorted(codes)),
             net=net,
             gross=gross,
+            is_payment=is_payment,
         )
-        for identifier, (count, net, gross, codes) in sums.items()
+        for (identifier, is_payment), (count, net, gross, codes) in sums.items()
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from etl.evidence.values import ExpectedEntry, ExpectedPayment
 from etl.model.plan import Basis
+from etl.model.rows import PAYMENT
 
 Predicted = tuple[str, Decimal, Decimal, Decimal]
 """Line, net, tax, gross."""
@@ -16,7 +17,7 @@ Predicted = tuple[str, Decimal, Decimal, Decimal]
 def sent_entries(
     payload: Mapping[str, Any], basis: Basis, predicted: Iterable[Predicted], stem: str
 ) -> tuple[ExpectedEntry, ...]:
-    """The entries of an `orders/add` payload; `stem` and line make the identifiers of `predicted`."""
+    """The entries of an `orders/add` payload, or of an outlet bill; `stem` and line make the identifiers of `predicted`."""
     amounts = {f"{stem}:{line}": (net, gross) for line, net, _, gross in predicted}
     return tuple(
         _sent_entry(entry, name, basis, amounts)
@@ -40,6 +41,7 @@ def _sent_entry(
         category_id=str(entry.get("AccountingCategoryId") or ""),
         net=net,
         gross=gross,
+        is_payment=entry.get("Type") == PAYMENT,
     )
 
 

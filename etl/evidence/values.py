@@ -69,6 +69,8 @@ class ExpectedEntry:
     category_id: str = ""
     net: Decimal | None = None
     gross: Decimal | None = None
+    is_payment: bool = False
+    """It pays the outlet bill that it stands on: nothing that was sold."""
 
 
 @dataclass(frozen=True, slots=True)

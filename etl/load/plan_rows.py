@@ -100,7 +100,7 @@ def observed_items(rows: Iterable[OrderItemRow]) -> dict[str, Any]:
     """For the column `observed` of an order that Mews holds with other amounts: its items, cancelled ones aside."""
     items = [
         {"identifier": row.external_identifier, "count": row.count, "net": row.net, "gross": row.gross,
-         "currency": row.currency, "codes": [code for code, _ in row.taxes]}
+         "currency": row.currency, "codes": [code for code, _ in row.taxes], **_payment_mark(row)}
         for row in rows
         if not row.is_canceled
     ]  # fmt: skip
@@ -121,7 +121,13 @@ def recovered_item(row: OrderItemRow) -> dict[str, Any]:
         "account": row.account_id,
         "consumed": stamp_seconds(row.consumed),
         "canceled": row.is_canceled,
+        **_payment_mark(row),
     }
+
+
+def _payment_mark(row: OrderItemRow) -> dict[str, bool]:
+    """What tells an item that pays an outlet bill from what was sold; nothing on the other route."""
+    return {"payment": True} if row.is_payment else {}
 
 
 def stamp_seconds(moment: datetime | None) -> str:

@@ -19,16 +19,13 @@ from etl.load.records import Part, PartKind
 from etl.model.bill import bill_number
 from etl.model.identity import Identity, parse_identifier, split_number
 from etl.model.plan import Basis
-from etl.model.rows import OrderItemRow, PaymentRow
+from etl.model.rows import PAYMENT, OrderItemRow, PaymentRow
 
 OPPOSITE = "order"
 """The undo part that is one `orders/add` of the opposite amounts."""
 
 CANCEL = "cancel"
 """Undo parts that are one `orderItems/cancel` each: `cancel1`, `cancel2`, ..."""
-
-PAYMENT = "Payment"
-"""Type of the items of a bill that pay it: they need no permission for rebates."""
 
 ZERO = Decimal(0)
 

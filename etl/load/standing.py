@@ -17,9 +17,9 @@ from etl.load.changes import Changes, compare, is_nobodys
 from etl.load.corrections import is_original
 from etl.load.records import RECOVERED_RUN, LedgerOrder, loads
 from etl.model.identity import Identity
-from etl.model.plan import Basis, PlannedOrder, Verdict, order_payload
+from etl.model.plan import Basis, PlannedOrder, Verdict
 from etl.model.problem import Problem, notice
-from etl.model.sent import sent_hash
+from etl.model.sent import sent_hash, sent_payload
 from etl.model.states import PLANNED, State
 
 
@@ -164,12 +164,13 @@ def differs_from_observed(observed: dict[str, Any], order: PlannedOrder, identit
     """How the plan of an order differs from what `recover` read of it (`evidence/observed.py`)."""
     if "account" not in observed:
         return []
-    payload = order_payload(order, identity)
+    payload = sent_payload(order, identity)
     differences = []
-    if observed["account"] and payload["AccountId"] and observed["account"] != payload["AccountId"]:
-        differences.append(f"Mews has account {observed['account']}, the plan says {payload['AccountId']}")
-    if not order.is_clamped and observed["consumed"] and observed["consumed"] != payload["ConsumptionUtc"]:
-        differences.append(f"Mews has consumption {observed['consumed']}, the plan says {payload['ConsumptionUtc']}")
+    account, consumed = payload.get("AccountId", ""), payload.get("ConsumptionUtc") or payload.get("ClosedUtc")
+    if observed["account"] and account and observed["account"] != account:
+        differences.append(f"Mews has account {observed['account']}, the plan says {account}")
+    if not order.is_clamped and observed["consumed"] and observed["consumed"] != consumed:
+        differences.append(f"Mews has consumption {observed['consumed']}, the plan says {consumed}")
     basis = order.entries[0].basis if order.entries else Basis.NET
     # What Mews makes of the taxes is no matter of the source: no amounts are predicted here.
     entries = sent_entries(payload, basis, (), identity.stem)

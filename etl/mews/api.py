@@ -38,29 +38,29 @@ class MewsReader:
     def __init__(self, transport: Transport, *, enterprise_id: str | None = None) -> None:
         self.transport = self._transport = transport
         self.enterprise_id = self._enterprise_id = enterprise_id or None
-        self._configuration: Configuration | None = None
-        self._read_at = 0.0
+        self.told: tuple[Configuration, float] | None = None
+        """The enterprise as it was read last, and when, on the monotonic clock."""
 
     async def configuration(self) -> Configuration:
         """The enterprise, and Mews's time. Effects: sets the clock that `now` goes by."""
         body = {"EnterpriseId": self._enterprise_id} if self._enterprise_id else {}
         answer = await self._transport.read("configuration/get", body)
-        self._read_at = self._transport.clock.monotonic()
-        self._configuration = config.configuration(answer)
-        return self._configuration
+        self.told = config.configuration(answer), self._transport.clock.monotonic()
+        return self.told[0]
 
     async def known_configuration(self) -> Configuration:
         """The enterprise as this reader has read it, else read now. Its time goes on in `now`."""
-        return self._configuration or await self.configuration()
+        return self.told[0] if self.told is not None else await self.configuration()
 
     def now(self) -> datetime:
         """Mews's time now, aware UTC; behind the true one by the answer's way to us at most.
 
         Raises InternalError where `configuration` was never read.
         """
-        if self._configuration is None:
+        if self.told is None:
             raise InternalError("Mews's time is asked for before it was read", code="internal.clock")
-        return self._configuration.now + timedelta(seconds=self._transport.clock.monotonic() - self._read_at)
+        configuration, read_at = self.told
+        return configuration.now + timedelta(seconds=self._transport.clock.monotonic() - read_at)
 
     async def order_items(
         self,

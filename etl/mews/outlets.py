@@ -44,6 +44,7 @@ class OutletReader(MewsReader):
         tell: Callable[[datetime, int], None] = lambda _since, _requests: None,
     ) -> None:
         super().__init__(reader.transport, enterprise_id=reader.enterprise_id)
+        self.told = reader.told
         self._outlet_id = outlet_id
         self._closed_of = closed_of
         self._tell = tell
@@ -92,14 +93,23 @@ class OutletReader(MewsReader):
 
         Read to its end, what was not met closed at no such moment: it proves absence.
         """
-        for window in around(moments):
-            async for page in self._items({"ClosedUtc": interval(*window)}, self._own):
-                yield page
+        async for page in self._around(moments, self._own):
+            yield page
 
     async def of_all_outlets(self, start: datetime | None) -> AsyncIterator[list[OrderItemRow]]:
         """Items of the bills of every outlet, created since `start` (None: ever)."""
         async for page in self._since((start, None), None):
             yield page
+
+    async def of_any_outlet(self, bill_ids: Sequence[str]) -> AsyncIterator[list[OrderItemRow]]:
+        """Items of these bills, whichever outlet they are of."""
+        wanted = set(bill_ids)
+        closed = {one: self._closed[one] for one in wanted if one in self._closed}
+        pages = self._around(closed.values(), None) if len(closed) == len(wanted) else self._since((None, None), None)
+        async for page in pages:
+            kept = [row for row in page if row.order_id in wanted]
+            if kept:
+                yield kept
 
     async def payments(
         self,
@@ -129,6 +139,9 @@ class OutletReader(MewsReader):
         for page in nothing:
             yield page
 
+    def _is_mine(self, bill: entities.OutletBill) -> bool:
+        return self._outlet_id in ("", bill.outlet_id)
+
     @property
     def _own(self) -> frozenset[str]:
         return frozenset((self._outlet_id,))
@@ -149,6 +162,13 @@ class OutletReader(MewsReader):
                 kept = [row for row in page if row.order_id in missing]
                 if kept:
                     yield kept
+
+    async def _around(
+        self, moments: Iterable[datetime], outlets: frozenset[str] | None
+    ) -> AsyncIterator[list[OrderItemRow]]:
+        for window in around(moments):
+            async for page in self._items({"ClosedUtc": interval(*window)}, outlets):
+                yield page
 
     async def _since(self, given: Interval, outlets: frozenset[str] | None) -> AsyncIterator[list[OrderItemRow]]:
         start, end = given
@@ -183,7 +203,7 @@ class OutletReader(MewsReader):
             bills = _bills_of(answer)
             found = [rows.outlet_item(entry, bill) for entry in entries if (bill := _bill_of(bills, entry))]
             page = [row for row in found if outlets is None or row.service_id in outlets]
-            self.remember({bill.id: bill.closed_utc for bill in bills.values() if bill.outlet_id == self._outlet_id})
+            self.remember({bill.id: bill.closed_utc for bill in bills.values() if self._is_mine(bill)})
             if page:
                 yield page
 

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+PAYMENT = "Payment"
+"""Type of the items of an outlet bill that pay it."""
+
 
 @dataclass(frozen=True, slots=True)
 class OrderItemRow:
@@ -52,6 +55,11 @@ class OrderItemRow:
     original_currency: str = ""
     is_by_unit: bool = False
     number: str = ""
+
+    @property
+    def is_payment(self) -> bool:
+        """Whether it pays the outlet bill that it stands on: nothing that was sold."""
+        return self.is_by_unit and self.type == PAYMENT
 
     @property
     def is_canceled(self) -> bool:

@@ -217,7 +217,8 @@ def _seen(held: LedgerOrder, reading: SourceReading) -> Amounts:
     shown = loads(held.observed, {})
     # Cancelled items count as first booked there; what reverses an order lowers it.
     items = [one for one in (*shown.get("items", ()), *shown.get("undo", ())) if not one.get("canceled")]
-    booked = sum((Decimal(str(item[reading.basis.value])) for item in items), ZERO)
+    # What pays an outlet bill is an item of it, and nothing that was sold.
+    booked = sum((Decimal(str(item[reading.basis.value])) for item in items if not item.get("payment")), ZERO)
     credit = _seen_credits(held, _credits(held))
     currency = next((str(item["currency"]) for item in items), held.currency)
     return Amounts(currency, reading.basis, booked - _sum(credit), booked, credit)

@@ -31,6 +31,13 @@ class Link:
     clock: Clock
 
     @property
+    def orders(self) -> MewsReader:
+        """What reads the orders of services, whatever the route."""
+        reader = MewsReader(self.reader.transport, enterprise_id=self.reader.enterprise_id)
+        reader.told = self.reader.told
+        return reader
+
+    @property
     def is_loopback(self) -> bool:
         """Whether this is a Mews on this machine, such as the sandbox."""
         from urllib.parse import urlsplit

@@ -26,6 +26,7 @@ from etl.evidence.values import Expected, ExpectedPayment, What
 from etl.load.attempted import sent_order
 from etl.load.ledger import Ledger
 from etl.load.records import ORDER_PART, Attempt, LedgerOrder, Part, PartKind, loads
+from etl.mews.outlets import OutletReader
 from etl.mews.reference_data import Needs, read_reference
 from etl.model.identity import Identity, parse_identifier
 from etl.model.mapping import Mapping
@@ -35,6 +36,7 @@ from etl.model.reference import Pricing, Reference
 from etl.model.rows import OrderItemRow, PaymentRow
 from etl.model.states import IN_MEWS, State
 from etl.pipeline.needs import needs_of
+from etl.pipeline.outlet import on_route
 from etl.pipeline.prepare import home_of, link_to_mews, read_mapping_of
 from etl.pipeline.reconcile_result import Found, Reconciled, tell
 from etl.pipeline.reconciled import Trace, keep, stand_of
@@ -55,7 +57,7 @@ Sleep = Callable[[float], Awaitable[None]]
 MARGIN = timedelta(hours=1)
 """The scan starts this much before the first attempt."""
 _RESOLUTION = timedelta(seconds=RESOLUTION)
-_NOT_DONE = frozenset({Kind.REFUSED, Kind.CONFLICT, Kind.WAIT, Kind.NOT_SENT, Kind.STOP})
+_NOT_DONE = frozenset({Kind.REFUSED, Kind.SPLIT, Kind.CONFLICT, Kind.WAIT, Kind.NOT_SENT, Kind.STOP})
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,8 @@ async def reconcile(
         reference = await read_reference(link.reader, needs, platform=link.platform)
         if ledger.home() is not None:
             ledger.bind(home_of(mapping, reference))
-        job = Reconciliation(ledger, link.reader, mapping, reference, notebook, sleep=sleep, progress=progress)
+        reader = on_route(link, mapping, reference, ledger).reader
+        job = Reconciliation(ledger, reader, mapping, reference, notebook, sleep=sleep, progress=progress)
         stand = stand_of(ledger)
         await job.work()
     done = job.tell(report)
@@ -256,6 +259,7 @@ class Reconciliation:
         held = {number: order for number, order in orders.items() if order.has_posted}
         self._notebook.drop(task.position for task in tasks if task.number not in held)
         candidates = {number: self._candidates(order, parts.get(number, ())) for number, order in held.items()}
+        self._remember(held.values())
         rows = await self._back.items([order.mews_order_id for order in held.values()])
         payments = await self._back.payments(
             [payment.id for expected in candidates.values() for payment in expected[0].payments if payment.id]
@@ -277,6 +281,12 @@ class Reconciliation:
             self._progress("second look", self._read, None)
         else:
             self._progress("read back", self._read, self._notebook.count)
+
+    def _remember(self, orders: Iterable[LedgerOrder]) -> None:
+        """Bills are found around the time at which they closed."""
+        if isinstance(self._reader, OutletReader):
+            closed = {one.mews_order_id: one.consumption or observed_moment(loads(one.observed, {})) for one in orders}
+            self._reader.remember({bill_id: moment for bill_id, moment in closed.items() if moment is not None})
 
     def _count(self, order: LedgerOrder, finding: OrderFinding) -> None:
         self._totals.add(finding.ledger, finding.mews)
@@ -316,7 +326,7 @@ class Reconciliation:
         await scan_items(
             self._reader,
             self._notebook,
-            service_id=self._reference.service.id,
+            service_id=self._reference.place.id,
             store=self._store,
             start=start,
             progress=self._progress,

@@ -11,9 +11,11 @@ from etl.errors import ExitCode
 from etl.load.ledger import Ledger
 from etl.load.recovery import recover
 from etl.load.settling import settle
+from etl.mews.outlets import OutletReader
 from etl.model.mapping import Mapping
 from etl.model.reference import Reference
 from etl.pipeline.connect import Link
+from etl.pipeline.outlet import on_route
 from etl.pipeline.planning import Progress, Span
 from etl.pipeline.prepare import keep_reference, link_to_mews, locked, read_mapping_of, reference_online
 from etl.settings import Connection, Settings
@@ -32,10 +34,11 @@ async def recover_ledger(
     stack.enter_context(locked(ledger, "recover", take_over=take_over))
     async with link_to_mews(settings, mapping, connection, writes=False) as link:
         reference = await _bound(link, mapping, ledger)
+        reader = on_route(link, mapping, reference, ledger).reader
         result = await recover(
             ledger,
-            link.reader,
-            service_id=reference.service.id,
+            reader,
+            service_id=reference.place.id,
             store=mapping.settings.source.store,
             settle_seconds=mapping.settings.mews.settle_seconds,
             clock=link.clock,
@@ -71,17 +74,19 @@ async def settle_order(
     stack.enter_context(locked(ledger, "settle"))
     async with link_to_mews(settings, mapping, connection, writes=False) as link:
         reference = await _bound(link, mapping, ledger)
+        reader = on_route(link, mapping, reference, ledger).reader
         state = await settle(
             ledger,
-            link.reader,
+            reader,
             number,
-            service_id=reference.service.id,
+            service_id=reference.place.id,
             store=mapping.settings.source.store,
             settle_seconds=Decimal(mapping.settings.mews.settle_seconds),
             clock=link.clock,
             run_id=uuid.uuid4().hex[:12],
             posted_order_id=posted,
             absent=absent,
+            bills=reader if isinstance(reader, OutletReader) else None,
         )
     held = ledger.order(number)
     return {

@@ -21,17 +21,16 @@ from etl.load.poster import Poster
 from etl.load.records import RunRecord
 from etl.load.result import LoadResult
 from etl.load.stop import StopFlag
-from etl.model.mapping import Mapping
 from etl.model.observed import Observed
 from etl.model.plan import PlannedOrder
 from etl.model.reference import Reference
-from etl.model.route import Route
 from etl.model.states import State
 from etl.pipeline.canary import Canary, CanaryCheck
 from etl.pipeline.connect import Link
 from etl.pipeline.facts import facts_document, reading_document
 from etl.pipeline.firsts import first_orders
 from etl.pipeline.heart import Heart
+from etl.pipeline.outlet import NOT_PERMITTED, check_other_route, on_route
 from etl.pipeline.planning import Progress
 from etl.pipeline.prepare import (
     Again,
@@ -50,7 +49,7 @@ from etl.pipeline.prepare import (
     statuses,
 )
 from etl.pipeline.reporting import report_on
-from etl.pipeline.sending import reach_of, run_facts
+from etl.pipeline.sending import poster_of, reach_of, run_facts
 from etl.pipeline.source_again import EXPORTS, files_read
 from etl.pipeline.unconfirmed import refuse_unconfirmed
 from etl.report.summary import Summary
@@ -87,9 +86,6 @@ class RunDone:
     hint: str = ""
 
 
-NOT_PERMITTED = frozenset({"mews.refused", "mews.credentials", "mews.address"})
-"""How a read ends that this integration may not make."""
-
 Confirm = Callable[[Prepared, Summary], bool]
 """Shows enterprise, orders, money and open balance, and asks; called outside loopback without --expect."""
 
@@ -110,7 +106,6 @@ async def run(
     or incomplete, MewsError where Mews can't be reached or refuses the credentials.
     """
     mapping = read_mapping_of(settings)
-    _refuse_bills(mapping)
     ledger = stack.enter_context(Ledger.open(settings.ledger))
     stack.enter_context(locked(ledger, "run", take_over=options.take_over))
     heart = Heart(ledger, progress)
@@ -124,18 +119,7 @@ async def run(
         check_reading(ledger, mapping, facts)
         prepared = plan_export(stack, batch, facts, mapping, reference, span=export.span, progress=heart)
         _check_plan(prepared, ledger, link, options, confirm)
-        return await _post(prepared, ledger, link, options, heart)
-
-
-def _refuse_bills(mapping: Mapping) -> None:
-    """Raises UsageError for the outlet route, whose bills this version plans and does not send."""
-    if mapping.settings.route is Route.OUTLET:
-        raise UsageError(
-            'This version plans outlet bills and does not send them yet (target.route = "outlet"). Nothing was sent.',
-            code="route.not_sent",
-            place="migration.toml, target.route",
-            hint="Use `centra-mews dry-run` for the plan.",
-        )
+        return await _post(prepared, ledger, on_route(link, mapping, reference, ledger), options, heart)
 
 
 def _check_plan(prepared: Prepared, ledger: Ledger, link: Link, options: RunOptions, confirm: Confirm) -> None:
@@ -180,6 +164,7 @@ async def _post(prepared: Prepared, ledger: Ledger, link: Link, options: RunOpti
     ledger.record_plan(run_id, prepared.store.by_number())
     ((posted,),) = ledger.query(_POSTED_OF_PLAN, {"state": State.POSTED.value, "run": run_id})
     with heart.beating():
+        unread = await check_other_route(link, prepared.mapping, ledger, run_id, heart)
         result, canary = await _load(prepared, ledger, link, options, run_id, _of_all(prepared, options, heart, posted))
     # What stands there twice stays told until it is reversed, not only by the run that found it.
     # The ledger has all that any look found of a number; a single look may have met its order, or its payments.
@@ -192,7 +177,12 @@ async def _post(prepared: Prepared, ledger: Ledger, link: Link, options: RunOpti
         command="run",
         run_id=run_id,
         exit_code=code,
-        more={**facts_document(prepared), **_result_document(result), "canary": canary.document() if canary else None},
+        more={
+            **facts_document(prepared),
+            **_result_document(result),
+            "canary": canary.document() if canary else None,
+            **({"other_route_unread": unread} if unread else {}),
+        },
         ledger=ledger,
         progress=heart,
     )
@@ -291,7 +281,7 @@ async def _compared(
         ledger,
         link.reader,
         run_id=run_id,
-        service_id=prepared.reference.service.id,
+        service_id=prepared.reference.place.id,
         patience=float(prepared.mapping.settings.mews.settle_seconds) / 2 + 1,
         sleep=WAITS.sleep(SETTLING),
         is_over=lambda: stop.is_set,
@@ -317,9 +307,9 @@ def _joined(first: LoadResult, second: LoadResult) -> LoadResult:
 
 
 def _poster(prepared: Prepared, ledger: Ledger, link: Link, run_id: str, stop: StopFlag, progress: Progress) -> Poster:
-    check = FirstCheck(linked_reservation(link, prepared.reference.service.id), _Observed(prepared.reference))
+    check = FirstCheck(linked_reservation(link, prepared.reference.place.id), _Observed(prepared.reference))
     facts = run_facts(run_id, prepared.mapping, prepared.reference)
-    return Poster(ledger, reach_of(link), facts, stop=stop, progress=progress, first_check=check)
+    return poster_of(facts)(ledger, reach_of(link), facts, stop=stop, progress=progress, first_check=check)
 
 
 class _Observed:

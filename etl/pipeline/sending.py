@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import random
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from etl.errors import InternalError
+from etl.load.bill_poster import BillPoster
+from etl.load.poster import Poster
 from etl.load.session import Reach, RunFacts
+from etl.mews.outlets import OutletReader
 from etl.model.mapping import Mapping
 from etl.model.plan import Basis
 from etl.model.reference import Pricing, Reference
+from etl.model.route import Route
 from etl.pipeline.connect import Link
 from etl.pipeline.planning import earliest_consumption
 from etl.waiting import SETTLING, WAITS
+
+_EVER = datetime.min.replace(tzinfo=UTC)
+
+
+def poster_of(facts: RunFacts) -> type[Poster]:
+    """Who posts on the route of a run."""
+    return BillPoster if facts.is_outlet else Poster
 
 
 def reach_of(link: Link) -> Reach:
@@ -27,12 +38,14 @@ def reach_of(link: Link) -> Reach:
         sleep=WAITS.sleep(SETTLING),
         rng=random.Random(),  # noqa: S311 - jitter, no secret
         people=link.reader,
+        bills=link.reader if isinstance(link.reader, OutletReader) else None,
     )
 
 
 def run_facts(run_id: str, mapping: Mapping, reference: Reference) -> RunFacts:
     """The facts of one run on this property."""
     settings = mapping.settings
+    is_outlet = settings.route is Route.OUTLET
     return RunFacts(
         run_id=run_id,
         store=settings.source.store,
@@ -40,5 +53,7 @@ def run_facts(run_id: str, mapping: Mapping, reference: Reference) -> RunFacts:
         basis=Basis.GROSS if reference.pricing is Pricing.GROSS else Basis.NET,
         settle=timedelta(seconds=float(settings.mews.settle_seconds)),
         concurrency=settings.mews.concurrency,
-        window_start=earliest_consumption(mapping, reference),
+        # Nothing is said of the age of outlet bills: those older than the window are a kind of their own.
+        window_start=(lambda _now: _EVER) if is_outlet else earliest_consumption(mapping, reference),
+        bills_per_request=settings.outlet.bills_per_request if is_outlet else 0,
     )

@@ -17,6 +17,7 @@ from etl.load.undo import Ending, Selection, Undoer, UndoResult, UndoRules
 from etl.model.mapping import Mapping
 from etl.model.reference import Reference, Strategy
 from etl.pipeline.connect import Link
+from etl.pipeline.outlet import on_route
 from etl.pipeline.planning import Progress, Span
 from etl.pipeline.prepare import keep_reference, link_to_mews, locked, read_mapping_of, reference_online
 from etl.pipeline.run import signals
@@ -80,8 +81,9 @@ async def undo(
     async with link_to_mews(settings, mapping, connection, writes=True) as link:
         reference = await reference_online(link, mapping, None, Span())
         keep_reference(ledger, mapping, reference)
+        routed = on_route(link, mapping, reference, ledger)
         run_id, stop = uuid.uuid4().hex[:12], StopFlag()
-        undoer = _undoer(ledger, link, mapping, reference, run_id, stop, progress)
+        undoer = _undoer(ledger, routed, mapping, reference, run_id, stop, progress)
         chosen = await undoer.choose(options.run, options.only, options.order_ids)
         if chosen.targets and not confirm(_preview(chosen, reference)):
             raise PlanError(

@@ -15,6 +15,7 @@ from decimal import Decimal
 
 from etl.evidence.match import Pair, booked_in, currency_of, match, match_payment, moment_words, payment_words, told
 from etl.evidence.values import NOT_IN_MEWS, Difference, Expected, ExpectedEntry, ExpectedPayment, What
+from etl.model.identity import parse_identifier
 from etl.model.plan import Basis
 from etl.model.rows import OrderItemRow, PaymentRow
 from etl.reconcile.values import Booking, Klass, OrderFinding
@@ -43,31 +44,33 @@ def compare_order(
     """
     matched = match(expected, rows)
     found = _Findings(list(matched.differences), list(matched.notices))
-    found.ledger = [_ledger_booking(expected, entry, ()) for entry in matched.missing]
-    found.mews = [_mews_booking(row, row.currency, None, "") for row in matched.extra]
+    found.ledger = [_ledger_booking(expected, entry, ()) for entry in matched.missing if not entry.is_payment]
+    found.mews = [_mews_booking(row, row.currency, None, "") for row in matched.extra if not row.is_payment]
     for pair in matched.pairs:
         _book_pair(expected, pair, found)
         _compare_category(pair, found)
     _compare_whole(expected, [row for row in rows if not row.is_canceled], found)
     _compare_payments(expected, payments or {}, found)
+    klass = Klass.DIFFERENT if found.differences else Klass.MATCHED
     if not rows and expected.entries:
-        return _finding(Klass.MISSING, expected, payments or {}, found)
-    return _finding(Klass.DIFFERENT if found.differences else Klass.MATCHED, expected, payments or {}, found)
+        klass = Klass.MISSING
+    return _finding(klass, expected, payments or {}, found, _paid_by_items(expected, rows))
 
 
 def bookings(rows: Iterable[OrderItemRow]) -> tuple[Booking, ...]:
     """What stands in Mews of items that no entry explains."""
-    return tuple(_mews_booking(row, row.currency, None, "") for row in rows if not row.is_canceled)
+    return tuple(_mews_booking(row, row.currency, None, "") for row in rows if not (row.is_canceled or row.is_payment))
 
 
 def _book_pair(expected: Expected, pair: Pair, found: _Findings) -> None:
     """Both sides' bookings: the ledger's as sent, Mews's as they stand."""
-    found.ledger += [_ledger_booking(expected, entry, pair.live) for entry in pair.entries]
+    found.ledger += [_ledger_booking(expected, entry, pair.live) for entry in pair.entries if not entry.is_payment]
     paired = pair.entries[0] if len(pair.entries) == 1 else None
     currency = currency_of(expected, pair.live)
     found.mews += [
         _mews_booking(row, currency, paired.codes if paired else None, paired.category_id if paired else "")
         for row in pair.live
+        if not row.is_payment
     ]
 
 
@@ -147,18 +150,35 @@ def _paid(expected: Expected, payments: Mapping[str, PaymentRow], *, is_credit: 
     return total
 
 
+def _paid_by_items(expected: Expected, rows: Iterable[OrderItemRow]) -> tuple[Decimal, Decimal]:
+    """Credits and captures among the items of an outlet bill, as Mews holds them; positive for money received."""
+    paid = [ZERO, ZERO]
+    for row in rows:
+        if row.is_payment and not row.is_canceled:
+            parsed = parse_identifier(row.external_identifier)
+            is_credit = parsed is not None and parsed[1].startswith(CREDIT_PART)
+            paid[0 if is_credit else 1] -= row.gross if expected.basis is Basis.GROSS else row.net
+    return paid[0], paid[1]
+
+
 # Both sides
 
 
-def _finding(klass: Klass, expected: Expected, payments: Mapping[str, PaymentRow], found: _Findings) -> OrderFinding:
+def _finding(
+    klass: Klass,
+    expected: Expected,
+    payments: Mapping[str, PaymentRow],
+    found: _Findings,
+    by_items: tuple[Decimal, Decimal],
+) -> OrderFinding:
     return OrderFinding(
         klass,
         tuple(found.differences),
         tuple(found.notices),
         tuple(found.ledger),
         tuple(found.mews),
-        _paid(expected, payments, is_credit=True),
-        _paid(expected, payments, is_credit=False),
+        _paid(expected, payments, is_credit=True) + by_items[0],
+        _paid(expected, payments, is_credit=False) + by_items[1],
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from decimal import Decimal
 
 from etl.evidence.marks import identity_of, payment_part
 from etl.evidence.reader import Reader
@@ -49,6 +50,9 @@ def item_page(rows: Iterable[OrderItemRow], store: str) -> Page:
             continue
         part = UNDO_PART if identity.is_undo else ORDER_PART
         amounts = None if row.is_canceled else Amounts(row.net, row.gross)
+        if row.is_payment and amounts is not None:
+            # It shows that the bill is there, and is nothing that was sold.
+            amounts = Amounts(Decimal(0), Decimal(0))
         page.add(identity.number, identity.generation, part, row.order_id, amounts=amounts, currency=row.currency)
     return page
 
