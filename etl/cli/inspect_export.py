@@ -97,7 +97,7 @@ def _show_orders(console: Console, document: dict[str, Any]) -> None:
         [[currency, *(sums.get(name, "") for name in names)] for currency, sums in document["sums"].items()],
         right=range(1, 5),
     )
-    _show_footing(console, document["footing"])
+    _show_footing(console, document["footing"], document["sums"])
     gaps = document["number_gaps"]
     if gaps["gaps"]:
         console.text(
@@ -121,12 +121,14 @@ def _show_counts(console: Console, title: str, counts: dict[str, int], sums: dic
         console.text(f"  {name}: {len(counts) - len(shown)} more in --json")
 
 
-def _show_footing(console: Console, footing: dict[str, Any]) -> None:
+def _show_footing(console: Console, footing: dict[str, Any], sums: dict[str, Any]) -> None:
     from etl.pipeline.readings import CONTRACT
 
     total, readings = footing["orders_with_total"], footing["readings"]
     if not total:
-        console.text("  no orderTotal: nothing in the export proves what the columns mean")
+        has_total = any(row["orderTotal"] != "0.00" for row in sums.values())
+        what = "no order whose amounts can be read has a total" if has_total else "no orderTotal"
+        console.text(f"  {what}: nothing in the export proves what the columns mean")
         return
     console.text(f"  orderTotal proves {CONTRACT} for {readings.get(CONTRACT, 0):,} of {total:,} orders")
     for name in footing["better"]:

@@ -320,6 +320,10 @@ class Batch:
             if agrees:
                 file.rows.totals += 1
                 file.tell(f"{file.name}, row {below.row}: a totals row, which agrees with what was read: {text}.")
+            elif not text and any(map(is_total_word, below.cells)):
+                file.rows.totals += 1
+                seen = " | ".join(shown for cell in below.cells if (shown := plain(cell).strip()))
+                file.tell(f"{file.name}, row {below.row}: a totals row, of columns that are not read: {seen[:200]}.")
             elif any(map(is_total_word, below.cells)):
                 file.rows.unassigned += 1
                 message = f"The totals row does not agree with what was read of the file: {text}."

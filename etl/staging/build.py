@@ -19,6 +19,7 @@ from etl.reading.remarks import Odd
 from etl.reading.style import Style
 from etl.staging.draft import Draft, Source, canonical_text, same_value
 from etl.staging.fields import Column, Layout
+from etl.staging.further_lines import HINT, FurtherLines
 from etl.staging.lines import Lines, text_reader, translated, value_or_none
 from etl.staging.nested import Headers, NestedReader
 from etl.staging.objects import Flat
@@ -103,6 +104,7 @@ class Builder:
         self._stated_at = next(
             ((at, column.header) for at, column in further if column.header.strip().casefold() in _LINE_TOTALS), None
         )
+        self._further = FurtherLines(layout)
         self._has_shipping = any(column.field == "shippingValue" for column in layout.order)
         self._of_lines, self._of_all = tuple(self._line_checks()), tuple(self._order_checks())
         first = (Check(SHIPPING, self._tell_shipping),) if self._has_shipping else ()
@@ -115,6 +117,8 @@ class Builder:
             yield Check(FIRST_RATE, spread_rate)
         if self._stated_at is not None:
             yield Check(STATED, self._compare_all_stated)
+        if self._further:
+            yield Check("further lines of a row", self._fault_further)
 
     def _order_checks(self) -> Iterator[Check]:
         """What is looked at of every order."""
@@ -166,6 +170,10 @@ class Builder:
         """The lines of the rows, and what the file says that they come to."""
         for _, rows in groups:
             for at, cells in rows:
+                if self._further and (more := self._further.in_row(cells)):
+                    draft.further.append((at, *more))
+                    if self._further.is_packed:
+                        continue
                 line = self.lines.read(draft, at, cells)
                 if line is not None:
                     draft.lines.append(line)
@@ -176,6 +184,10 @@ class Builder:
         if "shippingValue" not in draft.sources:
             place = self._spots.at(draft.place.row or 0, "shippingValue")
             draft.tell("shipping.empty", "shippingValue is empty and was read as 0.", place)
+
+    def _fault_further(self, draft: Draft) -> None:
+        for row, column, shown, message in draft.further[:1]:
+            draft.fault("order.incomplete", message, replace(self._place, row=row, column=column), shown, HINT)
 
     def _compare_all_stated(self, draft: Draft) -> None:
         for index, cell in draft.stated:

@@ -50,6 +50,8 @@ class Draft:
     symbols: list[tuple[str, Place, str]] = field(default_factory=list)
     stated: list[tuple[int, str]] = field(default_factory=list)
     """(which of `lines`, what the file says that it comes to)."""
+    further: list[tuple[int, str, str, str]] = field(default_factory=list)
+    """Rows that hold more lines than one: (row, column, what it shows, what is wrong)."""
     proved: dict[str, Decimal] = field(default_factory=dict)
     """Rates of shipping and fee that the order's taxes prove, by the field that would have told them."""
 

@@ -329,7 +329,12 @@ class TableLoader:
         if any(cells[column.index].strip() and not is_total_word(cells[column.index]) for column in named):
             return False
         amounts = [column for column in (*layout.order, *layout.line) if column.kind in NUMERIC]
-        return any(cells[column.index].strip() for column in amounts)
+        return any(cells[column.index].strip() for column in amounts) or self._is_called_total(cells)
+
+    def _is_called_total(self, cells: list[str]) -> bool:
+        """Whether the number's cell is a word for a total and nothing else of an order stands there, whatever is read."""
+        own = [cells[column.index].strip() for column in self._file.layout.order if column.field != ORDER_NUMBER]
+        return any(is_total_word(cells[at]) for at in self._number_at) and not any(own)
 
     def _sampled(self, rows: Iterator[tuple[int, list[str]]]) -> Iterator[tuple[int, list[str]]]:
         """The rows; of columns that nobody has confirmed the first few cells are kept, for a person to look at."""
