@@ -5,15 +5,21 @@ Rule: design sections 7.1 (corrections) and 8. The columns carry no data of an o
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 
-PREFIX = "centra_mews"
-PROBLEM, HINT, MET, STYLE, WRITTEN = (f"{PREFIX}_{name}" for name in ("problem", "hint", "met", "style", "written"))
-"""Extra columns (JSON: members). MET: each order's hash as it was met, STYLE: how the export writes numbers and dates,
-WRITTEN: when the report was written, so that of two reports' rows of an order the newer ones count."""
+from etl.model.export import REPLACEMENT
 
-COLUMNS = (PROBLEM, HINT, MET, STYLE, WRITTEN)
+PREFIX = "centra_mews"
+PROBLEM, HINT, MET, STYLE, WRITTEN, DAMAGED = (
+    f"{PREFIX}_{name}" for name in ("problem", "hint", "met", "style", "written", "damaged")
+)
+"""Extra columns (JSON: members). MET: each order's hash as it was met, STYLE: how the export writes numbers and dates,
+WRITTEN: when the report was written, so that of two reports' rows of an order the newer ones count. DAMAGED: the cells of the
+row (texts of the object) in which bytes of the export are no character, since no encoding can write these again."""
+
+COLUMNS = (PROBLEM, HINT, MET, STYLE, WRITTEN, DAMAGED)
 
 _RISKY = frozenset("=+-@\t\r\n＝＋－＠")
 _NUMBER = re.compile(r"[+-]\s?[€£$¥]?\s?\d[\d.,'’\s]*(?:[eE][+-]?\d+)?\s?(?:%|[A-Z]{3}|[€£$¥])?", re.ASCII)
@@ -45,6 +51,26 @@ def unquoted(text: str) -> str:
 def _needs_quote(text: str) -> bool:
     # An apostrophe of the user's own before such a text gets another one, or it would be taken for ours.
     return runs_as_formula(text.lstrip("'"))
+
+
+def damaged_text(cells: Iterable[str]) -> str:
+    """The DAMAGED cell of a row: its damaged cells as JSON in ASCII, "" where there are none."""
+    found = [cell for cell in cells if REPLACEMENT in cell]
+    return json.dumps(found) if found else ""
+
+
+def damaged_cells(cell: str) -> dict[str, str]:
+    """What the damaged cells of a row look like in attention.csv -> what they are; empty for whatever somebody typed there."""
+    try:
+        found = json.loads(cell) if cell.strip() else []
+    except ValueError:
+        return {}
+    return {as_written(one): one for one in found if isinstance(one, str)} if isinstance(found, list) else {}
+
+
+def as_written(text: str) -> str:
+    """A text as an encoding writes it that has no character for what is damaged."""
+    return text.replace(REPLACEMENT, "?")
 
 
 def met_text(versions: Mapping[str, Iterable[str]]) -> str:

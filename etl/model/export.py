@@ -72,6 +72,10 @@ class Dialect:
     newline: str = "\n"
 
 
+REPLACEMENT = "\ufffd"
+"""Stands where bytes of the file are no character of its encoding."""
+
+
 class BadRow(list[str]):
     """Cells of a row that there is something to say about; `message` says what.
 

@@ -7,7 +7,7 @@ payer; what neither name nor content tells is left open, with candidates.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from itertools import pairwise
@@ -17,24 +17,23 @@ from etl.model.mapping import NOT_MIGRATED, Sure
 from etl.proposals import lists
 from etl.proposals.by_content import BY_CONTENT, COMPACT, compact_dates, words_in
 from etl.proposals.column import ColumnProposal
-from etl.proposals.content import Profile
 from etl.proposals.dump import Dump
 from etl.proposals.footing import ROLES, Basis, Candidates, Footing, OrderCells, best_footing
+from etl.proposals.left_over import PAID, left_beside, left_over
 from etl.proposals.line_discount import with_line_discount
-from etl.proposals.names import LINE_TOTAL, RETURN_WORDS, fields_named, gives_back, preference, says_net, spelled
+from etl.proposals.names import LINE_TOTAL, RETURN_WORDS, fields_named, preference, says_net, spelled
 from etl.proposals.number_patterns import composed_pattern, number_pattern
 from etl.proposals.sheet import MOST_AGREE, Sheet
 from etl.proposals.stated_taxes import line_tax
 from etl.reading.kinds import Kind
 from etl.reading.names import KINDS, LINE, ORDER_NUMBER, TAX_RATES
 from etl.reading.parse import STORE_TYPES
-from etl.staging.fields import Names, canonical_field, is_secret, reason_of
+from etl.staging.fields import Names, canonical_field
 from etl.staging.parts import AMOUNT_TAILS, Part, list_in
 from etl.staging.vocabulary import Vocabulary
 
 _MOST = Decimal("0.95")
 _SIGNS = re.compile(r"[£€$¥]|zł|Kč|Ft\b|kr\b")
-_PAID = "payment.capture.amount"
 _FEW_RATES = 8
 _LEAST_CONSTANT = 3
 _MOST_TRIED = 6
@@ -108,7 +107,7 @@ def propose(sheet: Sheet, rules: Mapping[str, str] | None = None) -> Proposals:
             if len(looking) == 1:
                 found.append(_by_name(sheet, looking[0], name))
                 taken[looking[0]] = name
-    found += _left(sheet, taken, footing, {one.header for one in amounts})
+    found += left_over(sheet, taken, footing, {one.header for one in amounts})
     decided = {one.header for one in found if one.field}
     found = [one for one in found if one.field or one.header not in decided]
     order = {header: at for at, header in enumerate([*dump.headers, *dump.lists])}
@@ -259,7 +258,7 @@ def _named(sheet: Sheet, name: str, taken: Mapping[str, str]) -> list[str]:
 
 def _best(sheet: Sheet, name: str, taken: Mapping[str, str]) -> str:
     """The column that a field's name and content fit best, "" for none; a paid amount is never told by its name."""
-    if name == _PAID or name in ROLES:
+    if name == PAID or name in ROLES:
         return ""
     named = _named(sheet, name, taken)
     if name == "createdFromOrigin.type":
@@ -275,7 +274,7 @@ def _best(sheet: Sheet, name: str, taken: Mapping[str, str]) -> str:
     for other in fields_named(named[0]):
         if other == name:
             return named[0]
-        if other in KINDS and other not in taken.values() and other != _PAID and _may_be(sheet, named[0], other):
+        if other in KINDS and other not in taken.values() and other != PAID and _may_be(sheet, named[0], other):
             return ""
     return named[0]
 
@@ -378,7 +377,7 @@ def _candidates(sheet: Sheet, taken: Mapping[str, str], *, by_name: bool) -> Can
 def _with_other_totals(sheet: Sheet, taken: Mapping[str, str], candidates: Candidates, footing: Footing) -> Candidates:
     """The candidates with every amount of the order as its total; the same ones where nothing is left out of the footing."""
     mine = footing.reading.column("orderTotal")
-    if mine in taken or not [*_left_beside(sheet, candidates.roles, footing)]:
+    if mine in taken or not [*left_beside(sheet, candidates.roles, footing)]:
         return candidates
     roles = {role: [footing.reading.column(role)] for role in ROLES[:2]}
     beside = {role: [*columns] for role, columns in candidates.roles.items() if role in ROLES[3:]}
@@ -398,13 +397,6 @@ def _with_other_totals(sheet: Sheet, taken: Mapping[str, str], candidates: Candi
         and one.written
     ]
     return replace(candidates, roles={**roles, "orderTotal": [mine, *others][:_MOST_TOTALS], **beside})
-
-
-def _left_beside(sheet: Sheet, roles: Mapping[str, Sequence[str]], footing: Footing) -> Iterable[str]:
-    """Columns named as shipping, voucher or fee that hold amounts, of roles that the footing fills with no column."""
-    for role in ROLES[3:]:
-        if not footing.reading.column(role):
-            yield from (header for header in roles.get(role, ()) if _has_amounts(sheet, header))
 
 
 def _line_totals(sheet: Sheet, taken: Mapping[str, str]) -> list[str]:
@@ -450,53 +442,6 @@ def _order_cells(sheet: Sheet, candidates: Candidates) -> list[OrderCells]:
             lines[header] = [None if rate is None else rate * factor for rate in rates]
         found.append(OrderCells(order, lines))
     return found
-
-
-def _left(
-    sheet: Sheet, taken: Mapping[str, str], footing: Footing | None, told: Collection[str]
-) -> Iterable[ColumnProposal]:
-    """Columns that no field was found for: amounts without which the orders foot, and what a person has to look at.
-
-    `told`: columns that the footing needs, though it does not say for what.
-    """
-    is_enough = footing is not None and footing.is_enough
-    roles = {role: [one for one in sheet.profiles if role in fields_named(one)] for role in ROLES[3:]}
-    beside = {*_left_beside(sheet, roles, footing)} if footing is not None else set()
-    for header, one in sheet.profiles.items():
-        if header in taken or header in told or not one.filled or is_secret(header) or _is_left_out(sheet, header):
-            continue
-        named = tuple(name for name in fields_named(header) if name in KINDS)
-        if gives_back(header) and one.fits(Kind.AMOUNT) and _has_amounts(sheet, header):
-            evidence = "money given back, which no footing of the orders shows: look whether returns are missing"
-            yield ColumnProposal(header, evidence=evidence, samples=one.samples)
-        elif is_enough and footing and header in beside:
-            evidence = (
-                "holds amounts, and the orders foot without it: look whether the total is that of the goods alone"
-            )
-            yield ColumnProposal(header, evidence=evidence, candidates=named, samples=one.samples)
-        elif is_enough and footing and _is_amount(header, one) and _PAID not in named:
-            evidence = f"{footing.foots:,} of {footing.orders:,} orders foot without it"
-            yield ColumnProposal(header, NOT_MIGRATED, Sure.PROVED, evidence, (), one.samples)
-        else:
-            yield ColumnProposal(header, candidates=named, samples=one.samples)
-    lacks_rates = "products.vatPercent" not in taken.values()
-    yield from lists.proposed(sheet, taken, footing, lacks_rates=lacks_rates)
-
-
-def _has_amounts(sheet: Sheet, header: str) -> bool:
-    return any(sheet.numbers.amount(cell) for cell in {*sheet.cells(header)} if cell.strip())
-
-
-def _is_left_out(sheet: Sheet, header: str) -> bool:
-    """Whether Centra's own names say that the column is not migrated."""
-    is_flat = sheet.dump.line_headers is None
-    inner = LINE + header.partition(".")[2] if header in (sheet.dump.line_headers or ()) else header
-    return bool(reason_of(inner, is_flat=is_flat))
-
-
-def _is_amount(header: str, one: Profile) -> bool:
-    amounts = {LINE_TOTAL, *(name for name, kind in KINDS.items() if kind in (Kind.AMOUNT, Kind.SWITCH))}
-    return one.fits(Kind.AMOUNT) and (one.wholes < one.filled or bool(amounts & set(fields_named(header))))
 
 
 def _open(sheet: Sheet, known: Mapping[str, str]) -> Iterable[ColumnProposal]:

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import IO
 
 from etl.errors import InputError, InternalError
-from etl.model.export import BadRow, Dialect, HeaderTest, RowCount, Table, text_cell
+from etl.model.export import REPLACEMENT, BadRow, Dialect, HeaderTest, RowCount, Table, text_cell
 from etl.reading.encoding import TextFacts, closer, open_text, stamp
-from etl.reading.texts import REPLACEMENT, bare
+from etl.reading.texts import bare
 
 DELIMITERS = (",", ";", "\t", "|")
 CELL_LIMIT = 8 << 20

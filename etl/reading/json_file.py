@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from etl.errors import InputError, InternalError
-from etl.model.export import BROKEN, Dialect, HeaderTest, Records, plain
+from etl.model.export import BROKEN, REPLACEMENT, Dialect, HeaderTest, Records, plain
 from etl.reading.encoding import TextFacts, closer, open_text, stamp
 from etl.reading.json_text import DECODER, LONGEST, LOOSE_COMMA, JsonText, cells, count_objects, unite
-from etl.reading.texts import REPLACEMENT
 from etl.reading.wrappers import refuse_wrapper
 
 ENVELOPE = "orders"

@@ -22,8 +22,6 @@ _MOJIBAKE = re.compile(
 _ENTITY = re.compile(r"&(?:[A-Za-z][A-Za-z0-9]{1,30}|#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6});")
 _UTF_7 = re.compile(r"\+[A-Za-z0-9/]{3,}-")
 _WRAPPED = re.compile(r'="(.*)"', re.DOTALL)
-REPLACEMENT = "\ufffd"
-"""Stands where bytes of the file are no character."""
 
 
 def bare(text: str) -> str:

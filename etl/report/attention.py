@@ -10,13 +10,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, Any, Protocol
 
 import simplejson
 
-from etl.model.attention import COLUMNS, MET, PROBLEM, quoted
+from etl.model.attention import COLUMNS, MET, PROBLEM, damaged_text, quoted
 from etl.model.codes import CODES
-from etl.model.export import Dialect
+from etl.model.export import REPLACEMENT, Dialect
 from etl.model.identity import split_number
 from etl.report.cells import CsvRows
 from etl.report.folder import ReportFolder, explained, is_same_file, private_text
@@ -111,7 +111,7 @@ def _write(stream: IO[str], raw: RawFile, why: Mapping[str, str], met: Mapping[s
 
     if not raw.columns:
         for number, _, text in raw.objects:
-            stream.write(_with_remarks(text, remarks(number)) + "\n")
+            stream.write(_with_remarks(text, (*remarks(number), _damaged_in(text))) + "\n")
         return
     rows = CsvRows(stream, delimiter=dialect.delimiter or ",", quote=dialect.quote, newline=dialect.newline or "\n")
     width = len(raw.columns)
@@ -121,7 +121,7 @@ def _write(stream: IO[str], raw: RawFile, why: Mapping[str, str], met: Mapping[s
     for number, _, cells in raw.rows:
         safe = [quoted(cell) for cell in cells]
         # Cells beyond the header stay beyond it, so that they are still noticed when the file is read again.
-        rows.write([*_without(safe[:width], old), *remarks(number), *safe[width:]])
+        rows.write([*_without(safe[:width], old), *remarks(number), damaged_text(cells), *safe[width:]])
 
 
 def _without(cells: Sequence[str], positions: Sequence[int]) -> Sequence[str]:
@@ -139,6 +139,19 @@ def _with_remarks(text: str, remarks: Sequence[str]) -> str:
     comma = "" if body.rstrip().endswith("{") else ", "
     more = json.dumps(dict(zip(COLUMNS, remarks, strict=True)))[1:]
     return f"{body}{comma}{more}"
+
+
+def _damaged_in(text: str) -> str:
+    """The DAMAGED member of an object."""
+    return damaged_text(_texts_of(simplejson.loads(text, use_decimal=True))) if REPLACEMENT in text else ""
+
+
+def _texts_of(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _texts_of(part)
 
 
 def _by_parent(reasons: Mapping[str, str]) -> dict[str, str]:

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from etl.model.attention import MET, STYLE, WRITTEN, unquoted
-from etl.model.export import NUMBER, Export, Table, plain
+from etl.model.attention import DAMAGED, MET, STYLE, WRITTEN, as_written, damaged_cells, unquoted
+from etl.model.export import NUMBER, BadRow, Export, Table, plain
 from etl.model.place import Place
 from etl.reading.kinds import NUMERIC, Kind
 from etl.reading.style import Seen, Style, Tally
@@ -21,6 +21,9 @@ NOTICES_KEPT = 100
 NO_STYLE = "numbers:none"
 """How the STYLE column of attention.csv begins where no text of the export shows how it writes decimals."""
 _DECIMAL = re.compile(r"-?(?![1-9]\d{0,2}\.\d{3}$)\d+\.\d+", re.ASCII)
+
+SAMPLED_ROWS, SAMPLES = 100, 3
+"""Of so many rows so many different cells are kept of a column that nobody has confirmed."""
 
 
 @dataclass(slots=True)
@@ -85,6 +88,8 @@ class LoadedFile:
         self.remarks = {name: others[name] for name in (MET, WRITTEN) if name in others}
         headers = [header.strip().casefold() for header in table.columns]
         table.rows = self._as_exported(table.rows, headers.index(STYLE) if STYLE in headers else None)
+        if DAMAGED in headers:
+            table.rows = _as_damaged(table.rows, headers.index(DAMAGED), table.columns)
 
     def _as_exported(
         self, rows: Iterator[tuple[int, list[str]]], style_at: int | None
@@ -158,3 +163,20 @@ class LoadedFile:
             samples=tuple(self.samples.items()),
             count=export.count if isinstance(export, Table) else None,
         )
+
+
+def _as_damaged(
+    rows: Iterator[tuple[int, list[str]]], at: int, headers: Sequence[str]
+) -> Iterator[tuple[int, list[str]]]:
+    """The rows; cells that are damaged in the export, and that nobody has corrected, are damaged again."""
+    for row, cells in rows:
+        known = damaged_cells(plain(cells[at])) if at < len(cells) and cells[at] else {}
+        met = [index for index, cell in enumerate(cells) if known and index != at and as_written(cell) in known]
+        if not met:
+            yield row, cells
+            continue
+        for index in met:
+            cells[index] = known[as_written(cells[index])]
+        column = headers[met[0]] if met[0] < len(headers) else ""
+        text = f"Bytes of {cells[met[0]][:80]!r} are no character of the export's encoding, and the cell is as it was."
+        yield row, BadRow(cells, text, column)

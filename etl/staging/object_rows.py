@@ -7,15 +7,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import Any, Protocol
 
-from etl.model.attention import MET, STYLE
-from etl.model.export import Records, plain
+from etl.model.attention import DAMAGED, MET, STYLE, as_written, damaged_cells
+from etl.model.export import BROKEN, Records, plain
 from etl.model.place import Place
 from etl.reading.kinds import Kind
 from etl.reading.names import ORDER_NUMBER
+from etl.reading.options import ReadOptions
 from etl.reading.order_numbers import OrderNumbers
 from etl.staging.fields import Names
-from etl.staging.loaded import LoadedFile
-from etl.staging.objects import Objects
+from etl.staging.loaded import SAMPLED_ROWS, SAMPLES, LoadedFile
+from etl.staging.objects import Flat, Objects
 from etl.staging.parts import Part as ObjectPart
 from etl.staging.spool import Part
 from etl.staging.vocabulary import Vocabulary, vocabulary_of
@@ -31,6 +32,7 @@ class ObjectSink(Protocol):
 
     names: Names
     numbers: OrderNumbers
+    options: ReadOptions
 
     def spool(self, number: str, part: Part) -> None:
         """Stores an object of an order."""
@@ -86,6 +88,8 @@ class ObjectLoader:
         if STYLE in record:
             file.told_styles.add(plain(str(record[STYLE])))
         file.has_remarks |= MET in record
+        if known := damaged_cells(plain(str(record.get(DAMAGED, "")))):
+            record = {key: part if key == DAMAGED else _damaged_again(part, known) for key, part in record.items()}
         if vocabulary_of(record) is Vocabulary.GET_RETURNS:
             return self._take_return(row, record)
         flat = objects.flatten(record)
@@ -101,12 +105,27 @@ class ObjectLoader:
                 file.count_cells(file.layout.line, cells, row)
         for part, nested in flat.nested.items():
             _tally_nested(file, part, nested, row)
+        if file.rows.all < SAMPLED_ROWS:
+            self._sample(flat)
         file.unread.add((*flat.unread, *flat.loose))
         file.lines += len(flat.lines)
         file.returns += len(flat.nested.get(ObjectPart.RETURN, ()))
         self._copies += 1
         self._batch.spool(number, Part(file.index, self._copies, marshal.dumps((row, record))))
         return True
+
+    def _sample(self, flat: Flat) -> None:
+        """Keeps a few cells under the names of columns.csv that nobody has confirmed, for a person to look at."""
+        layout, names = self.file.layout, self._objects.headers
+        met = [(column.header, cell) for column, cell in zip(layout.order, flat.order, strict=False)]
+        met += [(column.header, cell) for line in flat.lines for column, cell in zip(layout.line, line, strict=False)]
+        for part, records in flat.nested.items():
+            met += [(names.get((part, key), ""), cell) for one in records for key, cell in one.items()]
+        for header, cell in met:
+            shown = plain(cell).strip() if isinstance(cell, str) else ""
+            known = self.file.samples.get(header, ())
+            if shown and header in self._batch.options.likely and shown not in known and len(known) < SAMPLES:
+                self.file.samples[header] = (*known, shown)
 
     def _take_return(self, row: int, record: dict[str, Any]) -> bool:
         """Keeps a return of get-returns with the order that it belongs to."""
@@ -131,6 +150,16 @@ class ObjectLoader:
             if column.field == ORDER_NUMBER and column.index < len(cells) and cells[column.index].strip():
                 return self._batch.numbers.read(cells[column.index]), column.header, cells[column.index]
         return None, ORDER_NUMBER, ""
+
+
+def _damaged_again(value: Any, known: Mapping[str, str]) -> Any:
+    """What is damaged in the export, and was not corrected since, as a cell that can't be read."""
+    if isinstance(value, dict):
+        return {key: _damaged_again(part, known) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_damaged_again(part, known) for part in value]
+    found = known.get(as_written(value)) if isinstance(value, str) else None
+    return value if found is None else f"{BROKEN}{found}"
 
 
 _NESTED_KINDS = {

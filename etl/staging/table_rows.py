@@ -23,11 +23,11 @@ from etl.reading.order_numbers import OrderNumbers
 from etl.reading.style import Seen
 from etl.staging.build import BESIDE, NOTICES, WIDE, Fault, Group, Row
 from etl.staging.fields import Column
-from etl.staging.loaded import LoadedFile
+from etl.staging.loaded import SAMPLED_ROWS, SAMPLES, LoadedFile
 from etl.staging.spool import Part
 
 _REPORT_EVERY = 20_000
-_SAMPLED_ROWS, _SAMPLES = 100, 3
+
 _TOGETHER = 5_000
 """So many rows of one order are held at most, before they are stored as a part of it."""
 _PENDING, _PENDING_LENGTH = 50, 4 << 20
@@ -342,10 +342,10 @@ class TableLoader:
         wanted = [(at, header) for at, header in enumerate(self._header) if header in likely]
         if not wanted:
             return rows
-        head = list(itertools.islice(rows, _SAMPLED_ROWS))
+        head = list(itertools.islice(rows, SAMPLED_ROWS))
         for at, header in wanted:
             met = dict.fromkeys(plain(cells[at]).strip() for _, cells in head if len(cells) > at)
-            self._file.samples[header] = tuple(list(filter(None, met))[:_SAMPLES])
+            self._file.samples[header] = tuple(list(filter(None, met))[:SAMPLES])
         return itertools.chain(head, rows)
 
     def _read_number(self, cells: list[str]) -> str | None:

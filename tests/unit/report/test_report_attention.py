@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from etl.errors import UsageError
-from etl.model.attention import COLUMNS, HINT, MET, PROBLEM, STYLE, WRITTEN
+from etl.model.attention import COLUMNS, DAMAGED, HINT, MET, PROBLEM, STYLE, WRITTEN
 from etl.model.export import Dialect
 from etl.model.order import Order
 from etl.reading.identify import open_export
@@ -130,6 +130,7 @@ def test_each_export_file_has_its_own(tmp_path: Path) -> None:
         MET: "",
         STYLE: "numbers:none dates:-",
         WRITTEN: "",
+        DAMAGED: "",
     }
 
 
@@ -147,7 +148,7 @@ def test_cells_beyond_the_header_stay_beyond_it(tmp_path: Path) -> None:
     """A row with too many cells must be noticed again, not be healed by our own columns."""
     (path,) = write_attention(tmp_path, [flat(tmp_path / "a.csv", ("5", ["5", "x", "extra"]))], {"5": "value.invalid"})
     rows = list(csv.reader(path.read_text(encoding="utf-8").splitlines()))
-    assert [len(row) for row in rows] == [7, 8]
+    assert [len(row) for row in rows] == [8, 9]
     assert rows[1][-1] == "extra"
 
 

@@ -408,3 +408,26 @@ def test_a_list_that_is_null_is_an_empty_list(tmp_path: Path) -> None:
     staged = stage(tmp_path, {"x.json": [get_order(products=None, returns="")]})
     assert not {"products", "returns"} & set(dict(staged.facts.files[0].columns.unknown))
     assert staged["77"].lines == ()
+
+
+def test_names_that_nobody_has_confirmed_have_samples(tmp_path: Path) -> None:
+    """As the columns of a table have them: of the order, of its lines, of a list."""
+    order = {
+        "nr": 1,
+        "currency": "GBP",
+        "products": [{"art": "MUG", "qty": 1, "unitPrice": 5}, {"art": "CAP", "qty": 1, "unitPrice": 5}],
+        "taxes": [{"rate": 20, "sum": "1.67"}],
+    }
+    columns = {
+        "nr": "orderNumber",
+        "products.art": "products.sku",
+        "taxes.rate": "taxBreakdown.taxPercent",
+        "taxes.sum": "taxBreakdown.value",
+    }
+    staged = stage(tmp_path, {"x.json": [order, {**order, "nr": 2}]}, columns, likely=frozenset(columns))
+    assert dict(staged.facts.files[0].samples) == {
+        "nr": ("1", "2"),
+        "products.art": ("MUG", "CAP"),
+        "taxes.rate": ("20",),
+        "taxes.sum": ("1.67",),
+    }
