@@ -119,7 +119,8 @@ def scaffold_files(facts: DumpFacts, *, store: str, timezone: str) -> dict[str, 
         ),
         "payments.csv": _table(
             "payments.csv",
-            "Only used with payments.post = true. Without a row, payments.type of migration.toml holds.\n"
+            "Used with payments.post = true, and on bills of an outlet, where the type is the payment's name. Without a row,\n"
+            "payments.type of migration.toml holds.\n"
             f"To use a row: delete the # and fill in the type: {', '.join(EXTERNAL_PAYMENT_TYPES)}.",
             ((f"# {method}", "", "") for method in sorted(facts.payment_methods)),
         ),

@@ -17,6 +17,7 @@ from etl.pipeline.prepare import (
     Export,
     Prepared,
     check_reading,
+    check_route,
     check_store,
     keep_reference,
     link_to_mews,
@@ -61,6 +62,7 @@ async def dry_run(
     ledger = stack.enter_context(Ledger.open(settings.ledger, create=connection is not None))
     if connection is None:
         reference = reference_offline(ledger)
+        check_route(reference, mapping)
         check_store(ledger, mapping)
     else:
         check_address(connection.address)

@@ -32,6 +32,7 @@ from etl.pipeline.from_ledger import ledger_statuses
 from etl.pipeline.planning import Progress
 from etl.pipeline.prepare import (
     Export,
+    is_of_route,
     open_batch,
     plan_export,
     read_mapping_of,
@@ -132,7 +133,8 @@ def _files_of_runs(ledger: Ledger | None) -> tuple[list[Path], list[Path]]:
 
 
 def _planned(stack: ExitStack, desk: Desk, mapping: MappingFolder, ledger: Ledger | None) -> Step:
-    reference = reference_offline(ledger) if ledger and ledger.load_reference() else None
+    stored = reference_offline(ledger) if ledger and ledger.load_reference() else None
+    reference = stored if stored is not None and is_of_route(stored, mapping) else None
     batch, facts = stack.enter_context(
         open_batch(Export(desk.exports, corrections=desk.corrections), mapping, desk.progress)
     )

@@ -23,6 +23,7 @@ from etl.model.kinds import KindState
 from etl.model.mapping import ColumnRule, Mapping, Source, Sure, ValueRule
 from etl.model.plan import PlannedOrder
 from etl.model.reference import Reference, dump_reference, load_reference
+from etl.model.route import Route
 from etl.model.status import OrderStatus, ReportState
 from etl.pipeline.accepted import waived_in, with_waivers
 from etl.pipeline.classify import needs_parts, planned_status, status_of
@@ -208,6 +209,24 @@ def reference_offline(ledger: Ledger) -> Reference:
         )
     reference = load_reference(text)
     return replace(reference, now=reference.now + (datetime.now(UTC) - saved))
+
+
+def is_of_route(reference: Reference, mapping: Mapping) -> bool:
+    """Whether reference data was read for the route of the mapping, and on the outlet route for its outlet."""
+    outlet, wanted = reference.outlet, mapping.settings.outlet.outlet
+    if mapping.settings.route is Route.ORDERS or outlet is None:
+        return (mapping.settings.route is Route.ORDERS) == (outlet is None)
+    return wanted.lower() == outlet.id.lower() or wanted == outlet.name
+
+
+def check_route(reference: Reference, mapping: Mapping) -> None:
+    """Raises UsageError where the reference data stored last is of another route or outlet than the mapping's."""
+    if not is_of_route(reference, mapping):
+        raise UsageError(
+            "The reference data of Mews in this ledger was read for another route or outlet than migration.toml names now.",
+            code="reference.missing",
+            hint="Run `centra-mews preflight` once with a connection, then --offline works.",
+        )
 
 
 def reading_of(mapping: Mapping) -> dict[str, dict[str, Any]]:

@@ -10,7 +10,9 @@ from zoneinfo import ZoneInfo
 
 from etl.errors import ExitCode
 from etl.load.ledger import Ledger
+from etl.model.mapping import Settings
 from etl.model.reference import Reference
+from etl.model.route import Route
 from etl.model.status import OrderStatus
 from etl.pipeline.order_details import planned_details
 from etl.pipeline.prepare import Prepared, summarise
@@ -182,6 +184,11 @@ def next_steps(document: dict[str, Any], *, has_attention: bool) -> list[str]:
     return steps
 
 
+def _posts_payments(settings: Settings) -> bool:
+    """Whether external payments are posted; those of an outlet bill have the bill's date."""
+    return settings.payments.post and settings.route is Route.ORDERS
+
+
 def _write(
     writer: Any,
     reasons: Reasons,
@@ -213,7 +220,7 @@ def _write(
         feasibility=document["feasibility"],
         footing=document["footing"],
         balances=summary.balances(),
-        notes=[PAYMENT_NOTE] if prepared.mapping.settings.payments.post else [],
+        notes=[PAYMENT_NOTE] if _posts_payments(prepared.mapping.settings) else [],
         sections=[*_sections(document), *sections(prepared.facts, notices)],
         accounts=account_names(prepared.reference),
         categories=category_names(prepared.reference),

@@ -12,6 +12,7 @@ import pytest
 from builders import ACCOUNT, CATEGORY, SERVICE, a_mapping, a_reference
 from outlet_shop import OUTLET, SHIPPING, outlet_context
 
+from etl.errors import UsageError
 from etl.mapping.folder import SeenMapping
 from etl.model.catalogue import Catalogue
 from etl.model.mapping import Mapping
@@ -26,6 +27,7 @@ from etl.pipeline.feasible import binding_interval, duration_words, feasibility
 from etl.pipeline.next_step import Step, next_step
 from etl.pipeline.planning import PlanFacts
 from etl.pipeline.preflight import run_checks
+from etl.pipeline.prepare import check_route, is_of_route
 from etl.settings import Settings
 
 NOW = datetime(2012, 1, 10, 9, tzinfo=UTC)
@@ -217,6 +219,31 @@ def test_categories_are_proposed_by_product_then_by_name() -> None:
     assert [one.id for one in CATALOGUE.categories_for("Harbour")] == [CATEGORY]
     assert CATALOGUE.categories_for("Gone") == ()
     assert CATALOGUE.categories_for("") == ()
+
+
+@pytest.mark.parametrize(
+    ("route", "outlet", "wanted", "expected"),
+    [
+        ("orders", None, "", True),
+        ("orders", OUTLET, "", False),
+        ("outlet", None, "Web shop", False),
+        ("outlet", OUTLET, "Web shop", True),
+        ("outlet", OUTLET, "OU-SHOP", True),
+        ("outlet", OUTLET, "Bar", False),
+    ],
+)
+def test_what_was_stored_for_another_route_plans_nothing(
+    route: str, outlet: Named | None, wanted: str, expected: bool
+) -> None:
+    """Offline, a bill would go to a service's id, or to the outlet of yesterday."""
+    mapping = a_mapping(target={"route": route}, outlet={"outlet": wanted})
+    reference = a_reference(outlet=outlet)
+    assert is_of_route(reference, mapping) is expected
+    if expected:
+        check_route(reference, mapping)
+    else:
+        with pytest.raises(UsageError, match="another route or outlet"):
+            check_route(reference, mapping)
 
 
 TOML = """[source]
