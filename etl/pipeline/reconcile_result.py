@@ -377,7 +377,7 @@ def _facts(found: Found, account: _Account, document: dict[str, Any], summary: S
     sections = [
         Section(title, columns, rows, "" if title == "Certificate" else text, _PARTS[title])
         for title, columns, rows, text in certificate.tables()
-        if title in _PARTS
+        if title in _PARTS and (rows or title != "Waivers")
     ]
     shown = document["differences"][:SHOWN_ON_PAGE]
     heads = ("Order", "Class", "What", "Line", "Expected", "Found", "Mews order")

@@ -154,7 +154,7 @@ def category_names(reference: Reference) -> dict[str, str]:
 def halted(stopped: Mapping[str, Any] | None, exit_code: int | None) -> str:
     """That a run did not come to its end, and why, in a sentence; "" where it did. `exit_code` None: it wrote none."""
     if stopped:
-        return f"The run stopped before its end: {stopped['message']}"
+        return f"The run stopped before its end: {stopped['message'].rstrip('.')}."
     if exit_code is None:
         return "The run has not come to its end: it is still at work, or was killed. What was sent is recorded."
     if exit_code == ExitCode.INTERRUPTED:

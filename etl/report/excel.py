@@ -44,8 +44,6 @@ _NAMES = {
     "balances": "Open balances",
 }
 """Names of sheets that come where there is something to show."""
-_SHARED = frozenset({"problems", "unproved"})
-"""Grids in which a row without a first cell goes on with the one above it."""
 _IN_SUMMARY = frozenset({*_SHEET_OF, "states", "sources"})
 _ORDER_COLUMNS = tuple(
     Column(title, kind)
@@ -399,8 +397,8 @@ def _write_row(
 
 
 def _filled_down(grid: Grid) -> list[tuple[str, ...]]:
-    """The rows with what stands once for several of them in each: who filters by it must see all. Counts stay single."""
-    if grid.key not in _SHARED:
+    """The rows with what stands once for several of them in each: who filters by it must see all."""
+    if grid.key != "problems":
         return list(grid.rows)
     rows: list[tuple[str, ...]] = []
     for row in grid.rows:

@@ -211,36 +211,26 @@ def categories(document: Mapping[str, Any], facts: ReportFacts, precisions: Mapp
 
 
 def states(tally: Tally, precisions: Mapping[str, int]) -> Grid:
-    """Orders and amounts by state; the counts add up to the orders read."""
+    """Orders and amounts by state, currency and basis; the counts add up to the orders read."""
     heads = columns("State, Meaning, Orders:count, Currency, Basis, Source:money, Planned:money")
     rows: list[tuple[str, ...]] = []
     for state in ReportState:
-        keys = sorted(key for key in tally.amounts if key[0] is state)
-        for first, key in enumerate(keys):
+        for key in sorted(key for key in tally.amounts if key[0] is state):
             _, currency, basis = key
             source, planned = (amount_text(a, precisions.get(currency, 2)) for a in tally.amounts[key])
-            count = str(tally.states[state]) if not first else ""
             where = (currency or NO_CURRENCY, basis_words(basis))
-            rows.append((state.value.replace("_", " "), GROUPS[state].value, count, *where, source, planned))
+            rows.append(
+                (state.value.replace("_", " "), GROUPS[state].value, str(tally.counts[key]), *where, source, planned)
+            )
     return Grid(
         "states",
         "By state",
         heads,
         tuple(rows),
-        "Every order read is in exactly one state.",
+        f"Every order read is in exactly one state: {tally.read:,} in all.",
         "No order was read.",
-        foot=_state_totals(tally, heads, rows, precisions),
+        foot=totals_rows(heads, rows, (3, 4), precisions),
     )
-
-
-def _state_totals(
-    tally: Tally, heads: tuple[Column, ...], rows: list[tuple[str, ...]], precisions: Mapping[str, int]
-) -> tuple[tuple[str, ...], ...]:
-    """Sums by currency and basis; the count of all orders stands once, since a state's count does."""
-    count = columns("State, Meaning, Orders, Currency, Basis, Source:money, Planned:money")
-    found = totals_rows(count, rows, (3, 4), precisions)
-    del heads
-    return tuple((*row[:2], str(tally.read) if not at else "", *row[3:]) for at, row in enumerate(found))
 
 
 def problems(document: Mapping[str, Any]) -> Grid:
@@ -249,9 +239,12 @@ def problems(document: Mapping[str, Any]) -> Grid:
     for row in document.get("problems", ()):
         code = row["code"]
         title = CODES[code].title if code in CODES else ""
-        money = [key for key in row.get("amounts", {}) if _at_stake(row, key)] or [""]
-        for first, currency in enumerate(money):
-            head = ("", "", "", "") if first else (code, row["severity"], title, str(row["orders"]))
+        counts = dict(row.get("counts", {}))
+        # Rows that belong to no order have no money.
+        if rest := row["orders"] - sum(counts.values()):
+            counts[""] = rest
+        for first, (currency, count) in enumerate(counts.items()):
+            head = ("", "", "", str(count)) if first else (code, row["severity"], title, str(count))
             tail = ("", "") if first else (row["hint"], ", ".join(row["examples"]))
             plus, minus = (row.get(sign, {}).get(currency, "") for sign in ("plus", "minus"))
             rows.append((*head, key_words(currency), plus, minus, *tail))
@@ -267,10 +260,6 @@ def problems(document: Mapping[str, Any]) -> Grid:
         "under each. Every single one is in problems.csv.",
         part=Part.PROBLEMS,
     )
-
-
-def _at_stake(row: Mapping[str, Any], currency: str) -> Decimal:
-    return Decimal(row.get("plus", {}).get(currency, 0)) - Decimal(row.get("minus", {}).get(currency, 0))
 
 
 def words(document: Mapping[str, Any]) -> Grid:
@@ -293,9 +282,9 @@ def words(document: Mapping[str, Any]) -> Grid:
 def unproved(document: Mapping[str, Any]) -> Grid:
     """What only Mews can tell."""
     rows = tuple(
-        (_kind_in_words(row["what"]), str(row["orders"]) if not at else "", key_words(currency), amount)
+        (_kind_in_words(row["what"]), str(row["counts"].get(currency, 0)), key_words(currency), amount)
         for row in document.get("unproved", ())
-        for at, (currency, amount) in enumerate(row["amounts"].items())
+        for currency, amount in row["amounts"].items()
     )
     return Grid(
         "unproved",

@@ -42,6 +42,7 @@ class ProblemCount:
     examples: list[str] = field(default_factory=list)
     severity: Severity = Severity.NOTICE
     hint: str = ""
+    counts: Counter[str] = field(default_factory=Counter)
     amounts: dict[str, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
     plus: dict[str, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
     minus: dict[str, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
@@ -50,6 +51,7 @@ class ProblemCount:
     def add_money(self, order: OrderStatus) -> None:
         """Adds an order's total."""
         amount, key = order.source_total or Decimal(0), money_key(order.currency, order.basis)
+        self.counts[key] += 1
         self.amounts[key] += amount
         (self.minus if amount < 0 else self.plus)[key] += amount
 
@@ -167,8 +169,13 @@ class Summary:
             "bridge": [row for key in sorted(self.bridge) for row in self._bridge_rows(key)],
             "problems": [self._problem_row(code) for code in sorted(self.problems, key=self._rank)],
             "unproved": [
-                {"what": what, "orders": count, "amounts": _texts(amounts, self.precisions)}
-                for what, (count, amounts) in sorted(self.unproved.items())
+                {
+                    "what": what,
+                    "orders": counts.total(),
+                    "counts": dict(sorted(counts.items())),
+                    "amounts": _texts(amounts, self.precisions),
+                }
+                for what, (counts, amounts) in sorted(self.unproved.items())
             ],
             **(
                 {"payments": self.bills.payments(self.text), "bills": self.bills.document(self.text)}
@@ -219,9 +226,10 @@ class Summary:
             self.accounts[(order.account_id, currency)] += order.balance
         if order.state is ReportState.READY:
             for what in order.unproved:
-                row = self.unproved.setdefault(what, [0, defaultdict(Decimal)])
-                row[0] += orders
-                row[1][money_key(order.planned_currency or order.currency, order.planned_basis)] += order.planned_total
+                row = self.unproved.setdefault(what, [Counter(), defaultdict(Decimal)])
+                key = money_key(order.planned_currency or order.currency, order.planned_basis)
+                row[0][key] += orders
+                row[1][key] += order.planned_total
 
     def _add_problems(self, order: OrderStatus) -> None:
         seen: set[str] = set()
@@ -310,6 +318,7 @@ class Summary:
             "severity": row.severity.value,
             "orders": row.orders,
             "examples": row.examples,
+            "counts": dict(sorted(row.counts.items())),
             "amounts": _texts(row.amounts, self.precisions),
             "plus": _texts(row.plus, self.precisions),
             "minus": _texts(row.minus, self.precisions),

@@ -61,6 +61,7 @@ class Tally:
         self.rows: Counter[Row] = Counter()
         self._groups: Counter[Group] = Counter()
         self.amounts: dict[tuple[ReportState, str, str], list[Decimal]] = {}
+        self.counts: Counter[tuple[ReportState, str, str]] = Counter()
         self.groups_money: dict[tuple[Group, Row], Signed] = {}
         self.months: dict[When, dict[Group, Signed]] = {}
         self.days: dict[When, dict[Group, Signed]] = {}
@@ -74,6 +75,7 @@ class Tally:
         self.rows[row] += 1
         total = order.source_total or Decimal(0)
         self._sums(state, order.currency, order.basis)[0] += total
+        self.counts[state, order.currency, order.basis.value] += 1
         if order.planned_total:
             planned = self._sums(state, order.planned_currency or order.currency, order.planned_basis)
             planned[1] += order.planned_total

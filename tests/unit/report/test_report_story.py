@@ -22,7 +22,7 @@ from etl.pipeline.reporting import halted, next_steps
 from etl.report.charts import money_charts
 from etl.report.facts import Section
 from etl.report.grids import free, key_words
-from etl.report.parts import problems
+from etl.report.parts import problems, states
 from etl.report.tally import Tally
 from etl.report.writer import ReportWriter
 
@@ -92,6 +92,8 @@ def test_a_run_that_did_not_come_to_its_end_says_so_first(
     assert text.startswith("The run ")
     assert words in text
     assert "1 order (GBP 7.00 charged) is ready and not sent yet" in text
+    assert ".." not in text
+    assert "accounted for" not in text
 
 
 def test_a_run_that_came_to_its_end_is_not_called_stopped(tmp_path: Path) -> None:
@@ -119,6 +121,21 @@ def test_nothing_calls_an_order_unposted_that_is_in_mews(tmp_path: Path) -> None
         "1", ReportState.CHANGED, "GBP", Basis.GROSS, Decimal(5), Decimal(4), "GBP", problems=(Problem("changed", "1"),)
     )
     assert "are not posted" not in page(tmp_path, [with_money(changed)])
+
+
+def test_a_count_stands_beside_the_money_of_its_own_orders() -> None:
+    """`posted 291 EUR 6,179.24` over 245 orders in pounds says that 291 orders were sold in euros."""
+    orders = [
+        blocked("1", "5.00", Basis.GROSS),
+        blocked("2", "7.00", Basis.GROSS, "EUR"),
+        blocked("3", "9.00", Basis.GROSS),
+    ]
+    tally = Tally(precisions=PRECISIONS)
+    for order in orders:
+        tally.add(order)
+    assert [(row[2], row[3]) for row in states(tally, PRECISIONS).rows] == [("1", "EUR"), ("2", "GBP")]
+    (row,) = summary_of(iter(orders)).document("run")["problems"]
+    assert (row["orders"], row["counts"]) == (3, {"EUR": 1, "GBP": 2})
 
 
 def test_what_is_to_be_typed_is_no_prose(tmp_path: Path) -> None:
@@ -170,7 +187,7 @@ def test_the_amounts_of_a_row_have_one_count_of_decimals() -> None:
 
 
 def test_a_filter_of_the_workbook_finds_every_currency_of_a_code(tmp_path: Path) -> None:
-    """A code stands in each of its rows, its count of orders once: sums of a filtered column stay right."""
+    """A code stands in each of its rows, with the orders of that row: sums of a filtered column stay right."""
     orders = [
         blocked("1", "5.00", Basis.GROSS),
         blocked("2", "7.00", Basis.GROSS, "EUR"),
@@ -180,8 +197,7 @@ def test_a_filter_of_the_workbook_finds_every_currency_of_a_code(tmp_path: Path)
     sheet = openpyxl.load_workbook(tmp_path / "report.xlsx")["Problems"]
     rows = [row[:7] for row in sheet.iter_rows(min_row=2, max_row=4, values_only=True)]
     assert [row[0] for row in rows] == ["tax.unmapped"] * 3
-    assert [row[3] for row in rows] == [3, None, None]
-    assert {(row[4], row[5]) for row in rows} == {("GBP", 5), ("GBP without tax", 9), ("EUR", 7)}
+    assert {row[3:6] for row in rows} == {(1, "GBP", 5), (1, "GBP without tax", 9), (1, "EUR", 7)}
     assert "`" not in "".join(str(cell.value) for row in sheet.iter_rows() for cell in row)
 
 

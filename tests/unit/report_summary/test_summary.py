@@ -218,7 +218,9 @@ def test_taxes_months_and_balances() -> None:
 def test_what_only_mews_can_tell_is_listed_with_its_money() -> None:
     """Rebates, say: ready, but unproved until the first one is accepted."""
     summary = summed(an_order("1", unproved=("rebates",)), an_order("2", ReportState.POSTED, unproved=("rebates",)))
-    assert summary.document("dry-run")["unproved"] == [{"what": "rebates", "orders": 1, "amounts": {"GBP": "12.00"}}]
+    assert summary.document("dry-run")["unproved"] == [
+        {"what": "rebates", "orders": 1, "counts": {"GBP": 1}, "amounts": {"GBP": "12.00"}}
+    ]
 
 
 @pytest.mark.parametrize(
