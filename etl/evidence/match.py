@@ -166,7 +166,7 @@ def _by_identifier(expected: Expected, rows: Sequence[OrderItemRow], found: _Fou
             _miss(expected, entry, found)
             continue
         rest.remove(twin)
-        words = told(twin.external_identifier or "(none)", [twin])
+        words = with_last_change(twin.external_identifier or "(none)", [twin])
         found.differences.append(Difference(What.IDENTIFIER, entry.identifier, words, twin.name))
         pairs.append(_pair([entry], [twin]))
     _tell_extra(rest, found)
@@ -217,7 +217,7 @@ def _miss(expected: Expected, entry: ExpectedEntry, found: _Found) -> None:
 def _tell_extra(rows: Iterable[OrderItemRow], found: _Found) -> None:
     for row in rows:
         item = row.external_identifier or row.name or row.id
-        words = told(f"{row.type or 'item'} {money_words(row.gross)} {row.currency} with tax", [row])
+        words = with_last_change(f"{row.type or 'item'} {money_words(row.gross)} {row.currency} with tax", [row])
         if row.is_canceled:
             found.notices.append(Difference(What.EXTRA_ITEM, "nothing", f"{words}; it stands for nothing", item))
             continue
@@ -236,7 +236,9 @@ def _compare_pair(expected: Expected, pair: Pair, found: _Found) -> None:
             return
     currency = currency_of(expected, rows)
     if currency != expected.currency:
-        found.differences.append(Difference(What.CURRENCY, expected.currency, told(currency, rows), pair.item))
+        found.differences.append(
+            Difference(What.CURRENCY, expected.currency, with_last_change(currency, rows), pair.item)
+        )
         return
     booked = [booked_in(row, expected.currency) for row in rows]
     net, gross = sum((one[0] for one in booked), ZERO), sum((one[1] for one in booked), ZERO)
@@ -278,7 +280,7 @@ def _compare_count(pair: Pair, rows: Sequence[OrderItemRow], found: _Found) -> N
     counts = [entry.count for entry in pair.entries if entry.count is not None]
     seen = sum(row.count for row in rows)
     if len(counts) == len(pair.entries) and sum(counts) != seen:
-        found.differences.append(Difference(What.COUNT, str(sum(counts)), told(str(seen), rows), pair.item))
+        found.differences.append(Difference(What.COUNT, str(sum(counts)), with_last_change(str(seen), rows), pair.item))
 
 
 def _compare_amounts(
@@ -295,7 +297,7 @@ def _compare_amounts(
     net, gross = booked
     total, seen = _total(pair), gross if expected.basis is Basis.GROSS else net
     if seen != total:
-        words = told(f"{money_words(seen)} {expected.currency}", rows)
+        words = with_last_change(f"{money_words(seen)} {expected.currency}", rows)
         found.differences.append(Difference(What.AMOUNT, f"{money_words(total)} {expected.currency}", words, pair.item))
         return False
     if any(entry.net is None or entry.gross is None for entry in pair.entries):
@@ -308,7 +310,7 @@ def _compare_amounts(
     one = Difference(
         What.ROUNDING if near else What.TAX,
         f"{money_words(tax)} {expected.currency}",
-        words if near else told(words, rows),
+        words if near else with_last_change(words, rows),
         pair.item,
     )
     (found.notices if near else found.differences).append(one)
@@ -331,7 +333,7 @@ def _compare_codes(pair: Pair, rows: Sequence[OrderItemRow], found: _Found, *, i
         return
     sent = {code for entry in pair.entries for code in entry.codes or ()}
     if seen - sent or (sent - seen and not is_predicted):
-        found.differences.append(Difference(What.TAX, _codes(sent), told(_codes(seen), rows), pair.item))
+        found.differences.append(Difference(What.TAX, _codes(sent), with_last_change(_codes(seen), rows), pair.item))
 
 
 def _total(pair: Pair) -> Decimal:
@@ -345,7 +347,7 @@ def _in_basis(row: OrderItemRow, expected: Expected) -> Decimal:
 # Words
 
 
-def told(words: str, rows: Iterable[OrderItemRow]) -> str:
+def with_last_change(words: str, rows: Iterable[OrderItemRow]) -> str:
     """`words`, and when somebody changed the items in Mews, if somebody did."""
     changed = max((row.updated for row in rows if row.updated > row.created), default=None)
     return words if changed is None else f"{words} (changed in Mews on {moment_words(changed)})"

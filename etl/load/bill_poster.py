@@ -128,7 +128,7 @@ class BillPoster(Poster):
         """The closing look reads the ids back, too; reads may lag behind the last request."""
         await super()._look_back(no_wait=no_wait)
         if self._ledger.lacks_ids() and not no_wait and not self._halt.is_set:
-            await self._halt.nap(self._session.facts.settle.total_seconds() / 2 + 1)
+            await self._halt.sleep(self._session.facts.settle.total_seconds() / 2 + 1)
             await self._survey(recheck_floor=None)
             await self._drain(no_wait=no_wait)
 

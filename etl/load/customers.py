@@ -156,7 +156,7 @@ class Customers:
             left = self._in_doubt(wanted)
             if left:
                 due = min(self._due(row) for row in left)
-                await self._halt.nap(max((due - self._time.now()).total_seconds(), 0.05))
+                await self._halt.sleep(max((due - self._time.now()).total_seconds(), 0.05))
 
     def _in_doubt(self, emails: Sequence[str]) -> list[Customer]:
         return [row for row in self.known(emails).values() if row.state is CustomerState.UNKNOWN]
@@ -191,7 +191,7 @@ class Customers:
                 profiles = (await self._profiles([email]))[email]
                 if profiles:
                     return await self._take(email, profiles)
-                self._session.traffic.meet(outcome)
+                self._session.traffic.heed(outcome)
         return Answer("", NOT_CREATED, f"Mews did not create the customer: {outcome.message}")
 
     async def _take(self, email: str, profiles: Sequence[Account]) -> Answer:

@@ -143,7 +143,7 @@ class FirstOrder:
             rows = await self._halt.unless(known_items(self._reader, order_id)) or []
             if rows or self._clock.monotonic() >= until or self._halt.is_set:
                 return rows
-            await self._halt.nap(pause)
+            await self._halt.sleep(pause)
             pause = min(2 * pause, 10.0)
 
 

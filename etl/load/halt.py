@@ -50,7 +50,7 @@ class Halt:
         for request in tuple(self.parked):
             request.cancel()
 
-    async def nap(self, seconds: float) -> None:
+    async def sleep(self, seconds: float) -> None:
         """Sleeps that long, or until the run ends."""
         if seconds <= 0 or self.is_set:
             return

@@ -426,7 +426,7 @@ class Poster:
         while not self._halt.is_set:
             wait = self._watcher.seconds_until_next()
             if wait > 0 or self._draining:
-                await self._halt.nap(self._watcher.shortest(wait if wait > 0 else 1.0))
+                await self._halt.sleep(self._watcher.shortest(wait if wait > 0 else 1.0))
                 continue
             try:
                 await self._halt.unless(self._survey(recheck_floor=None))
@@ -472,7 +472,7 @@ class Poster:
                     return
                 self._progress("wait for what is unknown", self._done, len(self._waiting))
                 if not first_look:
-                    await self._halt.nap((due - self._time.now()).total_seconds())
+                    await self._halt.sleep((due - self._time.now()).total_seconds())
                 if not self._halt.is_set:
                     # The first look finds what only lost its answer; nothing is proved absent by it.
                     await self._crew.wait_for(self._survey(recheck_floor=None))

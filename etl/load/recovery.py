@@ -90,6 +90,7 @@ async def recover(
     settle = timedelta(seconds=float(settle_seconds))
     result = RecoverResult()
     started = await time.sync()
+    # First on disk: what was in flight when its process died counts as sent until now, whatever is found below.
     with ledger.steps() as steps:
         steps.start_settling(time.latest())
     empty(ledger)
@@ -398,10 +399,11 @@ def _record_reversals(
             twice.extend((first.mews_id, mews_id))
             return
         name = undo_part(what, copy_of(known, target, kind))
-        state = State.DIFFERENT if message else State.POSTED
         known[:] = [one for one in known if one.part != name]
+        state = steps.see_undo(
+            number, generation, name, mews_id=mews_id, target=target, run_id=RECOVERED_RUN, message=message
+        )
         known.append(Part(number, generation, name, state, PartKind.UNDO, mews_id, target=target))
-        steps.see_undo(number, generation, name, mews_id=mews_id, target=target, run_id=RECOVERED_RUN, message=message)
 
     for order_id, undo_id in gone.items():
         if undo_id:

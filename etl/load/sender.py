@@ -161,7 +161,7 @@ class Sender:
         elif outcome.kind in _FINAL:
             raise InternalError(f"{request.operation} left without an intent", code="internal.no_intent")
         if outcome.kind not in request.private:
-            self._traffic.meet(outcome, attempt.granted_at, is_expected=is_counted_elsewhere)
+            self._traffic.heed(outcome, attempt.granted_at, is_expected=is_counted_elsewhere)
         return outcome
 
     async def _exchange(self, request: Request, attempt: _Attempt) -> Outcome:

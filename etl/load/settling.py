@@ -51,6 +51,7 @@ async def settle(
         raise UsageError(
             "say either --posted ORDERID or --absent", code="settle.choice", hint="Look the order up in Mews first."
         )
+    # Time before ledger before Mews's items: what is to have settled by `now` can't arrive behind the look at it.
     time = MewsTime(reader, clock)
     now = await time.sync()
     part = await _open_part(ledger, reader, number)
@@ -159,6 +160,7 @@ async def _settle_absent(
     since = max((one.sent_at for one in attempts), default=None) if is_lost else part.settle_from
     if since is None or now < since + settle_time:
         raise _contradicted(f"order {part.number} may still be on its way; wait {settle_time.total_seconds():g} s")
+    # The wait first, then the whole look: an earlier look would prove nothing of what was still on its way.
     await _check_absence(walk_items(reader, service_id, part.first_sent_at - MARGIN, now), part, store)
     if bills is not None:
         # The time of a bill's last change, by which all were read just now, proves no absence.

@@ -36,10 +36,8 @@ class SightSteps(UnitOfWork):
         order, or of the payment (`records.observed_payment`), kept where it differs: its money counts as it was seen.
         """
         row = self._at(number, generation, part)
-        row.move(State.DIFFERENT if differences else State.POSTED)
+        self._stand(row, "; ".join(differences))
         row.fingerprint = fingerprint
-        row.code = "different" if differences else ""
-        row.message = "; ".join(differences)
         self._book(row, mews_id, sent_by)
         if row.part == ORDER_PART:
             self._order(number).resolved_run_id = run_id
@@ -143,9 +141,7 @@ class SightSteps(UnitOfWork):
         row = self._find((number, generation, ORDER_PART))
         if row is None:
             row = self._add(PartRow(number, generation, ORDER_PART, PartKind.ORDER.value, State.READY))
-        row.move(State.DIFFERENT if differences else State.POSTED)
-        row.code = "different" if differences else ""
-        row.message = "; ".join(differences)
+        self._stand(row, "; ".join(differences))
         order.observed = observed
         row.fingerprint = row.skip_fingerprint = ""
         self._book(row, mews_order_id, run_id)
@@ -163,16 +159,14 @@ class SightSteps(UnitOfWork):
             row = self._add(PartRow(number, generation, part, PartKind.PAYMENT.value, State.READY))
         if row.state in IN_MEWS or row.state is State.IN_FLIGHT:
             return
-        row.move(State.POSTED)
-        row.code = row.message = ""
+        self._stand(row, "")
         self._book(row, mews_id, row.run_id or run_id)
         self._settle_order(row)
 
     def differ(self, number: str, generation: int, message: str, shown: dict[str, Any] | None = None) -> None:
         """POSTED -> DIFFERENT: Mews holds something else than it was. `shown`: what (`records.observed_items`)."""
         row, order = self._at(number, generation, ORDER_PART), self._order(number)
-        row.move(State.DIFFERENT)
-        row.code, row.message = "different", message
+        self._stand(row, message)
         if shown is not None and generation == order.generation:
             order.observed = dumps({**loads(order.observed, {}), **shown})
         self._settle_order(row)

@@ -151,7 +151,7 @@ class Sighter:
         wanted = set()
         for order_id, rows in orders.items():
             met = (order_id, target_of(rows[0].notes), _charges(rows, order_id))
-            lost = _meet_undo(look, parts, (*key, OPPOSITE), *met)
+            lost = _judge_undo(look, parts, (*key, OPPOSITE), *met)
             if lost is not None:
                 look.undone.setdefault(key_of(lost), {})[order_id] = None
                 wanted.add(order_id)
@@ -199,12 +199,12 @@ class Sighter:
     def _see_paid_back(self, look: Look, key: PartKey, rows: Sequence[PaymentRow], parts: Sequence[Part]) -> None:
         """What pays a payment back: known, lost, there twice, or another ledger's."""
         for row in rows:
-            lost = _meet_undo(look, parts, key, row.id, target_of(row.notes), not row.is_canceled)
+            lost = _judge_undo(look, parts, key, row.id, target_of(row.notes), not row.is_canceled)
             if lost is not None:
                 look.payments.setdefault(key_of(lost), {})[row.id] = row
 
 
-def _meet_undo(
+def _judge_undo(
     look: Look, parts: Sequence[Part], key: PartKey, mews_id: str, target: str, is_there: bool
 ) -> Part | None:
     """One undo order or payment of ours: known, there twice, or another ledger's. Shape: the part if it was lost.

@@ -103,7 +103,7 @@ def change(row: LedgerOrder, order: PlannedOrder, store: str) -> str:
     )
 
 
-def told(row: LedgerOrder, order: PlannedOrder) -> list[Problem]:
+def notices_of(row: LedgerOrder, order: PlannedOrder) -> list[Problem]:
     """The notices of a posted order that is met again otherwise, though nothing that counts differs."""
     if not row.has_posted:
         return []

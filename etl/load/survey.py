@@ -87,10 +87,13 @@ class Surveyor:
             # Nothing can be decided from this ledger; what is there twice is told all the same, and the watermark stays.
             raise look.signs.error(self._store, self._note_copies(look))
         rows = await self._read_found(look)
+        # After the last page, and never behind Mews: the second look counts from here, so that reads which lag can't
+        # make both looks miss the same commit.
         ended = self._time.latest()
         self._checkpoint("survey.complete")
         result = self._decide(look, rows, ended, recheck_floor)
         self._checkpoint("survey.recorded")
+        # After the decision is on disk: copies are told, and take nothing back of what is certain.
         if look.signs.copied:
             raise look.signs.error(self._store, result.duplicated)
         return result
@@ -110,6 +113,8 @@ class Surveyor:
         return part.settle_from + self._settle
 
     async def _begin(self) -> Look:
+        # Time, then ledger, then pages. What settles from a moment before `started` can't arrive behind the walk; what a
+        # worker puts in doubt after the list was read is none of this walk's.
         started = await self._time.sync()
         unknown = [part for part in self._ledger.unsettled() if not self._is_busy(part.number)]
         rechecks = [part for part in self._ledger.to_recheck() if not self._is_busy(part.number)]
@@ -233,6 +238,7 @@ class Surveyor:
             if recheck_floor is not None:
                 done = [part for part in look.rechecks if travels_as(part) is PartKind.ORDER or look.walked_payments]
                 steps.rechecked([key_of(part) for part in done], recheck_floor)
+            # In the transaction of the decisions that rest on the same pages, and back by the time that reads may lag.
             steps.meta("watermark", stamp(look.started - self._settle))
         return result
 

@@ -26,7 +26,7 @@ class Traffic:
         self._halt = halt
         self._breaker = Breaker(rng)
 
-    def meet(self, outcome: Outcome, granted_at: float = 0.0, *, is_expected: bool = False) -> None:
+    def heed(self, outcome: Outcome, granted_at: float = 0.0, *, is_expected: bool = False) -> None:
         """Takes in an answer, or its absence; `granted_at`: when its slot was granted, on the monotonic clock.
 
         `is_expected`: a refusal that somebody else counts (design 7.1, kinds; 9, several bills).
@@ -51,11 +51,11 @@ class Traffic:
 
     async def wait_after_conflict(self, conflicts: int) -> None:
         """The pause before what met a conflict is tried again."""
-        await self._halt.nap(_AFTER_CONFLICT.pause(conflicts - 1, self._rng.random()))
+        await self._halt.sleep(_AFTER_CONFLICT.pause(conflicts - 1, self._rng.random()))
 
     async def wait_after_fault(self, faults: int) -> None:
         """The pause before a request is tried again that never left."""
-        await self._halt.nap(_AFTER_FAULT.pause(faults - 1, self._rng.random()))
+        await self._halt.sleep(_AFTER_FAULT.pause(faults - 1, self._rng.random()))
 
     def _rest(self, seconds: float) -> None:
         if seconds > 0:

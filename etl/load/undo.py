@@ -200,7 +200,7 @@ class Undoer:
         if due is not None and not is_first:
             wait = max(wait, (due - self._session.time.now()).total_seconds())
         self._progress("wait for what is unknown", self._done, self._total)
-        await self._halt.nap(wait)
+        await self._halt.sleep(wait)
         if due is not None and not self._halt.is_set:
             await self._survey()
 

@@ -34,7 +34,7 @@ class UndoSteps(UnitOfWork):
         target: str,
         run_id: str,
         message: str = "",
-    ) -> None:
+    ) -> State:
         """Anything but IN_FLIGHT -> POSTED: what Mews shows proves that this undo part did its work.
 
         DIFFERENT with a `message`: it is there, and does not balance what it reverses.
@@ -43,11 +43,11 @@ class UndoSteps(UnitOfWork):
         row = self._find((number, generation, part))
         if row is None:
             row = self._add(PartRow(number, generation, part, PartKind.UNDO.value, State.READY))
-        row.move(State.DIFFERENT if message else State.POSTED)
+        self._stand(row, message)
         row.target, row.mews_id, row.run_id = target, mews_id, row.run_id or run_id
-        row.settle_from = row.unseen_at = row.held = row.code = ""
-        row.message = message
+        row.settle_from = row.unseen_at = row.held = ""
         self._settle_order(row)
+        return row.state
 
     def undo(self, number: str, generation: int, part: str = ORDER_PART) -> None:
         """POSTED or DIFFERENT -> UNDONE: it was reversed in Mews."""

@@ -276,6 +276,14 @@ class UnitOfWork:
         row = self._find((number, generation, part))
         return "" if row is None else row.mews_id
 
+    def _stand(self, row: PartRow, differs: str) -> None:
+        """It is in Mews: POSTED, or DIFFERENT with the words in what it is not what it should be.
+
+        Whoever met it, a run or `recover`: no other place tells the two apart.
+        """
+        row.move(State.DIFFERENT if differs else State.POSTED)
+        row.code, row.message = "different" if differs else "", differs
+
     def _book(self, row: PartRow, mews_id: str, run_id: str) -> None:
         row.mews_id, row.run_id = mews_id, run_id
         row.settle_from = row.unseen_at = row.held = ""

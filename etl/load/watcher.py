@@ -63,7 +63,7 @@ class Watcher:
                         # Before the lock is free: whoever waits for it must not ask again.
                         self._halt.stop(error)
                         raise
-                    await self._halt.nap(_AFTER_FAULT.pause(attempt, self._session.reach.rng.random()))
+                    await self._halt.sleep(_AFTER_FAULT.pause(attempt, self._session.reach.rng.random()))
                     continue
                 break
             self._last = self._clock.monotonic()

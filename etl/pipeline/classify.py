@@ -18,7 +18,7 @@ from etl.errors import InternalError
 from etl.load.corrections import is_original
 from etl.load.plan_rows import by_category
 from etl.load.records import ORDER_PART, RECOVERED_RUN, LedgerOrder, Part, PartKind, loads
-from etl.load.standing import Standing, change, standing, told
+from etl.load.standing import Standing, change, notices_of, standing
 from etl.model.money import ZERO
 from etl.model.plan import Basis, Booked, PlannedOrder, RoundingCause, Verdict
 from etl.model.problem import Problem
@@ -374,7 +374,7 @@ def _problems(order: PlannedOrder | None, held: LedgerOrder, state: ReportState,
     notices = [problem for problem in order.problems if not problem.is_error]
     if state is ReportState.UNDONE:
         return (*notices, *(problem for problem in order.problems if problem.code == "order.correction_missing"))
-    return (*mine, *notices, *(told(held, order) if state is not ReportState.UNKNOWN else ()))
+    return (*mine, *notices, *(notices_of(held, order) if state is not ReportState.UNKNOWN else ()))
 
 
 def _balance(order: PlannedOrder | None, held: LedgerOrder, money: OrderMoney) -> Decimal:

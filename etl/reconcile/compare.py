@@ -13,7 +13,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
-from etl.evidence.match import Pair, booked_in, currency_of, match, match_payment, moment_words, payment_words, told
+from etl.evidence.match import (
+    Pair,
+    booked_in,
+    currency_of,
+    match,
+    match_payment,
+    moment_words,
+    payment_words,
+    with_last_change,
+)
 from etl.evidence.values import NOT_IN_MEWS, Difference, Expected, ExpectedEntry, ExpectedPayment, What
 from etl.model.identity import parse_identifier
 from etl.model.plan import Basis
@@ -78,7 +87,7 @@ def _compare_category(pair: Pair, found: _Findings) -> None:
     wanted = {entry.category_id.lower() for entry in pair.entries}
     seen = {row.category_id.lower() for row in pair.live if row.category_id}
     if "" not in wanted and seen - wanted:
-        words = told(" ".join(sorted(seen)), pair.live)
+        words = with_last_change(" ".join(sorted(seen)), pair.live)
         found.differences.append(Difference(What.CATEGORY, " ".join(sorted(wanted)), words, pair.item))
 
 
@@ -97,11 +106,11 @@ def _compare_whole(expected: Expected, live: Sequence[OrderItemRow], found: _Fin
     if expected.account_id:
         for account, rows in accounts.items():
             found.differences.append(
-                Difference(What.ACCOUNT, expected.account_id, told(account, rows), _items(rows, live))
+                Difference(What.ACCOUNT, expected.account_id, with_last_change(account, rows), _items(rows, live))
             )
     if expected.consumption is not None:
         for moment, rows in dates.items():
-            words = told(moment_words(moment), rows)
+            words = with_last_change(moment_words(moment), rows)
             found.differences.append(
                 Difference(What.DATE, moment_words(expected.consumption), words, _items(rows, live))
             )

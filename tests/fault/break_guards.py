@@ -304,9 +304,9 @@ GUARDS = (
     ),
     _guard(
         "other amounts are the order",
-        "load/sight_steps.py",
-        "row.move(State.DIFFERENT if differences else State.POSTED)\n        row.fingerprint = fingerprint",
-        "row.move(State.POSTED)\n        row.fingerprint = fingerprint",
+        "load/unit_of_work.py",
+        "row.move(State.DIFFERENT if differs else State.POSTED)",
+        "row.move(State.POSTED)",
         "survey",
         "other_amounts",
     ),

@@ -10,7 +10,7 @@ import pytest
 from load_fakes import FakeMews, VirtualTime, an_order, open_ledger, run_poster
 
 from etl.load.corrections import held_back, newest_given
-from etl.load.standing import change, told
+from etl.load.standing import change, notices_of
 from etl.model.order import Replaced
 from etl.model.outcome import Kind, Outcome
 from etl.model.plan import PlannedOrder, Verdict
@@ -58,7 +58,7 @@ def notices(path: Path, time: VirtualTime, order: PlannedOrder) -> Sequence[str]
     with open_ledger(path, time) as ledger:
         row = ledger.order("1")
         assert row is not None
-        return [problem.code for problem in told(row, order)]
+        return [problem.code for problem in notices_of(row, order)]
 
 
 def test_every_version_before_the_posted_one_is_known_again(path: Path, time: VirtualTime) -> None:
