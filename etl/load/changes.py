@@ -23,6 +23,9 @@ _ACCOUNT = ("e-mail address", "customerId", "accountId", "buyerId", "market")
 _MAIL, _MARKET = 0, 4
 _SHOWN = 4
 
+_READ_AS = ("basis", "currency", "tax country", "consumption")
+"""What `PlannedOrder.read_as` always says; of a bill, what was captured follows."""
+
 Line = tuple[str, ...]
 """sku, ean, id, item (or the line's texts), unit price, quantity, VAT percent, bundle."""
 _KEYS, _PRICE, _QTY, _VAT, _BUNDLE = slice(0, 4), 4, 5, 6, 7
@@ -82,6 +85,9 @@ def _read_as(before: Sequence[str], after: Sequence[str]) -> Iterator[str]:
             yield _was(what, before[at], after[at])
     if before[3] != after[3]:
         yield _was("consumption", _time(before[3]), _time(after[3]))
+    # Only where captures pay the bill, then and now: how it is paid otherwise is the mapping's to say.
+    if len(before) > len(_READ_AS) and len(after) > len(_READ_AS) and before[4] != after[4]:
+        yield _was("what was captured", before[4], after[4])
 
 
 def _time(text: str) -> str:

@@ -45,6 +45,10 @@ class EntryKind(StrEnum):
     PAYMENT = "payment"
 
 
+CAPTURE = "pay"
+"""How the names of payments begin that were captured."""
+
+
 class RoundingCause(StrEnum):
     """Why source and plan differ (design section 2).
 
@@ -179,9 +183,15 @@ class PlannedOrder(Packed):
 
     @property
     def read_as(self) -> str:
-        """What migration.toml adds to the content: tax basis, currency, tax country, true consumption (UTC)."""
+        """What migration.toml adds to the content: tax basis, currency, tax country, true consumption (UTC).
+
+        Of an outlet bill also what was captured, where captures pay it: money received is content of the bill then.
+        """
         when = "" if self.true_consumption is None else self.true_consumption.isoformat()
-        return f"{self.basis.value}|{self.currency}|{self.country}|{when}"
+        said = f"{self.basis.value}|{self.currency}|{self.country}|{when}"
+        captured = [one.unit for one in self.entries if one.line.startswith(CAPTURE) and one.unit < 0]
+        captured = captured if self.route is Route.OUTLET else []
+        return f"{said}|{-sum(captured, Decimal(0))}" if captured else said
 
     @property
     def codes(self) -> tuple[str, ...]:

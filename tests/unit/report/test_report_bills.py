@@ -10,8 +10,10 @@ import pytest
 from builders import a_line, an_order
 from outlet_shop import outlet_context
 
+from etl.load.changes import kept
 from etl.load.ledger import Ledger
 from etl.load.records import LedgerOrder
+from etl.load.standing import change
 from etl.model.order import Payment, Voucher
 from etl.model.plan import PlannedOrder
 from etl.model.states import State
@@ -133,3 +135,24 @@ def test_the_table_of_the_report_says_how_many_add_up() -> None:
     assert section.part == "bridge"
     assert section.text.startswith("2 of 4 bills add up to zero.")
     assert [type(cell).__name__ for cell in section.rows[0]] == ["str", "int", "str", "Decimal"]
+
+
+@pytest.mark.parametrize(
+    ("today", "said"),
+    [
+        (planned("2", "20.00", "12.00", gift="5.00"), ""),
+        (planned("2", "20.00", "7.00", "5.00", gift="5.00"), ""),
+        (planned("2", "20.00", "15.00", gift="5.00"), "what was captured was 12.00, is 15.00"),
+        (planned("2", "20.00", gift="5.00"), ""),
+        (planned("2", "20.00", "15.00", gift="5.00", how="balance"), ""),
+        (planned("2", "21.00", "12.00", gift="5.00"), "21"),
+    ],
+)
+def test_a_posted_bill_is_changed_where_other_money_was_captured(
+    today: PlannedOrder, said: str, tmp_path: Path
+) -> None:
+    """What was captured is content of the bill; a capture that an export leaves out, and another way to pay, are not."""
+    sent = BILLS[1]
+    row = replace(held(sent, tmp_path), posted_content=kept(sent.content), posted_as=sent.read_as)
+    found = change(row, today, "shop")
+    assert (said in found) if said else found == ""
