@@ -55,8 +55,8 @@ guards: setup ## Break every guard of the loader on purpose: tests must notice e
 fuzz-reading: setup ## Damaged workbooks: each ends in orders or in a sentence; SEED=N COUNT=N
 	PYTHONPATH=. $(BIN)/python tests/fuzz_reading/fuzz_workbooks.py $(or $(SEED),1) $(or $(COUNT),20000)
 
-bench: setup ## Lines and orders per second, peak memory (takes minutes)
-	$(BIN)/python benchmarks/bench.py
+bench: setup ## Speed and memory as ratios within one run, into docs/benchmarks.md (takes minutes)
+	$(BIN)/python benchmarks/bench.py --write
 	$(BIN)/python benchmarks/reading.py
 	$(BIN)/python benchmarks/page.py
 

@@ -1,6 +1,7 @@
 """Generated exports of any size, for speed and memory: seeded, create-order names, gross prices, two VAT rates.
 
-Rows of one order stand together, or, with `shuffled`, anywhere in the file.
+Rows of one order stand together, or, with `shuffled`, anywhere in the file. A share of the orders may be odd: with a voucher,
+cancelled, without an amount of shipping, with a total that does not foot, a return, with lines taken back or without names.
 """
 
 from __future__ import annotations
@@ -12,17 +13,22 @@ from pathlib import Path
 
 HEADER = [
     "orderNumber", "orderDate", "status", "storeType", "currency", "invoiceAddress.email", "invoiceAddress.country",
-    "deliveryAddress.country", "shippingValue", "voucherCode", "voucherValue", "orderTotal", "products.sku",
+    "deliveryAddress.country", "shippingValue", "voucherCode", "voucherValue", "orderTotal", "createdFromOrigin.type", "products.sku",
     "products.itemText.product", "products.qty", "products.unitPrice", "products.vatPercent",
 ]  # fmt: skip
 START = datetime(2011, 2, 1, 8)  # noqa: DTZ001 - local wall time, as exports have it
 
 
-def write(path: Path, lines: int, *, lines_per_order: int = 10, shuffled: bool = False, seed: int = 7) -> int:
-    """Writes about `lines` lines; gives the number of orders."""
+Cells = dict[str, str]
+
+
+def write(
+    path: Path, lines: int, *, lines_per_order: int = 10, shuffled: bool = False, odd: float = 0, seed: int = 7
+) -> int:
+    """Writes about `lines` lines; gives the number of orders. `odd`: the share of orders that are not plain."""
     rng = random.Random(seed)
     orders = max(1, lines // lines_per_order)
-    rows = _rows(rng, orders, lines_per_order)
+    rows = _rows(rng, orders, lines_per_order, odd)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(HEADER)
@@ -35,7 +41,60 @@ def write(path: Path, lines: int, *, lines_per_order: int = 10, shuffled: bool =
     return orders
 
 
-def _rows(rng: random.Random, orders: int, lines_per_order: int):
+def _voucher(order: list[Cells]) -> None:
+    for row in order:
+        row["voucherCode"], row["voucherValue"] = "SPRING", "0.50"
+        row["orderTotal"] = _money(_cents(row["orderTotal"]) - 50)
+
+
+def _cancelled(order: list[Cells]) -> None:
+    for row in order:
+        row["status"] = "Cancelled"
+
+
+def _without_shipping(order: list[Cells]) -> None:
+    for row in order:
+        row["orderTotal"] = _money(_cents(row["orderTotal"]) - _cents(row["shippingValue"]))
+        row["shippingValue"] = ""
+
+
+def _wrong(order: list[Cells]) -> None:
+    for row in order:
+        row["orderTotal"] = _money(_cents(row["orderTotal"]) + 1)
+
+
+def _return(order: list[Cells]) -> None:
+    for row in order:
+        row["createdFromOrigin.type"], row["products.qty"] = "return", f"-{row['products.qty']}"
+        row["shippingValue"], row["orderTotal"] = f"-{row['shippingValue']}", f"-{row['orderTotal']}"
+
+
+def _taken_back(order: list[Cells]) -> None:
+    back = order[-1]
+    twice = 2 * int(back["products.qty"]) * _cents(back["products.unitPrice"])
+    back["products.qty"] = f"-{back['products.qty']}"
+    for row in order:
+        row["orderTotal"] = _signed(_cents(row["orderTotal"]) - twice)
+
+
+def _nameless(order: list[Cells]) -> None:
+    order[0]["products.itemText.product"] = ""
+
+
+ODD = (_voucher, _cancelled, _without_shipping, _wrong, _return, _taken_back, _nameless)
+
+
+def _rows(rng: random.Random, orders: int, lines_per_order: int, odd: float):
+    kinds = random.Random(11)
+    for index, order in enumerate(_orders(rng, orders, lines_per_order)):
+        if kinds.random() < odd:
+            cells = [dict(zip(HEADER, row, strict=True)) for row in order]
+            ODD[index % len(ODD)](cells)
+            order = [tuple(row.values()) for row in cells]  # noqa: PLW2901
+        yield from order
+
+
+def _orders(rng: random.Random, orders: int, lines_per_order: int):
     for index in range(orders):
         number = 100_000 + index
         when = (START + timedelta(seconds=97 * index % 25_000_000)).strftime("%Y-%m-%d %H:%M:%S")
@@ -49,11 +108,18 @@ def _rows(rng: random.Random, orders: int, lines_per_order: int):
         shipping = rng.choice((0, 395, 495))
         head = (
             str(number), when, "Completed", "b2c", "GBP", f"guest{index % 50_000}@example.com", "GB", "GB",
-            _money(shipping), "", "0.00", _money(total + shipping),
+            _money(shipping), "", "0.00", _money(total + shipping), "",
         )  # fmt: skip
-        for line in lines:
-            yield head + line
+        yield [head + line for line in lines]
 
 
 def _money(cents: int) -> str:
     return f"{cents // 100}.{cents % 100:02d}"
+
+
+def _signed(cents: int) -> str:
+    return f"{'-' * (cents < 0)}{_money(abs(cents))}"
+
+
+def _cents(amount: str) -> int:
+    return int(amount.replace(".", ""))
