@@ -20,6 +20,7 @@ from etl.transform.accounts import Charged, account_of
 from etl.transform.booking import Booking
 from etl.transform.context import Context, Findings
 from etl.transform.products import article_of, usable_category
+from etl.transform.remainders import half_up
 from etl.transform.taxes import LineTaxes, TaxAnswer, TaxCase, shipping_without_goods
 
 TEXTS = ("sku", "ean", "id", "item", "brand", "product", "variant", "size", "text_sku", "comment")
@@ -33,13 +34,21 @@ def as_json(value: object) -> str:
 
 
 class Tax(NamedTuple):
-    """A tax-code set, and its number. Its net of an amount with tax is amount * under / over; `over` is 0 for none."""
+    """A tax-code set, and its number. Its net of an amount with tax is amount * under / over; `over` is 0 for none.
+
+    `rule`: the row of the mapping that answered.
+    """
 
     codes: tuple[str, ...]
     text: str
     over: int
     under: int
     at: int
+    rule: str = ""
+
+    def net_of(self, amount: int) -> int:
+        """What Mews books of an amount with tax without it."""
+        return half_up(amount * self.under, self.over) if self.over else amount
 
 
 class Article(NamedTuple):
@@ -55,6 +64,7 @@ class Article(NamedTuple):
     category: str
     sku: str
     is_told: bool
+    name: str
 
 
 class Taxes(dict[Any, Tax | None]):
@@ -122,7 +132,8 @@ class Decided:
             return None
         if answer.codes not in self._sets:
             self._sets[answer.codes] = self._tax(answer.codes, len(self._sets))
-        return self._sets[answer.codes]
+        known = self._sets[answer.codes]
+        return known and known._replace(rule=answer.rule)
 
     def _tax(self, codes: tuple[str, ...], at: int) -> Tax | None:
         if not codes:
@@ -147,7 +158,14 @@ class Decided:
         what = [article.product_id] if is_product else [article.name, article.category_id]
         keys, names = (sku, ean, id_, item), (brand, product, variant, size, text_sku, comment)
         return Article(
-            keys, names, as_json(article.kind.value), as_json(what), article.category_id, sku, bool(found.problems)
+            keys,
+            names,
+            as_json(article.kind.value),
+            as_json(what),
+            article.category_id,
+            sku,
+            bool(found.problems),
+            article.name,
         )
 
     def told(self, number: str, articles: list[tuple[Article, Place]]) -> tuple[Problem, ...]:

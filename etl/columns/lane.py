@@ -11,10 +11,10 @@ from operator import itemgetter
 from typing import Any, NamedTuple
 
 from etl.columns.cells import KEPT, Units, clean, is_clean
-from etl.columns.decided import Decided, Taxes
+from etl.columns.decided import Decided
 from etl.columns.known import KEYED, PASSIVE, SINGLE
 from etl.columns.moments import Moments, When
-from etl.columns.quick import Quick
+from etl.columns.quick import Quick, Shown
 from etl.columns.rows import AMOUNT, QTY, Flat, LineCells, Row, Rows
 from etl.columns.writing import Shipping, Writing
 from etl.model.order import LocalTime
@@ -42,6 +42,18 @@ class Head(NamedTuple):
     amounts: Units
     writing: Writing
     at: int
+
+
+class _Plain(NamedTuple):
+    """An order with all that its plan is made of."""
+
+    number: str
+    head: Head
+    when: When
+    charged: Charged
+    lines: list[Flat]
+    shipping: Shipping
+    total: int
 
 
 class Lane:
@@ -83,6 +95,23 @@ class Lane:
 
     def take(self, number: str, groups: Rows) -> Quick | str:
         """The order of that number, all of whose rows are in `groups`, none of them with a fault."""
+        plain = self._plain(number, groups)
+        return plain if isinstance(plain, str) else self._written(plain)
+
+    def shown(self, number: str, groups: Rows) -> tuple[bytes, list[Shown]] | None:
+        """The part of the plan id of an order that `take` takes, and its entries as a person is shown them."""
+        plain = self._plain(number, groups)
+        quick = plain if isinstance(plain, str) else self._written(plain)
+        if isinstance(plain, str) or isinstance(quick, str):
+            return None
+        return quick.line, plain.head.writing.shown(plain.lines, plain.shipping)
+
+    def precision_of(self, groups: Rows) -> int:
+        """The decimals of the currency of an order that `take` takes."""
+        head = self._head(groups[0][0])
+        return 0 if isinstance(head, str) else head.writing.precision
+
+    def _plain(self, number: str, groups: Rows) -> _Plain | str:
         cells = groups[0][0]
         if len(groups) > 1 and any(other[0] != cells for other in groups):
             return "order-level cells that differ"
@@ -102,7 +131,7 @@ class Lane:
                 return f"the field {name}"
         return self._taken(number, cells, head, groups)
 
-    def _taken(self, number: str, cells: tuple[str, ...], head: Head, groups: Rows) -> Quick | str:
+    def _taken(self, number: str, cells: tuple[str, ...], head: Head, groups: Rows) -> _Plain | str:
         when = self._when(cells[self._date])
         if when is None:
             return "a date that is not plain, or outside the window"
@@ -129,23 +158,14 @@ class Lane:
             return "nothing to send"
         if not total and self._skips_zero:
             return "all amounts zero"
-        return self._written(number, head, when, charged, lines, (shipping, taxes), total)
+        return _Plain(number, head, when, charged, lines, Shipping(shipping, taxes, is_return=head.sign < 0), total)
 
-    def _written(
-        self,
-        number: str,
-        head: Head,
-        when: When,
-        charged: Charged,
-        lines: list[Flat],
-        shipping: tuple[int, Taxes],
-        total: int,
-    ) -> Quick | str:
-        is_return = head.sign < 0
-        quick = head.writing.write(number, when, charged, lines, Shipping(*shipping, is_return=is_return), total)
+    def _written(self, plain: _Plain) -> Quick | str:
+        number, head, when, charged, lines, shipping, total = plain
+        quick = head.writing.write(number, when, charged, lines, shipping, total)
         if isinstance(quick, str):
             return quick
-        is_negative = not is_return and any(count < 0 for count in map(QTY, lines))
+        is_negative = not shipping.is_return and any(count < 0 for count in map(QTY, lines))
         rows = list(map(Row._make, lines)) if is_negative or self._lines.has_told else []
         is_told = any(row.article.is_told for row in rows)
         signature = (head.at, is_told, is_negative, *quick.signature)

@@ -41,3 +41,20 @@ class Quick(NamedTuple):
     report: Report
     signature: tuple[Any, ...]
     problems: tuple[Problem, ...] = ()
+
+
+class Shown(NamedTuple):
+    """An entry as a person is shown it, in smallest units of the currency.
+
+    `row`: of the export, None for shipping; `rule`: the row of the mapping that decided on its taxes.
+    """
+
+    line: str
+    name: str
+    pieces: int
+    unit: int
+    codes: tuple[str, ...]
+    net: int
+    gross: int
+    row: int | None
+    rule: str

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from etl.columns.cells import KEPT, text_of
 from etl.columns.decided import Tax, Taxes, as_json
 from etl.columns.moments import When
-from etl.columns.quick import Booked, Quick, Report
+from etl.columns.quick import Booked, Quick, Report, Shown
 from etl.columns.rows import Flat
 from etl.model.identity import RECIPE_VERSION, Identity
 from etl.model.kinds import COMPANY, REBATES
@@ -20,7 +20,6 @@ from etl.model.money import share_units
 from etl.transform.accounts import Charged
 from etl.transform.context import Context
 from etl.transform.products import fill
-from etl.transform.remainders import half_up
 
 _Booked = dict[tuple[int, str], list[Any]]
 """(number of a tax-code set, category) to [tax, net, gross], in the order of the entries."""
@@ -56,9 +55,10 @@ class Writing:
     def __init__(self, ctx: Context, currency: str, precision: int, shipping: tuple[str, str] | None) -> None:
         """`shipping`: the end of a shipping entry and its category; None where that has a problem."""
         settings = ctx.mapping.settings
-        self._currency, self._precision, self._shipping = currency, precision, shipping
+        self._currency, self.precision, self._shipping = currency, precision, shipping
         self._texts = _Texts(precision)
         self._accounts: dict[str, str] = {}
+        self._shipping_name = settings.shipping.name
         self._is_proportional = settings.shipping.tax == "proportional"
         self._is_rebate_blocked = settings.target.rebates == "block"
         template = fill(settings.target.notes, {"orderNumber": _NUMBER}).replace("[centra:", "(centra:")
@@ -82,9 +82,8 @@ class Writing:
             is_negative = is_negative or shipping.amount < 0
             for place, (tax, amount) in enumerate(parts, 1):
                 entries.append(f'["s{place}","item",1,"{self._texts[amount]}","gross",{tax.text},{what}]')
-                net = half_up(amount * tax.under, tax.over) if tax.over else amount
                 sums = booked.setdefault((tax.at, category), [tax, 0, 0])
-                sums[1] += net
+                sums[1] += tax.net_of(amount)
                 sums[2] += amount
         if is_negative and self._is_rebate_blocked:
             return "negative amounts"
@@ -92,7 +91,7 @@ class Writing:
         report = Report(
             number,
             self._currency,
-            self._precision,
+            self.precision,
             total,
             charged.account_id,
             when.iso,
@@ -104,6 +103,22 @@ class Writing:
         )
         signature = (charged.key, tuple(booked), bool(shipping.amount), bool(rows), is_negative)
         return Quick(self._line(number, when, charged, entries), report, signature)
+
+    def shown(self, rows: list[Flat], shipping: Shipping) -> list[Shown]:
+        """The entries of an order that was written, as a person is shown them."""
+        found = []
+        weights: dict[int, tuple[Tax, int]] = {}
+        for place, (_, price, count, _, _, row, amount, article, tax) in enumerate(rows, 1):
+            unit = -price if amount < 0 else price
+            figures = (tax.codes, tax.net_of(amount), amount)
+            found.append(Shown(f"p{place}", article.name, abs(count), unit, *figures, row, tax.rule))
+            if amount > 0 or shipping.is_return:
+                weights[tax.at] = (tax, weights.get(tax.at, (tax, 0))[1] + abs(amount))
+        parts = self._parts(shipping, weights.values()) if shipping.amount else []
+        for place, (tax, amount) in enumerate(parts or (), 1):
+            figures = (tax.codes, tax.net_of(amount), amount)
+            found.append(Shown(f"s{place}", self._shipping_name, 1, amount, *figures, None, ""))
+        return found
 
     def _goods(self, rows: list[Flat], *, is_return: bool) -> tuple[list[str], _Booked, list[tuple[Tax, int]], bool]:
         """The entries of lines, what Mews books of them, their weights by tax-code set, and whether any is negative."""

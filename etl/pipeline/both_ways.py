@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from hashlib import sha256
 from typing import Any
 
@@ -17,7 +18,7 @@ import structlog
 
 from etl.columns.known import why_never, why_never_table
 from etl.columns.lane import Lane
-from etl.columns.quick import Quick
+from etl.columns.quick import Quick, Shown
 from etl.errors import InternalError
 from etl.model.order import Order
 from etl.model.plan import PlannedOrder, plan_line
@@ -78,8 +79,19 @@ class FastLane:
         signature = (parts[0].file, found.signature)
         if self.admitted % self._every == 0 or signature not in self._signatures:
             self._signatures.add(signature)
-            self._check(found, self._batch.read(number, parts))
+            self._check(found, self._batch.read(number, parts), self._shown(number, parts))
         return found
+
+    def shown(self, numbers: Sequence[str]) -> Iterator[tuple[str, int, bytes, list[Shown]]]:
+        """(number, decimals, part of the plan id, entries as a person is shown them) of those that columns give, by number."""
+        for number, parts in self._batch.named_parts(numbers):
+            if found := self._shown(number, parts):
+                yield (number, *found)
+
+    def _shown(self, number: str, parts: Parts) -> tuple[int, bytes, list[Shown]] | None:
+        lane, groups = self._lanes.get(parts[0].file), self._batch.groups(parts)
+        found = lane.shown(number, groups) if lane is not None and groups is not None else None
+        return None if lane is None or groups is None or found is None else (lane.precision_of(groups), *found)
 
     def log(self) -> None:
         """Says how many orders were planned by columns, and why the others were not."""
@@ -95,12 +107,36 @@ class FastLane:
             return "a row with a fault, or several files"
         return lane.take(number, groups)
 
-    def _check(self, quick: Quick, orders: Sequence[Order]) -> None:
+    def _check(self, quick: Quick, orders: Sequence[Order], shown: tuple[int, bytes, list[Shown]] | None) -> None:
         planned = [plan_order(order, self._ctx) for order in orders]
         store = self._ctx.mapping.settings.source.store
         same = len(planned) == 1 and plan_line(planned[0], store) == quick.line
         if not same or repr(planned_status(planned[0])) != repr(quick_status(quick.report, quick.problems)):
             raise differs(quick.report.number)
+        if (
+            shown is None
+            or shown[1] != quick.line
+            or _entries(planned[0]) != [_entry(one, shown[0]) for one in shown[2]]
+        ):
+            raise differs(quick.report.number)
+
+
+_Seen = tuple[str, str, int, Decimal, tuple[str, ...], Decimal, Decimal, int | None, str]
+"""What a person sees of an entry."""
+
+
+def _entries(order: PlannedOrder) -> list[_Seen]:
+    found = []
+    for one in order.entries:
+        booked = one.predicted
+        row = one.place.row
+        found.append((one.line, one.name, one.count, one.unit, one.codes, booked.net, booked.gross, row, one.rule))
+    return found
+
+
+def _entry(one: Shown, digits: int) -> _Seen:
+    unit, net, gross = (Decimal(units).scaleb(-digits) for units in (one.unit, one.net, one.gross))
+    return (one.line, one.name, one.pieces, unit, one.codes, net, gross, one.row, one.rule)
 
 
 def by_rules(batch: Batch, ctx: Context, numbers: Sequence[str]) -> Iterator[tuple[PlannedOrder, bytes]]:

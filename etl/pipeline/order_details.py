@@ -10,6 +10,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from decimal import Decimal
 from typing import Any
 
+from etl.columns.cells import text_of
+from etl.columns.quick import Shown
 from etl.load.ledger import Ledger
 from etl.load.records import ORDER_PART, LedgerOrder, loads
 from etl.model.identity import parse_identifier, split_number
@@ -49,7 +51,13 @@ def planned_details(prepared: Prepared, ledger: Ledger | None) -> Callable[[Coll
     def of(numbers: Collection[str]) -> Iterator[OrderDetail]:
         rows = dict(prepared.batch.source_rows(numbers))
         held = ledger.lookup(numbers) if ledger else {}
-        for order in prepared.store.named(list(numbers)):
+        for order in prepared.store.shown(list(numbers)):
+            if isinstance(order, tuple):
+                number, digits, shown = order
+                files = rows.get(number, [])
+                seen = [_shown(entry, digits) for entry in shown]
+                yield OrderDetail(number, _joined(number, files), [_source(one) for one in files], seen)
+                continue
             files = rows.get(split_number(order.number)[0], [])
             booked = _observed(held[order.number]) if order.number in held else {}
             entries = [_entry(entry, precisions.get(order.currency, 2), booked) for entry in order.entries]
@@ -136,6 +144,23 @@ def _joined(order_number: str, files: Sequence[FileRows]) -> str:
 def _letters(line: str) -> str:
     """What a line is, by its name: `p` of `p3.1`, `pay` of `pay1`."""
     return line.partition(".")[0].rstrip("0123456789")
+
+
+def _shown(entry: Shown, digits: int) -> EntryRow:
+    """An entry by columns, as `_entry` gives it."""
+    origin, rule = _PARTS.get(_letters(entry.line), ("", ""))
+    return EntryRow(
+        line=entry.line,
+        name=entry.name,
+        count=str(entry.pieces),
+        unit=text_of(entry.unit, digits),
+        codes=" ".join(entry.codes) or "exempt",
+        net=text_of(entry.net, digits),
+        tax=text_of(entry.gross - entry.net, digits),
+        gross=text_of(entry.gross, digits),
+        origin=origin if entry.row is None else f"row {entry.row}",
+        rule=_short(entry.rule) or rule,
+    )
 
 
 def _entry(entry: Entry, precision: int, booked: Booked) -> EntryRow:

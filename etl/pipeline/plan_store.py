@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from etl.columns.quick import Quick, Report
+from etl.columns.quick import Quick, Report, Shown
 from etl.model.packed import values_of
 from etl.model.plan import PlannedOrder, Verdict
 from etl.model.status import OrderStatus, TaxSum
@@ -49,6 +49,10 @@ CREATE TABLE status (
 
 _DIGEST = 32
 """Length of what is stored of an order by columns; a pickled order is longer."""
+Seen = tuple[str, int, list[Shown]]
+"""An order by columns as a person is shown it: number, decimals of its currency, entries."""
+ByColumns = Callable[[Sequence[str]], Iterable[tuple[str, int, bytes, list[Shown]]]]
+"""Numbers to the orders that columns give, each with its part of the plan id."""
 ByRules = Callable[[Sequence[str]], Iterable[tuple[PlannedOrder, bytes]]]
 """Numbers to planned orders, each with its part of the plan id."""
 
@@ -76,6 +80,8 @@ class PlanStore:
     def __init__(self, folder: Path | None = None) -> None:
         self.by_rules: ByRules = _nothing
         """Plans orders that were stored by columns, when they are asked for whole."""
+        self.by_columns: ByColumns | None = None
+        """Gives them again as they are shown; None where nothing was stored by columns."""
         self._spill = Spill("the plan", _SCHEMA, _STATUS_SCHEMA, folder=folder)
         self.count = 0
         self.alike = Alike()
@@ -137,6 +143,35 @@ class PlanStore:
             yield from self._whole(
                 self._spill.rows(f"SELECT number, content FROM plan WHERE number IN ({marks}) ORDER BY position", some)
             )
+
+    def shown(self, numbers: Sequence[str]) -> Iterator[PlannedOrder | Seen]:
+        """The orders of these numbers by number, for a person to look at: those by columns without being planned again.
+
+        Raises InternalError `internal.both_ways` where columns give one otherwise than it entered the plan id.
+        """
+        if self.by_columns is None:
+            yield from self.named(numbers)
+            return
+        self._index("by_number", "number")
+        for start in range(0, len(numbers), _ASKED):
+            some = numbers[start : start + _ASKED]
+            marks = ", ".join("?" * len(some))
+            found = list(
+                self._spill.rows(f"SELECT number, content FROM plan WHERE number IN ({marks}) ORDER BY position", some)
+            )
+            light = {number: content for number, content in found if len(content) == _DIGEST}
+            seen = {
+                number: (number, digits, entries)
+                for number, digits, line, entries in self.by_columns(list(light))
+                if digest_of(line) == light[number]
+            }
+            for number, content in found:
+                if number not in light:
+                    yield _order(content)
+                elif number in seen:
+                    yield seen[number]
+                else:
+                    raise differs(number)
 
     def _index(self, name: str, columns: str) -> None:
         """An index, once it is needed: a dry run needs none."""

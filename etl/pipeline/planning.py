@@ -124,6 +124,8 @@ def plan_batch(
         ctx = replace(ctx, footing=decided.footing)
     store.by_rules = partial(by_rules, batch, ctx)
     lane = FastLane(batch, ctx) if is_fast and span == Span() else None
+    if lane is not None and lane.is_open:
+        store.by_columns = lane.shown
     digest = hashlib.sha256()
 
     def planned() -> Iterator[PlannedOrder | Quick]:

@@ -24,6 +24,7 @@ from etl.mapping.folder import read_mapping
 from etl.pipeline import both_ways
 from etl.pipeline.dry_run import finish
 from etl.pipeline.init import init
+from etl.pipeline.order_details import planned_details
 from etl.pipeline.prepare import Export, open_batch
 from etl.settings import Settings
 
@@ -45,6 +46,9 @@ def same(paths: list[Path], mapping: Path, world: Path) -> tuple[int, int]:
         assert finish(fast, None, None, "dry-run").document == finish(rules, None, None, "dry-run").document
         for mine, its in zip(fast.store.batches(), rules.store.batches(), strict=True):
             assert list(map(repr, mine.statuses)) == list(map(repr, its.statuses))
+        numbers = [status.number for some in rules.store.batches() for status in some.statuses]
+        for some in (numbers[at : at + 100] for at in range(0, len(numbers), 100)):
+            assert list(planned_details(fast, None)(some)) == list(planned_details(rules, None)(some))
         for one, other in zip(fast.store.by_number(), rules.store.by_number(), strict=True):
             assert one == other
             # Places are left out of equality, and are what a person looks for.

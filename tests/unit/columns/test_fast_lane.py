@@ -255,9 +255,9 @@ def test_every_signature_and_every_thousandth_order_is_planned_both_ways(tmp_pat
     checked: list[str] = []
     real = both_ways.FastLane._check
 
-    def watched(self, quick, orders):
+    def watched(self, quick, *given):
         checked.append(quick.report.number)
-        real(self, quick, orders)
+        real(self, quick, *given)
 
     monkeypatch.setattr(both_ways.FastLane, "_check", watched)
     monkeypatch.setattr(both_ways, "CHECK_EVERY", 4)
@@ -319,7 +319,7 @@ def test_the_lane_is_open_unless_it_is_switched_off(monkeypatch):
 def test_every_order_is_planned_both_ways_where_a_person_asks_for_it(tmp_path, monkeypatch):
     monkeypatch.setenv(SWITCH, BOTH)
     checked: list[str] = []
-    monkeypatch.setattr(both_ways.FastLane, "_check", lambda _, quick, __: checked.append(quick.report.number))
+    monkeypatch.setattr(both_ways.FastLane, "_check", lambda _, quick, *__: checked.append(quick.report.number))
     planned([write_rows(tmp_path / "a.csv", [row(number) for number in (1, 2, 3)])], CTX, is_fast=True)
     assert checked == ["1", "2", "3"]
 
