@@ -12,11 +12,12 @@ from typing import Any
 
 from etl.columns.cells import text_of
 from etl.columns.quick import Shown
+from etl.evidence.observed import observed_entries
 from etl.load.ledger import Ledger
 from etl.load.records import ORDER_PART, LedgerOrder, loads
 from etl.model.identity import parse_identifier, split_number
 from etl.model.place import Place
-from etl.model.plan import Entry
+from etl.model.plan import Basis, Entry
 from etl.pipeline.prepare import Prepared
 from etl.pipeline.source_again import Rows, SourceAgain
 from etl.report.cells import amount_text
@@ -84,6 +85,8 @@ def ledger_details(
                 places = precisions.get(order.currency, 2)
                 origins = _origins(order)
                 entries = [_sent(one, predicted, places, booked, origins) for one in _entries_of(sent[-1].payload)]
+            elif order.has_posted:
+                entries = seen_entries(loads(order.observed, {}), booked, precisions.get(order.currency, 2))
             files = rows[number].files
             joined = _joined(number, files) + _since(order) if files else _not_there(order, rows[number])
             yield OrderDetail(number, joined, [_source(one) for one in files], entries)
@@ -208,6 +211,30 @@ def _observed(order: LedgerOrder) -> Booked:
         parsed = parse_identifier(str(item.get("identifier") or ""))
         if parsed and not item.get("canceled"):
             found[parsed[1]] = (Decimal(str(item["net"])), Decimal(str(item["gross"])))
+    return found
+
+
+def seen_entries(observed: Mapping[str, Any], booked: Booked, precision: int) -> list[EntryRow]:
+    """The entries of an order that `recover` found: as Mews showed them, since nobody here predicted them."""
+    found = []
+    for one in observed_entries(observed, Basis.GROSS):
+        parsed = parse_identifier(one.identifier)
+        line = parsed[1] if parsed else one.identifier
+        if not one.is_payment:
+            found.append(
+                EntryRow(
+                    line=line,
+                    name="",
+                    count="" if one.count is None else str(one.count),
+                    unit="",
+                    codes="" if one.codes is None else " ".join(one.codes) or "exempt",
+                    net="",
+                    tax="",
+                    gross="",
+                    **_booked(booked.get(line), precision),
+                    origin="found in Mews by recover",
+                )
+            )
     return found
 
 
