@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -80,6 +81,19 @@ def test_the_open_balance_is_what_mews_holds_less_what_is_paid(
     for name in ("again", "report"):
         balances = sum((Decimal(one["balance"]) for one in said[name]["balances"]), Decimal(0))
         assert balances == Decimal(held), name
+
+
+def test_the_terminal_ends_with_what_is_safe_and_what_comes_next(
+    month: tuple[SmallShop, dict[str, dict[str, Any]]],
+) -> None:
+    """At night nobody reads a manual: is it safe to type it again, and what is to be typed?"""
+    shop, _ = month
+    said = shop.plain("run", "orders.csv").err.splitlines()
+    safe = next(at for at, line in enumerate(said) if line.startswith("Safe: what is posted is never sent again"))
+    assert any(line.startswith("Next: ") for line in said[safe:])
+    assert any("Errors: these orders need attention" in line for line in said[:safe])
+    status = shop.plain("status").err
+    assert re.search(r"Last run \w+: ended with exit code 3, started \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC\.", status)
 
 
 def test_the_bridges_agree(month: tuple[SmallShop, dict[str, dict[str, Any]]]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from report_samples import order_statuses, summary_of
 
-from etl.cli import show
+from etl.cli import reconcile, show
 from etl.cli.console import Console
 from etl.model.problem import Problem, notice
 from etl.model.status import OrderStatus, ReportState
@@ -70,6 +70,42 @@ def test_codes_are_whole_and_errors_stand_apart(console: Console, capsys: pytest
     assert "-7.00 GBP" in code
     assert at["Errors"] < lines.index(code) < at["Notices"]
     assert any("quantity.negative" in line and "9.00 GBP" in line for line in lines[at["Notices"] :])
+
+
+def test_reconciles_tables_group_their_digits_and_fit(console: Console, capsys: pytest.CaptureFixture[str]) -> None:
+    """628199.00 beside 628,199.00 is read twice; an item's whole identifier and two ids leave no room for what differs."""
+    document = {
+        "bridge": [
+            {"currency": "GBP", "basis": "gross", "line": "source", "amount": "12748957.02"},
+            {"currency": "GBP", "basis": "gross", "line": "ready", "amount": "-628199.00"},
+            {"currency": "GBP", "basis": "gross", "line": "items in Mews", "amount": "12120758.02"},
+        ],
+        "payments": [{"kind": "credits", "currency": "GBP", "amount": "1052.98"}],
+        "source": {"unreadable_totals": 1},
+        "not_in_mews": [{"state": "ready", "orders": 1689, "currency": "GBP", "amount": "628199.00"}],
+        "orders": {"matched": 25801, "missing": 0},
+        "foreign_orders": 1200,
+        "certificate": {"sums": [{"currency": "GBP", "ledger": {"gross": "12120758.02"}, "mews": {"gross": "12120758.02"},
+                                  "difference": {"gross": "0.00"}}], "statement": "Not complete."},
+        "differences": [{"order": "48048", "class": "different", "mews_order_id": "b5c25d42-9626-48c4-b44a-f454f0a61c5e",
+                         "what": "amount", "item": "centra:sample:48048:p1", "expected": "66.00 GBP", "found": "67.00 GBP"}],
+        "left_out": 0,
+        "controls": [{"month": "2024-05", "currency": "GBP", "figure": "total", "control": "1000.00", "ledger": "1234567.00",
+                      "mews": "1234567.00", "difference": "1233567.00"}],
+        "notices": [],
+        "unsettled": {"in_flight": 0, "in_progress": False, "unknown": 1, "seen_in_mews": 1},
+    }  # fmt: skip
+    reconcile._show(console, document)
+    lines = shown_lines(capsys)
+    text = "\n".join(lines)
+    # Sentences are wrapped on a real terminal only.
+    assert max(len(line) for line in lines if line.startswith(" ")) <= 80
+    for amount in ("12,748,957.02", "-628,199.00", "1,052.98", "12,120,758.02", "1,233,567.00", "25,801"):
+        assert amount in text
+    assert not re.search(r"\d{4,}\.\d\d", text)
+    assert "1 order without a readable total is in no sum." in text
+    assert "1 order is unknown, 1 of them seen in Mews just now" in text
+    assert any(line.split()[:3] == ["48048", "amount", "p1"] for line in lines)
 
 
 def test_no_colour_where_it_is_not_wanted(console: Console, capsys: pytest.CaptureFixture[str]) -> None:
