@@ -28,6 +28,10 @@ from etl.model.place import Place
 from etl.model.route import Route
 from etl.model.rules import TaxRule
 
+_OUTLET_UNUSED = (
+    'migration.toml: [outlet] names {outlet}, and target.route is "orders": every order is charged to an account. Write '
+    'route = "outlet" into [target] if bills of the outlet are meant.'
+)
 FORMAT_VERSION = 1
 """Version of the mapping format; part of the digest."""
 
@@ -59,6 +63,8 @@ def read_mapping(folder: Path) -> Mapping:
     tables = read_tables(folder)
     _unknown_files(folder, tables, reading)
     reading.faults += [*tables.faults, *(fault for table in tables.by_name.values() for fault in table.faults)]
+    if settings is not None and settings.route is Route.ORDERS and settings.outlet.outlet:
+        reading.notices.append(_OUTLET_UNUSED.format(outlet=settings.outlet.outlet))
     reading.notices += [*tables.notices, *(notice for table in tables.by_name.values() for notice in table.notices)]
     mapping = _mapping(settings, tables.by_name, reading)
     if reading.faults or mapping is None:

@@ -9,7 +9,7 @@ from etl.load.kind_record import KindStanding
 from etl.load.ledger import Ledger
 from etl.mapping.settings import FILE
 from etl.mapping.whereabouts import row_of_setting
-from etl.model.kinds import BILL, COMPANY, REBATES, RESERVATION, is_payment_kind, name_of
+from etl.model.kinds import BILL, COMPANY, OLD, REBATES, RESERVATION, is_payment_kind, name_of
 from etl.model.mapping import Mapping as MappingFolder
 from etl.model.status import ReportState
 from etl.model.words import counted
@@ -102,6 +102,7 @@ _WAYS_OUT = {
     COMPANY: _WayOut("name customers instead of the company in accounts.csv, or as accounts.fallback"),
     RESERVATION: _WayOut("take their rows out of reservations.csv"),
     BILL: _WayOut("take their rows out of bills.csv"),
+    OLD: _WayOut("leave them out with --from DATE"),
 }
 _ANOTHER_TYPE = _WayOut("name another type in payments.csv, or set payments.post = false")
 

@@ -86,11 +86,12 @@ class Context:
     waivers: WaiverIndex = field(default_factory=dict)
     articles: dict[tuple[str, ...], Any] = field(default_factory=dict, compare=False, repr=False)
     near_products: dict[tuple[str, str], str] = field(default_factory=dict, compare=False, repr=False)
+    is_outlet: bool = field(init=False, default=False)
+    """Whether orders become bills of an outlet."""
 
-    @property
-    def is_outlet(self) -> bool:
-        """Whether orders become bills of an outlet."""
-        return self.mapping.settings.route is Route.OUTLET
+    def __post_init__(self) -> None:
+        # Asked several times for every order of a history.
+        object.__setattr__(self, "is_outlet", self.mapping.settings.route is Route.OUTLET)
 
     @property
     def arithmetic(self) -> Arithmetic:

@@ -14,6 +14,7 @@ from etl.model.kinds import BILL, COMPANY, OLD, REBATES, RESERVATION, payment_ki
 from etl.model.money import ZERO
 from etl.model.order import Order
 from etl.model.plan import Basis, Entry, PlannedOrder, PlannedPayment, Verdict
+from etl.model.route import Route
 from etl.model.shares import CREDIT
 from etl.transform.accounts import Charged, account_of
 from etl.transform.bill_payments import bill_payments
@@ -82,7 +83,7 @@ def _planned(case: OrderContext) -> PlannedOrder:
     """
     order, ctx, found = case.order, case.ctx, case.found
     moment = moment_of(case)
-    charged = account_of(order, ctx, found) if case.settings.names_accounts else Charged()
+    charged = account_of(order, ctx, found) if not ctx.is_outlet or case.settings.names_accounts else Charged()
     goods = goods_of(case, moment)
     check_total(case, goods if goods and goods.is_rated else None)
     if goods:
@@ -211,6 +212,6 @@ def _result(case: OrderContext, verdict: Verdict, moment: Moment, **more: Any) -
         country=order.delivery_country or order.invoice_country or case.settings.source.default_country,
         unread=order.unread,
         replaces=order.replaces,
-        route=case.settings.route,
+        route=Route.OUTLET if case.ctx.is_outlet else Route.ORDERS,
         **more,
     )

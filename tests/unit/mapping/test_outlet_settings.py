@@ -91,3 +91,11 @@ def test_what_mews_is_asked_for(tmp_path: Path) -> None:
     mapped = read(tmp_path, OUTLET + f'account = "mapped"\n[accounts]\nfallback = "{CATEGORY}"\n')
     assert needs_of(mapped).accounts == {CATEGORY}
     assert needs_of(Mapping(settings(), ())).outlet == ""
+
+
+def test_an_outlet_without_its_route_is_told(tmp_path: Path) -> None:
+    """Somebody who fills in [outlet] and forgets the route would charge guests."""
+    found = read(tmp_path, '[target]\nservice = "eid:WEB"\n[outlet]\noutlet = "Web shop"\n')
+    assert found.settings.route is Route.ORDERS
+    assert any("every order is charged to an account" in told for told in found.notices)
+    assert read(tmp_path, OUTLET).notices == ()
