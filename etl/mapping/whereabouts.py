@@ -40,3 +40,10 @@ def row_of(folder: Path, file: str, cells: Mapping[str, str]) -> Row | None:
     table = read_tables(folder).by_name.get(file)
     found = (row for row in (table.rows if table else ()) if all(row.cells[name] == one for name, one in cells.items()))
     return next(found, None)
+
+
+def open_words(folder: Path) -> frozenset[tuple[str, str]]:
+    """(field, word) of the rows of values.csv that do not say yet what the word means. Effects: reads the folder."""
+    table = read_tables(folder).by_name.get("values.csv")
+    cells = (row.cells for row in table.rows) if table else ()
+    return frozenset((one["field"], one["value"]) for one in cells if not one["means"])

@@ -27,7 +27,12 @@ _TAXES, _SETTINGS = "taxes.csv", "migration.toml"
 DECISIONS: dict[str, Decision] = {
     "tax.undecided": Decision(_TAXES, "tax_codes", "fill in tax_codes"),
     "tax.unmapped": Decision(_TAXES, "", "add a row (init adds those that the export needs)"),
-    "tax.ambiguous": Decision(_TAXES, "", "narrow the rows, or give the lines a VAT rate in the export"),
+    "tax.ambiguous": Decision(
+        _TAXES,
+        "",
+        "lines without a VAT rate: name the column of rates in columns.csv (products.vatPercent), or add a row with vat_percent * "
+        "for what such lines of the country are",
+    ),
     "tax.rate_differs": Decision(_TAXES, "tax_codes", "correct tax_codes, or write yes into accept_rate_difference"),
     "tax.too_many_codes": Decision(_TAXES, "tax_codes", "give one code"),
     "tax.code_not_valid": Decision(_TAXES, "tax_codes", "use a code that is valid then"),
@@ -90,6 +95,8 @@ DECISIONS: dict[str, Decision] = {
     ),
 }
 """Codes that a cell of the mapping folder answers."""
+WORD = DECISIONS["status.unknown"]
+"""What answers a word that values.csv has an open row for, whatever its code."""
 ASK_MEWS = frozenset(
     {
         *("account.unknown", "account.inactive", "account.ambiguous", "account.cashlist", "product.unknown"),
@@ -129,6 +136,15 @@ class Cause:
     field: str = ""
 
 
+def decision_of(cause: Cause) -> Decision:
+    """What is to be done about it; it has to be one that a cell answers."""
+    return DECISIONS.get(cause.code, WORD)
+
+
+def _has_answer(cause: Cause) -> bool:
+    return cause.code in DECISIONS or cause.file == WORD.file
+
+
 @dataclass(slots=True)
 class Effect:
     """Orders and source money by currency; `months` are those (YYYY-MM) that the orders belong to."""
@@ -163,10 +179,21 @@ class Effect:
 class Causes:
     """Orders by state, and those that are blocked by what would set them free."""
 
-    def __init__(self, ignored: Iterable[str] = (), held: Iterable[str] = ()) -> None:
-        """`ignored`: codes that say nothing yet; `held`: kinds that Mews has refused (`model/kinds.py`)."""
+    def __init__(
+        self,
+        ignored: Iterable[str] = (),
+        held: Iterable[str] = (),
+        meant: Iterable[str] = (),
+        words: Collection[tuple[str, str]] = (),
+    ) -> None:
+        """`ignored`: codes that say nothing yet; `held`: kinds that Mews has refused (`model/kinds.py`).
+
+        `meant`: codes that a person has decided to leave so; `words`: (field, word) of the open rows of values.csv.
+        """
         self._ignored = frozenset(ignored)
         self._held = tuple(held)
+        self._undecidable = self._ignored | frozenset(meant)
+        self._words = frozenset(words)
         self._parent: tuple[str, frozenset[Cause]] = ("", frozenset())
         self.states: dict[ReportState, Effect] = defaultdict(Effect)
         self.everything = Effect()
@@ -174,6 +201,8 @@ class Causes:
         """What each cause alone keeps back: doing it makes these orders ready."""
         self.touched: dict[Cause, Effect] = defaultdict(Effect)
         """What each cause keeps back, alone or with others."""
+        self.open: dict[Cause, Effect] = defaultdict(Effect)
+        """What each cause keeps back, alone or with others that cells decide too: what the export has to mend is not in it."""
         self.examples: dict[tuple[ReportState, str], OrderStatus] = {}
         self.refused: dict[str, Effect] = defaultdict(Effect)
         """What waits for each held kind: the orders that Mews refused for it, and those that were not sent since."""
@@ -197,8 +226,11 @@ class Causes:
             causes |= own if split_number(status.number)[0] == number else frozenset()
         if not split_number(status.number)[1]:
             self._parent = (status.number, frozenset(causes))
+        is_open = all(self._is_decision(cause) or cause.code in self._ignored for cause in causes)
         for cause in causes:
             self.touched[cause].add(status)
+            if is_open:
+                self.open[cause].add(status)
         if len(causes) == 1:
             self.alone[next(iter(causes))].add(status)
 
@@ -209,26 +241,34 @@ class Causes:
         if kind and (is_its_refusal or codes == {_HELD}):
             self.refused[kind].add(status)
 
-    def decisions(self, but: Collection[str] = ()) -> list[tuple[Cause, Effect]]:
-        """The cells to decide, the one that sets most money free first; those of the codes `but` are left out.
+    def decisions(self) -> list[tuple[Cause, Effect]]:
+        """The cells to decide, the one that sets most money free first.
 
-        Where none sets an order free alone, the one that most money waits for.
+        Where none sets an order free alone, the one that most money waits for; what has no cell of its own comes last.
         """
-        out = self._ignored | frozenset(but)
-        known = [cause for cause in self.touched if cause.code in DECISIONS and cause.code not in out]
+        known = [cause for cause in self.open if self._is_decision(cause)]
         effects = [(cause, self.alone[cause] if cause in self.alone else Effect()) for cause in known]
-        effects.sort(key=lambda one: (one[1].weight, self.touched[one[0]].weight), reverse=True)
+        effects.sort(key=self._rank, reverse=True)
         return effects
+
+    def _rank(self, one: tuple[Cause, Effect]) -> tuple[object, ...]:
+        cause, alone = one
+        has_cell = cause.row is not None or cause.code == "tax.unmapped" or bool(decision_of(cause).column)
+        # A word that is not understood may be why something else is not known.
+        return has_cell, alone.weight, self.open[cause].weight, cause.file == WORD.file
 
     def others(self) -> list[tuple[Cause, Effect]]:
         """What no cell of the mapping tables decides, by the money that it touches."""
-        kept = [
-            one for one in self.touched.items() if one[0].code not in DECISIONS and one[0].code not in self._ignored
-        ]
+        kept = [one for one in self.touched.items() if not _has_answer(one[0]) and one[0].code not in self._ignored]
         return sorted(kept, key=lambda one: one[1].weight, reverse=True)
+
+    def _is_decision(self, cause: Cause) -> bool:
+        return _has_answer(cause) and cause.code not in self._undecidable
 
     def _cause(self, problem: Problem) -> Cause:
         code, message = problem.code, problem.message
+        if (problem.place.canonical, problem.value) in self._words:
+            return Cause(code, WORD.file, None, problem.value, problem.place.canonical)
         file = DECISIONS[code].file if code in DECISIONS else ""
         if (code in _ONE_KEY and code != _BY_KEY) or not file:
             return Cause(code, file, None, "", DECISIONS[code].column if file else "")

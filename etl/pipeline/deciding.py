@@ -19,7 +19,7 @@ from etl.model.mapping import Mapping as MappingFolder
 from etl.model.reference import Reference
 from etl.model.rules import RateKind, TaxRule
 from etl.pipeline.catalogue import StoredRates, paymasters, stored_names, stored_rates, stored_services
-from etl.pipeline.causes import ASK_MEWS, DECISIONS, Cause, Causes, Effect
+from etl.pipeline.causes import ASK_MEWS, Cause, Causes, Effect, decision_of
 from etl.pipeline.step import Desk, Step, told
 from etl.pipeline.tax_candidates import NOT_ALWAYS, codes_valid, tax_candidates
 from etl.proposals.values import meanings_of
@@ -96,7 +96,7 @@ def outlet(desk: Desk, row: int | None) -> Step:
 def decision(desk: Desk, chosen: tuple[Cause, Effect], causes: Causes, known: Knowledge) -> Step:
     """The step for the cell that comes first."""
     cause, alone = chosen
-    effect = alone if alone.orders else causes.touched[cause]
+    effect = alone if alone.orders else causes.open[cause]
     words = "unlocks" if alone.orders else "with other decisions it keeps back"
     if cause.code in ASK_MEWS and not known.is_fresh:
         what = "Compare the mapping with Mews again: cells have changed since it was asked"
@@ -105,7 +105,7 @@ def decision(desk: Desk, chosen: tuple[Cause, Effect], causes: Causes, known: Kn
 
 
 def _cell(desk: Desk, cause: Cause, effect: Effect, known: Knowledge) -> Step:
-    folder, verb = desk.settings.mappings, DECISIONS[cause.code].verb
+    folder, verb = desk.settings.mappings, decision_of(cause).verb
     if cause.file == FILE:
         return _setting(desk, cause, verb)
     rule = next((one for one in known.mapping.taxes if cause.file == "taxes.csv" and one.place.row == cause.row), None)
@@ -115,7 +115,7 @@ def _cell(desk: Desk, cause: Cause, effect: Effect, known: Knowledge) -> Step:
     if cause.file == "values.csv":
         found = row_of(folder, cause.file, {"field": cause.field, "value": cause.subject})
         row = found.place.row if found else None
-    if row is None and cause.file in ("values.csv", "taxes.csv"):
+    if row is None and (cause.file == "values.csv" or cause.code == "tax.unmapped"):
         source = known.mapping.settings.source
         command = desk.typed("init", *desk.files, "--store", source.store, "--timezone", source.timezone)
         verb = f"{verb}; init adds the row" if cause.file == "values.csv" else verb
@@ -125,7 +125,7 @@ def _cell(desk: Desk, cause: Cause, effect: Effect, known: Knowledge) -> Step:
     what = f"{parts}: {verb}{_shown(candidates, cause)}"
     if not candidates and _has_codes(cause, rule) and _tax_world(desk, known) is not None:
         what += " (no code of that rate is valid then)"
-    column = DECISIONS[cause.code].column if row else ""
+    column = decision_of(cause).column if row else ""
     return Step(what, place.file, row, column, _ids(candidates), type=command, sheet=place.sheet)
 
 

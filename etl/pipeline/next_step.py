@@ -17,7 +17,7 @@ from etl.load.holder import is_alive, this_process
 from etl.load.ledger import Ledger
 from etl.mapping.folder import FaultyMappingError
 from etl.mapping.settings import FILE
-from etl.mapping.whereabouts import row_of_setting
+from etl.mapping.whereabouts import open_words, row_of_setting
 from etl.model.kinds import KindState
 from etl.model.mapping import Mapping as MappingFolder
 from etl.model.route import Route
@@ -142,14 +142,15 @@ def _planned(stack: ExitStack, desk: Desk, mapping: MappingFolder, ledger: Ledge
     prepared = plan_export(stack, batch, facts, mapping, assumed, span=Export(()).span, progress=desk.progress)
     kinds = ledger.kinds() if ledger else {}
     held = [name for name, kind in kinds.items() if kind.state is KindState.HELD]
-    causes = Causes(_unknowable(mapping) if reference is None else (), held)
+    ignored = _unknowable(mapping) if reference is None else ()
+    causes = Causes(ignored, held, _meant(mapping), open_words(desk.settings.mappings))
     for status in statuses(prepared, ledger):
         causes.add(status)
     if mapping.likely and not desk.is_rehearsal(ledger):
         return told(_confirm(mapping, facts), causes.everything, "the run waits with")
     if reference is None and (step := _connect(desk, mapping)) is not None:
         return told(step, causes.everything)
-    decisions = causes.decisions(_meant(mapping))
+    decisions = causes.decisions()
     if decisions:
         is_fresh = ledger is not None and reference_is_of(ledger, mapping)
         return decision(desk, decisions[0], causes, Knowledge(mapping, reference, is_fresh))
