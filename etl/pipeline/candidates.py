@@ -46,7 +46,7 @@ def outlet_check(catalogue: Catalogue, fault: str) -> Check:
     if not outlets:
         untold = next((one for one in catalogue.unread if one.startswith("outlets: ")), "")
         if untold:
-            ask = "Ask Mews for the permission to read outlets and add outlet bills; or set target.route to orders."
+            ask = "Ask Mews for the permission to read outlets and to add outlet bills."
             return Check("outlet", Result.ERROR, f"{fault}; Mews did not tell {untold}", ask)
         return Check(
             "outlet",

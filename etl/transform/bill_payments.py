@@ -31,7 +31,7 @@ def bill_payments(
 ) -> tuple[Entry, ...]:
     """The payments of the bill of `revenue`; `paid` are its vouchers that are money, `texts` the fields of their names.
 
-    A bill that they do not bring to zero is told where captures should.
+    A bill that they do not bring to zero is told with its sum.
     """
     how = case.settings.outlet.payments
     basis = case.ctx.arithmetic.basis
@@ -41,7 +41,7 @@ def bill_payments(
     rest = sum([entry.predicted.gross for entry in (*revenue, *entries)], ZERO)
     if how == "balance" and rest:
         entries.append(_entry("bal", 1, _balance(case, rest), basis))
-    elif how == "captures" and rest:
+    elif rest:
         _tell_rest(case, rest)
     return tuple(entries)
 
@@ -88,9 +88,7 @@ def _balance(case: OrderContext, rest: Decimal) -> Item:
 
 def _tell_rest(case: OrderContext, rest: Decimal) -> None:
     number = case.order.number
-    text = (
-        f"The bill of order {number} adds up to {rest} {case.currency}: revenue less gift cards, credit and captures."
-    )
+    text = f"The bill of order {number} adds up to {rest} {case.currency}: revenue less payments."
     place = case.order.place.at("payment.capture.amount")
     case.found.add(notice("bill.not_zero", text, order=number, place=place, value=str(rest)))
 

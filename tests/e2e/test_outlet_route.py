@@ -13,6 +13,7 @@ from in_process import in_process
 from shop_settings import configure
 from small_shop import SmallShop, check_counts, open_shop, row, unlimited, write_export
 
+from etl.sandbox.faults import parse_fault
 from etl.sandbox.server import running_sandbox
 from etl.sandbox.world import Window, World
 
@@ -124,3 +125,17 @@ def test_a_ledger_of_one_route_refuses_the_other(shop: SmallShop) -> None:
     done = shop.shell.run("dry-run", shop.folder / "orders.csv")
     assert done.code == 2
     assert "--ledger" in done.err
+
+
+def test_a_token_that_may_not_read_outlets_is_a_finding(tmp_path: Path) -> None:
+    """preflight says so and goes on to list the rest; what is planned for nobody's outlet is not planned."""
+    with running_sandbox(world_of_a_week(), faults=[parse_fault("no-permission:on=outlets/getAll")]) as mews:
+        shop = open_shop(tmp_path, mews, "shop")
+        shop.shell = in_process(shop.shell)
+        configure(shop, **OUTLET)
+        found = shop.shell.run("preflight", export(shop))
+        told = check_of(found.json, "outlet")
+        assert (found.code, told["result"]) == (2, "error")
+        assert "does not have the permission" in told["detail"]
+        assert "Ask Mews for the permission" in told["next"]
+        assert shop.shell.run("dry-run", shop.folder / "orders.csv").code == 4
