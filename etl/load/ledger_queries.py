@@ -66,7 +66,12 @@ class LedgerQueries(LedgerHome):
         with translated(self._where):
             for chunk in _chunks(numbers):
                 found.update(read_orders(self._read(), chunk))
-        return self._with_edits(found)
+        return self._with_edits({number: self._with_id(order) for number, order in found.items()})
+
+    def _with_id(self, order: LedgerOrder) -> LedgerOrder:
+        """The order with the id that was read of it, where the ledger has none yet."""
+        known = self.read_ids.get((order.number, order.generation), "") if not order.mews_order_id else ""
+        return replace(order, mews_order_id=known) if known else order
 
     def _with_edits(self, found: dict[str, LedgerOrder]) -> dict[str, LedgerOrder]:
         """The orders with what was edited since they were posted in what the source is read through."""
@@ -97,14 +102,16 @@ class LedgerQueries(LedgerHome):
             query = query.where(table.c.changed != "")
         with translated(self._where), self._engine.connect() as connection:
             for row in connection.execution_options(stream_results=True).execute(query):
-                yield ledger_order(row)
+                yield self._with_id(ledger_order(row))
 
     def parts(self, numbers: Iterable[str]) -> dict[str, list[Part]]:
         """The parts of these orders, all generations. Shape: by number; orders never intended have none."""
         found: dict[str, list[Part]] = {}
         for chunk in _chunks(numbers):
             for part in self._parts(_PARTS_OF_NUMBERS, numbers=chunk):
-                found.setdefault(part.number, []).append(part)
+                known = self.read_ids.get((part.number, part.generation), "")
+                is_without = bool(known) and part.part == ORDER_PART and not part.mews_id
+                found.setdefault(part.number, []).append(replace(part, mews_id=known) if is_without else part)
         return found
 
     def parts_of(self, mews_id: str) -> list[Part]:
@@ -187,6 +194,15 @@ class LedgerQueries(LedgerHome):
                 if closed is not None:
                     found[mews_id] = closed
         return found
+
+    def without_ids(self) -> dict[tuple[str, int], datetime]:
+        """When the bills closed that are posted and of which nobody has read the id, by number and generation."""
+        table = schema.orders
+        query = select(table.c.number, table.c.generation, table.c.consumption).where(
+            table.c.mews_order_id == "", table.c.state == State.POSTED.value
+        )
+        rows = [(number, generation, moment(closed)) for number, generation, closed in self.select(query)]
+        return {(number, generation): closed for number, generation, closed in rows if closed is not None}
 
     def lacks_ids(self) -> bool:
         """Whether an order is posted of which nobody has read Mews's id yet: many bills share one answer."""

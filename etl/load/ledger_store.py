@@ -58,6 +58,8 @@ class LedgerStore:
         self.reading: dict[str, dict[str, Any]] = {}
         """What the source is read through now: table to key to meaning; empty where it does not matter."""
         self._edits: dict[str, str] = {}
+        self.read_ids: dict[tuple[str, int], str] = {}
+        """Mews's ids of posted orders, by number and generation, that were read and can't be written."""
         self.taken_from: locks.Held | None = None
         """The dead or overridden holder that the lock was taken from."""
 

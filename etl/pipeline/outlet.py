@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from etl.errors import MewsError
+from etl.evidence.marks import identity_of
 from etl.load import other_route
 from etl.load.ledger import Ledger
 from etl.load.other_route import OtherRoute
@@ -40,6 +41,23 @@ def _tell(since: datetime, requests: int) -> None:
         since=since.strftime("%Y-%m-%d"),
         requests_at_least=requests,
     )
+
+
+async def read_missing_ids(reader: MewsReader, ledger: Ledger, store: str) -> None:
+    """Which bill is whose, of those posted together by a run that ended before it read them back. Raises MewsError.
+
+    Effects: this ledger gives them the ids that were read; nothing is written.
+    """
+    missing = ledger.without_ids()
+    if not missing or not isinstance(reader, OutletReader):
+        return
+    async for page in reader.closed_at(missing.values()):
+        for row in page:
+            identity = identity_of(row)
+            if identity is not None and identity.store == store and not identity.is_undo:
+                key = (identity.number, identity.generation)
+                if key in missing:
+                    ledger.read_ids.setdefault(key, row.order_id)
 
 
 async def check_other_route(link: Link, mapping: Mapping, ledger: Ledger, run_id: str, progress: Tell) -> str:

@@ -36,7 +36,7 @@ from etl.model.reference import Pricing, Reference
 from etl.model.rows import OrderItemRow, PaymentRow
 from etl.model.states import IN_MEWS, State
 from etl.pipeline.needs import needs_of
-from etl.pipeline.outlet import on_route
+from etl.pipeline.outlet import on_route, read_missing_ids
 from etl.pipeline.prepare import home_of, link_to_mews, read_mapping_of
 from etl.pipeline.reconcile_result import Found, Reconciled, tell
 from etl.pipeline.reconciled import Trace, keep, stand_of
@@ -94,6 +94,7 @@ async def reconcile(
         if ledger.home() is not None:
             ledger.bind(home_of(mapping, reference))
         reader = on_route(link, mapping, reference, ledger).reader
+        await read_missing_ids(reader, ledger, mapping.settings.source.store)
         job = Reconciliation(ledger, reader, mapping, reference, notebook, sleep=sleep, progress=progress)
         stand = stand_of(ledger)
         await job.work()

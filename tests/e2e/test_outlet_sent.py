@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sqlite3
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -157,3 +158,18 @@ def test_a_canary_of_bills(shop: SmallShop) -> None:
     done = shop.shell.run("run", shop.export(rows(12)), "--canary", "2")
     assert done.code == 0, done.err
     assert done.json["orders"]["posted"] == 12
+
+
+def test_bills_whose_ids_nobody_read_back_are_reconciled(shop: SmallShop) -> None:
+    """A run that was killed before its closing look: which bill is whose is read, and nothing is different."""
+    assert shop.shell.run("run", shop.export(rows(6))).code == 0
+    with sqlite3.connect(shop.ledger) as connection:
+        connection.execute("UPDATE orders SET mews_order_id = '' WHERE number > '1002'")
+        connection.execute("UPDATE parts SET mews_id = '' WHERE number > '1002'")
+        connection.execute("UPDATE attempts SET mews_id = '' WHERE number > '1002'")
+    connection.close()
+    back = shop.shell.run("reconcile")
+    assert (back.code, back.json["orders"]["matched"]) == (0, 6), (back.out, back.err)
+    assert shop.ledger_value("SELECT count(*) FROM orders WHERE mews_order_id = ''") == 4
+    assert shop.shell.run("run", shop.folder / "orders.csv").code == 0
+    assert shop.ledger_value("SELECT count(*) FROM orders WHERE mews_order_id = ''") == 0
