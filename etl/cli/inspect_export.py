@@ -126,7 +126,7 @@ def _show_footing(console: Console, footing: dict[str, Any], sums: dict[str, Any
 
     total, readings = footing["orders_with_total"], footing["readings"]
     if not total:
-        has_total = any(row["orderTotal"] != "0.00" for row in sums.values())
+        has_total = any(row.get("orderTotal", "0.00") != "0.00" for row in sums.values())
         what = "no order whose amounts can be read has a total" if has_total else "no orderTotal"
         console.text(f"  {what}: nothing in the export proves what the columns mean")
         return
