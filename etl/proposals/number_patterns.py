@@ -16,6 +16,9 @@ _RUNS = re.compile(r"[0-9]+")
 _POINT_ZERO = re.compile(r"(?<=\d)\.0+$")
 _NO_NUMBER = re.compile(r"[0-9]+[-/.][0-9]+[-/.][0-9]+.*:.*|-?[0-9]+[.,][0-9]+|[0-9:.]+|\S+@\S+")
 """Times, amounts, clocks and addresses are no order numbers, however many groups of digits they have."""
+_MONTH = re.compile(r"0[1-9]|1[0-2]")
+_DATED = re.compile(r"(?<!\d)(?:(?:0[1-9]|1[0-2])\D(?:19|20)\d\d|(?:19|20)\d\d\D(?:0[1-9]|1[0-2]))(?!\d)")
+"""Month and year among the words around a number: those of the next export are others."""
 _MOST_GROUPS = 5
 _WIDEST = 9
 
@@ -33,6 +36,14 @@ def number_pattern(cells: Iterable[str]) -> str:
     if any(not _between(_POINT_ZERO.sub("", text), prefix, suffix).isdigit() for text in texts):
         return ""
     return f"{prefix}{{number}}{suffix}" if (prefix or suffix) and not {"{", "}"} & {*prefix, *suffix} else ""
+
+
+def pattern_of(cells: Sequence[str]) -> str:
+    """How all order numbers are written, as `source.order_number` takes it; "" for bare digits, and where nothing tells."""
+    simple = number_pattern(cells)
+    if simple and not _DATED.search(simple):
+        return simple
+    return composed_pattern(cells) or simple
 
 
 def composed_pattern(cells: Iterable[str]) -> str:
@@ -65,9 +76,13 @@ def _named(groups: Sequence[Sequence[str]]) -> list[str]:
     names = [_number(known) if index == at else "" for index, known in enumerate(values)]
     # A month is one beside a year only, and a day beside both; else they are groups of any meaning.
     for name, low, high in (("{year}", 1990, 2099), ("{month}", 1, 12), ("{day}", 1, 31)):
-        index = next(
-            (index for index, known in enumerate(values) if not names[index] and _fits(name, known, low, high)), None
-        )
+        fitting = [index for index, known in enumerate(values) if not names[index] and _fits(name, known, low, high)]
+        if name == "{month}" and not fitting:
+            # An export of one month has one month only: beside the year it is one all the same.
+            year = names.index("{year}")
+            beside = [index for index in (year - 1, year + 1) if 0 <= index < len(names) and not names[index]]
+            fitting = [index for index in beside if all(map(_MONTH.fullmatch, values[index]))]
+        index = next(iter(fitting), None)
         if index is None:
             break
         names[index] = name

@@ -22,7 +22,7 @@ from etl.proposals.footing import ROLES, Basis, Candidates, Footing, OrderCells,
 from etl.proposals.left_over import PAID, left_beside, left_over
 from etl.proposals.line_discount import with_line_discount
 from etl.proposals.names import LINE_TOTAL, RETURN_WORDS, fields_named, preference, says_net, spelled
-from etl.proposals.number_patterns import composed_pattern, number_pattern
+from etl.proposals.number_patterns import pattern_of
 from etl.proposals.sheet import MOST_AGREE, Sheet
 from etl.proposals.stated_taxes import line_tax
 from etl.reading.kinds import Kind
@@ -115,7 +115,7 @@ def propose(sheet: Sheet, rules: Mapping[str, str] | None = None) -> Proposals:
     cells = [cell for cell in sheet.cells(number) if cell.strip()]
     fields = {header: name for header, name in taken.items() if name != NOT_MIGRATED}
     signs = _signs(sheet, fields)
-    pattern = number_pattern(cells) or composed_pattern(cells)
+    pattern = pattern_of(cells)
     return Proposals(tuple(found), fields, pattern, footing, has_number=True, date_format=date_format, signs=signs)
 
 

@@ -149,7 +149,12 @@ class Objects:
             meaning = self._meaning(sink.part, name, inner)
             if meaning.is_left:
                 continue
-            if _is_listed(part) or (isinstance(part, dict) and part and self._list_part(sink.part, name, inner)):
+            if _is_listed(part) or (
+                isinstance(part, dict)
+                and part
+                and self._list_part(sink.part, name, inner)
+                and not self._holds_list(part, name)
+            ):
                 self._list(elements(part), name, inner, sink, flat)
             elif (
                 isinstance(part, dict)
@@ -286,6 +291,10 @@ class Objects:
         if not self._meaning(part, name, inner).is_known or _TELLING.intersection(map(str.casefold, value)):
             return False
         return not any(self._meaning(part, f"{name}.{key}", f"{inner}.{key}").is_known for key in value)
+
+    def _holds_list(self, value: dict[str, Any], name: str) -> bool:
+        """Whether the list that columns.csv means stands deeper: `associations.order_rows.sku` names both."""
+        return any(_is_listed(part) and f"{name}.{key}".casefold() in self._lists for key, part in value.items())
 
     def _is_numbered(self, part: Part, name: str, inner: str, value: dict[str, Any]) -> bool:
         """Whether an object stands for a list: it numbers the elements, or is the only one."""

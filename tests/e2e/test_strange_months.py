@@ -11,10 +11,12 @@ import pytest
 from cli_run import Shell
 from decisions import CODES, decide
 from foreign_dumps import read_flat
+from further_dumps import FURTHER
 from strange_dumps import STRANGE, Sale, sales
 
 from etl.sandbox.server import RunningSandbox, running_sandbox
 
+DUMPS = STRANGE | FURTHER
 ROOT = Path(__file__).resolve().parents[2]
 MONTH = ROOT.parent / "shared" / "data" / "online-retail-2010-12.csv"
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not MONTH.is_file(), reason="needs ../shared/data")]
@@ -33,12 +35,12 @@ def mews() -> Iterator[RunningSandbox]:
         yield running
 
 
-@pytest.mark.parametrize("name", STRANGE)
+@pytest.mark.parametrize("name", DUMPS)
 def test_every_order_of_the_month_is_read_to_the_cent(
     tmp_path: Path, mews: RunningSandbox, shop: list[Sale], name: str
 ) -> None:
     """No order lost, none unassigned, each with what the shop sold; what is blocked has a reason that the shop has."""
-    dump = STRANGE[name](shop, tmp_path)
+    dump = DUMPS[name](shop, tmp_path)
     shell = Shell(tmp_path, mews.url, tmp_path / "mappings")
     assert shell.run("inspect", *dump.paths).json["orders"]["read"] == len(dump.sold)
     begun = shell.run("init", *dump.paths, "--store", "uk")

@@ -86,7 +86,7 @@ class Sale:
 class Written:
     """A dump: its files, the total of each order (None where the dump has none), and what the shop sold in its own basis.
 
-    `rates`: country -> rate, for a person to write where lines have none. `sold`: the total where prices are with tax, else the sum without it, as design section 6 counts the source.
+    `known_as`: order number -> the shop's own, where numbers are written with more digits. `rates`: country -> rate, for a person to write where lines have none. `sold`: the total where prices are with tax, else the sum without it, as design section 6 counts the source.
     """
 
     paths: list[Path]
@@ -94,6 +94,7 @@ class Written:
     sold: dict[str, Decimal]
     is_net: bool = False
     rates: dict[str, str] = field(default_factory=dict)
+    known_as: dict[str, str] = field(default_factory=dict)
 
 
 def rounded(amount: Decimal) -> Decimal:

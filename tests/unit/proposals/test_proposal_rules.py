@@ -18,7 +18,7 @@ from etl.pipeline.prepare import Export
 from etl.proposals.dump import Grid
 from etl.proposals.footing import Basis
 from etl.proposals.names import fields_named, is_heading, known_names, may_be_heading, spelled
-from etl.proposals.number_patterns import composed_pattern, number_pattern
+from etl.proposals.number_patterns import composed_pattern, number_pattern, pattern_of
 from etl.proposals.propose import ColumnProposal, Proposals, propose
 from etl.proposals.sheet import Sheet
 from etl.proposals.values import country_of, propose_values
@@ -154,6 +154,22 @@ def test_a_pattern_is_what_all_numbers_share(cells: list[str], pattern: str) -> 
 def test_numbers_of_several_groups_have_a_pattern_that_tells_them_apart(cells: list[str], pattern: str) -> None:
     """Of 1/08/2026 and 01/08/2026 nobody knows whether they are one order."""
     assert composed_pattern(cells) == pattern
+
+
+@pytest.mark.parametrize(
+    ("cells", "pattern"),
+    [
+        (["ZAM/17/12/2010", "ZAM/18/12/2010"], "ZAM/{number}/{month}/{year}"),
+        (["2010-12-0017", "2010-12-0018"], "{year}-{month}-{number:4}"),
+        (["RE2010-1001", "RE2010-1002"], "RE2010-{number}"),
+        (["12-1001", "12-1002"], "12-{number}"),
+        (["#1001", "#1002"], "#{number}"),
+        (["1001", "1002"], ""),
+    ],
+)
+def test_an_export_of_one_month_has_a_month_all_the_same(cells: list[str], pattern: str) -> None:
+    """The next export has another one, and the ledger keeps the pattern."""
+    assert pattern_of(cells) == pattern
 
 
 @pytest.mark.parametrize(

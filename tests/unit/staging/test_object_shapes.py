@@ -431,3 +431,14 @@ def test_names_that_nobody_has_confirmed_have_samples(tmp_path: Path) -> None:
         "taxes.rate": ("20",),
         "taxes.sum": ("1.67",),
     }
+
+
+def test_a_list_below_an_object_is_the_one_that_columns_csv_means(tmp_path: Path) -> None:
+    """PrestaShop's `associations` holds `order_rows`: the dotted name names both, and only one is a list."""
+    rows = [{"ref": "MUG", "n": "2", "p": "5.00"}, {"ref": "CAP", "n": "1", "p": "7.00"}]
+    columns = {f"associations.order_rows.{name}": f"products.{field}" for name, field in
+               (("ref", "sku"), ("n", "qty"), ("p", "unitPrice"))}  # fmt: skip
+    order = {"orderNumber": 1, "currency": "GBP", "associations": {"order_rows": rows}}
+    staged = stage(tmp_path, {"x.json": [order]}, columns)
+    assert [(line.sku, line.qty, line.unit_price) for line in staged["1"].lines] == [("MUG", 2, 5), ("CAP", 1, 7)]
+    assert staged["1"].is_readable
