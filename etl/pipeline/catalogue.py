@@ -199,6 +199,11 @@ def stored_catalogue(mappings: Path) -> dict[str, tuple[Sequence[str], Rows]]:
     return found
 
 
+def has_catalogue(mappings: Path) -> bool:
+    """Whether Mews was ever asked what it has."""
+    return (mappings / FOLDER / "services.csv").is_file()
+
+
 def stored_services(mappings: Path) -> list[str]:
     """The services that take orders, by name and Id, as the catalogue was written last; [] where there is none."""
     return [

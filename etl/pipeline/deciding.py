@@ -18,7 +18,7 @@ from etl.model.faults import Fault
 from etl.model.mapping import Mapping as MappingFolder
 from etl.model.reference import Reference
 from etl.model.rules import RateKind, TaxRule
-from etl.pipeline.catalogue import StoredRates, paymasters, stored_names, stored_rates, stored_services
+from etl.pipeline.catalogue import StoredRates, has_catalogue, paymasters, stored_names, stored_rates, stored_services
 from etl.pipeline.causes import ASK_MEWS, Cause, Causes, Effect, decision_of
 from etl.pipeline.step import Desk, Step, told
 from etl.pipeline.tax_candidates import NOT_ALWAYS, codes_valid, tax_candidates
@@ -73,6 +73,9 @@ def service(desk: Desk, row: int | None) -> Step:
         what = f"{FILE} row {row}: write the Id of a service into {SERVICE} (candidates {', '.join(known)})"
         return Step(what, FILE, row, SERVICE, _ids(known))
     ask = desk.typed("preflight", *desk.files)
+    if has_catalogue(desk.settings.mappings):
+        what = f"{SERVICE}: Mews has no active additional service; ask the hotel to set one up for the shop, then ask Mews again"
+        return Step(what, FILE, row, type=ask)
     if desk.has_tokens:
         return Step(f"Ask Mews which services it has, for {SERVICE}", FILE, row, type=ask)
     return Step("Write the three MEWS_ variables into .env, then let preflight list the services", ".env", type=ask)
@@ -85,7 +88,7 @@ def outlet(desk: Desk, row: int | None) -> Step:
         what = f"{FILE} row {row}: write the Id or the name of an outlet into {OUTLET} (candidates {', '.join(known)})"
         return Step(what, FILE, row, OUTLET, _ids(known))
     ask = desk.typed("preflight", *desk.files)
-    if stored_services(desk.settings.mappings):
+    if has_catalogue(desk.settings.mappings):
         what = f"{OUTLET}: Mews lists no outlet for this integration; ask the hotel to set one up and Mews to open it"
         return Step(what, FILE, row, OUTLET, type=ask)
     if desk.has_tokens:
@@ -152,7 +155,7 @@ def _choices(folder: Path, key: str) -> tuple[str, ...]:
 
 def _where_accounts_are(desk: Desk) -> str:
     """How a person finds an AccountId where the catalogue has no paymaster account."""
-    if stored_services(desk.settings.mappings):
+    if has_catalogue(desk.settings.mappings):
         return " (Mews has no account of classification PaymasterAccount that preflight found: make one, run preflight, and it is listed)"
     return " (with tokens, preflight lists the paymaster accounts)"
 

@@ -25,7 +25,7 @@ from etl.model.status import ReportState
 from etl.model.words import counted
 from etl.pipeline.aftermath import Left, after_decisions, aftermath
 from etl.pipeline.assumed import assumed_reference
-from etl.pipeline.catalogue import is_orderable, stored_services
+from etl.pipeline.catalogue import has_catalogue, is_orderable
 from etl.pipeline.causes import ASK_MEWS, DECISIONS, MAY_STAY, Causes
 from etl.pipeline.deciding import SERVICE, Knowledge, decision, first_fault, service
 from etl.pipeline.from_ledger import ledger_statuses
@@ -173,7 +173,7 @@ def _confirm(mapping: MappingFolder, facts: BatchFacts) -> Step:
 
 def _connect(desk: Desk, mapping: MappingFolder) -> Step | None:
     """What comes before the cells: the catalogue, whose candidates they need, and a service that takes orders."""
-    if desk.has_tokens and not stored_services(desk.settings.mappings):
+    if desk.has_tokens and not has_catalogue(desk.settings.mappings):
         return _compare(desk)
     if mapping.settings.route is Route.OUTLET:
         return None

@@ -431,3 +431,13 @@ def test_likely_rows_are_confirmed_one_by_one_and_never_again(folder: Path) -> N
         text[row - 1] = text[row - 1].replace("likely", step.candidates[0])
         columns.write_text("\n".join(text))
     assert ask("orders.csv", environ=TOKENS).type == "centra-mews preflight orders.csv"
+
+
+def test_a_hotel_without_a_service_is_asked_to_set_one_up(folder: Path) -> None:
+    """To ask Mews once more would change nothing by itself."""
+    toml = Path("mappings/migration.toml")
+    toml.write_text(TOML.replace("service = ", "# service = "))
+    write_catalogue(Path("mappings"), Catalogue("Hotel", "UTC", "GB", {}, (Service("s2", "Rooms", True, False),)))
+    step = ask("orders.csv", environ=TOKENS)
+    assert "Mews has no active additional service; ask the hotel" in step.what
+    assert step.type == "centra-mews preflight orders.csv"
