@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 from etl.columns.cells import KEPT
 from etl.columns.moments import When
-from etl.model.mapping import SHIPPING_WORDS
 from etl.model.order import Line, Order
 from etl.model.place import Place
 from etl.model.plan import EntryKind
@@ -123,7 +122,7 @@ class Decided:
     def tax_without_goods(self, case: TaxCase) -> Tax | None:
         """The tax of shipping that no goods carry."""
         found = Findings("")
-        if self._ctx.mapping.settings.shipping.tax not in SHIPPING_WORDS:
+        if self._ctx.mapping.settings.shipping.tax != "proportional":
             return None
         return self._plain(shipping_without_goods(case, self._ctx, found), found)
 

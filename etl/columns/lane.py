@@ -54,6 +54,7 @@ class _Plain(NamedTuple):
     lines: list[Flat]
     shipping: Shipping
     total: int
+    is_footed: bool
 
 
 class Lane:
@@ -158,10 +159,11 @@ class Lane:
             return "nothing to send"
         if not total and self._skips_zero:
             return "all amounts zero"
-        return _Plain(number, head, when, charged, lines, Shipping(shipping, taxes, is_return=head.sign < 0), total)
+        share = Shipping(shipping, taxes, is_return=head.sign < 0)
+        return _Plain(number, head, when, charged, lines, share, total, bool(cell))
 
     def _written(self, plain: _Plain) -> Quick | str:
-        number, head, when, charged, lines, shipping, total = plain
+        number, head, when, charged, lines, shipping, total, is_footed = plain
         quick = head.writing.write(number, when, charged, lines, shipping, total)
         if isinstance(quick, str):
             return quick
@@ -175,7 +177,7 @@ class Lane:
             problems.append(negative_in_sale(number, [(row.qty, place(row.at)) for row in rows if row.qty < 0]))
         if is_told:
             problems += head.decided.told(number, [(row.article, place(row.at)) for row in rows])
-        return Quick(quick.line, quick.report, signature, tuple(problems))
+        return Quick(quick.line, quick.report, signature, tuple(problems), is_footed and bool(shipping.amount))
 
     # Order-level cells
 

@@ -35,12 +35,14 @@ class Quick(NamedTuple):
 
     `line`: as `plan.plan_line` gives it. `signature`: what orders have in common that are decided by the same rules; of
     each the first is planned both ways. `problems`: what is told of the order all the same.
+    `is_footed_with_shipping`: it has shipping, and a stated total that agrees.
     """
 
     line: bytes
     report: Report
     signature: tuple[Any, ...]
     problems: tuple[Problem, ...] = ()
+    is_footed_with_shipping: bool = False
 
 
 class Shown(NamedTuple):

@@ -129,12 +129,14 @@ def plan_batch(
     digest = hashlib.sha256()
 
     def planned() -> Iterator[PlannedOrder | Quick]:
-        rules, trials = _ByRules(ctx), ShippingTrials(ctx)
+        rules, trials = _ByRules(ctx), ShippingTrials(ctx, batch.named)
         facts.shipping = trials
         for count, found in enumerate(_orders(batch, span, lane), 1):
             if isinstance(found, Quick):
                 digest.update(found.line)
                 facts.inside_window += 1
+                if found.is_footed_with_shipping:
+                    trials.add_plain(found.report.number)
                 result: PlannedOrder | Quick = found
             else:
                 result = rules.plan(found)

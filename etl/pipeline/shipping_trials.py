@@ -6,6 +6,7 @@ Rule: design section 5. Nothing here decides: the hint of a problem names the se
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -22,40 +23,55 @@ _TRIED = 500
 _CODES = 12
 
 
+Named = Callable[[Sequence[str]], Iterable[Order]]
+"""Numbers to the orders as they are read."""
+
+
+def _nobody(_: Sequence[str]) -> Iterable[Order]:
+    """Stands for reading where no order is known by its number only."""
+    return ()
+
+
 @dataclass(slots=True)
 class ShippingTrials:
-    """Plans orders with shipping again under each setting that the mapping does not have.
+    """Plans orders with shipping again under each setting that the mapping does not have, once somebody asks.
 
     `odd`: orders whose sums disagree, and `plain` those that agree, among the first of either kind; `clears` and
-    `spoils`: how many of each change sides under a setting.
+    `spoils`: how many of each change sides under a setting. `named` reads orders that are known by number only.
     """
 
     ctx: Context
+    named: Named = field(default=_nobody, repr=False)
     odd: int = 0
     plain: int = 0
     clears: Counter[str] = field(default_factory=Counter)
     spoils: Counter[str] = field(default_factory=Counter)
-    _held: list[Order] = field(default_factory=list)
+    _odd: list[tuple[Order, PlannedOrder]] = field(default_factory=list)
+    _plain: list[Order | str] = field(default_factory=list)
     _others: dict[str, Context] = field(default_factory=dict)
+    _is_tried: bool = False
 
     def add(self, order: Order, planned: PlannedOrder) -> None:
         """Looks at an order as it was planned."""
         if not order.shipping or planned.verdict is Verdict.SKIPPED or order.parent:
             return
         if _disagrees(planned):
-            if self.odd < _TRIED:
-                self.odd += 1
-                self._try(order, planned, self.clears, is_odd=True)
-                self._look_at_plain()
+            if len(self._odd) < _TRIED:
+                self._odd.append((order, planned))
         elif planned.verdict is Verdict.READY and (order.tax_total is not None or order.order_total is not None):
-            if self.odd and self.plain < _TRIED:
-                self._held.append(order)
-                self._look_at_plain()
-            elif len(self._held) < _TRIED:
-                self._held.append(order)
+            self._keep(order)
+
+    def add_plain(self, number: str) -> None:
+        """Takes note of an order with shipping, ready as it is, whose total agrees."""
+        self._keep(number)
+
+    def _keep(self, order: Order | str) -> None:
+        if len(self._plain) < _TRIED:
+            self._plain.append(order)
 
     def document(self) -> dict[str, Any] | None:
         """The settings that clear most orders, best first; None where no order disagrees or none clears any."""
+        self._try_all()
         found = [
             {"setting": name, "clears": count, "spoils": self.spoils[name]}
             for name, count in self.clears.most_common()
@@ -74,18 +90,29 @@ class ShippingTrials:
             return f"{text}, but {best['spoils']:,} of {self.plain:,} others no longer do."
         return f"{text}, and so do all {self.plain:,} others that were tried." if self.plain else f"{text}."
 
-    def _look_at_plain(self) -> None:
-        """What agrees as it is must not be spoiled: tried as soon as one order disagrees."""
-        for order in self._held[: _TRIED - self.plain]:
-            self.plain += 1
-            self._try(order, None, self.spoils, is_odd=False)
-        self._held.clear()
+    def _try_all(self) -> None:
+        """Tries each setting on what disagrees; one that clears any of it must not spoil what agrees as it is."""
+        if self._is_tried:
+            return
+        self._is_tried, self.odd = True, len(self._odd)
+        settings = self._settings() if self._odd else {}
+        for order, planned in self._odd:
+            for name, ctx in settings.items():
+                result = plan_order(order, ctx)
+                self.clears[name] += not _disagrees(result) and _no_worse(result, planned)
+        self.plain = len(self._plain) if self._odd else 0
+        helping = {name: ctx for name, ctx in settings.items() if self.clears[name]}
+        for order in self._agreeing() if helping else ():
+            for name, ctx in helping.items():
+                result = plan_order(order, ctx)
+                self.spoils[name] += _disagrees(result) or not _no_worse(result, None)
+        self._odd.clear()
+        self._plain.clear()
 
-    def _try(self, order: Order, planned: PlannedOrder | None, counts: Counter[str], *, is_odd: bool) -> None:
-        for name, ctx in self._settings().items():
-            result = plan_order(order, ctx)
-            disagrees = _disagrees(result) or not _no_worse(result, planned)
-            counts[name] += disagrees is not is_odd
+    def _agreeing(self) -> Iterator[Order]:
+        yield from (one for one in self._plain if isinstance(one, Order))
+        numbers = [one for one in self._plain if isinstance(one, str)]
+        yield from (one for one in self.named(numbers) if not one.parent)
 
     def _settings(self) -> dict[str, Context]:
         if not self._others:
