@@ -82,7 +82,7 @@ def _show_orders(console: Console, document: dict[str, Any]) -> None:
         f"{lines['read']:,} lines, {lines['unassigned']:,} rows without order number, "
         f"{dates['first']} to {dates['last']}"
     )
-    for title in ("statuses", "currencies", "countries", "vat_percents", "store_types"):
+    for title in ("statuses", "currencies", "countries", "vat_percents", "store_types", "captures"):
         _show_counts(console, title, document[title], document["money"].get(title, {}))
     console.table(
         "By month",

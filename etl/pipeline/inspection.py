@@ -74,6 +74,7 @@ class Tally:
     rates: Counter[str] = field(default_factory=Counter)
     markets: Counter[str] = field(default_factory=Counter)
     store_types: Counter[str] = field(default_factory=Counter)
+    captures: Counter[str] = field(default_factory=Counter)
     sums: dict[str, dict[str, Decimal]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(Decimal)))
     money: dict[str, dict[str, dict[str, Decimal]]] = field(default_factory=lambda: defaultdict(dict))
     months: dict[str, dict[str, Decimal]] = field(default_factory=dict)
@@ -103,6 +104,9 @@ class Tally:
             rate = "(none)" if line.vat_percent is None else f"{line.vat_percent.normalize():f}"
             self.rates[rate] += 1
             self._add_money("vat_percents", rate, order.currency, line.total)
+        captured, amount = _captured(order)
+        self.captures[captured] += 1
+        self._add_money("captures", captured, order.currency, total if amount is None else amount)
         self._add_sums(order)
         for problem in order.problems:
             self.problems[problem.code] += 1
@@ -119,6 +123,7 @@ class Tally:
             "countries": self.countries,
             "vat_percents": self.rates,
             "store_types": self.store_types,
+            "captures": self.captures,
         }
 
     def _add_money(self, name: str, key: str, currency: str, amount: Decimal) -> None:
@@ -143,6 +148,15 @@ class Tally:
         if order.order_total is not None:
             sums["orderTotal"] += order.order_total
             self.proof.add(order)
+
+
+def _captured(order: Order) -> tuple[str, Decimal | None]:
+    """The status of what was captured of an order, success before all others, and its sum; None where nothing was."""
+    captures = [payment for payment in order.payments if payment.kind == "capture"]
+    taken = [payment.amount or Decimal(0) for payment in captures if payment.status == "success"]
+    if taken:
+        return "success", sum(taken, Decimal(0))
+    return next((payment.status for payment in captures if payment.status), "(none)"), None
 
 
 def inspect(stack: ExitStack, settings: Settings, export: Export, progress: Progress) -> dict[str, Any]:

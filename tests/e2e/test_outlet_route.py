@@ -139,3 +139,18 @@ def test_a_token_that_may_not_read_outlets_is_a_finding(tmp_path: Path) -> None:
         assert "does not have the permission" in told["detail"]
         assert "Ask Mews for the permission" in told["next"]
         assert shop.shell.run("dry-run", shop.folder / "orders.csv").code == 4
+
+
+def test_inspect_tells_what_was_captured(shop: SmallShop) -> None:
+    """By which the payments of the bills are chosen: orders and money by the capture's status, those without by their total."""
+    path = export(shop)
+    lines = path.read_text("utf-8").splitlines()
+    lines[3] = lines[3].replace(",1,8.00,card", ",0,8.00,card")
+    path.write_text(
+        "\n".join([*lines, lines[1].replace("1001", "1004").replace(",1,12.00,card", ",,,")]) + "\n", "utf-8"
+    )
+    done = shop.shell.run("inspect", path)
+    assert done.code == 0, done.err
+    found = done.json
+    assert found["captures"] == {"success": 2, "failed": 1, "(none)": 1}
+    assert found["money"]["captures"]["success"] == [{"currency": "GBP", "amount": "31.00"}]
