@@ -152,5 +152,5 @@ def test_inspect_tells_what_was_captured(shop: SmallShop) -> None:
     done = shop.shell.run("inspect", path)
     assert done.code == 0, done.err
     found = done.json
-    assert found["captures"] == {"success": 2, "failed": 1, "(none)": 1}
+    assert found["captures"] == {"success": 2, "pending": 1, "(none)": 1}
     assert found["money"]["captures"]["success"] == [{"currency": "GBP", "amount": "31.00"}]
