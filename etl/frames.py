@@ -15,8 +15,8 @@ from typing import Any
 import pandas as pd
 import simplejson
 
-from etl.load.ledger import Ledger
-from etl.load.views import COLUMNS
+from etl.ledger.ledger import Ledger
+from etl.ledger.views import COLUMNS
 from etl.model.identity import parse_identifier
 
 _MONEY = frozenset({"source_total", "planned_total", "rounding", "unit_amount", "net", "tax", "gross"})

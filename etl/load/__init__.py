@@ -1,1 +1,1 @@
-"""The ledger and what may change it: reserve, send, record, recover."""
+"""What is sent to Mews, and what is found there: reserve, send, record, recover, undo."""

@@ -8,7 +8,7 @@ from datetime import timedelta
 from etl.evidence.match import Match, match, match_payment
 from etl.evidence.sent import payload_currency, sent_entries, sent_payment
 from etl.evidence.values import Difference, Expected, What
-from etl.load.records import Attempt
+from etl.ledger.records import Attempt
 from etl.model.rows import OrderItemRow, PaymentRow
 
 CLOCK_SLACK = timedelta(minutes=1)

@@ -11,17 +11,17 @@ from math import isqrt
 from typing import Any
 
 from etl.errors import InternalError, LedgerError, MewsError, StoppedError
+from etl.ledger.ledger import Ledger
+from etl.ledger.records import ORDER_PART
+from etl.ledger.steps import NotReady
 from etl.load import refusals
 from etl.load.batch_queue import BatchQueue
 from etl.load.bills import LARGEST_BODY, Bill, batches, bills_request, freeze_bill, is_refused_together
 from etl.load.first_order import FirstOrder
 from etl.load.halt import HaltedError
 from etl.load.jobs import Job
-from etl.load.ledger import Ledger
 from etl.load.poster import Poster
-from etl.load.records import ORDER_PART
 from etl.load.session import Reach, RunFacts, Session
-from etl.load.steps import NotReady
 from etl.model.outcome import Kind
 from etl.model.states import State, after
 

@@ -13,13 +13,13 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 
+from etl.ledger.records import ORDER_PART, Attempt, PartKind
+from etl.ledger.steps import Intent, PartKey, Steps
 from etl.load import refusals
 from etl.load.jobs import Job, needs_of_part
-from etl.load.records import ORDER_PART, Attempt, PartKind
 from etl.load.requests import Reversing, predicted_of, undo_intent
 from etl.load.sender import Request
 from etl.load.session import RunFacts
-from etl.load.steps import Intent, PartKey, Steps
 from etl.model.bill import bill_fragment, bills_body
 from etl.model.identity import RECIPE_VERSION, Identity
 from etl.model.outcome import Kind, Outcome

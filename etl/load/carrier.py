@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from etl.ledger.records import ORDER_PART
 from etl.load.first_order import FirstOrder
 from etl.load.jobs import Job, needs_of_part
-from etl.load.records import ORDER_PART
 from etl.load.requests import order_request, payment_request
 from etl.load.sender import Request
 from etl.load.session import Session

@@ -15,13 +15,13 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from etl.errors import InternalError
-from etl.load.customer_steps import NOT_CREATED, Refusal
+from etl.ledger.customer_steps import NOT_CREATED, Refusal
+from etl.ledger.records import Customer
+from etl.ledger.steps import Steps
 from etl.load.ports import CustomerReader
-from etl.load.records import Customer
 from etl.load.requests import made_id, named
 from etl.load.sender import Request
 from etl.load.session import Session
-from etl.load.steps import Steps
 from etl.model.identity import content_hash
 from etl.model.outcome import Kind, Outcome
 from etl.model.payload import Operation, freeze

@@ -14,9 +14,9 @@ from etl.evidence.by_unit import of_single_units
 from etl.evidence.marks import identity_of
 from etl.evidence.match import Match
 from etl.evidence.scan import Progress, known_items
+from etl.ledger.records import ORDER_PART, Attempt, LedgerOrder, dumps, loads
 from etl.load.attempted import match_order
 from etl.load.ports import LinkedReservation, Predictions
-from etl.load.records import ORDER_PART, Attempt, LedgerOrder, dumps, loads
 from etl.load.session import Session
 from etl.model.observed import Observed, SentEntry
 from etl.model.plan import Basis, PlannedOrder

@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from etl.evidence.values import Difference
+from etl.ledger.cancelled import cancelled_of
+from etl.ledger.plan_rows import observed_items, observed_payment
+from etl.ledger.records import ORDER_PART, Attempt, damaged, dumps
+from etl.ledger.steps import PartKey, Steps
 from etl.load.attempted import match_order, payment_differs
-from etl.load.cancelled import cancelled_of
-from etl.load.plan_rows import observed_items, observed_payment
-from etl.load.records import ORDER_PART, Attempt, damaged, dumps
-from etl.load.steps import PartKey, Steps
 from etl.model.rows import OrderItemRow, PaymentRow
 from etl.model.states import State
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from etl.load.corrections import held_back, is_original
-from etl.load.records import ORDER_PART, RECOVERED_RUN, LedgerOrder, Part
-from etl.load.standing import change
-from etl.load.steps import Steps
+from etl.ledger.corrections import held_back, is_original
+from etl.ledger.records import ORDER_PART, RECOVERED_RUN, LedgerOrder, Part
+from etl.ledger.standing import change
+from etl.ledger.steps import Steps
 from etl.model.identity import Identity, content_hash
 from etl.model.kinds import is_payment_kind, payment_kind
 from etl.model.plan import Basis, PlannedOrder, Verdict, payment_payload

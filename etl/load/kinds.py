@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from etl.ledger.kind_record import KindStanding
+from etl.ledger.ledger import Ledger
+from etl.ledger.records import ORDER_PART, Part
 from etl.load.jobs import Job, needs_of_part
-from etl.load.kind_record import KindStanding
-from etl.load.ledger import Ledger
-from etl.load.records import ORDER_PART, Part
 from etl.model.kinds import KindState
 from etl.model.states import State
 

@@ -15,9 +15,9 @@ from sqlalchemy import insert, select
 
 from etl.errors import LedgerError
 from etl.evidence.marks import identity_of
-from etl.load import schema
-from etl.load.ledger import Ledger
-from etl.load.records import moment, stamp
+from etl.ledger import schema
+from etl.ledger.ledger import Ledger
+from etl.ledger.records import moment, stamp
 from etl.model.rows import OrderItemRow
 from etl.model.states import State
 

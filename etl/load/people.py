@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from etl.errors import InternalError
+from etl.ledger.records import LedgerOrder
 from etl.load.customers import Answer, Customers, email_of
 from etl.load.jobs import Job
-from etl.load.records import LedgerOrder
 from etl.load.session import Session
 from etl.model.plan import PlannedOrder
 

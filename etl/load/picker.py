@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from etl.ledger.records import LedgerOrder
+from etl.ledger.standing import Standing, standing
 from etl.load.jobs import Chooser, Job, Step, needs_record
 from etl.load.kinds import Kinds
 from etl.load.people import People
-from etl.load.records import LedgerOrder
 from etl.load.session import Session
-from etl.load.standing import Standing, standing
 from etl.model.plan import PlannedOrder
 
 

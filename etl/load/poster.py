@@ -13,22 +13,22 @@ from itertools import islice
 
 from etl.errors import InternalError, LedgerError, MewsError, StoppedError
 from etl.evidence.scan import Progress
+from etl.ledger.kind_record import refusal_of
+from etl.ledger.ledger import Checkpoint, Ledger
+from etl.ledger.records import ORDER_PART, LedgerOrder
+from etl.ledger.steps import NotReady
 from etl.load.carrier import Carrier
 from etl.load.crew import Crew, JobQueue
 from etl.load.customers import email_of
 from etl.load.first_order import FirstCheck, FirstOrder, in_doubt
 from etl.load.halt import HaltedError, WindowPassedError, cancel
 from etl.load.jobs import Chooser, Job, Step
-from etl.load.kind_record import refusal_of
 from etl.load.kinds import Kinds
-from etl.load.ledger import Checkpoint, Ledger
 from etl.load.people import People
 from etl.load.picker import pick
-from etl.load.records import ORDER_PART, LedgerOrder
 from etl.load.result import LoadResult
 from etl.load.returns import Returns
 from etl.load.session import Reach, RunFacts, Session
-from etl.load.steps import NotReady
 from etl.load.stop import StopFlag
 from etl.load.survey import Survey
 from etl.load.watcher import Watcher

@@ -13,16 +13,16 @@ from etl.evidence.mews_time import MewsTime
 from etl.evidence.read_back import WHATEVER_IT_COSTS, ReadBack
 from etl.evidence.reader import Clock, Reader
 from etl.evidence.scan import MARGIN, Progress, walk_items
-from etl.load.cancelled import unknown
+from etl.ledger.cancelled import unknown
+from etl.ledger.ledger import Ledger
+from etl.ledger.plan_rows import recovered_item, stamp_seconds
+from etl.ledger.records import ORDER_PART, RECOVERED_RUN, Part, PartKind, dumps, stamp
+from etl.ledger.side_table import empty, keep, met_elsewhere, sighting, sightings
+from etl.ledger.steps import CHUNK, Steps
 from etl.load.found import find_elsewhere, find_order, find_payment
-from etl.load.ledger import Ledger
 from etl.load.paid import Paid, Payments, read_payments
-from etl.load.plan_rows import recovered_item, stamp_seconds
 from etl.load.ports import Sleep
-from etl.load.records import ORDER_PART, RECOVERED_RUN, Part, PartKind, dumps, stamp
 from etl.load.reversal import OPPOSITE, copy_of, target_of, undo_part, what_of
-from etl.load.side_table import empty, keep, met_elsewhere, sighting, sightings
-from etl.load.steps import CHUNK, Steps
 from etl.model.identity import parse_identifier
 from etl.model.rows import OrderItemRow, PaymentRow
 from etl.model.shares import CAPTURED, CREDIT

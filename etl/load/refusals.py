@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import Protocol
 
-from etl.load.records import dumps, loads
-from etl.load.steps import PartKey, Steps
+from etl.ledger.records import dumps, loads
+from etl.ledger.steps import PartKey, Steps
 from etl.model.states import IN_MEWS, State
 
 VERDICT = "refusals_of_several"

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from etl.ledger.records import ORDER_PART, PartKind, dumps
+from etl.ledger.steps import Intent, Steps
 from etl.load.jobs import needs_of_part
-from etl.load.records import ORDER_PART, PartKind, dumps
 from etl.load.sender import Request, open_gate, window_gate
 from etl.load.session import RunFacts
-from etl.load.steps import Intent, Steps
 from etl.model.identity import RECIPE_VERSION, Identity
 from etl.model.outcome import Kind, Outcome
 from etl.model.payload import Operation, Payload, freeze

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from etl.ledger.ledger import Ledger
 from etl.load.jobs import Job
-from etl.load.ledger import Ledger
 from etl.model.states import State
 
 

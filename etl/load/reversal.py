@@ -15,7 +15,7 @@ from typing import Any
 
 from etl.evidence.marks import identity_of
 from etl.evidence.scan import OrderKey
-from etl.load.records import Part, PartKind
+from etl.ledger.records import Part, PartKind
 from etl.model.bill import bill_number
 from etl.model.identity import Identity, parse_identifier, split_number
 from etl.model.plan import Basis

@@ -16,9 +16,9 @@ from etl.errors import InternalError
 from etl.evidence.marks import identity_of, payment_part
 from etl.evidence.read_back import WHATEVER_IT_COSTS, ReadBack
 from etl.evidence.reader import Reader
+from etl.ledger.records import ORDER_PART, Attempt, LedgerOrder, Part, PartKind
 from etl.load.bills import undo_bill_request
 from etl.load.halt import WindowPassedError
-from etl.load.records import ORDER_PART, Attempt, LedgerOrder, Part, PartKind
 from etl.load.requests import Reversing, cancel_body, undo_request
 from etl.load.reversal import (
     CANCEL,

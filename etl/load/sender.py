@@ -16,11 +16,11 @@ from typing import Protocol
 from etl.errors import EtlError, InternalError
 from etl.evidence.mews_time import MewsTime
 from etl.evidence.reader import Clock
-from etl.load.commit import Committer
+from etl.ledger.commit import Committer
+from etl.ledger.ledger import Checkpoint
+from etl.ledger.steps import Steps
 from etl.load.halt import Halt, HaltedError, HeldBackError, WindowPassedError, is_cancelled
-from etl.load.ledger import Checkpoint
 from etl.load.ports import Writer
-from etl.load.steps import Steps
 from etl.load.traffic import Traffic
 from etl.model.outcome import Kind, Outcome
 from etl.model.payload import Operation, Payload

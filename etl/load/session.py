@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 
 from etl.evidence.mews_time import MewsTime
 from etl.evidence.reader import BillReader, Clock, Reader
-from etl.load.commit import Committer
+from etl.ledger.commit import Committer
+from etl.ledger.ledger import Checkpoint, Ledger
 from etl.load.halt import Halt
-from etl.load.ledger import Checkpoint, Ledger
 from etl.load.ports import CustomerReader, Limiter, Sleep, Writer
 from etl.load.sender import Sender
 from etl.load.traffic import Traffic

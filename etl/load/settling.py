@@ -16,13 +16,13 @@ from etl.evidence.marks import identity_of, payment_part
 from etl.evidence.mews_time import MewsTime
 from etl.evidence.reader import BillReader, Clock, Reader
 from etl.evidence.scan import MARGIN, known_items, walk_items, walk_payments
-from etl.load import schema
+from etl.ledger import schema
+from etl.ledger.cancelled import cancelled_of
+from etl.ledger.ledger import Ledger
+from etl.ledger.plan_rows import observed_items
+from etl.ledger.records import ORDER_PART, Part, PartKind
+from etl.ledger.steps import NotReady
 from etl.load.attempted import match_order, payment_differs
-from etl.load.cancelled import cancelled_of
-from etl.load.ledger import Ledger
-from etl.load.plan_rows import observed_items
-from etl.load.records import ORDER_PART, Part, PartKind
-from etl.load.steps import NotReady
 from etl.model.rows import OrderItemRow
 from etl.model.states import State
 

@@ -12,13 +12,13 @@ from datetime import datetime
 
 from etl.evidence.marks import identity_of, payment_part
 from etl.evidence.scan import OrderKey, Sighted
+from etl.ledger.cancelled import unknown
+from etl.ledger.ledger import Ledger
+from etl.ledger.records import ORDER_PART, Attempt, Part, PartKind
+from etl.ledger.steps import PartKey
 from etl.load.attempted import may_be_payment
-from etl.load.cancelled import unknown
-from etl.load.ledger import Ledger
-from etl.load.records import ORDER_PART, Attempt, Part, PartKind
 from etl.load.reversal import OPPOSITE, sight_undos, target_of, travels_as, what_of
 from etl.load.signs import Signs
-from etl.load.steps import PartKey
 from etl.model.identity import Identity
 from etl.model.rows import OrderItemRow, PaymentRow
 from etl.model.states import IN_MEWS, PLANNED, State

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from etl.errors import LedgerError
-from etl.load.records import Attempt
+from etl.ledger.records import Attempt
 from etl.model.outcome import Kind
 
 EXAMPLES = 10

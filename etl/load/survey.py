@@ -21,16 +21,16 @@ from etl.evidence.scan import (
     walk_items,
     walk_payments,
 )
+from etl.ledger.records import ORDER_PART, Attempt, Part, PartKind, dumps, stamp
+from etl.ledger.steps import PartKey, Steps
 from etl.load import refusals
 from etl.load.attempted import may_be, may_be_payment
 from etl.load.bills import was_refused_together
 from etl.load.found import find_elsewhere, find_order, find_payment
-from etl.load.records import ORDER_PART, Attempt, Part, PartKind, dumps, stamp
 from etl.load.reversal import is_cancel, travels_as
 from etl.load.session import Session
 from etl.load.sighter import Look, Sighter, key_of
 from etl.load.signs import add_copies, may_be_ours
-from etl.load.steps import PartKey, Steps
 from etl.model.rows import OrderItemRow, PaymentRow
 from etl.model.states import IN_MEWS, State
 

@@ -14,13 +14,13 @@ from etl.errors import LedgerError, MewsError, StoppedError
 from etl.evidence.read_back import WHATEVER_IT_COSTS, ReadBack
 from etl.evidence.reader import Reader
 from etl.evidence.scan import Progress
+from etl.ledger.ledger import Checkpoint, Ledger
+from etl.ledger.steps import NotReady
 from etl.load.halt import HaltedError, HeldBackError, cancel
-from etl.load.ledger import Checkpoint, Ledger
 from etl.load.reversal import CantReverseError, parent_of
 from etl.load.reverser import FailedError, LaterError, Reverser, UndoRules
 from etl.load.session import Reach, RunFacts, Session
 from etl.load.signs import IncompleteError
-from etl.load.steps import NotReady
 from etl.load.stop import StopFlag
 from etl.load.undo_choice import UndoChoice
 from etl.load.undo_values import Detail, Ending, Selection, Target, UndoResult

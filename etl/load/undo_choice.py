@@ -9,7 +9,7 @@ from etl.errors import LedgerError, UsageError
 from etl.evidence.marks import identity_of
 from etl.evidence.read_back import WHATEVER_IT_COSTS, ReadBack
 from etl.evidence.scan import MARGIN, Sighted, sight, walk_items
-from etl.load.records import ORDER_PART, LedgerOrder, Part, PartKind
+from etl.ledger.records import ORDER_PART, LedgerOrder, Part, PartKind
 from etl.load.reversal import OPPOSITE, has_money, live, parent_of, what_of
 from etl.load.session import Session
 from etl.load.undo_values import Selection, Target

@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from collections.abc import Mapping as Table
 from dataclasses import replace
 
-from etl.load.records import LedgerOrder
-from etl.load.standing import change
+from etl.ledger.records import LedgerOrder
+from etl.ledger.standing import change
 from etl.model.mapping import Mapping
 from etl.model.plan import PlannedOrder
 from etl.model.states import State

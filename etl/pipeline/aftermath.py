@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from etl.load.kind_record import KindStanding
-from etl.load.ledger import Ledger
+from etl.ledger.kind_record import KindStanding
+from etl.ledger.ledger import Ledger
 from etl.mapping.settings import FILE
 from etl.mapping.whereabouts import row_of_setting
 from etl.model.kinds import BILL, COMPANY, OLD, REBATES, RESERVATION, is_payment_kind, name_of

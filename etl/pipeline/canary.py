@@ -14,9 +14,9 @@ from etl.errors import StoppedError
 from etl.evidence.read_back import ReadBack
 from etl.evidence.sent import payload_currency, sent_payment
 from etl.evidence.values import Expected, ExpectedPayment, What
+from etl.ledger.ledger import Ledger
+from etl.ledger.records import ORDER_PART, LedgerOrder, Part, PartKind
 from etl.load.attempted import sent_order
-from etl.load.ledger import Ledger
-from etl.load.records import ORDER_PART, LedgerOrder, Part, PartKind
 from etl.mews.api import MewsReader
 from etl.model.kinds import KindState
 from etl.model.states import State

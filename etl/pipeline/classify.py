@@ -15,10 +15,10 @@ from typing import Any
 from etl.columns.quick import Booked as BookedUnits
 from etl.columns.quick import Report
 from etl.errors import InternalError
-from etl.load.corrections import is_original
-from etl.load.plan_rows import by_category
-from etl.load.records import ORDER_PART, RECOVERED_RUN, LedgerOrder, Part, PartKind, loads
-from etl.load.standing import Standing, change, notices_of, standing
+from etl.ledger.corrections import is_original
+from etl.ledger.plan_rows import by_category
+from etl.ledger.records import ORDER_PART, RECOVERED_RUN, LedgerOrder, Part, PartKind, loads
+from etl.ledger.standing import Standing, change, notices_of, standing
 from etl.model.money import ZERO
 from etl.model.plan import Basis, Booked, PlannedOrder, RoundingCause, Verdict
 from etl.model.problem import Problem

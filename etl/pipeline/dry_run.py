@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from etl.errors import ExitCode
-from etl.load.ledger import Ledger
+from etl.ledger.ledger import Ledger
 from etl.mews.http import check_address
 from etl.pipeline.both_ways import is_switched_off
 from etl.pipeline.facts import facts_document

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
-from etl.load.kind_record import KindStanding
-from etl.load.ledger import Ledger
-from etl.load.records import LedgerOrder
+from etl.ledger.kind_record import KindStanding
+from etl.ledger.ledger import Ledger
+from etl.ledger.records import LedgerOrder
 from etl.model.kinds import KindState
 from etl.model.plan import PlannedOrder
 from etl.model.states import State

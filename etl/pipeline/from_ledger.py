@@ -11,8 +11,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from etl.errors import UsageError
-from etl.load.ledger import Ledger
-from etl.load.records import RunRecord
+from etl.ledger.ledger import Ledger
+from etl.ledger.records import RunRecord
 from etl.model.reference import Reference, load_reference
 from etl.model.status import OrderStatus
 from etl.pipeline.accepted import Waived, waived_by_order, with_waivers

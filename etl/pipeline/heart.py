@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from etl.errors import LedgerError
-from etl.load.ledger import Ledger
+from etl.ledger.ledger import Ledger
 from etl.pipeline.meter import Meter, Progress
 
 BEAT = 2.0

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 
-from etl.load.kind_record import KindStanding, refusal_of
-from etl.load.records import LedgerOrder
+from etl.ledger.kind_record import KindStanding, refusal_of
+from etl.ledger.records import LedgerOrder
 from etl.model.kinds import KindState
 from etl.model.problem import Problem
 from etl.model.shares import Fate, OrderMoney, SourceReading

@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from etl.errors import InputError, LedgerError, MappingError
-from etl.load.holder import is_alive, this_process
-from etl.load.ledger import Ledger
+from etl.ledger.holder import is_alive, this_process
+from etl.ledger.ledger import Ledger
 from etl.mapping.folder import FaultyMappingError
 from etl.mapping.settings import FILE
 from etl.mapping.whereabouts import open_words, row_of_setting

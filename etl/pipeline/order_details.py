@@ -13,8 +13,8 @@ from typing import Any
 from etl.columns.cells import text_of
 from etl.columns.quick import Shown
 from etl.evidence.observed import observed_entries
-from etl.load.ledger import Ledger
-from etl.load.records import ORDER_PART, LedgerOrder, loads
+from etl.ledger.ledger import Ledger
+from etl.ledger.records import ORDER_PART, LedgerOrder, loads
 from etl.model.identity import parse_identifier, split_number
 from etl.model.place import Place
 from etl.model.plan import Basis, Entry

@@ -10,8 +10,8 @@ import structlog
 
 from etl.errors import MewsError
 from etl.evidence.marks import identity_of
+from etl.ledger.ledger import Ledger
 from etl.load import other_route
-from etl.load.ledger import Ledger
 from etl.load.other_route import OtherRoute
 from etl.mews.api import MewsReader
 from etl.mews.outlets import OutletReader

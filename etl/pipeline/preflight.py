@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from etl.errors import ExitCode, MappingError, MewsError
-from etl.load.ledger import Ledger
+from etl.ledger.ledger import Ledger
 from etl.mapping.folder import SeenMapping, look_at_mapping
 from etl.mews.catalogue import read_catalogue
 from etl.model.catalogue import Catalogue

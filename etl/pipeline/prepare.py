@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from etl.errors import MappingError, MewsError, UsageError
-from etl.load.corrections import held_back
-from etl.load.kind_record import KindStanding
-from etl.load.ledger import Ledger
-from etl.load.records import Home, LedgerOrder
+from etl.ledger.corrections import held_back
+from etl.ledger.kind_record import KindStanding
+from etl.ledger.ledger import Ledger
+from etl.ledger.records import Home, LedgerOrder
 from etl.mapping.folder import read_mapping
 from etl.mews.reference_data import read_reference
 from etl.model.kinds import KindState

@@ -23,9 +23,9 @@ from etl.evidence.read_back import ReadBack
 from etl.evidence.reader import Reader
 from etl.evidence.sent import payload_currency, sent_payment
 from etl.evidence.values import Expected, ExpectedPayment, What
+from etl.ledger.ledger import Ledger
+from etl.ledger.records import ORDER_PART, Attempt, LedgerOrder, Part, PartKind, loads
 from etl.load.attempted import sent_order
-from etl.load.ledger import Ledger
-from etl.load.records import ORDER_PART, Attempt, LedgerOrder, Part, PartKind, loads
 from etl.mews.outlets import OutletReader
 from etl.mews.reference_data import Needs, read_reference
 from etl.model.identity import Identity, parse_identifier

@@ -18,9 +18,9 @@ from zoneinfo import ZoneInfo
 
 from etl.errors import ExitCode
 from etl.evidence.values import What
-from etl.load.holder import is_alive, this_process
-from etl.load.ledger import Ledger
-from etl.load.records import LedgerOrder, Part, PartKind
+from etl.ledger.holder import is_alive, this_process
+from etl.ledger.ledger import Ledger
+from etl.ledger.records import LedgerOrder, Part, PartKind
 from etl.model.mapping import Mapping
 from etl.model.plan import Basis
 from etl.model.problem import Problem

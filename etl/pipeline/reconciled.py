@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from etl.errors import LedgerError
-from etl.load.ledger import Ledger
-from etl.load.records import dumps, loads
+from etl.ledger.ledger import Ledger
+from etl.ledger.records import dumps, loads
 
 _KEY = "reconciled"
 _REASONS_KEPT = 20

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from etl.errors import ExitCode
-from etl.load.ledger import Ledger
+from etl.ledger.ledger import Ledger
 from etl.load.recovery import recover
 from etl.load.settling import settle
 from etl.mews.outlets import OutletReader

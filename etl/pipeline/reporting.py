@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from etl.errors import ExitCode
-from etl.load.ledger import Ledger
+from etl.ledger.ledger import Ledger
 from etl.model.mapping import Settings
 from etl.model.reference import Reference
 from etl.model.route import Route

@@ -15,10 +15,10 @@ from typing import Any
 import structlog
 
 from etl.errors import ExitCode, MewsError, PlanError, UsageError
+from etl.ledger.ledger import Ledger
+from etl.ledger.records import RunRecord
 from etl.load.first_order import FirstCheck
-from etl.load.ledger import Ledger
 from etl.load.poster import Poster
-from etl.load.records import RunRecord
 from etl.load.result import LoadResult
 from etl.load.stop import StopFlag
 from etl.model.observed import Observed

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from etl.errors import EtlError
-from etl.load.records import RunRecord
+from etl.ledger.records import RunRecord
 from etl.model.identity import split_number
 from etl.pipeline.planning import Progress
 from etl.reading.identify import open_export

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from etl.load.records import RunRecord
+from etl.ledger.records import RunRecord
 
 
 @dataclass(frozen=True, slots=True)

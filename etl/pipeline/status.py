@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from etl.load.glance import RATE_OVER, glance
+from etl.ledger.glance import RATE_OVER, glance
 from etl.model.states import State
 from etl.pipeline.meter import told, words
 

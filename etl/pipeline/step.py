@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from etl.errors import InputError, UsageError
-from etl.load.ledger import Ledger
+from etl.ledger.ledger import Ledger
 from etl.mapping.partial import read_partial
 from etl.mews.http import is_loopback
 from etl.model.words import counted

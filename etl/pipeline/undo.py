@@ -10,8 +10,8 @@ from decimal import Decimal
 from typing import Any
 
 from etl.errors import ExitCode, PlanError
-from etl.load.ledger import Ledger
-from etl.load.records import RunRecord
+from etl.ledger.ledger import Ledger
+from etl.ledger.records import RunRecord
 from etl.load.stop import StopFlag
 from etl.load.undo import Ending, Selection, Undoer, UndoResult, UndoRules
 from etl.model.mapping import Mapping

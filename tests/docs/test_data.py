@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from etl.frames import _ENTRIES
-from etl.load.views import COLUMNS
+from etl.ledger.views import COLUMNS
 
 PAGE = Path(__file__).parents[2] / "docs" / "data.md"
 

@@ -102,7 +102,7 @@ def test_views_answer_in_a_sqlite_browser(done: tuple[SmallShop, list[Outcome]])
 
 def test_an_empty_ledger_has_empty_frames(tmp_path: Path) -> None:
     """The first cell of a notebook must not fail for want of rows; a missing file must."""
-    from etl.load.ledger import Ledger
+    from etl.ledger.ledger import Ledger
 
     with Ledger.open(str(tmp_path / "ledger.sqlite")):
         pass

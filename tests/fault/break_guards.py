@@ -77,7 +77,7 @@ GUARDS = (
     ),
     _guard(
         "a part is sent from any state",
-        "load/send_steps.py",
+        "ledger/send_steps.py",
         "if state is not State.READY or not is_current:",
         "if not is_current:",
         "ledger",
@@ -85,7 +85,7 @@ GUARDS = (
     ),
     _guard(
         "a late answer to an older attempt is taken for this one's",
-        "load/send_steps.py",
+        "ledger/send_steps.py",
         'if row.state is not State.IN_FLIGHT or row.seq != seq:\n            raise NotReady(f"order {number}: {part} is {row.state}", place=number)\n        row.move(after(',
         "if row.state is not State.IN_FLIGHT:\n"
         '            raise NotReady(f"order {number}: {part} is {row.state}", place=number)\n        row.move(after(',
@@ -125,7 +125,7 @@ GUARDS = (
     # Customers
     _guard(
         "an unclear answer about a customer counts as not sent",
-        "load/customer_steps.py",
+        "ledger/customer_steps.py",
         "    Kind.UNKNOWN: CustomerState.UNKNOWN,\n",
         "    Kind.UNKNOWN: CustomerState.READY,\n",
         "customers",
@@ -141,7 +141,7 @@ GUARDS = (
     ),
     _guard(
         "what a dead process left of a customer is made again",
-        "load/customer_steps.py",
+        "ledger/customer_steps.py",
         "self._move_customer(row, CustomerState.UNKNOWN, message=message, settle_from=stamp(at))\n\n    def find",
         "self._move_customer(row, CustomerState.READY, message=message, settle_from=stamp(at))\n\n    def find",
         "customers",
@@ -150,7 +150,7 @@ GUARDS = (
     # After a crash
     _guard(
         "what was in flight when its process died is ready",
-        "load/send_steps.py",
+        "ledger/send_steps.py",
         "row.move(State.UNKNOWN)\n                row.settle_from, row.code",
         "row.state = State.READY\n                row.settle_from, row.code",
         "crash_windows",
@@ -183,7 +183,7 @@ GUARDS = (
     # The lock
     _guard(
         "the lock is not verified before writing",
-        "load/lock.py",
+        "ledger/lock.py",
         "if row is None or row.token != token:",
         "if False:",
         "survey",
@@ -191,7 +191,7 @@ GUARDS = (
     ),
     _guard(
         "the lock of a living process is taken",
-        "load/lock.py",
+        "ledger/lock.py",
         "    if alive(holder):\n        raise _held_by(held)",
         "    return",
         "ledger",
@@ -199,7 +199,7 @@ GUARDS = (
     ),
     _guard(
         "the lock of another host is taken without being told",
-        "load/lock.py",
+        "ledger/lock.py",
         "if take_over == holder.host:",
         "if True:",
         "ledger",
@@ -256,7 +256,7 @@ GUARDS = (
     ),
     _guard(
         "what was sent again is not looked up again",
-        "load/send_steps.py",
+        "ledger/send_steps.py",
         "row.recheck = RECHECKS",
         "row.recheck = 0",
         "poster",
@@ -264,7 +264,7 @@ GUARDS = (
     ),
     _guard(
         "an order proved absent is sent again for ever",
-        "load/sight_steps.py",
+        "ledger/sight_steps.py",
         "if counts and row.absents % GIVE_UP == 0:",
         "if False:",
         "poster",
@@ -304,7 +304,7 @@ GUARDS = (
     ),
     _guard(
         "other amounts are the order",
-        "load/unit_of_work.py",
+        "ledger/unit_of_work.py",
         "row.move(State.DIFFERENT if differs else State.POSTED)",
         "row.move(State.POSTED)",
         "survey",

@@ -44,15 +44,15 @@ from sqlalchemy import Engine
 from virtual_time import Deadlock, Killed, MachineClock, Timeline, VirtualLoop
 
 from etl.errors import EtlError, ExitCode, InternalError
-from etl.load.holder import Holder
-from etl.load.ledger import Home, Ledger
+from etl.ledger.holder import Holder
+from etl.ledger.ledger import Home, Ledger
+from etl.ledger.records import RECOVERED_RUN, RunRecord
+from etl.ledger.standing import Standing
 from etl.load.poster import Poster
-from etl.load.records import RECOVERED_RUN, RunRecord
 from etl.load.recovery import RecoverResult, recover
 from etl.load.result import LoadResult
 from etl.load.session import Reach, RunFacts
 from etl.load.settling import settle
-from etl.load.standing import Standing
 from etl.load.stop import StopFlag
 from etl.load.undo import Ending, Undoer, UndoResult, UndoRules
 from etl.mews.api import MewsWriter

@@ -16,13 +16,13 @@ from fault_schedule import BEYOND_EVERY, Process, Schedule, draw, of_a_kind
 from fault_world import ACCOUNT
 from harness import OneEngineLedger, Parts, run_seed
 
+from etl.ledger.records import loads
+from etl.ledger.steps import Steps
 from etl.load.kinds import Kinds
 from etl.load.poster import Poster
-from etl.load.records import loads
 from etl.load.returns import Returns
 from etl.load.reverser import Reverser
 from etl.load.signs import Signs
-from etl.load.steps import Steps
 from etl.load.survey import Survey, Surveyor
 from etl.load.undo import Undoer
 from etl.load.watcher import Watcher

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from etl.errors import InternalError
-from etl.load.holder import Holder
-from etl.load.ledger import Home, Ledger
-from etl.load.records import PartKind
-from etl.load.steps import Intent, NotReady
+from etl.ledger.holder import Holder
+from etl.ledger.ledger import Home, Ledger
+from etl.ledger.records import PartKind
+from etl.ledger.steps import Intent, NotReady
 from etl.model.outcome import Kind, Outcome
 from etl.model.plan import PlannedOrder, Verdict
 from etl.model.states import IN_MEWS, TRANSITIONS, State, after, check, worst

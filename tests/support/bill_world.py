@@ -21,10 +21,10 @@ from counted_run import CountedResult, run_counted
 from virtual_time import START, Killed, MachineClock, Timeline, VirtualLoop
 
 from etl.errors import InternalError
+from etl.ledger.ledger import Home, Ledger
+from etl.ledger.lock import Holder
 from etl.load.bill_poster import BillPoster
 from etl.load.first_order import FirstCheck
-from etl.load.ledger import Home, Ledger
-from etl.load.lock import Holder
 from etl.load.recovery import RecoverResult, recover
 from etl.load.session import Reach, RunFacts
 from etl.load.settling import settle

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from etl.errors import ExitCode
-from etl.load.ledger import Ledger
+from etl.ledger.ledger import Ledger
+from etl.ledger.standing import Standing, standing
 from etl.load.poster import Poster
 from etl.load.result import LoadResult
-from etl.load.standing import Standing, standing
 from etl.model.plan import PlannedOrder
 
 _ATTENTION = (Standing.BLOCKED, Standing.REJECTED, Standing.UNKNOWN, Standing.CHANGED, Standing.DIFFERENT)

@@ -16,7 +16,7 @@ import etl
 PACKAGE = Path(etl.__file__).parent
 ROOMS = (
     *("reading", "staging", "proposals", "mapping", "transform", "evidence"),
-    *("load", "reconcile", "report", "mews"),
+    *("ledger", "load", "reconcile", "report", "mews"),
 )
 BELOW = {"etl.model", "etl.errors"}
 MAY_IMPORT: dict[str, set[str]] = {
@@ -27,14 +27,16 @@ MAY_IMPORT: dict[str, set[str]] = {
     "spill": {"etl.errors"},
     "waiting": set(),
     # For people with a notebook or a program of their own.
-    "frames": {"etl.load", "etl.model", "etl.errors"},
+    "frames": {"etl.ledger", "etl.model", "etl.errors"},
     "api": {"etl.errors", "etl.model", "etl.pipeline", "etl.reconcile", "etl.settings"},
     "model": {"etl.errors"},
     **dict.fromkeys(ROOMS, BELOW),
     # What two rooms need moves down one floor: both read cells by the same rules.
     **{room: {*BELOW, "etl.reading"} for room in ("staging", "mapping")},
     # Both ask what Mews shows of us, and must give the same judgement.
-    **{room: {*BELOW, "etl.evidence"} for room in ("load", "reconcile")},
+    **{room: {*BELOW, "etl.evidence"} for room in ("ledger", "reconcile")},
+    # Whatever is sent or found there is written by the named steps of the ledger.
+    "load": {*BELOW, "etl.evidence", "etl.ledger"},
     # Proposals are made of raw cells and Centra's own names.
     "proposals": {*BELOW, "etl.reading", "etl.staging"},
     # The fast lane decides nothing itself: it asks the readers and the rules.
@@ -51,7 +53,7 @@ ALLOWED_BESIDES = {
     ("mews", "etl.version"),
     # Reports and ledgers carry the version that wrote them.
     ("report", "etl.version"),
-    ("load", "etl.version"),
+    ("ledger", "etl.version"),
     # What is waited for, told by who waits and shown by who draws.
     ("pipeline", "etl.waiting"),
     # The one temporary store.

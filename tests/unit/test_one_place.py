@@ -39,7 +39,7 @@ THINGS = {
     ),
     "halving of what Mews refuses": one(r"half = len\(batch\)", "model/by_ids.py"),
     "what an item was before it was cancelled": one(r"original_net or ", "model/rows.py"),
-    "whether what is met is the order": one(r"State\.DIFFERENT if \w+ else State\.POSTED", "load/unit_of_work.py"),
+    "whether what is met is the order": one(r"State\.DIFFERENT if \w+ else State\.POSTED", "ledger/unit_of_work.py"),
     "whose an item of Mews is": one(r"\bparse_marker\(", "model/identity.py", "evidence/marks.py"),
     "numbers of nested returns": one(r'"-R"', "model/identity.py"),
     "temporary stores": one(r"\.spill\"", "spill.py"),

@@ -14,11 +14,11 @@ from typing import Any
 from counted_run import CountedResult, run_counted
 
 from etl.errors import MewsError
+from etl.ledger.holder import Holder
+from etl.ledger.ledger import Home, Ledger
+from etl.ledger.records import loads
 from etl.load.first_order import FirstCheck
-from etl.load.holder import Holder
-from etl.load.ledger import Home, Ledger
 from etl.load.poster import Poster
-from etl.load.records import loads
 from etl.load.recovery import RecoverResult, recover
 from etl.load.session import Reach, RunFacts
 from etl.load.stop import StopFlag

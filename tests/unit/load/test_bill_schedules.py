@@ -10,7 +10,7 @@ import pytest
 from bill_world import Killed, OutletShop, an_order, post
 from test_bills import KillAt, replaced
 
-from etl.load.standing import Standing
+from etl.ledger.standing import Standing
 from etl.load.survey import Surveyor
 
 FAULTS = (

@@ -9,10 +9,10 @@ import pytest
 from bill_world import OUTLET, START, Killed, OutletShop, an_order, open_ledger, post
 
 from etl.errors import ExitCode
+from etl.ledger.ledger import Ledger
+from etl.ledger.standing import Standing
 from etl.load import refusals
 from etl.load.breaker import Breaker
-from etl.load.ledger import Ledger
-from etl.load.standing import Standing
 from etl.model.outcome import Kind, Outcome
 from etl.model.states import State
 

@@ -10,8 +10,8 @@ from bill_world import START, Killed, OutletShop, an_order, open_ledger, post, r
 from test_bills import KillAt, numbers, orders, states
 
 from etl.errors import ExitCode, UsageError
-from etl.load.ledger import Ledger
-from etl.load.standing import Standing
+from etl.ledger.ledger import Ledger
+from etl.ledger.standing import Standing
 from etl.load.undo import Ending
 from etl.model.states import State
 

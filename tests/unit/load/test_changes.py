@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 
-from etl.load.changes import compare, edited, is_nobodys, kept
+from etl.ledger.changes import compare, edited, is_nobodys, kept
 from etl.model.content import content_of, version_of
 from etl.model.order import Line, LocalTime, Order, TaxMode, Voucher
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from load_fakes import FakeMews, VirtualTime, an_order, open_ledger, run_poster
 
-from etl.load.corrections import held_back, newest_given
-from etl.load.standing import change, notices_of
+from etl.ledger.corrections import held_back, newest_given
+from etl.ledger.standing import change, notices_of
 from etl.model.order import Replaced
 from etl.model.outcome import Kind, Outcome
 from etl.model.plan import PlannedOrder, Verdict

@@ -10,7 +10,7 @@ import pytest
 from load_fakes import FakeMews, Killed, VirtualTime, a_payment, a_poster, an_order, open_ledger, run_poster
 
 from etl.errors import ExitCode
-from etl.load.ledger import Ledger
+from etl.ledger.ledger import Ledger
 from etl.model.outcome import Kind, Outcome
 from etl.model.states import State
 

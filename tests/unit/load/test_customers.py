@@ -13,8 +13,8 @@ import pytest
 from load_fakes import FakeMews, Killed, VirtualTime, a_payment, a_poster, an_order, open_ledger
 
 from etl.errors import ExitCode
-from etl.load.ledger import Ledger
-from etl.load.records import loads
+from etl.ledger.ledger import Ledger
+from etl.ledger.records import loads
 from etl.load.result import LoadResult
 from etl.model.outcome import Kind, Outcome
 from etl.model.payload import Operation

@@ -14,14 +14,14 @@ import pytest
 from load_fakes import HOME, VirtualTime, an_order, open_ledger
 
 from etl.errors import LedgerError
-from etl.load import glance as glances
-from etl.load import ledger as ledgers
-from etl.load import migrations
-from etl.load.glance import glance
-from etl.load.holder import this_process
-from etl.load.ledger import Ledger
-from etl.load.records import RunRecord
-from etl.load.stamps import stamp
+from etl.ledger import glance as glances
+from etl.ledger import ledger as ledgers
+from etl.ledger import migrations
+from etl.ledger.glance import glance
+from etl.ledger.holder import this_process
+from etl.ledger.ledger import Ledger
+from etl.ledger.records import RunRecord
+from etl.ledger.stamps import stamp
 from etl.model.states import State
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

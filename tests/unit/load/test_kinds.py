@@ -12,8 +12,8 @@ import pytest
 from load_fakes import FakeMews, VirtualTime, a_payment, an_order, run_poster
 
 from etl.errors import ExitCode
-from etl.load.ledger import Ledger
-from etl.load.standing import Standing
+from etl.ledger.ledger import Ledger
+from etl.ledger.standing import Standing
 from etl.load.stop import StopFlag
 from etl.model.kinds import KindState
 from etl.model.outcome import Kind, Outcome

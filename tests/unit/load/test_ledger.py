@@ -19,14 +19,14 @@ from load_fakes import HOME, ME, SERVICE, VirtualTime, an_order, open_ledger
 from sqlalchemy import text
 
 from etl.errors import LedgerError
-from etl.load import migrations
-from etl.load.commit import Committer
-from etl.load.holder import Holder, is_alive, this_process
-from etl.load.ledger import Ledger
-from etl.load.lock import LockLost
-from etl.load.records import PartKind, RunRecord
-from etl.load.standing import Standing, standing
-from etl.load.steps import Intent, NotReady
+from etl.ledger import migrations
+from etl.ledger.commit import Committer
+from etl.ledger.holder import Holder, is_alive, this_process
+from etl.ledger.ledger import Ledger
+from etl.ledger.lock import LockLost
+from etl.ledger.records import PartKind, RunRecord
+from etl.ledger.standing import Standing, standing
+from etl.ledger.steps import Intent, NotReady
 from etl.model.kinds import KindState
 from etl.model.outcome import Kind, Outcome
 from etl.model.place import Place
@@ -97,7 +97,7 @@ def test_a_dead_process_is_told_from_a_living_one():
     assert not is_alive(replace(me, boot_id="another"))
     assert not is_alive(replace(me, started="ticks:1"))
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    from etl.load.holder import _started
+    from etl.ledger.holder import _started
 
     holder = Holder(me.host, me.boot_id, child.pid, _started(child.pid))
     assert is_alive(holder)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from etl.errors import EtlError, LedgerError
-from etl.load.ledger import Ledger
+from etl.ledger.ledger import Ledger
 
 OLD = Path(__file__).parents[2] / "e2e" / "old_ledger" / "ledger.sql"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from load_fakes import FakeMews, VirtualTime, a_poster, an_order, open_ledger
 
-from etl.load.ledger import Ledger
+from etl.ledger.ledger import Ledger
 from etl.load.result import LoadResult
 from etl.model.observed import Observed, SentEntry
 from etl.model.plan import Booked, PlannedOrder

@@ -25,7 +25,7 @@ from load_fakes import (
     some_facts,
 )
 
-from etl.load.ledger import Ledger
+from etl.ledger.ledger import Ledger
 from etl.load.session import Session
 from etl.load.survey import Surveyor
 from etl.model.plan import Entry, PlannedOrder

@@ -13,9 +13,9 @@ from load_fakes import ME, FakeMews, VirtualTime, a_payment, a_poster, an_order,
 from sqlalchemy import text
 
 from etl.errors import ExitCode
-from etl.load.holder import Holder
-from etl.load.ledger import Ledger
-from etl.load.standing import Standing
+from etl.ledger.holder import Holder
+from etl.ledger.ledger import Ledger
+from etl.ledger.standing import Standing
 from etl.load.stop import StopFlag
 from etl.model.outcome import Kind, Outcome
 from etl.model.states import State

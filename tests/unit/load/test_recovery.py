@@ -11,9 +11,9 @@ import pytest
 from load_fakes import HOME, SERVICE, FakeMews, VirtualTime, a_payment, an_order, open_ledger, recover_into, run_poster
 
 from etl.errors import ExitCode, MewsError, UsageError
-from etl.load.ledger import Ledger
+from etl.ledger.ledger import Ledger
+from etl.ledger.standing import Standing
 from etl.load.settling import settle
-from etl.load.standing import Standing
 from etl.model.outcome import Kind, Outcome
 from etl.model.plan import Verdict
 from etl.model.states import State

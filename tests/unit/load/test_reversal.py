@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 from load_fakes import START, FakeMews, VirtualTime, an_order
 
-from etl.load.records import Part, PartKind
+from etl.ledger.records import Part, PartKind
 from etl.load.reversal import (
     CantReverseError,
     Rules,

@@ -13,7 +13,7 @@ from load_fakes import VirtualTime, a_payment, an_order, run_poster
 from test_customers import FakePeople, load, new
 from undo_fakes import UndoMews, posted, undo_in
 
-from etl.load.ledger import Ledger
+from etl.ledger.ledger import Ledger
 from etl.load.undo import Ending
 from etl.model.identity import content_hash
 from etl.model.outcome import Outcome

@@ -24,7 +24,7 @@ from load_fakes import (
 )
 
 from etl.errors import ExitCode, LedgerError
-from etl.load.ledger import Ledger
+from etl.ledger.ledger import Ledger
 from etl.load.session import Session
 from etl.load.signs import IncompleteError
 from etl.load.survey import Survey, Surveyor

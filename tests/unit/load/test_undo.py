@@ -16,12 +16,12 @@ from load_fakes import ME, Killed, VirtualTime, a_payment, an_order, open_ledger
 from undo_fakes import UndoMews, an_undoer, posted, undo_in, with_lines
 
 from etl.errors import ExitCode, LedgerError, MewsError, UsageError
-from etl.load import migrations
-from etl.load.holder import Holder
-from etl.load.ledger import Ledger
-from etl.load.records import PartKind
+from etl.ledger import migrations
+from etl.ledger.holder import Holder
+from etl.ledger.ledger import Ledger
+from etl.ledger.records import PartKind
+from etl.ledger.standing import Standing
 from etl.load.signs import IncompleteError
-from etl.load.standing import Standing
 from etl.load.stop import StopFlag
 from etl.load.undo import Ending, Selection, UndoResult
 from etl.model.outcome import Kind, Outcome

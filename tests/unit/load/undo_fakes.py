@@ -12,7 +12,7 @@ from typing import Any
 from load_fakes import FakeMews, VirtualTime, a_reach, an_order, open_ledger, run_poster, some_facts, taken
 
 from etl.errors import MewsError
-from etl.load.records import loads
+from etl.ledger.records import loads
 from etl.load.session import RunFacts
 from etl.load.stop import StopFlag
 from etl.load.undo import Undoer, UndoResult, UndoRules

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from etl.load.ledger import Ledger
+from etl.ledger.ledger import Ledger
 from etl.pipeline.heart import KEY, Heart
 from etl.pipeline.meter import Meter, Standing, told, words
 from etl.pipeline.status import status

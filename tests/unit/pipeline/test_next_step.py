@@ -14,8 +14,8 @@ import pytest
 from builders import a_reference
 
 from etl.errors import InputError
-from etl.load.ledger import Ledger
-from etl.load.records import Home
+from etl.ledger.ledger import Ledger
+from etl.ledger.records import Home
 from etl.mapping.folder import read_mapping
 from etl.model.catalogue import Catalogue
 from etl.model.codes import CODES
@@ -276,7 +276,7 @@ def test_an_export_that_cannot_be_read_is_the_step(folder: Path) -> None:
     assert step.type == "centra-mews inspect orders.csv"
 
 
-HOLD = "import os, sys; from etl.load.ledger import Ledger; Ledger.open('ledger.sqlite').take_lock('run'); "
+HOLD = "import os, sys; from etl.ledger.ledger import Ledger; Ledger.open('ledger.sqlite').take_lock('run'); "
 
 
 def test_a_run_that_died_holds_nobody_up(folder: Path) -> None:

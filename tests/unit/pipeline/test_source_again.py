@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from etl.load.records import RunRecord
+from etl.ledger.records import RunRecord
 from etl.pipeline.source_again import NEVER, Rows, SourceAgain
 
 HEAD = "orderNumber,orderDate,products.sku,products.qty,products.unitPrice\n"

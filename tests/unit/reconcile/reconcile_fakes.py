@@ -14,9 +14,9 @@ from typing import Any
 from builders import ACCOUNT, CATEGORY, SERVICE, a_mapping, a_reference, money
 
 from etl.errors import MewsError
-from etl.load.ledger import Ledger
-from etl.load.records import ORDER_PART, Home, PartKind, RunRecord, dumps
-from etl.load.steps import Intent
+from etl.ledger.ledger import Ledger
+from etl.ledger.records import ORDER_PART, Home, PartKind, RunRecord, dumps
+from etl.ledger.steps import Intent
 from etl.model.identity import RECIPE_VERSION, Identity, content_hash
 from etl.model.outcome import Kind, Outcome
 from etl.model.plan import (

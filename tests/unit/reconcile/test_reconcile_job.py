@@ -14,7 +14,7 @@ import pytest
 from reconcile_fakes import NOW, SENT, House, a_payment, a_plan, an_entry, payment_row, rows_of
 
 from etl.errors import MewsError
-from etl.load.records import ORDER_PART, dumps
+from etl.ledger.records import ORDER_PART, dumps
 from etl.model.mapping import ControlRow, Waiver
 from etl.model.outcome import Kind
 from etl.model.plan import PlannedOrder, Verdict

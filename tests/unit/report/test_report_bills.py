@@ -10,10 +10,10 @@ import pytest
 from builders import a_line, an_order
 from outlet_shop import outlet_context
 
-from etl.load.changes import kept
-from etl.load.ledger import Ledger
-from etl.load.records import LedgerOrder
-from etl.load.standing import change
+from etl.ledger.changes import kept
+from etl.ledger.ledger import Ledger
+from etl.ledger.records import LedgerOrder
+from etl.ledger.standing import change
 from etl.model.order import Payment, Voucher
 from etl.model.plan import PlannedOrder
 from etl.model.states import State

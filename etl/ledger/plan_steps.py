@@ -7,9 +7,9 @@ from typing import Any
 
 from sqlalchemy import update
 
-from etl.load import schema
-from etl.load.records import ORDER_PART, PartKind, dumps, loads
-from etl.load.unit_of_work import NotReady, PartRow, UnitOfWork
+from etl.ledger import schema
+from etl.ledger.records import ORDER_PART, PartKind, dumps, loads
+from etl.ledger.unit_of_work import NotReady, PartRow, UnitOfWork
 from etl.model.states import PLANNED, State, check
 
 

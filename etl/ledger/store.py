@@ -13,13 +13,13 @@ from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.engine import URL
 
 from etl.errors import InternalError, LedgerError
-from etl.load import lock as locks
-from etl.load import migrations
-from etl.load.holder import Holder, is_alive, this_process
-from etl.load.ledger_faults import translated
-from etl.load.ledger_file import APPLICATION_ID, ledger_url, make_private, missing, open_sqlite
-from etl.load.records import stamp
-from etl.load.steps import Steps
+from etl.ledger import lock as locks
+from etl.ledger import migrations
+from etl.ledger.faults import translated
+from etl.ledger.file import APPLICATION_ID, ledger_url, make_private, missing, open_sqlite
+from etl.ledger.holder import Holder, is_alive, this_process
+from etl.ledger.records import stamp
+from etl.ledger.steps import Steps
 
 Checkpoint = Callable[[str], None]
 """Called with the name of a place between two steps; tests raise there what a kill would do."""

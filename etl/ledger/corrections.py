@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from etl.load.records import Correction, LedgerOrder
+from etl.ledger.records import Correction, LedgerOrder
 from etl.model.plan import PlannedOrder, Verdict
 from etl.model.problem import Problem
 from etl.model.states import State

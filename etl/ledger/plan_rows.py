@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from etl.load.records import dumps, stamp
+from etl.ledger.records import dumps, stamp
 from etl.model.place import Place
 from etl.model.plan import PlannedOrder
 from etl.model.problem import Problem

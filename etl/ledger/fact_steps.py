@@ -10,10 +10,10 @@ from typing import Any
 
 from sqlalchemy import bindparam, delete, insert, update
 
-from etl.load import schema, versions
-from etl.load.plan_rows import plan_facts
-from etl.load.records import ORDER_PART, Correction, LedgerOrder
-from etl.load.unit_of_work import CHUNK, UnitOfWork
+from etl.ledger import schema, versions
+from etl.ledger.plan_rows import plan_facts
+from etl.ledger.records import ORDER_PART, Correction, LedgerOrder
+from etl.ledger.unit_of_work import CHUNK, UnitOfWork
 from etl.model.plan import PlannedOrder
 from etl.model.states import State
 

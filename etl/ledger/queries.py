@@ -9,12 +9,12 @@ from typing import Any
 
 from sqlalchemy import Select, bindparam, func, select, text
 
-from etl.load import schema
-from etl.load.changes import edited
-from etl.load.kind_record import KindStanding, standing_of
-from etl.load.ledger_faults import translated
-from etl.load.ledger_home import LedgerHome
-from etl.load.records import (
+from etl.ledger import schema
+from etl.ledger.changes import edited
+from etl.ledger.faults import translated
+from etl.ledger.home import LedgerHome
+from etl.ledger.kind_record import KindStanding, standing_of
+from etl.ledger.records import (
     ORDER_PART,
     Attempt,
     Customer,
@@ -29,8 +29,8 @@ from etl.load.records import (
     part_value,
     stored_state,
 )
-from etl.load.steps import CHUNK
-from etl.load.versions import read_orders
+from etl.ledger.steps import CHUNK
+from etl.ledger.versions import read_orders
 from etl.model.states import State
 
 # What a run asks again and again is built once.

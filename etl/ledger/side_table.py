@@ -11,10 +11,10 @@ from typing import Any
 
 from sqlalchemy import delete, exists, insert, select
 
-from etl.load import schema
-from etl.load.ledger import Ledger
-from etl.load.records import ORDER_PART, dumps, loads
-from etl.load.steps import CHUNK
+from etl.ledger import schema
+from etl.ledger.ledger import Ledger
+from etl.ledger.records import ORDER_PART, dumps, loads
+from etl.ledger.steps import CHUNK
 from etl.model.identity import Identity
 from etl.model.rows import OrderItemRow
 from etl.model.states import State

@@ -13,7 +13,7 @@ from typing import Any, ParamSpec, TypeVar
 import simplejson
 
 from etl.errors import LedgerError
-from etl.load import stamps
+from etl.ledger import stamps
 from etl.model.place import Place
 from etl.model.plan import Basis
 from etl.model.problem import Problem, Severity

@@ -11,9 +11,9 @@ from typing import Any
 
 from sqlalchemy import insert, select, update
 
-from etl.load import schema
-from etl.load.records import Customer, customer_value, stamp
-from etl.load.unit_of_work import GIVE_UP, NotReady, UnitOfWork
+from etl.ledger import schema
+from etl.ledger.records import Customer, customer_value, stamp
+from etl.ledger.unit_of_work import GIVE_UP, NotReady, UnitOfWork
 from etl.model.outcome import Kind, Outcome
 from etl.model.states import CustomerState, check_customer
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from sqlalchemy import select, update
 
-from etl.load import schema
-from etl.load.records import PartKind, loads, stamp
-from etl.load.unit_of_work import NotReady, PartRow, UnitOfWork, attempt_key
+from etl.ledger import schema
+from etl.ledger.records import PartKind, loads, stamp
+from etl.ledger.unit_of_work import NotReady, PartRow, UnitOfWork, attempt_key
 from etl.model.outcome import Kind, Outcome
 from etl.model.states import PLANNED, State, after
 

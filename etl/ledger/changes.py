@@ -14,7 +14,7 @@ from decimal import Decimal
 from hashlib import sha256
 from typing import Any
 
-from etl.load.records import dumps, loads
+from etl.ledger.records import dumps, loads
 from etl.model.words import counted
 
 _ERASED = re.compile(r"anonymi[sz]|erased|deleted|redacted|removed", re.IGNORECASE)

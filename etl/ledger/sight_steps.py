@@ -8,9 +8,9 @@ from typing import Any
 
 from sqlalchemy import insert, update
 
-from etl.load import schema
-from etl.load.records import ORDER_PART, PartKind, dumps, loads, stamp
-from etl.load.unit_of_work import GIVE_UP, OrderRow, PartKey, PartRow, UnitOfWork
+from etl.ledger import schema
+from etl.ledger.records import ORDER_PART, PartKind, dumps, loads, stamp
+from etl.ledger.unit_of_work import GIVE_UP, OrderRow, PartKey, PartRow, UnitOfWork
 from etl.model.states import IN_MEWS, State
 
 

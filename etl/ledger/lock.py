@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, delete, insert, select
 
 from etl.errors import LedgerError
-from etl.load import schema
-from etl.load.holder import Holder, is_alive
+from etl.ledger import schema
+from etl.ledger.holder import Holder, is_alive
 
 
 class LockLost(LedgerError):  # noqa: N818 - named after what happened

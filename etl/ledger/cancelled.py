@@ -9,10 +9,10 @@ from collections.abc import Iterable, Mapping
 
 from sqlalchemy import select
 
-from etl.load import schema
-from etl.load.ledger import Ledger
-from etl.load.records import PartKind, loads
-from etl.load.steps import CHUNK
+from etl.ledger import schema
+from etl.ledger.ledger import Ledger
+from etl.ledger.records import PartKind, loads
+from etl.ledger.steps import CHUNK
 from etl.model.rows import OrderItemRow
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from sqlalchemy.exc import DBAPIError, NoSuchModuleError
 
 from etl.errors import LedgerError
-from etl.load.records import DAMAGED_HINT, damaged
+from etl.ledger.records import DAMAGED_HINT, damaged
 
 _WRITABLE_HINT = "Make file and folder writable, or copy the ledger to a disk that is and use only that copy."
 _DISK_FULL = (

@@ -8,13 +8,13 @@ person), `undo_steps`, `customer_steps`; `fact_steps` keeps what goes with them.
 
 from __future__ import annotations
 
-from etl.load.customer_steps import CustomerSteps
-from etl.load.fact_steps import FactSteps
-from etl.load.plan_steps import PlanSteps
-from etl.load.send_steps import Intent, SendSteps
-from etl.load.sight_steps import SightSteps
-from etl.load.undo_steps import UndoSteps
-from etl.load.unit_of_work import CHUNK, GIVE_UP, NotReady, PartKey
+from etl.ledger.customer_steps import CustomerSteps
+from etl.ledger.fact_steps import FactSteps
+from etl.ledger.plan_steps import PlanSteps
+from etl.ledger.send_steps import Intent, SendSteps
+from etl.ledger.sight_steps import SightSteps
+from etl.ledger.undo_steps import UndoSteps
+from etl.ledger.unit_of_work import CHUNK, GIVE_UP, NotReady, PartKey
 
 __all__ = ["CHUNK", "GIVE_UP", "Intent", "NotReady", "PartKey", "Steps"]
 

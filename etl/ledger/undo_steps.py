@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from etl.load.records import ORDER_PART, PartKind, dumps
-from etl.load.unit_of_work import PartRow, UnitOfWork
+from etl.ledger.records import ORDER_PART, PartKind, dumps
+from etl.ledger.unit_of_work import PartRow, UnitOfWork
 from etl.model.states import State
 
 

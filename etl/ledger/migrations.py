@@ -12,9 +12,9 @@ from sqlalchemy import Column, Connection, insert, inspect, select, text, update
 from sqlalchemy.schema import CreateColumn
 
 from etl.errors import LedgerError
-from etl.load import schema
-from etl.load.records import PartKind, loads
-from etl.load.views import create_views
+from etl.ledger import schema
+from etl.ledger.records import PartKind, loads
+from etl.ledger.views import create_views
 from etl.model.kinds import payment_kind
 
 APPLICATION = "centra-mews"

@@ -12,8 +12,8 @@ from typing import Any, Protocol
 
 from sqlalchemy import Connection, Row, insert, select, update
 
-from etl.load import schema
-from etl.load.records import dumps, loads
+from etl.ledger import schema
+from etl.ledger.records import dumps, loads
 from etl.model.kinds import EQUAL_REFUSALS, KindState, concerned, is_named_by, name_of, words_of
 from etl.model.outcome import Outcome
 

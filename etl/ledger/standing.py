@@ -13,9 +13,9 @@ from etl.evidence.match import match
 from etl.evidence.observed import observed_rows
 from etl.evidence.sent import sent_entries
 from etl.evidence.values import NOT_IN_MEWS, Difference, Expected
-from etl.load.changes import Changes, compare, is_nobodys
-from etl.load.corrections import is_original
-from etl.load.records import RECOVERED_RUN, LedgerOrder, loads
+from etl.ledger.changes import Changes, compare, is_nobodys
+from etl.ledger.corrections import is_original
+from etl.ledger.records import RECOVERED_RUN, LedgerOrder, loads
 from etl.model.identity import Identity
 from etl.model.plan import Basis, PlannedOrder, Verdict
 from etl.model.problem import Problem, notice

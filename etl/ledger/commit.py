@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from etl.errors import EtlError, LedgerError
-from etl.load.ledger import Ledger
-from etl.load.steps import NotReady, Steps
+from etl.ledger.ledger import Ledger
+from etl.ledger.steps import NotReady, Steps
 
 T = TypeVar("T")
 

@@ -13,9 +13,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Table, bindparam, delete, insert, select, update
 
 from etl.errors import InternalError
-from etl.load import schema
-from etl.load.kind_record import KindRecord
-from etl.load.records import ORDER_PART, PartKind, stamp, stored_state
+from etl.ledger import schema
+from etl.ledger.kind_record import KindRecord
+from etl.ledger.records import ORDER_PART, PartKind, stamp, stored_state
 from etl.model.states import PLANNED, State, check, worst
 
 CHUNK = 500

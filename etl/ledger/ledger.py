@@ -1,7 +1,7 @@
 """The ledger: the durable record of every order's fate, and the only memory between runs.
 
 One SQLite file (or any SQLAlchemy URL). Commits survive a power loss (WAL, synchronous=FULL). States change
-only through `etl.load.steps`, within `Ledger.steps`, which verifies the lock first. Single-threaded.
+only through `etl.ledger.steps`, within `Ledger.steps`, which verifies the lock first. Single-threaded.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from etl.load.corrections import held_back, is_original, new_corrections
-from etl.load.ledger_queries import LedgerQueries
-from etl.load.ledger_store import Checkpoint
-from etl.load.plan_rows import current_facts, reading_of
-from etl.load.records import Home, LedgerOrder, RunRecord, dumps, stamp
-from etl.load.standing import change
-from etl.load.versions import version_rows
+from etl.ledger.corrections import held_back, is_original, new_corrections
+from etl.ledger.plan_rows import current_facts, reading_of
+from etl.ledger.queries import LedgerQueries
+from etl.ledger.records import Home, LedgerOrder, RunRecord, dumps, stamp
+from etl.ledger.standing import change
+from etl.ledger.store import Checkpoint
+from etl.ledger.versions import version_rows
 from etl.model.plan import PlannedOrder
 from etl.model.states import PLANNED, State
 

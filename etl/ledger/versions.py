@@ -8,9 +8,9 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, delete, insert, select
 
-from etl.load import schema
-from etl.load.changes import kept
-from etl.load.records import Correction, LedgerOrder, ledger_order
+from etl.ledger import schema
+from etl.ledger.changes import kept
+from etl.ledger.records import Correction, LedgerOrder, ledger_order
 from etl.model.plan import PlannedOrder
 
 _ORDERS, _VERSIONS, _CORRECTIONS = schema.orders, schema.versions, schema.corrections

@@ -8,11 +8,11 @@ from datetime import datetime
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from etl.errors import LedgerError
-from etl.load import schema
-from etl.load.ledger_faults import translated
-from etl.load.ledger_store import LedgerStore
-from etl.load.records import Home, RunRecord, dumps, loads, moment, stamp
-from etl.load.steps import Steps
+from etl.ledger import schema
+from etl.ledger.faults import translated
+from etl.ledger.records import Home, RunRecord, dumps, loads, moment, stamp
+from etl.ledger.steps import Steps
+from etl.ledger.store import LedgerStore
 
 _HOME = {
     "platform": "platform address",

@@ -17,8 +17,8 @@ from json import loads
 from pathlib import Path
 from typing import Any
 
-from etl.load.holder import Holder, is_alive, this_process
-from etl.load.stamps import stamp
+from etl.ledger.holder import Holder, is_alive, this_process
+from etl.ledger.stamps import stamp
 from etl.model.states import State
 
 SCHEMA_VERSION = 9
@@ -76,8 +76,8 @@ def glance(url_or_path: str, now: datetime) -> Glance:
     seen = _seen_directly(url_or_path, now)
     if seen is not None:
         return seen
-    from etl.load.ledger import Ledger
-    from etl.load.records import damaged
+    from etl.ledger.ledger import Ledger
+    from etl.ledger.records import damaged
 
     with Ledger.open(url_or_path, create=False, read_only=True) as ledger:
         try:

@@ -1,0 +1,1 @@
+"""The ledger: what was sent, what became of it, and the named steps that alone may change it."""
