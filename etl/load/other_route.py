@@ -7,11 +7,11 @@ plan may name it.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import insert, select
+from sqlalchemy import case, func, insert, select
 
 from etl.errors import LedgerError
 from etl.evidence.marks import identity_of
@@ -33,14 +33,18 @@ ById = Callable[[Sequence[str]], AsyncIterator[list[OrderItemRow]]]
 
 @dataclass(frozen=True, slots=True)
 class OtherRoute:
-    """How the other route is read. `words`: what it is, for people."""
+    """How the other route is read. `words`: what it is, for people.
+
+    `around`: what closed at some moments, where that is another way to find it.
+    """
 
     walk: Walk
     by_id: ById
     words: str
+    around: Callable[[Iterable[datetime]], AsyncIterator[list[OrderItemRow]]] | None = None
 
 
-async def look(ledger: Ledger, other: OtherRoute, store: str, now: datetime, settle: timedelta) -> None:
+async def look(ledger: Ledger, other: OtherRoute, store: str, run_id: str, now: datetime, settle: timedelta) -> None:
     """Takes in what of this store stands there. `now`: Mews's time. Raises MewsError; then nothing is concluded.
 
     Effects: writes the ledger; needs its lock.
@@ -48,6 +52,9 @@ async def look(ledger: Ledger, other: OtherRoute, store: str, now: datetime, set
     start = moment(ledger.meta(WATERMARK))
     async for page in other.walk(start):
         _keep(ledger, page, store)
+    if other.around is not None:
+        async for page in other.around(_days(ledger, run_id)):
+            _keep(ledger, page, store)
     ledger.set_meta(WATERMARK, stamp(now - settle))
 
 
@@ -96,6 +103,17 @@ def _keep(ledger: Ledger, page: Iterable[OrderItemRow], store: str) -> None:
         fresh = [values for key, values in found.items() if key not in known]
         if fresh:
             connection.execute(insert(table), fresh)
+
+
+def _days(ledger: Ledger, run_id: str) -> Iterator[datetime]:
+    """Begin and end of each day at which an order was consumed that this run is to send."""
+    table = schema.orders
+    when = case((table.c.true_consumption != "", table.c.true_consumption), else_=table.c.consumption)
+    day = func.substr(when, 1, 10)
+    query = select(day).where(table.c.plan_run_id == run_id, table.c.state == State.READY.value, when != "").distinct()
+    for (text,) in ledger.select(query):
+        begin = datetime.fromisoformat(text).replace(tzinfo=UTC)
+        yield from (begin, begin + timedelta(days=1))
 
 
 def _met(ledger: Ledger, run_id: str) -> list[tuple[str, str]]:

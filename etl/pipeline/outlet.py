@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import structlog
 
@@ -23,6 +23,9 @@ from etl.pipeline.connect import Link
 
 NOT_PERMITTED = frozenset({"mews.refused", "mews.credentials", "mews.address"})
 """How a read ends that this integration may not make."""
+
+OUR_FIRST_BILL = datetime(2026, 1, 1, tzinfo=UTC)
+"""No outlet bill of this program was posted before."""
 
 Tell = Callable[[str, int, int | None], None]
 
@@ -71,7 +74,7 @@ async def check_other_route(link: Link, mapping: Mapping, ledger: Ledger, run_id
     settle = timedelta(seconds=float(mapping.settings.mews.settle_seconds))
     progress(f"look for {other.words}", 0, None)
     try:
-        await other_route.look(ledger, other, mapping.settings.source.store, link.reader.now(), settle)
+        await other_route.look(ledger, other, mapping.settings.source.store, run_id, link.reader.now(), settle)
     except MewsError as error:
         if error.code not in NOT_PERMITTED:
             raise
@@ -99,7 +102,13 @@ async def _other(link: Link, route: Route) -> OtherRoute | None:
     if outlets == []:
         return None
     bills = OutletReader(link.reader, "", tell=_tell)
-    return OtherRoute(bills.of_all_outlets, bills.of_any_outlet, "bills of outlets")
+
+    def walk(start: datetime | None) -> AsyncIterator[list[OrderItemRow]]:
+        # Nothing of ours can be older than this program; a Mews whose clock is before it is read as a whole.
+        began = OUR_FIRST_BILL if bills.now() > OUR_FIRST_BILL else None
+        return bills.of_all_outlets(start or began)
+
+    return OtherRoute(walk, bills.of_any_outlet, "bills of outlets", bills.closed_anywhere)
 
 
 def _orders(reader: MewsReader, services: Sequence[str]) -> OtherRoute:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from bill_world import OUTLET, START, OutletShop, an_order, open_ledger, outlet_reader
@@ -11,7 +12,7 @@ from etl.errors import ExitCode, LedgerError
 from etl.load.other_route import OtherRoute, look, refuse
 
 
-def checked(path, shop: OutletShop, planned: list[str], run_id: str = "run-1") -> int:
+def checked(path, shop: OutletShop, planned: list[str], run_id: str = "run-1", *, is_short: bool = False) -> int:
     """A look and the check of a run of these numbers. Shape: requests that it took."""
     before = len(shop.requests("outletItems/getAll"))
     with open_ledger(path, shop) as ledger:
@@ -20,8 +21,12 @@ def checked(path, shop: OutletShop, planned: list[str], run_id: str = "run-1") -
         async def work(writer, _limiter):
             reader = outlet_reader(writer)
             await reader.configuration()
-            other = OtherRoute(reader.of_all_outlets, lambda ids: reader.order_items(order_ids=ids), "bills of outlets")
-            await look(ledger, other, "uk", reader.now(), timedelta(seconds=60))
+
+            def walk(start):
+                return reader.of_all_outlets(start or (START - timedelta(days=30) if is_short else None))
+
+            other = OtherRoute(walk, reader.of_any_outlet, "bills of outlets", reader.closed_anywhere)
+            await look(ledger, other, "uk", run_id, reader.now(), timedelta(seconds=60))
             await refuse(ledger, other, run_id)
 
         shop.run(work)
@@ -65,4 +70,26 @@ def test_what_was_reversed_there_may_go(tmp_path):
     a_bill(shop, "7")
     a_bill(shop, "7", undo=":undo")
     checked(path, shop, ["7"])
-    assert OUTLET
+
+
+def test_bills_that_closed_when_the_orders_were_consumed_are_met_whenever_they_were_made(tmp_path):
+    """The look by last change may begin late; where the orders of this run must have closed is looked at besides."""
+    old = {
+        "OutletId": OUTLET,
+        "Number": "7",
+        "ClosedUtc": f"{an_order('7').consumption:%Y-%m-%dT%H:%M:%SZ}",
+        "Notes": "[centra:uk:7] Centra order 7",
+        "Items": [
+            {
+                "Type": "Revenue",
+                "Name": "Mug",
+                "UnitCount": 1,
+                "UnitAmount": {"Currency": "GBP", "TaxCodes": ["UK-20%"], "GrossValue": Decimal("12.00")},
+                "ConsumedUtc": f"{an_order('7').consumption:%Y-%m-%dT%H:%M:%SZ}",
+            }
+        ],
+    }
+    shop = OutletShop(outlet_bills=[old])
+    checked(tmp_path / "one", shop, ["8"], is_short=True)
+    with pytest.raises(LedgerError):
+        checked(tmp_path / "two", shop, ["7"], is_short=True)
