@@ -97,6 +97,7 @@ def _show_orders(console: Console, document: dict[str, Any]) -> None:
         [[currency, *(sums.get(name, "") for name in names)] for currency, sums in document["sums"].items()],
         right=range(1, 5),
     )
+    show.stated(console, document["stated"])
     _show_footing(console, document["footing"], document["sums"])
     gaps = document["number_gaps"]
     if gaps["gaps"]:

@@ -55,6 +55,7 @@ def plan(console: Console, document: dict[str, Any]) -> None:
         console.text(f"Mapping: {text}")
     states(console, document)
     totals(console, document["totals"])
+    stated(console, document["stated"])
     bills(console, document)
     problems(console, document["problems"])
     controls(console, document["controls"])
@@ -104,6 +105,13 @@ def states(console: Console, document: dict[str, Any]) -> None:
     console.table(
         "Orders, and what the shop sold in them", ["state", "orders", *heads], rows, right=range(1, 2 + len(heads))
     )
+
+
+def stated(console: Console, rows: Sequence[dict[str, Any]]) -> None:
+    """From the source without tax to the totals that the shop's own reports show."""
+    from etl.pipeline.stated_totals import in_words
+
+    console.text(*in_words(rows))
 
 
 def totals(console: Console, rows: Sequence[dict[str, str]]) -> None:

@@ -29,6 +29,7 @@ def facts_document(prepared: Prepared) -> dict[str, Any]:
         "store": prepared.mapping.settings.source.store,
         "feasibility": feasibility(plan, prepared.mapping, reference),
         "footing": {"without_tax_orders": plan.footing.value if plan.footing else None, "votes": plan.footing_votes},
+        "stated": plan.stated.document(),
         "shipping_tax": plan.shipping.document() if plan.shipping else None,
         "controls": compare_controls(prepared.mapping.controls, plan),
         "waivers": [

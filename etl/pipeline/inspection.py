@@ -20,6 +20,7 @@ from etl.pipeline.prepare import Export, open_with, options_of
 from etl.pipeline.proposing import Proposed, propose_for, with_number_hint
 from etl.pipeline.readings import Proof
 from etl.pipeline.sources import file_document, texts, told
+from etl.pipeline.stated_totals import StatedTotals
 from etl.pipeline.verdict import Verdict, amounts, word_columns
 from etl.report.summary import money_text
 from etl.settings import Settings
@@ -82,6 +83,7 @@ class Tally:
     problems: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     first_problems: list[Problem] = field(default_factory=list)
     numbers: NumberGaps = field(default_factory=NumberGaps)
+    stated: StatedTotals = field(default_factory=StatedTotals)
 
     def add(self, order: Order) -> None:
         """Counts one order."""
@@ -108,6 +110,9 @@ class Tally:
         self.captures[captured] += 1
         self._add_money("captures", captured, order.currency, total if amount is None else amount)
         self._add_sums(order)
+        self.stated.add(
+            order.currency, sum((line.total for line in order.lines), order.beside_goods), order.order_total
+        )
         for problem in order.problems:
             self.problems[problem.code] += 1
             if problem.is_error and len(self.first_problems) < PROBLEMS_SHOWN:
@@ -197,6 +202,7 @@ def inspect(stack: ExitStack, settings: Settings, export: Export, progress: Prog
             currency: {name: money_text(amount, 2) for name, amount in sums.items()}
             for currency, sums in sorted(tally.sums.items())
         },
+        "stated": tally.stated.document() if _is_net(partial, proposed) else [],
         "footing": {
             "orders_with_total": tally.proof.orders,
             "readings": dict(tally.proof.foots.most_common()),
@@ -238,6 +244,13 @@ def open_as_it_can(
         return batch, facts, None
     batch, facts = stack.enter_context(open_with(export, proposed.options, progress))
     return batch, facts, proposed
+
+
+def _is_net(partial: Partial, proposed: Proposed | None) -> bool:
+    """Whether prices are without tax, as the folder says or the orders prove."""
+    if partial.basis is not None:
+        return partial.basis is False
+    return proposed is not None and proposed.proposals.basis is False
 
 
 def _lacks_lines(file: FileFacts) -> bool:

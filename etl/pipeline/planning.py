@@ -19,11 +19,12 @@ from etl.errors import UsageError
 from etl.mapping.lookup import TaxTable, find_glob, find_payment, find_voucher
 from etl.model.mapping import ControlRow, Mapping
 from etl.model.order import Order
-from etl.model.plan import PlannedOrder, Verdict, plan_line
+from etl.model.plan import Basis, PlannedOrder, Verdict, plan_line
 from etl.model.reference import Reference
 from etl.pipeline.both_ways import FastLane, by_rules
 from etl.pipeline.plan_store import PlanStore
 from etl.pipeline.shipping_trials import ShippingTrials
+from etl.pipeline.stated_totals import StatedTotals
 from etl.staging.batch import Batch
 from etl.transform.arithmetic import Arithmetic
 from etl.transform.consumption import local_day, window_at, window_start
@@ -73,6 +74,7 @@ class PlanFacts:
     inside_window: int = 0
     outside_window: int = 0
     controls: dict[tuple[str, str], ControlSum] = field(default_factory=dict)
+    stated: StatedTotals = field(default_factory=StatedTotals)
     shipping: ShippingTrials | None = field(default=None, compare=False, repr=False)
 
 
@@ -144,6 +146,8 @@ def plan_batch(
                 _count_window(result, ctx, facts)
                 _add_control(result, ctx, facts)
                 trials.add(found, result)
+                if result.basis is Basis.NET:
+                    facts.stated.add(result.currency, result.source_total, found.order_total)
             if count % 1000 == 0:
                 progress("transform", count, expected)
             yield result
