@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from etl.ledger.records import ORDER_PART, PartKind, dumps
+from etl.ledger.records import ORDER_PART, PartKind, dumps, loads
 from etl.ledger.unit_of_work import PartRow, UnitOfWork
 from etl.model.states import State
 
@@ -65,7 +65,16 @@ class UndoSteps(UnitOfWork):
                 self.undo(number, generation, row.part)
         order = self._order(number)
         if order.generation == generation:
-            order.duplicates = ""
+            order.duplicates = self._reversed_twice(number, generation, loads(order.duplicates, ()))
+
+    def _reversed_twice(self, number: str, generation: int, ids: Sequence[str]) -> str:
+        """What is left of the copies once all are reversed: reversals that stand there twice, or nothing."""
+        rows = [row for row in self._rows([number]) if row.generation == generation]
+        reversals = {row.mews_id for row in rows if row.kind == PartKind.UNDO.value and row.mews_id}
+        gone = {row.mews_id for row in rows} - reversals
+        gone |= {row.target for row in rows}
+        left = sorted(set(ids) - gone)
+        return dumps(left) if reversals.intersection(left) and len(left) > 1 else ""
 
     def stand_again(self, number: str, generation: int, payments: Mapping[str, str]) -> None:
         """UNDONE -> POSTED: another copy stands than those that were reversed. `payments`: ids that stand, by part."""

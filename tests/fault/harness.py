@@ -1061,7 +1061,12 @@ class _Running:
             ledger, self._reach(writer, reader), self._facts(), stop=stop, checkpoint=self._checkpoint
         )
         options = {"limit": process.limit, "no_wait": process.no_wait, "retry_rejected": process.retry}
-        return await run_counted(poster, ledger, orders, runner.schedule.store, self._who, **options)
+        result = await run_counted(poster, ledger, orders, runner.schedule.store, self._who, **options)
+        if result.stop is None and not result.is_interrupted:
+            # As the command does: what a dead process met and could not tell any more is on disk.
+            for number, ids in ledger.duplicated():
+                result.duplicated.setdefault(number, ids)
+        return result
 
     async def _undo(self, ledger: Ledger, writer: MewsWriter, reader: Any, numbers: list[str]) -> UndoResult:
         runner = self._runner

@@ -887,6 +887,27 @@ WINDOWS = [
 ]
 
 
+def test_a_reversal_that_is_found_twice_stays_on_record(path, mews, time):
+    """In doubt, and there twice once it is found: the ledger keeps both ids, for whoever reports after a kill."""
+    posted(path, mews, time, orders(1))
+    mews.may_cancel = False
+
+    def lost_and_doubled(payload: dict, _: int) -> tuple[str, float] | None:
+        at, row = mews.items[0]
+        other = replace(
+            row, id="x", order_id="other's", external_identifier="centra:uk:1:undo:p1", notes=payload["Notes"]
+        )
+        mews.items.append((at, replace(other, gross=-row.gross, unit_gross=-row.unit_gross)))
+        return ("lost", 0.0)
+
+    mews.script = lost_and_doubled
+    assert killed_undo(path, mews, time, KillAt("undo.finished", 1))
+    with Ledger.open(path, read_only=True) as ledger:
+        order = ledger.order("1")
+    assert order.state is State.UNDONE
+    assert "other's" in order.duplicates
+
+
 @pytest.mark.parametrize(("checkpoint", "expected", "acted"), WINDOWS, ids=[row[0] for row in WINDOWS])
 @pytest.mark.parametrize("may_cancel", [True, False], ids=["cancel", "opposite"])
 def test_the_disk_says_what_an_undo_did(path, mews, time, checkpoint, expected, acted, may_cancel):
