@@ -53,7 +53,7 @@ async def look(ledger: Ledger, other: OtherRoute, store: str, run_id: str, now: 
     async for page in other.walk(start):
         _keep(ledger, page, store)
     if other.around is not None:
-        async for page in other.around(_days(ledger, run_id)):
+        async for page in other.around(_hours(ledger, run_id)):
             _keep(ledger, page, store)
     ledger.set_meta(WATERMARK, stamp(now - settle))
 
@@ -105,15 +105,15 @@ def _keep(ledger: Ledger, page: Iterable[OrderItemRow], store: str) -> None:
             connection.execute(insert(table), fresh)
 
 
-def _days(ledger: Ledger, run_id: str) -> Iterator[datetime]:
-    """Begin and end of each day at which an order was consumed that this run is to send."""
+def _hours(ledger: Ledger, run_id: str) -> Iterator[datetime]:
+    """The hours of each day at which an order was consumed that this run is to send: a day is read as a whole."""
     table = schema.orders
     when = case((table.c.true_consumption != "", table.c.true_consumption), else_=table.c.consumption)
     day = func.substr(when, 1, 10)
     query = select(day).where(table.c.plan_run_id == run_id, table.c.state == State.READY.value, when != "").distinct()
     for (text,) in ledger.select(query):
         begin = datetime.fromisoformat(text).replace(tzinfo=UTC)
-        yield from (begin, begin + timedelta(days=1))
+        yield from (begin + timedelta(hours=hour) for hour in range(25))
 
 
 def _met(ledger: Ledger, run_id: str) -> list[tuple[str, str]]:
