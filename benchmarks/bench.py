@@ -151,8 +151,8 @@ def dry_runs(bench: Bench, lines: int, large: Sequence[int]) -> Iterator[Measure
     plain, share = folder / "plain.csv", {}
     generate(plain, lines)
     yield bench.dry_run("plain orders of 5 lines", plain, lines)
-    yield bench.dry_run("the same, by the rules alone", plain, lines, plan="rules")
-    yield bench.dry_run("the same, with the report", plain, lines, "--report", str(folder / "report"))
+    yield bench.dry_run("plain orders of 5 lines, by the rules", plain, lines, plan="rules")
+    yield bench.dry_run("plain orders of 5 lines, with the report", plain, lines, "--report", str(folder / "report"))
     for odd in (5, 20):
         share[odd] = folder / f"odd-{odd}.csv"
         generate(share[odd], lines, odd=odd / 100)
