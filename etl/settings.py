@@ -20,6 +20,8 @@ _LARGEST_ENV = 1 << 20
 ADDRESS = "MEWS_PLATFORM_ADDRESS"
 CLIENT_TOKEN = "MEWS_CLIENT_TOKEN"  # noqa: S105 - a name, no secret
 ACCESS_TOKEN = "MEWS_ACCESS_TOKEN"  # noqa: S105 - a name, no secret
+TIED = "CENTRA_MEWS_TIED"
+"""Set for a process that stops, as after Ctrl-C, when whoever started it is gone."""
 
 
 class Secret(str):

@@ -19,7 +19,7 @@ import click
 from etl.cli.console import Console, nowhere, unfailing
 from etl.cli.options import FilePath
 from etl.errors import EtlError, ExitCode, UsageError
-from etl.settings import Settings
+from etl.settings import TIED, Settings
 from etl.version import __version__
 
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -35,6 +35,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "settle": ("settle", "Decide an order that the tool may not decide."),
     "undo": ("undo", "Reverse posted orders."),
     "report": ("report", "Write the report again from the ledger."),
+    "portfolio": ("portfolio", "Do one of these for many properties, side by side."),
     "sandbox": ("sandbox", "Run a local Mews for rehearsals."),
     "demo": ("demo", "Rehearse the whole job with sample data on a local Mews."),
 }
@@ -51,6 +52,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "settle": ("settle 536365 --posted 7c9e6679-7425-40de-944b-e07fc1f90ae7", "settle 536365 --absent"),
     "undo": ("undo --run 3f2a91c07d5e", "undo --run recovered --only 536365"),
     "report": ("report --report report",),
+    "portfolio": (
+        "portfolio portfolio.toml dry-run --report dry-run",
+        "portfolio portfolio.toml run --jobs 6 --report run",
+    ),
     "sandbox": (
         "sandbox --world gross-uk --state mews.jsonl",
         "sandbox --write-world hotel.json",
@@ -196,6 +201,10 @@ def main() -> None:
         # A shell that ignores Ctrl-C for its background jobs means it.
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _interrupt)
+    if os.environ.get(TIED):
+        from etl.cli.tied import tie
+
+        tie()
     sys.stdout = sys.stdout or nowhere()
     sys.stderr = unfailing(sys.stderr)
     if COMPLETE in os.environ:

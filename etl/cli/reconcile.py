@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import ExitStack
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -94,17 +93,7 @@ def _show(console: Console, document: dict[str, Any]) -> None:
 
 def bridge(console: Console, document: dict[str, Any]) -> None:
     """From what the shop sold to what Mews holds, and what is not there."""
-    ends = ("source", "items in Mews")
-    console.table(
-        "From the shop's sales to what Mews holds",
-        ["currency", "basis", "line", "amount"],
-        [
-            (row["currency"] or "(none)", row["basis"], row["line"], show.grouped(row["amount"]))
-            for row in document["bridge"]
-            if row["line"] in ends or Decimal(row["amount"])
-        ],
-        right=[3],
-    )
+    show.bridge(console, document["bridge"])
     for row in document["payments"]:
         console.text(f"Payments in Mews, not in the sum: {row['kind']} {show.grouped(row['amount'])} {row['currency']}")
     if document["source"]["unreadable_totals"]:

@@ -126,6 +126,21 @@ def totals(console: Console, rows: Sequence[dict[str, str]]) -> None:
     )
 
 
+def bridge(console: Console, rows: Sequence[dict[str, str]]) -> None:
+    """From what the shop sold to what Mews holds; lines without money only at the ends."""
+    ends = ("source", "items in Mews")
+    console.table(
+        "From the shop's sales to what Mews holds",
+        ["currency", "basis", "line", "amount"],
+        [
+            (row["currency"] or "(none)", row["basis"], row["line"], grouped(row["amount"]))
+            for row in rows
+            if row["line"] in ends or Decimal(row["amount"])
+        ],
+        right=[3],
+    )
+
+
 def bills(console: Console, document: dict[str, Any]) -> None:
     """What the bills of the outlet come to; nothing on the other route."""
     found = document.get("bills")

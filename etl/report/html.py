@@ -56,7 +56,7 @@ class Content:
 
 def write_page(stream: IO[str], content: Content) -> None:
     """Writes the page piece by piece. *Effects*: reads the closed spool, asks for the details of the orders shown."""
-    for piece in _environment().get_template("report.html.j2").generate(**_values(content)):
+    for piece in page_environment().get_template("report.html.j2").generate(**_values(content)):
         stream.write(piece)
 
 
@@ -113,7 +113,8 @@ def _line_orders(spool: OrderSpool) -> dict[str, list[tuple[str, str]]]:
     }
 
 
-def _environment() -> Environment:
+def page_environment() -> Environment:
+    """The templates of pages, with the filters that they use."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,

@@ -27,6 +27,14 @@ MADE_UP = {
 }
 """Examples with a plan, an order or a run that nobody has, and what is said of it."""
 
+PORTFOLIO = """
+[[property]]
+name = "bath"
+exports = ["orders.csv"]
+mapping = "mapping"
+ledger = "ledger.sqlite"
+"""
+
 
 @pytest.fixture(scope="module")
 def shop(open_module_shop) -> SmallShop:
@@ -40,6 +48,7 @@ def shop(open_module_shop) -> SmallShop:
             for at, cells in enumerate([HEADER, *(tuple(one.values()) for one in rows(1, first=year))]):
                 sheet.write_row(at, 0, cells)
     shop.export([row(1001, price="13.00")], "attention.csv")
+    (shop.folder / "portfolio.toml").write_text(PORTFOLIO, "utf-8")
     assert shop.shell.run("run", "orders.csv").code == 0
     return shop
 

@@ -42,7 +42,18 @@ MAY_IMPORT: dict[str, set[str]] = {
     # The fast lane decides nothing itself: it asks the readers and the rules.
     "columns": {*BELOW, "etl.reading", "etl.staging", "etl.transform"},
     "pipeline": {*BELOW, "etl.columns", *(f"etl.{room}" for room in ROOMS), "etl.settings", "etl.logs", "etl.version"},
-    "cli": {"etl.errors", "etl.model", "etl.pipeline", "etl.sandbox", "etl.settings", "etl.logs", "etl.version"},
+    # Many properties at once: processes of the same program, so it knows none of the jobs, only what is common to all.
+    "portfolio": {*BELOW, "etl.mews", "etl.report", "etl.settings"},
+    "cli": {
+        "etl.errors",
+        "etl.model",
+        "etl.pipeline",
+        "etl.portfolio",
+        "etl.sandbox",
+        "etl.settings",
+        "etl.logs",
+        "etl.version",
+    },
     # Independent of everything, so that it does not repeat our mistakes.
     "sandbox": {"etl.errors", "etl.version"},
     "__init__": {"etl.api"},

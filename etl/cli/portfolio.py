@@ -1,0 +1,134 @@
+"""centra-mews portfolio."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.core import ParameterSource
+
+from etl.cli import options, show
+from etl.cli.console import Console
+from etl.cli.portfolio_view import View, watched
+from etl.errors import UsageError
+
+if TYPE_CHECKING:
+    from etl.portfolio.result import Result
+
+COMMANDS = ("preflight", "dry-run", "run", "status", "reconcile", "report")
+JOBS_PER_CORE = 4
+"""At the limit of its token a run needs little of a core; what it needs is memory."""
+
+
+@click.command("portfolio")
+@click.argument("portfolio", metavar="PORTFOLIO.toml", type=options.FilePath(dir_okay=False))
+@click.argument("command_name", metavar="|".join(COMMANDS), type=click.Choice(COMMANDS))
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help=f"Properties at a time; {JOBS_PER_CORE} for each core of this machine unless told.",
+)
+@options.report()
+@click.option("--scheduler", metavar="ADDRESS", default="", help="A cluster of Dask; not offered by this version.")
+@click.pass_context
+def command(
+    ctx: click.Context, portfolio: Path, command_name: str, jobs: int | None, report: Path | None, scheduler: str
+) -> int:
+    """Do a command for every property of a file, each in a process of its own, side by side.
+
+    Each [[property]] has its exports, mapping, ledger and the names of the variables that hold its tokens. All are
+    preflighted before anything is sent; one that fails stops no other; outside this machine only those with the
+    `expect` of a reviewed plan are sent. Start it again after any failure: it does only what is missing.
+
+    The exit code is the worst of all, in the order 1, 4, 2, 3, 130, 0.
+    """
+    from etl.portfolio import page
+    from etl.portfolio.call import variables
+    from etl.portfolio.file import read_portfolio
+    from etl.portfolio.jobs import Jobs, Orders
+    from etl.portfolio.result import document_of, worst
+
+    console: Console = ctx.obj
+    _refuse(ctx, command_name, report, scheduler)
+    _tell_unused(ctx, console)
+    properties = read_portfolio(portfolio)
+    at_once = min(jobs or JOBS_PER_CORE * (os.cpu_count() or 1), len(properties))
+    view = View(console, [one.name for one in properties])
+    asked = Orders(command_name, at_once, report, console.settings.log_level, variables(portfolio))
+    work = Jobs(properties, asked, view.tell)
+    since = datetime.now(UTC)
+    folder = page.open_folder(report) if report else None
+    try:
+        with watched(console, view), _passed_on(work.stop):
+            results = work.run()
+        document = document_of(command_name, results)
+        path = page.write(folder, command_name, document, results, since) if folder else None
+    except BaseException:
+        if folder:
+            folder.withdraw()
+        raise
+    _show(console, document, results)
+    if path:
+        console.text(f"Report of all: {path}")
+    console.result(document)
+    return int(worst(one.exit_code for one in results))
+
+
+def _refuse(ctx: click.Context, command_name: str, report: Path | None, scheduler: str) -> None:
+    if scheduler:
+        raise UsageError(
+            "--scheduler needs tasks on a cluster of Dask with ledgers in PostgreSQL, which this version does not have.",
+            code="portfolio.scheduler",
+            hint="Leave it out: --jobs N runs that many properties at a time on this machine.",
+        )
+    if command_name == "report" and report is None:
+        raise click.UsageError("Missing option '--report'.", ctx)
+
+
+def _tell_unused(ctx: click.Context, console: Console) -> None:
+    for name in ("mappings", "ledger"):
+        if ctx.parent and ctx.parent.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            console.text(f"--{name} does not count here: each property names its own.")
+
+
+@contextmanager
+def _passed_on(stop: Callable[[], None]) -> Iterator[None]:
+    """Ctrl-C and SIGTERM go to every process under way, and all are waited for; a second one makes them leave at once."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:
+            signal.signal(number, lambda _number, _frame: stop())
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _show(console: Console, document: dict[str, Any], results: Sequence[Result]) -> None:
+    from etl.portfolio.result import verdict
+
+    console.table(
+        f"Portfolio: {document['command'].partition(' ')[2]}",
+        ["property", "exit code", "orders"],
+        [(one.whose.name, int(one.exit_code), one.words) for one in results],
+        right=[1],
+    )
+    for one in results:
+        if one.error:
+            console.text(f"{one.whose.name}: {one.error.get('message', '')}")
+            console.text(f"  Next: {one.error.get('hint') or 'start the same command again.'}")
+    if "totals" in document:
+        show.totals(console, document["totals"])
+    if "bridge" in document:
+        show.bridge(console, document["bridge"])
+    if document["not_in_sums"]:
+        console.text(f"Not in the sums, without figures: {', '.join(document['not_in_sums'])}.")
+    console.text(verdict(results))

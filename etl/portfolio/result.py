@@ -1,0 +1,137 @@
+"""What became of the properties: the worst exit code, sums by currency, one document. Pure.
+
+Rule: design section 10. Each property's figures are its process's own; what has none is named, never counted as nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from etl.errors import ExitCode
+from etl.model.words import counted
+from etl.portfolio.file import Property
+
+WORST_FIRST = (
+    *(ExitCode.INTERNAL, ExitCode.MEWS, ExitCode.USAGE),
+    *(ExitCode.ATTENTION, ExitCode.INTERRUPTED, ExitCode.DONE),
+)
+_MAY_SEND = frozenset({ExitCode.DONE, ExitCode.ATTENTION})
+"""Ends of a preflight after which orders are sent: findings block their own orders in the run itself."""
+_WORDS = {
+    ExitCode.DONE: "done",
+    ExitCode.INTERNAL: "internal error",
+    ExitCode.USAGE: "refused",
+    ExitCode.ATTENTION: "needs attention",
+    ExitCode.MEWS: "Mews can't be reached or refuses the credentials",
+    ExitCode.INTERRUPTED: "interrupted",
+}
+SUMMED = {
+    **dict.fromkeys(("preflight", "dry-run", "run", "report"), "totals"),
+    "reconcile": "bridge",
+}
+"""The table of each command's document that is summed over the properties."""
+_KEYS = ("currency", "basis", "line")
+"""What tells its rows apart; all else in a row is an amount."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How one property ended: at which `stage` (a command), and the document of that command's process."""
+
+    whose: Property
+    exit_code: ExitCode
+    document: Mapping[str, Any]
+    stage: str
+
+    @property
+    def may_send(self) -> bool:
+        """Whether orders may be sent after this preflight."""
+        return self.exit_code in _MAY_SEND
+
+    @property
+    def words(self) -> str:
+        """The end in words, with the counts of orders where there are some."""
+        orders = self.document.get("orders")
+        counts = [f"{count:,} {state.replace('_', ' ')}" for state, count in (orders or {}).items() if count]
+        return f"{_WORDS[self.exit_code]}{': ' if counts else ''}{', '.join(counts)}"
+
+    @property
+    def error(self) -> Mapping[str, Any]:
+        """What stopped it: code, message, hint; {} where nothing did."""
+        found = self.document.get("error") or self.document.get("stopped") or {}
+        return found if isinstance(found, Mapping) else {}
+
+
+def worst(codes: Iterable[ExitCode]) -> ExitCode:
+    """One exit code for all; done where there is none."""
+    return min(codes, key=WORST_FIRST.index, default=ExitCode.DONE)
+
+
+def document_of(command: str, results: Sequence[Result]) -> dict[str, Any]:
+    """The `--json` document, which summary.json holds too.
+
+    *Shape*: `command`, `exit_code`, `properties` (name, exit_code and the keys of the command's own document), the sums
+    `orders`, `totals`, `bridge` where the command has them, and `not_in_sums`: properties without figures.
+    """
+    counted_in = [one for one in results if has_figures(command, one)]
+    found: dict[str, Any] = {
+        "command": f"portfolio {command}",
+        "exit_code": int(worst(one.exit_code for one in results)),
+        "properties": [_entry(command, one) for one in results],
+    }
+    if any("orders" in one.document for one in counted_in):
+        found["orders"] = _counts(one.document.get("orders", {}) for one in counted_in)
+    if (name := SUMMED.get(command)) and any(name in one.document for one in counted_in):
+        found[name] = _sums([row for one in counted_in for row in one.document.get(name, ())])
+    if command == "reconcile":
+        found["complete"] = all(one.document.get("complete") is True for one in results)
+    found["not_in_sums"] = [one.whose.name for one in results if one not in counted_in]
+    return found
+
+
+def verdict(results: Sequence[Result]) -> str:
+    """How many of the properties ended how, the worst first."""
+    codes = [one.exit_code for one in results]
+    ends = [
+        f"{codes.count(code):,} {_WORDS[code] if code is not ExitCode.MEWS else 'without Mews'}"
+        for code in WORST_FIRST
+        if code in codes
+    ]
+    return f"{counted(len(codes), 'property|properties')}: {', '.join(ends)}."
+
+
+def has_figures(command: str, one: Result) -> bool:
+    """Whether the command itself came to figures for this property; a preflight before it has others."""
+    return one.stage == command and "error" not in one.document
+
+
+def _entry(command: str, one: Result) -> dict[str, Any]:
+    document = dict(one.document)
+    if one.stage != command:
+        # What a preflight counts is a plan, not what this command did.
+        document = {key: document[key] for key in ("error", "checks") if key in document}
+    return {"name": one.whose.name, **document, "exit_code": int(one.exit_code), "stage": one.stage}
+
+
+def _counts(tables: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for table in tables:
+        for state, count in table.items():
+            found[state] = found.get(state, 0) + count
+    return found
+
+
+def _sums(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """The rows added up by their keys, in the order in which these are met. Amounts are decimal texts."""
+    groups: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault(tuple(str(row[key]) for key in _KEYS if key in row), []).append(row)
+    return [dict(_added(group)) for group in groups.values()]
+
+
+def _added(rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+    for name, value in rows[0].items():
+        yield name, value if name in _KEYS else str(sum((Decimal(row[name]) for row in rows), Decimal(0)))
