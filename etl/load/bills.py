@@ -121,7 +121,11 @@ class BatchRecord:
         is_alone = len(self.intents) == 1
         mews_id = next(iter(ids_of(outcome)), "") if is_alone else ""
         if is_refused_together(outcome):
-            refusals.note(steps, self.ledger, [_key(intent) for intent in self.intents])
+            keys = [_key(intent) for intent in self.intents]
+            refusals.note(steps, self.ledger, keys, self.intents[0].payload_hash)
+        elif outcome.kind is Kind.DONE:
+            bills = ((_key(intent), intent.payload_hash) for intent in self.intents)
+            refusals.accepted(steps, self.ledger, bills)
         for intent, seq in zip(self.intents, self.seqs, strict=True):
             # A conflict is settled bill by bill: until one is alone, the next try is a smaller request.
             is_last = is_last_try and is_alone

@@ -1,8 +1,10 @@
 """Whether Mews keeps something of a request of several bills that it refuses: found out once for each ledger.
 
 Rule: design section 9. The documentation does not say it. The bills of the first such request are in doubt until two
-scans have looked for each of them: if they find none, refusals are whole; if they find one, each refusal of several
-is settled so.
+scans have looked for each of them: if they find one, each refusal of several is settled so. If they find none, refusals
+are whole, provided that there was something to keep: a Mews that keeps the bills before the bad one keeps nothing of a
+request that begins with it. So it counts once the first bill of that request, sent again as it was, is accepted; until
+then each refusal of several is settled by two scans.
 """
 
 from __future__ import annotations
@@ -17,6 +19,10 @@ from etl.model.states import IN_MEWS, State
 
 VERDICT = "refusals_of_several"
 PENDING = "refused_together"
+FIRST = "refused_together_first"
+"""The first bill of that request: its key and the hash of what was sent."""
+NOTHING_FOUND = "refused_together_nothing_found"
+"""The first bill of a refused request of which two scans found nothing."""
 
 
 class Keep(StrEnum):
@@ -40,14 +46,35 @@ def verdict(ledger: Meta) -> Keep | None:
     return Keep(found) if found else None
 
 
-def note(steps: Steps, ledger: Meta, keys: Sequence[PartKey]) -> None:
-    """Keeps the parts of the first refused request, in the transaction that records what became of them."""
+def note(steps: Steps, ledger: Meta, keys: Sequence[PartKey], first_hash: str) -> None:
+    """Keeps the parts of a refused request, in the transaction that records what became of them.
+
+    `keys`: in the order in which the bills stood; `first_hash`: of what was sent as the first of them.
+    """
     if ledger.meta(VERDICT) is None and ledger.meta(PENDING) in (None, "[]"):
         steps.meta(PENDING, dumps([list(key) for key in keys]))
+        steps.meta(FIRST, _bill(keys[0], first_hash))
+
+
+def accepted(steps: Steps, ledger: Meta, bills: Iterable[tuple[PartKey, str]]) -> None:
+    """Mews took these bills (key and hash): with the one that proves it among them, refusals are whole."""
+    proof = ledger.meta(NOTHING_FOUND)
+    if proof and ledger.meta(VERDICT) is None and any(_bill(*bill) == proof for bill in bills):
+        steps.meta(VERDICT, Keep.NOTHING.value)
+
+
+def proving(ledger: Meta) -> str | None:
+    """The order whose acceptance would prove that refusals are whole."""
+    proof = ledger.meta(NOTHING_FOUND)
+    return str(loads(proof, [""])[0]) if proof and ledger.meta(VERDICT) is None else None
+
+
+def _bill(key: PartKey, content_hash: str) -> str:
+    return dumps([*key, content_hash])
 
 
 def judge(steps: Steps, ledger: Meta, absent: Iterable[PartKey]) -> Keep | None:
-    """What a look has found out, recorded with its decisions; None where that is open, or was known before.
+    """What a look has found out, recorded with its decisions; None where that is open, unproved, or was known before.
 
     `absent`: the parts that this look proved absent.
     """
@@ -63,9 +90,9 @@ def judge(steps: Steps, ledger: Meta, absent: Iterable[PartKey]) -> Keep | None:
             found = Keep.SOME
         elif key not in gone and state in (State.UNKNOWN, State.IN_FLIGHT):
             left.append(key)
-    if found is None and not left:
-        found = Keep.NOTHING
     if found is not None:
         steps.meta(VERDICT, found.value)
+    elif not left:
+        steps.meta(NOTHING_FOUND, ledger.meta(FIRST) or "")
     steps.meta(PENDING, "[]" if found is not None else dumps([list(key) for key in left]))
     return found

@@ -107,6 +107,24 @@ def test_one_bad_bill_does_not_keep_the_others(tmp_path, kept):
         assert "together" not in row.message
 
 
+@pytest.mark.parametrize("kept", ["whole", "partial", "others"])
+@pytest.mark.parametrize("concurrency", [1, 3])
+def test_a_bad_bill_at_the_head_proves_nothing(tmp_path, kept, concurrency):
+    """Of a request that begins with it, a Mews that keeps what stands before the bad bill keeps nothing, either."""
+    shop, path = OutletShop(f"refused-bills:commit={kept}"), tmp_path / "ledger"
+    given = orders(100)
+    bad = {"2", "12", "26", "38", "49", "77"}
+    given = [replaced(one) if one.number in bad else one for one in given]
+    result = post(path, shop, given, most=10, concurrency=concurrency)
+    assert result.exit_code is ExitCode.ATTENTION, result
+    assert not result.duplicated
+    assert result.counts[Standing.REJECTED] == len(bad)
+    assert shop.times_posted(set(numbers(100)) - bad) == {1}
+    assert shop.times_posted(bad) == {0}
+    with Ledger.open(path, read_only=True) as ledger:
+        assert (refusals.verdict(ledger) is refusals.Keep.NOTHING) == (kept == "whole")
+
+
 def replaced(order):
     """The order, of which Mews refuses a tax code."""
     from dataclasses import replace
