@@ -14,7 +14,7 @@ from pathlib import Path
 from threading import Event, Lock
 from typing import Any
 
-from etl.errors import EtlError, ExitCode
+from etl.errors import EtlError, ExitCode, UsageError
 from etl.portfolio.call import call, refuse_unreviewed
 from etl.portfolio.file import Property
 from etl.portfolio.process import Ended, Process, Record
@@ -103,6 +103,8 @@ class Jobs:
             result = not_started(one, stage) if self._stopping.is_set() else work()
         except EtlError as error:
             result = Result(one, error.exit_code, {"error": error.attrs()}, stage=stage)
+        except OSError as error:
+            result = Result(one, ExitCode.USAGE, {"error": _not_startable(error).attrs()}, stage=stage)
         is_last = stage == self._orders.command or not result.may_send
         self._say(one, f"{stage}: {result.words}", ended=is_last)
         return result
@@ -140,6 +142,15 @@ def not_started(one: Property, stage: str) -> Result:
         "hint": "Start the same command again.",
     }
     return Result(one, ExitCode.INTERRUPTED, {"error": error}, stage=stage)
+
+
+def _not_startable(error: OSError) -> UsageError:
+    """The system's word: too many processes or open files, no memory."""
+    return UsageError(
+        f"The property's process can't be started: {error.strerror or error}.",
+        code="portfolio.process",
+        hint="Start the same command again with fewer --jobs; what was sent is recorded.",
+    )
 
 
 def _is_locked(ended: Ended) -> bool:
