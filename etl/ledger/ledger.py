@@ -17,7 +17,7 @@ from etl.ledger.records import Home, LedgerOrder, RunRecord, dumps, stamp
 from etl.ledger.standing import change
 from etl.ledger.store import Checkpoint
 from etl.ledger.versions import version_rows
-from etl.model.plan import PlannedOrder
+from etl.model.plan import PlannedOrder, Verdict
 from etl.model.states import PLANNED, State
 
 _PLAN_BATCH = 500
@@ -66,8 +66,11 @@ class Ledger(LedgerQueries):
                 state = steps.replan(number, State(order.verdict.value))
                 counts[state] += 1
                 reason = change(row, order, store)
-                # What `recover` found has no facts of its own yet; the plan that it equals gives them.
-                if (state in PLANNED and not row.has_posted) or (row.verdict == "" and not reason):
+                # What `recover` found has no facts of its own yet; the plan that it equals gives them. One that does
+                # not say whom to charge equals nothing yet: the run finds the customer, and records the plan again.
+                is_open = row.has_posted and order.verdict is Verdict.READY and order.is_charge_open
+                is_equal = row.verdict == "" and not reason and not is_open
+                if (state in PLANNED and not row.has_posted) or is_equal:
                     met.append(order)
                     planned.append(order)
                 else:
@@ -76,6 +79,8 @@ class Ledger(LedgerQueries):
                     more = {name: value for name, value in row.facts.items() if name != "now"}
                     if reason:
                         more["now"] = current_facts(order)
+                    if row.is_as_recovered and order.create_customer and order.account_id:
+                        more["charged"] = order.account_id
                     changes.append(
                         {
                             "k_number": number,

@@ -170,7 +170,8 @@ class LedgerOrder:
     `reading`: the newest reading of the source where the facts are frozen (`newest` gives either), "" elsewhere.
     `changed` says in what the source differs from what was posted, "" where it does not. `has_posted` is
     whether the order itself is in Mews, whatever its payments are. `duplicates`: all OrderIds, where several
-    were found. `facts`: more of the plan (`payments`, `by_codes`, `rounding_causes`, `now` once changed).
+    were found. `facts`: more of the plan (`payments`, `by_codes`, `rounding_causes`, `now` once changed, `charged`:
+    whom a recovered order would be charged to, where only the run found that out).
     `version`: the hash that it was met as when its facts were taken. `posted_content` and `posted_as` are those of
     the posted version, "" where the ledger does not know them; `edited` says in what the mapping folder reads the
     source otherwise than when it was posted.
@@ -248,6 +249,11 @@ class LedgerOrder:
     def has_posted(self) -> bool:
         """Whether the order itself is known to be in Mews."""
         return self.mews_order_id != "" and self.state is not State.UNDONE
+
+    @property
+    def is_as_recovered(self) -> bool:
+        """Whether `recover` found it, and no plan was taken for what Mews holds yet."""
+        return self.posted_run_id == RECOVERED_RUN and not self.posted_fingerprint
 
     @property
     def is_bill(self) -> bool:

@@ -15,7 +15,7 @@ from etl.evidence.sent import sent_entries
 from etl.evidence.values import NOT_IN_MEWS, Difference, Expected
 from etl.ledger.changes import Changes, compare, is_nobodys
 from etl.ledger.corrections import is_original
-from etl.ledger.records import RECOVERED_RUN, LedgerOrder, loads
+from etl.ledger.records import LedgerOrder, loads
 from etl.model.identity import Identity
 from etl.model.plan import Basis, PlannedOrder, Verdict
 from etl.model.problem import Problem, notice
@@ -122,7 +122,7 @@ def _change(row: LedgerOrder, order: PlannedOrder, store: str) -> str:
         return f"the source skips the order now: {order.skip_reason or 'no reason given'}"
     if not order.fingerprint:
         return f"the source can't be read any more{_unread(order)}"
-    if row.posted_run_id == RECOVERED_RUN and not row.posted_fingerprint:
+    if row.is_as_recovered:
         return _change_of_recovered(row, order, store)
     if row.posted_content and order.content:
         same = row.posted_fingerprint == order.fingerprint and row.posted_as == order.read_as
@@ -157,6 +157,9 @@ def _change_of_recovered(row: LedgerOrder, order: PlannedOrder, store: str) -> s
     if observed and order.content and is_nobodys(order.content):
         # Erased at the shop, or never known: whom the plan falls back to says nothing about the source.
         observed = {**observed, "account": ""}
+    if order.is_charge_open:
+        # The plan knows nobody to charge; a run found the customer, or nobody says that Mews has another one.
+        order = replace(order, account_id=row.facts.get("charged", ""))
     return "; ".join(differs_from_observed(observed, order, Identity(store, row.number, row.generation)))
 
 

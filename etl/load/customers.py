@@ -82,7 +82,7 @@ class CustomerRecord:
 
 def email_of(order: PlannedOrder) -> str:
     """The key of the person whom an order charges; "" where the account is known already."""
-    if order.account_id or not order.create_customer:
+    if not order.is_charge_open:
         return ""
     return dict(order.create_customer).get("Email", "").lower()
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from etl.ledger.corrections import held_back, is_original
-from etl.ledger.records import ORDER_PART, RECOVERED_RUN, LedgerOrder, Part
+from etl.ledger.records import ORDER_PART, LedgerOrder, Part
 from etl.ledger.standing import change
 from etl.ledger.steps import Steps
 from etl.model.identity import Identity, content_hash
@@ -92,7 +92,7 @@ class Chooser:
         number, generation = order.number, row.generation
         planned = [payment.part for payment in order.payments]
         found = [part for part in planned if part in current and current[part].state is State.READY]
-        if row.posted_run_id == RECOVERED_RUN and not row.posted_fingerprint:
+        if row.is_as_recovered:
             fingerprints = (order.fingerprint, order.skip_fingerprint)
             steps.append(lambda writing: writing.adopt(number, fingerprints, planned))
             found += [part for part in planned if part not in current]

@@ -40,7 +40,10 @@ class People:
             await self._customers.look(emails)
 
     def with_accounts(self, chunk: list[PlannedOrder], known: dict[str, LedgerOrder]) -> list[PlannedOrder]:
-        """The orders with the accounts of the customers made so far; what was posted keeps its own."""
+        """The orders with the accounts of the customers made so far; what was posted keeps its own.
+
+        What `recover` found is compared with the customer, where there is one (design 7.4): staff may have moved it.
+        """
         emails = {email for order in chunk if (email := email_of(order))}
         if not emails or self._customers is None:
             return chunk
@@ -48,8 +51,9 @@ class People:
         settled = []
         for order in chunk:
             row = known.get(order.number)
-            account_id = row.account_id if row is not None and row.has_posted else ""
-            account_id = account_id or made.get(email_of(order), "")
+            own = row.account_id if row is not None and row.has_posted else ""
+            found = made.get(email_of(order), "")
+            account_id = found or own if row is not None and row.is_as_recovered else own or found
             settled.append(replace(order, account_id=account_id) if email_of(order) and account_id else order)
         return settled
 

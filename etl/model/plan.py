@@ -194,6 +194,11 @@ class PlannedOrder(Packed):
         return f"{said}|{-sum(captured, Decimal(0))}" if captured else said
 
     @property
+    def is_charge_open(self) -> bool:
+        """Whether it charges somebody whom Mews did not have when it was planned: the run finds or makes the customer."""
+        return bool(self.create_customer) and not self.account_id
+
+    @property
     def codes(self) -> tuple[str, ...]:
         """The codes of the problems that block the order, sorted, each once."""
         return tuple(sorted({problem.code for problem in self.problems if problem.is_error}))

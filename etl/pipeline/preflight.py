@@ -15,7 +15,6 @@ from etl.mapping.folder import SeenMapping, look_at_mapping
 from etl.mews.catalogue import read_catalogue
 from etl.model.catalogue import Catalogue
 from etl.model.mapping import Mapping
-from etl.model.plan import PlannedOrder
 from etl.model.reference import Reference
 from etl.model.route import Route
 from etl.model.rules import check_enabled
@@ -228,7 +227,9 @@ def _people(prepared: Prepared) -> Iterator[Check]:
         count = len(customers_of(email, reference))
         found += count == 1
         several += count > 1
-    made = len({dict(order.create_customer)["Email"].lower() for order in prepared.store.ready() if _is_new(order)})
+    made = len(
+        {dict(order.create_customer)["Email"].lower() for order in prepared.store.ready() if order.is_charge_open}
+    )
     detail = f"addresses of one customer: {found:,}" + (f"; customers to be made: {made:,}" if made else "")
     if several:
         yield Check(
@@ -239,10 +240,6 @@ def _people(prepared: Prepared) -> Iterator[Check]:
         )
     else:
         yield Check("customers", Result.OK, detail)
-
-
-def _is_new(order: PlannedOrder) -> bool:
-    return bool(order.create_customer) and not order.account_id
 
 
 def _clock(reference: Reference, machine_now: datetime) -> Check:

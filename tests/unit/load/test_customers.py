@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from load_fakes import FakeMews, Killed, VirtualTime, a_payment, a_poster, an_order, open_ledger
+from load_fakes import FakeMews, Killed, VirtualTime, a_payment, a_poster, an_order, open_ledger, recover_into
 
 from etl.errors import ExitCode
 from etl.ledger.ledger import Ledger
 from etl.ledger.records import loads
+from etl.ledger.standing import Standing, standing
 from etl.load.result import LoadResult
 from etl.model.outcome import Kind, Outcome
 from etl.model.payload import Operation
@@ -342,3 +343,47 @@ def test_a_rejected_order_of_a_made_customer_stays_rejected(mews: FakePeople, pa
     assert calls == 1
     load(path, mews, [new("1")], run_id="run-2")
     assert (len(mews.calls), len(mews.welcomes)) == (calls, 1)
+
+
+def _recovered(mews: FakePeople, tmp_path: Path, *, on: str) -> Path:
+    """A ledger that `recover` made of an order whose payment never arrived; staff moved its items to account `on`."""
+    mews.script = lambda payload, _: Outcome(Kind.REFUSED, status=403) if "gift1" in str(payload) else None
+    load(tmp_path / "lost.sqlite", mews, [new("1", payments=(a_payment(),))])
+    mews.script = lambda _p, _n: None
+    mews.items = [(at, replace(row, account_id=on or row.account_id)) for at, row in mews.items]
+    recover_into(tmp_path / "new.sqlite", mews, mews.time)
+    return tmp_path / "new.sqlite"
+
+
+@pytest.mark.parametrize("runs", [1, 2])
+def test_a_recovered_order_that_staff_moved_is_told_once_its_customer_is_known(
+    mews: FakePeople, tmp_path: Path, runs: int
+) -> None:
+    """The plan names nobody before the run has looked: what it finds out is on record, and in every report after it."""
+    path, order = _recovered(mews, tmp_path, on="moved"), new("1", payments=(a_payment(),))
+    for _ in range(runs):
+        with open_ledger(path, mews.time) as ledger:
+            # As `run` does before it sends: the whole plan, customers still open.
+            ledger.record_plan("run-2", [order])
+        load(path, mews, [order], run_id="run-2")
+    with Ledger.open(path, read_only=True) as ledger:
+        row = ledger.order("1")
+        assert row.changed == "Mews has account moved, the plan says person-1"
+        assert row.account_id == "moved", "what Mews holds stays on record"
+        assert standing(row, order, "uk") is standing(row, order, "uk", "run-2") is Standing.CHANGED
+    assert mews.times_paid("1", "gift1") == 0
+    assert len(mews.welcomes) == 1
+
+
+def test_a_recovered_order_whose_customer_is_gone_is_paid_where_it_stands(mews: FakePeople, tmp_path: Path) -> None:
+    """Nobody has the address any more: no customer is made anew, and the payment follows the order."""
+    path, order = _recovered(mews, tmp_path, on=""), new("1", payments=(a_payment(),))
+    mews.people.clear()
+    with open_ledger(path, mews.time) as ledger:
+        ledger.record_plan("run-2", [order])
+    load(path, mews, [order], run_id="run-2")
+    assert [row.account_id for _, row in mews.paid] == ["person-1"]
+    assert len(mews.welcomes) == 1
+    with Ledger.open(path, read_only=True) as ledger:
+        row = ledger.order("1")
+        assert (row.state, row.changed, row.account_id) == (State.POSTED, "", "person-1")
