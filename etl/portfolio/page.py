@@ -17,7 +17,7 @@ from etl.errors import ExitCode
 from etl.model.shares import BridgeLine
 from etl.portfolio.result import SUMMED, Result, has_figures, verdict, worst
 from etl.report.folder import PAGE, SUMMARY, ReportFolder, explained, private_text
-from etl.report.grids import Column, Grid, Kind, row_words
+from etl.report.grids import Column, Grid, Kind, grouped, row_words
 from etl.report.html import page_environment
 from etl.report.parts import LINES
 
@@ -93,11 +93,11 @@ def _money(command: str, document: Mapping[str, Any]) -> Iterator[str]:
     """What was sold and what Mews holds of it, by currency."""
     if SUMMED.get(command) == "totals":
         for row in document.get("totals", ()):
-            yield f"{row_words(row['currency'], row['basis'])} {row['source']} sold, {row['posted']} posted"
+            yield f"{row_words(row['currency'], row['basis'])} {grouped(row['source'])} sold, {grouped(row['posted'])} posted"
     elif SUMMED.get(command) == "bridge":
         for row in document.get("bridge", ()):
             if row["line"] in (BridgeLine.SOURCE, BridgeLine.IN_MEWS):
-                yield f"{row_words(row['currency'], row['basis'])} {row['amount']} {LINES[BridgeLine(row['line'])].lower()}"
+                yield f"{row_words(row['currency'], row['basis'])} {grouped(row['amount'])} {LINES[BridgeLine(row['line'])].lower()}"
 
 
 def _css(code: ExitCode) -> str:

@@ -1,0 +1,43 @@
+"""The page of all properties: a row each, links only to what this command wrote, sums that read as money."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from etl.errors import ExitCode, UsageError
+from etl.portfolio import page
+from etl.portfolio.file import Property
+from etl.portfolio.result import Result, document_of
+
+
+def result(name: str, code: ExitCode, document: dict) -> Result:
+    place = Property(name, name, (), Path("m"), f"{name}.sqlite", "", "C", "A", "", ())
+    return Result(place, code, document, "run")
+
+
+def test_a_row_each_and_no_link_to_an_older_report(tmp_path: Path) -> None:
+    row = {"currency": "GBP", "basis": "gross", "source": "123456.78", "posted": "123456.78"}
+    bath = result("bath", ExitCode.DONE, {"orders": {"posted": 7}, "totals": [row]})
+    hull = result("hull <b>", ExitCode.MEWS, {"error": {"message": "Refused.", "hint": "Check `HULL`."}})
+    for one in (bath, hull):
+        (tmp_path / one.whose.folder).mkdir()
+        (tmp_path / one.whose.folder / "report.html").write_text("")
+    now = datetime.now(UTC) - timedelta(seconds=5)
+    document = document_of("run", [bath, hull])
+    text = page.write(page.open_folder(tmp_path), "run", document, [bath, hull], now).read_text("utf-8")
+    assert 'href="bath/report.html"' in text
+    assert "hull &lt;b&gt;" in text
+    assert "<code>HULL</code>" in text
+    assert text.count("123,456.78") == 4
+    later = now + timedelta(hours=1)
+    text = page.write(page.open_folder(tmp_path), "run", document, [bath, hull], later).read_text("utf-8")
+    assert "href=" not in text
+
+
+def test_somebody_elses_page_is_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text("mine")
+    with pytest.raises(UsageError, match="would be replaced"):
+        page.open_folder(tmp_path)
