@@ -16,6 +16,7 @@ from etl.model.route import Route
 from etl.model.status import OrderStatus
 from etl.pipeline.order_details import planned_details
 from etl.pipeline.prepare import Prepared, summarise
+from etl.reading.encoding import look_at
 from etl.report.summary import Summary
 
 ORDERS_SHOWN = 50_000
@@ -231,5 +232,13 @@ def _write(
         inputs = [file.path for file in prepared.facts.files]
         batch, why = prepared.batch, reasons.by_order
         written = f"{facts.generated:%Y-%m-%dT%H:%M:%S.%fZ}"
-        paths += write_attention(folder, batch.raw_rows(why), why, met=batch.met(why), written=written, inputs=inputs)
+        paths += write_attention(
+            folder,
+            batch.raw_rows(why),
+            why,
+            met=batch.met(why),
+            written=written,
+            inputs=inputs,
+            encoding_of=lambda path: look_at(path, batch.options.encoding).encoding,
+        )
     return paths

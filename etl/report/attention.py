@@ -8,7 +8,8 @@ as what each order was met and how the export writes numbers and dates, so that 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Protocol
 
@@ -20,6 +21,8 @@ from etl.model.export import REPLACEMENT, Dialect
 from etl.model.identity import split_number
 from etl.report.cells import CsvRows
 from etl.report.folder import ReportFolder, explained, is_same_file, private_text
+
+_CHUNK = 1 << 20
 
 
 class RawFile(Protocol):
@@ -62,11 +65,14 @@ def write_attention(
     met: Mapping[str, str] | None = None,
     written: str = "",
     inputs: Iterable[Path] = (),
+    encoding_of: Callable[[Path], str] | None = None,
 ) -> list[Path]:
     """Writes attention.csv, attention-2.csv .. (JSON: .ndjson), one for each export file, and gives their paths.
 
     `reasons`: order number to its problem codes, space-separated; a nested return `1-R2` speaks for order `1`.
     `met`: order number to the text of the MET column; `written`: the text of the WRITTEN column.
+    `encoding_of`: as what the reader takes the text of a file. Rows alone may hold too few letters to show the
+    encoding of their export; such a file is written as UTF-8 with its mark instead, which can't be mistaken.
     *Raises*: UsageError where the folder can't be written.
     *Effects*: a file of that name from an earlier report, which somebody may be correcting, is kept as
     `attention.earlier-1.csv`; one that is itself an export being read is never touched.
@@ -80,8 +86,11 @@ def write_attention(
             for raw in raw_files:
                 given.append(raw.path)
                 name = _free_name(folder, names, ".csv" if raw.columns else ".ndjson", given)
-                with private_text(target.scratch / name, encoding=raw.dialect.encoding) as stream:
+                path = target.scratch / name
+                with private_text(path, encoding=raw.dialect.encoding) as stream:
                     _write(stream, raw, why, met or {}, written)
+                if encoding_of is not None and _is_mistaken(path, raw.dialect.encoding, encoding_of):
+                    _mark(path, raw.dialect.encoding)
                 names.append(name)
             for name in names:
                 _set_aside(folder / name)
@@ -95,6 +104,25 @@ def hints_for(codes: str) -> str:
     """What to do about space-separated codes, each sentence once."""
     found = (CODES[code].hint for code in codes.replace(":", " ").split() if code in CODES)
     return " ".join(dict.fromkeys(found))
+
+
+def _is_mistaken(path: Path, encoding: str, encoding_of: Callable[[Path], str]) -> bool:
+    """Whether the reader would take other letters than were written."""
+    if encoding_of(path) == encoding:
+        return False
+    with path.open("rb") as stream:
+        return not all(chunk.isascii() for chunk in iter(lambda: stream.read(_CHUNK), b""))
+
+
+def _mark(path: Path, encoding: str) -> None:
+    """The same text as UTF-8 with its mark. Effects: replaces the file."""
+    marked = path.with_name(f"{path.name}.marked")
+    with (
+        path.open(encoding=encoding, newline="") as text,
+        private_text(marked, encoding="utf-8-sig") as stream,
+    ):
+        shutil.copyfileobj(text, stream)
+    marked.replace(path)
 
 
 def _write(stream: IO[str], raw: RawFile, why: Mapping[str, str], met: Mapping[str, str], written: str) -> None:

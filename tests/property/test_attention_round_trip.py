@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import json
@@ -18,6 +19,7 @@ from etl.errors import InputError
 from etl.model.attention import met_text, met_versions, quoted, unquoted
 from etl.model.content import version_of
 from etl.model.order import Order
+from etl.reading.encoding import look_at
 from etl.reading.identify import open_export
 from etl.report.attention import write_attention
 from etl.staging.batch import Batch
@@ -115,6 +117,17 @@ def _orders(*exports: Path, corrections: Sequence[Path] = ()) -> dict[str, Order
         return {order.number: order for order in batch.orders()}
 
 
+def _write(folder: Path, batch: Batch, some: set[str], reasons: dict[str, str]) -> list[Path]:
+    return write_attention(
+        folder,
+        batch.raw_rows(some),
+        reasons,
+        met=batch.met(some),
+        written="2026",
+        encoding_of=lambda path: look_at(path).encoding,
+    )
+
+
 def _said(order: Order) -> tuple[object, ...]:
     """What an order says, places and what is only told aside."""
     lines = sorted((one.sku, one.qty, str(one.unit_price.normalize()), one.product) for one in order.lines)
@@ -150,7 +163,7 @@ def test_what_comes_back_unchanged_is_what_was_there(
         some = data.draw(st.sets(st.sampled_from(sorted(before)), min_size=1))
         with Batch([export], open_export=open_export) as batch:
             reasons = dict.fromkeys(some, "value.invalid")
-            paths = write_attention(folder / "r", batch.raw_rows(some), reasons, met=batch.met(some), written="2026")
+            paths = _write(folder / "r", batch, some, reasons)
         alone = _orders(*paths)
         assert {number: _said(order) for number, order in alone.items()} == {
             number: _said(before[number]) for number in some
@@ -161,6 +174,19 @@ def test_what_comes_back_unchanged_is_what_was_there(
         }
         told = [number for number, order in given_.items() for one in order.problems if one.code == "order.corrected"]
         assert sorted(told) == sorted(some)
+
+
+def test_rows_that_do_not_show_their_encoding_alone_are_written_with_a_mark(tmp_path: Path) -> None:
+    """One capital with an accent at a word's end is read otherwise than among the whole export's other letters."""
+    name = "a\u00c1"
+    rows = [[str(at), "2010-12-01", "GBP", "5.00", "GB", "CUP", "1", "5.00", "", "0\xa0"] for at in range(1, 5)]
+    rows[0][8:] = [name, ""]
+    export = _csv(tmp_path / "e.csv", rows, ",", "cp1252")
+    assert _orders(export)["1"].lines[0].product == name
+    with Batch([export], open_export=open_export) as batch:
+        paths = _write(tmp_path / "r", batch, {"1"}, {"1": "value.invalid"})
+    assert _orders(*paths)["1"].lines[0].product == name
+    assert paths[0].read_bytes().startswith(codecs.BOM_UTF8)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "cp1252", "cp1250"])
