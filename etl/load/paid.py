@@ -36,9 +36,23 @@ class Paid:
         return found
 
     def too_often(self, part: str) -> dict[str, str]:
-        """Reversals beyond one for each payment, or of another amount. Shape: what they name, by their PaymentId."""
+        """Reversals beyond one for each payment, or of another amount. Shape: what they reverse, by their PaymentId.
+
+        Where Mews returns no notes and no payment of the part stands, it is one that was reversed before; else "".
+        """
         used = set(self.reversals(part).values())
-        return {undo_id: target for undo_id, (target, _) in self.undone.get(part, {}).items() if undo_id not in used}
+        sent = self.sent.get(part)
+        before = self.first(part) if sent and not self.standing(part) else ""
+        return {one: target or before for one, (target, _) in self.undone.get(part, {}).items() if one not in used}
+
+    def again(self, part: str, target: str, undo_id: str) -> tuple[str, ...]:
+        """The ids of what was reversed twice: of its reversal, or of itself if it was cancelled, and of the second one.
+
+        Empty while the payment stands: what names it has another amount.
+        """
+        if target not in self.sent.get(part, {}) or target in self.standing(part):
+            return ()
+        return (self.reversals(part).get(target, target), undo_id)
 
     def standing(self, part: str) -> list[str]:
         """PaymentIds of a part that were neither cancelled nor reversed."""

@@ -19,6 +19,7 @@ from etl.ledger.plan_rows import recovered_item, stamp_seconds
 from etl.ledger.records import ORDER_PART, RECOVERED_RUN, Part, PartKind, dumps, stamp
 from etl.ledger.side_table import empty, keep, met_elsewhere, sighting, sightings
 from etl.ledger.steps import CHUNK, Steps
+from etl.load.balance import Items, gone_by, lonely, standing_of
 from etl.load.found import find_elsewhere, find_order, find_payment
 from etl.load.paid import Paid, Payments, read_payments
 from etl.load.ports import Sleep
@@ -27,11 +28,6 @@ from etl.model.identity import parse_identifier
 from etl.model.rows import OrderItemRow, PaymentRow
 from etl.model.shares import CAPTURED, CREDIT
 from etl.model.states import IN_MEWS, State
-
-CENT = Decimal("0.01")
-
-Items = dict[str, list[OrderItemRow]]
-"""Items by OrderId."""
 
 
 @dataclass(slots=True)
@@ -184,7 +180,7 @@ def _record_order(
         # What reverses an order proves no presence.
         return
     paid = met.payments.get((number, generation), Paid())
-    gone = {order_id: by for order_id in orders if (by := _gone(order_id, orders, undos)) is not None}
+    gone = {order_id: by for order_id in orders if (by := gone_by(order_id, orders, undos)) is not None}
     standing = [order_id for order_id in orders if order_id not in gone]
     # Where copies were reversed, the order is the one that stands.
     orders = {order_id: orders[order_id] for order_id in (*standing, *gone)}
@@ -192,7 +188,7 @@ def _record_order(
     was_in_doubt = _record_presence(ledger, steps, number, generation, orders, paid, met, result)
     twice: list[str] = []
     if gone or undos or paid.undone:
-        twice = _record_reversals(ledger, steps, number, generation, undos, gone, paid)
+        twice = _record_reversals(ledger, steps, number, generation, undos, gone, standing, paid)
         _conclude_reversals(steps, number, generation, orders, undos, gone, paid, result)
     is_held = steps.part_state(number, generation) in (State.POSTED, State.DIFFERENT)
     if is_held and (number, generation) in met.nowhere and len(standing) == 1:
@@ -239,10 +235,6 @@ def _is_undo(items: Sequence[OrderItemRow]) -> bool:
 
 def _shown(items: Iterable[OrderItemRow]) -> list[dict[str, Any]]:
     return [recovered_item(item) for item in items]
-
-
-def _standing(items: Iterable[OrderItemRow]) -> list[OrderItemRow]:
-    return [item for item in items if not item.is_canceled]
 
 
 def _is_of(orders: Items, item_ids: Mapping[str, str], order_id: str) -> bool:
@@ -357,35 +349,20 @@ def _take_up_again(
         steps.stand_again(number, generation, payments)
 
 
-def _gone(order_id: str, orders: Items, undos: Items) -> str | None:
-    """What reversed an order: "" for its cancellation, the OrderId of its opposite; None where it stands."""
-    items = orders[order_id]
-    left = _standing(items)
-    if len(left) < len(items) and not any(item.gross or item.net for item in left):
-        return ""
-    for undo_id, undo in undos.items():
-        target = target_of(undo[0].notes)
-        opposite = _standing(undo)
-        is_its_own = target == order_id or (not target and len(orders) == 1)
-        if is_its_own and opposite and _balances([*left, *opposite]):
-            return undo_id
-    return None
-
-
-def _balances(items: Sequence[OrderItemRow]) -> bool:
-    """Whether items add up to nothing in the basis they were sent in; the other may be off by a cent an item."""
-    sums: dict[str, dict[str, Decimal]] = {"net": {}, "gross": {}}
-    for item in items:
-        for basis, amount in (("net", item.net), ("gross", item.gross)):
-            sums[basis][item.currency] = sums[basis].get(item.currency, Decimal(0)) + amount
-    off = [max(abs(amount) for amount in amounts.values()) for amounts in sums.values()]
-    return min(off) == 0 and max(off) <= CENT * len(items)
-
-
 def _record_reversals(
-    ledger: Ledger, steps: Steps, number: str, generation: int, undos: Items, gone: Mapping[str, str], paid: Paid
+    ledger: Ledger,
+    steps: Steps,
+    number: str,
+    generation: int,
+    undos: Items,
+    gone: Mapping[str, str],
+    standing: Sequence[str],
+    paid: Paid,
 ) -> list[str]:
-    """Undo entries become parts of their own, so that scans know them. Shape: ids of those that are there twice."""
+    """Undo entries become parts of their own, so that scans know them. Shape: ids of those that are there twice.
+
+    A cancellation has no id of its own: there the id of what was cancelled stands beside the second reversal's.
+    """
     parts = [one for one in ledger.parts([number]).get(number, []) if one.generation == generation]
     known = [one for one in parts if one.kind is PartKind.UNDO]
     twice: list[str] = []
@@ -411,12 +388,16 @@ def _record_reversals(
     for part in paid.sent:
         for payment_id, undo_id in paid.reversals(part).items():
             see(part, payment_id, undo_id)
-    for undo_id, undo in undos.items():
-        if undo_id not in gone.values() and _charges(undo):
-            see(OPPOSITE, target_of(undo[0].notes) or undo_id, undo_id, "it does not balance the order")
+    for undo_id, undo in lonely(undos, gone).items():
+        # Where Mews returns no notes and nothing stands, it reverses what was reversed before, whichever that is.
+        target = target_of(undo[0].notes) or ("" if standing else next(iter(gone), ""))
+        see(OPPOSITE, target or undo_id, undo_id, "it does not balance the order")
+        if target in gone:
+            twice.extend((gone[target] or target, undo_id))
     for part in paid.undone:
         for undo_id, target in paid.too_often(part).items():
             see(part, target or undo_id, undo_id, f"it does not balance payment {part}")
+            twice.extend(paid.again(part, target, undo_id))
     return list(dict.fromkeys(twice))
 
 
@@ -437,10 +418,10 @@ def _conclude_reversals(
         return
     open_payments = [part for part in paid.sent if paid.standing(part)]
     paid_back = [part for part in paid.sent if paid.reversals(part) and part not in open_payments]
-    lonely = [undo_id for undo_id in undos if undo_id not in gone.values() and _charges(undos[undo_id])]
+    unbalanced = lonely(undos, gone)
     message = ""
-    if lonely:
-        message = f"its reversal {', '.join(lonely)} does not balance it"
+    if unbalanced:
+        message = f"its reversal {', '.join(unbalanced)} does not balance it"
     elif any(paid.too_often(part) for part in paid.undone):
         message = (
             f"its payment {', '.join(part for part in paid.undone if paid.too_often(part))} is paid back otherwise"
@@ -450,8 +431,8 @@ def _conclude_reversals(
     elif standing and paid_back:
         message = f"its payment {', '.join(paid_back)} is paid back, its items stand"
     if message:
-        against = [undo_id for undo_id in undos if undo_id in (*lonely, gone.get(own))]
-        reversing = [item for undo_id in against for item in _standing(undos[undo_id])]
+        against = [undo_id for undo_id in undos if undo_id in (*unbalanced, gone.get(own))]
+        reversing = [item for undo_id in against for item in standing_of(undos[undo_id])]
         shown = {"items": _shown(orders.get(own, [])), "undo": _shown(reversing)}
         steps.differ(number, generation, message, shown)
         result.different[number] = message
@@ -460,10 +441,6 @@ def _conclude_reversals(
         result.undone += 1
     elif gone:
         steps.keep_copies(number, generation, standing)
-
-
-def _charges(items: Iterable[OrderItemRow]) -> bool:
-    return any(not item.is_canceled and (item.gross or item.net) for item in items)
 
 
 def _missing_lines(items: Iterable[OrderItemRow]) -> list[str]:

@@ -545,6 +545,40 @@ def test_recover_tells_what_was_paid_back_twice(path, mews, time, tmp_path):
         assert (after.sent, after.stop) == (0, None)
 
 
+def a_second_opposite(mews: UndoMews) -> None:
+    """What another copy of the ledger would have posted at the same time for the first order."""
+    at, row = mews.items[0]
+    notes = f"[centra:uk:1:undo] Reverses Centra order 1, OrderId {row.order_id}"
+    identifier = row.external_identifier.replace(":1:", ":1:undo:")
+    other = replace(row, id="second-item", order_id="second", external_identifier=identifier, notes=notes)
+    mews.items.append((at, replace(other, gross=-row.gross, net=-row.net, unit_gross=-row.unit_gross)))
+
+
+@pytest.mark.parametrize("hides_notes", [False, True], ids=["notes", "no-notes"])
+@pytest.mark.parametrize("what", ["items", "payment", "cancelled"])
+def test_recover_tells_every_second_reversal(path, mews, time, tmp_path, hides_notes, what):
+    """Two copies undid one order, and Mews may show no notes that name what they reversed: each recover tells it."""
+    batch = [an_order("1", payments=(a_payment(),))]
+    posted(path, mews, time, batch)
+    old = tmp_path / "old.sqlite"
+    old.write_bytes(path.read_bytes())
+    mews.may_cancel, mews.hides_notes = what == "cancelled", hides_notes
+    undo_in(path, mews, time)
+    first = mews.items[-1][1].order_id if what != "cancelled" else mews.items[0][1].order_id
+    if what == "payment":
+        first = mews.paid[-1][1].id
+        mews.paid.append((time.seconds, a_pay_back(mews, "second")))
+    else:
+        a_second_opposite(mews)
+    for ledger in (path, path, old, old, tmp_path / "fresh.sqlite"):
+        found = recover_into(ledger, mews, time)
+        assert set(found.duplicated["1"]) == {first, "second"}, ledger
+        with Ledger.open(ledger, read_only=True) as opened:
+            assert dict(opened.duplicated()) == {"1": tuple(sorted((first, "second")))}
+        after = run_poster(ledger, mews, time, batch, run_id="run-2")
+        assert (after.sent, after.stop) == (0, None)
+
+
 @pytest.mark.parametrize("amount", ["4.00", "6.00"])
 def test_a_payment_paid_back_otherwise_is_left_to_people(path, mews, time, amount):
     """Another amount went back than was paid: neither paid back again nor called settled."""

@@ -276,6 +276,22 @@ def test_the_payments_of_an_undone_order_must_come_to_nothing(house: House, ids:
     assert all(one in told for one in ids) is (ids != ("m-back",))
 
 
+def test_an_order_reversed_twice_is_different(house: House) -> None:
+    """Two copies of the ledger posted its opposite: the money that went out too much is told, with its sign."""
+    order = a_plan("1")
+    house.post(order)
+    with house.ledger.steps(["1"]) as steps:
+        steps.undo_all("1", 1)
+    (row,) = house.mews.items
+    money = {name: -getattr(row, name) for name in ("gross", "net", "unit_gross", "unit_net")}
+    for one in ("first", "second"):
+        identifier = row.external_identifier.replace(":1:", ":1:undo:")
+        house.mews.items.append(replace(row, id=one, order_id=one, external_identifier=identifier, notes="", **money))
+    done = house.reconcile()
+    assert done.document["orders"] == {**ZEROS, "different": 1}
+    assert f"-{row.gross}" in done.document["differences"][0]["found"]
+
+
 def test_a_payment_paid_back_by_somebody_else_is_different(house: House) -> None:
     """The ledger holds order and payment as posted; what paid it back is none of its doing."""
     order = a_plan("1", payments=(a_payment(),))
