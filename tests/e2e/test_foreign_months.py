@@ -49,5 +49,6 @@ def test_every_order_of_the_month_is_read_to_the_cent(
     with (tmp_path / "report" / "orders.csv").open(encoding="utf-8-sig", newline="") as stream:
         found = {row["order"]: Decimal(row["source_total"]) for row in csv.DictReader(stream)}
     assert found == truth(rows)
-    # Discounts without goods, which only Centra's own return type would tell from sales.
-    assert done.json["orders"]["blocked"] == 7
+    # Discounts without goods, which only Centra's own return type would tell from sales; and where the shop's taxes leave
+    # shipping out, so that its country has two rates, six orders of shipping alone, which a row of taxes.csv decides.
+    assert done.json["orders"]["blocked"] == (13 if name == "shopify" else 7)
