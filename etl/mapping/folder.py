@@ -16,7 +16,7 @@ from etl.mapping import rows
 from etl.mapping.check import check_patterns, check_taxes
 from etl.mapping.rows import Reading
 from etl.mapping.settings import FILE as SETTINGS_FILE
-from etl.mapping.settings import read_settings, readable_fallback, readable_outlet, readable_target
+from etl.mapping.settings import read_readable, read_settings
 from etl.mapping.table import Table
 from etl.mapping.tables import FolderTables, read_tables
 from etl.mapping.workbook import WORKBOOK
@@ -119,10 +119,7 @@ def look_at_mapping(folder: Path) -> SeenMapping:
         settings = mapping.settings
         target, named = settings.target, (settings.accounts.fallback, settings.route, settings.outlet.outlet)
         return SeenMapping(mapping, (), "", "", target.service, target.enterprise_id, settings.mews, *named)
-    path = folder / SETTINGS_FILE
-    return SeenMapping(
-        None, faults, missing, hint, *readable_target(path), readable_fallback(path), *readable_outlet(path)
-    )
+    return SeenMapping(None, faults, missing, hint, *read_readable(folder / SETTINGS_FILE))
 
 
 def _require(folder: Path) -> None:

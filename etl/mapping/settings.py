@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, NamedTuple, get_args, get_origin
 
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
@@ -128,38 +128,37 @@ def read_source(path: Path, faults: list[Fault], *, store: str, timezone: str) -
     return found if isinstance(found, Source) else Source(store=store, timezone=timezone), frozenset(given)
 
 
-def readable_fallback(path: Path) -> str:
-    """accounts.fallback of a file that may be missing or faulty elsewhere; "" where it can't be read."""
-    ignored: list[Fault] = []
-    text = _text(path, ignored) if path.is_file() else None
-    section = ((_document(text, ignored) if text is not None else None) or {}).get("accounts", {})
-    return _usable("accounts", "fallback", section) if isinstance(section, dict) else ""
+class Readable(NamedTuple):
+    """What can be read of a migration.toml that may be missing or faulty elsewhere; "" or the default for the rest."""
+
+    service: str = ""
+    enterprise_id: str = ""
+    mews: Mews = Mews()
+    fallback: str = ""
+    route: Route = Route.ORDERS
+    outlet: str = ""
 
 
-def readable_target(path: Path) -> tuple[str, str, Mews]:
-    """target.service, target.enterprise_id and [mews] of a file that may be missing or faulty elsewhere.
+def read_readable(path: Path) -> Readable:
+    """target.service, target.enterprise_id, [mews], accounts.fallback, target.route and outlet.outlet.
 
-    What can't be read of them is "" or the default.
+    Effects: reads the file.
     """
     ignored: list[Fault] = []
-    text = _text(path, ignored) if path.is_file() else None
-    document = _document(text, ignored) if text is not None else None
-    rows = _rows(text or "")
-    given = {name: value for name, value in (document or {}).items() if isinstance(value, dict)}
-    service, enterprise_id = (_usable("target", key, given.get("target", {})) for key in ("service", "enterprise_id"))
-    mews = _section("mews", given.get("mews", {}), rows, ignored)
-    return service, enterprise_id, mews if isinstance(mews, Mews) else Mews()
-
-
-def readable_outlet(path: Path) -> tuple[Route, str]:
-    """The route and outlet.outlet of a file that may be missing or faulty elsewhere; orders and "" where they can't be read."""
-    ignored: list[Fault] = []
-    text = _text(path, ignored) if path.is_file() else None
-    document = (_document(text, ignored) if text is not None else None) or {}
-    target, outlet = (document.get(name) for name in ("target", "outlet"))
-    is_outlet = isinstance(target, dict) and target.get("route") == Route.OUTLET.value
-    named = outlet.get("outlet") if isinstance(outlet, dict) else ""
-    return Route.OUTLET if is_outlet else Route.ORDERS, named.strip() if isinstance(named, str) else ""
+    text = (_text(path, ignored) if path.is_file() else None) or ""
+    document = _document(text, ignored) or {}
+    given = {name: value for name, value in document.items() if isinstance(value, dict)}
+    target, accounts, outlet = (given.get(name, {}) for name in ("target", "accounts", "outlet"))
+    mews = _section("mews", given.get("mews", {}), _rows(text), ignored)
+    named = outlet.get("outlet")
+    return Readable(
+        _usable("target", "service", target),
+        _usable("target", "enterprise_id", target),
+        mews if isinstance(mews, Mews) else Mews(),
+        _usable("accounts", "fallback", accounts),
+        Route.OUTLET if target.get("route") == Route.OUTLET.value else Route.ORDERS,
+        named.strip() if isinstance(named, str) else "",
+    )
 
 
 def _usable(section: str, key: str, given: dict[str, Any]) -> str:
