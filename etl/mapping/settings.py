@@ -71,7 +71,7 @@ def read_settings(path: Path, faults: list[Fault]) -> Settings | None:
     document = None if text is None else _document(text, faults)
     if text is None or document is None:
         return None
-    rows = _rows(text)
+    rows = rows_of(text)
     before = len(faults)
     _unknown_sections(document, rows, faults)
     sections = {name: _section(name, document.get(name, {}), rows, faults) for name in Settings.model_fields}
@@ -118,7 +118,7 @@ def read_source(path: Path, faults: list[Fault], *, store: str, timezone: str) -
     document = None if text is None else _document(text, faults)
     section = (document or {}).get("source", {})
     filled = {key: value for key, value in section.items() if value != ""} if isinstance(section, dict) else {}
-    rows = _rows(text or "")
+    rows = rows_of(text or "")
     given = {
         key: value
         for key, value in filled.items()
@@ -149,7 +149,7 @@ def read_readable(path: Path) -> Readable:
     document = _document(text, ignored) or {}
     given = {name: value for name, value in document.items() if isinstance(value, dict)}
     target, accounts, outlet = (given.get(name, {}) for name in ("target", "accounts", "outlet"))
-    mews = _section("mews", given.get("mews", {}), _rows(text), ignored)
+    mews = _section("mews", given.get("mews", {}), rows_of(text), ignored)
     named = outlet.get("outlet")
     return Readable(
         _usable("target", "service", target),
@@ -207,7 +207,7 @@ def _toml_hint(line: str) -> str:
     return ""
 
 
-def _rows(text: str) -> dict[tuple[str, str], int]:
+def rows_of(text: str) -> dict[tuple[str, str], int]:
     """Row of every section ("" as key) and key; tomllib does not tell."""
     rows: dict[tuple[str, str], int] = {}
     section = ""
@@ -222,7 +222,7 @@ def _rows(text: str) -> dict[tuple[str, str], int]:
 
 def keys_of(text: str) -> set[tuple[str, str]]:
     """(section, key) of every key that stands in a migration.toml, empty ones too."""
-    return {key for key in _rows(text) if key[1]}
+    return {key for key in rows_of(text) if key[1]}
 
 
 def _place(rows: dict[tuple[str, str], int], section: str, key: str = "") -> Place:

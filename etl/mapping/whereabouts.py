@@ -6,12 +6,12 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from etl.mapping.settings import FILE
+from etl.mapping.settings import FILE, rows_of
 from etl.mapping.table import Row, decode
 from etl.mapping.tables import read_tables
 
-_SECTION = re.compile(r"\s*\[\s*([a-z]+)\s*\]")
-_KEY = re.compile(r"\s*(# ?)?([a-z_]+)\s*=")
+_READY = re.compile(r"^[ \t]*# ?(?=[a-z_]+[ \t]*=)", re.MULTILINE)
+"""What keeps a key of a migration.toml from holding."""
 
 
 def row_of_setting(folder: Path, name: str) -> int | None:
@@ -21,18 +21,10 @@ def row_of_setting(folder: Path, name: str) -> int | None:
     """
     section, _, key = name.partition(".")
     try:
-        lines = decode(folder / FILE).splitlines()
+        text = "\n".join(decode(folder / FILE).splitlines())
     except (OSError, ValueError):
         return None
-    here, ready = "", None
-    for number, line in enumerate(lines, 1):
-        if found := _SECTION.match(line):
-            here = found[1]
-        elif here == section and (found := _KEY.match(line)) and found[2] == key:
-            if not found[1]:
-                return number
-            ready = ready or number
-    return ready
+    return rows_of(text).get((section, key)) or rows_of(_READY.sub("", text)).get((section, key))
 
 
 def row_of(folder: Path, file: str, cells: Mapping[str, str]) -> Row | None:
