@@ -176,13 +176,18 @@ def _rate(line: Line, rate: Decimal, *, by_flag: bool) -> Decimal:
 
 def _makes(draft: Draft, way: Sequence[Decimal], taxes: _Taxes, wanted: Decimal) -> bool:
     """Whether these rates make the order's tax, whichever way its shipping is taxed."""
-    slack = _CENT * len(draft.lines)
-    return any(
-        abs(goods + beside - wanted) <= slack
-        for is_gross in taxes.bases
-        for goods, besides in [_tax_of(draft, way, taxes, is_gross=is_gross)]
-        for beside in besides.values()
-    )
+    return bool(_rates_beside(draft, way, taxes, wanted, _CENT * len(draft.lines)))
+
+
+def _rates_beside(
+    draft: Draft, rates: Sequence[Decimal], taxes: _Taxes, wanted: Decimal, slack: Decimal
+) -> set[Decimal]:
+    """The rates of what stands beside the goods (`_SHARED` too) with which these of the lines make the wanted tax."""
+    found = set()
+    for is_gross in taxes.bases:
+        goods, besides = _tax_of(draft, rates, taxes, is_gross=is_gross)
+        found |= {rate for rate, tax in besides.items() if abs(goods + tax - wanted) <= slack}
+    return found
 
 
 _SHARED = Decimal(-1)
@@ -231,13 +236,6 @@ def _rate_beside(draft: Draft, taxes: _Taxes) -> None:
 def _rate_left(draft: Draft, taxes: _Taxes, wanted: Decimal) -> None:
     """The one rate of shipping with which all of the order's tax is there, where the goods' mix does not do as well."""
     rates = [line.vat_percent or _ZERO for line in draft.lines]
-    slack = _HALF * (len(rates) + 1)
-    fitting = {
-        rate
-        for is_gross in taxes.bases
-        for goods, besides in [_tax_of(draft, rates, taxes, is_gross=is_gross)]
-        for rate, tax in besides.items()
-        if abs(goods + tax - wanted) <= slack
-    }
+    fitting = _rates_beside(draft, rates, taxes, wanted, _HALF * (len(rates) + 1))
     if len(fitting) == 1 and _SHARED not in fitting and _SHIPPING not in draft.values:
         draft.proved[_SHIPPING] = fitting.pop()
