@@ -63,13 +63,9 @@ def _gift_category(case: OrderContext, voucher: Voucher) -> Category:
 
 
 def _captures(case: OrderContext) -> list[Item]:
-    found = [_capture(case, payment, amount) for payment, amount in _taken(case)]
+    found = [_capture(case, *one) for one in taken(case.order, case.ctx, case.found, case.precision)]
     compare_captures(case.order, [amount for _, amount, _ in found], case.ctx, case.found)
     return found
-
-
-def _taken(case: OrderContext) -> Iterator[tuple[Payment, Decimal]]:
-    return taken(case.order, case.ctx, case.found, case.precision)
 
 
 def _capture(case: OrderContext, payment: Payment, amount: Decimal) -> Item:
