@@ -159,12 +159,16 @@ def _numbered(counts: Mapping[str, int]) -> int:
     plainly = sum(count for cell, count in counts.items() if _NUMBERED.fullmatch(plain(cell).strip()))
     if plainly or not (pattern := number_pattern(counts)):
         return plainly
-    read = OrderNumbers(pattern).read
-    return sum(count for cell, count in counts.items() if read(cell) is not None)
+    return _read_by(pattern, counts)
 
 
 def _composed(counts: Mapping[str, int]) -> int:
     """Cells that are several groups of digits, as numbers of a year or of a shop are."""
     pattern = composed_pattern(counts)
-    read = OrderNumbers(pattern).read if pattern else lambda _: None
+    return _read_by(pattern, counts) if pattern else 0
+
+
+def _read_by(pattern: str, counts: Mapping[str, int]) -> int:
+    """Cells that are order numbers of that pattern."""
+    read = OrderNumbers(pattern).read
     return sum(count for cell, count in counts.items() if read(cell) is not None)
