@@ -33,8 +33,7 @@ def left_over(
             continue
         named = tuple(name for name in fields_named(header) if name in KINDS)
         if gives_back(header) and one.fits(Kind.AMOUNT) and _has_amounts(sheet, header):
-            evidence = "money given back, which no footing of the orders shows: look whether returns are missing"
-            yield ColumnProposal(header, evidence=evidence, samples=one.samples)
+            yield ColumnProposal(header, evidence=lists.GIVEN_BACK, samples=one.samples)
         elif is_enough and footing and header in beside:
             evidence = (
                 "holds amounts, and the orders foot without it: look whether the total is that of the goods alone"

@@ -28,10 +28,11 @@ _LISTS = (
     ("shippingValue", re.compile(r"shipping|deliver|versand|freight|frakt|fragt|livraison|envio|spedizion|verzend")),
     ("voucherValue", re.compile(r"coupon|discount|voucher|rabat|gutschein|promotion|remise|descuento|scont|korting")),
 )
-_TAX = re.compile(r"\btax|\bvat|steuer|mwst|\btva\b|\biva\b|moms|\bbtw\b")
+TAX = re.compile(r"\btax|\bvat|steuer|mwst|\btva\b|\biva\b|moms|\bbtw\b")
 _RATE = re.compile(r"percent|\brate$|satz$|taux|sats$")
 _MONEY = re.compile(r"(?:total|amount|value|price|cost|sum|betrag|discount|fee|charge)$")
 _MOST_RATE = Decimal(50)
+GIVEN_BACK = "money given back, which no footing of the orders shows: look whether returns are missing"
 
 
 def amounts_of(sheet: Sheet) -> dict[str, list[str]]:
@@ -39,12 +40,7 @@ def amounts_of(sheet: Sheet) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for name in sheet.dump.nested:
         head, _, key = name.rpartition(".")
-        if (
-            _MONEY.search(words(key))
-            and not _TAX.search(words(key))
-            and not gives_back(name)
-            and _is_money(sheet, name)
-        ):
+        if _MONEY.search(words(key)) and not TAX.search(words(key)) and not gives_back(name) and _is_money(sheet, name):
             role = next((role for role, wanted in _LISTS if wanted.search(words(head))), "")
             if role:
                 found.setdefault(role, []).append(name)
@@ -55,7 +51,7 @@ def rate_lists(sheet: Sheet) -> Iterator[tuple[str, str]]:
     """Names inside lists of taxes that hold the rates in percent, and what they make of the order ("" where nothing does)."""
     for name in sheet.dump.nested:
         head, _, key = name.rpartition(".")
-        if _TAX.search(words(head)) and _RATE.search(words(key)) and _are_percents(sheet, name):
+        if TAX.search(words(head)) and _RATE.search(words(key)) and _are_percents(sheet, name):
             inside = [one for one in sheet.dump.nested if one.rpartition(".")[0] == head and one != name]
             amounts = [one for one in inside if _MONEY.search(words(one)) and _is_money(sheet, one)]
             yield name, min(amounts, key=lambda one: (bool(_LISTS[1][1].search(words(one))), len(one)), default="")
@@ -83,8 +79,7 @@ def proposed(
         if name in taken or name in used or list_in(Part.ORDER, name):
             continue
         if gives_back(name) and any(_is_money(sheet, one) for one in _inside(sheet, name)):
-            text = "money given back, which no footing of the orders shows: look whether returns are missing"
-            yield ColumnProposal(name, evidence=text, candidates=(NOT_MIGRATED,))
+            yield ColumnProposal(name, evidence=GIVEN_BACK, candidates=(NOT_MIGRATED,))
         elif is_enough and footing:
             text = f"{footing.foots:,} of {footing.orders:,} orders foot without this list"
             yield ColumnProposal(name, NOT_MIGRATED, Sure.PROVED, text)
@@ -99,7 +94,7 @@ def _rest(sheet: Sheet, head: str, taken: Mapping[str, str], footing: Footing | 
     for name in _inside(sheet, head):
         if name in taken or not _is_money(sheet, name):
             continue
-        if is_fee and name.count(".") == head.count(".") + 1 and _TAX.search(words(name.rpartition(".")[2])):
+        if is_fee and name.count(".") == head.count(".") + 1 and TAX.search(words(name.rpartition(".")[2])):
             yield ColumnProposal(name, "handlingTax", Sure.LIKELY, "by name", (), samples_of(sheet, name))
         else:
             yield ColumnProposal(

@@ -14,13 +14,13 @@ from itertools import pairwise
 
 from etl.model.export import plain
 from etl.model.mapping import NOT_MIGRATED, Sure
-from etl.proposals import lists
 from etl.proposals.by_content import BY_CONTENT, COMPACT, compact_dates, words_in
 from etl.proposals.column import ColumnProposal
 from etl.proposals.dump import Dump
 from etl.proposals.footing import ROLES, Basis, Candidates, Footing, OrderCells, best_footing
 from etl.proposals.left_over import PAID, left_beside, left_over
 from etl.proposals.line_discount import with_line_discount
+from etl.proposals.lists import amounts_of, samples_of
 from etl.proposals.names import LINE_TOTAL, RETURN_WORDS, fields_named, preference, says_net, spelled
 from etl.proposals.number_patterns import pattern_of
 from etl.proposals.sheet import MOST_AGREE, Sheet
@@ -317,7 +317,7 @@ def _amounts(sheet: Sheet, taken: Mapping[str, str]) -> tuple[list[ColumnProposa
         evidence = f"the orders foot with this tax on top: {footing.foots:,} of {footing.orders:,}"
         found.append(
             ColumnProposal(
-                candidates.rates[0], "products.vatPercent", sure, evidence, (), _samples(sheet, candidates.rates[0])
+                candidates.rates[0], "products.vatPercent", sure, evidence, (), samples_of(sheet, candidates.rates[0])
             )
         )
     return found, footing
@@ -327,12 +327,12 @@ def _amount(sheet: Sheet, role: str, column: str, footing: Footing) -> ColumnPro
     share = f"{footing.foots:,} of {footing.orders:,} orders foot with it"
     others = sorted({rival.column(role) for rival in footing.rivals} - {column})
     if footing.proves(role):
-        return ColumnProposal(column, role, Sure.PROVED, share, (), _samples(sheet, column))
+        return ColumnProposal(column, role, Sure.PROVED, share, (), samples_of(sheet, column))
     if role not in fields_named(column) and not (footing.is_enough and _is_beside(column, footing)):
-        return ColumnProposal(column, "", None, share, (role,), _samples(sheet, column))
+        return ColumnProposal(column, "", None, share, (role,), samples_of(sheet, column))
     also = f"; as many with {' or '.join(other or 'none' for other in others[:3])}" if others else ""
     by = "by name" if role in fields_named(column) else "by content"
-    return ColumnProposal(column, role, Sure.LIKELY, f"{by}; {share}{also}", (), _samples(sheet, column))
+    return ColumnProposal(column, role, Sure.LIKELY, f"{by}; {share}{also}", (), samples_of(sheet, column))
 
 
 def _is_beside(column: str, footing: Footing) -> bool:
@@ -343,14 +343,10 @@ def _is_beside(column: str, footing: Footing) -> bool:
     )
 
 
-def _samples(sheet: Sheet, header: str) -> tuple[str, ...]:
-    return lists.samples_of(sheet, header)
-
-
 def _candidates(sheet: Sheet, taken: Mapping[str, str], *, by_name: bool) -> Candidates:
     roles: dict[str, list[str]] = {}
     names = set()
-    nested = lists.amounts_of(sheet)
+    nested = amounts_of(sheet)
     for role in ROLES:
         decided = [header for header, name in taken.items() if name == role and sheet.holds(header)]
         named = _named(sheet, role, taken)
@@ -381,20 +377,11 @@ def _with_other_totals(sheet: Sheet, taken: Mapping[str, str], candidates: Candi
         return candidates
     roles = {role: [footing.reading.column(role)] for role in ROLES[:2]}
     beside = {role: [*columns] for role, columns in candidates.roles.items() if role in ROLES[3:]}
-    used = {
-        *roles["products.qty"],
-        *roles["products.unitPrice"],
-        *(one for columns in beside.values() for one in columns),
-    }
+    used = {mine, *(one for columns in (*roles.values(), *beside.values()) for one in columns)}
     others = [
         header
         for header, one in sheet.profiles.items()
-        if header not in taken
-        and header not in used
-        and header != mine
-        and _may_be(sheet, header, "orderTotal")
-        and sheet.is_of_order(header)
-        and one.written
+        if header not in taken and header not in used and one.written and _may_be(sheet, header, "orderTotal")
     ]
     return replace(candidates, roles={**roles, "orderTotal": [mine, *others][:_MOST_TOTALS], **beside})
 
@@ -433,9 +420,7 @@ def _order_cells(sheet: Sheet, candidates: Candidates) -> list[OrderCells]:
     factors = {header: 100 if sheet.rates_are_shares(header) else 1 for header in candidates.rates}
     found = []
     for rows in sheet.groups:
-        order = {}
-        for header in of_order:
-            order[header] = sheet.order_amount(header, rows)
+        order = {header: sheet.order_amount(header, rows) for header in of_order}
         lines = {header: [amount(sheet.cells(header)[row]) for row in rows] for header in of_line}
         for header, factor in factors.items():
             rates = (sheet.numbers.rate(sheet.cells(header)[row]) for row in rows)

@@ -5,7 +5,6 @@ Rule: design section 3a: footing proves rates. What staging makes of it is in `e
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from decimal import Decimal
 
@@ -13,14 +12,13 @@ from etl.model.mapping import Sure
 from etl.model.money import tax_in
 from etl.proposals.column import ColumnProposal
 from etl.proposals.footing import LEAST
-from etl.proposals.lists import rate_lists
+from etl.proposals.lists import TAX, rate_lists
 from etl.proposals.names import fields_named, words
 from etl.proposals.sheet import MOST_AGREE, Sheet
 from etl.reading.kinds import Kind
 from etl.reading.names import TAX_RATES
 
 FIELD = "products.taxTotal"
-_TAX = re.compile(r"\btax|\bvat|steuer|mwst|\btva\b|\biva\b|moms|\bbtw\b")
 _HALF = Decimal("0.005")
 
 
@@ -52,7 +50,7 @@ def _candidates(sheet: Sheet, taken: Mapping[str, str]) -> list[str]:
         if header not in taken
         and one.fits(Kind.AMOUNT)
         and not sheet.is_of_order(header)
-        and _TAX.search(words(header.rpartition(".")[2]))
+        and TAX.search(words(header.rpartition(".")[2]))
     ]
     return sorted(free, key=lambda header: "taxTotal" not in fields_named(header))
 
