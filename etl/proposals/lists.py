@@ -65,13 +65,13 @@ def proposed(
     `lacks_rates`: no column tells the rates of the lines, so that those of the order are worth reading.
     """
     is_enough = footing is not None and footing.is_enough
-    used = {name.rpartition(".")[0] for name in taken if name in sheet.dump.nested}
-    for name in used:
-        yield from _rest(sheet, name, taken, footing)
+    used = dict.fromkeys(name.rpartition(".")[0] for name in taken if name in sheet.dump.nested)
+    for head in used:
+        yield from _rest(sheet, head, taken, footing)
     for rate, value in rate_lists(sheet) if lacks_rates else ():
         head = rate.rpartition(".")[0]
         if head not in used and value:
-            used.add(head)
+            used[head] = None
             yield ColumnProposal(rate, RATE, Sure.LIKELY, "rates of the order", (), samples_of(sheet, rate))
             yield ColumnProposal(value, VALUE, Sure.LIKELY, "by name", (), samples_of(sheet, value))
             yield from _rest(sheet, head, {**taken, rate: RATE, value: VALUE}, footing)
