@@ -13,7 +13,6 @@ from etl.evidence.reader import BillReader
 from etl.evidence.scan import (
     MARGIN,
     CandidateKey,
-    OrderKey,
     items_of,
     known_items,
     sight,
@@ -119,9 +118,7 @@ class Surveyor:
         unknown = [part for part in self._ledger.unsettled() if not self._is_busy(part.number)]
         rechecks = [part for part in self._ledger.to_recheck() if not self._is_busy(part.number)]
         attempts = {
-            (part.number, part.generation, part.part): self._ledger.attempts(
-                part.number, generation=part.generation, part=part.part
-            )
+            key_of(part): self._ledger.attempts(part.number, generation=part.generation, part=part.part)
             for part in unknown
             if _is_order(part) or travels_as(part) is PartKind.PAYMENT
         }
@@ -223,9 +220,9 @@ class Surveyor:
         numbers.update(number for number, _, _ in (*look.undone, *look.payments, *look.extra, *look.elsewhere))
         with self._ledger.steps(numbers) as steps:
             for key, order_ids in look.present.items():
-                self._found(steps, key, list(order_ids), rows, result)
+                self._found(steps, (*key, ORDER_PART), list(order_ids), rows, result)
             for part_key, order_ids in look.undone.items():
-                self._found_undo(steps, part_key, list(order_ids), rows, result)
+                self._found(steps, part_key, list(order_ids), rows, result)
             for number, copies in _duplicate(steps, look).items():
                 result.tell_copies(number, copies)
             for part_key, payments in look.payments.items():
@@ -243,28 +240,9 @@ class Surveyor:
         return result
 
     def _found(
-        self,
-        steps: Steps,
-        key: OrderKey,
-        order_ids: list[str],
-        rows: dict[str, list[OrderItemRow]],
-        result: Survey,
-    ) -> None:
-        number, generation = key
-        state = steps.part_state(number, generation)
-        if state is None or state in IN_MEWS or state is State.IN_FLIGHT:
-            return
-        attempts = self._ledger.attempts(number, generation=generation, part=ORDER_PART)
-        part_key = (number, generation, ORDER_PART)
-        found = find_order(steps, part_key, attempts, {one: rows[one] for one in order_ids}, self._run_id)
-        result.found[part_key] = found.state
-        if len(order_ids) > 1:
-            steps.duplicate(number, order_ids)
-            result.tell_copies(number, order_ids)
-
-    def _found_undo(
         self, steps: Steps, key: PartKey, order_ids: list[str], rows: dict[str, list[OrderItemRow]], result: Survey
     ) -> None:
+        """An order, or the opposite of one."""
         state = steps.part_state(*key)
         if state is None or state in IN_MEWS or state is State.IN_FLIGHT:
             return
