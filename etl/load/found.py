@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from etl.evidence.values import Difference
 from etl.ledger.cancelled import cancelled_of
@@ -17,6 +18,8 @@ from etl.ledger.steps import PartKey, Steps
 from etl.load.attempted import match_order, payment_differs
 from etl.model.rows import OrderItemRow, PaymentRow
 from etl.model.states import State
+
+Met = TypeVar("Met", str, PaymentRow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +43,12 @@ def find_order(
     `attempts` of this part, oldest first; `orders`: items by OrderId, at least one. `run_id`: who met it. Where none
     is what was sent, the first is told against the newest attempt. Raises LedgerError without any attempt.
     """
-    closest: tuple[str, Attempt, tuple[Difference, ...]] | None = None
-    for order_id, rows in orders.items():
-        for attempt in reversed(attempts):
-            differences = match_order(attempt, rows).not_as_sent
-            if closest is None or (closest[2] and not differences):
-                closest = order_id, attempt, differences
-    if closest is None:
-        raise damaged("an order in doubt, of which no attempt is on record,")
+    judged = [
+        (order_id, attempt, match_order(attempt, rows).not_as_sent)
+        for order_id, rows in orders.items()
+        for attempt in reversed(attempts)
+    ]
+    closest = _closest(judged, "an order")
     rows = orders[closest[0]]
     if key[2] == ORDER_PART:
         # A sighting while nobody knew is no sign of somebody else, whatever the staff did to it meanwhile.
@@ -59,15 +60,8 @@ def find_payment(
     steps: Steps, key: PartKey, attempts: Sequence[Attempt], rows: Sequence[PaymentRow], run_id: str
 ) -> Found:
     """A payment, or what pays one back, stands in Mews: as `find_order`."""
-    closest: tuple[PaymentRow, Attempt, tuple[Difference, ...]] | None = None
-    for row in rows:
-        for attempt in reversed(attempts):
-            differences = payment_differs(attempt, row)
-            if closest is None or (closest[2] and not differences):
-                closest = row, attempt, differences
-    if closest is None:
-        raise damaged("a payment in doubt, of which no attempt is on record,")
-    row, attempt, differences = closest
+    judged = [(row, attempt, payment_differs(attempt, row)) for row in rows for attempt in reversed(attempts)]
+    row, attempt, differences = _closest(judged, "a payment")
     return _record(steps, key, (row.id, attempt, differences), run_id, observed_payment(row, attempt.payload))
 
 
@@ -79,6 +73,15 @@ def find_elsewhere(steps: Steps, number: str, generation: int, order_id: str, ro
     )
     steps.differ(number, generation, message, observed_items(rows))
     return Found(State.DIFFERENT, order_id, message)
+
+
+def _closest(
+    judged: Sequence[tuple[Met, Attempt, tuple[Difference, ...]]], what: str
+) -> tuple[Met, Attempt, tuple[Difference, ...]]:
+    """The first that is as it was sent, else the first. Raises LedgerError where nothing of `what` was ever sent."""
+    if not judged:
+        raise damaged(f"{what} in doubt, of which no attempt is on record,")
+    return next((one for one in judged if not one[2]), judged[0])
 
 
 def _record(
