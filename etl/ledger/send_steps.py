@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 
 from etl.ledger import schema
 from etl.ledger.records import PartKind, loads, stamp
-from etl.ledger.unit_of_work import NotReady, PartRow, UnitOfWork, attempt_key
+from etl.ledger.unit_of_work import NotReady, PartKey, PartRow, UnitOfWork, attempt_key
 from etl.model.outcome import Kind, Outcome
 from etl.model.states import PLANNED, State, after
 
@@ -52,6 +52,11 @@ class Intent:
     needs: tuple[str, ...] = ()
     target: str = ""
 
+    @property
+    def key(self) -> PartKey:
+        """Number, generation and name of the part."""
+        return self.number, self.generation, self.part
+
 
 class SendSteps(UnitOfWork):
     """Transitions of requests."""
@@ -75,7 +80,7 @@ class SendSteps(UnitOfWork):
 
     def _check_ready(self, intent: Intent) -> None:
         order = self._order(intent.number)
-        row = self._find((intent.number, intent.generation, intent.part))
+        row = self._find(intent.key)
         state = order.state if row is None and intent.kind is PartKind.ORDER else row.state if row else None
         # Only what reverses may concern an older posting: a copy that turned up late.
         is_current = intent.generation == order.generation or intent.kind is PartKind.UNDO
@@ -84,10 +89,9 @@ class SendSteps(UnitOfWork):
 
     def _intend(self, intent: Intent) -> int:
         order = self._order(intent.number)
-        key = (intent.number, intent.generation, intent.part)
-        row = self._find(key)
+        row = self._find(intent.key)
         if row is None:
-            row = self._add(PartRow(*key, intent.kind.value, State.READY, target=intent.target))
+            row = self._add(PartRow(*intent.key, intent.kind.value, State.READY, target=intent.target))
         if intent.kind is PartKind.ORDER:
             self._plan_payments(intent)
         row.move(State.IN_FLIGHT)

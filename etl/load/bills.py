@@ -14,14 +14,14 @@ from http import HTTPStatus
 from typing import Any
 
 from etl.ledger.records import ORDER_PART, Attempt, PartKind
-from etl.ledger.steps import Intent, PartKey, Steps
+from etl.ledger.steps import Intent, Steps
 from etl.load import refusals
-from etl.load.jobs import Job, needs_of_part
-from etl.load.requests import Reversing, predicted_of, undo_intent
+from etl.load.jobs import Job
+from etl.load.requests import Reversing, part_intent, predicted_of, undo_intent
 from etl.load.sender import Request
 from etl.load.session import RunFacts
 from etl.model.bill import bill_fragment, bills_body
-from etl.model.identity import RECIPE_VERSION, Identity
+from etl.model.identity import Identity
 from etl.model.outcome import Kind, Outcome
 from etl.model.payload import Operation, Payload, freeze
 from etl.model.plan import PlannedOrder
@@ -32,8 +32,6 @@ LARGEST_BODY = 4 * 1024 * 1024
 
 TOGETHER = "refused together with "
 """So the message of a refusal of several bills begins."""
-
-_NEVER = datetime.min  # noqa: DTZ901 - replaced when the slot is granted
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,27 +47,12 @@ def freeze_bill(job: Job, order: PlannedOrder, facts: RunFacts) -> Bill:
     """The bill of an order, and what is written of it before it leaves."""
     identity = Identity(facts.store, order.number, job.generation)
     content = bill_fragment(order, identity)
-    intent = Intent(
-        number=order.number,
-        generation=job.generation,
-        part=ORDER_PART,
-        kind=PartKind.ORDER,
-        run_id=facts.run_id,
-        payload=content.decode(),
-        payload_hash=fragment_hash(content),
+    intent = replace(
+        part_intent(order, ORDER_PART, PartKind.ORDER, Payload(content, fragment_hash(content)), identity, facts),
         identifier=identity.stem,
-        marker=identity.marker,
-        service_id=order.service_id,
         # Mews never shows it again, so nothing is compared with it.
         account_id="",
-        consumption=order.consumption,
-        basis=facts.basis.value,
-        fingerprint=order.fingerprint,
-        skip_fingerprint=order.skip_fingerprint,
-        recipe_version=RECIPE_VERSION,
         predicted=predicted_of(order),
-        sent_at=_NEVER,
-        needs=needs_of_part(order, ORDER_PART),
     )
     return Bill(job, content, intent)
 
@@ -91,13 +74,13 @@ class BatchRecord:
         """Ready -> in flight, all of them or none."""
         for intent in self.intents:
             if intent.kind is PartKind.UNDO:
-                steps.plan_undo(*_key(intent), intent.target)
+                steps.plan_undo(*intent.key, intent.target)
         self.seqs = steps.intend_all([replace(intent, sent_at=sent_at) for intent in self.intents])
 
     def renew(self, steps: Steps, sent_at: datetime) -> None:
         """In flight stays."""
         for intent, seq in zip(self.intents, self.seqs, strict=True):
-            steps.renew(*_key(intent), seq, sent_at)
+            steps.renew(*intent.key, seq, sent_at)
 
     def judge(self, outcome: Outcome) -> Outcome:
         """What the answer says of each bill: of several, a refusal says it only once it is known to be whole."""
@@ -121,18 +104,18 @@ class BatchRecord:
         is_alone = len(self.intents) == 1
         mews_id = next(iter(ids_of(outcome)), "") if is_alone else ""
         if is_refused_together(outcome):
-            keys = [_key(intent) for intent in self.intents]
+            keys = [intent.key for intent in self.intents]
             refusals.note(steps, self.ledger, keys, self.intents[0].payload_hash)
         elif outcome.kind is Kind.DONE:
-            bills = ((_key(intent), intent.payload_hash) for intent in self.intents)
+            bills = ((intent.key, intent.payload_hash) for intent in self.intents)
             refusals.accepted(steps, self.ledger, bills)
         for intent, seq in zip(self.intents, self.seqs, strict=True):
             # A conflict is settled bill by bill: until one is alone, the next try is a smaller request.
             is_last = is_last_try and is_alone
-            steps.conclude(*_key(intent), seq, outcome, at=at, mews_id=mews_id, is_last_try=is_last)
+            steps.conclude(*intent.key, seq, outcome, at=at, mews_id=mews_id, is_last_try=is_last)
         if not is_alone:
             return outcome.kind is not Kind.UNKNOWN or is_refused_together(outcome)
-        return steps.is_refusal_of_kind(*_key(self.intents[0]))
+        return steps.is_refusal_of_kind(*self.intents[0].key)
 
 
 def ids_of(outcome: Outcome) -> list[str]:
@@ -184,7 +167,3 @@ def batches(bills: Sequence[Bill], most: Callable[[Bill], int], largest: int = L
 
 _FRAME = 1024
 """Bytes kept free for the tokens and what stands around the bills."""
-
-
-def _key(intent: Intent) -> PartKey:
-    return intent.number, intent.generation, intent.part

@@ -50,19 +50,15 @@ class PartRecord:
         """The order."""
         return (self.intent_of.number,)
 
-    @property
-    def _key(self) -> tuple[str, int, str]:
-        return self.intent_of.number, self.intent_of.generation, self.intent_of.part
-
     def intend(self, steps: Steps, sent_at: datetime) -> None:
         """Ready -> in flight."""
         if self.intent_of.kind is PartKind.UNDO:
-            steps.plan_undo(*self._key, self.intent_of.target)
+            steps.plan_undo(*self.intent_of.key, self.intent_of.target)
         self.seq = steps.intend(replace(self.intent_of, sent_at=sent_at))
 
     def renew(self, steps: Steps, sent_at: datetime) -> None:
         """In flight stays."""
-        steps.renew(*self._key, self.seq, sent_at)
+        steps.renew(*self.intent_of.key, self.seq, sent_at)
 
     def judge(self, outcome: Outcome) -> Outcome:
         """Unclear without the id of what was made."""
@@ -73,15 +69,15 @@ class PartRecord:
         # What a cancellation has done, it has done to the order that it names.
         is_cancel = self.operation is Operation.CANCEL_ITEMS
         mews_id = self.intent_of.target if is_cancel else made_id(self.operation, outcome)
-        steps.conclude(*self._key, self.seq, outcome, at=at, mews_id=mews_id, is_last_try=is_last_try)
-        return steps.is_refusal_of_kind(*self._key)
+        steps.conclude(*self.intent_of.key, self.seq, outcome, at=at, mews_id=mews_id, is_last_try=is_last_try)
+        return steps.is_refusal_of_kind(*self.intent_of.key)
 
 
 def order_request(order: PlannedOrder, identity: Identity, facts: RunFacts) -> Request:
     """An order as planned."""
     payload = freeze(order_payload(order, identity))
     intent = replace(
-        _intent(order, ORDER_PART, PartKind.ORDER, payload, identity, facts),
+        part_intent(order, ORDER_PART, PartKind.ORDER, payload, identity, facts),
         identifier=identity.stem,
         predicted=predicted_of(order),
         payments=tuple(payment.part for payment in order.payments),
@@ -93,11 +89,11 @@ def order_request(order: PlannedOrder, identity: Identity, facts: RunFacts) -> R
 def payment_request(order: PlannedOrder, payment: PlannedPayment, identity: Identity, facts: RunFacts) -> Request:
     """A payment of an order that is in Mews."""
     payload = freeze(payment_payload(order, payment, identity, facts.basis))
-    intent = _intent(order, payment.part, PartKind.PAYMENT, payload, identity, facts)
+    intent = part_intent(order, payment.part, PartKind.PAYMENT, payload, identity, facts)
     return Request(Operation.ADD_PAYMENT, payload, PartRecord(Operation.ADD_PAYMENT, intent))
 
 
-def _intent(
+def part_intent(
     order: PlannedOrder, part: str, kind: PartKind, payload: Payload, identity: Identity, facts: RunFacts
 ) -> Intent:
     """What is written of a part before its first byte leaves."""
