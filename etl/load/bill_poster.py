@@ -115,10 +115,7 @@ class BillCarrier:
         return []
 
     def _freeze(self, job: Job) -> Bill:
-        order = self._first.follow_rounding(job.order)
-        if order is not job.order:
-            job.order = order
-            self._session.ledger.record_plan(self._session.facts.run_id, [order])
+        self._first.follow_rounding(job)
         return freeze_bill(job, job.order, self._session.facts)
 
 

@@ -29,7 +29,7 @@ class Carrier:
         facts = self._session.facts
         identity = Identity(facts.store, job.number, job.generation)
         if job.send_order:
-            self._follow_rounding(job)
+            self._first.follow_rounding(job)
             job.states[ORDER_PART] = await self._send(order_request(job.order, identity, facts))
             self.posted += job.states[ORDER_PART] is State.POSTED
         # A payment never goes before its order is known to be there.
@@ -51,9 +51,3 @@ class Carrier:
 
     async def _send(self, request: Request) -> State:
         return after((await self._session.sender.send(request)).kind)
-
-    def _follow_rounding(self, job: Job) -> None:
-        order = self._first.follow_rounding(job.order)
-        if order is not job.order:
-            job.order = order
-            self._session.ledger.record_plan(self._session.facts.run_id, [order])

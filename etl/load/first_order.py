@@ -16,6 +16,7 @@ from etl.evidence.match import Match
 from etl.evidence.scan import Progress, known_items
 from etl.ledger.records import ORDER_PART, Attempt, LedgerOrder, dumps, loads
 from etl.load.attempted import match_order
+from etl.load.jobs import Job
 from etl.load.ports import LinkedReservation, Predictions
 from etl.load.session import Session
 from etl.model.observed import Observed, SentEntry
@@ -62,6 +63,7 @@ class FirstOrder:
         self._reader = session.reach.reader
         self._clock = session.reach.clock
         self._halt = session.halt
+        self._run_id = session.facts.run_id
         # Reads may lag so many seconds behind the write.
         self._patience = session.facts.settle.total_seconds() / 2 + 1
         self._linked_reservation = check.linked_reservation
@@ -110,8 +112,17 @@ class FirstOrder:
         facts = {"order": number, "last_digit": self.last_digit, "rounding": rounding}
         self._ledger.set_meta(FIRST_CHECK, dumps(facts))
 
-    def follow_rounding(self, order: PlannedOrder) -> PlannedOrder:
-        """Predictions as the first order taught them; what is sent stays as it was planned."""
+    def follow_rounding(self, job: Job) -> None:
+        """Predictions as the first order taught them; what is sent stays as it was planned.
+
+        Effects: the job's order, and the ledger's plan of it, where they differ.
+        """
+        order = self._adapted(job.order)
+        if order is not job.order:
+            job.order = order
+            self._ledger.record_plan(self._run_id, [order])
+
+    def _adapted(self, order: PlannedOrder) -> PlannedOrder:
         if self._predictions is None:
             return order
         if self._rounding is None:
