@@ -116,7 +116,7 @@ class BillCarrier:
 
     def _freeze(self, job: Job) -> Bill:
         self._first.follow_rounding(job)
-        return freeze_bill(job, job.order, self._session.facts)
+        return freeze_bill(job, self._session.facts)
 
 
 def _halves(bills: Sequence[Bill]) -> list[list[Bill]]:

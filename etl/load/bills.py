@@ -24,7 +24,6 @@ from etl.model.bill import bill_fragment, bills_body
 from etl.model.identity import Identity
 from etl.model.outcome import Kind, Outcome
 from etl.model.payload import Operation, Payload, freeze
-from etl.model.plan import PlannedOrder
 from etl.model.sent import fragment_hash
 
 LARGEST_BODY = 4 * 1024 * 1024
@@ -43,9 +42,9 @@ class Bill:
     intent: Intent
 
 
-def freeze_bill(job: Job, order: PlannedOrder, facts: RunFacts) -> Bill:
-    """The bill of an order, and what is written of it before it leaves."""
-    identity = Identity(facts.store, order.number, job.generation)
+def freeze_bill(job: Job, facts: RunFacts) -> Bill:
+    """The bill of a job's order, and what is written of it before it leaves."""
+    order, identity = job.order, Identity(facts.store, job.number, job.generation)
     content = bill_fragment(order, identity)
     intent = replace(
         part_intent(order, ORDER_PART, PartKind.ORDER, Payload(content, fragment_hash(content)), identity, facts),
