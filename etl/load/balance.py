@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
-from etl.load.reversal import has_money, target_of
+from etl.load.reversal import has_money, is_gone, target_of
 from etl.model.rows import OrderItemRow
 
 CENT = Decimal("0.01")
@@ -17,9 +17,9 @@ Items = dict[str, list[OrderItemRow]]
 def gone_by(order_id: str, orders: Items, undos: Items) -> str | None:
     """What reversed an order: "" for its cancellation, the OrderId of its opposite; None where it stands."""
     items = orders[order_id]
-    left = standing_of(items)
-    if len(left) < len(items) and not any(item.gross or item.net for item in left):
+    if is_gone(items):
         return ""
+    left = standing_of(items)
     for undo_id, undo in undos.items():
         target = target_of(undo[0].notes)
         opposite = standing_of(undo)

@@ -160,15 +160,12 @@ def opposite_order(
             "its consumption is outside the editable window by now, so Mews takes no opposite at the same time"
         )
     entries = [_opposite(row, original, identity, currency, rules) for row in left]
-    if not rules.may_rebate and any(entry["UnitAmount"][_value(rules.basis)] < 0 for entry in entries):
-        raise CantReverseError(
-            'the opposite is a rebate: set target.rebates = "allow" in migration.toml if Mews takes it'
-        )
+    _check_rebate(entries, rules)
     payload: dict[str, Any] = {
         "ServiceId": left[0].service_id,
         "AccountId": account,
-        "ConsumptionUtc": consumed.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "Notes": f"{identity.marker} Reverses Centra order {identity.number}, OrderId {order_id}",
+        "ConsumptionUtc": _text(consumed),
+        "Notes": _notes(identity, order_id),
         "Options": {"DisableItemGrouping": True},
     }
     products = [entry for entry in entries if "ProductId" in entry]
@@ -203,16 +200,12 @@ def opposite_bill(
         }
         for row in sorted(rows, key=lambda row: (row.external_identifier, row.id))
     ]
-    unit = _value(rules.basis)
-    if not rules.may_rebate and any(one["Type"] != PAYMENT and one["UnitAmount"][unit] < 0 for one in items):
-        raise CantReverseError(
-            'the opposite is a rebate: set target.rebates = "allow" in migration.toml if Mews takes it'
-        )
+    _check_rebate([one for one in items if one["Type"] != PAYMENT], rules)
     bill: dict[str, Any] = {
         "OutletId": rows[0].service_id,
         "Number": bill_number(identity),
         "ClosedUtc": closed_at,
-        "Notes": f"{identity.marker} Reverses Centra order {identity.number}, OrderId {order_id}",
+        "Notes": _notes(identity, order_id),
         "Items": items,
     }
     if original.get("AccountId"):
@@ -243,6 +236,18 @@ def opposite_payment(
         if original.get(name):
             payload[name] = original[name]
     return payload
+
+
+def _check_rebate(entries: Iterable[Mapping[str, Any]], rules: Rules) -> None:
+    if not rules.may_rebate and any(entry["UnitAmount"][_value(rules.basis)] < 0 for entry in entries):
+        raise CantReverseError(
+            'the opposite is a rebate: set target.rebates = "allow" in migration.toml if Mews takes it'
+        )
+
+
+def _notes(identity: Identity, order_id: str) -> str:
+    """What `target_of` reads again."""
+    return f"{identity.marker} Reverses Centra order {identity.number}, OrderId {order_id}"
 
 
 def _opposite(
