@@ -29,6 +29,9 @@ Row = TypeVar("Row")
 ACCOUNT_IDS = 100
 """Most AccountIds of one filter of order items and payments."""
 
+AHEAD = timedelta(days=1)
+"""Reading ends this much after Mews's clock, so that what is created meanwhile is not cut off."""
+
 _EVERYTHING = ["Active", "Deleted"]
 
 
@@ -244,9 +247,10 @@ class MewsReader:
         if start is None:
             # Mews has no intervals without a start: everything is read, and what is too new left out.
             return [{}]
-        # A day ahead of Mews's clock, so that what is created during the walk is not cut off.
-        last = end if end is not None else self.now() + timedelta(days=1)
-        return [{name: interval(low, high)} for low, high in reversed(windows(start, last))]
+        return [{name: interval(low, high)} for low, high in reversed(windows(start, self._until(end)))]
+
+    def _until(self, end: datetime | None) -> datetime:
+        return end if end is not None else self.now() + AHEAD
 
     async def _all(
         self, operation: str, key: str, body: Mapping[str, Any], parse: Callable[[Mapping[str, Any]], Row]

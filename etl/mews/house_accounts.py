@@ -11,9 +11,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
-from etl.mews.api import MewsReader
+from etl.mews.api import AHEAD, MewsReader
 from etl.model.reference import Account
 from etl.model.rules import PAYMASTER
 from etl.model.windows import windows
@@ -48,7 +48,7 @@ async def house_accounts(reader: MewsReader) -> HouseAccounts:
 async def _paymasters(reader: MewsReader) -> tuple[list[Account], datetime | None]:
     found: dict[str, Account] = {}
     left = MOST_REQUESTS
-    every = windows(_BEFORE_ANY, reader.now() + timedelta(days=1))[::-1]
+    every = windows(_BEFORE_ANY, reader.now() + AHEAD)[::-1]
     for at in range(0, len(every), _AT_ONCE):
         some = every[at : at + _AT_ONCE]
         if left < len(some):

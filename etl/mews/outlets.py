@@ -10,8 +10,8 @@ only. ClosedUtc never moves: a bill that is in no window around it is not there.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from etl.errors import InternalError
@@ -20,10 +20,7 @@ from etl.mews.api import MewsReader
 from etl.mews.fields import MissingFieldError
 from etl.mews.paging import PAGE, Interval, batches, interval, pages, walk
 from etl.model.rows import OrderItemRow, PaymentRow, ServiceOrderRow
-from etl.model.windows import Window, around, windows
-
-AHEAD = timedelta(days=1)
-"""Reading ends this much after Mews's clock, so that what is created meanwhile is not cut off."""
+from etl.model.windows import around, windows
 
 REMEMBERED = 50_000
 """Bills whose closing is kept in memory; of others the ledger knows it, or everything is read."""
@@ -109,12 +106,10 @@ class OutletReader(MewsReader):
     async def of_any_outlet(self, bill_ids: Sequence[str]) -> AsyncIterator[list[OrderItemRow]]:
         """Items of these bills, whichever outlet they are of."""
         wanted = set(bill_ids)
-        closed = {one: self._closed[one] for one in wanted if one in self._closed}
-        pages = self._around(closed.values(), None) if len(closed) == len(wanted) else self._since((None, None), None)
-        async for page in pages:
-            kept = [row for row in page if row.order_id in wanted]
-            if kept:
-                yield kept
+        closed = self._remembered(wanted)
+        found = self._around(closed.values(), None) if len(closed) == len(wanted) else self._since((None, None), None)
+        async for page in _of_bills(found, wanted):
+            yield page
 
     async def payments(
         self,
@@ -151,22 +146,21 @@ class OutletReader(MewsReader):
     def _own(self) -> frozenset[str]:
         return frozenset((self._outlet_id,))
 
+    def _remembered(self, bill_ids: Iterable[str]) -> dict[str, datetime]:
+        return {one: self._closed[one] for one in bill_ids if one in self._closed}
+
     async def _bills(self, wanted: set[str]) -> AsyncIterator[list[OrderItemRow]]:
         """All items of these bills, wherever they closed."""
-        known = {one: self._closed[one] for one in wanted if one in self._closed}
+        known = self._remembered(wanted)
         known |= self._closed_of([one for one in wanted if one not in known])
         missing = set(wanted)
-        async for page in self.closed_at(known.values()):
-            kept = [row for row in page if row.order_id in wanted]
-            missing.difference_update(row.order_id for row in kept)
-            if kept:
-                yield kept
+        async for page in _of_bills(self.closed_at(known.values()), wanted):
+            missing.difference_update(row.order_id for row in page)
+            yield page
         if missing.difference(known):
             # Nobody here knows when they closed.
-            async for page in self._since((None, None), self._own):
-                kept = [row for row in page if row.order_id in missing]
-                if kept:
-                    yield kept
+            async for page in _of_bills(self._since((None, None), self._own), missing):
+                yield page
 
     async def _around(
         self, moments: Iterable[datetime], outlets: frozenset[str] | None
@@ -180,8 +174,7 @@ class OutletReader(MewsReader):
         is_all = start is None
         if start is None:
             start = await self._oldest_outlet()
-        last = end if end is not None else self.now() + AHEAD
-        spans: list[Window] = windows(start, last)
+        spans = windows(start, self._until(end))
         if is_all:
             self._tell(start, len(spans))
         for span in spans:
@@ -211,6 +204,16 @@ class OutletReader(MewsReader):
             self.remember({bill.id: bill.closed_utc for bill in bills.values() if self._is_mine(bill)})
             if page:
                 yield page
+
+
+async def _of_bills(
+    found: AsyncIterator[list[OrderItemRow]], bill_ids: Collection[str]
+) -> AsyncIterator[list[OrderItemRow]]:
+    """What on these pages is of the bills."""
+    async for page in found:
+        kept = [row for row in page if row.order_id in bill_ids]
+        if kept:
+            yield kept
 
 
 def _bills_of(answer: Mapping[str, Any]) -> dict[str, entities.OutletBill]:
