@@ -27,11 +27,10 @@ from etl.evidence.values import NOT_IN_MEWS, Difference, Expected, ExpectedEntry
 from etl.model.identity import parse_identifier
 from etl.model.plan import Basis
 from etl.model.rows import OrderItemRow, PaymentRow
+from etl.model.shares import CREDIT
 from etl.reconcile.values import Booking, Klass, OrderFinding
 
 ZERO = Decimal(0)
-CREDIT_PART = "gift"
-"""Parts that are credits (gift cards, store credit); the others are captures."""
 
 
 @dataclass(slots=True)
@@ -153,7 +152,7 @@ def _paid(expected: Expected, payments: Mapping[str, PaymentRow], *, is_credit: 
     total = ZERO
     for payment in expected.payments:
         row = payments.get(payment.id)
-        if payment.part.startswith(CREDIT_PART) is is_credit and row is not None and not row.is_canceled:
+        if payment.part.startswith(CREDIT) is is_credit and row is not None and not row.is_canceled:
             seen = row.gross if expected.basis is Basis.GROSS else row.net
             total += abs(seen) if payment.amount is None else abs(seen).copy_sign(payment.amount)
     return total
@@ -165,7 +164,7 @@ def _paid_by_items(expected: Expected, rows: Iterable[OrderItemRow]) -> tuple[De
     for row in rows:
         if row.is_payment and not row.is_canceled:
             parsed = parse_identifier(row.external_identifier)
-            is_credit = parsed is not None and parsed[1].startswith(CREDIT_PART)
+            is_credit = parsed is not None and parsed[1].startswith(CREDIT)
             paid[0 if is_credit else 1] -= row.gross if expected.basis is Basis.GROSS else row.net
     return paid[0], paid[1]
 
