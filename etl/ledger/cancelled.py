@@ -12,7 +12,7 @@ from sqlalchemy import select
 from etl.ledger import schema
 from etl.ledger.ledger import Ledger
 from etl.ledger.records import PartKind, loads
-from etl.ledger.steps import CHUNK
+from etl.ledger.unit_of_work import chunks
 from etl.model.rows import OrderItemRow
 
 
@@ -20,7 +20,7 @@ def unknown(ledger: Ledger, items: Mapping[str, str]) -> dict[str, str]:
     """Those of the cancelled items that the ledger does not know. Shape: order numbers by item id, given and returned."""
     left = dict(items)
     table = schema.cancelled
-    for chunk in _chunks(items):
+    for chunk in chunks(items):
         for row in ledger.select(select(table.c.item_id).where(table.c.item_id.in_(chunk))):
             left.pop(row.item_id, None)
     for item_id in _cancelled_by(ledger, set(left.values())):
@@ -42,11 +42,6 @@ def _cancelled_by(ledger: Ledger, numbers: Iterable[str]) -> Iterable[str]:
         & (parts.c.part == attempts.c.part)
     )
     query = select(attempts.c.payload).join(parts, same).where(parts.c.kind == PartKind.UNDO.value)
-    for chunk in _chunks(numbers):
+    for chunk in chunks(numbers):
         for row in ledger.select(query.where(attempts.c.number.in_(chunk))):
             yield from loads(row.payload, {}).get("OrderItemIds", ())
-
-
-def _chunks(values: Iterable[str]) -> list[list[str]]:
-    unique = list(dict.fromkeys(values))
-    return [unique[start : start + CHUNK] for start in range(0, len(unique), CHUNK)]

@@ -5,7 +5,7 @@ See `steps.py`; no state is in it, but for orders that the ledger meets first: t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import bindparam, delete, insert, update
@@ -13,7 +13,7 @@ from sqlalchemy import bindparam, delete, insert, update
 from etl.ledger import schema, versions
 from etl.ledger.plan_rows import plan_facts
 from etl.ledger.records import ORDER_PART, Correction, LedgerOrder
-from etl.ledger.unit_of_work import CHUNK, UnitOfWork
+from etl.ledger.unit_of_work import UnitOfWork, chunks
 from etl.model.plan import PlannedOrder
 from etl.model.states import State
 
@@ -85,7 +85,7 @@ class FactSteps(UnitOfWork):
     def stored_orders(self, numbers: Iterable[str]) -> dict[str, LedgerOrder]:
         """The orders of these numbers, as this transaction sees them; they are read for steps, too."""
         found: dict[str, LedgerOrder] = {}
-        for chunk in _chunks(numbers):
+        for chunk in chunks(numbers):
             found.update(versions.read_orders(self._connection, chunk))
         self.load(found)
         return found
@@ -129,14 +129,8 @@ class FactSteps(UnitOfWork):
     def take_in_cancelled(self, items: Mapping[str, str]) -> None:
         """Items that others cancelled become known: order numbers by item id."""
         table = schema.cancelled
-        for chunk in _chunks(items):
+        for chunk in chunks(items):
             self._connection.execute(delete(table).where(table.c.item_id.in_(chunk)))
             self._connection.execute(
                 insert(table), [{"item_id": item_id, "number": items[item_id]} for item_id in chunk]
             )
-
-
-def _chunks(values: Iterable[str]) -> Iterator[list[str]]:
-    unique = list(dict.fromkeys(values))
-    for start in range(0, len(unique), CHUNK):
-        yield unique[start : start + CHUNK]

@@ -29,7 +29,7 @@ from etl.ledger.records import (
     part_value,
     stored_state,
 )
-from etl.ledger.steps import CHUNK
+from etl.ledger.unit_of_work import chunks
 from etl.ledger.versions import read_orders
 from etl.model.states import State
 
@@ -64,7 +64,7 @@ class LedgerQueries(LedgerHome):
         """The orders of these numbers that the ledger knows."""
         found: dict[str, LedgerOrder] = {}
         with translated(self._where):
-            for chunk in _chunks(numbers):
+            for chunk in chunks(numbers):
                 found.update(read_orders(self._read(), chunk))
         return self._with_edits({number: self._with_id(order) for number, order in found.items()})
 
@@ -107,7 +107,7 @@ class LedgerQueries(LedgerHome):
     def parts(self, numbers: Iterable[str]) -> dict[str, list[Part]]:
         """The parts of these orders, all generations. Shape: by number; orders never intended have none."""
         found: dict[str, list[Part]] = {}
-        for chunk in _chunks(numbers):
+        for chunk in chunks(numbers):
             for part in self._parts(_PARTS_OF_NUMBERS, numbers=chunk):
                 known = self.read_ids.get((part.number, part.generation), "")
                 is_without = bool(known) and part.part == ORDER_PART and not part.mews_id
@@ -146,7 +146,7 @@ class LedgerQueries(LedgerHome):
         """The people of these addresses that this ledger made, or began to make."""
         table = schema.customers
         found: dict[str, Customer] = {}
-        for chunk in _chunks(sorted({email for email in emails if email})):
+        for chunk in chunks(sorted({email for email in emails if email})):
             for row in self.select(select(table).where(table.c.email.in_(chunk))):
                 found[row.email] = customer_value(row)
         return found
@@ -188,7 +188,7 @@ class LedgerQueries(LedgerHome):
             & (attempts.c.seq == parts.c.seq),
         )
         found: dict[str, datetime] = {}
-        for chunk in _chunks(mews_ids):
+        for chunk in chunks(mews_ids):
             for mews_id, consumption in self.select(query.where(parts.c.mews_id.in_(chunk))):
                 closed = moment(consumption)
                 if closed is not None:
@@ -236,9 +236,3 @@ class LedgerQueries(LedgerHome):
     def _parts(self, query: Select[Any], **values: object) -> list[Part]:
         with translated(self._where):
             return [part_value(row) for row in self._read().execute(query, values)]
-
-
-def _chunks(numbers: Iterable[str]) -> Iterator[list[str]]:
-    unique = list(dict.fromkeys(numbers))
-    for start in range(0, len(unique), CHUNK):
-        yield unique[start : start + CHUNK]

@@ -5,7 +5,7 @@ The transitions themselves are in `steps.py` and its parts; nothing here decides
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -351,6 +351,13 @@ class UnitOfWork:
 
     def _rows(self, numbers: Iterable[str]) -> list[PartRow]:
         return [row for number in numbers for row in self._parts.get(number, {}).values()]
+
+
+def chunks(values: Iterable[str]) -> Iterator[list[str]]:
+    """The values in their order, each once, in lists that fit into one SELECT."""
+    unique = list(dict.fromkeys(values))
+    for start in range(0, len(unique), CHUNK):
+        yield unique[start : start + CHUNK]
 
 
 def attempt_key(row: PartRow) -> dict[str, Any]:
