@@ -6,7 +6,7 @@ The transitions themselves are in `steps.py` and its parts; nothing here decides
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -26,77 +26,7 @@ GIVE_UP = 3
 
 PartKey = tuple[str, int, str]
 
-_ORDER_HOT = (
-    "state",
-    "generation",
-    "mews_order_id",
-    "posted_run_id",
-    "last_run_id",
-    "resolved_run_id",
-    "posted_fingerprint",
-    "posted_skip_fingerprint",
-    "rejected_hash",
-    "code",
-    "message",
-    "request_id",
-    "duplicates",
-    "observed",
-)
-_PART_HOT = (
-    "state",
-    "mews_id",
-    "run_id",
-    "seq",
-    "sends",
-    "absents",
-    "rejected_hash",
-    "fingerprint",
-    "skip_fingerprint",
-    "first_sent_at",
-    "settle_from",
-    "unseen_at",
-    "recheck",
-    "held",
-    "code",
-    "message",
-    "request_id",
-    "needs",
-    "target",
-)
 _PART_KEY = ("number", "generation", "part")
-
-
-def _keyed(table: Table, *names: str) -> list[ColumnElement[bool]]:
-    """That a row is the one whose key is given as `k_` and the columns' names."""
-    return [table.c[name] == bindparam(f"k_{name}") for name in names]
-
-
-# Statements of the hot path are built once.
-_SELECT_ORDERS = select(*(schema.orders.c[name] for name in ("number", *_ORDER_HOT, "verdict"))).where(
-    schema.orders.c.number.in_(bindparam("numbers", expanding=True))
-)
-_SELECT_PARTS = select(*(schema.parts.c[name] for name in (*_PART_KEY, "kind", *_PART_HOT))).where(
-    schema.parts.c.number.in_(bindparam("numbers", expanding=True))
-)
-_UPDATE_ORDER = (
-    update(schema.orders)
-    .where(*_keyed(schema.orders, "number"))
-    .values({name: bindparam(name) for name in (*_ORDER_HOT, "updated_at")})
-)
-_UPDATE_PART = (
-    update(schema.parts).where(*_keyed(schema.parts, *_PART_KEY)).values({name: bindparam(name) for name in _PART_HOT})
-)
-_OUTCOME_COLUMNS = ("outcome", "status", "message", "request_id", "mews_id", "finished_at")
-_UPDATE_ATTEMPT = (
-    update(schema.attempts)
-    .where(*_keyed(schema.attempts, *_PART_KEY, "seq"))
-    .values({name: bindparam(name) for name in _OUTCOME_COLUMNS})
-)
-_RENEW_ATTEMPT = (
-    update(schema.attempts)
-    .where(*_keyed(schema.attempts, *_PART_KEY, "seq"))
-    .values(sent_at=bindparam("sent_at"), machine_at=bindparam("machine_at"))
-)
 
 
 class NotReady(InternalError):  # noqa: N818 - a state of affairs that the caller handles
@@ -175,6 +105,44 @@ class OrderRow:
         row = {name: getattr(self, name) for name in _ORDER_HOT}
         row["state"] = self.state.value
         return row
+
+
+_PART_HOT = tuple(one.name for one in fields(PartRow) if one.name not in (*_PART_KEY, "kind"))
+_ORDER_HOT = tuple(one.name for one in fields(OrderRow) if one.name not in ("number", "verdict"))
+"""The columns that steps change, in the order of the fields of a row."""
+
+
+def _keyed(table: Table, *names: str) -> list[ColumnElement[bool]]:
+    """That a row is the one whose key is given as `k_` and the columns' names."""
+    return [table.c[name] == bindparam(f"k_{name}") for name in names]
+
+
+# Statements of the hot path are built once.
+_SELECT_ORDERS = select(*(schema.orders.c[name] for name in ("number", *_ORDER_HOT, "verdict"))).where(
+    schema.orders.c.number.in_(bindparam("numbers", expanding=True))
+)
+_SELECT_PARTS = select(*(schema.parts.c[name] for name in (*_PART_KEY, "kind", *_PART_HOT))).where(
+    schema.parts.c.number.in_(bindparam("numbers", expanding=True))
+)
+_UPDATE_ORDER = (
+    update(schema.orders)
+    .where(*_keyed(schema.orders, "number"))
+    .values({name: bindparam(name) for name in (*_ORDER_HOT, "updated_at")})
+)
+_UPDATE_PART = (
+    update(schema.parts).where(*_keyed(schema.parts, *_PART_KEY)).values({name: bindparam(name) for name in _PART_HOT})
+)
+_OUTCOME_COLUMNS = ("outcome", "status", "message", "request_id", "mews_id", "finished_at")
+_UPDATE_ATTEMPT = (
+    update(schema.attempts)
+    .where(*_keyed(schema.attempts, *_PART_KEY, "seq"))
+    .values({name: bindparam(name) for name in _OUTCOME_COLUMNS})
+)
+_RENEW_ATTEMPT = (
+    update(schema.attempts)
+    .where(*_keyed(schema.attempts, *_PART_KEY, "seq"))
+    .values(sent_at=bindparam("sent_at"), machine_at=bindparam("machine_at"))
+)
 
 
 class UnitOfWork:
