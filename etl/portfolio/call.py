@@ -17,7 +17,6 @@ from etl.mews.http import is_loopback
 from etl.portfolio.file import Property
 from etl.settings import ACCESS_TOKEN, ADDRESS, CLIENT_TOKEN, TIED, environment
 
-COMMANDS = ("preflight", "dry-run", "run", "status", "reconcile", "report")
 _READ_EXPORTS = frozenset({"preflight", "dry-run", "run"})
 _CORRECTED = frozenset({"dry-run", "run"})
 _REPORTING = frozenset({"dry-run", "run", "reconcile", "report"})

@@ -15,7 +15,7 @@ import simplejson
 
 from etl.errors import ExitCode
 from etl.model.shares import BridgeLine
-from etl.portfolio.result import SUMMED, Result, has_figures, verdict, worst
+from etl.portfolio.result import KEYS, SUMMED, Result, has_figures, verdict, worst
 from etl.report.folder import PAGE, SUMMARY, ReportFolder, explained, private_text
 from etl.report.grids import Column, Grid, Kind, grouped, row_words
 from etl.report.html import page_environment
@@ -24,7 +24,6 @@ from etl.report.parts import LINES
 INDEX = "index.html"
 OUTPUTS = (INDEX, SUMMARY)
 _TITLES = {"totals": "Totals of all properties", "bridge": "From what the shops sold to what Mews holds"}
-_KEYS = ("currency", "basis", "line")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +105,7 @@ def _css(code: ExitCode) -> str:
 
 def _grid(name: str, rows: Sequence[Mapping[str, str]]) -> Grid:
     """A row per currency (and line), a column per sum."""
-    sums = [key for key in rows[0] if key not in _KEYS]
+    sums = [key for key in rows[0] if key not in KEYS]
     has_line = "line" in rows[0]
     columns = [Column("Currency"), *([Column("Line")] if has_line else [])]
     columns += [Column(one.replace("_", " ").capitalize(), Kind.MONEY) for one in sums]

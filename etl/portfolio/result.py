@@ -33,7 +33,7 @@ SUMMED = {
     "reconcile": "bridge",
 }
 """The table of each command's document that is summed over the properties."""
-_KEYS = ("currency", "basis", "line")
+KEYS = ("currency", "basis", "line")
 """What tells its rows apart; all else in a row is an amount."""
 
 
@@ -128,10 +128,10 @@ def _sums(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
     """The rows added up by their keys, in the order in which these are met. Amounts are decimal texts."""
     groups: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
     for row in rows:
-        groups.setdefault(tuple(str(row[key]) for key in _KEYS if key in row), []).append(row)
+        groups.setdefault(tuple(str(row[key]) for key in KEYS if key in row), []).append(row)
     return [dict(_added(group)) for group in groups.values()]
 
 
 def _added(rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
     for name, value in rows[0].items():
-        yield name, value if name in _KEYS else str(sum((Decimal(row[name]) for row in rows), Decimal(0)))
+        yield name, value if name in KEYS else str(sum((Decimal(row[name]) for row in rows), Decimal(0)))
