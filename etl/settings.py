@@ -8,7 +8,7 @@ from __future__ import annotations
 import codecs
 import io
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -108,14 +108,19 @@ def connection(values: Mapping[str, str]) -> Connection:
     """The connection that the environment names. Raises UsageError naming what is missing or can't be right."""
     missing = [name for name in (ADDRESS, CLIENT_TOKEN, ACCESS_TOKEN) if not values.get(name)]
     if missing:
-        raise UsageError(
-            f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set.",
-            code="connection.missing",
-            hint="Export them, or write them into a .env file in this folder; `centra-mews sandbox` prints its own.",
-        )
+        raise not_set(missing, "in this folder; `centra-mews sandbox` prints its own")
     for name in (ADDRESS, CLIENT_TOKEN, ACCESS_TOKEN):
         _check_text(name, values[name])
     return Connection(values[ADDRESS], Secret(values[CLIENT_TOKEN]), Secret(values[ACCESS_TOKEN]))
+
+
+def not_set(missing: Sequence[str], where: str) -> UsageError:
+    """That variables are not set, and where the .env file may lie that sets them."""
+    return UsageError(
+        f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set.",
+        code="connection.missing",
+        hint=f"Export them, or write them into a .env file {where}.",
+    )
 
 
 def _check_text(name: str, value: str) -> None:

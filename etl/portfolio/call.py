@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from etl.errors import PlanError, UsageError
+from etl.errors import PlanError
 from etl.mews.http import is_loopback
 from etl.portfolio.file import Property
-from etl.settings import ACCESS_TOKEN, ADDRESS, CLIENT_TOKEN, TIED, environment
+from etl.settings import ACCESS_TOKEN, ADDRESS, CLIENT_TOKEN, TIED, environment, not_set
 
 _READ_EXPORTS = frozenset({"preflight", "dry-run", "run"})
 _CORRECTED = frozenset({"dry-run", "run"})
@@ -88,9 +88,5 @@ def _connection(one: Property, values: Mapping[str, str]) -> dict[str, str]:
     }
     missing = [name for name, value in found.values() if not value]
     if missing:
-        raise UsageError(
-            f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set.",
-            code="connection.missing",
-            hint="Export them, or write them into a .env file in this folder or beside the portfolio.",
-        )
+        raise not_set(missing, "in this folder or beside the portfolio")
     return {name: value for name, (_, value) in found.items()}
