@@ -8,6 +8,7 @@ from __future__ import annotations
 import codecs
 import io
 import os
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -62,6 +63,15 @@ class Settings:
     log_level: str = "warning"
     json: bool = False
     quiet: bool = False
+
+    def typed(self, *words: str) -> str:
+        """A command to be typed next, with the mapping folder and ledger of this one."""
+        given: list[str] = []
+        if self.mappings != Path("mappings"):
+            given += ["--mappings", str(self.mappings)]
+        if self.ledger != "ledger.sqlite":
+            given += ["--ledger", self.ledger]
+        return shlex.join(["centra-mews", *given, *words])
 
 
 def environment(folder: Path | None = None) -> dict[str, str]:

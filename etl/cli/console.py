@@ -6,7 +6,6 @@ import contextlib
 import io
 import os
 import re
-import shlex
 import shutil
 import sys
 import tempfile
@@ -121,12 +120,7 @@ class Console:
 
     def typed(self, *words: str | Path) -> str:
         """A command to be typed next, with the mapping folder and ledger of this one."""
-        given: list[str] = []
-        if self.settings.mappings != Path("mappings"):
-            given += ["--mappings", str(self.settings.mappings)]
-        if self.settings.ledger != "ledger.sqlite":
-            given += ["--ledger", self.settings.ledger]
-        return shlex.join(["centra-mews", *given, *map(str, words)])
+        return self.settings.typed(*map(str, words))
 
     def always(self, line: str) -> None:
         """A line on stderr that --quiet does not silence: the command's very purpose."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -93,12 +92,7 @@ class Desk:
 
     def typed(self, *words: str) -> str:
         """A command with the global options that this one was given."""
-        given = []
-        if self.settings.mappings != Path("mappings"):
-            given += ["--mappings", str(self.settings.mappings)]
-        if self.settings.ledger != "ledger.sqlite":
-            given += ["--ledger", self.settings.ledger]
-        text = shlex.join(["centra-mews", *given, *(word for word in words if word != "EXPORT...")])
+        text = self.settings.typed(*(word for word in words if word != "EXPORT..."))
         return f"{text} EXPORT..." if "EXPORT..." in words else text
 
     def is_rehearsal(self, ledger: Ledger | None) -> bool:
