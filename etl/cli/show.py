@@ -9,6 +9,7 @@ from typing import Any
 
 from etl.cli.console import Console
 from etl.model.problem import HEADINGS
+from etl.model.shares import ENDS
 from etl.model.words import counted
 
 PROBLEMS_SHOWN = 12
@@ -128,14 +129,13 @@ def totals(console: Console, rows: Sequence[dict[str, str]]) -> None:
 
 def bridge(console: Console, rows: Sequence[dict[str, str]]) -> None:
     """From what the shop sold to what Mews holds; lines without money only at the ends."""
-    ends = ("source", "items in Mews")
     console.table(
         "From the shop's sales to what Mews holds",
         ["currency", "basis", "line", "amount"],
         [
             (row["currency"] or "(none)", row["basis"], row["line"], grouped(row["amount"]))
             for row in rows
-            if row["line"] in ends or Decimal(row["amount"])
+            if row["line"] in ENDS or Decimal(row["amount"])
         ],
         right=[3],
     )

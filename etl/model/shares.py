@@ -78,6 +78,10 @@ class BridgeLine(StrEnum):
     IN_MEWS = "items in Mews"
 
 
+ENDS = (BridgeLine.SOURCE, BridgeLine.IN_MEWS)
+"""The lines that the bridge leads from and to: shown also without money."""
+
+
 _IN_PLANNED = frozenset({Fate.READY, Fate.UNKNOWN, Fate.POSTED})
 _MAY_BE_THERE = frozenset({Fate.UNKNOWN, Fate.POSTED})
 

@@ -14,7 +14,7 @@ from typing import Any
 import simplejson
 
 from etl.errors import ExitCode
-from etl.model.shares import BridgeLine
+from etl.model.shares import ENDS, BridgeLine
 from etl.portfolio.result import KEYS, SUMMED, Result, has_figures, verdict, worst
 from etl.report.folder import PAGE, SUMMARY, ReportFolder, explained, private_text
 from etl.report.grids import Column, Grid, Kind, grouped, row_words
@@ -95,7 +95,7 @@ def _money(command: str, document: Mapping[str, Any]) -> Iterator[str]:
             yield f"{row_words(row['currency'], row['basis'])} {grouped(row['source'])} sold, {grouped(row['posted'])} posted"
     elif SUMMED.get(command) == "bridge":
         for row in document.get("bridge", ()):
-            if row["line"] in (BridgeLine.SOURCE, BridgeLine.IN_MEWS):
+            if row["line"] in ENDS:
                 yield f"{row_words(row['currency'], row['basis'])} {grouped(row['amount'])} {LINES[BridgeLine(row['line'])].lower()}"
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
 
-from etl.model.shares import BridgeLine
+from etl.model.shares import ENDS, BridgeLine
 from etl.report.cells import amount_text
 from etl.report.grids import basis_words, grouped, key_words, row_words
 from etl.report.parts import LINES, NO_CURRENCY, NO_MONTH
@@ -150,7 +150,7 @@ def waterfalls(document: Mapping[str, Any], first: Sequence[Row]) -> list[BarCha
     rows: dict[tuple[str, str], list[tuple[BridgeLine, Decimal]]] = {}
     for row in document.get("bridge", ()):
         line, amount = BridgeLine(row["line"]), Decimal(row["amount"])
-        if amount or line in (BridgeLine.SOURCE, BridgeLine.IN_MEWS):
+        if amount or line in ENDS:
             rows.setdefault((row["currency"], row["basis"]), []).append((line, amount))
     keys = sorted(rows, key=lambda key: (first.index(key) if key in first else len(first), key))
     return [_waterfall(key, rows[key]) for key in keys if any(amount for _, amount in rows[key])]
@@ -168,7 +168,7 @@ def _waterfall(key: tuple[str, str], lines: Sequence[tuple[BridgeLine, Decimal]]
     scale = 100 / float(high - low or 1)
     rows = []
     for line, amount, start, end in spans:
-        is_end = line in (BridgeLine.SOURCE, BridgeLine.IN_MEWS)
+        is_end = line in ENDS
         bar = Bar(
             r(float(min(start, end) - low) * scale),
             r(max(float(abs(amount)) * scale, 0.3)),

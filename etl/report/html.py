@@ -14,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from etl.model.problem import HEADINGS
-from etl.model.shares import BridgeLine
+from etl.model.shares import ENDS, BridgeLine
 from etl.model.status import ReportState
 from etl.report.cells import amount_text
 from etl.report.charts import css_of, money_charts, problem_charts, tax_charts, waterfalls
@@ -92,7 +92,7 @@ def _values(content: Content) -> dict[str, Any]:
         "problem_charts": problem_charts(document),
         "line_orders": _line_orders(spool),
         "line_names": {words: line.value for line, words in LINES.items()},
-        "ends": {LINES[BridgeLine.SOURCE], LINES[BridgeLine.IN_MEWS]},
+        "ends": {LINES[line] for line in ENDS},
         "feasibility": _feasibility(facts.feasibility),
         "footing": _footing(facts.footing),
         "shown": spool.shown,

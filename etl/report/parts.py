@@ -8,7 +8,7 @@ from typing import Any
 
 from etl.model.codes import CODES
 from etl.model.kinds import is_payment_kind, payment_type_of
-from etl.model.shares import EXPLAINING, BridgeLine
+from etl.model.shares import ENDS, EXPLAINING, BridgeLine
 from etl.model.shares import Column as MoneyColumn
 from etl.model.status import ReportState
 from etl.report.cells import amount_text
@@ -58,7 +58,6 @@ LINES = {
     BridgeLine.IN_MEWS: "Items in Mews",
 }
 """The lines of the bridge in words."""
-_ENDS = (BridgeLine.SOURCE, BridgeLine.IN_MEWS)
 
 
 def all_grids(
@@ -88,7 +87,7 @@ def bridge(document: Mapping[str, Any]) -> Grid:
     rows = tuple(
         (row["currency"] or NO_CURRENCY, basis_words(row["basis"]), LINES[BridgeLine(row["line"])], row["amount"])
         for row in document.get("bridge", ())
-        if row["line"] in _ENDS or Decimal(row["amount"])
+        if row["line"] in ENDS or Decimal(row["amount"])
     )
     return Grid(
         "bridge",

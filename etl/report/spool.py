@@ -12,7 +12,7 @@ from typing import IO, Any
 from markupsafe import Markup
 
 from etl.model.order import number_key
-from etl.model.shares import BridgeLine
+from etl.model.shares import ENDS, BridgeLine
 from etl.model.status import OrderStatus, ReportState
 from etl.report.cells import amount_text, printable
 from etl.report.folder import close_quietly, private_text
@@ -46,7 +46,6 @@ _INDEX = {state: at for at, state in enumerate(_STATES)}
 _LINES = list(BridgeLine)
 _BITS = {line: 1 << at for at, line in enumerate(_LINES)}
 _CHUNK = 1 << 16
-_ENDS = (BridgeLine.SOURCE, BridgeLine.IN_MEWS)
 
 
 class OrderSpool:
@@ -72,7 +71,7 @@ class OrderSpool:
 
     def _add_to_lines(self, order: OrderStatus) -> None:
         for line, currency, basis, amount in order.bridge:
-            if amount and line not in _ENDS:
+            if amount and line not in ENDS:
                 key = (str(line), currency, str(basis))
                 found = self._few.setdefault(key, [])
                 found.append((amount, order.number))
