@@ -14,7 +14,7 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from etl.columns.quick import Quick, Report, Shown
 from etl.model.packed import values_of
@@ -24,6 +24,8 @@ from etl.pipeline.alike import Alike
 from etl.pipeline.both_ways import differs, digest_of
 from etl.pipeline.classify import planned_status, quick_status
 from etl.spill import Spill
+
+T = TypeVar("T")
 
 BATCH = 500
 _ASKED = 500
@@ -136,42 +138,34 @@ class PlanStore:
 
     def named(self, numbers: Sequence[str]) -> Iterator[PlannedOrder]:
         """The planned orders of these numbers, by number."""
-        self._index("by_number", "number")
-        for start in range(0, len(numbers), _ASKED):
-            some = numbers[start : start + _ASKED]
-            marks = ", ".join("?" * len(some))
-            yield from self._whole(
-                self._spill.rows(f"SELECT number, content FROM plan WHERE number IN ({marks}) ORDER BY position", some)
-            )
+        for found in self._contents(numbers):
+            yield from self._whole(found)
 
     def shown(self, numbers: Sequence[str]) -> Iterator[PlannedOrder | Seen]:
         """The orders of these numbers by number, for a person to look at: those by columns without being planned again.
 
         Raises InternalError `internal.both_ways` where columns give one otherwise than it entered the plan id.
         """
-        if self.by_columns is None:
+        by_columns = self.by_columns
+        if by_columns is None:
             yield from self.named(numbers)
             return
+
+        def seen(light: Sequence[str]) -> Iterator[tuple[str, bytes, Seen]]:
+            return ((number, line, (number, digits, entries)) for number, digits, line, entries in by_columns(light))
+
+        for found in self._contents(numbers):
+            yield from _again(found, seen)
+
+    def _contents(self, numbers: Sequence[str]) -> Iterator[Iterator[tuple[str, bytes]]]:
+        """(number, content) of these numbers, by number, some hundreds at a time."""
         self._index("by_number", "number")
         for start in range(0, len(numbers), _ASKED):
             some = numbers[start : start + _ASKED]
             marks = ", ".join("?" * len(some))
-            found = list(
-                self._spill.rows(f"SELECT number, content FROM plan WHERE number IN ({marks}) ORDER BY position", some)
+            yield self._spill.rows(
+                f"SELECT number, content FROM plan WHERE number IN ({marks}) ORDER BY position", some
             )
-            light = {number: content for number, content in found if len(content) == _DIGEST}
-            seen = {
-                number: (number, digits, entries)
-                for number, digits, line, entries in self.by_columns(list(light))
-                if digest_of(line) == light[number]
-            }
-            for number, content in found:
-                if number not in light:
-                    yield _order(content)
-                elif number in seen:
-                    yield seen[number]
-                else:
-                    raise differs(number)
 
     def _index(self, name: str, columns: str) -> None:
         """An index, once it is needed: a dry run needs none."""
@@ -209,23 +203,30 @@ class PlanStore:
         Raises InternalError `internal.both_ways` where the rules plan one otherwise than it entered the plan id.
         """
         while chunk := list(islice(rows, BATCH)):
-            light = {number: content for number, content in chunk if len(content) == _DIGEST}
-            planned = (
-                {
-                    order.number: order
-                    for order, line in self.by_rules(list(light))
-                    if digest_of(line) == light.get(order.number)
-                }
-                if light
-                else {}
-            )
-            for number, content in chunk:
-                if number not in light:
-                    yield _order(content)
-                elif number in planned:
-                    yield planned[number]
-                else:
-                    raise differs(number)
+            yield from _again(chunk, self._planned_again)
+
+    def _planned_again(self, numbers: Sequence[str]) -> Iterator[tuple[str, bytes, PlannedOrder]]:
+        return ((order.number, line, order) for order, line in self.by_rules(numbers))
+
+
+def _again(
+    rows: Iterable[tuple[str, bytes]], given: Callable[[Sequence[str]], Iterable[tuple[str, bytes, T]]]
+) -> Iterator[PlannedOrder | T]:
+    """The orders of (number, content). `given`: those stored by columns anew, each with its part of the plan id.
+
+    Raises InternalError `internal.both_ways` where one is not given as it entered the plan id.
+    """
+    found = list(rows)
+    light = {number: content for number, content in found if len(content) == _DIGEST}
+    answers = given(list(light)) if light else ()
+    anew = {number: one for number, line, one in answers if digest_of(line) == light.get(number)}
+    for number, content in found:
+        if number not in light:
+            yield _order(content)
+        elif number in anew:
+            yield anew[number]
+        else:
+            raise differs(number)
 
 
 def _row(at: int, order: PlannedOrder | Quick, due: _Due) -> tuple[int, str, str, str, str, bytes]:
