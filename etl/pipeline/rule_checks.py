@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -42,45 +42,38 @@ def _subjects(mapping: Mapping) -> Iterator[_Subject]:
         fill = f"Fill in {column}, or remove the rows."
         return _Subject(what, rules, correct or f"Correct {file}.", file, fill)
 
-    if mapping.settings.route is Route.OUTLET:
-        yield from _subjects_of_bills(mapping, table)
-        return
-    categories: list[_Rule] = [one for section in SECTIONS if (one := mapping.default_category(section)).target]
+    # An outlet bill has no links and no types of payments, and names an account only where it is told to.
+    is_outlet = mapping.settings.route is Route.OUTLET
     accounts: list[_Rule] = [*mapping.accounts.values(), *([mapping.fallback] if mapping.fallback else [])]
     taxes: list[_Rule] = [*mapping.taxes, *mapping.shipping_taxes]
     types: list[_Rule] = [*mapping.payments, *mapping.payment_types]
     correct = "Correct products.csv, or activate the product in Mews."
     yield table("products", list(mapping.products.values()), "products.csv", "product", correct)
-    correct = "Correct migration.toml and categories.csv."
-    categories += mapping.categories
-    yield table("accounting categories", categories, "categories.csv", "accounting_category", correct)
+    files = "migration.toml, categories.csv and payments.csv" if is_outlet else "migration.toml and categories.csv"
+    yield table(
+        "accounting categories", _categories(mapping), "categories.csv", "accounting_category", f"Correct {files}."
+    )
     yield table("vouchers", mapping.vouchers, "vouchers.csv", "policy")
-    yield table("business segments", list(mapping.segments.values()), "segments.csv", "business_segment")
-    yield table("bills", list(mapping.bills.values()), "bills.csv", "bill")
-    yield table("linked reservations", list(mapping.reservations.values()), "reservations.csv", "reservation")
-    yield table("accounts", accounts, "accounts.csv", "account", "Correct accounts.csv and accounts.fallback.")
-    fill = "Fill in tax_codes, or write exempt."
-    yield _Subject("tax codes", taxes, "Correct taxes.csv (or shipping.tax).", "taxes.csv", fill)
-    yield table("payment types", types, "payments.csv", "type", "Enable the type in Mews, or map it to another.")
-
-
-def _subjects_of_bills(mapping: Mapping, table: Callable[..., _Subject]) -> Iterator[_Subject]:
-    """What an outlet bill is made of: no links, no types of payments, accounts only where bills name them."""
-    correct = "Correct products.csv, or activate the product in Mews."
-    yield table("products", list(mapping.products.values()), "products.csv", "product", correct)
-    own = [one for section in SECTIONS if (one := mapping.default_category(section)).target]
-    balance = mapping.balance_category
-    paid = [rule.category for rule in mapping.payments if rule.accounting_category]
-    categories: list[_Rule] = [*own, *([balance] if balance.target else []), *paid, *mapping.categories]
-    correct = "Correct migration.toml, categories.csv and payments.csv."
-    yield table("accounting categories", categories, "categories.csv", "accounting_category", correct)
-    yield table("vouchers", mapping.vouchers, "vouchers.csv", "policy")
+    if not is_outlet:
+        yield table("business segments", list(mapping.segments.values()), "segments.csv", "business_segment")
+        yield table("bills", list(mapping.bills.values()), "bills.csv", "bill")
+        yield table("linked reservations", list(mapping.reservations.values()), "reservations.csv", "reservation")
     if mapping.settings.names_accounts:
-        accounts = [*mapping.accounts.values(), *([mapping.fallback] if mapping.fallback else [])]
         yield table("accounts", accounts, "accounts.csv", "account", "Correct accounts.csv and accounts.fallback.")
-    taxes: list[_Rule] = [*mapping.taxes, *mapping.shipping_taxes]
     fill = "Fill in tax_codes, or write exempt."
     yield _Subject("tax codes", taxes, "Correct taxes.csv (or shipping.tax).", "taxes.csv", fill)
+    if not is_outlet:
+        yield table("payment types", types, "payments.csv", "type", "Enable the type in Mews, or map it to another.")
+
+
+def _categories(mapping: Mapping) -> Sequence[_Rule]:
+    """The accounting categories that are named; on an outlet bill payments have one too."""
+    own = [one for section in SECTIONS if (one := mapping.default_category(section)).target]
+    if mapping.settings.route is Route.OUTLET:
+        balance = mapping.balance_category
+        own += [balance] if balance.target else []
+        own += [rule.category for rule in mapping.payments if rule.accounting_category]
+    return [*own, *mapping.categories]
 
 
 def rule_checks(mapping: Mapping, reference: Reference) -> Iterator[Check]:
