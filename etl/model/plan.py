@@ -47,6 +47,13 @@ class EntryKind(StrEnum):
 
 CAPTURE = "pay"
 """How the names of payments begin that were captured."""
+BALANCE = "bal"
+"""How that of the rest of an outlet bill begins, which is assumed to be paid: nobody recorded it."""
+
+
+def letters_of(line: str) -> str:
+    """What a line is, by its name: `p` of `p3.1`, `pay` of `pay1`."""
+    return line.partition(".")[0].rstrip("0123456789")
 
 
 class RoundingCause(StrEnum):

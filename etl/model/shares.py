@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 
-from etl.model.plan import Basis
+from etl.model.plan import BALANCE, CAPTURE, Basis
 
 ZERO = Decimal(0)
 CREDIT = "gift"
 """How the names of payment parts begin that lower what the order is worth: gift cards and store credit."""
 
-CAPTURED = ("pay", "bal")
+CAPTURED = (CAPTURE, BALANCE)
 """How those begin that pay what the order is worth: on an outlet bill they are items, but nothing that was sold."""
 
 Share = tuple[str, str, str, str, Decimal]

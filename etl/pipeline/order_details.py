@@ -17,7 +17,8 @@ from etl.ledger.ledger import Ledger
 from etl.ledger.records import ORDER_PART, LedgerOrder, loads
 from etl.model.identity import parse_identifier, split_number
 from etl.model.place import Place
-from etl.model.plan import Basis, Entry
+from etl.model.plan import BALANCE, CAPTURE, Basis, Entry, letters_of
+from etl.model.shares import CAPTURED, CREDIT
 from etl.pipeline.prepare import Prepared
 from etl.pipeline.source_again import Rows, SourceAgain
 from etl.report.cells import amount_text
@@ -34,12 +35,12 @@ _PARTS = {
     "h": ("handling fee", "taxed like shipping"),
     "f": ("return fee", "taxed like shipping"),
     "v": ("voucher", "over the goods' tax codes (vouchers.csv, vouchers.policy)"),
-    "gift": ("gift card or credit", "always a payment of its bill"),
-    "pay": ("capture", 'outlet.payments = "captures"'),
-    "bal": ("the rest of the bill, assumed to be paid", 'outlet.payments = "balance"'),
+    CREDIT: ("gift card or credit", "always a payment of its bill"),
+    CAPTURE: ("capture", 'outlet.payments = "captures"'),
+    BALANCE: ("the rest of the bill, assumed to be paid", 'outlet.payments = "balance"'),
 }
 """Where entries that no row stands for come from, and by which rule, by the letters of their line."""
-_PAID = frozenset(("gift", "pay", "bal"))
+_PAID = frozenset((CREDIT, *CAPTURED))
 _PAYMENT = "(payment)"
 """What stands for the tax codes of a payment, which is neither taxed nor exempt."""
 ROWS_NAMED = 5
@@ -144,14 +145,9 @@ def _joined(order_number: str, files: Sequence[FileRows]) -> str:
     return text
 
 
-def _letters(line: str) -> str:
-    """What a line is, by its name: `p` of `p3.1`, `pay` of `pay1`."""
-    return line.partition(".")[0].rstrip("0123456789")
-
-
 def _shown(entry: Shown, digits: int) -> EntryRow:
     """An entry by columns, as `_entry` gives it."""
-    origin, rule = _PARTS.get(_letters(entry.line), ("", ""))
+    origin, rule = _PARTS.get(letters_of(entry.line), ("", ""))
     return EntryRow(
         line=entry.line,
         name=entry.name,
@@ -168,7 +164,7 @@ def _shown(entry: Shown, digits: int) -> EntryRow:
 
 def _entry(entry: Entry, precision: int, booked: Booked) -> EntryRow:
     predicted = entry.predicted
-    letters = _letters(entry.line)
+    letters = letters_of(entry.line)
     origin, rule = _PARTS.get(letters, ("", ""))
     amounts = [amount_text(one, precision) for one in (entry.unit, predicted.net, predicted.tax, predicted.gross)]
     return EntryRow(
@@ -252,7 +248,7 @@ def _sent(
     parsed = parse_identifier(str(entry.get("ExternalIdentifier") or ""))
     line = parsed[1] if parsed else ""
     unit = entry["UnitAmount"]
-    letters = _letters(line)
+    letters = letters_of(line)
     part = _PARTS.get(letters, ("", ""))
     origin, rule = (one or other for one, other in zip(origins.get(line, ("", "")), part, strict=True))
     amounts = [amount_text(one, precision) for one in predicted.get(line, ())] or ["", "", ""]

@@ -9,14 +9,13 @@ from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
+from etl.model.plan import BALANCE, CAPTURE, letters_of
 from etl.model.shares import CREDIT
 from etl.model.status import OrderStatus
 from etl.report.facts import Part, Section
 
-ASSUMED = "bal"
-"""How the line of a balance begins: an item for what nobody recorded."""
 ZERO = Decimal(0)
-KINDS = {CREDIT: "gift cards and credit", "pay": "captures", ASSUMED: "balance, assumed and not recorded"}
+KINDS = {CREDIT: "gift cards and credit", CAPTURE: "captures", BALANCE: "balance, assumed and not recorded"}
 """Beginnings of a payment's line, in words."""
 _UNPAID = "Bills whose payments are less than their revenue"
 _OVERPAID = "Bills whose payments are more than their revenue"
@@ -57,7 +56,7 @@ class BillSums:
         currency = order.planned_currency or order.currency
         by_kind: dict[str, Decimal] = {}
         for line, _, amount in order.paid:
-            kind = line.rstrip("0123456789")
+            kind = letters_of(line)
             by_kind[kind] = by_kind.get(kind, ZERO) + amount
         _add(self._revenue, currency, order.balance + sum(by_kind.values(), ZERO))
         for kind, amount in by_kind.items():

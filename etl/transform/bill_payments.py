@@ -11,9 +11,10 @@ from decimal import Decimal
 from etl.model.identity import IDENTIFIER_LIMIT
 from etl.model.money import ZERO
 from etl.model.order import Payment, Voucher
-from etl.model.plan import Basis, Booked, Entry, EntryKind
+from etl.model.plan import BALANCE, CAPTURE, Basis, Booked, Entry, EntryKind
 from etl.model.problem import notice
 from etl.model.rules import Category
+from etl.model.shares import CREDIT
 from etl.transform.order_context import OrderContext
 from etl.transform.payments import compare_captures, payable, taken
 from etl.transform.products import cut, fill, usable_category
@@ -35,12 +36,12 @@ def bill_payments(
     """
     how = case.settings.outlet.payments
     basis = case.ctx.arithmetic.basis
-    entries = [_entry("gift", at, one, basis) for at, one in enumerate(_gifts(case, paid, texts), 1)]
+    entries = [_entry(CREDIT, at, one, basis) for at, one in enumerate(_gifts(case, paid, texts), 1)]
     if how == "captures":
-        entries += [_entry("pay", at, one, basis) for at, one in enumerate(_captures(case), 1)]
+        entries += [_entry(CAPTURE, at, one, basis) for at, one in enumerate(_captures(case), 1)]
     rest = sum([entry.predicted.gross for entry in (*revenue, *entries)], ZERO)
     if how == "balance" and rest:
-        entries.append(_entry("bal", 1, _balance(case, rest), basis))
+        entries.append(_entry(BALANCE, 1, _balance(case, rest), basis))
     elif rest:
         _tell_rest(case, rest)
     return tuple(entries)
