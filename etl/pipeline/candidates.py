@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from etl.model.catalogue import Catalogue, named
 from etl.model.mapping import Mapping
 from etl.model.reference import Product, external_identifier
-from etl.model.rules import RateKind, TaxRule
+from etl.model.rules import RateKind, TaxRule, plain
 from etl.pipeline.check import Check, Result
 from etl.pipeline.tax_candidates import tax_candidates
 from etl.transform.consumption import zone
@@ -89,11 +89,16 @@ def _tax_codes(check: Check, mapping: Mapping, catalogue: Catalogue) -> str:
 
 def tax_case(rule: TaxRule) -> str:
     """A row of taxes.csv in words: `GB 17.5 % before 2011-01-04`."""
-    rate = f"{rule.percent.normalize():f} %" if rule.percent is not None else rule.rate.value
-    words = [rule.country, rate, rule.store_type, rule.sku]
+    words = [tax_subject(rule)]
     words += [f"from {rule.valid_from}"] if rule.valid_from else []
     words += [f"before {rule.valid_before}"] if rule.valid_before else []
-    return " ".join(filter(None, words))
+    return " ".join(words)
+
+
+def tax_subject(rule: TaxRule) -> str:
+    """The same without its dates."""
+    rate = f"{plain(rule.percent)} %" if rule.percent is not None else rule.rate.value
+    return " ".join(filter(None, (rule.country, rate, rule.store_type, rule.sku)))
 
 
 def _codes(rule: TaxRule, catalogue: Catalogue) -> str:

@@ -18,6 +18,7 @@ from etl.model.faults import Fault
 from etl.model.mapping import Mapping as MappingFolder
 from etl.model.reference import Reference
 from etl.model.rules import RateKind, TaxRule
+from etl.pipeline.candidates import tax_subject
 from etl.pipeline.catalogue import StoredRates, has_catalogue, paymasters, stored_names, stored_rates, stored_services
 from etl.pipeline.causes import ASK_MEWS, Cause, Causes, Effect, decision_of
 from etl.pipeline.step import Desk, Step, told
@@ -204,8 +205,7 @@ def _subject(cause: Cause, rule: TaxRule | None) -> str:
     if rule is None:
         named = f"{cause.field} {cause.subject}" if cause.file == "values.csv" else cause.subject
         return named.strip()
-    rate = f"{rule.percent.normalize():f} %" if rule.percent is not None else rule.rate.value
-    return " ".join(part for part in (rule.country, rate, rule.store_type, rule.sku) if part)
+    return tax_subject(rule)
 
 
 def _years(months: Iterable[str]) -> str:
