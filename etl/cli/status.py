@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from etl.cli.console import Console
-from etl.model.words import counted
+from etl.model.words import counted, moment_words
 
 STALE = 15
 """Seconds after which a heartbeat is told with its age."""
@@ -28,7 +28,7 @@ def command(console: Console) -> int:
     )
     run = document["run"]
     if run:
-        console.text(f"Last run {run['run_id']}: {run['state']}, started {_moment(run['started'])}.")
+        console.text(f"Last run {run['run_id']}: {run['state']}, started {moment_words(run['started'])}.")
         if document["holder"] is None and run["exit_code"] is None:
             under_way = document["orders"].get("in_flight", 0) + document["orders"].get("unknown", 0)
             first = f"; it first finds out about {counted(under_way, 'order|orders')} under way" if under_way else ""
@@ -56,9 +56,4 @@ def command(console: Console) -> int:
 
 def _row(run: dict[str, Any]) -> tuple[object, ...]:
     code = "" if run["exit_code"] is None else run["exit_code"]
-    return run["run_id"], run["command"], _moment(run["started"]), code
-
-
-def _moment(stamp: str) -> str:
-    """`2024-05-01T10:00:00.123456Z` as people write it."""
-    return f"{stamp[:19].replace('T', ' ')} UTC"
+    return run["run_id"], run["command"], moment_words(run["started"]), code

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from etl.model.mapping import Waiver
-from etl.model.words import counted
+from etl.model.words import counted, moment_words
 from etl.reconcile.totals import TotalRow
 from etl.reconcile.values import Klass
 
@@ -156,7 +156,7 @@ class Certificate:
             (
                 run.run_id,
                 run.command,
-                f"{run.started[:19].replace('T', ' ')} UTC",
+                moment_words(run.started),
                 run.plan_id,
                 " ".join(f"{name} {digest}" for name, digest in run.sources.items()),
                 run.mapping,

@@ -16,6 +16,7 @@ from markupsafe import Markup, escape
 from etl.model.problem import HEADINGS
 from etl.model.shares import ENDS, BridgeLine
 from etl.model.status import ReportState
+from etl.model.words import moment_words
 from etl.report.cells import amount_text
 from etl.report.charts import css_of, money_charts, problem_charts, tax_charts, waterfalls
 from etl.report.details import filled_columns, has_booked, packed
@@ -237,7 +238,7 @@ def _feasibility(facts: Mapping[str, Any] | None) -> dict[str, Any] | None:
     return {
         "inside": inside,
         "outside": outside,
-        "earliest": f"{earliest[:19].replace('T', ' ')} UTC" if earliest else "",
+        "earliest": moment_words(earliest) if earliest else "",
         "percent": _percent(inside, inside + outside),
         "told": str(facts.get("told") or ""),
         "is_outlet": facts.get("route") == "outlet",
