@@ -12,7 +12,6 @@ from etl.model.identity import Identity
 from etl.model.payload import dump
 from etl.model.plan import Basis, Entry, EntryKind, PlannedOrder
 
-_LEAD, _COMMA, _END = b'{"Bills":[', b",", b"]}"
 _TYPES = {EntryKind.ITEM: "Revenue", EntryKind.PAYMENT: "Payment"}
 
 
@@ -64,10 +63,4 @@ def bill_fragment(order: PlannedOrder, identity: Identity) -> bytes:
 
 def bills_body(fragments: Iterable[bytes]) -> bytes:
     """The body of one `outletBills/add`, without tokens, from the frozen bytes of its bills."""
-    return _LEAD + _COMMA.join(fragments) + _END
-
-
-def body_size(fragments: Iterable[bytes]) -> int:
-    """The bytes of that body."""
-    sizes = [len(one) + len(_COMMA) for one in fragments]
-    return len(_LEAD) + max(0, sum(sizes) - len(_COMMA)) + len(_END)
+    return b'{"Bills":[' + b",".join(fragments) + b"]}"
