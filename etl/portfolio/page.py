@@ -28,11 +28,10 @@ _TITLES = {"totals": "Totals of all properties", "bridge": "From what the shops 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A property as the page shows it. `link` is "" where this command wrote no report for it; `css` as of verdicts."""
+    """A property as the page shows it. `link` is "" where this command wrote no report for it."""
 
     name: str
     link: str
-    css: str
     words: str
     exit_code: int
     message: str
@@ -79,7 +78,6 @@ def _row(folder: Path, command: str, one: Result, since: datetime) -> Row:
     return Row(
         name=one.whose.name,
         link=f"{one.whose.folder}/{PAGE}" if is_new else "",
-        css=_css(one.exit_code),
         words=one.words,
         exit_code=int(one.exit_code),
         message=str(one.error.get("message", "")),
