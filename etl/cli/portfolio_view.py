@@ -88,27 +88,10 @@ def watched(console: Console, view: View, every: float = EVERY) -> Iterator[None
     if console.settings.quiet:
         yield
         return
-    if console.rich.is_terminal and console.settings.log_format != "json":
-        from rich.console import Console as RichConsole
-        from rich.live import Live
+    from etl.cli.progress import drawn
 
-        screen = RichConsole(stderr=True, highlight=False)
-        live = Live(get_renderable=view.shown, console=screen, refresh_per_second=4, transient=True)
-        console.live = live
-        try:
-            with live:
-                yield
-        finally:
-            console.live = None
-        return
-    over = threading.Event()
-    writer = threading.Thread(target=_write_lines, args=(view, over, every), daemon=True)
-    writer.start()
-    try:
+    with drawn(console, view.shown, lambda over: _write_lines(view, over, every)):
         yield
-    finally:
-        over.set()
-        writer.join()
 
 
 def _write_lines(view: View, over: threading.Event, every: float) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -31,24 +31,34 @@ BAR = 8
 def shown(console: Console, every: float = EVERY) -> Iterator[Progress]:
     """Shows what the meter says until the command is done. *Effects*: a thread that writes to stderr."""
     meter = Meter()
+    with drawn(console, lambda: line(meter.look()), lambda over: _write_lines(console, meter, over, every)):
+        yield meter
+
+
+@contextmanager
+def drawn(console: Console, look: Callable[[], Text], write: Callable[[threading.Event], None]) -> Iterator[None]:
+    """Shows what `look` gives, where it lives on a terminal; elsewhere `write` prints lines until its event is set.
+
+    *Effects*: a thread that writes to stderr.
+    """
     if console.rich.is_terminal and console.settings.log_format != "json":
         from rich.console import Console as RichConsole
         from rich.live import Live
 
         screen = RichConsole(stderr=True, highlight=False)
-        live = Live(get_renderable=lambda: line(meter.look()), console=screen, refresh_per_second=4, transient=True)
+        live = Live(get_renderable=look, console=screen, refresh_per_second=4, transient=True)
         console.live = live
         try:
             with live:
-                yield meter
+                yield
         finally:
             console.live = None
         return
     over = threading.Event()
-    writer = threading.Thread(target=_write_lines, args=(console, meter, over, every), daemon=True)
+    writer = threading.Thread(target=write, args=(over,), daemon=True)
     writer.start()
     try:
-        yield meter
+        yield
     finally:
         over.set()
         writer.join()
