@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from etl.mapping.settings import FILE
 from etl.model.identity import split_number
 from etl.model.kinds import is_about
 from etl.model.problem import Problem
@@ -23,7 +24,7 @@ class Decision:
     verb: str
 
 
-_TAXES, _SETTINGS = "taxes.csv", "migration.toml"
+_TAXES = "taxes.csv"
 DECISIONS: dict[str, Decision] = {
     "tax.undecided": Decision(_TAXES, "tax_codes", "fill in tax_codes"),
     "tax.unmapped": Decision(_TAXES, "", "add a row (init adds those that the export needs)"),
@@ -40,7 +41,7 @@ DECISIONS: dict[str, Decision] = {
     "shipping.tax_undecided": Decision(_TAXES, "", "add a row with vat_percent shipping"),
     "account.undecided": Decision("accounts.csv", "account", "fill in account"),
     "account.unmapped": Decision(
-        _SETTINGS, "accounts.fallback", "write the AccountId that is charged, or add rows to accounts.csv"
+        FILE, "accounts.fallback", "write the AccountId that is charged, or add rows to accounts.csv"
     ),
     "account.unknown": Decision("accounts.csv", "account", "correct the account"),
     "account.inactive": Decision("accounts.csv", "account", "name the account that it was merged into, or another"),
@@ -54,7 +55,7 @@ DECISIONS: dict[str, Decision] = {
     "product.inactive": Decision("products.csv", "product", "name another product, or activate it in Mews"),
     "category.undecided": Decision("categories.csv", "accounting_category", "fill in accounting_category"),
     "category.missing": Decision(
-        _SETTINGS,
+        FILE,
         "",
         "write the AccountingCategoryId under which such items are booked, or name categories by brand or product in "
         "categories.csv",
@@ -71,25 +72,23 @@ DECISIONS: dict[str, Decision] = {
     "status.unknown": Decision("values.csv", "means", "say what it means"),
     "country.invalid": Decision("values.csv", "means", "say what it means"),
     "currency.invalid": Decision("values.csv", "means", "say what it means"),
-    "country.missing": Decision(_SETTINGS, "source.default_country", "write the country, or fill it in in the export"),
-    "currency.missing": Decision(
-        _SETTINGS, "source.default_currency", "write the currency, or fill it in in the export"
-    ),
-    "bundle.ambiguous": Decision(_SETTINGS, "products.bundles", "say which of the two is charged"),
+    "country.missing": Decision(FILE, "source.default_country", "write the country, or fill it in in the export"),
+    "currency.missing": Decision(FILE, "source.default_currency", "write the currency, or fill it in in the export"),
+    "bundle.ambiguous": Decision(FILE, "products.bundles", "say which of the two is charged"),
     "rebate.not_allowed": Decision(
-        _SETTINGS,
+        FILE,
         "target.rebates",
         'write "allow" once Mews lets the integration post negative amounts ("block" leaves such orders out), '
         'or set vouchers.policy = "spread", with which vouchers lower the prices instead',
     ),
     "window.outside": Decision(
-        _SETTINGS,
+        FILE,
         "target.outside_editable_window",
         "ask Mews for a longer editable window, or book the history as outlet bills at its own dates with target.route = "
         '"outlet", or write "clamp", which books them at the window\'s start ("block" leaves them out)',
     ),
     "window.vat_undeclared": Decision(
-        _SETTINGS,
+        FILE,
         "target.clamped_vat",
         'write "declare" if their VAT is to be declared again ("block" leaves them out)',
     ),
@@ -111,7 +110,7 @@ _TAX_CASE = re.compile(r"has no row for ([A-Z]{2}), (.+), \d{4}-\d\d-\d\d\.$")
 _ONE_FOR_MANY = frozenset({"taxes.csv", "categories.csv", "vouchers.csv"})
 """Tables of which one row may be about many keys."""
 _BY_ORDER = frozenset({"bill.undecided", "reservation.undecided"})
-_ONE_KEY = frozenset(code for code, one in DECISIONS.items() if one.file == _SETTINGS)
+_ONE_KEY = frozenset(code for code, one in DECISIONS.items() if one.file == FILE)
 """Codes of which one key answers all, whatever stands in the order."""
 MAY_STAY = frozenset({"rebate.not_allowed", "window.outside", "window.vat_undeclared"})
 """Codes whose key has a default that a person may mean: once it stands in the file, it is decided."""
@@ -278,7 +277,7 @@ class Causes:
             table = named[1] or f"{named[2].lower().removesuffix('.csv')}.csv"
             return Cause(code, table, int(named[3]), "" if table in _ONE_FOR_MANY else subject)
         if key := _KEY.search(message):
-            return Cause(code, _SETTINGS, None, "", key[1])
+            return Cause(code, FILE, None, "", key[1])
         if code == "tax.unmapped":
             case = _TAX_CASE.search(message)
             return Cause(code, file, None, f"{case[1]}, {case[2]}" if case else problem.value)
