@@ -22,28 +22,12 @@ ALWAYS = frozenset({"source", "planned", "rounding", "posted"})
 
 def plan(console: Console, document: dict[str, Any]) -> None:
     """Enterprise, feasibility, counts, money and problems of a plan or run."""
-    enterprise, feasible = document["enterprise"], document["feasibility"]
+    enterprise = document["enterprise"]
     console.text(
         f"{enterprise['name']} ({enterprise['pricing']} pricing, {enterprise['timezone']}) at {enterprise['platform']}"
     )
     likely(console, document["likely"])
-    if not document["orders"]["read"]:
-        console.text("There is no order in the export, or none between --from and --to.")
-    elif feasible["route"] == "outlet":
-        console.text(
-            feasible["told"] or f"All {counted(feasible['at_their_own_date'], 'order')} are within the editable window."
-        )
-    elif feasible["older_than_the_editable_window"]:
-        console.text(
-            f"{counted(feasible['at_their_own_date'], 'order|orders')} can be booked at their own date, "
-            f"{feasible['older_than_the_editable_window']:,} can't: Mews takes consumption from "
-            f"{feasible['bookable_from_utc']} on."
-        )
-        console.text(feasible["told"])
-    else:
-        console.text(
-            f"{counted(feasible['at_their_own_date'], 'order|orders')} can be booked at their own date, none is too old."
-        )
+    _dates(console, document)
     if document["footing"]["without_tax_orders"]:
         console.text(f"orderTotal of orders without tax foots {document['footing']['without_tax_orders']}.")
     for text in document["told"][:TOLD_SHOWN]:
@@ -61,6 +45,27 @@ def plan(console: Console, document: dict[str, Any]) -> None:
     problems(console, document["problems"])
     controls(console, document["controls"])
     _unproved(console, document["unproved"])
+
+
+def _dates(console: Console, document: dict[str, Any]) -> None:
+    """How many orders can be booked at their own date."""
+    feasible = document["feasibility"]
+    if not document["orders"]["read"]:
+        console.text("There is no order in the export, or none between --from and --to.")
+    elif feasible["route"] == "outlet":
+        own = counted(feasible["at_their_own_date"], "order|orders is|are")
+        console.text(feasible["told"] or f"{own} within the editable window, none is older.")
+    elif feasible["older_than_the_editable_window"]:
+        console.text(
+            f"{counted(feasible['at_their_own_date'], 'order|orders')} can be booked at their own date, "
+            f"{feasible['older_than_the_editable_window']:,} can't: Mews takes consumption from "
+            f"{feasible['bookable_from_utc']} on."
+        )
+        console.text(feasible["told"])
+    else:
+        console.text(
+            f"{counted(feasible['at_their_own_date'], 'order|orders')} can be booked at their own date, none is too old."
+        )
 
 
 def step(console: Console, what: str, command: str) -> None:

@@ -72,6 +72,16 @@ def test_codes_are_whole_and_errors_stand_apart(console: Console, capsys: pytest
     assert any("quantity.negative" in line and "9.00 GBP" in line for line in lines[at["Notices"] :])
 
 
+@pytest.mark.parametrize(("count", "words"), [(1, "1 order is within"), (1200, "1,200 orders are within")])
+def test_bills_of_the_window_are_counted_in_words(
+    console: Console, capsys: pytest.CaptureFixture[str], count: int, words: str
+) -> None:
+    """On the outlet route nothing is too old; what is within the window is told as such."""
+    feasible = {"route": "outlet", "told": "", "at_their_own_date": count}
+    show._dates(console, {"orders": {"read": count}, "feasibility": feasible})
+    assert shown_lines(capsys) == [f"{words} the editable window, none is older."]
+
+
 def test_reconciles_tables_group_their_digits_and_fit(console: Console, capsys: pytest.CaptureFixture[str]) -> None:
     """628199.00 beside 628,199.00 is read twice; an item's whole identifier and two ids leave no room for what differs."""
     document = {
