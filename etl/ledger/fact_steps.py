@@ -13,7 +13,7 @@ from sqlalchemy import bindparam, delete, insert, update
 from etl.ledger import schema, versions
 from etl.ledger.plan_rows import plan_facts
 from etl.ledger.records import ORDER_PART, Correction, LedgerOrder
-from etl.ledger.unit_of_work import UnitOfWork, chunks
+from etl.ledger.unit_of_work import PartKey, UnitOfWork, chunks
 from etl.model.plan import PlannedOrder
 from etl.model.states import State
 
@@ -62,7 +62,7 @@ _ADOPT_ORDER = (
 _ADOPT_PART = (
     update(schema.parts)
     .where(schema.parts.c.number == bindparam("k_number"), schema.parts.c.generation == bindparam("k_generation"))
-    .where(schema.parts.c.part == ORDER_PART, schema.parts.c.mews_id == "")
+    .where(schema.parts.c.part == bindparam("k_part"), schema.parts.c.mews_id == "")
     .values(mews_id=bindparam("mews_id"))
 )
 
@@ -70,17 +70,19 @@ _ADOPT_PART = (
 class FactSteps(UnitOfWork):
     """Facts of orders, within the transaction that records their states."""
 
-    def adopt_ids(self, ids: Mapping[tuple[str, int], str]) -> None:
-        """Mews's ids of posted orders whose answer did not tell them; by number and generation. States stay.
+    def adopt_ids(self, ids: Mapping[PartKey, str]) -> None:
+        """Mews's ids of posted parts whose answer did not tell them. States stay.
 
         To be the only step of its transaction: what others have read of these orders would be old.
         """
         rows = [
-            {"k_number": number, "k_generation": generation, "mews_id": mews_id}
-            for (number, generation), mews_id in ids.items()
+            {"k_number": number, "k_generation": generation, "k_part": part, "mews_id": mews_id}
+            for (number, generation, part), mews_id in ids.items()
         ]
-        self._connection.execute(_ADOPT_ORDER, rows)
         self._connection.execute(_ADOPT_PART, rows)
+        orders = [row for row in rows if row["k_part"] == ORDER_PART]
+        if orders:
+            self._connection.execute(_ADOPT_ORDER, orders)
 
     def stored_orders(self, numbers: Iterable[str]) -> dict[str, LedgerOrder]:
         """The orders of these numbers, as this transaction sees them; they are read for steps, too."""

@@ -205,9 +205,9 @@ class LedgerQueries(LedgerHome):
         return {(number, generation): closed for number, generation, closed in rows if closed is not None}
 
     def lacks_ids(self) -> bool:
-        """Whether an order is posted of which nobody has read Mews's id yet: many bills share one answer."""
-        table = schema.orders
-        query = select(table.c.number).where(table.c.mews_order_id == "", table.c.state == State.POSTED.value).limit(1)
+        """Whether a bill is posted of which nobody has read Mews's id yet: many bills share one answer."""
+        table = schema.parts
+        query = select(table.c.number).where(table.c.mews_id == "", table.c.state == State.POSTED.value).limit(1)
         return self._scalar(query) is not None
 
     def first_posted(self) -> LedgerOrder | None:

@@ -1,29 +1,25 @@
-"""Posting on the outlet route: many orders in one request, down to the one bad bill where Mews refuses it.
+"""Posting on the outlet route: many orders in one request.
 
-Rule: design section 9. Everything else is `poster.py`: what goes when, the first order, kinds, looks at Mews, the end.
+Rule: design section 9. How bills travel together is `bill_sender.py`; everything else is `poster.py`: what goes when, the first order, kinds, looks at Mews, the end.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
-from http import HTTPStatus
-from math import isqrt
 from typing import Any
 
 from etl.errors import InternalError, LedgerError, MewsError, StoppedError
 from etl.ledger.ledger import Ledger
 from etl.ledger.records import ORDER_PART
-from etl.ledger.steps import NotReady
-from etl.load import refusals
 from etl.load.batch_queue import BatchQueue
-from etl.load.bills import LARGEST_BODY, Bill, batches, bills_request, freeze_bill, is_refused_together
+from etl.load.bill_sender import BillSender
+from etl.load.bills import Bill, freeze_bill
 from etl.load.first_order import FirstOrder
 from etl.load.halt import HaltedError
 from etl.load.jobs import Job
 from etl.load.poster import Poster
 from etl.load.session import Reach, RunFacts, Session
-from etl.model.outcome import Kind
+from etl.model.outcome import Outcome
 from etl.model.states import State, after
 
 
@@ -33,28 +29,13 @@ class BillCarrier:
     def __init__(self, session: Session, first: FirstOrder, most: int) -> None:
         self._session = session
         self._first = first
-        self._most = most
-        self._largest = LARGEST_BODY
-        self._refused: dict[str, int] = {}
-        self._proved = asyncio.Event()
-        self._proved.set()
+        self._bills = BillSender(session, most)
         self.posted = 0
         """How many orders Mews took."""
 
     def limit_of(self, job: Job) -> int:
-        """With how many others a job may travel, itself included: with few, where it was refused among many.
-
-        Where Mews may keep a part of what it refuses, each further refusal costs two scans: the steps are larger.
-        """
-        count = self._refused.get(job.number)
-        if count is None:
-            return self._most
-        if refusals.verdict(self._session.ledger) is refusals.Keep.NOTHING:
-            return (count + 1) // 2
-        return 1 if self._is_proof(job) else isqrt(count)
-
-    def _is_proof(self, job: Job) -> bool:
-        return job.number in self._refused and job.number == refusals.proving(self._session.ledger)
+        """With how many others a job may travel, itself included."""
+        return self._bills.limit_of((job.number, job.generation, ORDER_PART))
 
     async def carry(self, job: Job, *, is_test: bool) -> None:
         """Sends one order alone."""
@@ -67,61 +48,18 @@ class BillCarrier:
         Raises HeldBackError: what was not sent is not under way. Of an order that somebody else decided on meanwhile
         the ledger knows what became.
         """
-        if len(jobs) == 1 and self._is_proof(jobs[0]):
-            self._proved.clear()
-            try:
-                await self._carry_on(jobs)
-            finally:
-                self._proved.set()
-            return
-        if any(job.number in self._refused for job in jobs):
-            # What its answer tells may spare these two scans.
-            await self._proved.wait()
-        await self._carry_on(jobs)
+        by_number = {job.number: job for job in jobs}
 
-    async def _carry_on(self, jobs: Sequence[Job]) -> None:
-        bills = [self._freeze(job) for job in jobs]
-        todo = batches(bills, lambda bill: self.limit_of(bill.job), self._largest)
-        while todo:
-            if self._session.halt.is_set:
-                raise HaltedError
-            largest = self._largest
-            todo[:1] = await self._send(todo[0])
-            if self._largest < largest:
-                # What Mews takes at once was learned: nothing larger is tried again.
-                rest = [bill for batch in todo for bill in batch]
-                todo = batches(rest, lambda bill: self.limit_of(bill.job), self._largest)
+        def tell(bill: Bill, outcome: Outcome) -> None:
+            state = after(outcome.kind)
+            by_number[bill.intent.number].states[ORDER_PART] = state
+            self.posted += state is State.POSTED
 
-    async def _send(self, bills: Sequence[Bill]) -> list[list[Bill]]:
-        """One request. Shape: what of it is to be sent again at once, in smaller ones."""
-        is_alone = len(bills) == 1
-        try:
-            outcome = await self._session.sender.send(bills_request(bills, self._session.ledger))
-        except NotReady:
-            # Of one of them, somebody decided meanwhile, such as a look at Mews that found it; nothing was sent.
-            return [] if is_alone else _halves(bills)
-        if not is_alone and outcome.kind in (Kind.SPLIT, Kind.CONFLICT):
-            if outcome.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-                self._largest = min(self._largest, sum(len(bill.content) for bill in bills) // 2 + 1)
-            return _halves(bills)
-        state = after(outcome.kind)
-        for bill in bills:
-            bill.job.states[ORDER_PART] = state
-            if is_refused_together(outcome):
-                self._refused[bill.job.number] = len(bills)
-            elif state is not State.UNKNOWN:
-                self._refused.pop(bill.job.number, None)
-        self.posted += len(bills) if state is State.POSTED else 0
-        return []
+        await self._bills.send([self._freeze(job) for job in jobs], tell)
 
     def _freeze(self, job: Job) -> Bill:
         self._first.follow_rounding(job)
         return freeze_bill(job, self._session.facts)
-
-
-def _halves(bills: Sequence[Bill]) -> list[list[Bill]]:
-    middle = (len(bills) + 1) // 2
-    return [list(bills[:middle]), list(bills[middle:])]
 
 
 class BillPoster(Poster):

@@ -35,9 +35,8 @@ TOGETHER = "refused together with "
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """One order on its way to be sent with others. `content`: its bill, frozen."""
+    """One bill on its way to be sent with others. `content`: as it is frozen."""
 
-    job: Job
     content: bytes
     intent: Intent
 
@@ -53,7 +52,7 @@ def freeze_bill(job: Job, facts: RunFacts) -> Bill:
         account_id="",
         predicted=predicted_of(order),
     )
-    return Bill(job, content, intent)
+    return Bill(content, intent)
 
 
 @dataclass(slots=True)
@@ -134,20 +133,15 @@ def was_refused_together(attempts: Sequence[Attempt]) -> bool:
 
 def bills_request(bills: Sequence[Bill], ledger: refusals.Meta) -> Request:
     """One `outletBills/add` of these bills, whose bytes are joined and never serialised again."""
-    return _request([bill.content for bill in bills], [bill.intent for bill in bills], ledger)
-
-
-def _request(contents: Sequence[bytes], intents: Sequence[Intent], ledger: refusals.Meta) -> Request:
     # Each order keeps the hash of its own bill; nothing asks for that of them together.
-    return Request(Operation.ADD_BILLS, Payload(bills_body(contents), ""), BatchRecord(intents, ledger))
+    body = Payload(bills_body([bill.content for bill in bills]), "")
+    return Request(Operation.ADD_BILLS, body, BatchRecord([bill.intent for bill in bills], ledger))
 
 
-def undo_bill_request(
-    bill: Mapping[str, Any], reversing: Reversing, identity: Identity, facts: RunFacts, ledger: refusals.Meta
-) -> Request:
-    """The opposite of one bill, alone in its request."""
+def freeze_opposite(bill: Mapping[str, Any], reversing: Reversing, identity: Identity, facts: RunFacts) -> Bill:
+    """The opposite of one bill, and what is written of it before it leaves."""
     payload = freeze(bill)
-    return _request([payload.content], [undo_intent(payload, reversing, identity, facts, identity.stem)], ledger)
+    return Bill(payload.content, undo_intent(payload, reversing, identity, facts, identity.stem))
 
 
 def batches(bills: Sequence[Bill], most: Callable[[Bill], int], largest: int = LARGEST_BODY) -> list[list[Bill]]:

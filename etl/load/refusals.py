@@ -18,6 +18,8 @@ from etl.ledger.steps import PartKey, Steps
 from etl.model.states import IN_MEWS, State
 
 VERDICT = "refusals_of_several"
+WHOLE = "refusals_of_several_whole"
+"""The bill that proved that refusals are whole. An earlier version noted that under VERDICT, without a proof."""
 PENDING = "refused_together"
 FIRST = "refused_together_first"
 """The first bill of that request: its key and the hash of what was sent."""
@@ -42,8 +44,9 @@ class Meta(Protocol):
 
 def verdict(ledger: Meta) -> Keep | None:
     """What this ledger has found out; None while nobody knows."""
-    found = ledger.meta(VERDICT)
-    return Keep(found) if found else None
+    if ledger.meta(VERDICT) == Keep.SOME:
+        return Keep.SOME
+    return Keep.NOTHING if ledger.meta(WHOLE) else None
 
 
 def note(steps: Steps, ledger: Meta, keys: Sequence[PartKey], first_hash: str) -> None:
@@ -51,7 +54,7 @@ def note(steps: Steps, ledger: Meta, keys: Sequence[PartKey], first_hash: str) -
 
     `keys`: in the order in which the bills stood; `first_hash`: of what was sent as the first of them.
     """
-    if ledger.meta(VERDICT) is None and ledger.meta(PENDING) in (None, "[]"):
+    if verdict(ledger) is None and ledger.meta(PENDING) in (None, "[]"):
         steps.meta(PENDING, dumps([list(key) for key in keys]))
         steps.meta(FIRST, _bill(keys[0], first_hash))
 
@@ -59,14 +62,17 @@ def note(steps: Steps, ledger: Meta, keys: Sequence[PartKey], first_hash: str) -
 def accepted(steps: Steps, ledger: Meta, bills: Iterable[tuple[PartKey, str]]) -> None:
     """Mews took these bills (key and hash): with the one that proves it among them, refusals are whole."""
     proof = ledger.meta(NOTHING_FOUND)
-    if proof and ledger.meta(VERDICT) is None and any(_bill(*bill) == proof for bill in bills):
-        steps.meta(VERDICT, Keep.NOTHING.value)
+    if proof and verdict(ledger) is None and any(_bill(*bill) == proof for bill in bills):
+        steps.meta(WHOLE, proof)
 
 
-def proving(ledger: Meta) -> str | None:
-    """The order whose acceptance would prove that refusals are whole."""
+def proving(ledger: Meta) -> PartKey | None:
+    """The bill whose acceptance would prove that refusals are whole."""
     proof = ledger.meta(NOTHING_FOUND)
-    return str(loads(proof, [""])[0]) if proof and ledger.meta(VERDICT) is None else None
+    if not proof or verdict(ledger) is not None:
+        return None
+    number, generation, part, _ = loads(proof, [])
+    return number, generation, part
 
 
 def _bill(key: PartKey, content_hash: str) -> str:
@@ -79,7 +85,7 @@ def judge(steps: Steps, ledger: Meta, absent: Iterable[PartKey]) -> Keep | None:
     `absent`: the parts that this look proved absent.
     """
     pending = [(number, generation, part) for number, generation, part in loads(ledger.meta(PENDING) or "[]", [])]
-    if not pending or ledger.meta(VERDICT):
+    if not pending or verdict(ledger) is not None:
         return None
     gone = set(absent)
     left: list[PartKey] = []

@@ -29,6 +29,8 @@ CANCEL = "cancel"
 
 ZERO = Decimal(0)
 
+_NO_REBATES = 'the opposite is a rebate: set target.rebates = "allow" in migration.toml if Mews takes it'
+
 _REVERSES = re.compile(r"(?:OrderId|payment) (?P<target>[^\s:]+)")
 
 
@@ -160,7 +162,8 @@ def opposite_order(
             "its consumption is outside the editable window by now, so Mews takes no opposite at the same time"
         )
     entries = [_opposite(row, original, identity, currency, rules) for row in left]
-    _check_rebate(entries, rules)
+    if not rules.may_rebate and any(map(_is_negative, entries)):
+        raise CantReverseError(_NO_REBATES)
     payload: dict[str, Any] = {
         "ServiceId": left[0].service_id,
         "AccountId": account,
@@ -200,7 +203,6 @@ def opposite_bill(
         }
         for row in sorted(rows, key=lambda row: (row.external_identifier, row.id))
     ]
-    _check_rebate([one for one in items if one["Type"] != PAYMENT], rules)
     bill: dict[str, Any] = {
         "OutletId": rows[0].service_id,
         "Number": bill_number(identity),
@@ -210,7 +212,14 @@ def opposite_bill(
     }
     if original.get("AccountId"):
         bill["AccountId"] = original["AccountId"]
+    if not rules.may_rebate and is_rebate(bill):
+        raise CantReverseError(_NO_REBATES)
     return bill
+
+
+def is_rebate(bill: Mapping[str, Any]) -> bool:
+    """Whether Mews takes a bill only where the property permits rebates; payments need no permission."""
+    return any(_is_negative(item) for item in bill["Items"] if item["Type"] != PAYMENT)
 
 
 def opposite_payment(
@@ -238,11 +247,9 @@ def opposite_payment(
     return payload
 
 
-def _check_rebate(entries: Iterable[Mapping[str, Any]], rules: Rules) -> None:
-    if not rules.may_rebate and any(entry["UnitAmount"][_value(rules.basis)] < 0 for entry in entries):
-        raise CantReverseError(
-            'the opposite is a rebate: set target.rebates = "allow" in migration.toml if Mews takes it'
-        )
+def _is_negative(entry: Mapping[str, Any]) -> bool:
+    amount = entry["UnitAmount"]
+    return bool(amount.get("GrossValue", amount.get("NetValue", ZERO)) < 0)
 
 
 def _notes(identity: Identity, order_id: str) -> str:

@@ -7,7 +7,8 @@ opposite would reverse it twice.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import asyncio
+from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -17,7 +18,6 @@ from etl.evidence.marks import identity_of, payment_part
 from etl.evidence.read_back import WHATEVER_IT_COSTS, ReadBack
 from etl.evidence.reader import Reader
 from etl.ledger.records import ORDER_PART, Attempt, LedgerOrder, Part, PartKind
-from etl.load.bills import undo_bill_request
 from etl.load.halt import WindowPassedError
 from etl.load.requests import Reversing, cancel_body, undo_request
 from etl.load.reversal import (
@@ -31,12 +31,10 @@ from etl.load.reversal import (
     is_cancel,
     is_gone,
     live,
-    opposite_bill,
     opposite_order,
     opposite_payment,
     undo_part,
 )
-from etl.load.sender import Request
 from etl.load.session import Session
 from etl.load.undo_values import Target
 from etl.model.identity import Identity
@@ -45,6 +43,8 @@ from etl.model.payload import Operation
 from etl.model.rows import OrderItemRow, PaymentRow
 from etl.model.states import State
 
+AT_ONCE = 100
+"""Orders whose items are read together, and that are in hand at once."""
 CANCEL_AT_ONCE = 10
 """Most ids that `orderItems/cancel` takes."""
 CANCEL_REFUSALS = 3
@@ -117,14 +117,22 @@ class Reverser:
         self._flat_codes = rules.flat_codes
         self._cancel_refusals = 0
         self._refused: dict[str, tuple[str, float]] = {}
-        self._is_outlet = session.facts.is_outlet
-        self.may_cancel: bool | None = False if self._is_outlet else None
+        self.may_cancel: bool | None = None
         """Whether this integration may cancel items; None while nobody knows."""
         self.returns: dict[str, set[str]] = {}
         """Nested returns that are, or may be, in Mews, by the order that they belong to."""
         self.reversed: set[str] = set()
         self.pending: set[str] = set()
         """Orders that are reversed by now, and those that may still be in this pass."""
+
+    @property
+    def most(self) -> int:
+        """Orders in hand at once: one until it is known whether this integration may cancel."""
+        return AT_ONCE if self.may_cancel is not None else 1
+
+    async def together(self, works: Sequence[Coroutine[Any, Any, None]]) -> list[BaseException | None]:
+        """Works on orders in hand side by side. Shape: what ended each, None where it came to its end."""
+        return await asyncio.gather(*works, return_exceptions=True)
 
     def open(self, target: Target) -> Work:
         """An order as the ledger has it now."""
@@ -328,27 +336,22 @@ class Reverser:
             raise CantReverseError(f"{len(shut)} of its items are on a closed bill: only the hotel can correct that")
         payload = self._payload(work, order_id, rows)
         name = undo_part(OPPOSITE, copy_of(work.undo_parts(), order_id))
-        if self._is_outlet:
-            reversing = Reversing(name, order_id, "", datetime.fromisoformat(payload["ClosedUtc"]))
-            request = undo_bill_request(payload, reversing, self._identity(work), self._session.facts, self._ledger)
-            outcome = await self._dispatch(work, request)
-        else:
-            consumed = datetime.fromisoformat(payload["ConsumptionUtc"])
-            reversing = Reversing(name, order_id, payload["AccountId"], consumed)
-            outcome = await self._send(work, Operation.ADD_ORDER, payload, reversing)
+        consumed = datetime.fromisoformat(payload["ConsumptionUtc"])
+        reversing = Reversing(name, order_id, payload["AccountId"], consumed)
+        outcome = await self._send(work, Operation.ADD_ORDER, payload, reversing)
         self._conclude(outcome, "its opposite")
         work.has_changed = True
 
     def _payload(self, work: Work, order_id: str, rows: Sequence[OrderItemRow]) -> dict[str, Any]:
-        rules = Rules(
+        return opposite_order(rows, work.original(ORDER_PART, order_id), self._identity(work), order_id, self._rules())
+
+    def _rules(self) -> Rules:
+        return Rules(
             self._session.facts.basis,
             self._may_rebate,
             self._session.facts.window_start(self._session.time.now()),
             self._flat_codes,
         )
-        original = work.original(ORDER_PART, order_id)
-        opposite = opposite_bill if self._is_outlet else opposite_order
-        return opposite(rows, original, self._identity(work), order_id, rules)
 
     def _identity(self, work: Work) -> Identity:
         return Identity(self._session.facts.store, work.number, work.target.generation, is_undo=True)
@@ -406,12 +409,7 @@ class Reverser:
     async def _send(self, work: Work, operation: Operation, body: dict[str, Any], reversing: Reversing) -> Outcome:
         """The final outcome; `work` knows then what the ledger says. Raises HaltedError, CantReverseError."""
         scope = await self._session.reach.writer.scope(operation)
-        facts = self._session.facts
-        return await self._dispatch(
-            work, undo_request(operation, {**scope, **body}, reversing, self._identity(work), facts)
-        )
-
-    async def _dispatch(self, work: Work, request: Request) -> Outcome:
+        request = undo_request(operation, {**scope, **body}, reversing, self._identity(work), self._session.facts)
         try:
             outcome = await self._session.sender.send(request)
         except WindowPassedError:

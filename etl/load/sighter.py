@@ -69,7 +69,7 @@ class Sighter:
         self._ledger = ledger
         self._store = store
         self._is_busy = is_busy
-        self._adopted: dict[OrderKey, str] = {}
+        self._adopted: dict[PartKey, str] = {}
 
     def see_page(self, look: Look, page: list[OrderItemRow], found: dict[OrderKey, dict[str, None]]) -> None:
         """A page of order items; `found`: the orders of ours on it, see `scan.sight`."""
@@ -127,8 +127,7 @@ class Sighter:
         elif part.state in IN_MEWS:
             if not part.mews_id:
                 # One of many bills of one request, whose answer did not say which is which.
-                self._adopted[key] = next(iter(order_ids))
-                part = replace(part, mews_id=self._adopted[key])
+                part = self._with_id(part, next(iter(order_ids)))
             known = {part.mews_id, *_reversed(parts, generation)}
             # A copy that was cancelled or reversed charges nobody.
             look.beside(part, (one for one in order_ids if one not in known and _charges(page, one)))
@@ -136,6 +135,10 @@ class Sighter:
             look.present.setdefault(key, {}).update(order_ids)
             return set(order_ids)
         return set()
+
+    def _with_id(self, part: Part, mews_id: str) -> Part:
+        self._adopted[key_of(part)] = mews_id
+        return replace(part, mews_id=mews_id)
 
     def _adopt(self) -> None:
         """What Mews answered for many orders together is known of each from here on."""
@@ -151,11 +154,23 @@ class Sighter:
         wanted = set()
         for order_id, rows in orders.items():
             met = (order_id, target_of(rows[0].notes), _charges(rows, order_id))
+            parts = self._name(parts, key, *met[:2])
             lost = _judge_undo(look, parts, (*key, OPPOSITE), *met)
             if lost is not None:
                 look.undone.setdefault(key_of(lost), {})[order_id] = None
                 wanted.add(order_id)
         return wanted
+
+    def _name(self, parts: Sequence[Part], key: OrderKey, mews_id: str, target: str) -> Sequence[Part]:
+        """The parts, with this id for an opposite that was one of many bills of one request."""
+        mine = _undo_parts(parts, key[1], OPPOSITE)
+        if any(part.mews_id == mews_id for part in mine):
+            return parts
+        for part in mine:
+            if part.state is State.POSTED and not part.mews_id and target in ("", part.target):
+                named = self._with_id(part, mews_id)
+                return [named if one is part else one for one in parts]
+        return parts
 
     # Payments
 

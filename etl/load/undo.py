@@ -16,6 +16,7 @@ from etl.evidence.reader import Reader
 from etl.evidence.scan import Progress
 from etl.ledger.ledger import Checkpoint, Ledger
 from etl.ledger.steps import NotReady
+from etl.load.bill_reverser import BillReverser
 from etl.load.halt import HaltedError, HeldBackError, cancel
 from etl.load.reversal import CantReverseError, parent_of
 from etl.load.reverser import FailedError, LaterError, Reverser, UndoRules
@@ -27,8 +28,8 @@ from etl.load.undo_values import Detail, Ending, Selection, Target, UndoResult
 from etl.load.watcher import Watcher
 from etl.model.rows import OrderItemRow
 
-CHUNK = 100
 PASSES = 12
+"""Looks at the orders that wait, without any of them coming to its end."""
 
 __all__ = ["Detail", "Ending", "Selection", "Target", "UndoResult", "UndoRules", "Undoer"]
 
@@ -37,6 +38,7 @@ class Undoer:
     """Reverses what the ledger says is posted. Shape: `choose`, then `run` once. Needs the ledger's lock."""
 
     reverser_type: type[Reverser] = Reverser
+    bill_reverser_type: type[Reverser] = BillReverser
     watcher_type: type[Watcher] = Watcher
 
     def __init__(
@@ -58,8 +60,10 @@ class Undoer:
         self._session = Session(ledger, replace(reach, reader=reader), facts, checkpoint)
         self._halt = self._session.halt
         self._watcher = self.watcher_type(self._session)
-        self._reverser = self.reverser_type(self._session, reader, rules)
-        self._room = asyncio.Semaphore(facts.concurrency)
+        reverser_type = self.bill_reverser_type if facts.is_outlet else self.reverser_type
+        self._reverser = reverser_type(self._session, reader, rules)
+        # Bills are in hand together, requests of their own side by side.
+        self._room = asyncio.Semaphore(max(facts.concurrency, facts.bills_per_request))
         self._result = UndoResult()
         self._copied: IncompleteError | None = None
         self._done = 0
@@ -112,18 +116,23 @@ class Undoer:
             return
         self._copied = None
         await self._survey()
+        if self._ledger.lacks_ids():
+            # Reads may lag behind the last request.
+            await self._halt.sleep(self._session.facts.settle.total_seconds() / 2 + 1)
+            await self._survey()
         if self._copied is not None:
             raise self._copied
 
     async def _passes(self, targets: list[Target]) -> None:
         reasons: dict[Target, LaterError] = {}
-        for count in range(PASSES):
+        is_first, left = True, PASSES
+        while targets and left and not self._halt.is_set:
+            if reasons:
+                await self._wait(reasons.values(), is_first=is_first)
+                is_first = False
             reasons = await self._pass(targets)
+            left = PASSES if len(reasons) < len(targets) else left - 1
             targets = list(reasons)
-            if not targets or self._halt.is_set:
-                break
-            if count + 1 < PASSES:
-                await self._wait(reasons.values(), is_first=count == 0)
         if not self._halt.is_set:
             for target, reason in reasons.items():
                 self._tell(target, "", Ending.FAILED, f"{reason}; run the same command again")
@@ -134,13 +143,12 @@ class Undoer:
         later: dict[Target, LaterError] = {}
         rest = list(targets)
         while rest and not self._halt.is_set:
-            # Until it is known whether this integration may cancel, one order goes alone.
-            size = 1 if self._reverser.may_cancel is None else CHUNK
+            first = rest[: self._reverser.most]
             # A return and its own order are never in hand together.
-            chunk = [one for one in rest[:size] if bool(parent_of(one.number)) == bool(parent_of(rest[0].number))]
+            chunk = [one for one in first if bool(parent_of(one.number)) == bool(parent_of(rest[0].number))]
             rest = rest[len(chunk) :]
             items = await self._back.items([order_id for target in chunk for order_id in target.order_ids])
-            done = await asyncio.gather(*(self._carry(one, items) for one in chunk), return_exceptions=True)
+            done = await self._reverser.together([self._carry(one, items) for one in chunk])
             faults = [
                 one
                 for one in done

@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "fault"))
 from counted_run import CountedResult, run_counted
 from virtual_time import START, Killed, MachineClock, Timeline, VirtualLoop
 
-from etl.errors import InternalError
+from etl.errors import EtlError, InternalError
 from etl.ledger.ledger import Home, Ledger
 from etl.ledger.lock import Holder
 from etl.load.bill_poster import BillPoster
@@ -335,6 +335,8 @@ def undo(
     shop: OutletShop,
     *only: str,
     run: str = "",
+    order_ids: Sequence[str] = (),
+    most: int = 1000,
     may_rebate: bool = True,
     checkpoint: Callable[[str], None] = lambda _: None,
 ) -> UndoResult:
@@ -347,15 +349,48 @@ def undo(
         undoer = Undoer(
             ledger,
             reach,
-            facts_of("undo-1"),
+            facts_of("undo-1", most),
             UndoRules(may_rebate),
             reader=reach.reader,
             stop=StopFlag(),
             checkpoint=checkpoint,
         )
-        return await undoer.run(await undoer.choose(run, only, ()))
+        return await undoer.run(await undoer.choose(run, only, order_ids))
 
     return _ended(ledger, shop, work)
+
+
+def undo_beside(
+    paths: tuple[Path, Path], shop: OutletShop, orders: Iterable[PlannedOrder] = (), *, most: int = 1000
+) -> tuple[UndoResult | EtlError, UndoResult | CountedResult | EtlError]:
+    """An undo of run-1 with one copy of a ledger, beside it one with the other, or a run of `orders`."""
+    one, two = (open_ledger(path, shop) for path in paths)
+    batch = list(orders)
+
+    async def undoing(ledger: Ledger, writer: MewsWriter, limiter: Limiter) -> UndoResult:
+        reach = reach_of(writer, limiter, shop, ledger)
+        facts = facts_of("undo-1", most)
+        undoer = Undoer(ledger, reach, facts, UndoRules(may_rebate=True), reader=reach.reader, stop=StopFlag())
+        return await undoer.run(await undoer.choose("run-1"))
+
+    async def posting(ledger: Ledger, writer: MewsWriter, limiter: Limiter) -> CountedResult:
+        reach, facts = reach_of(writer, limiter, shop, ledger), facts_of("run-2", most)
+        poster = BillPoster(ledger, reach, facts, stop=StopFlag(), first_check=FirstCheck())
+        return await run_counted(poster, ledger, batch, STORE, "run-2")
+
+    async def work(writer: MewsWriter, limiter: Limiter) -> Any:
+        beside = (posting if batch else undoing)(two, writer, limiter)
+        return await asyncio.gather(undoing(one, writer, limiter), beside, return_exceptions=True)
+
+    try:
+        first, second = shop.run(work)
+    finally:
+        for ledger in (one, two):
+            ledger.abandon()
+    for ended in (first, second):
+        if isinstance(ended, BaseException) and not isinstance(ended, EtlError):
+            raise ended
+    return first, second
 
 
 def recovered(path: Path, shop: OutletShop) -> RecoverResult:

@@ -149,6 +149,23 @@ def test_refusals_are_found_out_once(tmp_path):
     assert shop.times_posted([order.number for order in more if order.number != "108"]) == {1}
 
 
+@pytest.mark.parametrize("kept", ["partial", "others"])
+def test_what_an_earlier_version_noted_without_a_proof_does_not_count(tmp_path, kept):
+    """Its note says that refusals are whole, of a Mews that keeps a part: halved at once, bills would stand twice."""
+    shop, path = OutletShop(f"refused-bills:commit={kept}"), tmp_path / "ledger"
+    post(path, shop, orders(5))
+    with open_ledger(path, shop) as ledger:
+        ledger.set_meta("refusals_of_several", "nothing")
+    given = orders(60)
+    given[41] = replaced(given[41])
+    result = post(path, shop, given, "run-2", most=30, concurrency=1)
+    assert result.counts[Standing.REJECTED] == 1
+    assert not result.duplicated
+    assert shop.times_posted([number for number in numbers(60) if number != "42"]) == {1}
+    with Ledger.open(path, read_only=True) as ledger:
+        assert refusals.verdict(ledger) is refusals.Keep.SOME
+
+
 def test_refusals_of_several_do_not_stop_the_run():
     """Twenty equal refusals in a row stop a run, and so do many faults; those of several are neither."""
     breaker = Breaker(random.Random(1))
