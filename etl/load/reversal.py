@@ -20,6 +20,7 @@ from etl.model.bill import bill_number
 from etl.model.identity import Identity, parse_identifier, split_number
 from etl.model.plan import Basis
 from etl.model.rows import PAYMENT, OrderItemRow, PaymentRow
+from etl.model.states import State
 
 OPPOSITE = "order"
 """The undo part that is one `orders/add` of the opposite amounts."""
@@ -77,6 +78,16 @@ def copy_of(parts: Iterable[Part], target: str, payment: str = "") -> int:
 def what_of(part: Part) -> str:
     """`order`, `gift1`, `cancel1` of an undo part."""
     return part.part.partition(":")[2]
+
+
+def undo_parts(parts: Iterable[Part], generation: int, what: str) -> list[Part]:
+    """The undo parts of a generation that reverse the order (or one payment), of whichever copy."""
+    return [part for part in parts if (part.kind, part.generation, what_of(part)) == (PartKind.UNDO, generation, what)]
+
+
+def reversed_copies(parts: Iterable[Part], generation: int) -> set[str]:
+    """OrderIds that this ledger balanced by their opposite."""
+    return {part.target for part in undo_parts(parts, generation, OPPOSITE) if part.state is State.POSTED}
 
 
 def is_cancel(part: Part) -> bool:

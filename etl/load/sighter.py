@@ -17,7 +17,7 @@ from etl.ledger.ledger import Ledger
 from etl.ledger.records import ORDER_PART, Attempt, Part, PartKind
 from etl.ledger.steps import PartKey
 from etl.load.attempted import may_be_payment
-from etl.load.reversal import OPPOSITE, sight_undos, target_of, travels_as, what_of
+from etl.load.reversal import OPPOSITE, reversed_copies, sight_undos, target_of, travels_as, undo_parts
 from etl.load.signs import Signs
 from etl.model.identity import Identity
 from etl.model.rows import OrderItemRow, PaymentRow
@@ -128,7 +128,7 @@ class Sighter:
             if not part.mews_id:
                 # One of many bills of one request, whose answer did not say which is which.
                 part = self._with_id(part, next(iter(order_ids)))
-            known = {part.mews_id, *_reversed(parts, generation)}
+            known = {part.mews_id, *reversed_copies(parts, generation)}
             # A copy that was cancelled or reversed charges nobody.
             look.beside(part, (one for one in order_ids if one not in known and _charges(page, one)))
         elif part.state is not State.IN_FLIGHT:
@@ -163,7 +163,7 @@ class Sighter:
 
     def _name(self, parts: Sequence[Part], key: OrderKey, mews_id: str, target: str) -> Sequence[Part]:
         """The parts, with this id for an opposite that was one of many bills of one request."""
-        mine = _undo_parts(parts, key[1], OPPOSITE)
+        mine = undo_parts(parts, key[1], OPPOSITE)
         if any(part.mews_id == mews_id for part in mine):
             return parts
         for part in mine:
@@ -228,7 +228,7 @@ def _judge_undo(
     that the ledger has in Mews prove that another ledger knows more than this one.
     """
     number, generation, what = key
-    mine = _undo_parts(parts, generation, what)
+    mine = undo_parts(parts, generation, what)
     if any(part.mews_id == mews_id for part in mine):
         return None
     fitting = [part for part in mine if target in ("", part.target)]
@@ -259,16 +259,6 @@ def _is_unsent(part: Part) -> bool:
 
 def _order_part(parts: Iterable[Part], generation: int) -> Part | None:
     return next((part for part in parts if part.generation == generation and part.part == ORDER_PART), None)
-
-
-def _undo_parts(parts: Iterable[Part], generation: int, what: str) -> list[Part]:
-    """The undo parts of a generation that reverse the order (or one payment), of whichever copy."""
-    return [part for part in parts if (part.kind, part.generation, what_of(part)) == (PartKind.UNDO, generation, what)]
-
-
-def _reversed(parts: Iterable[Part], generation: int) -> set[str]:
-    """OrderIds that this ledger balanced by their opposite."""
-    return {part.target for part in _undo_parts(parts, generation, OPPOSITE) if part.state is State.POSTED}
 
 
 def _charges(rows: Iterable[OrderItemRow], order_id: str) -> bool:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from decimal import Decimal
 
 from etl.errors import LedgerError, UsageError
 from etl.evidence.marks import identity_of
 from etl.evidence.read_back import WHATEVER_IT_COSTS, ReadBack
 from etl.evidence.scan import MARGIN, Sighted, sight, walk_items
-from etl.ledger.records import ORDER_PART, LedgerOrder, Part, PartKind
-from etl.load.reversal import OPPOSITE, has_money, live, parent_of, what_of
+from etl.ledger.records import ORDER_PART, LedgerOrder, Part
+from etl.load.reversal import has_money, is_gone, live, parent_of, reversed_copies
 from etl.load.session import Session
 from etl.load.undo_values import Selection, Target
 from etl.model.rows import OrderItemRow
 from etl.model.states import IN_MEWS, State
+
+_EVER = datetime.min.replace(tzinfo=UTC)
 
 _WHICH_ID = (
     "Take the OrderId from `centra-mews reconcile`, from `duplicated` of the run, or from the order in Mews, of the "
@@ -36,6 +39,8 @@ class UndoChoice:
         self._time = session.time
         self._service_id = session.facts.service_id
         self._store = session.facts.store
+        self._is_outlet = session.facts.is_outlet
+        self._closed: dict[str, datetime] = {}
 
     async def choose(self, run: str, only: Sequence[str], order_ids: Sequence[str]) -> Selection:
         """Raises: UsageError for names that mean nothing, LedgerError `ledger.incomplete`, MewsError."""
@@ -45,8 +50,8 @@ class UndoChoice:
             await self._choose_orders(numbers[start : start + 500], chosen)
         if order_ids:
             await self._choose_copies(list(dict.fromkeys(order_ids)), chosen)
-        # Returns go before the orders that they belong to.
-        chosen.targets.sort(key=lambda target: not parent_of(target.number))
+        # Returns go before the orders that they belong to. Bills that closed together are read together.
+        chosen.targets.sort(key=lambda target: (not parent_of(target.number), self._closed.get(target.number, _EVER)))
         return chosen
 
     def _numbers_of(self, run: str, only: Sequence[str]) -> list[str]:
@@ -89,6 +94,8 @@ class UndoChoice:
 
     def _add(self, chosen: Selection, row: LedgerOrder, target: Target, copies: int) -> None:
         chosen.targets.append(target)
+        if self._is_outlet and row.consumption is not None:
+            self._closed[row.number] = row.consumption
         chosen.money[row.currency] = chosen.money.get(row.currency, Decimal(0)) + row.planned_total * copies
 
     async def _choose_copies(self, order_ids: list[str], chosen: Selection) -> None:
@@ -110,11 +117,14 @@ class UndoChoice:
                 )
             if number in taken:
                 continue
-            left = tuple(one for one in found.get((number, generation), ()) if one not in ids)
-            if order.state is State.UNDONE and not any(live(read.get(one, [])) for one in ids):
-                chosen.already += [(number, one) for one in ids]
-                continue
-            self._add(chosen, rows[number], Target(number, generation, tuple(ids), left), len(ids))
+            counted = () if order.state is State.UNDONE else (order.mews_id, *rows[number].duplicates)
+            gone = reversed_copies(parts[number], generation)
+            already = [one for one in ids if one not in counted and (one in gone or _is_off(read.get(one, ())))]
+            chosen.already += [(number, one) for one in already]
+            going = tuple(one for one in ids if one not in already)
+            if going:
+                left = tuple(one for one in found.get((number, generation), ()) if one not in ids)
+                self._add(chosen, rows[number], Target(number, generation, going, left), len(going))
 
     def _owner(self, order_id: str, rows: Sequence[OrderItemRow]) -> tuple[str, int]:
         """Whose order an OrderId is. Raises UsageError where it is not one of this store."""
@@ -164,13 +174,10 @@ class UndoChoice:
                 standing = {row.order_id for row in page if not row.is_canceled and has_money(row)}
                 if key in keys:
                     found.setdefault(key, {}).update(dict.fromkeys(one for one in ids if one in standing))
-        reversed_ids = {
-            part.target
-            for number, _ in keys
-            for part in parts.get(number, ())
-            if part.kind is PartKind.UNDO and part.state is State.POSTED and what_of(part) == OPPOSITE
+        return {
+            key: [one for one in ids if one not in reversed_copies(parts.get(key[0], ()), key[1])]
+            for key, ids in found.items()
         }
-        return {key: [one for one in ids if one not in reversed_ids] for key, ids in found.items()}
 
     def _all_returns(self) -> dict[str, set[str]]:
         """Nested returns that are, or may be, in Mews, by the order that they belong to."""
@@ -184,6 +191,11 @@ def _holds_order(rows: Sequence[OrderItemRow]) -> bool:
     """Whether these are an order's items, and no reversal's."""
     identities = [identity_of(row) for row in rows]
     return bool(identities) and not any(one is not None and one.is_undo for one in identities)
+
+
+def _is_off(rows: Sequence[OrderItemRow]) -> bool:
+    """Whether nothing of an order stands: it was cancelled."""
+    return not live(rows) or is_gone(rows)
 
 
 def _is_order(part: Part, generation: int) -> bool:

@@ -6,6 +6,7 @@ import shutil
 from collections import Counter
 from dataclasses import replace
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 from bill_world import CATEGORY, Killed, OutletShop, an_order, post, recovered, undo, undo_beside
@@ -81,6 +82,17 @@ def test_many_opposites_are_few_requests(tmp_path):
     again = undo(path, shop, run="run-1", most=100)
     assert endings(again) == {Ending.ALREADY: 301}
     assert len(shop.requests()) == before + 4
+
+
+def test_opposites_of_what_closed_together_go_together(tmp_path):
+    """Bills are found around their closing only: in the order of numbers each request would read the whole history."""
+    shop, path = OutletShop(), tmp_path / "ledger"
+    post(path, shop, [an_order(number, day=int(number) * 37 % 100) for number in numbers(40)])
+    undo(path, shop, run="run-1", most=10)
+    sent = [bill for bill in shop.sandbox.outlets.bills.values() if bill.number.endswith(":undo")]
+    closings = [sorted(one.closed for one in sent if one.created == at) for at in sorted({one.created for one in sent})]
+    assert len(closings) > 4
+    assert all(earlier[-1] <= later[0] for earlier, later in pairwise(closings))
 
 
 @pytest.mark.parametrize(
@@ -216,6 +228,25 @@ def test_a_kill_anywhere_costs_nothing(tmp_path):
         assert undos(shop, numbers(9)) == {1: 8, 0: 1}, at
         assert states(path) == {State.UNDONE: 8, State.POSTED: 1}, at
     assert at > 20
+
+
+def test_a_reversed_copy_is_said_to_be_that(tmp_path):
+    """A bill that stands twice, beside its opposite: the copy that went is not called reversed once more."""
+    shop, path = OutletShop(), tmp_path / "ledger"
+    post(path, shop, orders(2))
+    (bill_id,) = shop.bills_of("1")
+    bill = shop.sandbox.outlets.bills[bill_id]
+    copy_id = shop.till("1", bill.closed, notes=bill.notes or "", identifier="centra:uk:1:p1")
+    assert endings(undo(path, shop, order_ids=[copy_id])) == {Ending.REVERSED: 1}
+    for again in range(2):
+        result = undo(path, shop, order_ids=[copy_id])
+        assert endings(result) == {Ending.ALREADY: 1}, again
+        assert result.exit_code is ExitCode.DONE
+    assert states(path) == {State.POSTED: 2}
+    assert endings(undo(path, shop, order_ids=[copy_id, bill_id])) == {Ending.ALREADY: 1, Ending.REVERSED: 1}
+    assert endings(undo(path, shop, order_ids=[copy_id, bill_id])) == {Ending.ALREADY: 2}
+    assert undos(shop, ["1"]) == {2: 1}
+    assert states(path) == {State.POSTED: 1, State.UNDONE: 1}
 
 
 def test_two_undos_at_once_are_told(tmp_path):

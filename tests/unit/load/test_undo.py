@@ -355,8 +355,29 @@ def test_one_copy_goes_and_the_other_is_the_order(path, mews, time, may_cancel, 
     assert mews.balance() == Decimal("24.00")
     again = run_poster(path, mews, time, orders(3), run_id="run-2")
     assert (again.duplicated, again.exit_code) == ({}, ExitCode.DONE)
-    assert undo_in(path, mews, time, run="", order_ids=[gone]).count(Ending.FAILED) == 0
-    assert mews.balance() == Decimal("36.00")
+    told = undo_in(path, mews, time, run="", order_ids=[gone])
+    assert [(detail.order_id, detail.result) for detail in told.details] == [(gone, Ending.ALREADY)]
+    both = undo_in(path, mews, time, run="", order_ids=[gone, kept])
+    assert {(detail.order_id, detail.result) for detail in both.details} == {
+        (gone, Ending.ALREADY),
+        (kept, Ending.REVERSED),
+    }
+    assert mews.balance() == Decimal("24.00")
+    for one in (gone, kept):
+        assert undo_in(path, mews, time, run="", order_ids=[one]).count(Ending.ALREADY) == 1
+
+
+@pytest.mark.parametrize("may_cancel", [True, False])
+def test_a_copy_whose_reversal_was_cut_short_is_no_reversed_one(path, mews, time, may_cancel):
+    """Mews has the reversal, the ledger still counts the copy: naming it again brings the order to its end."""
+    posted(path, mews, time, orders(1))
+    mews.may_cancel = may_cancel
+    assert killed_undo(path, mews, time, KillAt("outcome.recorded", 1 if may_cancel else 2))
+    assert state_of(path, "1") is State.POSTED
+    result = undo_in(path, mews, time, run="", order_ids=["OrderId-1"])
+    assert result.count(Ending.REVERSED) == 1
+    assert state_of(path, "1") is State.UNDONE
+    assert mews.balance() == 0
 
 
 @pytest.mark.parametrize("may_cancel", [True, False])
