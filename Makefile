@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow test-fast lint types format fault guards golden fuzz fuzz-reading bench bench-reading docs lock clean
+.PHONY: help setup demo test test-slow test-postgres test-fast lint types format fault guards golden fuzz fuzz-reading bench bench-reading docs lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | while IFS='|' read -r name text; do printf '  %-12s %s\n' "$$name" "$$text"; done
@@ -27,8 +27,13 @@ test: lint types ## Lint, types and the suite
 test-slow: setup ## The longest end-to-end and kill tests, which CI runs too
 	$(BIN)/python -m pytest -n 3 --dist loadfile -q --ignore=tests/december -m slow
 
+test-postgres: setup ## The tests of ledger and loader again, on a private PostgreSQL (Debian: postgresql)
+	$(BIN)/python -m pytest -n 2 --dist loadfile -q --postgres $(addprefix tests/unit/load/test_,$(addsuffix .py,$(ON_POSTGRES)))
+
 test-fast: setup ## Unit and property tests only
 	$(BIN)/python -m pytest -q tests/unit tests/property
+
+ON_POSTGRES := ledger glance poster undo customers kinds corrected_orders recovery survey crash_windows sender
 
 lint: setup ## ruff, rules and format
 	$(BIN)/ruff check .

@@ -16,6 +16,7 @@ from pathlib import Path
 from dotenv import dotenv_values
 
 from etl.errors import UsageError
+from etl.model.ledger_place import shown
 
 _LARGEST_ENV = 1 << 20
 ADDRESS = "MEWS_PLATFORM_ADDRESS"
@@ -70,7 +71,7 @@ class Settings:
         if self.mappings != Path("mappings"):
             given += ["--mappings", str(self.mappings)]
         if self.ledger != "ledger.sqlite":
-            given += ["--ledger", self.ledger]
+            given += ["--ledger", shown(self.ledger)]
         return shlex.join(["centra-mews", *given, *words])
 
 

@@ -21,7 +21,7 @@ def command(console: Console) -> int:
 
     document = status(console.settings.ledger)
     console.table(
-        f"Ledger {console.settings.ledger}",
+        f"Ledger {document['ledger']}",
         ["state", "orders"],
         [(state.replace("_", " "), f"{count:,}") for state, count in document["orders"].items()],
         right=[1],

@@ -12,6 +12,8 @@ from sqlalchemy.exc import DBAPIError, NoSuchModuleError
 
 from etl.errors import LedgerError
 from etl.ledger.records import DAMAGED_HINT, damaged
+from etl.ledger.server_faults import server_fault
+from etl.model.ledger_place import is_server
 
 _WRITABLE_HINT = "Make file and folder writable, or copy the ledger to a disk that is and use only that copy."
 _DISK_FULL = (
@@ -85,6 +87,8 @@ def translated(where: str) -> Iterator[None]:
         # SQLite's own message holds bytes of the damaged file.
         raise damaged(f"the file {where}") from error
     except (DBAPIError, sqlite3.Error) as error:
+        if is_server(where):
+            raise server_fault(where, error.orig or error if isinstance(error, DBAPIError) else error) from error
         # "Could not decode to UTF-8 column 'x' with text ..": the text is somebody's data.
         text = str(error.orig if isinstance(error, DBAPIError) else error).partition(" with text ")[0]
         if "not a database" in text and _was_a_ledger(where):

@@ -12,6 +12,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import NullPool
 
 from etl.errors import LedgerError
+from etl.ledger.server import server_url
 
 BUSY_SECONDS = 30
 APPLICATION_ID = 0x63656E74
@@ -32,13 +33,14 @@ def ledger_url(url_or_path: str | Path) -> URL:
     if "://" not in text:
         return URL.create("sqlite", database=text)
     try:
-        return make_url(text)
-    except ArgumentError as error:
+        return server_url(make_url(text))
+    except (ArgumentError, ValueError):
+        # Its own words hold the text, password included.
         raise LedgerError(
             "--ledger is neither a path nor a database URL",
             code="ledger.url",
             hint="Name a file: --ledger ledger.sqlite.",
-        ) from error
+        ) from None
 
 
 def open_sqlite(url: URL, *, create: bool, read_only: bool) -> Engine:

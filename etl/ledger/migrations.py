@@ -1,81 +1,29 @@
-"""Versions of the ledger's schema, and the steps from one to the next.
+"""Versions of the ledger's schema, and the way from one to the next.
 
-A fresh ledger gets the tables of `schema.py` at once; an older one is led through `STEPS` in one transaction.
+A fresh ledger gets the tables of `schema.py` at once; an older one is led through `revisions/` by Alembic, in one
+transaction. Alembic is imported only then: it takes longer than most commands. What version a ledger has stands in
+`meta.schema_version`, which every program since the first has asked for, and in Alembic's own table.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Column, Connection, insert, inspect, select, text, update
+from sqlalchemy import Column, Connection, delete, insert, inspect, select, update
 from sqlalchemy.schema import CreateColumn
 
 from etl.errors import LedgerError
 from etl.ledger import schema
-from etl.ledger.records import PartKind, loads
+from etl.ledger.glance import SCHEMA_VERSION
 from etl.ledger.views import create_views
-from etl.model.kinds import payment_kind
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 APPLICATION = "centra-mews"
-
-Step = Callable[[Connection], None]
-
-
-def _add_customers(connection: Connection) -> None:
-    """2: customers that the run makes."""
-    schema.customers.create(connection)
-
-
-def _add_kinds(connection: Connection) -> None:
-    """Kinds, and what each part needs of them: what an earlier program posted has proved its own."""
-    schema.kinds.create(connection, checkfirst=True)
-    if "needs" not in {column["name"] for column in inspect(connection).get_columns("parts")}:
-        connection.exec_driver_sql("ALTER TABLE parts ADD COLUMN needs TEXT NOT NULL DEFAULT ''")
-    found = _kinds_in_mews(connection)
-    if found:
-        rows = [{"kind": kind, "state": "proved", "number": number} for kind, number in sorted(found.items())]
-        connection.execute(insert(schema.kinds), rows)
-
-
-def _kinds_in_mews(connection: Connection) -> dict[str, str]:
-    """The kinds that orders in Mews prove, each with one of them."""
-    orders, parts, attempts = schema.orders, schema.parts, schema.attempts
-    found: dict[str, str] = {}
-    posted = select(orders.c.number, orders.c.facts).where(orders.c.mews_order_id != "")
-    for row in connection.execute(posted.where(orders.c.facts.like('%"unproved"%'))):
-        # "payments" named no type then.
-        found.update((kind, row.number) for kind in loads(row.facts, {}).get("unproved", ()) if kind != "payments")
-    is_same = (attempts.c.number == parts.c.number) & (attempts.c.part == parts.c.part)
-    is_same &= (attempts.c.generation == parts.c.generation) & (attempts.c.seq == parts.c.seq)
-    paid = select(parts.c.number, attempts.c.payload).join(attempts, is_same)
-    for row in connection.execute(paid.where(parts.c.kind == "payment", parts.c.mews_id != "")):
-        found[payment_kind(loads(row.payload, {}).get("Type", ""))] = row.number
-    return found
-
-
-def _add_cancelled(connection: Connection) -> None:
-    """Items that others cancelled and that the ledger knows of."""
-    schema.cancelled.create(connection, checkfirst=True)
-
-
-def _add_corrections(connection: Connection) -> None:
-    """The version of an order that was met last, the contents of versions, and which corrects which."""
-    if "version" not in {column["name"] for column in inspect(connection).get_columns("orders")}:
-        connection.execute(text("ALTER TABLE orders ADD COLUMN version VARCHAR(80) DEFAULT '' NOT NULL"))
-    connection.execute(text("UPDATE orders SET version = fingerprint"))
-    schema.versions.create(connection, checkfirst=True)
-    schema.corrections.create(connection, checkfirst=True)
-
-
-def _add_reading(connection: Connection) -> None:
-    """The newest reading of orders whose facts are frozen."""
-    add_column(connection, schema.orders.c.reading)
-
-
-def _add_views(connection: Connection) -> None:
-    """Views with plain names for people."""
-    create_views(connection)
+_HOME = Path(__file__).with_name("revisions")
 
 
 def add_column(connection: Connection, column: Column[Any]) -> None:
@@ -86,41 +34,13 @@ def add_column(connection: Connection, column: Column[Any]) -> None:
         connection.exec_driver_sql(f"ALTER TABLE {table} ADD COLUMN {kind}")
 
 
-def _add_target(connection: Connection) -> None:
-    """What an undo part reverses, out of the column that other parts keep their fingerprint in."""
-    parts, attempts = schema.parts, schema.attempts
-    add_column(connection, parts.c.target)
-    undo = PartKind.UNDO.value
-    connection.execute(
-        update(parts)
-        .where(parts.c.kind == undo, parts.c.target == "")
-        .values(target=parts.c.fingerprint, fingerprint="")
-    )
-    # Names of undo parts alone begin so.
-    connection.execute(update(attempts).where(attempts.c.part.like("undo%")).values(fingerprint=""))
+def latest(further: Sequence[Path] = ()) -> int:
+    """The schema version that this program writes. `further`: folders with later steps than the program's own."""
+    if not further:
+        return SCHEMA_VERSION
+    from alembic.script import ScriptDirectory
 
-
-def _add_other_route(connection: Connection) -> None:
-    """What stands on the route that a ledger does not use."""
-    schema.other_route.create(connection, checkfirst=True)
-
-
-STEPS: tuple[Step, ...] = (
-    _add_customers,
-    _add_kinds,
-    _add_cancelled,
-    _add_corrections,
-    _add_reading,
-    _add_views,
-    _add_target,
-    _add_other_route,
-)
-"""STEPS[n] leads from version n + 1 to n + 2; append only."""
-
-
-def latest(steps: Sequence[Step] = STEPS) -> int:
-    """The schema version that this program writes."""
-    return 1 + len(steps)
+    return int(ScriptDirectory.from_config(_config(further)).get_current_head() or 0)
 
 
 def version(connection: Connection) -> int:
@@ -132,9 +52,13 @@ def version(connection: Connection) -> int:
     if not names:
         return 0
     foreign = LedgerError(
-        "the file is a database, but no ledger of centra-mews",
+        "the file is a database, but no ledger of centra-mews"
+        if connection.dialect.name == "sqlite"
+        else "the database holds other tables and no ledger of centra-mews",
         code="ledger.foreign",
-        hint="Name the right file with --ledger.",
+        hint="Name the right file with --ledger."
+        if connection.dialect.name == "sqlite"
+        else "Name the right database with --ledger, or an empty one: `createdb NAME` makes it.",
     )
     if not {"meta", "orders", "attempts"} <= names:
         raise foreign
@@ -144,28 +68,63 @@ def version(connection: Connection) -> int:
     return int(rows["schema_version"])
 
 
-def check(found: int, steps: Sequence[Step] = STEPS) -> None:
+def check(found: int, further: Sequence[Path] = ()) -> None:
     """Raises LedgerError `ledger.newer` where a newer program wrote the ledger."""
-    if found > latest(steps):
+    if found > latest(further):
         raise LedgerError(
-            f"the ledger has schema version {found}, this program knows up to {latest(steps)}",
+            f"the ledger has schema version {found}, this program knows up to {latest(further)}",
             code="ledger.newer",
             hint="Use the version of centra-mews that wrote it, or a newer one.",
         )
 
 
-def migrate(connection: Connection, now: str, steps: Sequence[Step] = STEPS) -> None:
+def migrate(connection: Connection, now: str, further: Sequence[Path] = ()) -> None:
     """Brings the ledger to the latest version. Effects: writes within the caller's transaction."""
     found = version(connection)
-    check(found, steps)
+    check(found, further)
     if found == 0:
         schema.metadata.create_all(connection)
         create_views(connection)
-        for key, value in (("application", APPLICATION), ("schema_version", str(latest(steps)))):
+        for key, value in (("application", APPLICATION), ("schema_version", str(SCHEMA_VERSION))):
             connection.execute(insert(schema.meta).values(key=key, value=value, saved_at=now))
+        _mark(connection, SCHEMA_VERSION)
+        found = SCHEMA_VERSION
+    if found == latest(further):
         return
-    for step in steps[found - 1 :]:
-        step(connection)
+    # Written before Alembic led the way, or not: what version it is, `meta` tells.
+    schema.alembic_version.create(connection, checkfirst=True)
+    _mark(connection, found)
+    _upgrade(connection, further)
     connection.execute(
-        update(schema.meta).where(schema.meta.c.key == "schema_version").values(value=str(latest(steps)), saved_at=now)
+        update(schema.meta)
+        .where(schema.meta.c.key == "schema_version")
+        .values(value=str(latest(further)), saved_at=now)
     )
+
+
+def _mark(connection: Connection, found: int) -> None:
+    connection.execute(delete(schema.alembic_version))
+    connection.execute(insert(schema.alembic_version).values(version_num=f"{found:04d}"))
+
+
+def _upgrade(connection: Connection, further: Sequence[Path]) -> None:
+    from alembic import command
+
+    config = _config(further)
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def _config(further: Sequence[Path]) -> Config:
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", _escaped(_HOME))
+    config.set_main_option("path_separator", "newline")
+    config.set_main_option("version_locations", "\n".join(_escaped(one) for one in (_HOME / "versions", *further)))
+    return config
+
+
+def _escaped(path: Path) -> str:
+    """A path as a value of a configuration file."""
+    return str(path).replace("%", "%%")

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
-from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy import Connection, Engine
 from sqlalchemy.engine import URL
 
 from etl.errors import InternalError, LedgerError
@@ -19,7 +19,9 @@ from etl.ledger.faults import translated
 from etl.ledger.file import APPLICATION_ID, ledger_url, make_private, missing, open_sqlite
 from etl.ledger.holder import Holder, is_alive, this_process
 from etl.ledger.records import stamp
+from etl.ledger.server import open_server
 from etl.ledger.steps import Steps
+from etl.model.ledger_place import shown
 
 Checkpoint = Callable[[str], None]
 """Called with the name of a place between two steps; tests raise there what a kill would do."""
@@ -74,29 +76,30 @@ class LedgerStore:
         read_only: bool = False,
         wall: Callable[[], datetime] = _wall,
         checkpoint: Checkpoint = _pass,
-        steps: Sequence[migrations.Step] = migrations.STEPS,
+        further: Sequence[Path] = (),
     ) -> Self:
-        """The ledger at a path or SQLAlchemy URL, brought to the newest schema.
+        """The ledger at a path or SQLAlchemy URL, brought to the newest schema, through `further` steps if there are any.
 
         Raises: LedgerError `ledger.missing`, `ledger.foreign`, `ledger.newer`, `ledger.corrupt`, ...
         Effects: creates the file with mode 0600, unless told not to; upgrades a ledger of an earlier version, also
         where it is only read then.
         """
         url = ledger_url(url_or_path)
-        where = url.render_as_string(hide_password=True) if url.get_backend_name() != "sqlite" else str(url.database)
+        is_file = url.get_backend_name() == "sqlite"
+        where = str(url.database) if is_file else shown(url.render_as_string(hide_password=True))
         with translated(where):
-            if url.get_backend_name() == "sqlite":
+            if is_file:
                 engine = open_sqlite(url, create=create and not read_only, read_only=read_only)
             else:
-                engine = create_engine(url)
+                engine = open_server(url, read_only=read_only)
             ledger = cls(engine, where, read_only=read_only, wall=wall, checkpoint=checkpoint)
             try:
-                if read_only and ledger._is_older(steps):
+                if read_only and ledger._is_older(further):
                     ledger.close()
-                    _upgrade(url, where, wall, steps)
-                    return cls.open(url_or_path, read_only=True, wall=wall, checkpoint=checkpoint, steps=steps)
-                ledger._prepare(create=create, steps=steps)
-                if url.get_backend_name() == "sqlite":
+                    _upgrade(url, where, wall, further)
+                    return cls.open(url_or_path, read_only=True, wall=wall, checkpoint=checkpoint, further=further)
+                ledger._prepare(create=create, further=further)
+                if is_file:
                     # Only now it is known to be ours: somebody else's database may not be changed.
                     make_private(Path(str(url.database)), read_only=read_only)
             except BaseException:
@@ -226,11 +229,11 @@ class LedgerStore:
 
     # Own work
 
-    def _prepare(self, *, create: bool, steps: Sequence[migrations.Step]) -> None:
+    def _prepare(self, *, create: bool, further: Sequence[Path]) -> None:
         found = migrations.version(self._read())
-        migrations.check(found, steps)
+        migrations.check(found, further)
         self._end_read()
-        if found == migrations.latest(steps):
+        if found == migrations.latest(further):
             return
         if found == 0 and not create:
             raise missing(self._where)
@@ -238,14 +241,14 @@ class LedgerStore:
             if found:
                 # The program that works on it knows the tables as they were.
                 locks.check_idle(connection)
-            migrations.migrate(connection, stamp(self._wall()), steps)
+            migrations.migrate(connection, stamp(self._wall()), further)
             if found == 0 and self._engine.dialect.name == "sqlite":
                 connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
 
-    def _is_older(self, steps: Sequence[migrations.Step]) -> bool:
+    def _is_older(self, further: Sequence[Path]) -> bool:
         found = migrations.version(self._read())
         self._end_read()
-        return 0 < found < migrations.latest(steps)
+        return 0 < found < migrations.latest(further)
 
     def _writing(self) -> Connection:
         self._check_open()
@@ -274,10 +277,10 @@ class LedgerStore:
             return self._read().scalar(query, values)
 
 
-def _upgrade(url: URL, where: str, wall: Callable[[], datetime], steps: Sequence[migrations.Step]) -> None:
+def _upgrade(url: URL, where: str, wall: Callable[[], datetime], further: Sequence[Path]) -> None:
     """Brings a ledger of an earlier version up to date, so that it can be read."""
     try:
-        LedgerStore.open(url.render_as_string(hide_password=False), create=False, wall=wall, steps=steps).close()
+        LedgerStore.open(url.render_as_string(hide_password=False), create=False, wall=wall, further=further).close()
     except LedgerError as error:
         if error.code != "ledger.read_only":
             raise

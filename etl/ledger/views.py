@@ -1,4 +1,4 @@
-"""The ledger's views: plain names for people with a SQLite browser or a notebook. Reading only; nothing of ours needs them.
+"""The ledger's views: plain names for people with a database browser or a notebook. Reading only; nothing of ours needs them.
 
 docs/data.md describes each column; `tests/unit/load/test_views.py` keeps both equal. A later step that changes a table
 named here drops the views first and creates them again.
@@ -64,7 +64,9 @@ SELECT number AS order_number, state, one.value ->> 6 AS severity, one.value ->>
     one.value -> 2 ->> 0 AS file, one.value -> 2 ->> 1 AS sheet,
     CAST(one.value -> 2 ->> 2 AS INTEGER) AS file_row, one.value -> 2 ->> 3 AS file_column,
     one.value ->> 3 AS value, one.value ->> 4 AS message, one.value ->> 5 AS hint
-FROM orders, json_array_elements(CAST(CASE problems WHEN '' THEN '[]' ELSE problems END AS json)) AS one(value)
+FROM orders, json_array_elements(
+    CAST(CASE problems WHEN '' THEN '[]' ELSE replace(problems, '\\u0000', '\\ufffd') END AS json)
+) AS one(value)
 UNION ALL
 SELECT number, state, 'error', code, '', '', NULL, '', '', message, '' FROM orders
 WHERE code <> '' AND state IN ('rejected', 'unknown', 'different', 'blocked')
@@ -75,7 +77,13 @@ WHERE code <> '' AND state IN ('rejected', 'unknown', 'different', 'blocked')
 def create_views(connection: Connection) -> None:
     """`v_orders`, `v_attempts`, `v_problems`. Effects: writes within the caller's transaction."""
     problems = _PROBLEMS.get(connection.dialect.name)
+    drop_views(connection)
     for name, query in (("v_orders", _ORDERS), ("v_attempts", _ATTEMPTS), ("v_problems", problems)):
-        connection.exec_driver_sql(f"DROP VIEW IF EXISTS {name}")
         if query is not None:
             connection.exec_driver_sql(f"CREATE VIEW {name} AS {query}")
+
+
+def drop_views(connection: Connection) -> None:
+    """Takes the views away, so that the tables below them can change. Effects: as `create_views`."""
+    for name in COLUMNS:
+        connection.exec_driver_sql(f"DROP VIEW IF EXISTS {name}")

@@ -10,6 +10,7 @@ from etl.ledger.ledger import Ledger
 from etl.mapping.settings import FILE
 from etl.mapping.whereabouts import row_of_setting
 from etl.model.kinds import BILL, COMPANY, OLD, REBATES, RESERVATION, is_payment_kind, name_of
+from etl.model.ledger_place import shown
 from etl.model.mapping import Mapping as MappingFolder
 from etl.model.status import ReportState
 from etl.model.words import counted
@@ -144,7 +145,7 @@ def _reconciled(desk: Desk, trace: Trace) -> Step:
         if not trace.page:
             what = f"Write the certificate that is signed, the last part of {_REPORT}/report.html: {found}"
             return Step(what, type=_reconcile(desk))
-        kept = f"keep the ledger ({desk.settings.ledger}) and the certificate, the last part of {trace.page}"
+        kept = f"keep the ledger ({shown(desk.settings.ledger)}) and the certificate, the last part of {trace.page}"
         return Step(f"Nothing is left to do: {found}; {kept}, signed, as long as the books")
     first, *more = trace.reasons
     rest = f" ({counted(len(more), 'more reason|reasons')})" if more else ""

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from etl.ledger.glance import RATE_OVER, glance
+from etl.model.ledger_place import shown
 from etl.model.states import State
 from etl.pipeline.meter import told, words
 
@@ -24,7 +25,7 @@ def status(ledger_url: str) -> dict[str, Any]:
     home = seen.home
     return {
         "command": "status",
-        "ledger": ledger_url,
+        "ledger": shown(ledger_url),
         "home": None
         if home is None
         else {

@@ -22,7 +22,8 @@ BELOW = {"etl.model", "etl.errors"}
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "version": set(),
-    "settings": {"etl.errors"},
+    # What of a ledger's URL may be shown, whoever shows it.
+    "settings": {"etl.errors", "etl.model"},
     "logs": {"etl.errors"},
     "spill": {"etl.errors"},
     "waiting": set(),

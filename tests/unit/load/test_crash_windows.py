@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from ledger_copy import copy_ledger
 from load_fakes import FakeMews, Killed, VirtualTime, a_payment, a_poster, an_order, open_ledger, run_poster
 
 from etl.errors import ExitCode
@@ -87,7 +88,7 @@ def test_an_intent_that_was_not_committed_never_was(tmp_path):
     run_poster(path, mews, time, [an_order("1")])
     probe = KillAt("", 10**9)
     copy = tmp_path / "copy.sqlite"
-    copy.write_bytes(path.read_bytes())
+    copy_ledger(path, copy)
     killed_run(copy, FakeMews(time), time, [an_order("2")], probe)
     commits_before_intent = probe.seen[: probe.seen.index("slot.granted")].count("ledger.before_commit")
     assert killed_run(path, mews, time, [an_order("2")], KillAt("ledger.before_commit", commits_before_intent + 1))

@@ -120,6 +120,7 @@ def test_what_is_not_in_order_is_told_by_the_ledger_itself(path, change, code):
     assert caught.value.code == code
 
 
+@pytest.mark.sqlite
 def test_no_file_no_database_and_no_folder_is_created(tmp_path):
     (tmp_path / "text").write_text("no database")
     for name, code in (("none", "ledger.missing"), ("text", "ledger.foreign"), (".", "ledger.foreign")):

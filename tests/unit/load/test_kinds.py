@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ledger_copy import copy_ledger
 from load_fakes import FakeMews, VirtualTime, a_payment, an_order, run_poster
 
 from etl.errors import ExitCode
@@ -446,7 +447,7 @@ def test_an_old_ledger_looks_before_it_tries_several_kinds(path, mews, time, tmp
     """Its first order was read back long ago; what it does not know was posted by a later one."""
     run_poster(path, mews, time, [an_order("1")])
     old = tmp_path / "old.sqlite"
-    old.write_bytes(path.read_bytes())
+    copy_ledger(path, old)
     time.seconds += 3600
     batch = [an_order("1"), of_two_kinds("2")]
     run_poster(path, mews, time, batch, run_id="run-2")

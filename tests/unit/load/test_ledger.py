@@ -45,6 +45,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "ledger.sqlite"
 
 
+@pytest.mark.sqlite
 def test_files_are_private_and_commits_durable(path, time):
     """Money and people are in it: 0600 also for the log; FULL, or a power loss forgets what was sent."""
     old = os.umask(0)
@@ -108,6 +109,7 @@ def test_a_dead_process_is_told_from_a_living_one():
     assert not is_alive(holder)
 
 
+@pytest.mark.sqlite
 def test_foreign_and_newer_files_are_refused_untouched(path, tmp_path, time):
     """Somebody's other database, a text file, a folder or a newer ledger must stay as it is."""
     other = tmp_path / "other.sqlite"
@@ -129,6 +131,7 @@ def test_foreign_and_newer_files_are_refused_untouched(path, tmp_path, time):
     assert caught.value.code == "ledger.newer"
 
 
+@pytest.mark.sqlite
 def test_a_damaged_file_is_named(path, time):
     """Damage is said, with recover as the way out, not shown as a traceback."""
     with open_ledger(path, time) as ledger:
@@ -147,6 +150,7 @@ def test_a_damaged_file_is_named(path, time):
     assert caught.value.code in ("ledger.corrupt", "ledger.unusable")
 
 
+@pytest.mark.sqlite
 def test_missing_and_read_only(path, tmp_path, time):
     """`status` of nothing says so; a reading command writes nothing."""
     with pytest.raises(LedgerError) as caught:
@@ -161,25 +165,31 @@ def test_missing_and_read_only(path, tmp_path, time):
         assert caught.value.code == "ledger.read_only"
 
 
-def test_an_older_schema_is_led_on_in_one_transaction(path, time):
+ADD_COLUMN = """op.execute("ALTER TABLE orders ADD COLUMN colour TEXT DEFAULT 'red'")"""
+
+
+def a_step(folder, body):
+    """A folder with one step beyond the program's own."""
+    number = migrations.latest()
+    folder.mkdir()
+    (folder / "later.py").write_text(
+        "from alembic import op\nfrom etl.errors import LedgerError\n"
+        f"revision = '{number + 1:04d}'\ndown_revision = '{number:04d}'\n\ndef upgrade():\n    {body}\n"
+    )
+    return folder
+
+
+def test_an_older_schema_is_led_on_in_one_transaction(path, tmp_path, time):
     """An upgrade that fails leaves the old ledger whole; one that works keeps every order."""
     with open_ledger(path, time) as ledger:
         ledger.record_plan("run-1", [an_order("1")])
 
     latest = migrations.latest()
-
-    def add_column(connection):
-        connection.execute(text("ALTER TABLE orders ADD COLUMN colour TEXT DEFAULT 'red'"))
-
-    def fail(connection):
-        add_column(connection)
-        raise LedgerError("stop here")
-
     with pytest.raises(LedgerError):
-        Ledger.open(path, steps=(*migrations.STEPS, fail))
+        Ledger.open(path, further=[a_step(tmp_path / "bad", f'{ADD_COLUMN}\n    raise LedgerError("stop here")')])
     with Ledger.open(path) as ledger:
         assert ledger.meta("schema_version") == str(latest)
-    with Ledger.open(path, steps=(*migrations.STEPS, add_column)) as ledger:
+    with Ledger.open(path, further=[a_step(tmp_path / "good", ADD_COLUMN)]) as ledger:
         assert ledger.meta("schema_version") == str(latest + 1)
         assert ledger.order("1") is not None
         assert ledger._scalar(text("select colour from orders")) == "red"
@@ -188,38 +198,35 @@ def test_an_older_schema_is_led_on_in_one_transaction(path, time):
     assert caught.value.code == "ledger.newer"
 
 
-def test_what_only_reads_upgrades_first(path, time):
+def test_what_only_reads_upgrades_first(path, tmp_path, time):
     """`status` after an upgrade of the program: nobody has to know which other command leads the ledger on."""
     open_ledger(path, time, lock=False).close()
 
-    def add_column(connection):
-        connection.execute(text("ALTER TABLE orders ADD COLUMN colour TEXT DEFAULT 'red'"))
-
-    steps = (*migrations.STEPS, add_column)
-    with Ledger.open(path, read_only=True, steps=steps) as reading:
-        assert reading.meta("schema_version") == str(migrations.latest(steps))
+    further = [a_step(tmp_path / "later", ADD_COLUMN)]
+    with Ledger.open(path, read_only=True, further=further) as reading:
+        assert reading.meta("schema_version") == str(migrations.latest(further))
         with pytest.raises(LedgerError):
             reading.set_meta("x", "y")
 
 
 @pytest.mark.parametrize("read_only", [True, False])
-def test_a_ledger_in_use_is_not_upgraded(path, time, read_only):
+def test_a_ledger_in_use_is_not_upgraded(path, tmp_path, time, read_only):
     """The program that works on it knows the tables as they were."""
     with Ledger.open(path, wall=time.wall) as working:
         working.take_lock("run")
         with pytest.raises(LedgerError) as caught:
-            Ledger.open(path, read_only=read_only, steps=(*migrations.STEPS, lambda _: None))
+            Ledger.open(path, read_only=read_only, further=[a_step(tmp_path / "later", "pass")])
         assert (caught.value.code, f"process {os.getpid()}" in caught.value.message) == ("ledger.locked", True)
         assert working.meta("schema_version") == str(migrations.latest())
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everything")
-def test_what_can_not_be_upgraded_says_how(path, time):
+def test_what_can_not_be_upgraded_says_how(path, tmp_path, time):
     """An archive on a write-protected disk: read it with the old program, or copy it."""
     open_ledger(path, time, lock=False).close()
     path.chmod(0o400)
     with pytest.raises(LedgerError) as caught:
-        Ledger.open(path, read_only=True, steps=(*migrations.STEPS, lambda _: None))
+        Ledger.open(path, read_only=True, further=[a_step(tmp_path / "later", "pass")])
     assert (caught.value.code, "copy the ledger" in caught.value.hint) == ("ledger.read_only", True)
 
 
@@ -238,6 +245,7 @@ def test_a_ledger_of_the_first_version_is_led_on(path, time):
             assert ledger._scalar(text(f"select count(*) from {table}")) == 0
 
 
+@pytest.mark.sqlite
 def test_what_an_earlier_program_posted_has_proved_its_kinds(path):
     """A ledger with thousands of returns in Mews does not ask again whether Mews takes one."""
     dump = Path(__file__).parents[2] / "e2e" / "old_ledger" / "ledger.sql"
@@ -380,6 +388,7 @@ def test_what_is_posted_is_never_intended_again(path, time):
 DONE = Outcome(Kind.DONE, {}, 200)
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize(("free", "code"), [(0, "ledger.disk_full"), (1 << 30, "ledger.unusable")])
 def test_a_full_disk_is_called_full(tmp_path, monkeypatch, free, code):
     """SQLite calls it an I/O error where not even the files beside the ledger can be opened."""

@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from ledger_copy import copy_ledger
 from load_fakes import ME, FakeMews, VirtualTime, a_payment, a_poster, an_order, open_ledger, run_poster
 from sqlalchemy import text
 
@@ -382,7 +383,7 @@ def test_an_old_copy_of_the_ledger_is_noticed(path, mews, time, tmp_path):
     """A copy that missed later runs does not post their orders again."""
     run_poster(path, mews, time, orders(3))
     copy = tmp_path / "copy.sqlite"
-    copy.write_bytes(path.read_bytes())
+    copy_ledger(path, copy)
     time.seconds += 3600
     run_poster(path, mews, time, orders(6), run_id="run-2")
     result = run_poster(copy, mews, time, orders(6), run_id="run-3")
@@ -431,7 +432,7 @@ def test_two_copies_of_a_ledger_at_once_are_told_with_every_duplicate(path, mews
     batch = [an_order(str(number), payments=(a_payment(),) if number % 2 else ()) for number in range(1, 9)]
     run_poster(path, mews, time, batch[:1])
     copy = tmp_path / "copy.sqlite"
-    copy.write_bytes(path.read_bytes())
+    copy_ledger(path, copy)
     results = run_both(path, copy, mews, time, batch)
     assert [result.exit_code for result in results] == [ExitCode.USAGE, ExitCode.USAGE]
     assert {result.stop.code for result in results} == {"ledger.incomplete"}
@@ -541,6 +542,7 @@ def test_an_undone_order_is_posted_again_only_on_request_and_as_second_generatio
     assert mews.calls[-1]["Items"][0]["ExternalIdentifier"] == "centra:uk:2~2:p1"
 
 
+@pytest.mark.sqlite
 def test_a_full_disk_stops_before_the_byte_leaves(path, mews, time):
     """What can't be reserved on disk is not sent."""
     with open_ledger(path, time) as ledger:

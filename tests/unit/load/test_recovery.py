@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from ledger_copy import copy_ledger
 from load_fakes import HOME, SERVICE, FakeMews, VirtualTime, a_payment, an_order, open_ledger, recover_into, run_poster
 
 from etl.errors import ExitCode, MewsError, UsageError
@@ -115,7 +116,7 @@ def test_recover_completes_an_old_ledger(tmp_path, mews, time):
     path = tmp_path / "a.sqlite"
     run_poster(path, mews, time, orders(2))
     copy = tmp_path / "b.sqlite"
-    copy.write_bytes(path.read_bytes())
+    copy_ledger(path, copy)
     run_poster(path, mews, time, orders(5), run_id="run-2")
     found = recover_into(copy, mews, time)
     assert (found.found, found.known) == (3, 2)

@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from ledger_copy import copy_ledger
 from load_fakes import (
     ME,
     FakeMews,
@@ -310,7 +311,7 @@ def test_a_sighting_is_judged_alike_by_run_and_recover(path, mews, time, tmp_pat
     at, row = mews.items[-1]
     mews.items[-1] = (at, replace(row, **OTHERWISE[what]))
     copy = tmp_path / "copy.sqlite"
-    copy.write_bytes(path.read_bytes())
+    copy_ledger(path, copy)
     assert look(path, mews, time).found == {("2", 1, "order"): State.DIFFERENT}
     assert recover_into(copy, mews, time).different.keys() == {"2"}
     with Ledger.open(path, read_only=True) as by_run, Ledger.open(copy, read_only=True) as by_recover:

@@ -1,0 +1,1 @@
+"""One step each, named by the schema version that it leads to. Append only."""
