@@ -93,22 +93,16 @@ class OutletReader(MewsReader):
         async for page in self._around(moments, self._own):
             yield page
 
-    async def of_all_outlets(self, start: datetime | None) -> AsyncIterator[list[OrderItemRow]]:
-        """Items of the bills of every outlet, created since `start` (None: ever)."""
-        async for page in self._since((start, None), None):
+    async def of_all_outlets(
+        self, start: datetime | None, end: datetime | None = None
+    ) -> AsyncIterator[list[OrderItemRow]]:
+        """Items of the bills of every outlet, changed since `start` (None: ever) and before `end`."""
+        async for page in self._since((start, end), None):
             yield page
 
     async def closed_anywhere(self, moments: Iterable[datetime]) -> AsyncIterator[list[OrderItemRow]]:
         """As `closed_at`, of every outlet."""
         async for page in self._around(moments, None):
-            yield page
-
-    async def of_any_outlet(self, bill_ids: Sequence[str]) -> AsyncIterator[list[OrderItemRow]]:
-        """Items of these bills, whichever outlet they are of."""
-        wanted = set(bill_ids)
-        closed = self._remembered(wanted)
-        found = self._around(closed.values(), None) if len(closed) == len(wanted) else self._since((None, None), None)
-        async for page in _of_bills(found, wanted):
             yield page
 
     async def payments(
@@ -173,7 +167,7 @@ class OutletReader(MewsReader):
         start, end = given
         is_all = start is None
         if start is None:
-            start = await self._oldest_outlet()
+            start = await self.oldest_outlet()
         spans = windows(start, self._until(end))
         if is_all:
             self._tell(start, len(spans))
@@ -181,7 +175,7 @@ class OutletReader(MewsReader):
             async for page in self._items({"UpdatedUtc": interval(*span)}, outlets):
                 yield page
 
-    async def _oldest_outlet(self) -> datetime:
+    async def oldest_outlet(self) -> datetime:
         """When the oldest outlet was made: no bill can be older. Raises MewsError."""
         if self._oldest is None:
             found = [self.now()]

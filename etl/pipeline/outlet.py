@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -12,20 +12,17 @@ from etl.errors import MewsError
 from etl.evidence.marks import identity_of
 from etl.ledger.ledger import Ledger
 from etl.load import other_route
-from etl.load.other_route import OtherRoute
+from etl.load.other_route import OtherRoute, Page
 from etl.mews.api import MewsReader
 from etl.mews.outlets import OutletReader
 from etl.model.mapping import Mapping
 from etl.model.reference import Reference
 from etl.model.route import Route
-from etl.model.rows import OrderItemRow
+from etl.model.windows import windows
 from etl.pipeline.connect import Link
 
 NOT_PERMITTED = frozenset({"mews.refused", "mews.credentials", "mews.address"})
 """How a read ends that this integration may not make."""
-
-OUR_FIRST_BILL = datetime(2026, 1, 1, tzinfo=UTC)
-"""No outlet bill of this program was posted before."""
 
 Tell = Callable[[str, int, int | None], None]
 
@@ -64,7 +61,7 @@ async def read_missing_ids(reader: MewsReader, ledger: Ledger, store: str) -> No
 
 
 async def check_other_route(link: Link, mapping: Mapping, ledger: Ledger, run_id: str, progress: Tell) -> str:
-    """Raises LedgerError where orders of this plan stand on the other route. Shape: why it was not read, "" if it was.
+    """Raises LedgerError where orders of this plan stand on the other route. Shape: what was not read, "" if all was.
 
     Rule: design section 9: it is read where the tokens permit. Effects: writes the ledger.
     """
@@ -72,9 +69,14 @@ async def check_other_route(link: Link, mapping: Mapping, ledger: Ledger, run_id
     if other is None:
         return ""
     settle = timedelta(seconds=float(mapping.settings.mews.settle_seconds))
-    progress(f"look for {other.words}", 0, None)
+    store, now = mapping.settings.source.store, link.reader.now()
+
+    def tell(pages: int) -> None:
+        progress(f"look for {other.words}", pages, None)
+
+    tell(0)
     try:
-        await other_route.look(ledger, other, mapping.settings.source.store, run_id, link.reader.now(), settle)
+        unread = await other_route.look(ledger, other, store, run_id, now, settle, tell=tell)
     except MewsError as error:
         if error.code not in NOT_PERMITTED:
             raise
@@ -84,15 +86,23 @@ async def check_other_route(link: Link, mapping: Mapping, ledger: Ledger, run_id
         )
         return error.message
     await other_route.refuse(ledger, other, run_id)
-    return ""
+    return "" if unread is None else _told(other, unread)
+
+
+def _told(other: OtherRoute, unread: datetime) -> str:
+    """Says what was not looked at, and why."""
+    text = (
+        f"{other.words} from before {unread:%Y-%m-%d} were not looked at: there are more than {other_route.MOST} requests "
+        "can read, and this program posted nothing then"
+    )
+    structlog.get_logger().warning(text)
+    return text
 
 
 async def _other(link: Link, route: Route) -> OtherRoute | None:
     """How the other route is read; None where there is nothing to be read."""
     if route is Route.OUTLET:
-        reader = link.orders
-        services = [one.id for one in await reader.services() if one.is_orderable]
-        return _orders(reader, services) if services else None
+        return await _orders(link.orders)
     try:
         outlets = await link.reader.outlets()
     except MewsError as error:
@@ -101,19 +111,37 @@ async def _other(link: Link, route: Route) -> OtherRoute | None:
         outlets = None
     if outlets == []:
         return None
-    bills = OutletReader(link.reader, "", tell=_tell)
+    bills = OutletReader(link.reader, "")
 
-    def walk(start: datetime | None) -> AsyncIterator[list[OrderItemRow]]:
-        # Nothing of ours can be older than this program; a Mews whose clock is before it is read as a whole.
-        began = OUR_FIRST_BILL if bills.now() > OUR_FIRST_BILL else None
-        return bills.of_all_outlets(start or began)
+    async def everything() -> AsyncIterator[tuple[datetime, Page]]:
+        oldest = await bills.oldest_outlet()
+        # What may be ours first, and oldest first: a bill that changes meanwhile is met later. Then back in time.
+        recent = max(oldest, other_route.OURS_SINCE) if bills.now() > other_route.OURS_SINCE else oldest
+        older = list(reversed(windows(oldest, recent)))
+        _tell(oldest, len(older) + len(windows(recent, bills.now())))
+        async for page in bills.of_all_outlets(recent):
+            yield bills.now(), page
+        for start, end in older:
+            async for page in bills.of_all_outlets(start, end):
+                yield end, page
+            yield start, []
 
-    return OtherRoute(walk, bills.of_any_outlet, "bills of outlets", bills.closed_anywhere)
+    return OtherRoute(everything, bills.of_all_outlets, "bills of outlets", around=bills.closed_anywhere)
 
 
-def _orders(reader: MewsReader, services: Sequence[str]) -> OtherRoute:
-    def walk(start: datetime | None) -> AsyncIterator[list[OrderItemRow]]:
-        created = None if start is None else (start, None)
-        return reader.order_items(service_ids=services, created=created)
+async def _orders(reader: MewsReader) -> OtherRoute | None:
+    services = [one.id for one in await reader.services() if one.is_orderable]
+    if not services:
+        return None
 
-    return OtherRoute(walk, lambda ids: reader.order_items(order_ids=ids), "orders of services (route orders)")
+    async def everything() -> AsyncIterator[tuple[datetime, Page]]:
+        async for page in reader.order_items(service_ids=services):
+            yield min(row.created for row in page), page
+
+    def since(start: datetime) -> AsyncIterator[Page]:
+        return reader.order_items(service_ids=services, created=(start, None))
+
+    def by_id(order_ids: Sequence[str]) -> AsyncIterator[Page]:
+        return reader.order_items(order_ids=order_ids)
+
+    return OtherRoute(everything, since, "orders of services (route orders)", by_id=by_id)

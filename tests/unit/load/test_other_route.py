@@ -2,40 +2,51 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
-from bill_world import OUTLET, START, OutletShop, an_order, open_ledger, outlet_reader
+from bill_world import ACCOUNT, OUTLET, SERVICE, START, OutletShop, an_order, open_ledger
 
 from etl.errors import ExitCode, LedgerError
-from etl.load.other_route import OtherRoute, look, refuse
+from etl.load import other_route
+from etl.model.route import Route
+from etl.pipeline.outlet import check_other_route
+from etl.sandbox.core import PREFIX
+from etl.sandbox.world import ACCESS_TOKEN, CLIENT_TOKEN
 
 
-def checked(path, shop: OutletShop, planned: list[str], run_id: str = "run-1", *, is_short: bool = False) -> int:
-    """A look and the check of a run of these numbers. Shape: requests that it took."""
-    before = len(shop.requests("outletItems/getAll"))
+def settings(route: Route) -> Any:
+    """What of a mapping the check asks for."""
+    mews, source = SimpleNamespace(settle_seconds=Decimal(60)), SimpleNamespace(store="uk")
+    return SimpleNamespace(settings=SimpleNamespace(route=route, mews=mews, source=source))
+
+
+def checked(path, shop: OutletShop, planned: list[str], run_id: str = "run-1", route: Route = Route.ORDERS) -> str:
+    """The check before a run of these numbers sends anything. Shape: what it could not look at."""
     with open_ledger(path, shop) as ledger:
         ledger.record_plan(run_id, [an_order(number) for number in planned])
 
         async def work(writer, _limiter):
-            reader = outlet_reader(writer)
-            await reader.configuration()
+            await writer.configuration()
+            link = SimpleNamespace(reader=writer, orders=writer)
+            return await check_other_route(link, settings(route), ledger, run_id, lambda *_: None)
 
-            def walk(start):
-                return reader.of_all_outlets(start or (START - timedelta(days=30) if is_short else None))
-
-            other = OtherRoute(walk, reader.of_any_outlet, "bills of outlets", reader.closed_anywhere)
-            await look(ledger, other, "uk", run_id, reader.now(), timedelta(seconds=60))
-            await refuse(ledger, other, run_id)
-
-        shop.run(work)
-    return len(shop.requests("outletItems/getAll")) - before
+        return shop.run(work)
 
 
 def a_bill(shop: OutletShop, number: str, store: str = "uk", undo: str = "") -> str:
     stem = f"centra:{store}:{number}{undo}"
     return shop.till(number + undo, START - timedelta(days=40), notes=f"[{stem}]", identifier=f"{stem}:p1")
+
+
+def before(number: str, closed: str, **more: Any) -> dict[str, Any]:
+    """A bill that an outlet holds since it closed."""
+    amount = {"Currency": "GBP", "TaxCodes": ["UK-20%"], "GrossValue": Decimal("12.00")}
+    item = {"Type": "Revenue", "Name": "Mug", "UnitCount": 1, "UnitAmount": amount, "ConsumedUtc": closed}
+    return {"OutletId": OUTLET, "Number": number, "ClosedUtc": closed, "Items": [item], **more}
 
 
 def test_numbers_of_this_plan_stop_the_run(tmp_path):
@@ -44,7 +55,7 @@ def test_numbers_of_this_plan_stop_the_run(tmp_path):
     bill_id = a_bill(shop, "7")
     a_bill(shop, "8", store="de")
     shop.till("TILL-1", START)
-    checked(tmp_path / "one", shop, ["1", "8"])
+    assert checked(tmp_path / "one", shop, ["1", "8"]) == ""
     with pytest.raises(LedgerError) as told:
         checked(tmp_path / "two", shop, ["1", "7"])
     assert told.value.code == "ledger.other_route"
@@ -56,10 +67,14 @@ def test_what_was_met_once_stays_known(tmp_path):
     """A later plan names it; what was read is not read again."""
     shop, path = OutletShop(), tmp_path / "ledger"
     a_bill(shop, "7")
+    for number in range(2500):
+        shop.till(f"T{number}", START - timedelta(days=5))
     shop.timeline.pass_until(100.0)
-    first = checked(path, shop, ["1"])
+    checked(path, shop, ["1"])
+    first = len(shop.requests("outletItems/getAll"))
     shop.timeline.pass_until(shop.timeline.now + 60)
-    assert checked(path, shop, ["1"], "run-2") < first
+    checked(path, shop, ["1"], "run-2")
+    assert len(shop.requests("outletItems/getAll")) - first < first
     with pytest.raises(LedgerError):
         checked(path, shop, ["7"], "run-3")
 
@@ -72,24 +87,106 @@ def test_what_was_reversed_there_may_go(tmp_path):
     checked(path, shop, ["7"])
 
 
-def test_bills_that_closed_when_the_orders_were_consumed_are_met_whenever_they_were_made(tmp_path):
-    """The look by last change may begin late; where the orders of this run must have closed is looked at besides."""
-    old = {
-        "OutletId": OUTLET,
-        "Number": "7",
-        "ClosedUtc": f"{an_order('7').consumption:%Y-%m-%dT%H:%M:%SZ}",
-        "Notes": "[centra:uk:7] Centra order 7",
-        "Items": [
-            {
-                "Type": "Revenue",
-                "Name": "Mug",
-                "UnitCount": 1,
-                "UnitAmount": {"Currency": "GBP", "TaxCodes": ["UK-20%"], "GrossValue": Decimal("12.00")},
-                "ConsumedUtc": f"{an_order('7').consumption:%Y-%m-%dT%H:%M:%SZ}",
-            }
-        ],
-    }
-    shop = OutletShop(outlet_bills=[old])
-    checked(tmp_path / "one", shop, ["8"], is_short=True)
+@pytest.mark.parametrize("closed", ["2012-05-05T10:00:00Z", "2024-01-07T09:00:00Z"])
+def test_bills_of_any_age_are_met(tmp_path, closed):
+    """Not only those that closed when the orders were consumed, nor only since this program exists."""
+    outlets = [{"id": OUTLET, "name": "Shop", "created": "2012-01-01T00:00:00Z"}]
+    old = before("7", closed, Notes="[centra:uk:7] Centra order 7")
+    shop = OutletShop(outlet_bills=[old], outlets=outlets)
+    checked(tmp_path / "one", shop, ["8"])
     with pytest.raises(LedgerError):
-        checked(tmp_path / "two", shop, ["7"], is_short=True)
+        checked(tmp_path / "two", shop, ["7"])
+
+
+def test_bills_that_closed_when_the_orders_were_consumed_are_met_whenever_they_changed(tmp_path):
+    """The outlet's own creation may lie behind them, and what changes while it is read may be missed there."""
+    closed = f"{an_order('7').consumption:%Y-%m-%dT%H:%M:%SZ}"
+    outlets = [{"id": OUTLET, "name": "Shop", "created": f"{START - timedelta(days=1):%Y-%m-%dT%H:%M:%SZ}"}]
+    shop = OutletShop(outlet_bills=[before("7", closed, Notes="[centra:uk:7] Centra order 7")], outlets=outlets)
+    checked(tmp_path / "one", shop, ["8"])
+    with pytest.raises(LedgerError):
+        checked(tmp_path / "two", shop, ["7"])
+
+
+def test_what_is_older_than_this_program_is_read_while_that_is_affordable(tmp_path, monkeypatch):
+    """What was not looked at is told, by this run and by those after it; nothing of ours can be among it."""
+    monkeypatch.setattr(other_route, "MOST", 6)
+    outlets = [{"id": OUTLET, "name": "Shop", "created": "2012-01-01T00:00:00Z"}]
+    bills = [before(f"T{number}", f"{year}-05-05T10:00:00Z") for year in range(2012, 2026) for number in range(3)]
+    shop, path = OutletShop(outlet_bills=bills, outlets=outlets), tmp_path / "ledger"
+    unread = checked(path, shop, ["1"])
+    assert "bills of outlets from before 20" in unread
+    assert len(shop.requests("outletItems/getAll")) < 6 + 5 + 40
+    assert checked(path, shop, ["1"], "run-2") == unread
+    assert len(shop.requests("outletItems/getAll")) < 2 * (6 + 5 + 40)
+
+
+def test_a_look_of_an_earlier_version_is_not_taken_for_whole(tmp_path):
+    """It read less, and kept its watermark under another key."""
+    outlets = [{"id": OUTLET, "name": "Shop", "created": "2012-01-01T00:00:00Z"}]
+    old = before("7", "2012-05-05T10:00:00Z", Notes="[centra:uk:7] Centra order 7")
+    shop, path = OutletShop(outlet_bills=[old], outlets=outlets), tmp_path / "ledger"
+    with open_ledger(path, shop) as ledger:
+        ledger.set_meta("other_route_watermark", f"{START:%Y-%m-%dT%H:%M:%S}+00:00")
+    with pytest.raises(LedgerError):
+        checked(path, shop, ["7"])
+
+
+def an_order_of_the_service(shop: OutletShop, number: str) -> str:
+    """An order of the other route, posted by somebody else. Shape: its OrderId."""
+    item = {
+        "Name": "Mug",
+        "UnitCount": 1,
+        "UnitAmount": {"Currency": "GBP", "TaxCodes": ["UK-20%"], "GrossValue": 12},
+        "ExternalIdentifier": f"centra:uk:{number}:p1",
+    }
+    body = {
+        "ClientToken": CLIENT_TOKEN,
+        "AccessToken": ACCESS_TOKEN,
+        "Client": "Other",
+        "ServiceId": SERVICE,
+        "AccountId": ACCOUNT,
+        "Items": [item],
+        "ConsumptionUtc": f"{shop.now():%Y-%m-%dT%H:%M:%SZ}",
+    }
+    import json
+
+    answer = shop.sandbox.handle(f"{PREFIX}orders/add", json.dumps(body).encode(), shop.sandbox.clock())
+    assert answer.status == 200, answer.body
+    return str(json.loads(answer.body)["OrderId"])
+
+
+def test_orders_of_services_stop_a_run_of_bills(tmp_path):
+    """Of whatever age; what was cancelled there meanwhile does not."""
+    shop, path = OutletShop(), tmp_path / "ledger"
+    order_id = an_order_of_the_service(shop, "7")
+    assert checked(path, shop, ["1"], route=Route.OUTLET) == ""
+    with pytest.raises(LedgerError) as told:
+        checked(path, shop, ["7"], "run-2", Route.OUTLET)
+    assert f"7 ({order_id})" in told.value.message
+
+
+def test_a_look_at_services_ends_where_it_is_not_affordable_any_more(tmp_path, monkeypatch):
+    """All that may be ours is read whatever it costs; what lies before this program ends the look, and is told."""
+    pages = [datetime(2027, 1, 1, tzinfo=UTC) - timedelta(days=100 * step) for step in range(30)]
+    monkeypatch.setattr(other_route, "MOST", 2)
+    read = []
+
+    async def everything():
+        for down_to in pages:
+            read.append(down_to)
+            yield down_to, []
+
+    async def since(start):
+        yield []
+
+    other = other_route.OtherRoute(everything, since, "orders")
+    shop = OutletShop()
+    with open_ledger(tmp_path / "ledger", shop) as ledger:
+
+        async def work(_writer, _limiter):
+            now = datetime(2027, 1, 2, tzinfo=UTC)
+            return await other_route.look(ledger, other, "uk", "run-1", now, timedelta(seconds=60))
+
+        unread = shop.run(work)
+    assert unread == read[-1] <= other_route.OURS_SINCE < read[-2]
