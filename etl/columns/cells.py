@@ -47,11 +47,3 @@ def clean(reader: Reader[Any], cell: str) -> Any:
 def is_clean(reader: Reader[Any], cell: str) -> bool:
     """Whether there is nothing to say about the cell."""
     return clean(reader, cell) is not _ABSENT
-
-
-def text_of(units: int, digits: int) -> str:
-    """An amount with the currency's decimals: 12.30."""
-    if not digits:
-        return str(units)
-    whole, rest = divmod(abs(units), 10**digits)
-    return f"{'-' * (units < 0)}{whole}.{rest:0{digits}d}"

@@ -53,7 +53,7 @@ class Tax(NamedTuple):
 class Article(NamedTuple):
     """How a line is sent: its keys and names as they sort, the parts of its entry before and after the numbers.
 
-    `is_told`: there is something to say of each line of it.
+    `is_told`: there is something to say of each line of it. `name`: as a person is shown it.
     """
 
     keys: tuple[str, ...]
@@ -64,6 +64,7 @@ class Article(NamedTuple):
     sku: str
     is_told: bool
     name: str
+    is_product: bool
 
 
 class Taxes(dict[Any, Tax | None]):
@@ -165,6 +166,7 @@ class Decided:
             sku,
             bool(found.problems),
             article.name,
+            is_product,
         )
 
     def told(self, number: str, articles: list[tuple[Article, Place]]) -> tuple[Problem, ...]:

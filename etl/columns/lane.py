@@ -14,7 +14,7 @@ from etl.columns.cells import KEPT, Units, clean, is_clean
 from etl.columns.decided import Decided
 from etl.columns.known import KEYED, PASSIVE, SINGLE
 from etl.columns.moments import Moments, When
-from etl.columns.quick import Quick, Shown
+from etl.columns.quick import Quick
 from etl.columns.rows import AMOUNT, QTY, Flat, LineCells, Row, Rows
 from etl.columns.writing import Shipping, Writing
 from etl.model.order import LocalTime
@@ -94,23 +94,16 @@ class Lane:
         self._skips_zero = mapping.settings.source.zero_orders == "skip"
         self._statuses = {"", *mapping.settings.source.import_statuses}
 
-    def take(self, number: str, groups: Rows) -> Quick | str:
-        """The order of that number, all of whose rows are in `groups`, none of them with a fault."""
-        plain = self._plain(number, groups)
-        return plain if isinstance(plain, str) else self._written(plain)
+    def take(self, number: str, groups: Rows, *, is_detailed: bool = False) -> Quick | str:
+        """The order of that number, all of whose rows are in `groups`, none of them with a fault.
 
-    def shown(self, number: str, groups: Rows) -> tuple[bytes, list[Shown]] | None:
-        """The part of the plan id of an order that `take` takes, and its entries as a person is shown them."""
+        `is_detailed`: with what a person is shown of its entries.
+        """
         plain = self._plain(number, groups)
-        quick = plain if isinstance(plain, str) else self._written(plain)
-        if isinstance(plain, str) or isinstance(quick, str):
-            return None
-        return quick.line, plain.head.writing.shown(plain.lines, plain.shipping)
-
-    def precision_of(self, groups: Rows) -> int:
-        """The decimals of the currency of an order that `take` takes."""
-        head = self._head(groups[0][0])
-        return 0 if isinstance(head, str) else head.writing.precision
+        found = plain if isinstance(plain, str) else self._written(plain)
+        if not is_detailed or isinstance(plain, str) or isinstance(found, str):
+            return found
+        return found._replace(beside=plain.head.writing.beside(plain.lines, plain.shipping))
 
     def _plain(self, number: str, groups: Rows) -> _Plain | str:
         cells = groups[0][0]

@@ -35,7 +35,7 @@ class Quick(NamedTuple):
 
     `line`: as `plan.plan_line` gives it. `signature`: what orders have in common that are decided by the same rules; of
     each the first is planned both ways. `problems`: what is told of the order all the same.
-    `is_footed_with_shipping`: it has shipping, and a stated total that agrees.
+    `is_footed_with_shipping`: it has shipping, and a stated total that agrees. `beside`: where it was asked for.
     """
 
     line: bytes
@@ -43,20 +43,17 @@ class Quick(NamedTuple):
     signature: tuple[Any, ...]
     problems: tuple[Problem, ...] = ()
     is_footed_with_shipping: bool = False
+    beside: Beside | None = None
 
 
-class Shown(NamedTuple):
-    """An entry as a person is shown it, in smallest units of the currency.
+class Beside(NamedTuple):
+    """What a person is shown of the entries beside what the plan line says of them, entry by entry as they stand there.
 
-    `row`: of the export, None for shipping; `rule`: the row of the mapping that decided on its taxes.
+    `nets`: predicted, in smallest units. `rows`: of the export, 0 for shipping. `rules`: the row of the mapping that
+    decided on the taxes, "" for shipping. `names`: of products, which are sent without one; "" for items.
     """
 
-    line: str
-    name: str
-    pieces: int
-    unit: int
-    codes: tuple[str, ...]
-    net: int
-    gross: int
-    row: int | None
-    rule: str
+    nets: list[int]
+    rows: list[int]
+    rules: list[str]
+    names: list[str]

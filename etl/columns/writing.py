@@ -9,14 +9,14 @@ from collections.abc import Iterable
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from etl.columns.cells import KEPT, text_of
+from etl.columns.cells import KEPT
 from etl.columns.decided import Tax, Taxes, as_json
 from etl.columns.moments import When
-from etl.columns.quick import Booked, Quick, Report, Shown
+from etl.columns.quick import Beside, Booked, Quick, Report
 from etl.columns.rows import Flat
 from etl.model.identity import RECIPE_VERSION, Identity
 from etl.model.kinds import COMPANY, REBATES
-from etl.model.money import share_units
+from etl.model.money import share_units, units_text
 from etl.transform.accounts import Charged
 from etl.transform.context import Context
 from etl.transform.products import fill
@@ -45,7 +45,7 @@ class _Texts(dict[int, str]):
     def __missing__(self, units: int) -> str:
         if len(self) >= KEPT:
             self.clear()
-        found = self[units] = text_of(units, self._precision)
+        found = self[units] = units_text(units, self._precision)
         return found
 
 
@@ -58,7 +58,6 @@ class Writing:
         self._currency, self.precision, self._shipping = currency, precision, shipping
         self._texts = _Texts(precision)
         self._accounts: dict[str, str] = {}
-        self._shipping_name = settings.shipping.name
         self._is_proportional = settings.shipping.tax == "proportional"
         self._is_rebate_blocked = settings.target.rebates == "block"
         template = fill(settings.target.notes, {"orderNumber": _NUMBER}).replace("[centra:", "(centra:")
@@ -104,20 +103,23 @@ class Writing:
         signature = (charged.key, tuple(booked), bool(shipping.amount), bool(rows), is_negative)
         return Quick(self._line(number, when, charged, entries), report, signature)
 
-    def shown(self, rows: list[Flat], shipping: Shipping) -> list[Shown]:
-        """The entries of an order that was written, as a person is shown them."""
-        found = []
+    def beside(self, rows: list[Flat], shipping: Shipping) -> Beside:
+        """What the line of an order that was written leaves out of its entries, and a person is shown."""
+        found = Beside([], [], [], [])
         weights: dict[int, tuple[Tax, int]] = {}
-        for place, (_, price, count, _, _, row, amount, article, tax) in enumerate(rows, 1):
-            unit = -price if amount < 0 else price
-            figures = (tax.codes, tax.net_of(amount), amount)
-            found.append(Shown(f"p{place}", article.name, abs(count), unit, *figures, row, tax.rule))
+        for _, _, _, _, _, row, amount, article, tax in rows:
+            found.nets.append(tax.net_of(amount))
+            found.rows.append(row)
+            found.rules.append(tax.rule)
+            found.names.append(article.name if article.is_product else "")
             if amount > 0 or shipping.is_return:
                 weights[tax.at] = (tax, weights.get(tax.at, (tax, 0))[1] + abs(amount))
-        parts = self._parts(shipping, weights.values()) if shipping.amount else []
-        for place, (tax, amount) in enumerate(parts or (), 1):
-            figures = (tax.codes, tax.net_of(amount), amount)
-            found.append(Shown(f"s{place}", self._shipping_name, 1, amount, *figures, None, ""))
+        parts = self._parts(shipping, weights.values()) if shipping.amount else None
+        for tax, amount in parts or ():
+            found.nets.append(tax.net_of(amount))
+            found.rows.append(0)
+            found.rules.append("")
+            found.names.append("")
         return found
 
     def _goods(self, rows: list[Flat], *, is_return: bool) -> tuple[list[str], _Booked, list[tuple[Tax, int]], bool]:

@@ -154,6 +154,14 @@ def _hand_out(
     return floors
 
 
+def units_text(units: int, digits: int) -> str:
+    """An amount in units of 10**-digits with so many decimals: 12.30."""
+    if not digits:
+        return str(units)
+    whole, rest = divmod(abs(units), 10**digits)
+    return f"{'-' * (units < 0)}{whole}.{rest:0{digits}d}"
+
+
 def tax_in(amount: Decimal, percent: Decimal, *, is_gross: bool) -> Decimal:
     """The tax in an amount with tax, or on one without it, not rounded."""
     return amount * percent / (100 + percent if is_gross else 100)

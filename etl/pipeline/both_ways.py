@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from decimal import Decimal
 from hashlib import sha256
 from typing import Any
 
@@ -18,11 +17,12 @@ import structlog
 
 from etl.columns.known import why_never, why_never_table
 from etl.columns.lane import Lane
-from etl.columns.quick import Quick, Shown
+from etl.columns.quick import Beside, Quick
 from etl.errors import InternalError
 from etl.model.order import Order
-from etl.model.plan import PlannedOrder, plan_line
+from etl.model.plan import EntryKind, PlannedOrder, plan_line
 from etl.pipeline.classify import planned_status, quick_status
+from etl.pipeline.kept_entries import KeptEntries
 from etl.staging.batch import Batch
 from etl.staging.spool import Parts
 from etl.transform.context import Context
@@ -41,8 +41,9 @@ def is_switched_off() -> bool:
 class FastLane:
     """Takes orders of a batch by columns. `admitted`: how many, `reasons`: why not the others."""
 
-    def __init__(self, batch: Batch, ctx: Context) -> None:
-        self._batch, self._ctx = batch, ctx
+    def __init__(self, batch: Batch, ctx: Context, entries: KeptEntries | None = None) -> None:
+        """`entries`: keeps those of the first orders."""
+        self._batch, self._ctx, self._entries = batch, ctx, entries
         self.admitted = 0
         self.reasons: Counter[str] = Counter()
         self._signatures: set[Any] = set()
@@ -71,7 +72,8 @@ class FastLane:
 
         Raises InternalError `internal.both_ways` where an order that was planned both ways differs.
         """
-        found = self._take(number, parts)
+        is_kept = self._entries is not None and self._entries.room > 0
+        found = self._take(number, parts, is_detailed=is_kept)
         if isinstance(found, str):
             self.reasons[found] += 1
             return None
@@ -79,64 +81,45 @@ class FastLane:
         signature = (parts[0].file, found.signature)
         if self.admitted % self._every == 0 or signature not in self._signatures:
             self._signatures.add(signature)
-            self._check(found, self._batch.read(number, parts), self._shown(number, parts))
+            detailed = found if is_kept else self._take(number, parts, is_detailed=True)
+            self._check(found if isinstance(detailed, str) else detailed, self._batch.read(number, parts))
+        if self._entries is not None and found.beside is not None:
+            self._entries.add(number, found.line, found.beside)
         return found
-
-    def shown(self, numbers: Sequence[str]) -> Iterator[tuple[str, int, bytes, list[Shown]]]:
-        """(number, decimals, part of the plan id, entries as a person is shown them) of those that columns give, by number."""
-        for number, parts in self._batch.named_parts(numbers):
-            if found := self._shown(number, parts):
-                yield (number, *found)
-
-    def _shown(self, number: str, parts: Parts) -> tuple[int, bytes, list[Shown]] | None:
-        lane, groups = self._lanes.get(parts[0].file), self._batch.groups(parts)
-        found = lane.shown(number, groups) if lane is not None and groups is not None else None
-        return None if lane is None or groups is None or found is None else (lane.precision_of(groups), *found)
 
     def log(self) -> None:
         """Says how many orders were planned by columns, and why the others were not."""
         reasons = dict(self.reasons.most_common()) if self.is_open else {self.why_closed: "all"}
         structlog.get_logger().info("planned by columns", orders=self.admitted, others=reasons)
 
-    def _take(self, number: str, parts: Parts) -> Quick | str:
+    def _take(self, number: str, parts: Parts, *, is_detailed: bool) -> Quick | str:
         lane = self._lanes.get(parts[0].file)
         if lane is None:
             return self._whys.get(parts[0].file, "no file of plain rows")
         groups = self._batch.groups(parts)
         if groups is None:
             return "a row with a fault, or several files"
-        return lane.take(number, groups)
+        return lane.take(number, groups, is_detailed=is_detailed)
 
-    def _check(self, quick: Quick, orders: Sequence[Order], shown: tuple[int, bytes, list[Shown]] | None) -> None:
+    def _check(self, quick: Quick, orders: Sequence[Order]) -> None:
         planned = [plan_order(order, self._ctx) for order in orders]
         store = self._ctx.mapping.settings.source.store
         same = len(planned) == 1 and plan_line(planned[0], store) == quick.line
         if not same or repr(planned_status(planned[0])) != repr(quick_status(quick.report, quick.problems)):
             raise differs(quick.report.number)
-        if (
-            shown is None
-            or shown[1] != quick.line
-            or _entries(planned[0]) != [_entry(one, shown[0]) for one in shown[2]]
-        ):
+        if quick.beside is None or _beside(planned[0], quick.report.precision) != quick.beside:
             raise differs(quick.report.number)
 
 
-_Seen = tuple[str, str, int, Decimal, tuple[str, ...], Decimal, Decimal, int | None, str]
-"""What a person sees of an entry."""
-
-
-def _entries(order: PlannedOrder) -> list[_Seen]:
-    found = []
+def _beside(order: PlannedOrder, digits: int) -> Beside:
+    """What a person sees of the entries of an order by the rules, as columns give it."""
+    found = Beside([], [], [], [])
     for one in order.entries:
-        booked = one.predicted
-        row = one.place.row
-        found.append((one.line, one.name, one.count, one.unit, one.codes, booked.net, booked.gross, row, one.rule))
+        found.nets.append(int(one.predicted.net.scaleb(digits)))
+        found.rows.append(one.place.row or 0)
+        found.rules.append(one.rule)
+        found.names.append(one.name if one.kind is EntryKind.PRODUCT else "")
     return found
-
-
-def _entry(one: Shown, digits: int) -> _Seen:
-    unit, net, gross = (Decimal(units).scaleb(-digits) for units in (one.unit, one.net, one.gross))
-    return (one.line, one.name, one.pieces, unit, one.codes, net, gross, one.row, one.rule)
 
 
 def by_rules(batch: Batch, ctx: Context, numbers: Sequence[str]) -> Iterator[tuple[PlannedOrder, bytes]]:

@@ -28,7 +28,7 @@ from etl.pipeline.prepare import (
     reference_online,
     statuses,
 )
-from etl.pipeline.reporting import report_on, silent
+from etl.pipeline.reporting import ORDERS_SHOWN, report_on, silent
 from etl.report.summary import Summary
 from etl.settings import Connection, Settings
 
@@ -80,6 +80,7 @@ async def dry_run(
         progress=progress,
         # Orders that the ledger knows are compared whole, so by the rules: going by columns first would be time lost.
         is_fast=not is_switched_off() and not any(ledger.counts().values()),
+        opened=ORDERS_SHOWN if report is not None else 0,
     )
     return finish(prepared, ledger, report, "dry-run", progress)
 

@@ -10,8 +10,6 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from decimal import Decimal
 from typing import Any
 
-from etl.columns.cells import text_of
-from etl.columns.quick import Shown
 from etl.evidence.observed import observed_entries
 from etl.ledger.ledger import Ledger
 from etl.ledger.records import ORDER_PART, LedgerOrder, loads
@@ -19,11 +17,13 @@ from etl.model.identity import parse_identifier, split_number
 from etl.model.place import Place
 from etl.model.plan import BALANCE, CAPTURE, Basis, Entry, letters_of
 from etl.model.shares import CAPTURED, CREDIT
+from etl.pipeline.kept_entries import Kept
 from etl.pipeline.prepare import Prepared
 from etl.pipeline.source_again import Rows, SourceAgain
 from etl.report.cells import amount_text
-from etl.report.facts import EntryRow, OrderDetail, SourceRows
-from etl.staging.source_rows import FileRows
+from etl.report.facts import EntryRow, Opened, OrderDetail, SourceRows
+from etl.report.plain_detail import PlainDetail
+from etl.staging.source_rows import FileRows, FileText
 
 Booked = Mapping[str, tuple[Decimal, Decimal]]
 """By name of the line: net and gross as Mews showed them."""
@@ -44,28 +44,39 @@ _PAID = frozenset((CREDIT, *CAPTURED))
 _PAYMENT = "(payment)"
 """What stands for the tax codes of a payment, which is neither taxed nor exempt."""
 ROWS_NAMED = 5
+_ONE_NUMBER = ("These rows are one order because they carry the order number ", ".")
+"""What makes rows one order that stand in one file, before and after its number."""
 
 
-def planned_details(prepared: Prepared, ledger: Ledger | None) -> Callable[[Collection[str]], Iterator[OrderDetail]]:
+def planned_details(prepared: Prepared, ledger: Ledger | None) -> Callable[[Collection[str]], Iterator[Opened]]:
     """The details of planned orders; entries carry what Mews showed of them where the ledger kept that."""
     precisions = {code: currency.precision for code, currency in prepared.reference.currencies.items()}
+    store, batch = prepared.store, prepared.batch
 
-    def of(numbers: Collection[str]) -> Iterator[OrderDetail]:
-        rows = dict(prepared.batch.source_rows(numbers))
+    def of(numbers: Collection[str]) -> Iterator[Opened]:
         held = ledger.lookup(numbers) if ledger else {}
-        for order in prepared.store.shown(list(numbers)):
-            if isinstance(order, tuple):
-                number, digits, shown = order
-                files = rows.get(number, [])
-                seen = [_shown(entry, digits) for entry in shown]
-                yield OrderDetail(number, _joined(number, files), [_source(one) for one in files], seen)
-                continue
+        kept = store.entries.named(numbers) if store.entries else {}
+        light = [number for number in numbers if number in kept and number not in held]
+        if light:
+            plain = {number: _plain_detail(number, rows, kept[number]) for number, rows in batch.plain_rows(light)}
+            yield from plain.values()
+            numbers = [number for number in numbers if number not in plain]
+        rows = dict(batch.source_rows(numbers)) if numbers else {}
+        for order in store.named(list(numbers)):
             files = rows.get(split_number(order.number)[0], [])
             booked = _observed(held[order.number]) if order.number in held else {}
             entries = [_entry(entry, precisions.get(order.currency, 2), booked) for entry in order.entries]
             yield OrderDetail(order.number, _joined(order.number, files), [_source(one) for one in files], entries)
 
     return of
+
+
+def _plain_detail(number: str, rows: FileText, kept: Kept) -> PlainDetail:
+    """An order by columns: its rows stand in one flat file."""
+    source = (rows.where, rows.order_headers, rows.line_headers)
+    nets, places, rules, names = kept.beside
+    short = [_short(rule) for rule in rules]
+    return PlainDetail(number, _ONE_NUMBER, source, rows.groups, kept.entries, nets, places, short, names, _PARTS)
 
 
 def ledger_details(
@@ -136,30 +147,13 @@ def _joined(order_number: str, files: Sequence[FileRows]) -> str:
             f"Order {number} is met more than once: equal parts count once, different ones only where the whole foots."
         )
     else:
-        text = f"These rows are one order because they carry the order number {number}."
+        text = number.join(_ONE_NUMBER)
     below = sum(one.below for one in files)
     if below:
         text += f" {below} row{'s' * (below != 1)} below name no order and are its lines only if it foots with them."
     if nested:
         text += f" {order_number} is a return nested in it."
     return text
-
-
-def _shown(entry: Shown, digits: int) -> EntryRow:
-    """An entry by columns, as `_entry` gives it."""
-    origin, rule = _PARTS.get(letters_of(entry.line), ("", ""))
-    return EntryRow(
-        line=entry.line,
-        name=entry.name,
-        count=str(entry.pieces),
-        unit=text_of(entry.unit, digits),
-        codes=" ".join(entry.codes) or "exempt",
-        net=text_of(entry.net, digits),
-        tax=text_of(entry.gross - entry.net, digits),
-        gross=text_of(entry.gross, digits),
-        origin=origin if entry.row is None else f"row {entry.row}",
-        rule=_short(entry.rule) or rule,
-    )
 
 
 def _entry(entry: Entry, precision: int, booked: Booked) -> EntryRow:

@@ -14,18 +14,17 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
-from etl.columns.quick import Quick, Report, Shown
+from etl.columns.quick import Quick, Report
 from etl.model.packed import values_of
 from etl.model.plan import PlannedOrder, Verdict
 from etl.model.status import OrderStatus, TaxSum
 from etl.pipeline.alike import Alike
 from etl.pipeline.both_ways import differs, digest_of
 from etl.pipeline.classify import planned_status, quick_status
+from etl.pipeline.kept_entries import KeptEntries
 from etl.spill import Spill
-
-T = TypeVar("T")
 
 BATCH = 500
 _ASKED = 500
@@ -51,10 +50,6 @@ CREATE TABLE status (
 
 _DIGEST = 32
 """Length of what is stored of an order by columns; a pickled order is longer."""
-Seen = tuple[str, int, list[Shown]]
-"""An order by columns as a person is shown it: number, decimals of its currency, entries."""
-ByColumns = Callable[[Sequence[str]], Iterable[tuple[str, int, bytes, list[Shown]]]]
-"""Numbers to the orders that columns give, each with its part of the plan id."""
 ByRules = Callable[[Sequence[str]], Iterable[tuple[PlannedOrder, bytes]]]
 """Numbers to planned orders, each with its part of the plan id."""
 
@@ -82,9 +77,9 @@ class PlanStore:
     def __init__(self, folder: Path | None = None) -> None:
         self.by_rules: ByRules = _nothing
         """Plans orders that were stored by columns, when they are asked for whole."""
-        self.by_columns: ByColumns | None = None
-        """Gives them again as they are shown; None where nothing was stored by columns."""
         self._spill = Spill("the plan", _SCHEMA, _STATUS_SCHEMA, folder=folder)
+        self.entries: KeptEntries | None = None
+        """Those of orders by columns, as a page shows them; None where no page was asked for."""
         self.count = 0
         self.alike = Alike()
         """The orders by columns that there is nothing to say of, added up."""
@@ -111,6 +106,10 @@ class PlanStore:
             self._spill.insert("INSERT INTO plan VALUES (?, ?, ?, ?, ?, ?)", rows)
             self._spill.insert("INSERT INTO status (alike, others) VALUES (?, ?)", [self._packed(chunk)])
             self.count += len(chunk)
+
+    def keep_entries(self, room: int) -> None:
+        """Makes room for the entries of so many orders by columns."""
+        self.entries = KeptEntries(self._spill, room)
 
     @property
     def ready_count(self) -> int:
@@ -140,22 +139,6 @@ class PlanStore:
         """The planned orders of these numbers, by number."""
         for found in self._contents(numbers):
             yield from self._whole(found)
-
-    def shown(self, numbers: Sequence[str]) -> Iterator[PlannedOrder | Seen]:
-        """The orders of these numbers by number, for a person to look at: those by columns without being planned again.
-
-        Raises InternalError `internal.both_ways` where columns give one otherwise than it entered the plan id.
-        """
-        by_columns = self.by_columns
-        if by_columns is None:
-            yield from self.named(numbers)
-            return
-
-        def seen(light: Sequence[str]) -> Iterator[tuple[str, bytes, Seen]]:
-            return ((number, line, (number, digits, entries)) for number, digits, line, entries in by_columns(light))
-
-        for found in self._contents(numbers):
-            yield from _again(found, seen)
 
     def _contents(self, numbers: Sequence[str]) -> Iterator[Iterator[tuple[str, bytes]]]:
         """(number, content) of these numbers, by number, some hundreds at a time."""
@@ -210,8 +193,8 @@ class PlanStore:
 
 
 def _again(
-    rows: Iterable[tuple[str, bytes]], given: Callable[[Sequence[str]], Iterable[tuple[str, bytes, T]]]
-) -> Iterator[PlannedOrder | T]:
+    rows: Iterable[tuple[str, bytes]], given: Callable[[Sequence[str]], Iterable[tuple[str, bytes, PlannedOrder]]]
+) -> Iterator[PlannedOrder]:
     """The orders of (number, content). `given`: those stored by columns anew, each with its part of the plan id.
 
     Raises InternalError `internal.both_ways` where one is not given as it entered the plan id.

@@ -125,9 +125,7 @@ def plan_batch(
     if decided.footing or decided.is_open:
         ctx = replace(ctx, footing=decided.footing)
     store.by_rules = partial(by_rules, batch, ctx)
-    lane = FastLane(batch, ctx) if is_fast and span == Span() else None
-    if lane is not None and lane.is_open:
-        store.by_columns = lane.shown
+    lane = FastLane(batch, ctx, store.entries) if is_fast and span == Span() else None
     digest = hashlib.sha256()
 
     def planned() -> Iterator[PlannedOrder | Quick]:

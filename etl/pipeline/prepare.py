@@ -321,11 +321,17 @@ def plan_export(
     span: Span,
     progress: Progress,
     is_fast: bool = False,
+    opened: int = 0,
 ) -> Prepared:
-    """Plans the whole batch; the store lives as long as `stack`. `is_fast`: plain orders may be planned by columns."""
+    """Plans the whole batch; the store lives as long as `stack`. `is_fast`: plain orders may be planned by columns.
+
+    `opened`: how many orders are shown with their entries.
+    """
     expected = facts.orders + facts.nested_returns
     ctx = make_context(mapping, reference, now=reference.now, orders=expected)
     store = stack.enter_context(PlanStore())
+    if opened:
+        store.keep_entries(opened)
     has_tax_modes = any(
         file.vocabulary is Vocabulary.GET_ORDERS
         or TAX_MODE_FIELDS.intersection(field for _, field in file.columns.used)

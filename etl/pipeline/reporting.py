@@ -17,9 +17,10 @@ from etl.model.status import OrderStatus
 from etl.pipeline.order_details import planned_details
 from etl.pipeline.prepare import Prepared, summarise
 from etl.reading.encoding import look_at
+from etl.report.spool import LIMIT
 from etl.report.summary import Summary
 
-ORDERS_SHOWN = 50_000
+ORDERS_SHOWN = LIMIT
 """Orders that the page holds at most."""
 BALANCES_SHOWN = 1000
 """Accounts in the `--json` document; the report folder has all."""

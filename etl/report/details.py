@@ -15,7 +15,9 @@ from operator import attrgetter
 from markupsafe import Markup
 
 from etl.report.cells import printable
-from etl.report.facts import Details, EntryRow, OrderDetail, SourceRows
+from etl.report.facts import Details, EntryRow, Opened, OrderDetail, SourceRows
+from etl.report.plain_detail import PlainDetail, Shared
+from etl.report.spool import script_safe
 
 LEVEL = 6
 ENTRY = (
@@ -37,17 +39,29 @@ _ENTRY = attrgetter(*ENTRY)
 
 
 def packed(details: Details, chunks: Sequence[Sequence[str]]) -> Iterator[Markup]:
-    """Script elements `details-0`, `details-1`, .. for the numbers of `chunks`, which go by number."""
+    """Script elements `details-0`, `details-1`, .. for the numbers of `chunks`, which go by number, and `detail-facts`."""
+    shared = Shared()
     for at, numbers in enumerate(chunks):
-        content = {detail.number: as_json(detail) for detail in details(numbers)}
-        if not content:
+        orders = [f"{_text(detail.number)}:{_packed(detail, shared)}" for detail in details(numbers)]
+        if not orders:
             continue
-        text = printable(json.dumps(content, separators=(",", ":"), ensure_ascii=False))
+        text = printable(f"{{{','.join(orders)}}}")
         squeeze = zlib.compressobj(LEVEL, wbits=-zlib.MAX_WBITS)
         data = squeeze.compress(text.encode()) + squeeze.flush()
         body = b64encode(data).decode()
         # base64 holds nothing that HTML reads, and the number is our own.
         yield Markup(f'<script type="text/plain" id="details-{at}">{body}</script>\n')  # noqa: S704
+    if not shared.is_empty:
+        facts = script_safe(printable(_text(shared.document())))
+        yield Markup(f'<script type="application/json" id="detail-facts">{facts}</script>\n')  # noqa: S704 - made safe
+
+
+_text = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+
+
+def _packed(detail: Opened, shared: Shared) -> str:
+    text = shared.text(detail) if isinstance(detail, PlainDetail) else None
+    return _text(as_json(detail.whole)) if text is None else text
 
 
 def as_json(detail: OrderDetail) -> list[object]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 
 Cell = str | int | Decimal | None
 
@@ -84,8 +84,25 @@ class OrderDetail:
     sources: Sequence[SourceRows] = ()
     entries: Sequence[EntryRow] = ()
 
+    @property
+    def whole(self) -> OrderDetail:
+        """Itself: nothing of it is left to unfold."""
+        return self
 
-Details = Callable[[Collection[str]], Iterator[OrderDetail]]
+
+class Opened(Protocol):
+    """What one order opens to, whatever the form."""
+
+    @property
+    def number(self) -> str:
+        """Of the order."""
+
+    @property
+    def whole(self) -> OrderDetail:
+        """With a value for every entry."""
+
+
+Details = Callable[[Collection[str]], Iterator[Opened]]
 """What the named orders open to, each once and in any order; may be asked again."""
 
 

@@ -224,7 +224,7 @@ def _written_out(content: Content) -> Iterator[tuple[dict[str, Any], OrderDetail
     """The first orders that need attention, with what they open to; fifty at once in memory."""
     rows = islice(content.spool.attention_rows(), OPENED)
     while some := list(islice(rows, 50)):
-        found = {one.number: one for one in content.details([row["order"] for row in some])}
+        found = {one.number: one.whole for one in content.details([row["order"] for row in some])}
         yield from ((row, found.get(row["order"], OrderDetail(row["order"]))) for row in some)
 
 

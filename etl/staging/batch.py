@@ -34,7 +34,7 @@ from etl.staging.object_rows import ObjectLoader
 from etl.staging.orders import OrderReader, lines_of, rows_of
 from etl.staging.plain import PlainTable
 from etl.staging.raw import RawFile, object_text, raw_cells
-from etl.staging.source_rows import FileRows, file_rows
+from etl.staging.source_rows import FileRows, FileText, PlainRows, file_rows
 from etl.staging.spool import Part, Parts, Spool
 from etl.staging.table_rows import TableLoader, is_total_word
 from etl.staging.totals_row import Control
@@ -218,6 +218,13 @@ class Batch:
         self._loaded()
         for number, parts in self._spool.named({split_number(number)[0] for number in numbers}):
             yield number, file_rows(self._files, parts)
+
+    def plain_rows(self, numbers: Collection[str]) -> Iterator[tuple[str, FileText]]:
+        """The rows of the named orders by number, each of which is rows of one flat file (`groups` said so)."""
+        self._loaded()
+        rows = PlainRows(self._files)
+        for number, parts in self._spool.named(numbers):
+            yield number, rows.of(parts)
 
     def met(self, numbers: Collection[str]) -> dict[str, str]:
         """What attention.csv says of how the named orders were met; nested returns mean their order.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import marshal
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from etl.model.export import plain
 from etl.staging.loaded import LoadedFile
 from etl.staging.spool import Part
 
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 Groups = list[tuple[Sequence[str], list[tuple[int, Sequence[str]]]]]
 """(order-level cells, [(row, line-level cells), ..]), as the file gave them."""
 
@@ -28,6 +30,42 @@ class FileRows:
     groups: Groups
     below: int = 0
     is_correction: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FileText:
+    """The rows of an order of one flat file. `groups`: as those of `FileRows`, as JSON."""
+
+    where: str
+    order_headers: tuple[str, ...]
+    line_headers: tuple[str, ...]
+    groups: str
+
+
+class PlainRows:
+    """The rows of orders of flat files as JSON: orders without objects, rows below, or several files."""
+
+    def __init__(self, files: Sequence[LoadedFile]) -> None:
+        self._files = files
+        self._heads: dict[int, tuple[str, tuple[str, ...], tuple[str, ...]]] = {}
+
+    def of(self, parts: Sequence[Part]) -> FileText:
+        """All rows of an order."""
+        index = parts[0].file
+        heads = self._heads.get(index)
+        if heads is None:
+            layout = self._files[index].layout
+            names = (layout.order, (*layout.line, *layout.other))
+            order, lines = (tuple(column.header for column in columns) for columns in names)
+            heads = self._heads[index] = (self._files[index].name, order, lines)
+        groups: list[Any] = []
+        for part in parts:
+            groups += marshal.loads(part.data)[0]  # noqa: S302 - written by this process, in a file that only it can read
+        text = _encode(groups)
+        if "\\u00" in text:
+            # Perhaps a mark of a cell's kind, which are control characters.
+            text = _encode([(_plain(cells), [(row, _plain(line)) for row, line in rows]) for cells, rows in groups])
+        return FileText(*heads, text)
 
 
 def file_rows(files: Sequence[LoadedFile], parts: Iterable[Part]) -> list[FileRows]:

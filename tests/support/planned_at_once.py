@@ -46,11 +46,17 @@ async def _no_wait(_: float) -> None:
 
 
 def planned(
-    stack: ExitStack, exports: Sequence[Path], mapping_folder: Path, world: str, *, is_fast: bool = False
+    stack: ExitStack,
+    exports: Sequence[Path],
+    mapping_folder: Path,
+    world: str,
+    *,
+    is_fast: bool = False,
+    opened: int = 1000,
 ) -> Prepared:
     """The plan of the exports against a sandbox of that world; it lives as long as `stack`.
 
-    `is_fast`: as a dry run makes it, plain orders by columns.
+    `is_fast`: as a dry run makes it, plain orders by columns, `opened` of which keep their entries.
     """
     mapping = read_mapping(mapping_folder)
     export = Export(exports)
@@ -69,4 +75,6 @@ def planned(
             return await reference_online(link, mapping, batch, Span())
 
     known = asyncio.run(reference())
-    return plan_export(stack, batch, facts, mapping, known, span=Span(), progress=lambda *_: None, is_fast=is_fast)
+    return plan_export(
+        stack, batch, facts, mapping, known, span=Span(), progress=lambda *_: None, is_fast=is_fast, opened=opened
+    )

@@ -12,9 +12,10 @@ from outlet_shop import outlet_context
 from two_ways import PLAIN, planned, same, write_rows
 
 from etl.columns import known
-from etl.columns.cells import Units, text_of
+from etl.columns.cells import Units
 from etl.errors import ExitCode, InternalError
 from etl.model.mapping import Settings
+from etl.model.money import units_text
 from etl.model.reference import Pricing
 from etl.pipeline import both_ways, planning
 from etl.pipeline.both_ways import BOTH, RULES, SWITCH, is_switched_off
@@ -267,13 +268,15 @@ def test_every_signature_and_every_thousandth_order_is_planned_both_ways(tmp_pat
     assert checked == ["1", "2", "4", "8"]
 
 
-@pytest.mark.parametrize("what", ["line", "status"])
+@pytest.mark.parametrize("what", ["line", "status", "shown"])
 def test_a_difference_ends_the_command_with_exit_code_1(what, tmp_path, monkeypatch):
     """A plan that nobody can vouch for is none; the variable that helps is named."""
     real = both_ways.FastLane._take
 
-    def wrong(self, number, parts):
-        quick = real(self, number, parts)
+    def wrong(self, number, parts, **how):
+        quick = real(self, number, parts, **how)
+        if what == "shown":
+            return quick._replace(beside=quick.beside and quick.beside._replace(rows=[9, *quick.beside.rows[1:]]))
         if what == "line":
             return quick._replace(line=quick.line.replace(b"12.00", b"12.01"))
         return quick._replace(report=quick.report._replace(total=quick.report.total + 1))
@@ -289,12 +292,10 @@ def test_whoever_asks_for_the_whole_order_gets_what_entered_the_plan_id(tmp_path
     """Nothing is handed out that the rules plan otherwise than the plan id says, sampled or not."""
     path = write_rows(tmp_path / "a.csv", [row(number) for number in (1, 2)])
     real = both_ways.FastLane._take
-    seen: list[str] = []
 
-    def wrong_second(self, number, parts):
-        quick = real(self, number, parts)
-        seen.append(number)
-        return quick if len(seen) == 1 else quick._replace(line=quick.line + b" ")
+    def wrong_second(self, number, parts, **how):
+        quick = real(self, number, parts, **how)
+        return quick if number == "1" else quick._replace(line=quick.line + b" ")
 
     monkeypatch.setattr(both_ways.FastLane, "_take", wrong_second)
     with ExitStack() as stack:
@@ -338,4 +339,4 @@ def test_cells_are_read_once_to_whole_units():
 @pytest.mark.parametrize("units", [0, 5, 120, -5, -120])
 @pytest.mark.parametrize("digits", [0, 2, 3])
 def test_amounts_are_written_as_the_rules_write_them(units, digits):
-    assert text_of(units, digits) == str(Decimal(units).scaleb(-digits))
+    assert units_text(units, digits) == str(Decimal(units).scaleb(-digits))

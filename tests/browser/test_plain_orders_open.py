@@ -1,0 +1,53 @@
+"""Orders taken over from the plan open in the page to what `PlainDetail.whole` says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from browser import browser_page, chromium
+from plain_orders import plain_orders
+from report_samples import PRECISIONS, order_statuses, report_facts, summary_of
+
+from etl.report.facts import Opened
+from etl.report.writer import ReportWriter
+
+pytestmark = pytest.mark.skipif(chromium() is None, reason="no Chromium here")
+
+
+def page_of(folder: Path, *, is_whole: bool) -> Path:
+    """A report of as many orders; `is_whole`: with a value for every entry."""
+    found = {one.number: one for one in plain_orders()}
+    samples = order_statuses(len(found), ugly=False)
+    orders = [replace(order, number=number) for order, number in zip(samples, found, strict=True)]
+
+    def details(numbers: Collection[str]) -> Iterator[Opened]:
+        return iter([found[number].whole if is_whole else found[number] for number in numbers])
+
+    writer = ReportWriter(folder, currency_precisions=PRECISIONS)
+    for order in orders:
+        writer.add(order)
+    summary = summary_of(iter(orders))
+    writer.close(summary.document("dry-run"), report_facts(summary), details)
+    return folder / "report.html"
+
+
+def test_they_open_to_the_same_in_either_form(tmp_path: Path) -> None:
+    """Amounts of either sign and size, currencies without decimals, names and rules."""
+    seen = []
+    with browser_page() as page:
+        page.size(1280)
+        for is_whole in (True, False):
+            page.open(page_of(tmp_path / str(is_whole), is_whole=is_whole))
+            texts = []
+            for at in range(len(plain_orders())):
+                page.run(f"document.querySelectorAll('.open-order')[{at}].click()")
+                page.wait_for("document.querySelector('tr.detail table.entries')")
+                texts.append(page.run("document.querySelector('tr.detail').innerText"))
+                page.run(f"document.querySelectorAll('.open-order')[{at}].click()")
+            seen.append(texts)
+            assert page.complaints() == []
+    assert seen[0] == seen[1]
+    assert "214,748,364,699,978,525,163.53" in "".join(seen[0])
