@@ -16,7 +16,7 @@ from decimal import Decimal
 from etl.evidence.by_unit import completed
 from etl.evidence.values import NOT_IN_MEWS, Difference, Expected, ExpectedEntry, ExpectedPayment, What
 from etl.model.plan import Basis
-from etl.model.rows import OrderItemRow, PaymentRow
+from etl.model.rows import PAYMENT, REVENUE, OrderItemRow, PaymentRow
 
 ZERO = Decimal(0)
 
@@ -243,6 +243,7 @@ def _compare_pair(expected: Expected, pair: Pair, found: _Found) -> None:
     booked = [booked_in(row, expected.currency) for row in rows]
     net, gross = sum((one[0] for one in booked), ZERO), sum((one[1] for one in booked), ZERO)
     _compare_count(pair, rows, found)
+    _compare_type(pair, rows, found)
     is_predicted = _compare_amounts(expected, pair, rows, (net, gross), found)
     _compare_codes(pair, rows, found, is_predicted=is_predicted)
 
@@ -281,6 +282,15 @@ def _compare_count(pair: Pair, rows: Sequence[OrderItemRow], found: _Found) -> N
     seen = sum(row.count for row in rows)
     if len(counts) == len(pair.entries) and sum(counts) != seen:
         found.differences.append(Difference(What.COUNT, str(sum(counts)), with_last_change(str(seen), rows), pair.item))
+
+
+def _compare_type(pair: Pair, rows: Sequence[OrderItemRow], found: _Found) -> None:
+    """On a bill, what was sold is revenue and what was paid a payment: whatever else it is, it is reported elsewhere."""
+    seen = {row.type for row in rows if row.is_by_unit}
+    sent = {PAYMENT if entry.is_payment else REVENUE for entry in pair.entries}
+    if seen - sent:
+        words = with_last_change(" ".join(sorted(seen)), rows)
+        found.differences.append(Difference(What.TYPE, " ".join(sorted(sent)), words, pair.item))
 
 
 def _compare_amounts(

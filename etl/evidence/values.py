@@ -27,6 +27,7 @@ class What(StrEnum):
     MISSING_ITEM = "missing item"
     CATEGORY = "category"
     CURRENCY = "currency"
+    TYPE = "type"
     PAYMENT = "payment"
     UNDONE = "undone"
     ROUNDING = "rounding of Mews"

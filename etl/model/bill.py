@@ -11,8 +11,9 @@ from typing import Any
 from etl.model.identity import Identity
 from etl.model.payload import dump
 from etl.model.plan import Basis, Entry, EntryKind, PlannedOrder
+from etl.model.rows import PAYMENT, REVENUE
 
-_TYPES = {EntryKind.ITEM: "Revenue", EntryKind.PAYMENT: "Payment"}
+_TYPES = {EntryKind.ITEM: REVENUE, EntryKind.PAYMENT: PAYMENT}
 
 
 def bill_number(identity: Identity) -> str:

@@ -12,6 +12,8 @@ from decimal import Decimal
 
 PAYMENT = "Payment"
 """Type of the items of an outlet bill that pay it."""
+REVENUE = "Revenue"
+"""Type of those of what was sold."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,203 @@
+"""Mixed exports as bills of gross and net hotels, behind portfolio tokens, on bad days: every cent of revenue and payments.
+
+What is expected is summed from the export and from what the local Mews holds, never from what the program says.
+"""
+
+from __future__ import annotations
+
+import signal
+import sqlite3
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from cli_run import Shell
+from in_process import in_process
+from mixed_till import GOODS, Sale, bridge_of, check_nowhere_else, held, till_world, write_till
+from small_shop import check_counts
+
+from etl.sandbox.core import Sandbox
+from etl.sandbox.faults import FaultPlan, parse_fault
+from etl.sandbox.outlet_state import OutletItem
+from etl.sandbox.server import running_sandbox
+
+ZERO = Decimal(0)
+STORMS = (
+    ("partly-committed:0.4", "reset-after-commit:0.2:on=outletBills/add", "lagging-reads:seconds=0.3"),
+    ("status-500-after:0.3:on=outletBills/add", "wrong-bill-ids:0.2", "moving-bills"),
+    ("reset-before-commit:0.4:on=outletBills/add", "truncate:0.2:on=outletBills/add", "partly-committed:0.3"),
+    ("status-408-after:0.3:on=outletBills/add", "no-order-id:0.1:on=outletBills/add"),
+)
+
+
+def expected_paid(payments: str, sales: dict[str, Sale], revenue: Decimal) -> Decimal:
+    """What payments of these bills come to."""
+    if payments == "balance":
+        return revenue
+    captured = sum((one.captured for one in sales.values()), ZERO) if payments == "captures" else ZERO
+    return captured + sum((one.gift for one in sales.values()), ZERO)
+
+
+def check_money(
+    done: dict[str, Any], back: dict[str, Any], sandbox: Sandbox, sales: dict[str, Sale], payments: str
+) -> None:
+    """Each order is one bill; revenue, payments and what is open are told as Mews holds them, apart from each other."""
+    check_counts(done)
+    check_nowhere_else(sandbox)
+    there = held(sandbox)
+    assert there.bills == dict.fromkeys(sales, 1)
+    revenue, paid = sum((gross for _, gross in there.revenue.values()), ZERO), sum(there.paid.values(), ZERO)
+    assert paid == expected_paid(payments, sales, revenue)
+    told = {row["what"]: Decimal(row["amount"]) for row in done["bills"]["rows"]}
+    assert told["Revenue"] == revenue
+    assert told["Sum of the bills"] == revenue - paid
+    assert sum(Decimal(row["amount"]) for row in done["payments"]) == paid
+    rest = {one: gross - there.paid.get(one, ZERO) for one, (_, gross) in there.revenue.items()}
+    assert done["bills"]["not_to_zero"] == sum(map(bool, rest.values()))
+    open_bills = {row["code"]: row["orders"] for row in done["problems"]}.get("bill.not_zero", 0)
+    assert open_bills == sum(map(bool, rest.values()))
+    assert done["balances"] == []
+    bridge = bridge_of(back)
+    gifts = {
+        basis: sum(one.gift for one in sales.values() if one.is_retail == (basis == "gross"))
+        for basis in ("gross", "net")
+    }
+    for basis in ("gross", "net"):
+        assert bridge[basis, "items in Mews"] == there.in_mews(sales, basis)
+        assert bridge.get((basis, "credits booked as payments"), ZERO) == gifts[basis]
+
+
+def check_undone(back: dict[str, Any], sandbox: Sandbox, sales: dict[str, Sale]) -> None:
+    """Each bill has one opposite; nothing of revenue, tax or payments is left."""
+    there = held(sandbox)
+    assert there.bills == dict.fromkeys([*sales, *(f"{one}:undo" for one in sales)], 1)
+    assert set(there.revenue.values()) == {(ZERO, ZERO)}
+    assert set(there.paid.values()) <= {ZERO}
+    bridge = bridge_of(back)
+    assert bridge["gross", "items in Mews"] == bridge["net", "items in Mews"] == ZERO
+    assert back["orders"]["different"] == back["orders"]["duplicated"] == back["orders"]["unexpected"] == 0
+
+
+@pytest.mark.parametrize("payments", ["captures", "balance", "none"])
+@pytest.mark.parametrize("pricing", ["Net", "Gross"])
+def test_money_of_a_mixed_export(tmp_path: Path, pricing: str, payments: str) -> None:
+    """Retail with tax and trade without, gift cards, coupons, returns, part payments; run, reconcile, undo."""
+    is_portfolio = payments != "none"
+    sales = write_till(tmp_path, Random(pricing + payments), 25, pricing, payments, is_portfolio=is_portfolio)
+    with running_sandbox(till_world(pricing, is_portfolio=is_portfolio)) as mews:
+        shell = in_process(Shell(tmp_path, mews.url, tmp_path / "mapping"))
+        planned = shell.run("dry-run", "orders.csv")
+        assert planned.code == 0, planned.err
+        done = shell.run("run", "orders.csv", "--expect", planned.json["plan"])
+        assert (done.code, done.json["orders"]["posted"]) == (0, 25), done.err
+        assert done.json["bills"] == planned.json["bills"]
+        assert done.json["payments"] == planned.json["payments"]
+        back = shell.run("reconcile")
+        assert (back.code, back.json["complete"]) == (0, True), back.err
+        check_money(done.json, back.json, mews.sandbox, sales, payments)
+        undone = shell.run("undo", "--yes", "--run", done.json["run_id"])
+        assert (undone.code, undone.json["orders"]["reversed"]) == (0, 25), undone.err
+        check_undone(shell.run("reconcile").json, mews.sandbox, sales)
+
+
+@dataclass(frozen=True)
+class Tampering:
+    """What somebody made of one item in Mews, and in what reconcile is to find it different."""
+
+    item: str
+    what: str
+    values: Callable[[OutletItem], dict[str, Any]]
+
+
+def dearer(item: OutletItem) -> dict[str, Any]:
+    amount = replace(item.amount, net=item.amount.net + 1, gross=item.amount.gross + 1)
+    return {"amount": amount, "unit": amount}
+
+
+TAMPERINGS = [
+    Tampering("Payment", "amount", dearer),
+    Tampering("Payment", "type", lambda _: {"type": "Revenue"}),
+    Tampering("Revenue", "type", lambda _: {"type": "NonRevenue"}),
+    Tampering("Revenue", "currency", lambda _: {"currency": "EUR"}),
+    Tampering("Payment", "category", lambda _: {"category_id": GOODS}),
+]
+
+
+def test_what_somebody_made_of_a_bill_is_told(tmp_path: Path) -> None:
+    """Amount, kind, currency and category of revenue and payments: reconcile names order and item."""
+    write_till(tmp_path, Random(3), 8, "Net", "captures", is_portfolio=True)
+    with running_sandbox(till_world("Net", is_portfolio=True)) as mews:
+        shell = in_process(Shell(tmp_path, mews.url, tmp_path / "mapping"))
+        assert shell.run("run", "orders.csv").code == 0
+        outlets = mews.sandbox.outlets
+        for one in TAMPERINGS:
+            item = next(each for each in outlets.items if each.type == one.item and each.count == 1)
+            outlets.items[outlets.places[item.id]] = replace(item, **one.values(item))
+            back = shell.run("reconcile")
+            outlets.items[outlets.places[item.id]] = item
+            assert back.code == 3, one
+            assert (back.json["orders"]["different"], back.json["complete"]) == (1, False)
+            assert one.what in {found["what"] for found in back.json["differences"]}, back.json["differences"]
+            assert {found["item"] for found in back.json["differences"]} == {item.external_identifier}
+        assert shell.run("reconcile").json["complete"] is True
+
+
+def killed(shell: Shell, rng: Random, *arguments: str) -> None:
+    """The command in a process of its own, killed after a while unless it ends before."""
+    process = subprocess.Popen(
+        shell.command(*arguments),
+        cwd=shell.folder,
+        env=shell.environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        process.wait(1.0 + 2.5 * rng.random())
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+
+
+def runs_of(folder: Path) -> list[str]:
+    with sqlite3.connect(folder / "ledger.sqlite") as connection:
+        rows = connection.execute("SELECT DISTINCT posted_run_id FROM orders WHERE posted_run_id <> ''").fetchall()
+    connection.close()
+    return [run_id for (run_id,) in rows]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(8))
+def test_money_of_a_bad_day(tmp_path: Path, seed: int) -> None:
+    """kill -9 and a storm over run and undo, through the real command; then calm: the same sums, each once."""
+    rng = Random(seed)
+    pricing, payments, is_portfolio = (
+        ("Net", "Gross")[seed % 3 == 2],
+        ("captures", "balance", "none")[seed % 3],
+        seed % 2 == 0,
+    )
+    sales = write_till(tmp_path, rng, 60, pricing, payments, is_portfolio=is_portfolio)
+    faults = [parse_fault(fault) for fault in STORMS[seed % 4]]
+    with running_sandbox(till_world(pricing, is_portfolio=is_portfolio), faults=faults) as mews:
+        storm, calm = mews.sandbox.plan, FaultPlan()
+        shell = Shell(tmp_path, mews.url, tmp_path / "mapping")
+        for _ in range(3):
+            killed(shell, rng, "run", "orders.csv")
+        mews.sandbox.plan = calm
+        done = shell.run("run", "orders.csv")
+        assert done.code == 0, (done.json["orders"], done.err)
+        back = shell.run("reconcile")
+        assert (back.code, back.json["complete"]) == (0, True), back.err
+        check_money(done.json, back.json, mews.sandbox, sales, payments)
+        mews.sandbox.plan = replace(storm)
+        for _ in range(2):
+            killed(shell, rng, "undo", "--yes", "--run", rng.choice(runs_of(tmp_path)))
+        mews.sandbox.plan = calm
+        for run_id in runs_of(tmp_path):
+            undone = shell.run("undo", "--yes", "--run", run_id)
+            assert undone.code == 0, (undone.out, undone.err)
+        check_undone(shell.run("reconcile").json, mews.sandbox, sales)
