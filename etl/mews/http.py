@@ -5,10 +5,12 @@ from __future__ import annotations
 import ipaddress
 from decimal import Decimal
 from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import httpx
 
 from etl.errors import UsageError
+from etl.mews.connections import StackTransport
 from etl.version import __version__
 
 CLIENT_NAME = f"centra-mews {__version__}"
@@ -64,9 +66,12 @@ def http_client(timeout_seconds: Decimal | float, concurrency: int) -> httpx.Asy
     """
     seconds = float(timeout_seconds)
     connections = concurrency + 2
+    direct = StackTransport(connections, KEEPALIVE_SECONDS)
     try:
         return httpx.AsyncClient(
             timeout=httpx.Timeout(seconds, connect=min(seconds, CONNECT_SECONDS)),
+            # httpx asks the environment for proxies only where it is given no transport.
+            transport=None if getproxies() else direct,
             limits=httpx.Limits(
                 max_connections=connections,
                 max_keepalive_connections=connections,
@@ -74,12 +79,7 @@ def http_client(timeout_seconds: Decimal | float, concurrency: int) -> httpx.Asy
             ),
             follow_redirects=False,
             # Plain http is loopback only and never meant for a proxy.
-            mounts={
-                "http://": None,
-                "all://localhost": None,
-                "all://127.0.0.1": None,
-                "all://[::1]": None,
-            },
+            mounts=dict.fromkeys(("http://", "all://localhost", "all://127.0.0.1", "all://[::1]"), direct),
         )
     except (ImportError, ValueError, httpx.InvalidURL) as error:
         raise UsageError(

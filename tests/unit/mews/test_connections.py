@@ -1,0 +1,159 @@
+"""Kept connections: used again while they are sound, never shared, never trusted when they are old or half read."""
+
+import asyncio
+
+import httpcore
+import httpx
+import pytest
+
+from etl.mews.connections import StackTransport
+
+BODY = b"x" * 100_000
+
+
+class Counting:
+    """A server that says which connection a request came over, and how many there were."""
+
+    def __init__(self, *, hold=None, closes=False, body=b"ok"):
+        self.connections = 0
+        self.requests = []
+        self._hold, self._closes, self._body = hold, closes, body
+
+    async def __aenter__(self):
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/"
+        return self
+
+    async def __aexit__(self, *_):
+        self._server.close()
+
+    async def _serve(self, reader, writer):
+        self.connections += 1
+        mine = self.connections
+        try:
+            while True:
+                await reader.readuntil(b"\r\n\r\n")
+                self.requests.append(mine)
+                if self._hold is not None:
+                    await self._hold.wait()
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(self._body), self._body))
+                await writer.drain()
+                if self._closes:
+                    return
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+
+def over(use, *, most=4, keepalive=5.0, **server):
+    async def main():
+        async with Counting(**server) as mews:
+            transport = StackTransport(most, keepalive)
+            async with httpx.AsyncClient(transport=transport, timeout=0.3) as client:
+                return await use(client, mews)
+
+    return asyncio.run(main())
+
+
+def test_one_connection_serves_many_requests():
+    async def use(client, mews):
+        for _ in range(5):
+            assert (await client.get(mews.url)).content == b"ok"
+        return mews.connections
+
+    assert over(use) == 1
+
+
+def test_requests_at_once_have_one_connection_each():
+    """Never two on one, and never more than there may be."""
+
+    async def use(client, mews):
+        answers = await asyncio.gather(*[client.get(mews.url) for _ in range(4)])
+        assert [answer.content for answer in answers] == [b"ok"] * 4
+        first = sorted(mews.requests)
+        await asyncio.gather(*[client.get(mews.url) for _ in range(4)])
+        return first, mews.connections
+
+    assert over(use) == ([1, 2, 3, 4], 4)
+
+
+def test_an_old_connection_is_not_used_again():
+    async def use(client, mews):
+        await client.get(mews.url)
+        await asyncio.sleep(0.1)
+        await client.get(mews.url)
+        return mews.requests
+
+    assert over(use, keepalive=0.05) == [1, 2]
+
+
+def test_a_connection_that_the_server_closed_is_not_used_again():
+    """Its next request would be an order in doubt."""
+
+    async def use(client, mews):
+        await client.get(mews.url)
+        await asyncio.sleep(0.05)
+        await client.get(mews.url)
+        return mews.requests
+
+    assert over(use, closes=True) == [1, 2]
+
+
+def test_an_answer_that_was_not_read_costs_its_connection():
+    """What is left of it must not become the beginning of the next answer."""
+
+    async def use(client, mews):
+        async with client.stream("GET", mews.url):
+            pass
+        assert (await client.get(mews.url)).content == BODY
+        return mews.requests
+
+    assert over(use, body=BODY) == [1, 2]
+
+
+def test_whoever_waits_in_vain_for_a_connection_has_sent_nothing():
+    """PoolTimeout is the fault by which an order stays ready; the room is free again afterwards."""
+
+    async def use(client, mews):
+        client.timeout = httpx.Timeout(5, pool=0.05)
+        mews._hold = asyncio.Event()
+        first = asyncio.ensure_future(client.get(mews.url))
+        await asyncio.sleep(0.02)
+        with pytest.raises(httpx.PoolTimeout):
+            await client.get(mews.url)
+        assert mews.requests == [1]
+        mews._hold.set()
+        await first
+        return (await client.get(mews.url)).status_code, mews.requests
+
+    assert over(use, most=1) == (200, [1, 1])
+
+
+def test_a_cancelled_request_gives_its_room_back_and_its_connection_up():
+    async def use(client, mews):
+        mews._hold = asyncio.Event()
+        first = asyncio.ensure_future(client.get(mews.url))
+        await asyncio.sleep(0.02)
+        first.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await first
+        mews._hold.set()
+        return (await client.get(mews.url)).status_code, mews.requests
+
+    assert over(use, most=1) == (200, [1, 2])
+
+
+def test_nobody_listening_is_a_connect_error_each_time():
+    async def main():
+        async with Counting() as mews:
+            url = mews.url
+        transport = StackTransport(1, 5.0)
+        async with httpx.AsyncClient(transport=transport) as client:
+            for _ in range(3):
+                with pytest.raises(httpx.ConnectError):
+                    await client.get(url)
+        with pytest.raises(httpcore.UnsupportedProtocol):
+            await transport._pool.handle_async_request(httpcore.Request("GET", "ftp://127.0.0.1/"))
+
+    asyncio.run(main())
