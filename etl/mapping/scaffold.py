@@ -76,7 +76,7 @@ class DumpFacts:
 
     `columns` and `values` are rows of columns.csv and values.csv as `init` proposes them, comment cells included;
     `products` are the names of those sold without a brand; `proved` are settings of [source] that the orders prove; `signs` are the currency signs beside the amounts.
-    `own_shipping`: orders whose shipping has a rate of its own, other than that of their goods.
+    `own_shipping`: orders whose shipping has a rate of its own, other than that of their goods. `days`: orders of each day.
     """
 
     skus: Mapping[str, Found] = field(default_factory=dict)
@@ -101,6 +101,7 @@ class DumpFacts:
     proved: Mapping[str, Any] = field(default_factory=dict)
     signs: frozenset[str] = frozenset()
     own_shipping: int = 0
+    days: Mapping[date, int] = field(default_factory=dict)
 
 
 def scaffold_files(facts: DumpFacts, *, store: str, timezone: str) -> dict[str, str]:

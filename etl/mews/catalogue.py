@@ -88,6 +88,9 @@ async def read_catalogue(
         payment_types=configuration.payment_types,
         currencies=tuple(code for code, is_enabled, _ in configuration.currencies if is_enabled),
         unread=tuple(unread),
+        accounting_interval=configuration.accounting_interval,
+        operational_interval=configuration.operational_interval,
+        now=configuration.now,
     )
 
 

@@ -19,7 +19,7 @@ class Catalogue:
     """The enterprise's entities, inactive ones included. `accounts` are only those that were asked for; of those meant for
     `accounts.fallback`, customers made before `accounts_since` were not looked at (None: all were).
 
-    `tax_rates` are the codes of its tax environment, whose country is `tax_country` (ISO alpha-2, "" unknown).
+    The intervals are those of the editable history, ISO 8601, "" unknown; `now` is Mews's time. `tax_rates` are the codes of its tax environment, whose country is `tax_country` (ISO alpha-2, "" unknown).
     `currencies` are the codes of those enabled. `unread` says what Mews would not tell, in its own words.
     """
 
@@ -37,6 +37,9 @@ class Catalogue:
     currencies: tuple[str, ...] = ()
     unread: tuple[str, ...] = field(default=())
     accounts_since: datetime | None = None
+    accounting_interval: str = ""
+    operational_interval: str = ""
+    now: datetime | None = None
 
     @property
     def orderable(self) -> tuple[Service, ...]:

@@ -289,7 +289,8 @@ _ALL = (
     Code(
         "window.outside",
         "The consumption is older than the editable window",
-        'Ask Mews for a longer window, or set target.outside_editable_window = "clamp".',
+        'Ask Mews for a longer window, book a history that was paid outside Mews as outlet bills (target.route = "outlet"), '
+        'or set target.outside_editable_window = "clamp".',
         _W,
     ),
     Code(

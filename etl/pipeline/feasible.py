@@ -6,13 +6,16 @@ Rule: design sections 5 (editable window) and 9: no window is documented for out
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from datetime import date, datetime
 from typing import Any
 
-from etl.model.mapping import Mapping
+from etl.model.catalogue import Catalogue
+from etl.model.mapping import Mapping as MigrationMapping
 from etl.model.reference import Reference
 from etl.model.route import Route
 from etl.pipeline.planning import PlanFacts
-from etl.transform.consumption import window_start
+from etl.transform.consumption import Intervals, local_day, window_start
 
 _DURATION = re.compile(
     r"P(?:([0-9.]+)Y)?(?:([0-9.]+)M)?(?:([0-9.]+)W)?(?:([0-9.]+)D)?(?:T(?:([0-9.]+)H)?(?:([0-9.]+)M)?(?:([0-9.]+)S)?)?"
@@ -20,26 +23,42 @@ _DURATION = re.compile(
 _UNITS = ("year", "month", "week", "day", "hour", "minute", "second")
 
 
-def feasibility(plan: PlanFacts, mapping: Mapping, reference: Reference) -> dict[str, Any]:
+def history_told(catalogue: Catalogue, days: Mapping[date, int]) -> str:
+    """What `init` says of a history that the route orders can't book, by the days of its orders; "" for nothing.
+
+    The shorter interval is taken to bind, as by default.
+    """
+    if catalogue.now is None or not (catalogue.accounting_interval and catalogue.operational_interval):
+        return ""
+    start = window_start(catalogue, "shorter", catalogue.now)
+    older = sum(count for day, count in days.items() if day < local_day(start, catalogue.timezone))
+    window = duration_words(_binding(catalogue, "shorter", catalogue.now))
+    return _told(older, sum(days.values()), Route.ORDERS, window)
+
+
+def feasibility(plan: PlanFacts, mapping: MigrationMapping, reference: Reference) -> dict[str, Any]:
     """`feasibility` of the `--json` document; `told` says it in a sentence, "" where there is nothing to say."""
-    window = duration_words(binding_interval(mapping, reference))
+    window, older = duration_words(binding_interval(mapping, reference)), plan.outside_window
     return {
         "at_their_own_date": plan.inside_window,
-        "older_than_the_editable_window": plan.outside_window,
+        "older_than_the_editable_window": older,
         "bookable_from_utc": plan.earliest.isoformat() if plan.earliest else None,
         "route": mapping.settings.route.value,
         "window": window,
-        "told": _told(plan, mapping.settings.route, window),
+        "told": _told(older, plan.inside_window + older, mapping.settings.route, window),
     }
 
 
-def binding_interval(mapping: Mapping, reference: Reference) -> str:
+def binding_interval(mapping: MigrationMapping, reference: Reference) -> str:
     """The ISO 8601 duration of the editable window that is taken to bind."""
-    which = mapping.settings.target.editable_window
-    intervals = {"accounting": reference.accounting_interval, "operational": reference.operational_interval}
+    return _binding(reference, mapping.settings.target.editable_window, reference.now)
+
+
+def _binding(enterprise: Intervals, which: str, now: datetime) -> str:
+    intervals = {"accounting": enterprise.accounting_interval, "operational": enterprise.operational_interval}
     if which != "shorter":
         return intervals[which]
-    return intervals[max(intervals, key=lambda one: window_start(reference, one, reference.now))]
+    return intervals[max(intervals, key=lambda one: window_start(enterprise, one, now))]
 
 
 def duration_words(interval: str) -> str:
@@ -51,8 +70,7 @@ def duration_words(interval: str) -> str:
     return " ".join(f"{count} {unit}{'' if count == '1' else 's'}" for count, unit in counts) or "nothing"
 
 
-def _told(plan: PlanFacts, route: Route, window: str) -> str:
-    older, total = plan.outside_window, plan.inside_window + plan.outside_window
+def _told(older: int, total: int, route: Route, window: str) -> str:
     if not older:
         return ""
     if route is Route.OUTLET:

@@ -28,6 +28,7 @@ from etl.model.route import Route
 from etl.model.rules import TaxRule
 from etl.pipeline.candidates import fallback_words, other_clock, tax_case
 from etl.pipeline.catalogue import catalogue_online, stored_catalogue, write_catalogue
+from etl.pipeline.feasible import history_told
 from etl.pipeline.tax_candidates import NOT_ALWAYS, tax_candidates
 from etl.report.cells import printable, safe_cell
 from etl.settings import Connection, Settings
@@ -94,6 +95,8 @@ async def fill_from_mews(settings: Settings, connection: Connection, facts: Dump
     house = [] if not seen.wants_fallback else [OpenCell(f"{FILE}: accounts.fallback", fallback_words(catalogue))]
     clock = other_clock(read_partial(settings.mappings).source.timezone, catalogue.timezone, datetime.now(UTC))
     told += [f"{FILE}: {clock}; it decides the day of an order, and its VAT."] if clock else []
+    history = history_told(catalogue, facts.days) if seen.route is Route.ORDERS else ""
+    told += [history] if history else []
     return Filled(told, [*place, *house, *left], paths)
 
 

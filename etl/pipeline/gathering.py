@@ -39,11 +39,14 @@ class Gathered:
         self._rates: dict[tuple[str, Decimal | None], list[Any]] = {}
         self._named: dict[str, Counter[str]] = defaultdict(Counter)
         self._own_shipping = 0
+        self._days: Counter[date] = Counter()
 
     def add(self, order: Order) -> None:
         """Counts one order."""
         country = order.delivery_country or order.invoice_country or self._default_country
         day = order.order_date.wall.date() if order.order_date else None
+        if day is not None:
+            self._days[day] += 1
         for line in order.lines:
             self._add_line(line, order.currency, country, day)
         self._add_shipping(order, country, day)
@@ -117,6 +120,7 @@ class Gathered:
             store_types=list(self._named["store_type"]),
             statuses=list(self._named["status"]),
             own_shipping=self._own_shipping,
+            days=self._days,
         )
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from functools import lru_cache
+from typing import Protocol
 from zoneinfo import ZoneInfo
 
 import isodate
@@ -31,7 +32,26 @@ class Window:
     clamp_to: datetime
 
 
-def window_start(reference: Reference, which: str, now: datetime) -> datetime:
+class Intervals(Protocol):
+    """An enterprise whose history may be edited so long: ISO 8601 durations, on the calendar of its timezone."""
+
+    @property
+    def accounting_interval(self) -> str:
+        """That of accounting."""
+        ...
+
+    @property
+    def operational_interval(self) -> str:
+        """That of operations."""
+        ...
+
+    @property
+    def timezone(self) -> str:
+        """Its IANA name."""
+        ...
+
+
+def window_start(reference: Intervals, which: str, now: datetime) -> datetime:
     """The earliest consumption that Mews takes at `now`; calendar arithmetic in the enterprise's timezone.
 
     `which` is `target.editable_window`. Mews does not say which interval binds, so the shorter one does

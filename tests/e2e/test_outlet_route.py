@@ -70,6 +70,26 @@ def test_a_history_too_old_for_orders_leads_to_the_outlet(shop: SmallShop) -> No
     assert "window of 7 days" in dry.err.replace("\n", " ")
 
 
+def test_init_and_next_lead_to_the_outlet(shop: SmallShop) -> None:
+    """The route is the first decision: init says what orders/add can't book, next where to write it."""
+    begun = shop.shell.run("init", export(shop), "--store", "shop", "--timezone", "Europe/London")
+    assert begun.code == 0, begun.err
+    (told,) = [one for one in begun.json["filled"] if "orders/add" in one]
+    assert "window of 7 days): 3 of 3 orders are older. The outlet route can: all 3" in told
+    configure(shop, **(OUTLET | {"outlet": ""}))
+    again = shop.shell.run("init", shop.folder / "orders.csv")
+    assert "orders/add" not in again.out
+    assert "Shop in the lobby" in again.out
+    listed = (shop.mapping / "mews" / "outlets.csv").read_text("utf-8-sig")
+    assert LOBBY in listed
+    shop.map()
+    shop.ledger.unlink(missing_ok=True)
+    assert shop.shell.run("dry-run", shop.folder / "orders.csv").code == 3
+    step = shop.shell.run("next", shop.folder / "orders.csv").json
+    assert (step["column"], step["orders"]) == ("target.outside_editable_window", 3)
+    assert 'target.route = "outlet"' in step["what"]
+
+
 def test_the_same_history_is_planned_as_bills(shop: SmallShop) -> None:
     """Ready at their own dates, old as unproved, every bill's sum told in document, terminal and report."""
     configure(shop, **OUTLET)

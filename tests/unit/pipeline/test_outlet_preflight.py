@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from etl.model.rules import PaymentRule
 from etl.pipeline.candidates import outlet_check
 from etl.pipeline.catalogue import write_catalogue
 from etl.pipeline.check import Check, Result
-from etl.pipeline.feasible import binding_interval, duration_words, feasibility
+from etl.pipeline.feasible import binding_interval, duration_words, feasibility, history_told
 from etl.pipeline.next_step import Step, next_step
 from etl.pipeline.planning import PlanFacts
 from etl.pipeline.preflight import run_checks
@@ -211,6 +211,18 @@ def test_the_interval_that_binds_is_the_one_set() -> None:
     reference = a_reference(accounting_interval="P0M7DT0H0M0S", operational_interval="P0M30DT0H0M0S")
     assert binding_interval(a_mapping(), reference) == "P0M7DT0H0M0S"
     assert binding_interval(a_mapping(target={"editable_window": "operational"}), reference) == "P0M30DT0H0M0S"
+
+
+@pytest.mark.parametrize(
+    ("days", "older"), [({}, 0), ({date(2012, 1, 4): 3}, 0), ({date(2012, 1, 4): 3, date(2011, 5, 1): 25_801}, 25_801)]
+)
+def test_init_tells_a_history_that_orders_can_not_book(days: dict[date, int], older: int) -> None:
+    """With both numbers, and which route can; nothing where Mews did not say how long its history may be edited."""
+    intervals = {"accounting_interval": "P0M7DT0H0M0S", "operational_interval": "P0M30DT0H0M0S", "now": NOW}
+    told = history_told(replace(CATALOGUE, **intervals), days)
+    assert ("(window of 7 days): 25,801 of 25,804 orders are older" in told) == bool(older)
+    assert ('The outlet route can: all 25,804, at their own dates (target.route = "outlet").' in told) == bool(older)
+    assert history_told(CATALOGUE, days) == ""
 
 
 def test_categories_are_proposed_by_product_then_by_name() -> None:
