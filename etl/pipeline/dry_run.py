@@ -27,6 +27,7 @@ from etl.pipeline.prepare import (
     reference_offline,
     reference_online,
     statuses,
+    unknown_statuses,
 )
 from etl.pipeline.reporting import ORDERS_SHOWN, report_on, silent
 from etl.report.summary import Summary
@@ -89,11 +90,11 @@ def finish(
     prepared: Prepared, ledger: Ledger | None, report: Path | None, command: str, progress: Progress = silent
 ) -> DryRun:
     """The dry run's document and report."""
-    # Where nobody asks for the single orders, those that nothing tells apart are reported as the sums they are.
-    is_summed = report is None and not (ledger and (any(ledger.counts().values()) or ledger.kinds()))
+    # Where no ledger knows any, orders that nothing tells apart are added up, and shown as what columns gave of them.
+    is_summed = not (ledger and (any(ledger.counts().values()) or ledger.kinds()))
     summary, paths, document = report_on(
         prepared,
-        statuses(prepared, None if is_summed else ledger, is_whole=not is_summed),
+        unknown_statuses(prepared, is_listed=report is not None) if is_summed else statuses(prepared, ledger),
         report,
         command=command,
         run_id="",

@@ -65,10 +65,12 @@ class Batch:
     """Some orders of the plan that follow each other.
 
     `statuses`: each as it is reported where the ledger does not know it. `planned` reads the named orders whole.
+    `reports`: in the order of all, what there is of those that there is nothing to say of; None for each other.
     """
 
     statuses: list[OrderStatus]
     planned: Callable[[Collection[str]], dict[str, PlannedOrder]]
+    reports: list[Report | None]
 
 
 class PlanStore:
@@ -127,13 +129,17 @@ class PlanStore:
             f"SELECT number, content FROM plan WHERE verdict = '{Verdict.READY.value}' ORDER BY due, position"
         )
 
-    def batches(self, *, is_whole: bool = True) -> Iterator[Batch]:
-        """All orders by number, some hundreds at a time (for look-ups in the ledger).
+    def batches(self) -> Iterator[Batch]:
+        """All orders by number, some hundreds at a time (for look-ups in the ledger)."""
+        for batch in self.mixed():
+            told = iter(batch.statuses)
+            every = [next(told) if report is None else quick_status(report) for report in batch.reports]
+            yield Batch(every, batch.planned, batch.reports)
 
-        `is_whole`: false leaves out the orders that `alike` has added up.
-        """
+    def mixed(self, *, is_listed: bool = True) -> Iterator[Batch]:
+        """As `batches`, but those that `alike` has added up are among `reports` only; not `is_listed`: nowhere."""
         for number, alike, others in self._spill.rows("SELECT batch, alike, others FROM status ORDER BY batch"):
-            yield Batch(_unpacked(alike if is_whole else b"", others), partial(self._planned, number))
+            yield Batch(_others(others), partial(self._planned, number), _reports(alike) if is_listed else [])
 
     def named(self, numbers: Sequence[str]) -> Iterator[PlannedOrder]:
         """The planned orders of these numbers, by number."""
@@ -244,13 +250,13 @@ def _order(content: bytes) -> PlannedOrder:
 _TAXES = [field.name for field in fields(OrderStatus)].index("taxes")
 
 
-def _unpacked(alike: bytes, others: bytes) -> list[OrderStatus]:
-    """The statuses in their order; without `alike` the others only."""
-    told = map(_status, pickle.loads(others))  # noqa: S301 - our own private file
-    if not alike:
-        return list(told)
-    reports = marshal.loads(alike)  # noqa: S302 - likewise
-    return [next(told) if report is None else quick_status(Report(*report)) for report in reports]
+def _others(content: bytes) -> list[OrderStatus]:
+    return list(map(_status, pickle.loads(content)))  # noqa: S301 - our own private file
+
+
+def _reports(content: bytes) -> list[Report | None]:
+    """Those of orders by columns that there is nothing to say of; None for each other order."""
+    return [None if report is None else Report(*report) for report in marshal.loads(content)]  # noqa: S302 - likewise
 
 
 def _status(row: tuple[Any, ...]) -> OrderStatus:

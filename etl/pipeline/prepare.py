@@ -30,6 +30,7 @@ from etl.pipeline.classify import needs_parts, planned_status, status_of
 from etl.pipeline.connect import Link, connect
 from etl.pipeline.kinds import with_kinds
 from etl.pipeline.needs import needs_of
+from etl.pipeline.plain_rows import PlainRows
 from etl.pipeline.plan_store import PlanStore
 from etl.pipeline.planning import PlanFacts, Progress, Span, make_context, plan_batch
 from etl.pipeline.shipping_trials import WATCHED
@@ -37,6 +38,7 @@ from etl.reading.identify import open_export
 from etl.reading.names import ORDER_NUMBER
 from etl.reading.options import ReadOptions
 from etl.report.summary import Summary
+from etl.report.tables import PlainOrder
 from etl.settings import Connection, Settings
 from etl.staging.batch import Batch
 from etl.staging.facts import BatchFacts
@@ -351,21 +353,13 @@ def plan_export(
 
 
 def statuses(
-    prepared: Prepared,
-    ledger: Ledger | None,
-    *,
-    run_id: str = "",
-    again: Again = _NOTHING_AGAIN,
-    is_whole: bool = True,
+    prepared: Prepared, ledger: Ledger | None, *, run_id: str = "", again: Again = _NOTHING_AGAIN
 ) -> Iterator[OrderStatus]:
-    """Every planned order by number, as it is to be reported. `again`: what counts as unsent before a run.
-
-    `is_whole`: false leaves out the orders that the store has added up (`store.alike`); no ledger knows any order then.
-    """
+    """Every planned order by number, as it is to be reported. `again`: what counts as unsent before a run."""
     store = prepared.mapping.settings.source.store
     kinds = {name: kind for name, kind in ledger.kinds().items() if again.holds(kind)} if ledger else {}
     waived = waived_in(prepared.mapping)
-    for batch in prepared.store.batches(is_whole=is_whole):
+    for batch in prepared.store.batches():
         held = ledger.lookup([status.number for status in batch.statuses]) if ledger else {}
         planned = batch.planned(held) if held else {}
         parts = ledger.parts(order.number for order in held.values() if needs_parts(order)) if ledger else {}
@@ -378,18 +372,37 @@ def statuses(
             yield with_waivers(with_kinds(seen, known, kinds), known, order, store, waived)
 
 
+def unknown_statuses(prepared: Prepared, *, is_listed: bool) -> Iterator[OrderStatus | PlainOrder]:
+    """As `statuses` where no ledger knows any order: those that `store.alike` has added up as rows, if `is_listed`."""
+    store, waived, rows = prepared.mapping.settings.source.store, waived_in(prepared.mapping), PlainRows()
+    for batch in prepared.store.mixed(is_listed=is_listed):
+        told = iter(batch.statuses)
+        for report in batch.reports if is_listed else [None] * len(batch.statuses):
+            if report is None:
+                yield with_waivers(next(told), None, None, store, waived)
+            else:
+                yield rows.of(report)
+
+
 def summarise(
-    prepared: Prepared, orders: Iterator[OrderStatus], *sinks: Any, alike: Iterable[tuple[OrderStatus, int]] = ()
+    prepared: Prepared,
+    orders: Iterable[OrderStatus | PlainOrder],
+    *sinks: Any,
+    alike: Iterable[tuple[OrderStatus, int]] = (),
 ) -> Summary:
     """Counts and sums of the statuses, handed on to `sinks` one by one; checked before anybody sees them.
 
-    `alike`: sums of further orders, and of how many.
+    `alike`: the sums of the plain orders, and of how many; only the first of `sinks` is given these one by one.
     """
     summary = Summary()
     summary.precisions = {code: currency.precision for code, currency in prepared.reference.currencies.items()}
     for status, count in alike:
         summary.add(status, count)
     for order in orders:
+        if isinstance(order, PlainOrder):
+            for sink in sinks[:1]:
+                sink.add_plain(order)
+            continue
         summary.add(order)
         for sink in sinks:
             sink.add(order)

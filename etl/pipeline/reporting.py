@@ -19,6 +19,7 @@ from etl.pipeline.prepare import Prepared, summarise
 from etl.reading.encoding import look_at
 from etl.report.spool import LIMIT
 from etl.report.summary import Summary
+from etl.report.tables import PlainOrder
 
 ORDERS_SHOWN = LIMIT
 """Orders that the page holds at most."""
@@ -72,7 +73,7 @@ class Reasons:
 
 def report_on(
     prepared: Prepared,
-    orders: Iterator[OrderStatus],
+    orders: Iterator[OrderStatus | PlainOrder],
     folder: Path | None,
     *,
     command: str,
@@ -85,7 +86,7 @@ def report_on(
 ) -> tuple[Summary, list[Path], dict[str, Any]]:
     """Summary, written files and `--json` document. `exit_code` None: as the orders say.
 
-    `alike`: sums of orders that are not among `orders`, and of how many; only where no report is written.
+    `alike`: sums of the plain ones among `orders`, and of how many.
     """
     reasons = Reasons()
     writer = None

@@ -21,7 +21,7 @@ from etl.model.status import OrderStatus, ReportState
 from etl.report.cells import printable
 from etl.report.facts import ReportFacts
 from etl.report.grids import Column, Grid, Kind, row_words
-from etl.report.tables import PROBLEM_COLUMNS, blocking_codes, message_of, problem_cells
+from etl.report.tables import PROBLEM_COLUMNS, OrderRow, PlainOrder, problem_cells
 from etl.report.tally import Group, Tally
 
 SHEET_ROWS = 1_048_576
@@ -241,23 +241,19 @@ class Workbook:
         finally:
             self._book.constant_memory = True
 
-    def add_order(self, order: OrderStatus) -> None:
-        """Appends one order."""
+    def add_order(self, order: OrderStatus, row: OrderRow) -> None:
+        """Appends one order. `row`: its texts."""
+        self._append(row, (order.source_total, order.planned_total, order.difference))
+
+    def add_plain(self, order: PlainOrder) -> None:
+        """Appends an order of which nothing is to be said."""
+        self._append(order.row, (order.total, order.total, order.total - order.total))
+
+    def _append(self, row: OrderRow, amounts: tuple[Decimal | None, ...]) -> None:
+        texts = (row.month, row.message, row.account_id, row.mews_order_id)
         self._orders.append(
-            (
-                order.number,
-                order.state.value,
-                blocking_codes(order),
-                order.currency,
-                order.source_total,
-                order.planned_total,
-                order.difference,
-                order.month,
-                message_of(order),
-                order.account_id,
-                order.mews_order_id,
-            ),
-            self._formats.money(self._precisions.get(order.currency, 2), order.currency),
+            (row.order, row.state, row.problem, row.currency, *amounts, *texts),
+            self._formats.money(self._precisions.get(row.currency, 2), row.currency),
         )
 
     def add_problem(self, problem: Problem) -> None:

@@ -16,7 +16,7 @@ from etl.model.shares import ENDS, BridgeLine
 from etl.model.status import OrderStatus, ReportState
 from etl.report.cells import amount_text, printable
 from etl.report.folder import close_quietly, private_text
-from etl.report.tables import blocking_codes, message_of
+from etl.report.tables import OrderRow, PlainOrder, message_of
 
 LIMIT = 50_000
 LONGEST_MESSAGE = 400
@@ -45,7 +45,9 @@ _STATES = list(ReportState)
 _INDEX = {state: at for at, state in enumerate(_STATES)}
 _LINES = list(BridgeLine)
 _BITS = {line: 1 << at for at, line in enumerate(_LINES)}
+_PLAIN_LINES = _BITS[BridgeLine.SOURCE] | _BITS[BridgeLine.READY]
 _CHUNK = 1 << 16
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class OrderSpool:
@@ -59,24 +61,55 @@ class OrderSpool:
         self._numbers: tuple[list[str], list[str]] = ([], [])
         self._few: dict[tuple[str, str, str], list[tuple[Decimal, str]]] = {}
 
-    def add(self, order: OrderStatus) -> None:
-        """Keeps the order if the table has room for it."""
-        self._add_to_lines(order)
-        which = 0 if order.needs_attention else 1
+    def add(self, order: OrderStatus, row: OrderRow) -> None:
+        """Keeps the order if the table has room for it. `row`: its texts."""
+        lines = 0
+        for line, currency, basis, amount in order.bridge:
+            if amount:
+                lines |= _BITS[BridgeLine(line)]
+                self._add_to_line(BridgeLine(line), currency, str(basis), amount, order.number)
+        self._keep(row, order.state, lines, _message(order), needs_attention=order.needs_attention)
+
+    def add_plain(self, order: PlainOrder) -> None:
+        """Keeps an order that is ready, and so on one line of the bridge with its total."""
+        row, lines = order.row, 0
+        if order.total:
+            lines = _PLAIN_LINES
+            self._add_to_line(BridgeLine.READY, row.currency, row.basis, -order.total, row.order)
+        self._keep(row, ReportState.READY, lines, "", needs_attention=False)
+
+    def _keep(self, row: OrderRow, state: ReportState, lines: int, message: str, *, needs_attention: bool) -> None:
+        which = 0 if needs_attention else 1
         counts = [len(numbers) for numbers in self._numbers]
         if counts[which] >= self._limit or (which and counts[0] >= self._limit):
             return
-        self._numbers[which].append(order.number)
-        self._streams[which].write(json.dumps(self._row(order), separators=(",", ":")) + "\n")
+        self._numbers[which].append(row.order)
+        shown = [
+            row.order,
+            _INDEX[state],
+            row.problem,
+            row.month,
+            row.currency,
+            row.source_total,
+            row.planned_total,
+            row.difference,
+            printable(message),
+            row.account_id,
+            row.mews_order_id,
+            1 if row.clamped else 0,
+            lines,
+            row.notices,
+        ]
+        self._streams[which].write(_encode(shown) + "\n")
 
-    def _add_to_lines(self, order: OrderStatus) -> None:
-        for line, currency, basis, amount in order.bridge:
-            if amount and line not in ENDS:
-                key = (str(line), currency, str(basis))
-                found = self._few.setdefault(key, [])
-                found.append((amount, order.number))
-                if len(found) > 10 * UNDER_A_LINE:
-                    self._few[key] = _most(found)
+    def _add_to_line(self, line: BridgeLine, currency: str, basis: str, amount: Decimal, number: str) -> None:
+        if line in ENDS:
+            return
+        key = (str(line), currency, basis)
+        found = self._few.setdefault(key, [])
+        found.append((amount, number))
+        if len(found) > 10 * UNDER_A_LINE:
+            self._few[key] = _most(found)
 
     @property
     def shown(self) -> int:
@@ -147,30 +180,6 @@ class OrderSpool:
                 for line in islice(stream, left):
                     left -= 1
                     yield line
-
-    def _row(self, order: OrderStatus) -> list[str | int]:
-        now = self._precisions.get(order.currency, 2)
-        held = self._precisions.get(order.planned_currency or order.currency, 2)
-        lines = 0
-        for line in order.bridge:
-            if line[3]:
-                lines |= _BITS[BridgeLine(line[0])]
-        return [
-            order.number,
-            _INDEX[order.state],
-            blocking_codes(order),
-            order.month,
-            order.currency,
-            amount_text(order.source_total, now),
-            amount_text(order.planned_total, held),
-            amount_text(order.difference, now),
-            printable(_message(order)),
-            order.account_id,
-            order.mews_order_id,
-            1 if order.is_clamped else 0,
-            lines,
-            " ".join(sorted({one.code for one in order.problems if not one.is_error})) if order.problems else "",
-        ]
 
 
 def _message(order: OrderStatus) -> str:

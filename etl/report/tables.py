@@ -7,7 +7,8 @@ Excel has report.xlsx. Amounts are texts with a point, at the currency's precisi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import IO
+from decimal import Decimal
+from typing import IO, NamedTuple
 
 from etl.model.codes import CODES
 from etl.model.problem import Problem
@@ -73,45 +74,92 @@ def hint_of(problem: Problem) -> str:
     return problem.hint or (known.hint if known else "")
 
 
+class OrderRow(NamedTuple):
+    """An order as texts, in the order of ORDER_COLUMNS; not yet safe for a spreadsheet."""
+
+    order: str
+    state: str
+    problem: str
+    currency: str
+    source_total: str
+    planned_total: str
+    difference: str
+    account_id: str
+    mews_order_id: str
+    message: str
+    basis: str
+    planned_currency: str
+    planned_basis: str
+    rounding: str
+    month: str
+    consumption: str
+    clamped: str
+    lines: str
+    tax_codes: str
+    balance: str
+    notices: str
+    unproved: str
+
+
+class PlainOrder(NamedTuple):
+    """A ready order that Mews books as the source has it, of which nothing is to be said: its texts and its total."""
+
+    row: OrderRow
+    total: Decimal
+
+
+def order_row(order: OrderStatus, precisions: Mapping[str, int]) -> OrderRow:
+    """The order as texts."""
+    now = precisions.get(order.currency, 2)
+    held = precisions.get(order.planned_currency or order.currency, 2)
+    consumption = order.consumption
+    return OrderRow(
+        order.number,
+        order.state.value,
+        blocking_codes(order),
+        order.currency,
+        amount_text(order.source_total, now),
+        amount_text(order.planned_total, held),
+        amount_text(order.difference, now),
+        order.account_id,
+        order.mews_order_id,
+        message_of(order),
+        order.basis.value,
+        order.planned_currency,
+        order.planned_basis.value,
+        amount_text(order.rounding, now),
+        order.month,
+        f"{consumption.isoformat()[:19]}Z" if consumption else "",
+        "yes" if order.is_clamped else "",
+        str(order.line_count),
+        "; ".join([" ".join(one.codes) or "exempt" for one in order.taxes]),
+        amount_text(order.balance, held),
+        " ".join(sorted({one.code for one in order.problems if not one.is_error})) if order.problems else "",
+        " ".join(order.unproved),
+    )
+
+
 class OrderTable:
     """Rows of orders.csv."""
 
-    def __init__(self, stream: IO[str], precisions: Mapping[str, int]) -> None:
+    def __init__(self, stream: IO[str]) -> None:
         self._rows = CsvRows(stream)
-        self._precisions = precisions
         self._rows.write(ORDER_COLUMNS)
 
-    def add(self, order: OrderStatus) -> None:
-        """Writes one order."""
-        now = self._precisions.get(order.currency, 2)
-        held = self._precisions.get(order.planned_currency or order.currency, 2)
-        consumption = order.consumption
-        self._rows.write(
-            (
-                safe_cell(order.number),
-                order.state.value,
-                blocking_codes(order),
-                safe_cell(order.currency),
-                amount_text(order.source_total, now),
-                amount_text(order.planned_total, held),
-                amount_text(order.difference, now),
-                safe_cell(order.account_id),
-                safe_cell(order.mews_order_id),
-                safe_cell(message_of(order)),
-                order.basis.value,
-                safe_cell(order.planned_currency),
-                order.planned_basis.value,
-                amount_text(order.rounding, now),
-                order.month,
-                f"{consumption.isoformat()[:19]}Z" if consumption else "",
-                "yes" if order.is_clamped else "",
-                str(order.line_count),
-                safe_cell("; ".join([" ".join(one.codes) or "exempt" for one in order.taxes])),
-                amount_text(order.balance, held),
-                " ".join(sorted({one.code for one in order.problems if not one.is_error})) if order.problems else "",
-                " ".join(order.unproved),
-            )
-        )
+    def add(self, row: OrderRow) -> None:
+        """Writes one order; texts of the export are made safe."""
+        cells: list[str] = list(row)
+        for at in _FREE:
+            if cells[at]:
+                cells[at] = safe_cell(cells[at])
+        self._rows.write(cells)
+
+
+_FREE = tuple(
+    ORDER_COLUMNS.index(name)
+    for name in ("order", "currency", "account_id", "mews_order_id", "message", "planned_currency", "tax_codes")
+)
+"""Columns whose texts come from outside."""
 
 
 class ProblemTable:

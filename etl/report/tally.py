@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from datetime import tzinfo
+from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
 from etl.errors import InternalError
 from etl.model.status import OrderStatus, ReportState
+from etl.report.tables import PlainOrder
 
 
 class Group(StrEnum):
@@ -34,6 +35,7 @@ def group_of(state: ReportState) -> Group:
     return Group.READY if state is ReportState.READY else Group.LEFT_OUT
 
 
+_HOURS_KEPT = 10_000
 GROUPS = {state: group_of(state) for state in ReportState}
 
 Row = tuple[str, str]
@@ -57,6 +59,7 @@ class Tally:
     def __init__(self, timezone: tzinfo | None = None, precisions: Mapping[str, int] | None = None) -> None:
         self._precisions = precisions or {}
         self._timezone = timezone
+        self._hours: dict[str, str] = {}
         self.states: Counter[ReportState] = Counter()
         self.rows: Counter[Row] = Counter()
         self._groups: Counter[Group] = Counter()
@@ -68,29 +71,50 @@ class Tally:
 
     def add(self, order: OrderStatus) -> None:
         """Counts one order."""
-        state, group = order.state, group_of_order(order)
+        row = (order.currency, order.basis.value)
+        total = order.source_total or Decimal(0)
+        moment = order.consumption
+        day = self._day(moment.astimezone(UTC).isoformat()) if total and moment is not None else ""
+        self._count(order.state, group_of_order(order), row, total, (order.month, day))
+        if order.planned_total:
+            planned = self._sums(order.state, order.planned_currency or order.currency, order.planned_basis)
+            planned[1] += order.planned_total
+
+    def add_plain(self, order: PlainOrder) -> None:
+        """Counts an order that is ready with its whole total."""
+        row, total = order.row, order.total
+        key = (row.currency, row.basis)
+        self._count(ReportState.READY, Group.READY, key, total, (row.month, self._day(row.consumption)))
+        if total:
+            self._sums(ReportState.READY, *key)[1] += total
+
+    def _count(self, state: ReportState, group: Group, row: Row, total: Decimal, when: tuple[str, str]) -> None:
         self.states[state] += 1
         self._groups[group] += 1
-        row = (order.currency, order.basis.value)
         self.rows[row] += 1
-        total = order.source_total or Decimal(0)
-        self._sums(state, order.currency, order.basis)[0] += total
-        self.counts[state, order.currency, order.basis.value] += 1
-        if order.planned_total:
-            planned = self._sums(state, order.planned_currency or order.currency, order.planned_basis)
-            planned[1] += order.planned_total
-        if total:
-            sign = total < 0
-            self.groups_money.setdefault((group, row), [Decimal(0), Decimal(0)])[sign] += total
-            for where, when in ((self.months, order.month), (self.days, self._day(order))):
-                groups = where.setdefault((row, when), {})
-                groups.setdefault(group, [Decimal(0), Decimal(0)])[sign] += total
+        self._sums(state, *row)[0] += total
+        self.counts[state, *row] += 1
+        if not total:
+            return
+        sign = total < 0
+        self.groups_money.setdefault((group, row), [Decimal(0), Decimal(0)])[sign] += total
+        for where, one in zip((self.months, self.days), when, strict=True):
+            groups = where.setdefault((row, one), {})
+            groups.setdefault(group, [Decimal(0), Decimal(0)])[sign] += total
 
-    def _day(self, order: OrderStatus) -> str:
-        if order.consumption is None:
-            return ""
-        moment = order.consumption if self._timezone is None else order.consumption.astimezone(self._timezone)
-        return moment.date().isoformat()
+    def _day(self, moment: str) -> str:
+        """The day of a moment (ISO, UTC); an hour that begins and ends on one day is asked once."""
+        hour = moment[:13]
+        if hour not in self._hours:
+            if len(self._hours) >= _HOURS_KEPT:
+                self._hours.clear()
+            first, last = (self._local_day(f"{hour}:{minute}+00:00") for minute in ("00:00", "59:59"))
+            self._hours[hour] = first if first == last else ""
+        return self._hours[hour] or self._local_day(moment)
+
+    def _local_day(self, moment: str) -> str:
+        found = datetime.fromisoformat(moment)
+        return (found if self._timezone is None else found.astimezone(self._timezone)).date().isoformat()
 
     def decimals(self, currency: str) -> int:
         """The decimals of a currency; 2 where they are not known."""

@@ -25,7 +25,7 @@ from etl.report.folder import (
 from etl.report.html import Content, write_page
 from etl.report.parts import all_grids
 from etl.report.spool import OrderSpool
-from etl.report.tables import OrderTable, ProblemTable
+from etl.report.tables import OrderTable, PlainOrder, ProblemTable, order_row
 from etl.report.tally import Tally
 
 __all__ = ["ReportFacts", "ReportWriter", "Section"]
@@ -65,7 +65,7 @@ class ReportWriter:
 
     def _open(self) -> None:
         scratch = self._folder.scratch
-        self._orders = OrderTable(self._text("orders.csv"), self._precisions)
+        self._orders = OrderTable(self._text("orders.csv"))
         self._problems = ProblemTable(self._text("problems.csv"))
         self._spool = OrderSpool(scratch, self._precisions)
         self._streams.append(private_bytes(scratch / "report.xlsx"))
@@ -74,12 +74,24 @@ class ReportWriter:
     def add(self, order: OrderStatus) -> None:
         """Takes one order into every file."""
         try:
+            row = order_row(order, self._precisions)
             self._tally.add(order)
-            self._orders.add(order)
-            self._open_parts[0].add(order)
-            self._open_parts[1].add_order(order)
+            self._orders.add(row)
+            self._open_parts[0].add(order, row)
+            self._open_parts[1].add_order(order, row)
             for problem in order.problems:
                 self._add_problem(problem)
+        except OSError as error:
+            self.abort()
+            raise unwritable(self._folder.path, error) from error
+
+    def add_plain(self, order: PlainOrder) -> None:
+        """Takes an order of which nothing is to be said into every file."""
+        try:
+            self._tally.add_plain(order)
+            self._orders.add(order.row)
+            self._open_parts[0].add_plain(order)
+            self._open_parts[1].add_plain(order)
         except OSError as error:
             self.abort()
             raise unwritable(self._folder.path, error) from error

@@ -22,6 +22,7 @@ from etl.report.folder import private_bytes
 from etl.report.grids import Kind, free, grouped
 from etl.report.parts import all_grids
 from etl.report.spool import OrderSpool
+from etl.report.tables import order_row
 from etl.report.tally import Tally
 
 
@@ -33,7 +34,7 @@ def test_long_tables_go_on_in_further_sheets(tmp_path: Path) -> None:
         book = Workbook(stream, tmp_path, PRECISIONS, sheet_rows=11)
         for order in orders:
             tally.add(order)
-            book.add_order(order)
+            book.add_order(order, order_row(order, PRECISIONS))
         facts = report_facts(summary)
         book.finish(facts, all_grids(summary.document("dry-run"), facts, tally, PRECISIONS), tally)
     read = openpyxl.load_workbook(tmp_path / "report.xlsx")
@@ -53,7 +54,7 @@ def test_the_pages_table_keeps_attention_before_all_else(tmp_path: Path, limit: 
     orders = list(order_statuses(100))
     spool = OrderSpool(tmp_path, PRECISIONS, limit=limit)
     for order in orders:
-        spool.add(order)
+        spool.add(order, order_row(order, PRECISIONS))
     spool.close()
     rows = json.loads("".join(spool.json_text({})))["rows"]
     ranked = sorted(orders, key=lambda order: not order.state.needs_attention)
