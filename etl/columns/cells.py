@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 from etl.reading.parse import Reader
@@ -15,11 +18,13 @@ _ABSENT = object()
 class Units(dict[str, int | None]):
     """Cell to amount in units of 10**-digits; None for an empty cell, one with a remark, and one with finer digits."""
 
-    def __init__(self, reader: Reader[Any], digits: int, *, below: int) -> None:
-        """`below`: amounts of that size and more, either sign, are none."""
+    def __init__(self, reader: Reader[Any], digits: int, *, below: int, nothing: frozenset[str] = frozenset()) -> None:
+        """`below`: amounts of that size and more, either sign, are none. `nothing`: words that are empty cells."""
         super().__init__()
         self._reader, self._scale = reader, 10**digits
         self._limit = below * self._scale
+        self._digits = digits
+        self._is_plain = None if any(word[:1].isdigit() for word in nothing) else _plain_amount(reader)
 
     def __missing__(self, cell: str) -> int | None:
         if len(self) >= KEPT:
@@ -28,12 +33,26 @@ class Units(dict[str, int | None]):
         return found
 
     def _read(self, cell: str) -> int | None:
+        if self._is_plain is not None and (match := self._is_plain(cell)):
+            # As the reader has it, without the Decimal on the way.
+            decimals = match[2] or ""
+            if len(decimals) <= self._digits:
+                units = int(match[1] + decimals) * 10 ** (self._digits - len(decimals))
+                return units if units < self._limit else None
         value = clean(self._reader, cell)
         if value is _ABSENT or value is None:
             return None
         number, divisor = value.as_integer_ratio()
         units, rest = divmod(number * self._scale, divisor)
         return None if rest or not -self._limit < units < self._limit else units
+
+
+def _plain_amount(reader: Reader[Any]) -> Callable[[str], re.Match[str] | None] | None:
+    """What matches an amount without sign or thousands, as the reader's file writes it; None for a file that writes none."""
+    for mark in ".,":
+        if clean(reader, f"1{mark}25") == Decimal("1.25"):
+            return re.compile(rf"(0|[1-9][0-9]{{0,8}})(?:[{mark}]([0-9]{{1,2}}))?").fullmatch
+    return None
 
 
 def clean(reader: Reader[Any], cell: str) -> Any:

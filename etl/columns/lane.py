@@ -6,6 +6,7 @@ shipping, booked as the source has it. Each test below is one rule of the contra
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import count
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -69,8 +70,8 @@ class Lane:
         self._key_of = itemgetter(*(at[name] for name in self._keyed)) if self._keyed else None
         self._heads: dict[Any, Head | str] = {}
         self._heads_made = count()
-        self._moments = Moments(ctx)
-        self._lines = LineCells(table)
+        self.moments = Moments(ctx)
+        self.lines = LineCells(table)
         self._decided: dict[str, tuple[Decided, Units, Writing]] = {}
         known = {*KEYED, *SINGLE, *PASSIVE}
         self._others = [(at[name], name) for name in at if name not in known]
@@ -78,20 +79,20 @@ class Lane:
         self._passive = [(at[name], self._kind[name]) for name in passive]
         self._account = [(at.get(name, -1), self._kind.get(name)) for name in _ACCOUNT]
         nowhere = len(table.order)
-        self._number, self._date, self._shipping, self._total, self._captured, self._capture = (
+        self.number_at, self.date_at, self.shipping_at, self.total_at, self.captured_at, self.capture_at = (
             at.get(name, nowhere)
             for name in (
                 *("orderNumber", "orderDate", "shippingValue", "orderTotal"),
                 *("payment.capture.amount", "payment.capture.status"),
             )
         )
-        self._dates: Reader[Any] = readers.date
+        self.dates: Reader[Any] = readers.date
         mapping = ctx.mapping
-        self._own = {*ctx.waivers, *mapping.bills, *mapping.reservations}
-        self._no_shipping = None if "shippingValue" in at else 0
+        self.own = {*ctx.waivers, *mapping.bills, *mapping.reservations}
+        self.no_shipping = None if "shippingValue" in at else 0
         """What an empty cell means: where there is no such column, nothing is said of it."""
         self._has_accounts = bool(mapping.accounts)
-        self._skips_zero = mapping.settings.source.zero_orders == "skip"
+        self.skips_zero = mapping.settings.source.zero_orders == "skip"
         self._statuses = {"", *mapping.settings.source.import_statuses}
 
     def take(self, number: str, groups: Rows, *, is_detailed: bool = False) -> Quick | str:
@@ -109,13 +110,13 @@ class Lane:
         cells = groups[0][0]
         if len(groups) > 1 and any(other[0] != cells for other in groups):
             return "order-level cells that differ"
-        head = self._head(cells)
+        head = self.head(cells)
         if isinstance(head, str):
             return head
         cells += ("",)
-        if cells[self._number] != number:
+        if cells[self.number_at] != number:
             return "an order number with blanks or zeros"
-        if number in self._own:
+        if number in self.own:
             return "a row of its own in the mapping"
         for index, reader in self._passive:
             if (cell := cells[index]) and cell not in reader and not is_clean(reader, cell):
@@ -126,31 +127,31 @@ class Lane:
         return self._taken(number, cells, head, groups)
 
     def _taken(self, number: str, cells: tuple[str, ...], head: Head, groups: Rows) -> _Plain | str:
-        when = self._when(cells[self._date])
+        when = self._when(cells[self.date_at])
         if when is None:
             return "a date that is not plain, or outside the window"
-        charged = self._charged(cells, head)
+        charged = self.charged(cells, head)
         if charged is None or not charged.account_id:
             return "an account with a remark"
         amounts = head.amounts
-        cell = cells[self._shipping]
-        shipping = amounts[cell] if cell else self._no_shipping
+        cell = cells[self.shipping_at]
+        shipping = amounts[cell] if cell else self.no_shipping
         if shipping is None or shipping * head.sign < 0:
             return "shipping that is empty, of the other sign or not plain"
         taxes = head.decided.taxes(head.country, when, head.store)
-        lines = self._lines.read(groups, amounts, taxes, head.decided)
+        lines = self.lines.read(groups, amounts, taxes, head.decided)
         if isinstance(lines, str):
             return lines
         total = sum(map(AMOUNT, lines)) + shipping
-        cell = cells[self._total]
+        cell = cells[self.total_at]
         if cell and amounts[cell] != total:
             return "an orderTotal that differs"
-        captured = cells[self._captured]
-        if captured and not (cells[self._capture].strip() and cell and amounts[captured] == total):
+        captured = cells[self.captured_at]
+        if captured and not (cells[self.capture_at].strip() and cell and amounts[captured] == total):
             return "a capture that is not plain"
         if not lines and not shipping:
             return "nothing to send"
-        if not total and self._skips_zero:
+        if not total and self.skips_zero:
             return "all amounts zero"
         share = Shipping(shipping, taxes, is_return=head.sign < 0)
         return _Plain(number, head, when, charged, lines, share, total, bool(cell))
@@ -161,7 +162,7 @@ class Lane:
         if isinstance(quick, str):
             return quick
         is_negative = not shipping.is_return and any(count < 0 for count in map(QTY, lines))
-        rows = list(map(Row._make, lines)) if is_negative or self._lines.has_told else []
+        rows = list(map(Row._make, lines)) if is_negative or self.lines.has_told else []
         is_told = any(row.article.is_told for row in rows)
         signature = (head.at, is_told, is_negative, *quick.signature)
         place = self._table.place_of
@@ -174,7 +175,24 @@ class Lane:
 
     # Order-level cells
 
-    def _head(self, cells: tuple[str, ...]) -> Head | str:
+    @property
+    def is_open_to_many(self) -> bool:
+        """Whether orders may be taken at once: no word for nothing begins as a number or a date does."""
+        return not any(word[:1] in "-0123456789" for word in self._table.readers.empty_words)
+
+    def plain_texts(self, columns: Sequence[tuple[str, ...]]) -> list[bool]:
+        """Of each order whether its texts have no remark, and no field that only the rules weigh is filled in."""
+        bad: list[set[int]] = []
+        for index, reader in self._passive:
+            odd = {cell for cell in set(columns[index]) if cell and cell not in reader and not is_clean(reader, cell)}
+            if odd:
+                bad.append({at for at, cell in enumerate(columns[index]) if cell in odd})
+        bad += [{at for at, cell in enumerate(columns[index]) if cell} for index, _ in self._others]
+        left = set().union(*bad)
+        return [at not in left for at in range(len(columns[0]))]
+
+    def head(self, cells: tuple[str, ...]) -> Head | str:
+        """What the keyed cells of an order decide, or why it is not plain."""
         key = self._key_of(cells) if self._key_of else ()
         head = self._heads.get(key)
         if head is None:
@@ -224,16 +242,17 @@ class Lane:
         if currency not in self._decided:
             precision = self._ctx.reference.currencies[currency].precision
             decided = Decided(self._ctx, currency, precision)
-            amounts = Units(self._table.readers.amount, precision, below=int(LARGEST_AMOUNT))
+            readers = self._table.readers
+            amounts = Units(readers.amount, precision, below=int(LARGEST_AMOUNT), nothing=readers.empty_words)
             writing = Writing(self._ctx, currency, precision, decided.shipping())
             self._decided[currency] = (decided, amounts, writing)
         return self._decided[currency]
 
     def _when(self, cell: str) -> When | None:
-        value = clean(self._dates, cell) if cell else None
-        return self._moments.when(value) if isinstance(value, LocalTime) else None
+        value = clean(self.dates, cell) if cell else None
+        return self.moments.when(value) if isinstance(value, LocalTime) else None
 
-    def _charged(self, cells: tuple[str, ...], head: Head) -> Charged | None:
+    def charged(self, cells: tuple[str, ...], head: Head) -> Charged | None:
         """The account; that the cells have nothing to remark on was found before."""
         if not self._has_accounts:
             return head.decided.charged(("", "", "", "", ""))

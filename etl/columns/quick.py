@@ -45,6 +45,11 @@ class Quick(NamedTuple):
     is_footed_with_shipping: bool = False
     beside: Beside | None = None
 
+    @property
+    def number(self) -> str:
+        """Its number."""
+        return self.report.number
+
 
 class Beside(NamedTuple):
     """What a person is shown of the entries beside what the plan line says of them, entry by entry as they stand there.

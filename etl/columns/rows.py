@@ -46,12 +46,16 @@ class LineCells:
         self._table = table
         at = {column.field: index for index, column in enumerate(table.line)}
         readers = table.readers
-        self._quantities = Units(readers.qty, 0, below=LARGEST_COUNT + 1)
-        self._percents = Units(readers.percent, DIGITS, below=int(LARGEST_PERCENT))
-        self._numbers: Callable[[tuple[str, ...]], tuple[str, str, str]] = itemgetter(*(at[name] for name in NUMBERS))
-        self._original, self._amount = at.get(_ORIGINAL), readers.amount
+        nothing = readers.empty_words
+        self.quantities = Units(readers.qty, 0, below=LARGEST_COUNT + 1, nothing=nothing)
+        self.percents = Units(readers.percent, DIGITS, below=int(LARGEST_PERCENT), nothing=nothing)
+        self.numbers_at = tuple(at[name] for name in NUMBERS)
+        self._numbers: Callable[[tuple[str, ...]], tuple[str, str, str]] = itemgetter(*self.numbers_at)
+        self._original, self.amount = at.get(_ORIGINAL), readers.amount
+        self.remarked_at = tuple(index for index in (self._original,) if index is not None)
+        self.stated_at = tuple(index for index in (table.stated_at,) if index is not None)
         texts = [at[name] for name in LINE_FIELDS[4:] if name in at]
-        self._texts: Callable[[tuple[str, ...]], Any] = itemgetter(*texts) if texts else lambda _cells: ()
+        self.texts_of: Callable[[tuple[str, ...]], Any] = itemgetter(*texts) if texts else lambda _cells: ()
         self._articles: dict[Any, Article] = {}
         self.has_told = False
         """Whether any line was met that there is something to say of."""
@@ -59,8 +63,8 @@ class LineCells:
     def read(self, groups: Rows, prices: Units, taxes: Taxes, decided: Decided) -> list[Flat] | str:
         """The lines in canonical order, or why they are not plain."""
         found: list[Flat] = []
-        texts_of, numbers_of, articles = self._texts, self._numbers, self._articles
-        quantities, percents, has_skus = self._quantities, self._percents, taxes.has_skus
+        texts_of, numbers_of, articles = self.texts_of, self._numbers, self._articles
+        quantities, percents, has_skus = self.quantities, self.percents, taxes.has_skus
         original, stated = self._original, self._table.stated_at
         for _, rows in groups:
             for at, cells in rows:
@@ -69,7 +73,7 @@ class LineCells:
                 if article is None:
                     if not any(self._table.cells_of(("", *cells))):
                         continue
-                    article = self._article(texts, cells, decided)
+                    article = self.article_of(texts, cells, decided)
                     if article is None:
                         return "a line whose texts are not plain"
                 qty, unit, rate = numbers_of(cells)
@@ -77,7 +81,7 @@ class LineCells:
                 if not count or price is None or percent is None or price < 0:
                     return "a line with a quantity, price or rate that is not plain"
                 amount = count * price
-                if original is not None and cells[original] and not is_clean(self._amount, cells[original]):
+                if original is not None and cells[original] and not is_clean(self.amount, cells[original]):
                     return "a line with a remark"
                 if stated is not None and cells[stated] and prices[cells[stated]] != amount:
                     return "a stated line total that differs"
@@ -89,7 +93,8 @@ class LineCells:
             found.sort()
         return found
 
-    def _article(self, texts: Any, cells: tuple[str, ...], decided: Decided) -> Article | None:
+    def article_of(self, texts: Any, cells: tuple[str, ...], decided: Decided) -> Article | None:
+        """The article of a line with these cells; None where they are not plain, or hold nothing."""
         if len(self._articles) >= KEPT:
             self._articles.clear()
         names = self._table.words_of(self._table.cells_of(("", *cells))[4:])

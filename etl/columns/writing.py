@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 from etl.columns.cells import KEPT
 from etl.columns.decided import Tax, Taxes, as_json
 from etl.columns.moments import When
-from etl.columns.quick import Beside, Booked, Quick, Report
+from etl.columns.quick import Beside, Quick, Report
 from etl.columns.rows import Flat
+from etl.columns.sums import summed, unproved
 from etl.model.identity import RECIPE_VERSION, Identity
-from etl.model.kinds import COMPANY, REBATES
 from etl.model.money import share_units, units_text
 from etl.transform.accounts import Charged
 from etl.transform.context import Context
@@ -24,7 +24,6 @@ from etl.transform.products import fill
 _Booked = dict[tuple[int, str], list[Any]]
 """(number of a tax-code set, category) to [tax, net, gross], in the order of the entries."""
 _NUMBER = "\0"
-_REBATES, _COMPANY = ((), (REBATES,)), ((), (COMPANY,))
 
 
 class Shipping(NamedTuple):
@@ -55,10 +54,10 @@ class Writing:
     def __init__(self, ctx: Context, currency: str, precision: int, shipping: tuple[str, str] | None) -> None:
         """`shipping`: the end of a shipping entry and its category; None where that has a problem."""
         settings = ctx.mapping.settings
-        self._currency, self.precision, self._shipping = currency, precision, shipping
-        self._texts = _Texts(precision)
+        self.currency, self.precision, self.shipping = currency, precision, shipping
+        self.texts = _Texts(precision)
         self._accounts: dict[str, str] = {}
-        self._is_proportional = settings.shipping.tax == "proportional"
+        self.is_proportional = settings.shipping.tax == "proportional"
         self._is_rebate_blocked = settings.target.rebates == "block"
         template = fill(settings.target.notes, {"orderNumber": _NUMBER}).replace("[centra:", "(centra:")
         notes = [as_json(part)[1:-1] for part in template.split(_NUMBER)]
@@ -75,21 +74,21 @@ class Writing:
         entries, booked, weights, is_negative = self._goods(rows, is_return=shipping.is_return)
         if shipping.amount:
             parts = self._parts(shipping, weights)
-            if parts is None or self._shipping is None:
+            if parts is None or self.shipping is None:
                 return "shipping without goods of value, or taxed in a way of its own"
-            what, category = self._shipping
+            what, category = self.shipping
             is_negative = is_negative or shipping.amount < 0
             for place, (tax, amount) in enumerate(parts, 1):
-                entries.append(f'["s{place}","item",1,"{self._texts[amount]}","gross",{tax.text},{what}]')
+                entries.append(f'["s{place}","item",1,"{self.texts[amount]}","gross",{tax.text},{what}]')
                 sums = booked.setdefault((tax.at, category), [tax, 0, 0])
                 sums[1] += tax.net_of(amount)
                 sums[2] += amount
         if is_negative and self._is_rebate_blocked:
             return "negative amounts"
-        taxes, categories = _summed(booked)
+        taxes, categories = summed([(tax.codes, category, *sums) for (_, category), (tax, *sums) in booked.items()])
         report = Report(
             number,
-            self._currency,
+            self.currency,
             self.precision,
             total,
             charged.account_id,
@@ -98,10 +97,10 @@ class Writing:
             len(rows),
             taxes,
             categories,
-            (*_REBATES[is_negative], *_COMPANY[charged.is_company]),
+            unproved(is_negative=is_negative, is_company=charged.is_company),
         )
         signature = (charged.key, tuple(booked), bool(shipping.amount), bool(rows), is_negative)
-        return Quick(self._line(number, when, charged, entries), report, signature)
+        return Quick(self.line(number, when.text, charged.account_id, entries), report, signature)
 
     def beside(self, rows: list[Flat], shipping: Shipping) -> Beside:
         """What the line of an order that was written leaves out of its entries, and a person is shown."""
@@ -124,7 +123,7 @@ class Writing:
 
     def _goods(self, rows: list[Flat], *, is_return: bool) -> tuple[list[str], _Booked, list[tuple[Tax, int]], bool]:
         """The entries of lines, what Mews books of them, their weights by tax-code set, and whether any is negative."""
-        texts = self._texts
+        texts = self.texts
         entries: list[str] = []
         booked: _Booked = {}
         weights: dict[int, int] = {}
@@ -161,7 +160,7 @@ class Writing:
         if not sets:
             bare = shipping.taxes.without_goods
             return None if bare is None else [(bare, shipping.amount)]
-        if not self._is_proportional:
+        if not self.is_proportional:
             return None
         if len(sets) == 1:
             return [(sets[0][2], shipping.amount)]
@@ -170,33 +169,12 @@ class Writing:
         parts = share_units(abs(shipping.amount), [-one[0] for one in sets], tie_keys=[one[1] for one in sets])
         return [(one[2], sign * part) for one, part in zip(sets, parts, strict=True) if part]
 
-    def _line(self, number: str, when: When, charged: Charged, entries: list[str]) -> bytes:
+    def line(self, number: str, consumption: str, account_id: str, entries: list[str]) -> bytes:
+        """The part of the plan id of an order with these entries."""
         head, tail = number.join(self._head), number.join(self._tail)
-        account = self._accounts.get(charged.account_id)
+        account = self._accounts.get(account_id)
         if account is None:
             if len(self._accounts) >= KEPT:
                 self._accounts.clear()
-            account = self._accounts[charged.account_id] = as_json(charged.account_id)
-        return f'{head}{account},[],"{when.text}","{tail}{",".join(entries)}],[]]\n'.encode()
-
-
-def _summed(
-    booked: _Booked,
-) -> tuple[tuple[tuple[tuple[str, ...], Booked], ...], tuple[tuple[str, Booked], ...]]:
-    """What is booked by tax-code set and by category."""
-    if len(booked) == 1:
-        ((_, category), (tax, net, gross)) = next(iter(booked.items()))
-        sums = (net, gross, bool(tax.codes))
-        return ((tax.codes, sums),), ((category, sums),)
-    taxes: dict[int, tuple[tuple[str, ...], Booked]] = {}
-    categories: dict[str, Booked] = {}
-    for (at, category), (tax, net, gross) in booked.items():
-        has_codes = bool(tax.codes)
-        _, (its_net, its_gross, _) = taxes.get(at, _NONE)
-        taxes[at] = (tax.codes, (its_net + net, its_gross + gross, has_codes))
-        its_net, its_gross, has_any = categories.get(category, _NONE[1])
-        categories[category] = (its_net + net, its_gross + gross, has_any or has_codes)
-    return tuple(taxes.values()), tuple(categories.items())
-
-
-_NONE: tuple[tuple[str, ...], Booked] = ((), (0, 0, False))
+            account = self._accounts[account_id] = as_json(account_id)
+        return f'{head}{account},[],"{consumption}","{tail}{",".join(entries)}],[]]\n'.encode()

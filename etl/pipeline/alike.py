@@ -24,15 +24,15 @@ class Alike:
         self._sums: dict[_Key, list[Any]] = {}
         """[orders, total, consumption, lines, taxes, categories] by what they have in common."""
 
-    def add(self, report: Report) -> None:
-        """Adds an order that there is nothing to say of."""
+    def add(self, report: Report, orders: int = 1) -> None:
+        """Adds an order that there is nothing to say of, or so many `orders` as one that is as large as all of them."""
         _, currency, precision, total, account, consumption, month, lines, taxes, categories, unproved = report
-        self.orders += 1
+        self.orders += orders
         key = (currency, precision, account, month, unproved)
         sums = self._sums.get(key)
         if sums is None:
             sums = self._sums[key] = [0, 0, consumption, 0, {}, {}]
-        sums[0] += 1
+        sums[0] += orders
         sums[1] += total
         sums[3] += lines
         for held, booked in ((sums[4], taxes), (sums[5], categories)):

@@ -18,8 +18,9 @@ import structlog
 from etl.columns.known import why_never, why_never_table
 from etl.columns.lane import Lane
 from etl.columns.quick import Beside, Quick
+from etl.columns.rows import Rows
+from etl.columns.taken import Taken
 from etl.errors import InternalError
-from etl.model.order import Order
 from etl.model.plan import EntryKind, PlannedOrder, plan_line
 from etl.pipeline.classify import planned_status, quick_status
 from etl.pipeline.kept_entries import KeptEntries
@@ -48,6 +49,9 @@ class FastLane:
         self.reasons: Counter[str] = Counter()
         self._signatures: set[Any] = set()
         self._every = 1 if os.environ.get(SWITCH) == BOTH else CHECK_EVERY
+        # Loads numpy, which whoever plans by the rules alone has no use for.
+        from etl.columns.bulk import BulkLane
+
         self._never = why_never(ctx)
         self._lanes: dict[int, Lane] = {}
         self._whys: dict[int, str] = {}
@@ -56,6 +60,7 @@ class FastLane:
                 self._whys[index] = why
             else:
                 self._lanes[index] = Lane(ctx, table)
+        self._bulks = {index: BulkLane(lane) for index, lane in self._lanes.items() if lane.is_open_to_many}
 
     @property
     def is_open(self) -> bool:
@@ -67,25 +72,56 @@ class FastLane:
         """Why no order can be."""
         return self._never or ", ".join(sorted(set(self._whys.values()))) or "no file of plain rows"
 
-    def take(self, number: str, parts: Parts) -> Quick | None:
-        """The order by columns; None where the rules have to plan it.
+    def take(self, orders: Sequence[tuple[str, Parts]]) -> Iterator[Taken | Quick | None]:
+        """Each of the orders by columns; None where the rules have to plan it.
 
         Raises InternalError `internal.both_ways` where an order that was planned both ways differs.
         """
+        at_once = self._at_once(orders)
+        for at, (number, parts) in enumerate(orders):
+            taken = at_once.get(at)
+            if taken is None:
+                yield self._one(number, parts)
+                continue
+            self.admitted += 1
+            if self._is_sample(parts, taken.signature):
+                self._check(taken.quick(), number, parts)
+            yield taken
+
+    def _at_once(self, orders: Sequence[tuple[str, Parts]]) -> dict[int, Taken]:
+        """Those of the orders that are taken by whole columns; none while the page's entries are kept, order by order."""
+        found: dict[int, Taken] = {}
+        if self._entries is not None and self._entries.room > 0:
+            return found
+        offered: dict[int, list[tuple[int, str, Rows]]] = {}
+        for at, (number, parts) in enumerate(orders):
+            if parts[0].file in self._bulks and (rows := self._batch.groups(parts)) is not None:
+                offered.setdefault(parts[0].file, []).append((at, number, rows))
+        for file, some in offered.items():
+            for bulk in self._bulks[file].take(some):
+                found.update((at, Taken(bulk, place)) for place, at in enumerate(bulk.at))
+        return found
+
+    def _one(self, number: str, parts: Parts) -> Quick | None:
         is_kept = self._entries is not None and self._entries.room > 0
         found = self._take(number, parts, is_detailed=is_kept)
         if isinstance(found, str):
             self.reasons[found] += 1
             return None
         self.admitted += 1
-        signature = (parts[0].file, found.signature)
-        if self.admitted % self._every == 0 or signature not in self._signatures:
-            self._signatures.add(signature)
-            detailed = found if is_kept else self._take(number, parts, is_detailed=True)
-            self._check(found if isinstance(detailed, str) else detailed, self._batch.read(number, parts))
+        if self._is_sample(parts, found.signature):
+            self._check(found, number, parts)
         if self._entries is not None and found.beside is not None:
             self._entries.add(number, found.line, found.beside)
         return found
+
+    def _is_sample(self, parts: Parts, signature: tuple[Any, ...]) -> bool:
+        """Whether an order is planned both ways: the first of its signature in a file, and every so many."""
+        key = (parts[0].file, signature)
+        if self.admitted % self._every and key in self._signatures:
+            return False
+        self._signatures.add(key)
+        return True
 
     def log(self) -> None:
         """Says how many orders were planned by columns, and why the others were not."""
@@ -101,14 +137,17 @@ class FastLane:
             return "a row with a fault, or several files"
         return lane.take(number, groups, is_detailed=is_detailed)
 
-    def _check(self, quick: Quick, orders: Sequence[Order]) -> None:
-        planned = [plan_order(order, self._ctx) for order in orders]
+    def _check(self, quick: Quick, number: str, parts: Parts) -> None:
+        """Holds an order against the rules, and what a person is shown of it against what one order by columns gives."""
+        planned = [plan_order(order, self._ctx) for order in self._batch.read(number, parts)]
         store = self._ctx.mapping.settings.source.store
         same = len(planned) == 1 and plan_line(planned[0], store) == quick.line
         if not same or repr(planned_status(planned[0])) != repr(quick_status(quick.report, quick.problems)):
-            raise differs(quick.report.number)
-        if quick.beside is None or _beside(planned[0], quick.report.precision) != quick.beside:
-            raise differs(quick.report.number)
+            raise differs(number)
+        alone = self._take(number, parts, is_detailed=True)
+        beside = quick.beside or (None if isinstance(alone, str) else alone.beside)
+        if beside is None or _beside(planned[0], quick.report.precision) != beside:
+            raise differs(number)
 
 
 def _beside(order: PlannedOrder, digits: int) -> Beside:

@@ -11,12 +11,14 @@ import pickle
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from etl.columns.quick import Quick, Report
+from etl.columns.sums import Sums
+from etl.columns.taken import Bulk, Taken
 from etl.model.packed import values_of
 from etl.model.plan import PlannedOrder, Verdict
 from etl.model.status import OrderStatus, TaxSum
@@ -26,7 +28,7 @@ from etl.pipeline.classify import planned_status, quick_status
 from etl.pipeline.kept_entries import KeptEntries
 from etl.spill import Spill
 
-BATCH = 500
+BATCH = 2_000
 _ASKED = 500
 """Numbers of one question."""
 _SCHEMA = """
@@ -99,7 +101,7 @@ class PlanStore:
         """Removes the plan from disk."""
         self._spill.close()
 
-    def fill(self, orders: Iterable[PlannedOrder | Quick]) -> None:
+    def fill(self, orders: Iterable[PlannedOrder | Quick | Taken]) -> None:
         """Stores the orders, which come by number, each nested return directly after its own order."""
         left = iter(orders)
         due = _Due()
@@ -162,11 +164,17 @@ class PlanStore:
             self._spill.execute(f"CREATE INDEX {name} ON plan ({columns})")
             self._indices.add(name)
 
-    def _packed(self, orders: Sequence[PlannedOrder | Quick]) -> tuple[bytes, bytes]:
+    def _packed(self, orders: Sequence[PlannedOrder | Quick | Taken]) -> tuple[bytes, bytes]:
         """What is reported of orders, without the classes around the values; what they have in common is stored once."""
-        alike: list[tuple[Any, ...] | None] = []
+        alike: list[tuple[Any, ...] | int | None] = []
+        at_once: dict[int, tuple[int, Bulk, list[int]]] = {}
         others: list[tuple[Any, ...]] = []
         for order in orders:
+            if isinstance(order, Taken):
+                at, _, places = at_once.setdefault(id(order.bulk), (len(at_once), order.bulk, []))
+                places.append(order.place)
+                alike.append(at)
+                continue
             if isinstance(order, Quick) and not order.problems:
                 self.alike.add(order.report)
                 alike.append(tuple(order.report))
@@ -176,7 +184,10 @@ class PlanStore:
             values = values_of(OrderStatus)(status)
             taxes = [values_of(TaxSum)(one) for one in status.taxes]
             others.append((values[:_TAXES], taxes, values[_TAXES + 1 :]))
-        return marshal.dumps(alike), pickle.dumps(others, 5)
+        sums = [bulk.sums.of(places) for _, bulk, places in at_once.values()]
+        for count, report in chain.from_iterable(one.added() for one in sums):
+            self.alike.add(report, count)
+        return marshal.dumps((alike, list(map(tuple, sums)))), pickle.dumps(others, 5)
 
     def _planned(self, batch: int, numbers: Collection[str]) -> dict[str, PlannedOrder]:
         query = "SELECT number, content FROM plan WHERE position > ? AND position <= ?"
@@ -218,7 +229,10 @@ def _again(
             raise differs(number)
 
 
-def _row(at: int, order: PlannedOrder | Quick, due: _Due) -> tuple[int, str, str, str, str, bytes]:
+def _row(at: int, order: PlannedOrder | Quick | Taken, due: _Due) -> tuple[int, str, str, str, str, bytes]:
+    if isinstance(order, Taken):
+        number = order.number
+        return (at, number, "", Verdict.READY.value, due.of(number, "", order.consumption), digest_of(order.line))
     if isinstance(order, Quick):
         report = order.report
         when = due.of(report.number, "", report.consumption)
@@ -256,7 +270,12 @@ def _others(content: bytes) -> list[OrderStatus]:
 
 def _reports(content: bytes) -> list[Report | None]:
     """Those of orders by columns that there is nothing to say of; None for each other order."""
-    return [None if report is None else Report(*report) for report in marshal.loads(content)]  # noqa: S302 - likewise
+    reports, sums = marshal.loads(content)  # noqa: S302 - likewise
+    at_once = [Sums(*one).reports() for one in sums]
+    return [
+        None if report is None else next(at_once[report]) if isinstance(report, int) else Report(*report)
+        for report in reports
+    ]
 
 
 def _status(row: tuple[Any, ...]) -> OrderStatus:

@@ -5,16 +5,20 @@ dry-run and run share every line of this module.
 
 from __future__ import annotations
 
+import gc
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
 from functools import partial
+from itertools import islice
 from urllib.parse import urlsplit
 
 from etl.columns.quick import Quick
+from etl.columns.taken import Taken
 from etl.errors import UsageError
 from etl.mapping.lookup import TaxTable, find_glob, find_payment, find_voucher
 from etl.model.mapping import ControlRow, Mapping
@@ -34,6 +38,8 @@ from etl.transform.order import footings, plan_order
 
 PUBLIC_DEMO_HOST = "api.mews-demo.com"
 
+AT_ONCE = 2_000
+"""So many orders are offered to the lane by columns at once."""
 Progress = Callable[[str, int, int | None], None]
 
 
@@ -128,16 +134,16 @@ def plan_batch(
     lane = FastLane(batch, ctx, store.entries) if is_fast and span == Span() else None
     digest = hashlib.sha256()
 
-    def planned() -> Iterator[PlannedOrder | Quick]:
+    def planned() -> Iterator[PlannedOrder | Quick | Taken]:
         rules, trials = _ByRules(ctx), ShippingTrials(ctx, batch.named)
         facts.shipping = trials
         for count, found in enumerate(_orders(batch, span, lane), 1):
-            if isinstance(found, Quick):
+            if isinstance(found, Quick | Taken):
                 digest.update(found.line)
                 facts.inside_window += 1
                 if found.is_footed_with_shipping:
-                    trials.add_plain(found.report.number)
-                result: PlannedOrder | Quick = found
+                    trials.add_plain(found.number)
+                result: PlannedOrder | Quick | Taken = found
             else:
                 result = rules.plan(found)
                 digest.update(plan_line(result, ctx.mapping.settings.source.store))
@@ -150,24 +156,39 @@ def plan_batch(
                 progress("transform", count, expected)
             yield result
 
-    store.fill(planned())
+    with _rare_collections():
+        store.fill(planned())
     facts.plan = "sha256:" + digest.hexdigest()
     if lane is not None:
         lane.log()
     return facts
 
 
-def _orders(batch: Batch, span: Span, lane: FastLane | None) -> Iterator[Order | Quick]:
+@contextmanager
+def _rare_collections() -> Iterator[None]:
+    """Lets go of cycles less often: planning makes next to none, and each search walks over thousands of rows in vain."""
+    before = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
+
+
+def _orders(batch: Batch, span: Span, lane: FastLane | None) -> Iterator[Order | Quick | Taken]:
     """The orders by number, plain ones already planned by columns."""
     if lane is None or not lane.is_open:
         yield from batch.orders(start=span.start, end=span.end)
         return
-    for number, parts in batch.parts():
-        quick = lane.take(number, parts)
-        if quick is None:
-            yield from batch.read(number, parts)
-        else:
-            yield quick
+    left = batch.parts()
+    while chunk := list(islice(left, AT_ONCE)):
+        for (number, parts), quick in zip(chunk, lane.take(chunk), strict=True):
+            if quick is None:
+                yield from batch.read(number, parts)
+            else:
+                yield quick
 
 
 class _ByRules:

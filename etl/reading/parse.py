@@ -68,7 +68,7 @@ class Readers:
 
     def __init__(self, style: Style, options: ReadOptions = DEFAULT) -> None:
         dates = Dates(style.day_first, options)
-        self._empty = options.empty_words
+        self.empty_words = options.empty_words
         self.amount: Reader[Decimal | None] = self._reader(lambda cell: parse_amount(cell, style.numbers))
         self.voucher: Reader[Decimal | None] = self._reader(lambda cell: parse_either_sign(cell, style.numbers))
         self.percent: Reader[Decimal | None] = self._reader(lambda cell: parse_percent(cell, style.numbers))
@@ -112,7 +112,7 @@ class Readers:
 
     def _reader(self, parse: Callable[[str], T]) -> Reader[T]:
         """A reader to which the words of `source.empty_words` are empty cells."""
-        empty = self._empty
+        empty = self.empty_words
         if not empty:
             return Reader(parse)
         return Reader(lambda cell: parse("" if plain(cell).strip() in empty else cell))

@@ -8,11 +8,17 @@ from decimal import Decimal
 
 import pytest
 from builders import CATEGORY, a_context, a_mapping, a_reference, a_tax
+from hypothesis import given
+from hypothesis import strategies as st
 from outlet_shop import outlet_context
 from two_ways import PLAIN, planned, same, write_rows
 
 from etl.columns import known
+from etl.columns.bulk import BulkLane
 from etl.columns.cells import Units
+from etl.columns.hours import Hours
+from etl.columns.hours import text_of as moment_text
+from etl.columns.moments import Moments
 from etl.errors import ExitCode, InternalError
 from etl.model.mapping import Settings
 from etl.model.money import units_text
@@ -23,6 +29,7 @@ from etl.pipeline.plan_store import PlanStore
 from etl.pipeline.planning import Span, plan_batch
 from etl.reading.identify import open_export
 from etl.reading.names import KINDS, LINE
+from etl.reading.options import ReadOptions
 from etl.reading.parse import Readers
 from etl.reading.style import NumberStyle, Style
 from etl.staging import build
@@ -282,6 +289,7 @@ def test_a_difference_ends_the_command_with_exit_code_1(what, tmp_path, monkeypa
         return quick._replace(report=quick.report._replace(total=quick.report.total + 1))
 
     monkeypatch.setattr(both_ways.FastLane, "_take", wrong)
+    monkeypatch.setattr(BulkLane, "take", lambda *_: ())
     with pytest.raises(InternalError) as caught:
         planned([write_rows(tmp_path / "a.csv", [row()])], CTX, is_fast=True)
     assert (caught.value.code, caught.value.exit_code) == ("internal.both_ways", ExitCode.INTERNAL)
@@ -298,6 +306,7 @@ def test_whoever_asks_for_the_whole_order_gets_what_entered_the_plan_id(tmp_path
         return quick if number == "1" else quick._replace(line=quick.line + b" ")
 
     monkeypatch.setattr(both_ways.FastLane, "_take", wrong_second)
+    monkeypatch.setattr(BulkLane, "take", lambda *_: ())
     with ExitStack() as stack:
         batch = stack.enter_context(Batch([path], open_export=open_export))
         batch.load()
@@ -340,3 +349,64 @@ def test_cells_are_read_once_to_whole_units():
 @pytest.mark.parametrize("digits", [0, 2, 3])
 def test_amounts_are_written_as_the_rules_write_them(units, digits):
     assert units_text(units, digits) == str(Decimal(units).scaleb(-digits))
+
+
+@pytest.mark.parametrize("what", ["line", "status"])
+def test_a_difference_of_orders_taken_at_once_ends_the_command(what, tmp_path, monkeypatch):
+    real = BulkLane.take
+
+    def wrong(self, offered):
+        for bulk in real(self, offered):
+            lines = [line.replace(b"12.00", b"12.01") if what == "line" else line for line in bulk.lines]
+            totals = [total + (what == "status") for total in bulk.sums.totals]
+            yield bulk._replace(lines=lines, sums=bulk.sums._replace(totals=totals))
+
+    monkeypatch.setattr(BulkLane, "take", wrong)
+    with pytest.raises(InternalError) as caught:
+        planned([write_rows(tmp_path / "a.csv", [row()])], CTX, is_fast=True)
+    assert caught.value.code == "internal.both_ways"
+
+
+def test_plain_sales_are_taken_at_once(tmp_path, monkeypatch):
+    """Not one of them is looked at by itself, but for what a person is shown of the samples."""
+    alone: list[str] = []
+    real = both_ways.FastLane._one
+    monkeypatch.setattr(
+        both_ways.FastLane, "_one", lambda self, *given: (alone.append(given[0]), real(self, *given))[1]
+    )
+    rows = [row(number, **more) for number, more in enumerate([{}, {"products__vatPercent": "5"}, {"currency": "JPY"}])]
+    rows[2] |= {"shippingValue": "5", "products.unitPrice": "12", "orderTotal": "29", "payment.capture.amount": "29"}
+    odd = row(9, products__qty="-1", shippingValue="0.00", orderTotal="-12.00", payment__capture__amount="-12.00")
+    found = same([write_rows(tmp_path / "a.csv", [*rows[1:], row(7), odd])], CTX)
+    assert (found.admitted, alone) == (4, ["9"])
+
+
+def test_a_word_for_nothing_that_is_an_amount_closes_the_quick_ways(tmp_path):
+    nothing = frozenset({"1.25"})
+    readers = Readers(Style(NumberStyle.POINT), ReadOptions(empty_words=nothing))
+    assert Units(readers.amount, 2, below=100, nothing=nothing)["1.25"] is None
+
+
+@given(st.from_regex(r"\A-?[0-9]{0,11}[.,]?[0-9]{0,3}\Z"), st.sampled_from(NumberStyle), st.sampled_from([0, 2, 3]))
+def test_amounts_are_whole_units_as_the_reader_has_them(cell, style, digits):
+    """With the short way for plain amounts, and without it."""
+    reader = Readers(Style(style)).amount
+    short, long = (Units(reader, digits, below=10**11, nothing=nothing) for nothing in (frozenset(), frozenset("0")))
+    assert short[cell] == long[cell]
+
+
+@given(
+    st.datetimes(*map(datetime.fromisoformat, ("2023-01-01", "2024-12-31"))),
+    st.sampled_from(["UTC", "Europe/London", "Asia/Kolkata"]),
+)
+def test_an_hour_says_of_its_moments_what_each_of_them_says(wall, zone):
+    ctx = a_context(a_mapping(source={"timezone": zone}))
+    dates, moments = Readers(Style(NumberStyle.POINT)).date, Moments(ctx)
+    cell = f"{wall:%Y-%m-%d %H:%M:%S}"
+    hour, when = Hours(dates, moments).of(cell), moments.when(dates[cell])
+    if hour is not None:
+        assert when is not None
+        assert (moment_text(hour, cell), hour.first.day, hour.first.month) == (when.text, when.day, when.month)
+        assert hour.first.period == when.period
+    else:
+        assert when is None or when.utc.minute != wall.minute or zone == "Europe/London"
