@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from bill_world import OUTLET, START, Killed, OutletShop, an_order, open_ledger, post
+from hypothesis import given
+from hypothesis import strategies as st
 
 from etl.errors import ExitCode
 from etl.ledger.ledger import Ledger
 from etl.ledger.standing import Standing
 from etl.load import refusals
+from etl.load.bills import Bill, batches
 from etl.load.breaker import Breaker
 from etl.model.outcome import Kind, Outcome
 from etl.model.states import State
@@ -127,8 +132,6 @@ def test_a_bad_bill_at_the_head_proves_nothing(tmp_path, kept, concurrency):
 
 def replaced(order):
     """The order, of which Mews refuses a tax code."""
-    from dataclasses import replace
-
     first, *rest = order.entries
     return replace(order, entries=(replace(first, codes=("NO-SUCH",)), *rest))
 
@@ -184,6 +187,34 @@ def test_a_request_too_large_is_halved(tmp_path):
     assert Counter(shop.requests())[413] <= 4
     with Ledger.open(path, read_only=True) as ledger:
         assert refusals.verdict(ledger) is None
+
+
+def test_no_request_is_larger_than_mews_takes(tmp_path):
+    """4 MiB, tokens and all: nothing is tried that would be refused. A bill larger than that alone is refused by itself."""
+    shop, path = OutletShop(), tmp_path / "ledger"
+    given = [replace(one, notes="x" * 60_000) for one in orders(150)]
+    given[70] = replace(given[70], notes="x" * 5_000_000)
+    result = post(path, shop, given)
+    assert result.counts == {Standing.POSTED: 149, Standing.REJECTED: 1}, result
+    assert Counter(shop.requests()) == {200: 5, 413: 1}
+    assert shop.times_posted([one.number for one in given if one.number != "71"]) == {1}
+    assert states(path) == {State.POSTED: 149, State.REJECTED: 1}
+
+
+@given(
+    sizes=st.lists(st.integers(1, 120), max_size=40),
+    limits=st.lists(st.integers(1, 9), min_size=40, max_size=40),
+    largest=st.integers(50, 300),
+)
+def test_bills_are_cut_into_requests_in_their_order(sizes, limits, largest):
+    """Each once, so many as each of them may travel with, so many bytes as a request may have."""
+    frame = 1024
+    bills = [Bill(b"x" * size, SimpleNamespace(number=at)) for at, size in enumerate(sizes)]
+    found = batches(bills, lambda bill: limits[bill.intent.number], largest + frame)
+    assert [bill for batch in found for bill in batch] == bills
+    for batch in found:
+        assert len(batch) <= min(limits[bill.intent.number] for bill in batch)
+        assert len(batch) == 1 or sum(len(bill.content) + 1 for bill in batch) <= largest
 
 
 class KillAt:
