@@ -167,6 +167,16 @@ class LedgerQueries(LedgerHome):
             rows = self._read().execute(query.order_by(table.c.generation, table.c.part, table.c.seq)).all()
         return [attempt_value(row, row.payload) for row in rows]
 
+    def attempts_of(self, numbers: Iterable[str]) -> dict[str, list[Attempt]]:
+        """Every request that may have left for these orders. Shape: by number; each as `attempts`."""
+        table = schema.attempts
+        found: dict[str, list[Attempt]] = {}
+        for chunk in chunks(numbers):
+            query = select(table).where(table.c.number.in_(chunk))
+            for row in self.select(query.order_by(table.c.number, table.c.generation, table.c.part, table.c.seq)):
+                found.setdefault(row.number, []).append(attempt_value(row, row.payload))
+        return found
+
     def duplicated(self) -> Iterator[tuple[str, tuple[str, ...]]]:
         """Orders found more than once in Mews, with all their OrderIds."""
         table = schema.orders

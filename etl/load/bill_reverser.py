@@ -72,6 +72,9 @@ class BillReverser(Reverser):
         for order_id, rows in copies.items():
             if self._opposite(work, order_id) is None:
                 await self._post(work, order_id, rows)
+                if len(copies) > 1:
+                    # The next copy has a name of its own beside this one.
+                    self._reopen(work)
         work.how["opposite"] = None
         return await self._finish(work)
 
@@ -81,7 +84,6 @@ class BillReverser(Reverser):
         reversing = Reversing(name, order_id, "", datetime.fromisoformat(payload["ClosedUtc"]))
         bill = freeze_opposite(payload, reversing, self._identity(work), self._session.facts)
         outcome = await self._box.put(bill)
-        self._reopen(work)
         self._may_go_together = self._may_go_together or (outcome.kind is Kind.DONE and is_rebate(payload))
         self._conclude(outcome, "its opposite")
         work.has_changed = True

@@ -134,14 +134,25 @@ class Reverser:
         """Works on orders in hand side by side. Shape: what ended each, None where it came to its end."""
         return await asyncio.gather(*works, return_exceptions=True)
 
-    def open(self, target: Target) -> Work:
-        """An order as the ledger has it now."""
-        row = self._ledger.order(target.number)
-        if row is None:
-            raise InternalError(f"order {target.number} left the ledger", code="internal.no_order")
-        parts = self._ledger.parts([target.number]).get(target.number, [])
-        mine = {part.part: part for part in parts if part.generation == target.generation}
-        return Work(target, row, mine, self._ledger.attempts(target.number, generation=target.generation))
+    def open(self, targets: Sequence[Target]) -> list[Work]:
+        """Orders as the ledger has them now."""
+        numbers = [target.number for target in targets]
+        rows, parts, attempts = (
+            self._ledger.lookup(numbers),
+            self._ledger.parts(numbers),
+            self._ledger.attempts_of(numbers),
+        )
+        if missing := set(numbers).difference(rows):
+            raise InternalError(f"order {min(missing)} left the ledger", code="internal.no_order")
+        return [
+            Work(
+                one,
+                rows[one.number],
+                {part.part: part for part in parts.get(one.number, ()) if part.generation == one.generation},
+                [sent for sent in attempts.get(one.number, ()) if sent.generation == one.generation],
+            )
+            for one in targets
+        ]
 
     async def reverse(self, work: Work, items: dict[str, list[OrderItemRow]]) -> str:
         """Everything of one order, or nothing. Shape: what a person should know of it besides.
@@ -211,7 +222,7 @@ class Reverser:
 
     def _reopen(self, work: Work) -> None:
         """What the ledger says now."""
-        fresh = self.open(work.target)
+        (fresh,) = self.open([work.target])
         work.row, work.parts, work.attempts = fresh.row, fresh.parts, fresh.attempts
 
     def _standing(self, work: Work, rows: Sequence[OrderItemRow]) -> list[OrderItemRow]:

@@ -19,7 +19,7 @@ from etl.ledger.steps import NotReady
 from etl.load.bill_reverser import BillReverser
 from etl.load.halt import HaltedError, HeldBackError, cancel
 from etl.load.reversal import CantReverseError, parent_of
-from etl.load.reverser import FailedError, LaterError, Reverser, UndoRules
+from etl.load.reverser import FailedError, LaterError, Reverser, UndoRules, Work
 from etl.load.session import Reach, RunFacts, Session
 from etl.load.signs import IncompleteError
 from etl.load.stop import StopFlag
@@ -148,7 +148,7 @@ class Undoer:
             chunk = [one for one in first if bool(parent_of(one.number)) == bool(parent_of(rest[0].number))]
             rest = rest[len(chunk) :]
             items = await self._back.items([order_id for target in chunk for order_id in target.order_ids])
-            done = await self._reverser.together([self._carry(one, items) for one in chunk])
+            done = await self._reverser.together([self._carry(one, items) for one in self._reverser.open(chunk)])
             faults = [
                 one
                 for one in done
@@ -160,11 +160,11 @@ class Undoer:
             later.update((target, one) for target, one in zip(chunk, done, strict=True) if isinstance(one, LaterError))
         return later
 
-    async def _carry(self, target: Target, items: dict[str, list[OrderItemRow]]) -> None:
+    async def _carry(self, work: Work, items: dict[str, list[OrderItemRow]]) -> None:
+        target = work.target
         async with self._room:
             if self._halt.is_set:
                 raise HaltedError
-            work = self._reverser.open(target)
             try:
                 message = await self._reverser.reverse(work, items)
                 self._tell(target, " and ".join(work.how), Ending.REVERSED, message)
