@@ -144,12 +144,19 @@ def _minus(now: datetime, interval: str, timezone: str) -> datetime:
 
     Mews does not say which; across a clock change they differ, and the later one is inside the window either way.
     """
-    calendar, _, clock = interval.partition("T")
+    days, hours = _durations(interval)
     local = now.astimezone(zone(timezone)).replace(tzinfo=None)
-    day: datetime = local - (isodate.parse_duration(calendar) if calendar != "P" else timedelta())
-    hours: timedelta = isodate.parse_duration(f"PT{clock}") if clock else timedelta()
+    day: datetime = local - days
     since = now if day == local else _latest(day, timezone)
     return max(_latest(day - hours, timezone) if hours else since, since - hours)
+
+
+@lru_cache(maxsize=64)
+def _durations(interval: str) -> tuple[isodate.Duration | timedelta, timedelta]:
+    """The part of a duration on the calendar, and that by the clock; asked before every request, read once."""
+    calendar, _, clock = interval.partition("T")
+    days = isodate.parse_duration(calendar) if calendar != "P" else timedelta()
+    return days, isodate.parse_duration(f"PT{clock}") if clock else timedelta()
 
 
 def _latest(wall: datetime, timezone: str) -> datetime:
