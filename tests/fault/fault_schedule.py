@@ -30,6 +30,13 @@ PEOPLE_SHARE = 0.25
 """In so many of the schedules within the bounds, runs make the customers that orders charge."""
 PORTFOLIO_SHARE = 0.15
 """So many access tokens are for several enterprises: requests have to name theirs."""
+OUTLET_SHARE = 0.35
+"""So many ledgers are of the outlet route, neighbours included."""
+ELSEWHERE_SHARE = 0.5
+"""So many neighbours are another enterprise's, under one portfolio token, half of them with our store's name."""
+DAY = 86400
+OLDEST_NEW = 30 * DAY
+"""Seconds: what is older lies outside the window; services refuse it, bills of that age are a kind of their own."""
 CENT = Decimal("0.01")
 TAX = Decimal("0.2")
 
@@ -52,6 +59,7 @@ class Spec:
 
     `age_seconds`: how long before the schedule's beginning it was consumed. `payments`: part, amount, type.
     `basis`: the enterprise's. `email`: of the customer whom the run has to make first, "" for the fallback account.
+    `names_account`: whether its bill is on that account, where it is one. Payments of a bill are items of it.
     """
 
     number: str
@@ -63,6 +71,12 @@ class Spec:
     fate: str = "ok"
     basis: str = "gross"
     email: str = ""
+    names_account: bool = False
+
+    @property
+    def is_old(self) -> bool:
+        """Whether it lies outside the window when the schedule begins."""
+        return self.age_seconds > OLDEST_NEW
 
     def booked(self, line: Line) -> tuple[Decimal, Decimal]:
         """Net and gross of one entry, by the arithmetic that Mews is assumed to have."""
@@ -155,18 +169,33 @@ class Schedule:
     processes: tuple[Process, ...]
     calm_pause: float = 1.0
     refuses: str = ""
-    """What this Mews does not allow: rebates, or payments by GiftCard."""
+    """What this Mews does not allow: rebates, payments by GiftCard, or bills that are old."""
     cancel: str = "yes"
     allows_from: int | None = None
     """The process from which on Mews takes what it refused; beyond the last: from the calm on."""
     basis: str = "gross"
     is_portfolio: bool = False
     """Whether the tokens are for several enterprises."""
+    other_basis: str = ""
+    """The second enterprise's, where there is one."""
+    enterprise: int = 0
     store: str = "uk"
     service: int = 0
-    """Which of the enterprise's services."""
+    """Which of the enterprise's services, or of its outlets."""
+    is_outlet: bool = False
+    bills: int = 0
+    """Bills of one request at most."""
+    keeps: str = "whole"
+    """What a refused request of several bills leaves in this Mews: see the sandbox's dial `refused-bills`."""
+    largest_body: int = 0
+    """Bytes that this Mews takes at once; 0: 4 MiB."""
     neighbours: tuple[Schedule, ...] = ()
-    """What other ledgers hold: other stores of this enterprise, under the same token."""
+    """What other ledgers hold under the same token: other stores of this enterprise, or of another one."""
+
+    @property
+    def bases(self) -> tuple[str, ...]:
+        """The price basis of each enterprise."""
+        return (self.basis, self.other_basis) if self.other_basis else (self.basis,)
 
     @property
     def has_copies(self) -> bool:
@@ -290,12 +319,98 @@ def draw(seed: int) -> Schedule:
             may_make=not has_copies and hides != "both" and d.within_bounds,
         ),
         basis=basis,
-        is_portfolio=Random(f"portfolio {seed}").random() < PORTFOLIO_SHARE,
         processes=processes,
         calm_pause=rng.choice((0.0, 1.0, d.settle, 3600.0)),
         cancel=cancel,
     )
+    if Random(f"portfolio {seed}").random() < PORTFOLIO_SHARE:
+        schedule = _in_a_portfolio(schedule)
+    if Random(f"route {seed}").random() < OUTLET_SHARE:
+        schedule = on_outlet(Random(f"outlet {seed}"), schedule)
     return _with_neighbours(d, Random(f"neighbour {seed}"), schedule) if has_company else schedule
+
+
+def _in_a_portfolio(schedule: Schedule) -> Schedule:
+    """Under a token that serves a second enterprise as well."""
+    is_net = Random(f"other basis {schedule.seed}").random() < 0.5
+    return replace(schedule, is_portfolio=True, other_basis="net" if is_net else "gross")
+
+
+def on_outlet(rng: Random, schedule: Schedule) -> Schedule:
+    """The same bad day for the bills of an outlet: payments are items, requests carry many orders, nothing is too old."""
+    refuses = "old" if schedule.refuses == "GiftCard" else schedule.refuses
+    is_both, allows_from = schedule.hides == "both", schedule.allows_from
+    if refuses == "rebates" and allows_from is None:
+        # Bills are reversed by their opposites alone: somebody has to allow them, or no undo comes to an end.
+        allows_from = rng.randint(1, len(schedule.processes) or 1)
+    has_old, names_account = rng.random() < 0.4, rng.random() < 0.3
+    pays = rng.choice(("captures", "captures", "balance", "balance", "none"))
+    given = [*schedule.orders, *_further(rng, schedule, 0 if is_both else rng.choice((0, 0, 6, 20)))]
+    orders = []
+    for versions in given:
+        is_refused = refuses == "old" and versions[0].number.startswith("7")
+        more = rng.randrange(31, 400) * DAY if is_refused or (has_old and rng.random() < 0.5) else 0
+        orders.append(tuple(_as_bill(spec, pays, names_account, more) for spec in versions))
+    return replace(
+        schedule,
+        is_outlet=True,
+        refuses=refuses,
+        allows_from=allows_from,
+        orders=tuple(orders),
+        # A bill can't be cancelled, and nobody asks for it.
+        cancel="yes",
+        bills=rng.choice((1, 2, 3, 5, 10, 1000)),
+        keeps=rng.choice(("whole", "whole", "partial", "others")),
+        largest_body=rng.choice((0, 0, 0, 0, 6000)),
+        processes=tuple(_with_bills(rng, process) for process in schedule.processes),
+    )
+
+
+def _further(rng: Random, schedule: Schedule, count: int) -> list[tuple[Spec, ...]]:
+    """Plain orders, so that requests are full; Mews refuses a few of them."""
+    found = []
+    for at in range(count):
+        line = Line("p1", "Mug 1", rng.randint(1, 4), Decimal(rng.randrange(1, 20000)) / 100)
+        spec = Spec(str(800 + at), 1, (line,), age_seconds=rng.randrange(3600, 20 * DAY), basis=schedule.basis)
+        found.append((_refused(spec) if rng.random() < 0.08 else spec,))
+    return found
+
+
+def _as_bill(spec: Spec, pays: str, names_account: bool, older_by: int) -> Spec:
+    """An order as a bill: no window closes before it, and what was paid stands on it."""
+    lines = tuple(replace(line, is_product=False) for line in spec.lines)
+    payments = tuple(paid for paid in spec.payments if paid[0].startswith("gift"))
+    rest = spec.gross - sum((amount for _, amount, _ in payments), Decimal(0))
+    if rest and pays == "balance":
+        payments = (*payments, ("bal1", rest, "Webshop payment"))
+    elif rest > 0 and pays == "captures":
+        payments = (*payments, ("pay1", rest, "Cash"))
+    # The edge of the window is none here; an opposite must find its own bill's time still inside.
+    is_edge = spec.fate == "edge"
+    return replace(
+        spec,
+        lines=lines,
+        payments=payments,
+        age_seconds=spec.age_seconds + older_by - (2 * DAY if is_edge else 0),
+        fate="ok" if is_edge else spec.fate,
+        names_account=names_account and not spec.email,
+    )
+
+
+def _with_bills(rng: Random, process: Process) -> Process:
+    """The faults of a process, and those that only requests of many bills meet."""
+    faults = [
+        fault.replace("on=orders/add", "on=outletBills/add").replace("on=payments/addExternal", "on=outletBills/add")
+        for fault in process.faults
+    ]
+    if rng.random() < 0.35:
+        answer = rng.choice(("reset", "hang", "408", "500"))
+        faults.append(f"partly-committed:{rng.choice((0.2, 0.5))}:answer={answer}")
+    if rng.random() < 0.3:
+        faults.append(f"wrong-bill-ids:{rng.choice((0.2, 0.5))}:ids={rng.choice(('fewer', 'repeated', 'more'))}")
+    if rng.random() < 0.25:
+        faults.append(f"moving-bills:{rng.choice((0.3, 1.0))}")
+    return replace(process, faults=tuple(faults))
 
 
 def _with_storms(rng: Random, processes: tuple[Process, ...]) -> tuple[Process, ...]:
@@ -340,14 +455,14 @@ def _allows_from(rng: Random, processes: int) -> int | None:
 
 
 def of_a_kind(rng: Random, refuses: str, count: int) -> tuple[tuple[Spec, ...], ...]:
-    """Orders that Mews will refuse for the same reason: returns, or orders with a gift card."""
+    """Orders that Mews will refuse for the same reason: returns, orders with a gift card, or (once aged) old bills."""
     found = []
     for at in range(count):
         unit = Decimal(rng.randrange(100, 9000)) / 100
         spec = Spec(str(700 + at), 1, (Line("p1", "Mug 1", 1, unit),), age_seconds=rng.randrange(3600, 20 * 86400))
         if refuses == "GiftCard":
             spec = replace(spec, payments=(("gift1", Decimal("1.00"), "GiftCard"),))
-        else:
+        elif refuses != "old":
             spec = replace(spec, lines=(replace(spec.lines[0], unit=-unit),))
         found.append((spec,))
     return tuple(found)
@@ -429,19 +544,37 @@ def _beside(rng: Random, command: str) -> Process:
 
 
 def _with_neighbours(d: _Draw, rng: Random, schedule: Schedule) -> Schedule:
-    """One or two other stores, on this service or another one, with order numbers that are the same as ours.
+    """One or two other stores, on either route, in this enterprise or the next, with the same order numbers as ours.
 
     They work while ours do, and die or are stopped alone; some of them undo.
     """
     count = rng.choice((1, 1, 2))
+    aways = [Random(f"elsewhere {schedule.seed} {at}") for at in range(count)]
+    is_away = [far.random() < ELSEWHERE_SHARE for far in aways]
+    if any(is_away) and not schedule.is_portfolio:
+        schedule = _in_a_portfolio(schedule)
     neighbours = []
     for at in range(count):
         orders = tuple((versions[0],) for versions in _orders(replace(d, rng=rng)))
         more = of_a_kind(rng, schedule.refuses, rng.randint(1, 4)) if schedule.refuses else ()
-        charged = _charged(rng.randrange(10**6), (*orders, *more), schedule.basis, may_make=True)
-        neighbours.append(
-            replace(schedule, store=("ukx", "de")[at], service=rng.choice((0, 1)), orders=charged, processes=())
+        far = aways[at]
+        store, service, enterprise, basis = ("ukx", "de")[at], rng.choice((0, 1)), 0, schedule.basis
+        people = rng.randrange(10**6)
+        if is_away[at]:
+            enterprise, basis = 1, schedule.other_basis
+            store = far.choice((store, schedule.store)) if at == 0 else store
+        one = replace(
+            schedule,
+            is_outlet=False,
+            enterprise=enterprise,
+            basis=basis,
+            store=store,
+            service=service,
+            orders=_charged(people, (*orders, *more), basis, may_make=True),
+            processes=(),
         )
+        is_outlet = far.random() < OUTLET_SHARE
+        neighbours.append(_bills_beside(far, one) if is_outlet else one)
     processes = list(schedule.processes)
     for place, process in enumerate(processes):
         who = [at for at in range(count) if rng.random() < 0.7] or [rng.randrange(count)]
@@ -450,7 +583,20 @@ def _with_neighbours(d: _Draw, rng: Random, schedule: Schedule) -> Schedule:
             is_undo = place > 0 and rng.random() < 0.3
             found.append((at, _beside(rng, "undo" if is_undo else "run")))
         processes[place] = replace(process, neighbours=tuple(found))
-    return replace(schedule, neighbours=tuple(neighbours), processes=tuple(processes))
+    is_one_route = all(one.is_outlet for one in (schedule, *neighbours))
+    # An undo of bills comes to an end once opposites are allowed, for all ledgers.
+    allowed = [one.allows_from for one in neighbours if one.is_outlet and schedule.refuses == "rebates"]
+    if schedule.allows_from is None and allowed:
+        schedule = replace(schedule, allows_from=allowed[0])
+    # Reads of the other route may be larger than what a Mews that takes little at once takes.
+    body = schedule.largest_body if is_one_route else 0
+    return replace(schedule, neighbours=tuple(neighbours), processes=tuple(processes), largest_body=body)
+
+
+def _bills_beside(rng: Random, schedule: Schedule) -> Schedule:
+    """A neighbour on the outlet route; what Mews refuses is the same for all."""
+    found = on_outlet(rng, schedule)
+    return replace(found, refuses=schedule.refuses)
 
 
 def _lag(d: _Draw) -> float:

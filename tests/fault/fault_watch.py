@@ -8,37 +8,41 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections import deque
-from collections.abc import Callable
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from decimal import Decimal
 from random import Random
+from typing import Any
 
 import httpx
 from fault_schedule import Schedule, Spec
-from fault_world import ACCOUNT, OTHER_ACCOUNT, is_booked_as, world
+from fault_world import ACCOUNT, OTHER_ACCOUNT, enterprise_id, is_billed_as, is_booked_as, place_of, world
 from virtual_time import START, Timeline
 
 from etl.sandbox.call import Quirks
 from etl.sandbox.core import Answer, Sandbox
 from etl.sandbox.faults import FaultPlan, parse_fault
 from etl.sandbox.inprocess import SandboxTransport
-from etl.sandbox.world import World
+from etl.sandbox.outlet_state import PAYMENT, OutletItem
+from etl.sandbox.state import Item
 
 _STEM = re.compile(r"centra:([a-z]+):([0-9]+(?:-R[0-9]+)?)(?:~[0-9]+)?:(\S+)")
 _IN_BODY = re.compile(rb'"ExternalIdentifier":"centra:([a-z]+:[0-9]+(?:-R[0-9]+)?)(?:~[0-9]+)?:([a-z0-9.]+)"')
 
-_MONEY = ("orders/add", "payments/addExternal", "orderItems/cancel")
+_MONEY = ("orders/add", "payments/addExternal", "orderItems/cancel", "outletBills/add")
 
 PartKey = tuple[str, str]
 """Number and part ("order", "gift1")."""
 
+_Booked = list[Item] | list[OutletItem]
 
-def accounts_of(spec: Spec, sandbox: Sandbox) -> frozenset[str]:
-    """Whom an order may charge: the fallback account, or the customer of its address."""
+
+def accounts_of(spec: Spec, sandbox: Sandbox, *, is_outlet: bool) -> frozenset[str | None]:
+    """Whom an order may charge: the fallback account, or the customer of its address; a bill may be on none."""
     if not spec.email:
-        return frozenset({ACCOUNT})
+        return frozenset({ACCOUNT if spec.names_account or not is_outlet else None})
     return frozenset(person.id for person in sandbox._store.people_with(spec.email))
 
 
@@ -73,6 +77,7 @@ class Watch:
     over: dict[str, float] = field(default_factory=dict)
     """Orders reversed or paid back more than once by two copies of a ledger, and since when."""
     _orders_seen: int = 0
+    _bills_seen: int = 0
     _payments_seen: int = 0
 
     def blame(self, now: float, what: str) -> None:
@@ -86,33 +91,52 @@ class Watch:
 
     def look(self, sandbox: Sandbox, now: float) -> list[str]:
         """Takes note of what was booked since the last look. Shape: ids of new orders of ours."""
-        store = sandbox._store
         new = []
-        for order in itertools.islice(store.orders.values(), self._orders_seen, None):
-            self._orders_seen += 1
-            items = store.items_of(order.id)
-            match = self._of_ours(items[0].external_identifier)
+        for one, owner, items in self._unseen(sandbox):
+            match = self._of_ours(items[0].external_identifier, owner)
             if match is None:
                 continue
+            if isinstance(items[0], OutletItem) is not self.schedule.is_outlet:
+                self.blame(now, f"{one} carries our mark on the other route")
             number = match[2]
             if match[3].startswith("undo:"):
-                self.undo_orders.setdefault(number, []).append(order.id)
+                self.undo_orders.setdefault(number, []).append(one)
                 continue
-            new.append(order.id)
-            fitting = [
-                spec
-                for spec in self.versions[number]
-                if is_booked_as(spec, items, self.schedule, accounts_of(spec, sandbox))
-            ]
+            new.append(one)
+            fitting = [spec for spec in self.versions[number] if self._is_booked(spec, one, items, sandbox)]
             if not fitting:
-                self.blame(now, f"order {number} is booked as {order.id}, which is none of its versions")
+                self.blame(now, f"order {number} is booked as {one}, which is none of its versions")
             version = fitting[0] if fitting else self.versions[number][0]
-            self._add((number, "order"), Copy(order.id, now, version), now)
+            self._add((number, "order"), Copy(one, now, version), now)
             if version.parent and not self.copies.get((version.parent, "order")):
                 self.blame(now, f"the return {number} is booked before its order {version.parent}")
+        self._look_at_payments(sandbox, now)
+        for number in self.undo_orders:
+            self._check_reversed(sandbox, number, now)
+        return new
+
+    def _unseen(self, sandbox: Sandbox) -> Iterator[tuple[str, str, _Booked]]:
+        """Orders and bills booked since the last look, whosever. Shape: id, enterprise, items."""
+        store = sandbox._store
+        for order in itertools.islice(store.orders.values(), self._orders_seen, None):
+            self._orders_seen += 1
+            yield order.id, order.enterprise_id, store.items_of(order.id)
+        for bill in itertools.islice(store.outlets.bills.values(), self._bills_seen, None):
+            self._bills_seen += 1
+            yield bill.id, bill.enterprise_id, store.outlets.items_of(bill.id)
+
+    def _is_booked(self, spec: Spec, one: str, items: Any, sandbox: Sandbox) -> bool:
+        schedule = self.schedule
+        accounts = accounts_of(spec, sandbox, is_outlet=schedule.is_outlet)
+        if schedule.is_outlet:
+            return is_billed_as(spec, sandbox.outlets.bills[one], items, schedule, accounts)
+        return is_booked_as(spec, items, schedule, accounts)
+
+    def _look_at_payments(self, sandbox: Sandbox, now: float) -> None:
+        store = sandbox._store
         for paid in itertools.islice(store.payments.values(), self._payments_seen, None):
             self._payments_seen += 1
-            match = self._of_ours(paid.external_identifier)
+            match = self._of_ours(paid.external_identifier, paid.enterprise_id)
             if match is None:
                 continue
             number, part = match[2], match[3]
@@ -126,22 +150,33 @@ class Watch:
                 spec
                 for spec in self.versions[number]
                 if (part, paid.amount.gross, paid.type) in spec.payments
-                and paid.account_id in accounts_of(spec, sandbox)
+                and paid.account_id in accounts_of(spec, sandbox, is_outlet=self.schedule.is_outlet)
             ]
             if not fitting:
                 self.blame(now, f"payment {part} of {number} is booked with another amount: {paid.amount.gross}")
             self._add((number, part), Copy(paid.id, now, fitting[0] if fitting else self.versions[number][0]), now)
             if not self.copies.get((number, "order")):
                 self.blame(now, f"payment {part} is booked before its order {number}")
-        for number in self.undo_orders:
-            self._check_reversed(sandbox, number, now)
-        return new
 
     def left_of(self, sandbox: Sandbox, number: str) -> Decimal:
-        """Gross of what stands of an order, its reversals included."""
-        ids = [copy.id for copy in self.copies.get((number, "order"), ())] + self.undo_orders.get(number, [])
-        items = [item for one in ids for item in sandbox.items_of(one) if item.canceled is None]
-        return sum((item.amount.gross for item in items), Decimal(0))
+        """Gross of what was sold and stands of an order, its reversals included."""
+        return sum((self.sold_by(sandbox, one) for one in self._ids_of(number)), Decimal(0))
+
+    def paid_of(self, sandbox: Sandbox, number: str) -> Decimal:
+        """What stands paid on the bills of an order, their reversals included."""
+        items = [item for one in self._ids_of(number) for item in sandbox.outlets.items_of(one)]
+        return sum((item.amount.gross for item in items if item.type == PAYMENT), Decimal(0))
+
+    def sold_by(self, sandbox: Sandbox, one: str) -> Decimal:
+        """Gross of what an order (or the revenue of a bill) with this id charges."""
+        if self.schedule.is_outlet:
+            sold = [item.amount.gross for item in sandbox.outlets.items_of(one) if item.type != PAYMENT]
+        else:
+            sold = [item.amount.gross for item in sandbox.items_of(one) if item.canceled is None]
+        return sum(sold, Decimal(0))
+
+    def _ids_of(self, number: str) -> list[str]:
+        return [copy.id for copy in self.copies.get((number, "order"), ())] + self.undo_orders.get(number, [])
 
     def _check_reversed(self, sandbox: Sandbox, number: str, now: float) -> None:
         """What is left of an order lies between nothing and all of it: beyond nothing it was reversed twice."""
@@ -157,10 +192,11 @@ class Watch:
             self.tell(now, "mews", what)
             self.over[number] = now
 
-    def _of_ours(self, identifier: str | None) -> re.Match[str] | None:
-        """An identifier of this ledger's store, in its pieces."""
+    def _of_ours(self, identifier: str | None, owner: str) -> re.Match[str] | None:
+        """An identifier of this ledger's store in its enterprise, in its pieces."""
         match = _STEM.fullmatch(identifier or "")
-        return match if match is not None and match[1] == self.schedule.store else None
+        is_ours = match is not None and match[1] == self.schedule.store
+        return match if is_ours and owner == enterprise_id(self.schedule.enterprise) else None
 
     def _add(self, key: PartKey, copy: Copy, now: float) -> None:
         copies = self.copies.setdefault(key, [])
@@ -176,13 +212,15 @@ class Mews:
     def __init__(self, schedule: Schedule, timeline: Timeline, watch: Watch, rng: Random) -> None:
         self.watches = [watch]
         self.requests = 0
+        self.faults: Counter[str] = Counter()
+        """How many requests each dial hit."""
         self._sends: deque[float] = deque()
         arrival = min(0.5, 0.02 * schedule.rate[1])
         self.timeline, self.watch, self.schedule, self.rng = timeline, watch, schedule, rng
         faults = [parse_fault(f"clock-offset:seconds={schedule.offset}")] if schedule.offset else []
         limit = schedule.rate if schedule.latency <= arrival else None
         self.sandbox = Sandbox(
-            self._world(limit, schedule.refuses),
+            world(schedule, limit, schedule.refuses),
             lambda: START + timedelta(seconds=timeline.now),
             Random(f"ids {schedule.seed}"),
             faults=faults,
@@ -195,21 +233,12 @@ class Mews:
             identifiers="ignored" if what in ("identifiers", "both") else "kept",
             keeps_notes=what not in ("notes", "both"),
             lag_seconds=self.schedule.lag,
+            refused_bills=self.schedule.keeps,
         )
 
     def allow_all(self) -> None:
         """From now on this Mews takes what it refused."""
-        self.sandbox.world = self._world(self.sandbox.world.limit, "")
-
-    def _world(self, limit: tuple[int, float] | None, refuses: str) -> World:
-        schedule = self.schedule
-        return world(
-            limit,
-            refuses,
-            cancel=schedule.cancel == "yes",
-            basis=schedule.basis,
-            is_portfolio=schedule.is_portfolio,
-        )
+        self.sandbox.world = world(self.schedule, self.sandbox.world.limit, "")
 
     def set_faults(self, specs: tuple[str, ...], seed: int, revoke_after: int | None) -> None:
         """Today's dials."""
@@ -234,6 +263,8 @@ class Mews:
         answer = self.sandbox.handle(path, body, self.sandbox.clock(), content_type=content_type)
         answer = self._refuse_otherwise(path, answer)
         logged = self.sandbox.log[-1]
+        if logged.fault:
+            self.faults[logged.fault] += 1
         marks = sorted({f"{number.decode()}:{part.decode()}" for number, part in _IN_BODY.findall(body)})
         self.watch.tell(
             now,
@@ -269,17 +300,19 @@ class Mews:
             self._await_next()
         self._look()
 
-    def under_way(self, store: str) -> set[PartKey]:
-        """Parts of a store that Mews has received and will still commit."""
+    def under_way(self, schedule: Schedule) -> set[PartKey]:
+        """Parts of a ledger that Mews has received and will still commit."""
         found = set()
         for _, _, operation, data in self.sandbox._due:
-            named = data.get("ExternalIdentifier") or next(
-                (entry["ExternalIdentifier"] for name in ("Items", "ProductOrders") for entry in data.get(name) or ()),
-                "",
-            )
-            match = _STEM.fullmatch(named)
-            if match is not None and match[1] == store:
-                found.add((match[2], match[3] if operation.startswith("payments") else "order"))
+            for sent in data["Bills"] if operation == "outletBills/add" else [data]:
+                named = sent.get("ExternalIdentifier") or next(
+                    (one["ExternalIdentifier"] for name in ("Items", "ProductOrders") for one in sent.get(name) or ()),
+                    "",
+                )
+                match = _STEM.fullmatch(named)
+                is_undo = match is not None and match[3].startswith("undo:")
+                if match is not None and not is_undo and match[1] == schedule.store and _is_to(schedule, sent):
+                    found.add((match[2], match[3] if operation.startswith("payments") else "order"))
         return found
 
     def is_canceled(self, mews_id: str) -> bool:
@@ -288,10 +321,12 @@ class Mews:
         return bool(items) and all(item.canceled is not None for item in items)
 
     def _look(self) -> None:
-        for order_id in [one for watch in self.watches for one in watch.look(self.sandbox, self.timeline.now)]:
-            if self.rng.random() < self.schedule.staff_rate:
-                wait = self.rng.uniform(0, self.schedule.settle)
-                self.timeline.at(self.timeline.now + wait, self._staff(order_id))
+        for watch in self.watches:
+            for one in watch.look(self.sandbox, self.timeline.now):
+                if self.rng.random() < self.schedule.staff_rate:
+                    wait = self.rng.uniform(0, self.schedule.settle)
+                    staff = self._staff_at_the_till(one) if watch.schedule.is_outlet else self._staff(one)
+                    self.timeline.at(self.timeline.now + wait, staff)
 
     def _staff(self, order_id: str) -> Callable[[], None]:
         """The hotel's staff move, cancel or rename what we posted."""
@@ -313,6 +348,25 @@ class Mews:
                     self.sandbox.cancel_item(item.id)
 
         return act
+
+    def _staff_at_the_till(self, bill_id: str) -> Callable[[], None]:
+        """The hotel's staff touch a bill that we posted: its UpdatedUtc moves, its notes may be others."""
+        changes = {"notes": "late checkout"} if self.rng.random() < 0.5 and not self.schedule.hides else {}
+
+        def act() -> None:
+            self.sandbox.settle()
+            self.watch.tell(self.timeline.now, "desk", f"touch {bill_id} {changes}")
+            self.sandbox.touch_bill(bill_id, **changes)
+
+        return act
+
+
+def _is_to(schedule: Schedule, sent: dict[str, Any]) -> bool:
+    """Whether an order, payment or bill on its way goes to the enterprise of this schedule, if it says where to."""
+    place = place_of(schedule)
+    if "OutletId" in sent:
+        return sent["OutletId"] == place.id
+    return sent.get("EnterpriseId", place.enterprise) == place.enterprise
 
 
 @dataclass(slots=True, eq=False)

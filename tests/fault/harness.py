@@ -25,7 +25,7 @@ from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import cache
 from itertools import compress
@@ -39,7 +39,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 from counted_run import CountedResult, run_counted
 from fault_schedule import EPSILON, Process, Schedule, Spec, draw
 from fault_watch import Mews, PartKey, Watch, Wire
-from fault_world import ADDRESS, ENTERPRISE, SERVICES, consumed, kinds_of, mews_start, planned, window_start
+from fault_world import ACCOUNT, ADDRESS, consumed, kinds_of, mews_start, place_of, planned, window_start
 from sqlalchemy import Engine
 from virtual_time import Deadlock, Killed, MachineClock, Timeline, VirtualLoop
 
@@ -48,6 +48,7 @@ from etl.ledger.holder import Holder
 from etl.ledger.ledger import Home, Ledger
 from etl.ledger.records import RECOVERED_RUN, RunRecord
 from etl.ledger.standing import Standing
+from etl.load.bill_poster import BillPoster
 from etl.load.poster import Poster
 from etl.load.recovery import RecoverResult, recover
 from etl.load.result import LoadResult
@@ -55,8 +56,9 @@ from etl.load.session import Reach, RunFacts
 from etl.load.settling import settle
 from etl.load.stop import StopFlag
 from etl.load.undo import Ending, Undoer, UndoResult, UndoRules
-from etl.mews.api import MewsWriter
+from etl.mews.api import MewsReader, MewsWriter
 from etl.mews.limiter import Limiter
+from etl.mews.outlets import OutletReader
 from etl.mews.secrets import Tokens
 from etl.mews.slots import MemorySlots, SlotStore, SqliteSlots
 from etl.mews.transport import RetryPolicy, Transport
@@ -66,6 +68,8 @@ from etl.model.plan import Basis, PlannedOrder
 from etl.model.shares import Column
 from etl.model.status import ReportState
 from etl.pipeline.from_ledger import ledger_statuses
+from etl.sandbox.core import PREFIX
+from etl.sandbox.outlet_state import PAYMENT
 from etl.sandbox.world import ACCESS_TOKEN, CLIENT_TOKEN
 
 CALM_RERUNS = 6
@@ -82,7 +86,8 @@ TELL_SECONDS = 10.0
 LONG = 500
 """Schedules of a proof that takes all cores."""
 _GAVE_UP = ("rejected", "send.gave_up")
-_OF_A_KIND = ("Negative amounts", "External payments of type")
+_OF_AN_ORDER = ("Negative amounts", "The time of")
+_OF_A_KIND = ("Negative amounts", "External payments of type", "The time of")
 
 
 class OneEngineLedger(Ledger):
@@ -112,9 +117,11 @@ class Parts:
 
     ledger: type[Ledger] = OneEngineLedger
     poster: type[Poster] = Poster
+    biller: type[BillPoster] = BillPoster
+    """The poster of the outlet route."""
     undoer: type[Undoer] = Undoer
     writer: Callable[[MewsWriter], Any] = lambda writer: writer
-    reader: Callable[[MewsWriter], Any] = lambda writer: writer
+    reader: Callable[[MewsReader], Any] = lambda reader: reader
     rate: Callable[[int], int] = lambda count: count
     settle: Callable[[float], float] = lambda seconds: seconds
     slots: Callable[[Schedule], str] = lambda _: "slots"
@@ -136,6 +143,10 @@ class Verdict:
     requests: int
     virtual_seconds: float
     duplicates: int = 0
+    killed: int = 0
+    """Processes that ended by kill -9."""
+    faults: Counter[str] = field(default_factory=Counter)
+    """Requests that each dial hit."""
 
     def report(self) -> str:
         """Everything needed to understand and replay a failure."""
@@ -207,7 +218,7 @@ class Runner:
         self.schedule, self.parts = schedule, parts
         self.folder = folder
         self.host = host or self
-        self.path = folder / f"ledger-{schedule.store}.sqlite"
+        self.path = folder / f"ledger-{schedule.store}-{schedule.enterprise}.sqlite"
         self.timeline = host.timeline if host else Timeline()
         self.clock = host.clock if host else MachineClock(self.timeline)
         self.rng = random.Random(f"run {schedule.seed}" if host is None else f"run {schedule.seed} {schedule.store}")
@@ -223,7 +234,7 @@ class Runner:
         self.memory_slots = host.memory_slots if host else MemorySlots()
         self.neighbours = [Runner(one, folder, parts, self) for one in schedule.neighbours]
         self.at_work: list[_Running] = []
-        self.count = 0
+        self.count = self.killed = 0
         self.retries = 0
         self._refuses = schedule.refuses
         self.needs_recover = False
@@ -255,6 +266,8 @@ class Runner:
             self.mews.requests,
             self.timeline.now,
             sum(len(copies) > 1 for watch in self.mews.watches for copies in watch.copies.values()),
+            self.killed,
+            self.mews.faults,
         )
 
     def _storm(self) -> None:
@@ -366,7 +379,7 @@ class Runner:
 
     def _named(self) -> str:
         """Whose process it is, for the log."""
-        return "" if self.host is self else f"[{self.schedule.store}] "
+        return "" if self.host is self else f"[{self.schedule.store} of enterprise {self.schedule.enterprise}] "
 
     def _together(self, process: Process) -> None:
         """A process and all that is at work at the same time: its twin, and the neighbours."""
@@ -580,9 +593,10 @@ class Runner:
         """Today's export, oldest consumption first."""
         start = mews_start(self.schedule.offset)
         specs = [versions[self.current[number]] for number, versions in self.versions.items()]
-        owner = ENTERPRISE if self.schedule.is_portfolio else ""
+        place = place_of(self.schedule)
+        owner = place.enterprise if self.schedule.is_portfolio else ""
         return sorted(
-            (planned(spec, start, owner, self.schedule.service) for spec in specs),
+            (planned(spec, start, place, owner) for spec in specs),
             key=lambda order: (order.consumption, order.number),
         )
 
@@ -605,38 +619,30 @@ class Runner:
         """Orders of other people on the service, one of them perhaps like one of ours."""
         start = mews_start(self.schedule.offset)
         for index in range(self.schedule.strangers):
-            self._stranger(f"2026-02-1{index}T10:00:00Z", Decimal("12.50"), 1)
+            self._stranger(f"T{index}", f"2026-02-1{index}T10:00:00Z", Decimal("12.50"), 1)
         if self.schedule.has_lookalike:
             spec = self.schedule.orders[0][0]
             line = spec.lines[0]
             moment = consumed(spec, start).strftime("%Y-%m-%dT%H:%M:%SZ")
-            self.timeline.at(self.rng.uniform(0, 5), lambda: self._stranger(moment, line.unit, line.count))
+            self.timeline.at(self.rng.uniform(0, 5), lambda: self._stranger(spec.number, moment, line.unit, line.count))
 
-    def _stranger(self, moment: str, unit: Decimal, count: int) -> None:
+    def _stranger(self, number: str, moment: str, unit: Decimal, count: int) -> None:
+        place = place_of(self.schedule)
+        value = {"Currency": "GBP", "TaxCodes": ["UK-20%"], f"{self.schedule.basis.capitalize()}Value": unit}
+        item = {"Name": "Massage", "UnitCount": count, "UnitAmount": value}
+        body = {"ClientToken": CLIENT_TOKEN, "AccessToken": ACCESS_TOKEN, "Client": "another integration"}
+        if self.schedule.is_outlet:
+            item |= {"Type": "Revenue", "ConsumedUtc": moment, "AccountingCategoryId": place.category}
+            bill = {"OutletId": place.id, "Number": number, "ClosedUtc": moment, "Items": [item]}
+            self._sent_by_another("outletBills/add", {**body, "Bills": [bill]})
+            return
+        body |= {"EnterpriseId": place.enterprise, "ServiceId": place.id, "AccountId": ACCOUNT}
+        self._sent_by_another("orders/add", {**body, "ConsumptionUtc": moment, "Items": [item]})
 
-        body = {
-            "ClientToken": CLIENT_TOKEN,
-            "AccessToken": ACCESS_TOKEN,
-            "Client": "another integration",
-            "EnterpriseId": ENTERPRISE,
-            "ServiceId": SERVICES[0],
-            "AccountId": "ac000000-0000-4000-a000-000000000001",
-            "ConsumptionUtc": moment,
-            "Items": [
-                {
-                    "Name": "Massage",
-                    "UnitCount": count,
-                    "UnitAmount": {
-                        "Currency": "GBP",
-                        "TaxCodes": ["UK-20%"],
-                        f"{self.schedule.basis.capitalize()}Value": unit,
-                    },
-                }
-            ],
-        }
+    def _sent_by_another(self, operation: str, body: dict[str, Any]) -> None:
         sandbox, plan, recent = self.mews.sandbox, self.mews.sandbox.plan, self.mews.sandbox._recent
         self.mews.set_faults((), 0, None)
-        sandbox.handle("/api/connector/v1/orders/add", dump(body), sandbox.clock())
+        sandbox.handle(f"{PREFIX}{operation}", dump(body), sandbox.clock())
         # Another access token: our limit has nothing to do with it.
         recent.pop() if recent else None
         sandbox.plan = plan
@@ -709,12 +715,14 @@ class Runner:
 
     def _check_ledger(self, *, is_clean: bool) -> None:
         """What the ledger claims is true in Mews: posted is there under that id, ready and rejected are not."""
-        rows, under_way = self._rows(), self.mews.under_way(self.schedule.store)
+        rows, under_way = self._rows(), self.mews.under_way(self.schedule)
         for key, (state, mews_id) in rows.parts.items():
             if key[1].startswith("undo"):
                 continue
             ids = [copy.id for copy in self.watch.copies.get(key, ())]
-            if state in _IN_MEWS and mews_id not in ids:
+            # Which of many bills is which is read back later: until then the ledger has no id.
+            is_unread = self.schedule.is_outlet and not mews_id and bool(ids)
+            if state in _IN_MEWS and mews_id not in ids and not is_unread:
                 self._blame(f"the ledger calls {key} {state} as {mews_id}, Mews has {ids}")
             if state in _ABSENT and ids:
                 self._blame(f"the ledger calls {key} {state}, Mews has {ids}")
@@ -780,7 +788,8 @@ class Runner:
     def _credits(self, number: str, row: sqlite3.Row, version: Spec) -> Decimal:
         """Credits that the ledger takes off: those planned, or those there where `recover` found another order."""
         as_found = row["posted_run_id"] == "recovered" and row["changed"]
-        is_taken = [not as_found or (number, part) in self.watch.copies for part in version.credits]
+        is_whole = self.schedule.is_outlet or not as_found
+        is_taken = [is_whole or (number, part) in self.watch.copies for part in version.credits]
         return sum(compress(version.credits.values(), is_taken), Decimal(0))
 
     def _check_unsent(self, number: str, spec: Spec, row: sqlite3.Row) -> None:
@@ -793,12 +802,15 @@ class Runner:
             return
         if state == "blocked" and code == "window.passed" and spec.fate == "edge":
             return
-        if self.schedule.refuses == "rebates" and "rebates" in kinds_of(spec) and (state, code) == _GAVE_UP:
+        kinds = set(kinds_of(spec, place_of(self.schedule).route))
+        if self.schedule.refuses in kinds and (state, code) == _GAVE_UP:
             return
         refused_kinds = {self.refuses, f"payment:{self.refuses}", "payment:Invoice"} - {""}
-        if refused_kinds.intersection(kinds_of(spec)):
-            negative = state == "rejected" and code == "mews.refused" and row["message"].startswith("Negative")
-            if negative or (state == "blocked" and code == "kind.refused"):
+        if refused_kinds & kinds:
+            is_told = row["message"].startswith(_OF_AN_ORDER)
+            if (state, code) == ("rejected", "mews.refused") and is_told:
+                return
+            if (state, code) == ("blocked", "kind.refused"):
                 return
         above = self.watch.copies.get((spec.parent, "order"), [])
         # An order that the staff canceled counts as gone once `recover` has seen it.
@@ -839,7 +851,7 @@ class Runner:
             self._blame(
                 f"order {number}: v{version.version} is in Mews, the export has v{spec.version}: {row['changed']!r}"
             )
-        for part, _, kind in version.payments:
+        for part, _, kind in () if self.schedule.is_outlet else version.payments:
             state = rows.parts.get((number, part), ("", ""))[0]
             paid = len(self.watch.copies.get((number, part), ()))
             if kind in ("Invoice", self.refuses) and not is_changed:
@@ -850,7 +862,7 @@ class Runner:
                 self._blame(f"order {number}: {part} is {state} and {paid} times in Mews")
         if is_changed:
             return Standing.CHANGED
-        types = {kind for _, _, kind in version.payments}
+        types = set() if self.schedule.is_outlet else {kind for _, _, kind in version.payments}
         return Standing.REJECTED if types & {"Invoice", self.refuses} else Standing.POSTED
 
     def _check_undone(self, number: str, version: Spec) -> None:
@@ -858,6 +870,10 @@ class Runner:
         left = self.watch.left_of(self.mews.sandbox, number)
         if left:
             self._blame(f"order {number} is called undone, {left} stands in Mews")
+        if self.schedule.is_outlet:
+            if paid := self.watch.paid_of(self.mews.sandbox, number):
+                self._blame(f"order {number} is called undone, {paid} stands paid in Mews")
+            return
         for part, _, _ in version.payments:
             paid, back = self.watch.copies.get((number, part), ()), self.watch.paid_back.get((number, part), ())
             if len(paid) != len(back):
@@ -875,19 +891,22 @@ class Runner:
             if self.watch.paid_back.get((number, part)) or (part == "order" and number in self.watch.undo_orders):
                 self._blame(f"{part} of {number} is reversed, nobody undid it")
             for copy in copies if part == "order" else ():
-                items = [item for item in self.mews.sandbox.items_of(copy.id) if item.canceled is None]
-                left = sum((item.amount.gross for item in items), Decimal(0))
+                left = self.watch.sold_by(self.mews.sandbox, copy.id)
                 if left != copy.version.gross and copy.id not in self.watch.touched:
                     self._blame(f"order {number} of {copy.version.gross} was not undone, {left} of it stands")
 
     def _check_sums(self, booked: Decimal) -> None:
-        items = self.mews.sandbox._store.items
+        store, mine = self.mews.sandbox._store, f"centra:{self.schedule.store}:"
+        sold = (
+            [item for item in store.outlets.items if item.type != PAYMENT] if self.schedule.is_outlet else store.items
+        )
         held = sum(
             (
                 item.amount.gross
-                for item in items
-                if (item.external_identifier or "").startswith(f"centra:{self.schedule.store}:")
+                for item in sold
+                if (item.external_identifier or "").startswith(mine)
                 and ":undo:" not in item.external_identifier
+                and item.enterprise_id == place_of(self.schedule).enterprise
             ),
             Decimal(0),
         )
@@ -905,7 +924,8 @@ class Runner:
             if part != "order" or not is_plain or number in recovered:
                 continue
             version = copies[0].version
-            booked = [amount for name, amount in version.credits.items() if (number, name) in self.watch.copies]
+            is_paid = [self.schedule.is_outlet or (number, name) in self.watch.copies for name in version.credits]
+            booked = compress(version.credits.values(), is_paid)
             due = version.gross - sum(booked, Decimal(0))
             posted = sum((share[4] for share in told[number].money if share[0] == Column.POSTED), Decimal(0))
             if posted != due:
@@ -980,12 +1000,15 @@ class _Running:
         kind = nth_of(runner.parts.ledger, self.place)
         self._ledger = ledger = kind.open(self.path, wall=runner.clock.wall, checkpoint=self._checkpoint)
         self._take_lock(ledger)
-        ledger.bind(Home(ADDRESS, ENTERPRISE, SERVICES[schedule.service], schedule.store))
+        place = place_of(schedule)
+        ledger.bind(Home(ADDRESS, place.enterprise, place.id, schedule.store))
         async with httpx.AsyncClient(
             transport=self._wire, timeout=httpx.Timeout(schedule.timeout), trust_env=False
         ) as http:
             writer = self._client(http)
-            reader = runner.parts.reader(writer)
+            reader = runner.parts.reader(
+                OutletReader(writer, place.id, closed_of=ledger.closings) if schedule.is_outlet else writer
+            )
             match self._process.command.split():
                 case ["run"]:
                     return await self._run(ledger, writer, reader)
@@ -993,7 +1016,7 @@ class _Running:
                     return await recover(
                         ledger,
                         reader,
-                        service_id=SERVICES[schedule.service],
+                        service_id=place.id,
                         store=schedule.store,
                         settle_seconds=Decimal(schedule.settle),
                         clock=runner.clock,
@@ -1006,13 +1029,14 @@ class _Running:
                         ledger,
                         reader,
                         number,
-                        service_id=SERVICES[schedule.service],
+                        service_id=place.id,
                         store=schedule.store,
                         settle_seconds=Decimal(schedule.settle),
                         clock=runner.clock,
                         run_id=self._who,
                         posted_order_id=posted[0] if posted else "",
                         absent=not posted,
+                        bills=reader if schedule.is_outlet else None,
                     )
         return None
 
@@ -1057,9 +1081,8 @@ class _Running:
         ledger.record_plan(self._who, orders)
         stop = StopFlag()
         self._plan_stops(stop)
-        poster = runner.parts.poster(
-            ledger, self._reach(writer, reader), self._facts(), stop=stop, checkpoint=self._checkpoint
-        )
+        poster_type = runner.parts.biller if runner.schedule.is_outlet else runner.parts.poster
+        poster = poster_type(ledger, self._reach(writer, reader), self._facts(), stop=stop, checkpoint=self._checkpoint)
         options = {"limit": process.limit, "no_wait": process.no_wait, "retry_rejected": process.retry}
         result = await run_counted(poster, ledger, orders, runner.schedule.store, self._who, **options)
         if result.stop is None and not result.is_interrupted:
@@ -1087,18 +1110,20 @@ class _Running:
     def _reach(self, writer: MewsWriter, reader: Any) -> Reach:
         rng = random.Random(f"jitter {self._runner.schedule.seed} {self._who}")
         parts, clock = self._runner.parts, self._runner.clock
-        return Reach(parts.writer(writer), reader, self._limiter, clock, asyncio.sleep, rng, people=writer)
+        bills = reader if self._runner.schedule.is_outlet else None
+        return Reach(parts.writer(writer), reader, self._limiter, clock, asyncio.sleep, rng, people=writer, bills=bills)
 
     def _facts(self) -> RunFacts:
         schedule = self._runner.schedule
         return RunFacts(
             run_id=self._who,
             store=schedule.store,
-            service_id=SERVICES[schedule.service],
+            service_id=place_of(schedule).id,
             basis=Basis(schedule.basis),
             settle=timedelta(seconds=self._runner.parts.settle(schedule.settle)),
             concurrency=schedule.concurrency,
-            window_start=window_start,
+            window_start=(lambda _now: datetime.min.replace(tzinfo=UTC)) if schedule.is_outlet else window_start,
+            bills_per_request=schedule.bills if schedule.is_outlet else 0,
         )
 
     def _client(self, http: httpx.AsyncClient) -> MewsWriter:
@@ -1124,7 +1149,7 @@ class _Running:
             sleep=asyncio.sleep,
             retry=runner.parts.retry,
         )
-        return MewsWriter(transport, enterprise_id=ENTERPRISE if schedule.is_portfolio else None)
+        return MewsWriter(transport, enterprise_id=place_of(schedule).enterprise if schedule.is_portfolio else None)
 
     def _plan_stops(self, stop: StopFlag) -> None:
         process, timeline = self._process, self._runner.timeline
@@ -1206,6 +1231,7 @@ class _Running:
 
     def die(self) -> None:
         """kill -9: nothing more is written or sent."""
+        self._runner.host.killed += not self.is_over
         if self.death is not None and not self.death.done() and not self.is_over:
             self.death.set_result(None)
         self.is_over = True
@@ -1337,6 +1363,7 @@ class Tally:
     began: float = field(default_factory=time.perf_counter)
     totals: Counter[str] = field(default_factory=Counter)
     failed: list[int] = field(default_factory=list)
+    faults: Counter[str] = field(default_factory=Counter)
     _told: float = field(default_factory=time.perf_counter)
 
     def add(self, verdict: Verdict) -> None:
@@ -1347,7 +1374,12 @@ class Tally:
             requests=verdict.requests,
             hours=int(verdict.virtual_seconds),
             duplicates=verdict.duplicates,
+            killed=verdict.killed,
+            faults=verdict.faults.total(),
+            outlet=verdict.schedule.is_outlet,
+            elsewhere=any(one.enterprise for one in verdict.schedule.neighbours),
         )
+        self.faults.update(verdict.faults)
         if verdict.violations:
             self.failed.append(verdict.schedule.seed)
             _say(f"seed {verdict.schedule.seed}: {verdict.violations[0]}")
@@ -1376,10 +1408,13 @@ class Tally:
         _say(
             f"{self.done} schedules (seeds {self.seeds.start} to {self.seeds.start + self.done - 1}) "
             f"in {time.perf_counter() - self.began:.1f} s ({self.rate:.1f}/s, {self.jobs} jobs): "
-            f"{totals['processes']} processes, {totals['requests']} requests, {totals['hours'] / 3600:.0f} virtual hours, "
+            f"{totals['processes']} processes ({totals['killed']} killed), {totals['requests']} requests, "
+            f"{totals['faults']} faults, {totals['hours'] / 3600:.0f} virtual hours, {totals['outlet']} outlets, "
+            f"{totals['elsewhere']} with ledgers of two enterprises, "
             f"{totals['duplicates']} duplicates beyond the bounds or by two copies of a ledger (all reported), "
             f"{len(self.failed)} failed {self.failed[:_TRACES]}"
         )
+        _say("faults: " + ", ".join(f"{name} {count}" for name, count in self.faults.most_common()))
         if self.done < len(self.seeds):
             first, left = self.seeds.start + self.done, len(self.seeds) - self.done
             _say(f"the rest: make fault FIRST={first} SCHEDULES={left}")
