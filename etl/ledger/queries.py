@@ -121,11 +121,12 @@ class LedgerQueries(LedgerHome):
     def standing_returns(self) -> list[str]:
         """The nested returns that are, or may be, in Mews."""
         table = schema.orders
-        in_doubt = (State.UNKNOWN.value, State.IN_FLIGHT.value)
+        # A bill may be posted before its id is read.
+        standing = (State.UNKNOWN.value, State.IN_FLIGHT.value, State.POSTED.value)
         query = (
             select(table.c.number)
             .where(table.c.number.like("%-R%"), table.c.state != State.UNDONE.value)
-            .where((table.c.mews_order_id != "") | table.c.state.in_(in_doubt))
+            .where((table.c.mews_order_id != "") | table.c.state.in_(standing))
         )
         with translated(self._where):
             return list(self._read().scalars(query))

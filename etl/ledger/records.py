@@ -247,8 +247,8 @@ class LedgerOrder:
 
     @property
     def has_posted(self) -> bool:
-        """Whether the order itself is known to be in Mews."""
-        return self.mews_order_id != "" and self.state is not State.UNDONE
+        """Whether the order itself is known to be in Mews; of a bill sent among many, also before its id is read."""
+        return (self.mews_order_id != "" or self.state is State.POSTED) and self.state is not State.UNDONE
 
     @property
     def is_as_recovered(self) -> bool:

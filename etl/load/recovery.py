@@ -164,11 +164,26 @@ def _is_in_doubt(part: Part) -> bool:
 
 
 def _record(ledger: Ledger, met: Met, result: RecoverResult, progress: Progress) -> None:
+    missing = ledger.without_ids()
     for batch in _batches(sightings(ledger), 200):
+        _adopt_ids(ledger, [one for one in batch if one[:2] in missing])
         with ledger.steps({number for number, _, _ in batch}) as steps:
             for number, generation, items in batch:
                 _record_order(ledger, steps, number, generation, items, met, result)
         progress("record orders", result.found + result.known + result.resolved, 0)
+
+
+def _adopt_ids(ledger: Ledger, met: Iterable[tuple[str, int, Items]]) -> None:
+    """Which bill is whose, of those that were posted together and never read back by the run that did."""
+    ids = {
+        (number, generation, ORDER_PART): order_id
+        for number, generation, found in met
+        for order_id, items in found.items()
+        if not _is_undo(items)
+    }
+    if ids:
+        with ledger.steps() as steps:
+            steps.adopt_ids(ids)
 
 
 def _record_order(

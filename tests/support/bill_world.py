@@ -201,7 +201,7 @@ def an_order(
     rest = total - Decimal(gift or 0) if paid is None else Decimal(paid)
     if rest:
         entries.append(_entry("pay1", EntryKind.PAYMENT, "Cash", 1, -rest))
-    closed = START - timedelta(days=200 - day, seconds=int(number) % 3600)
+    closed = START - timedelta(days=200 - day, seconds=int(number.partition("-")[0]) % 3600)
     values: dict[str, Any] = {
         "number": number,
         "verdict": Verdict.READY,

@@ -177,3 +177,16 @@ def test_unmarked_bills_hold_an_order_for_a_person(tmp_path):
     assert len(shop.bills_of("2")) == 1
     with open_ledger(path, shop) as ledger:
         assert "looks like this order" in ledger.order("2").message
+
+
+def test_recover_reads_ids_back(tmp_path):
+    """Posted among many by a run that did not look again: recover learns which bill is whose."""
+    shop, path = OutletShop("lagging-reads:seconds=20"), tmp_path / "ledger"
+    post(path, shop, orders(5), no_wait=True)
+    with Ledger.open(path, read_only=True) as ledger:
+        assert ledger.lacks_ids()
+    recovered(path, shop)
+    with Ledger.open(path, read_only=True) as ledger:
+        assert [ledger.order(number).mews_order_id for number in numbers(5)] == [
+            shop.bills_of(number)[0] for number in numbers(5)
+        ]
