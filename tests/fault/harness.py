@@ -6,6 +6,14 @@
 
 A schedule is a storm (processes that are killed, stopped, and met by faults), then calm reruns without new faults.
 Properties: design sections 7.1 to 7.8; what is checked at every moment is in `fault_watch.py`.
+
+Drawn (`fault_schedule.py`), each with kills, lost answers, late commits, 429, lagging reads, lost and old ledgers:
+both routes (a third of the ledgers are an outlet's, with requests of 1 to 1000 bills, partial commits, wrong ids, bills
+that move, what a refusal of several leaves, captures, balances, gift cards or no payments, accounts or none, bills older
+than the window); undo, two undos at once, an undo beside a run; two runs on one ledger or on two copies of it; customers;
+payments; kinds that Mews refuses and later allows; gross and net prices; other stores under the same token, of the same
+enterprise or of a second one with another price basis (on either route, perhaps with our store's name).
+Not drawn: reposting what was undone, corrections, PostgreSQL, the look at the other route (tests of their own).
 """
 
 from __future__ import annotations

@@ -7,6 +7,8 @@ from fault_schedule import BEYOND_EVERY, draw
 from harness import run_seed, run_seeds
 
 SCHEDULES = 200
+DRAWN = 400
+"""Looked at for their kinds: without running them."""
 CHUNK = 10
 
 
@@ -27,7 +29,7 @@ def test_a_seed_replays():
 
 def test_schedules_are_of_all_kinds():
     """The days drawn hold every kind of trouble that the guarantee names."""
-    schedules = [draw(seed) for seed in range(SCHEDULES)]
+    schedules = [draw(seed) for seed in range(DRAWN)]
     processes = [process for schedule in schedules for process in schedule.processes]
     specs = [spec for schedule in schedules for versions in schedule.orders for spec in versions]
     faults = {fault.split(":")[0] for process in processes for fault in process.faults}
@@ -43,11 +45,11 @@ def test_schedules_are_of_all_kinds():
     assert {schedule.hides for schedule in schedules} >= {"", "identifiers", "notes"}
     assert any(schedule.lag for schedule in schedules)
     undos = [schedule for schedule in schedules if any(one.command == "undo" for one in schedule.processes)]
-    assert {schedule.refuses for schedule in undos} == {"", "rebates", "GiftCard"}
+    assert {schedule.refuses for schedule in undos} == {"", "rebates", "GiftCard", "old"}
     assert any(spec.payments for schedule in undos for versions in schedule.orders for spec in versions)
     assert {schedule.allows_from is None for schedule in schedules if schedule.refuses} == {True, False}
     twins = [process for process in processes if process.twin is not None]
-    assert len(twins) >= SCHEDULES // 20
+    assert len(twins) >= DRAWN // 20
     assert any(process.twin.kill for process in twins)
     pairs = {(process.command, process.twin.command, process.twin.on) for process in twins}
     assert pairs >= {
@@ -70,7 +72,47 @@ def test_schedules_are_of_all_kinds():
         (basis, is_portfolio) for basis in ("gross", "net") for is_portfolio in (False, True)
     }
     people = [schedule for schedule in schedules if any(versions[0].email for versions in schedule.orders)]
-    assert len(people) >= SCHEDULES // 20
+    assert len(people) >= DRAWN // 20
     assert any(process.kill for schedule in people for process in schedule.processes)
     assert any(one.command == "undo" for schedule in people for one in schedule.processes)
-    assert sum(not schedule.within_bounds for schedule in schedules) == SCHEDULES // BEYOND_EVERY
+    assert sum(not schedule.within_bounds for schedule in schedules) == DRAWN // BEYOND_EVERY
+
+
+def test_bills_meet_every_kind_of_trouble():
+    """The outlet route has the days of the other one, and what only requests of many bills meet."""
+    bills = [schedule for schedule in map(draw, range(DRAWN)) if schedule.is_outlet]
+    assert len(bills) >= DRAWN // 4
+    processes = [process for schedule in bills for process in schedule.processes]
+    faults = {fault.split(":")[0] for process in processes for fault in process.faults}
+    assert {"partly-committed", "wrong-bill-ids", "moving-bills", "delayed-commit", "status-408-after"} <= faults
+    assert {schedule.keeps for schedule in bills} == {"whole", "partial", "others"}
+    assert {schedule.basis for schedule in bills} == {"gross", "net"}
+    assert {schedule.refuses for schedule in bills} == {"", "rebates", "old"}
+    assert {1, 1000} <= {schedule.bills for schedule in bills}
+    assert any(schedule.largest_body for schedule in bills)
+    assert any(schedule.lag for schedule in bills)
+    assert {schedule.hides for schedule in bills} == {"", "identifiers", "notes", "both"}
+    specs = [spec for schedule in bills for versions in schedule.orders for spec in versions]
+    assert {part.rstrip("0123456789") for spec in specs for part, _, _ in spec.payments} == {"gift", "pay", "bal"}
+    assert any(not spec.payments for spec in specs)
+    assert {spec.is_old for spec in specs} == {spec.names_account for spec in specs} == {True, False}
+    assert any(spec.email for spec in specs)
+    assert any(spec.parent for spec in specs)
+    assert {process.before for process in processes} == {"", "lose", "restore"}
+    assert {process.command for process in processes} == {"run", "undo"}
+    twins = {(one.command, one.twin.command, one.twin.on) for one in processes if one.twin is not None}
+    assert twins >= {("run", "run", "copy"), ("run", "run", "ledger"), ("undo", "undo", "copy")}
+
+
+def test_ledgers_of_several_enterprises_share_a_token():
+    """Another enterprise's, on either route, with another price basis, and a store that is named as ours."""
+    hosts = [schedule for schedule in map(draw, range(2 * DRAWN)) if schedule.neighbours]
+    pairs = [(host, one) for host in hosts for one in host.neighbours]
+    assert {one.enterprise for _, one in pairs} == {0, 1}
+    far = [(host, one) for host, one in pairs if one.enterprise]
+    assert all(host.is_portfolio and one.is_portfolio for host, one in far)
+    assert {(host.basis, one.basis) for host, one in far} >= {("gross", "net"), ("gross", "gross")}
+    assert any(host.store == one.store for host, one in far)
+    assert {(host.is_outlet, one.is_outlet) for host, one in pairs} == {
+        (a, b) for a in (True, False) for b in (True, False)
+    }
