@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from etl.ledger.records import ORDER_PART, PartKind, dumps, loads
 from etl.ledger.unit_of_work import PartRow, UnitOfWork
-from etl.model.states import State
+from etl.model.states import IN_MEWS, State
 
 
 class UndoSteps(UnitOfWork):
@@ -75,6 +75,29 @@ class UndoSteps(UnitOfWork):
         gone |= {row.target for row in rows}
         left = sorted(set(ids) - gone)
         return dumps(left) if reversals.intersection(left) and len(left) > 1 else ""
+
+    def is_reversal(self, number: str, generation: int, part: str) -> bool:
+        """Whether a part reverses something."""
+        return self._at(number, generation, part).kind == PartKind.UNDO.value
+
+    def open_payments(self, number: str, generation: int) -> list[str]:
+        """Payments that are in Mews and were not paid back, as this transaction sees them."""
+        self._order(number)
+        rows = [row for row in self._rows([number]) if row.generation == generation]
+        paid_back = {
+            row.target for row in rows if row.kind == PartKind.UNDO.value and row.mews_id and row.state in IN_MEWS
+        }
+        return [
+            row.part
+            for row in rows
+            if row.kind == PartKind.PAYMENT.value
+            and row.state in (State.POSTED, State.DIFFERENT)
+            and row.mews_id not in paid_back
+        ]
+
+    def has_copies(self, number: str) -> bool:
+        """Whether Mews is known to hold more of an order than one."""
+        return bool(self._order(number).duplicates)
 
     def stand_again(self, number: str, generation: int, payments: Mapping[str, str]) -> None:
         """UNDONE -> POSTED: another copy stands than those that were reversed. `payments`: ids that stand, by part."""

@@ -6,16 +6,17 @@ what it must be, `evidence.match` whether it is that.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from etl.evidence.values import Difference
 from etl.ledger.cancelled import cancelled_of
 from etl.ledger.plan_rows import observed_items, observed_payment
-from etl.ledger.records import ORDER_PART, Attempt, damaged, dumps
+from etl.ledger.records import Attempt, damaged, dumps
 from etl.ledger.steps import PartKey, Steps
 from etl.load.attempted import match_order, payment_differs
+from etl.load.reversal import is_gone
 from etl.model.rows import OrderItemRow, PaymentRow
 from etl.model.states import State
 
@@ -38,31 +39,51 @@ def find_order(
     orders: Mapping[str, Sequence[OrderItemRow]],
     run_id: str,
 ) -> Found:
-    """An order, or the opposite of one, stands in Mews: POSTED, or DIFFERENT from all that was sent.
+    """An order is met in Mews: POSTED, or DIFFERENT from all that was sent, as it was booked or as the staff left it.
 
-    `attempts` of this part, oldest first; `orders`: items by OrderId, at least one. `run_id`: who met it. Where none
+    One that was cancelled whole is POSTED until `ends` concludes. `attempts` of this part, oldest first; `orders`: items by OrderId, at least one. `run_id`: who met it. Where none
     is what was sent, the first is told against the newest attempt. Raises LedgerError without any attempt.
     """
-    judged = [
-        (order_id, attempt, match_order(attempt, rows).not_as_sent)
-        for order_id, rows in orders.items()
-        for attempt in reversed(attempts)
-    ]
-    closest = _closest(judged, "an order")
+    closest = _closest_order(attempts, orders)
     rows = orders[closest[0]]
-    if key[2] == ORDER_PART:
-        # A sighting while nobody knew is no sign of somebody else, whatever the staff did to it meanwhile.
-        steps.take_in_cancelled(cancelled_of(key[0], rows))
+    # A sighting while nobody knew is no sign of somebody else, whatever the staff did to it meanwhile.
+    steps.take_in_cancelled(cancelled_of(key[0], rows))
+    if not is_gone(rows):
+        # It arrived as it was sent; what is told is what stands, since that is what counts as being in Mews.
+        closest = (*closest[:2], match_order(closest[1], rows).differences)
     return _record(steps, key, closest, run_id, dumps(observed_items(rows)))
 
 
-def find_payment(
-    steps: Steps, key: PartKey, attempts: Sequence[Attempt], rows: Sequence[PaymentRow], run_id: str
+def find_reversal(
+    steps: Steps,
+    key: PartKey,
+    attempts: Sequence[Attempt],
+    undos: Mapping[str, Sequence[OrderItemRow]],
+    unbalanced: str,
+    run_id: str,
 ) -> Found:
-    """A payment, or what pays one back, stands in Mews: as `find_order`."""
+    """The opposite of an order stands in Mews: as `find_order`; DIFFERENT too where it does not balance the order.
+
+    `unbalanced`: the words for that, "" where it does.
+    """
+    closest = _closest_order(attempts, undos)
+    return _record(steps, key, closest, run_id, dumps(observed_items(undos[closest[0]])), unbalanced)
+
+
+def find_payment(
+    steps: Steps,
+    key: PartKey,
+    attempts: Sequence[Attempt],
+    rows: Sequence[PaymentRow],
+    run_id: str,
+    unbalanced: str = "",
+) -> Found:
+    """A payment, or what pays one back, stands in Mews: as `find_order` and `find_reversal`."""
     judged = [(row, attempt, payment_differs(attempt, row)) for row in rows for attempt in reversed(attempts)]
     row, attempt, differences = _closest(judged, "a payment")
-    return _record(steps, key, (row.id, attempt, differences), run_id, observed_payment(row, attempt.payload))
+    return _record(
+        steps, key, (row.id, attempt, differences), run_id, observed_payment(row, attempt.payload), unbalanced
+    )
 
 
 def find_elsewhere(steps: Steps, number: str, generation: int, order_id: str, rows: Sequence[OrderItemRow]) -> Found:
@@ -75,6 +96,32 @@ def find_elsewhere(steps: Steps, number: str, generation: int, order_id: str, ro
     return Found(State.DIFFERENT, order_id, message)
 
 
+def not_as_sent(reversals: Mapping[str, str]) -> str:
+    """Of an order whose reversals, by id, are not what was sent, in these words."""
+    return "; ".join(f"its reversal {mews_id} is not as it was sent: {words}" for mews_id, words in reversals.items())
+
+
+def payment_stands(parts: Iterable[str]) -> str:
+    """Of an order that is reversed, while these payments of it are not."""
+    return f"its items are reversed, its payment {', '.join(parts)} stands"
+
+
+def does_not_balance(undo_ids: Iterable[str]) -> str:
+    """Of an order that these reversals leave something of, or take more than it was."""
+    return f"its reversal {', '.join(undo_ids)} does not balance it"
+
+
+def _closest_order(
+    attempts: Sequence[Attempt], orders: Mapping[str, Sequence[OrderItemRow]]
+) -> tuple[str, Attempt, tuple[Difference, ...]]:
+    judged = [
+        (order_id, attempt, match_order(attempt, rows).not_as_sent)
+        for order_id, rows in orders.items()
+        for attempt in reversed(attempts)
+    ]
+    return _closest(judged, "an order")
+
+
 def _closest(
     judged: Sequence[tuple[Met, Attempt, tuple[Difference, ...]]], what: str
 ) -> tuple[Met, Attempt, tuple[Difference, ...]]:
@@ -85,10 +132,15 @@ def _closest(
 
 
 def _record(
-    steps: Steps, key: PartKey, closest: tuple[str, Attempt, tuple[Difference, ...]], run_id: str, observed: str
+    steps: Steps,
+    key: PartKey,
+    closest: tuple[str, Attempt, tuple[Difference, ...]],
+    run_id: str,
+    observed: str,
+    besides: str = "",
 ) -> Found:
     mews_id, attempt, differences = closest
-    sentences = [one.sentence for one in differences]
+    sentences = [*(one.sentence for one in differences), *filter(None, [besides])]
     state = steps.find(
         *key,
         mews_id=mews_id,

@@ -15,15 +15,16 @@ from etl.evidence.reader import Clock, Reader
 from etl.evidence.scan import MARGIN, Progress, walk_items
 from etl.ledger.cancelled import unknown
 from etl.ledger.ledger import Ledger
-from etl.ledger.plan_rows import recovered_item, stamp_seconds
-from etl.ledger.records import ORDER_PART, RECOVERED_RUN, Part, PartKind, dumps, stamp
+from etl.ledger.plan_rows import stamp_seconds
+from etl.ledger.records import ORDER_PART, RECOVERED_RUN, PartKind, dumps, stamp
 from etl.ledger.side_table import empty, keep, met_elsewhere, sighting, sightings
 from etl.ledger.steps import CHUNK, Steps
-from etl.load.balance import Items, gone_by, lonely, standing_of
+from etl.load.balance import Items, reversed_by
 from etl.load.found import find_elsewhere, find_order, find_payment
 from etl.load.paid import Paid, Payments, read_payments
 from etl.load.ports import Sleep
-from etl.load.reversal import OPPOSITE, copy_of, target_of, undo_part, what_of
+from etl.load.reversal import OPPOSITE, what_of
+from etl.load.reversals import Reversals, Seen, is_in_doubt, is_pay_back, shown
 from etl.model.identity import parse_identifier
 from etl.model.rows import OrderItemRow, PaymentRow
 from etl.model.shares import CAPTURED, CREDIT
@@ -145,8 +146,8 @@ async def _read_in_doubt(ledger: Ledger, reader: Reader, payments: Payments) -> 
         for parts in ledger.parts({number for number, _ in keys}).values():
             for part in parts:
                 paid = payments.get((part.number, part.generation))
-                if paid is not None and _is_in_doubt(part):
-                    wanted += paid.sent.get(part.part, ())
+                if paid is not None and is_in_doubt(part):
+                    wanted += paid.undone.get(what_of(part), ()) if is_pay_back(part) else paid.sent.get(part.part, ())
         found |= await back.payments(wanted)
     return found
 
@@ -156,11 +157,6 @@ async def _read_nowhere(ledger: Ledger, reader: Reader) -> frozenset[tuple[str, 
     suspects = met_elsewhere(ledger)
     known = await ReadBack(reader, most_refusals=WHATEVER_IT_COSTS).items(list(suspects.values()))
     return frozenset(key for key, order_id in suspects.items() if not known.get(order_id))
-
-
-def _is_in_doubt(part: Part) -> bool:
-    """Whether something of a part was sent, and nobody knows of it that it is in Mews."""
-    return part.seq > 0 and part.state not in IN_MEWS and part.state is not State.IN_FLIGHT
 
 
 def _record(ledger: Ledger, met: Met, result: RecoverResult, progress: Progress) -> None:
@@ -195,16 +191,22 @@ def _record_order(
         # What reverses an order proves no presence.
         return
     paid = met.payments.get((number, generation), Paid())
-    gone = {order_id: by for order_id in orders if (by := gone_by(order_id, orders, undos)) is not None}
+    known = [one for one in ledger.parts([number]).get(number, []) if one.kind is PartKind.UNDO]
+    known = [one for one in known if one.generation == generation and what_of(one) == OPPOSITE]
+    gone = reversed_by(orders, undos, steps.mews_id(number, generation), known)
     standing = [order_id for order_id in orders if order_id not in gone]
     # Where copies were reversed, the order is the one that stands.
     orders = {order_id: orders[order_id] for order_id in (*standing, *gone)}
-    _take_up_again(ledger, steps, number, generation, standing, paid)
+    reversals = Reversals(ledger, steps, number, generation, Seen(orders, undos, gone, paid, met.in_doubt))
+    reversals.take_up_again()
     was_in_doubt = _record_presence(ledger, steps, number, generation, orders, paid, met, result)
     twice: list[str] = []
     if gone or undos or paid.undone:
-        twice = _record_reversals(ledger, steps, number, generation, undos, gone, standing, paid)
-        _conclude_reversals(steps, number, generation, orders, undos, gone, paid, result)
+        twice = reversals.record()
+        message, is_undone = reversals.conclude()
+        result.undone += is_undone
+        if message:
+            result.different[number] = message
     is_held = steps.part_state(number, generation) in (State.POSTED, State.DIFFERENT)
     if is_held and (number, generation) in met.nowhere and len(standing) == 1:
         at = find_elsewhere(steps, number, generation, standing[0], orders[standing[0]])
@@ -239,17 +241,13 @@ def _record_cancelled(
     if state in (State.POSTED, State.DIFFERENT) and _is_of(orders, others, order_id):
         # Where a part of it was reversed, that is why they are cancelled.
         message = result.different.get(number) or f"{len(others)} of its items are cancelled in Mews"
-        steps.differ(number, generation, message, {"items": _shown(orders[order_id])})
+        steps.differ(number, generation, message, {"items": shown(orders[order_id])})
         result.different[number] = message
 
 
 def _is_undo(items: Sequence[OrderItemRow]) -> bool:
     identity = identity_of(items[0])
     return identity is not None and identity.is_undo
-
-
-def _shown(items: Iterable[OrderItemRow]) -> list[dict[str, Any]]:
-    return [recovered_item(item) for item in items]
 
 
 def _is_of(orders: Items, item_ids: Mapping[str, str], order_id: str) -> bool:
@@ -293,7 +291,7 @@ def _adopt(steps: Steps, number: str, generation: int, orders: Items, paid: Paid
     observed = {
         "account": first.account_id,
         "consumed": stamp_seconds(first.consumed),
-        "items": _shown(items),
+        "items": shown(items),
         "order_id": order_id,
     }
     # Captures pay what the order is worth; credits lower it.
@@ -343,119 +341,6 @@ def _record_payments(
         found = find_payment(steps, (number, generation, part), attempts, rows, RECOVERED_RUN)
         if found.message:
             result.different[number] = found.message
-
-
-# What was reversed
-
-
-def _take_up_again(
-    ledger: Ledger, steps: Steps, number: str, generation: int, standing: Sequence[str], paid: Paid
-) -> None:
-    """An order that was undone stands all the same where a copy came to light, of itself or of a payment.
-
-    What this ledger reversed may still seem to stand in reads that lag.
-    """
-    if steps.part_state(number, generation) is not State.UNDONE:
-        return
-    parts = [one for one in ledger.parts([number]).get(number, []) if one.generation == generation]
-    mine = {steps.mews_id(number, generation), *(one.target for one in parts if one.kind is PartKind.UNDO)}
-    payments = {part: paid.first(part) for part in paid.sent if paid.standing(part)}
-    if payments or any(one not in mine for one in standing):
-        steps.stand_again(number, generation, payments)
-
-
-def _record_reversals(
-    ledger: Ledger,
-    steps: Steps,
-    number: str,
-    generation: int,
-    undos: Items,
-    gone: Mapping[str, str],
-    standing: Sequence[str],
-    paid: Paid,
-) -> list[str]:
-    """Undo entries become parts of their own, so that scans know them. Shape: ids of those that are there twice.
-
-    A cancellation has no id of its own: there the id of what was cancelled stands beside the second reversal's.
-    """
-    parts = [one for one in ledger.parts([number]).get(number, []) if one.generation == generation]
-    known = [one for one in parts if one.kind is PartKind.UNDO]
-    twice: list[str] = []
-
-    def see(what: str, target: str, mews_id: str, message: str = "") -> None:
-        kind = "" if what == OPPOSITE else what
-        first = next((one for one in known if what_of(one) == what and one.target == target), None)
-        if any(one.mews_id == mews_id for one in known):
-            return
-        if first is not None and first.mews_id and first.state in IN_MEWS:
-            twice.extend((first.mews_id, mews_id))
-            return
-        name = undo_part(what, copy_of(known, target, kind))
-        known[:] = [one for one in known if one.part != name]
-        state = steps.see_undo(
-            number, generation, name, mews_id=mews_id, target=target, run_id=RECOVERED_RUN, message=message
-        )
-        known.append(Part(number, generation, name, state, PartKind.UNDO, mews_id, target=target))
-
-    for order_id, undo_id in gone.items():
-        if undo_id:
-            see(OPPOSITE, order_id, undo_id)
-    for part in paid.sent:
-        for payment_id, undo_id in paid.reversals(part).items():
-            see(part, payment_id, undo_id)
-    for undo_id, undo in lonely(undos, gone).items():
-        # Where Mews returns no notes and nothing stands, it reverses what was reversed before, whichever that is.
-        target = target_of(undo[0].notes) or ("" if standing else next(iter(gone), ""))
-        see(OPPOSITE, target or undo_id, undo_id, "it does not balance the order")
-        if target in gone:
-            twice.extend((gone[target] or target, undo_id))
-    for part in paid.undone:
-        for undo_id, target in paid.too_often(part).items():
-            see(part, target or undo_id, undo_id, f"it does not balance payment {part}")
-            twice.extend(paid.again(part, target, undo_id))
-    return list(dict.fromkeys(twice))
-
-
-def _conclude_reversals(
-    steps: Steps,
-    number: str,
-    generation: int,
-    orders: Items,
-    undos: Items,
-    gone: Mapping[str, str],
-    paid: Paid,
-    result: RecoverResult,
-) -> None:
-    """UNDONE where nothing is left, DIFFERENT where only a part of it was reversed, else the copies that stand."""
-    state, own = steps.part_state(number, generation), steps.mews_id(number, generation)
-    standing = [order_id for order_id in orders if order_id not in gone]
-    if state not in (State.POSTED, State.DIFFERENT):
-        return
-    open_payments = [part for part in paid.sent if paid.standing(part)]
-    paid_back = [part for part in paid.sent if paid.reversals(part) and part not in open_payments]
-    unbalanced = lonely(undos, gone)
-    message = ""
-    if unbalanced:
-        message = f"its reversal {', '.join(unbalanced)} does not balance it"
-    elif any(paid.too_often(part) for part in paid.undone):
-        message = (
-            f"its payment {', '.join(part for part in paid.undone if paid.too_often(part))} is paid back otherwise"
-        )
-    elif not standing and open_payments:
-        message = f"its items are reversed, its payment {', '.join(open_payments)} stands"
-    elif standing and paid_back:
-        message = f"its payment {', '.join(paid_back)} is paid back, its items stand"
-    if message:
-        against = [undo_id for undo_id in undos if undo_id in (*unbalanced, gone.get(own))]
-        reversing = [item for undo_id in against for item in standing_of(undos[undo_id])]
-        shown = {"items": _shown(orders.get(own, [])), "undo": _shown(reversing)}
-        steps.differ(number, generation, message, shown)
-        result.different[number] = message
-    elif not standing:
-        steps.undo_all(number, generation)
-        result.undone += 1
-    elif gone:
-        steps.keep_copies(number, generation, standing)
 
 
 def _missing_lines(items: Iterable[OrderItemRow]) -> list[str]:

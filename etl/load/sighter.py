@@ -44,6 +44,8 @@ class Look:
     in_doubt_undone: dict[OrderKey, None] = field(default_factory=dict)
     """Orders in doubt here of which another ledger's undo entries stand in Mews."""
     undone: dict[PartKey, dict[str, None]] = field(default_factory=dict)
+    targets: dict[PartKey, str] = field(default_factory=dict)
+    """Of these, the OrderId that each reverses."""
     rows: dict[str, dict[str, OrderItemRow]] = field(default_factory=dict)
     signs: Signs = field(default_factory=Signs)
     payments: dict[PartKey, dict[str, PaymentRow]] = field(default_factory=dict)

@@ -24,9 +24,11 @@ from etl.ledger.records import ORDER_PART, Attempt, Part, PartKind, dumps, stamp
 from etl.ledger.steps import PartKey, Steps
 from etl.load import refusals
 from etl.load.attempted import may_be, may_be_payment
+from etl.load.balance import NOT_BALANCED, balances
 from etl.load.bills import was_refused_together
-from etl.load.found import find_elsewhere, find_order, find_payment
-from etl.load.reversal import is_cancel, travels_as
+from etl.load.ends import Ends
+from etl.load.found import find_elsewhere, find_order, find_payment, find_reversal
+from etl.load.reversal import is_cancel, is_gone, travels_as
 from etl.load.session import Session
 from etl.load.sighter import Look, Sighter, key_of
 from etl.load.signs import add_copies, may_be_ours
@@ -202,9 +204,10 @@ class Surveyor:
     async def _read_found(self, look: Look) -> dict[str, list[OrderItemRow]]:
         """All items of the orders found: a walk may have met only those inside its window."""
         seen = (*look.present.values(), *look.undone.values())
-        ids = list(
-            dict.fromkeys((*(order_id for order_ids in seen for order_id in order_ids), *look.elsewhere.values()))
-        )
+        for parts in self._ledger.parts({number for number, _, _ in look.undone}).values():
+            look.targets.update((key_of(part), part.target) for part in parts if key_of(part) in look.undone)
+        more = (*look.elsewhere.values(), *filter(None, look.targets.values()))
+        ids = list(dict.fromkeys((*(order_id for order_ids in seen for order_id in order_ids), *more)))
         read = await items_of(self._reader, ids) if ids else {}
         return {
             order_id: list({**look.rows.get(order_id, {}), **{row.id: row for row in read.get(order_id, ())}}.values())
@@ -219,14 +222,16 @@ class Surveyor:
         numbers.update(number for number, _ in look.present)
         numbers.update(number for number, _, _ in (*look.undone, *look.payments, *look.extra, *look.elsewhere))
         with self._ledger.steps(numbers) as steps:
+            ends = Ends(steps)
             for key, order_ids in look.present.items():
-                self._found(steps, (*key, ORDER_PART), list(order_ids), rows, result)
+                self._found(steps, (*key, ORDER_PART), list(order_ids), rows, ends, result)
             for part_key, order_ids in look.undone.items():
-                self._found(steps, part_key, list(order_ids), rows, result)
+                self._found_reversal(steps, part_key, list(order_ids), rows, look, ends, result)
             for number, copies in _duplicate(steps, look).items():
                 result.tell_copies(number, copies)
             for part_key, payments in look.payments.items():
-                self._found_payment(steps, part_key, list(payments.values()), result)
+                self._found_payment(steps, part_key, list(payments.values()), ends, result)
+            result.found.update(ends.conclude(result.found))
             for part in look.unknown:
                 self._not_found(steps, look, part, ended, result)
             for (number, generation, _), order_id in look.elsewhere.items():
@@ -240,29 +245,67 @@ class Surveyor:
         return result
 
     def _found(
-        self, steps: Steps, key: PartKey, order_ids: list[str], rows: dict[str, list[OrderItemRow]], result: Survey
+        self,
+        steps: Steps,
+        key: PartKey,
+        order_ids: list[str],
+        rows: dict[str, list[OrderItemRow]],
+        ends: Ends,
+        result: Survey,
     ) -> None:
-        """An order, or the opposite of one."""
+        """An order in doubt."""
+        attempts = self._sent(steps, key)
+        if attempts is None:
+            return
+        found = find_order(steps, key, attempts, {one: rows[one] for one in order_ids}, self._run_id)
+        result.found[key] = found.state
+        self._tell_copies(steps, key, order_ids, result)
+        if is_gone(rows[found.mews_id]):
+            ends.order_gone(key, rows[found.mews_id])
+
+    def _found_reversal(
+        self,
+        steps: Steps,
+        key: PartKey,
+        order_ids: list[str],
+        rows: dict[str, list[OrderItemRow]],
+        look: Look,
+        ends: Ends,
+        result: Survey,
+    ) -> None:
+        """The opposite of an order, in doubt: it must be what was sent, and leave nothing of the order."""
+        attempts = self._sent(steps, key)
+        if attempts is None:
+            return
+        order, undos = rows.get(look.targets[key], []), {one: rows[one] for one in order_ids}
+        # Of an order that Mews does not show, nothing can be said but that this was sent.
+        is_balanced = not order or any(balances(order, undo) for undo in undos.values())
+        found = find_reversal(steps, key, attempts, undos, "" if is_balanced else NOT_BALANCED, self._run_id)
+        result.found[key] = found.state
+        self._tell_copies(steps, key, order_ids, result)
+        ends.reversal(key, found, order, undos[found.mews_id])
+
+    def _found_payment(self, steps: Steps, key: PartKey, rows: list[PaymentRow], ends: Ends, result: Survey) -> None:
+        """A payment in doubt, or what pays one back."""
+        attempts = self._sent(steps, key)
+        self._tell_copies(steps, key, [row.id for row in rows], result)
+        if attempts is not None:
+            found = find_payment(steps, key, attempts, rows, self._run_id)
+            result.found[key] = found.state
+            ends.payment(key, found)
+
+    def _sent(self, steps: Steps, key: PartKey) -> list[Attempt] | None:
+        """What was sent of a part in doubt; None of what is known meanwhile, or in hand."""
         state = steps.part_state(*key)
         if state is None or state in IN_MEWS or state is State.IN_FLIGHT:
-            return
+            return None
         number, generation, part = key
-        attempts = self._ledger.attempts(number, generation=generation, part=part)
-        result.found[key] = find_order(steps, key, attempts, {one: rows[one] for one in order_ids}, self._run_id).state
-        if len(order_ids) > 1:
-            steps.duplicate(number, order_ids)
-            result.tell_copies(number, order_ids)
+        return self._ledger.attempts(number, generation=generation, part=part)
 
-    def _found_payment(self, steps: Steps, key: PartKey, rows: list[PaymentRow], result: Survey) -> None:
-        number, generation, part = key
-        state = steps.part_state(number, generation, part)
-        if len(rows) > 1:
-            steps.duplicate(number, [row.id for row in rows])
-            result.tell_copies(number, [row.id for row in rows])
-        if state is None or state in IN_MEWS or state is State.IN_FLIGHT:
-            return
-        attempts = self._ledger.attempts(number, generation=generation, part=part)
-        result.found[key] = find_payment(steps, key, attempts, rows, self._run_id).state
+    def _tell_copies(self, steps: Steps, key: PartKey, ids: list[str], result: Survey) -> None:
+        if len(ids) > 1:
+            steps.duplicate(key[0], ids)
+            result.tell_copies(key[0], ids)
 
     def _not_found(self, steps: Steps, look: Look, part: Part, ended: datetime, result: Survey) -> None:
         key = key_of(part)

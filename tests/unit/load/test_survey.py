@@ -94,7 +94,7 @@ def test_what_a_worker_has_in_hand_is_left_alone(path, mews, time):
 
 
 def test_cancelled_items_prove_presence(path, mews, time):
-    """Staff may cancel an order within minutes; it was there all the same."""
+    """Staff may cancel an order within minutes; it was there all the same, so it is not sent again: it is undone."""
     an_unknown(path, mews, time, ("lost", 0.0))
     at, row = mews.items[-1]
     zero = row.gross - row.gross
@@ -102,7 +102,7 @@ def test_cancelled_items_prove_presence(path, mews, time):
         at,
         replace(row, state="Canceled", canceled=row.created, net=zero, gross=zero, unit_gross=zero, unit_net=zero),
     )
-    assert look(path, mews, time).found == {("2", 1, "order"): State.POSTED}
+    assert look(path, mews, time).found == {("2", 1, "order"): State.UNDONE}
 
 
 def test_other_amounts_are_different(path, mews, time):
