@@ -35,6 +35,14 @@ class MewsTime:
         """The time that it can be in Mews at the latest."""
         return self.now() + self._slack
 
+    def seconds_until(self, due: datetime) -> float:
+        """How long until Mews, asked then, says that it is `due`: it cuts the second. 0 or less: it says so now.
+
+        Whoever waits less asks again and again while the second has not turned, each time with a whole walk.
+        """
+        said = due if not due.microsecond else due.replace(microsecond=0) + timedelta(seconds=RESOLUTION)
+        return (said - self.now()).total_seconds()
+
     def now(self) -> datetime:
         """Mews's time, carried on since it was asked for; it is not earlier there."""
         if self._anchor is None:

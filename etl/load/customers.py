@@ -156,7 +156,7 @@ class Customers:
             left = self._in_doubt(wanted)
             if left:
                 due = min(self._due(row) for row in left)
-                await self._halt.sleep(max((due - self._time.now()).total_seconds(), 0.05))
+                await self._halt.sleep(max(self._time.seconds_until(due), 0.05))
 
     def _in_doubt(self, emails: Sequence[str]) -> list[Customer]:
         return [row for row in self.known(emails).values() if row.state is CustomerState.UNKNOWN]

@@ -472,7 +472,7 @@ class Poster:
                     return
                 self._progress("wait for what is unknown", self._done, len(self._waiting))
                 if not first_look:
-                    await self._halt.sleep((due - self._time.now()).total_seconds())
+                    await self._halt.sleep(self._time.seconds_until(due))
                 if not self._halt.is_set:
                     # The first look finds what only lost its answer; nothing is proved absent by it.
                     await self._crew.wait_for(self._survey(recheck_floor=None))

@@ -206,7 +206,7 @@ class Undoer:
         wait = max((reason.seconds for reason in reasons), default=0.0)
         due = self._watcher.due(all_of_them=True)
         if due is not None and not is_first:
-            wait = max(wait, (due - self._session.time.now()).total_seconds())
+            wait = max(wait, self._session.time.seconds_until(due))
         self._progress("wait for what is unknown", self._done, self._total)
         await self._halt.sleep(wait)
         if due is not None and not self._halt.is_set:

@@ -92,7 +92,7 @@ class Watcher:
         wait = last + self._session.facts.scan_seconds - now
         due = self._surveyor.due(all_of_them=False)
         if due is not None:
-            until_due = (due - self._session.time.now()).total_seconds()
+            until_due = self._session.time.seconds_until(due)
             wait = min(wait, max(until_due, last + self._session.facts.settle.total_seconds() / 2 - now))
         return wait
 
