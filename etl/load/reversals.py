@@ -102,6 +102,11 @@ class Reversals:
             self._see(OPPOSITE, target, undo_id, NOT_BALANCED)
             if target in seen.gone:
                 self._twice.extend((seen.gone[target] or target, undo_id))
+        for undo_id, undo in seen.undos.items():
+            # Cancelled again, before anybody knew that it was there: it may not be sent a second time.
+            target = target_of(undo[0].notes)
+            if not standing_of(undo) and any(is_in_doubt(one) and target in ("", one.target) for one in self._known):
+                self._see(OPPOSITE, target, undo_id, NOT_BALANCED)
         for part in paid.undone:
             for undo_id, target in paid.too_often(part).items():
                 self._see(part, target, undo_id, f"it does not balance payment {part}")
@@ -141,7 +146,8 @@ class Reversals:
 
     def _message(self) -> str:
         paid, standing = self._seen.paid, self._seen.standing
-        unbalanced = lonely(self._seen.undos, self._seen.gone)
+        wrong = (one for one, words in self._unlike.items() if words.endswith(NOT_BALANCED))
+        unbalanced = dict.fromkeys((*lonely(self._seen.undos, self._seen.gone), *wrong))
         if unbalanced:
             return does_not_balance(unbalanced)
         otherwise = [part for part in paid.undone if paid.too_often(part)]

@@ -29,7 +29,7 @@ class Quirks:
     than that. `extra_cents`: booked on top of every entry, in the currency's last digit. `refused_payments`: types
     that this integration may not add, although the enterprise enables them; "" is every type. `refused_bills`: what
     a refused request of several outlet bills leaves: nothing (whole), the bills before the bad one (partial), or
-    all others (others).
+    all others (others). `twin_customers`: a second customer of an e-mail address is made like the first.
     """
 
     identifiers: str = "kept"
@@ -40,6 +40,7 @@ class Quirks:
     extra_cents: int = 0
     refused_payments: frozenset[str] = frozenset()
     refused_bills: str = "whole"
+    twin_customers: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,6 +144,7 @@ _DIALS: dict[str, _Dial] = {
         ("variant",),
     ),
     "no-notes": _Dial("Notes are not returned"),
+    "twin-customers": _Dial("Mews makes a second customer of an e-mail address that one has already"),
     "links-reservation": _Dial("Mews links a reservation that nobody asked for"),
     "adds-items": _Dial("Mews adds an item that nobody asked for to every order and outlet bill"),
     "refuses-payments": _Dial(
@@ -345,6 +346,8 @@ class FaultPlan:
                     base = replace(base, identifiers="refused" if fault.variant == "refuse" else "ignored")
                 case "no-notes":
                     base = replace(base, keeps_notes=False)
+                case "twin-customers":
+                    base = replace(base, twin_customers=True)
                 case "links-reservation":
                     base = replace(base, links_reservations=True)
                 case "adds-items":

@@ -172,7 +172,8 @@ def add_customer(call: Call) -> dict[str, Any]:
     if company_id is not None and call.company(company_id) is None:
         raise RefusedError(400, "Invalid CompanyId: there is no such company.")
     email = body.get("Email")
-    twins = [person for person in call.store.people_with(email) if person.is_active] if email else []
+    same = call.store.people_with(email) if email and not call.quirks.twin_customers else []
+    twins = [person for person in same if person.is_active]
     if twins and not body["OverwriteExisting"]:
         raise RefusedError(403, "A customer with this e-mail address exists already.")
     created = call.store.stamp(call.now)
