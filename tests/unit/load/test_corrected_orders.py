@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from load_fakes import FakeMews, VirtualTime, an_order, open_ledger, run_poster
+from load_fakes import SmallMews, VirtualTime, an_order, open_ledger, run_poster
 
 from etl.ledger.corrections import held_back, newest_given
 from etl.ledger.standing import change, notices_of
@@ -43,8 +43,8 @@ def plan(path: Path, time: VirtualTime, *orders: PlannedOrder) -> None:
             ledger.record_plan(f"plan-{at}", [order])
 
 
-def post(path: Path, time: VirtualTime, order: PlannedOrder, mews: FakeMews | None = None) -> None:
-    run_poster(path, mews or FakeMews(time), time, [order])
+def post(path: Path, time: VirtualTime, order: PlannedOrder, mews: SmallMews | None = None) -> None:
+    run_poster(path, mews or SmallMews(time), time, [order])
 
 
 def is_changed(path: Path, time: VirtualTime, order: PlannedOrder) -> bool:
@@ -109,7 +109,7 @@ def test_a_corrected_order_is_held_back_uncorrected(path: Path, time: VirtualTim
     first = version("second" if state is not State.BLOCKED else "unread:second", "first")
     plan(path, time, first)
     if state is State.REJECTED:
-        mews = FakeMews(time)
+        mews = SmallMews(time)
         mews.script = lambda _payload, _number: Outcome(Kind.REFUSED, status=403, message="no")
         post(path, time, first, mews)
     with open_ledger(path, time) as ledger:
@@ -155,7 +155,7 @@ def test_the_newest_correction_is_the_one_that_may_go(path: Path, time: VirtualT
 
 def test_nothing_is_sent_of_an_order_that_comes_uncorrected(path: Path, time: VirtualTime) -> None:
     """Also where it reaches the loader as ready: the ledger has the last word."""
-    mews = FakeMews(time)
+    mews = SmallMews(time)
     plan(path, time, version("second", "first"))
     post(path, time, version("first"), mews)
     with open_ledger(path, time) as ledger:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from ledger_copy import copy_ledger
-from load_fakes import FakeMews, Killed, VirtualTime, a_payment, a_poster, an_order, open_ledger, run_poster
+from load_fakes import Killed, SmallMews, VirtualTime, a_payment, a_poster, an_order, open_ledger, run_poster
 
 from etl.errors import ExitCode
 from etl.ledger.ledger import Ledger
@@ -31,7 +31,7 @@ class KillAt:
                 raise Killed
 
 
-def killed_run(path: Path, mews: FakeMews, time: VirtualTime, orders: list, kill: Callable[[str], None]) -> bool:
+def killed_run(path: Path, mews: SmallMews, time: VirtualTime, orders: list, kill: Callable[[str], None]) -> bool:
     """One run that the checkpoint may end as a kill would; whether it did."""
     ledger = open_ledger(path, time)
     ledger._checkpoint = ledger.fatal(kill)
@@ -70,7 +70,7 @@ WINDOWS = [
 def test_the_disk_says_what_happened(tmp_path, checkpoint, count, expected, sent):
     """The state found after a kill is the one of the table, and the rerun posts exactly once."""
     time = VirtualTime()
-    mews, path = FakeMews(time), tmp_path / "ledger.sqlite"
+    mews, path = SmallMews(time), tmp_path / "ledger.sqlite"
     assert killed_run(path, mews, time, [an_order("1")], KillAt(checkpoint, count))
     assert state_of(path, "1") is expected
     assert len(mews.calls) == sent
@@ -84,12 +84,12 @@ def test_the_disk_says_what_happened(tmp_path, checkpoint, count, expected, sent
 def test_an_intent_that_was_not_committed_never_was(tmp_path):
     """Killed before the commit of the intent: nothing on disk, and no byte left."""
     time = VirtualTime()
-    mews, path = FakeMews(time), tmp_path / "ledger.sqlite"
+    mews, path = SmallMews(time), tmp_path / "ledger.sqlite"
     run_poster(path, mews, time, [an_order("1")])
     probe = KillAt("", 10**9)
     copy = tmp_path / "copy.sqlite"
     copy_ledger(path, copy)
-    killed_run(copy, FakeMews(time), time, [an_order("2")], probe)
+    killed_run(copy, SmallMews(time), time, [an_order("2")], probe)
     commits_before_intent = probe.seen[: probe.seen.index("slot.granted")].count("ledger.before_commit")
     assert killed_run(path, mews, time, [an_order("2")], KillAt("ledger.before_commit", commits_before_intent + 1))
     assert state_of(path, "2") is State.READY
@@ -99,7 +99,7 @@ def test_an_intent_that_was_not_committed_never_was(tmp_path):
 def test_a_crash_between_two_surveys_keeps_the_first(tmp_path):
     """The first scan that missed an order is on disk; a later run adds the second and sends again."""
     time = VirtualTime()
-    mews, path = FakeMews(time), tmp_path / "ledger.sqlite"
+    mews, path = SmallMews(time), tmp_path / "ledger.sqlite"
     run_poster(path, mews, time, [an_order("1")])
     mews.script = lambda p, n: Outcome(Kind.UNKNOWN, message="reset") if n == 2 else None
     batch = [an_order("1"), an_order("2")]
@@ -145,7 +145,7 @@ def faults() -> Callable:
 
 def checkpoints_of_one_run(tmp_path: Path) -> int:
     time = VirtualTime()
-    mews, probe = FakeMews(time), KillAt("", 10**9)
+    mews, probe = SmallMews(time), KillAt("", 10**9)
     mews.script = faults()
     killed_run(tmp_path / "probe.sqlite", mews, time, scenario(), probe)
     return len(probe.seen)
@@ -158,7 +158,7 @@ def test_killed_at_any_step_every_order_is_there_once(tmp_path, residue):
     assert steps > 60
     for at in range(1 + residue, steps + 1, 8):
         time = VirtualTime()
-        mews, path = FakeMews(time), tmp_path / f"ledger-{at}.sqlite"
+        mews, path = SmallMews(time), tmp_path / f"ledger-{at}.sqlite"
         mews.script = faults()
         assert killed_run(path, mews, time, scenario(), KillAt("", at)), at
         time.seconds += 1
@@ -198,7 +198,7 @@ def refusing_kinds(allowed: bool) -> Callable:
     return script
 
 
-def answered_refusals(mews: FakeMews) -> tuple[int, int]:
+def answered_refusals(mews: SmallMews) -> tuple[int, int]:
     """How many returns and how many gift cards were sent."""
     negative = [any(item["UnitAmount"]["GrossValue"] < 0 for item in call.get("Items", ())) for call in mews.calls]
     return sum(negative), sum("Type" in call for call in mews.calls)
@@ -208,7 +208,7 @@ def answered_refusals(mews: FakeMews) -> tuple[int, int]:
 def test_a_kill_around_a_refusal_counts_it_once(tmp_path, checkpoint, count):
     """The refusal and its count for the kind are one transaction: both are on disk, or neither is."""
     time = VirtualTime()
-    mews, path = FakeMews(time), tmp_path / "ledger.sqlite"
+    mews, path = SmallMews(time), tmp_path / "ledger.sqlite"
     batch = [an_order("1"), *(an_order(str(n), amount="-12.00", unproved=("rebates",)) for n in range(11, 19))]
     mews.script = refusing_kinds(allowed=False)
     assert killed_run(path, mews, time, batch, KillAt(checkpoint, count))
@@ -225,13 +225,13 @@ def test_a_kill_around_a_refusal_counts_it_once(tmp_path, checkpoint, count):
 def test_killed_at_any_step_a_refused_kind_is_tried_no_more_than_three_times(tmp_path, residue):
     """A kill may lose an answer, which is asked for again; what was recorded counts, in whatever run."""
     time = VirtualTime()
-    mews, probe = FakeMews(time), KillAt("", 10**9)
+    mews, probe = SmallMews(time), KillAt("", 10**9)
     mews.script = refusing_kinds(allowed=False)
     killed_run(tmp_path / "probe.sqlite", mews, time, returns_and_gifts(), probe)
     assert len(probe.seen) > 60
     for at in range(1 + residue, len(probe.seen) + 1, 4):
         time = VirtualTime()
-        mews, path = FakeMews(time), tmp_path / f"ledger-{at}.sqlite"
+        mews, path = SmallMews(time), tmp_path / f"ledger-{at}.sqlite"
         mews.script = refusing_kinds(allowed=False)
         assert killed_run(path, mews, time, returns_and_gifts(), KillAt("", at)), at
         time.seconds += 1
@@ -255,12 +255,12 @@ def test_killed_at_any_step_a_refused_kind_is_tried_no_more_than_three_times(tmp
 def test_killed_at_any_step_an_allowed_kind_is_posted_whole(tmp_path, residue):
     """Whatever the kill, each return and each gift card is there once in the end, and the kinds are proved."""
     time = VirtualTime()
-    mews, probe = FakeMews(time), KillAt("", 10**9)
+    mews, probe = SmallMews(time), KillAt("", 10**9)
     mews.script = refusing_kinds(allowed=True)
     killed_run(tmp_path / "probe.sqlite", mews, time, returns_and_gifts(), probe)
     for at in range(1 + residue, len(probe.seen) + 1, 4):
         time = VirtualTime()
-        mews, path = FakeMews(time), tmp_path / f"ledger-{at}.sqlite"
+        mews, path = SmallMews(time), tmp_path / f"ledger-{at}.sqlite"
         mews.script = refusing_kinds(allowed=True)
         assert killed_run(path, mews, time, returns_and_gifts(), KillAt("", at)), at
         time.seconds += 1

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
-from load_fakes import FakeMews, Killed, VirtualTime, a_payment, a_poster, an_order, open_ledger, recover_into
+from load_fakes import Killed, SmallMews, VirtualTime, a_payment, a_poster, an_order, open_ledger, recover_into
+from small_mews import Fate
 
 from etl.errors import ExitCode
 from etl.ledger.ledger import Ledger
-from etl.ledger.records import loads
 from etl.ledger.standing import Standing, standing
 from etl.load.result import LoadResult
 from etl.model.outcome import Kind, Outcome
@@ -22,54 +24,74 @@ from etl.model.payload import Operation
 from etl.model.plan import PlannedOrder
 from etl.model.reference import Account
 from etl.model.states import State
+from etl.sandbox.core import Answer
+from etl.sandbox.state import Entry, Person
 
 
-class FakePeople(FakeMews):
+class People(SmallMews):
     """A Mews that never deduplicates customers itself. `welcome` answers each customers/add as `script` does.
 
     `person_lag`: seconds until a customer is found by e-mail.
     """
 
     def __init__(self, time: VirtualTime) -> None:
-        super().__init__(time)
-        self.people: list[tuple[float, Account]] = []
+        super().__init__(time, "twin-customers")
         self.welcomes: list[dict[str, Any]] = []
-        self.welcome: Callable[[dict[str, Any], int], Outcome | float | None] = lambda _p, _n: None
+        self.welcome: Callable[[dict[str, Any], int], Fate] = lambda _p, _n: None
         self.person_lag = 0.0
-        self.looks = 0
+        self._first = {person.id for person in self.sandbox.customers}
 
-    async def send(self, operation: Operation, content: bytes, *, before_send: Any) -> Outcome:
-        if operation is Operation.ADD_CUSTOMER:
-            return await self.add_customer(loads(content.decode(), {}), before_send=before_send)
-        return await super().send(operation, content, before_send=before_send)
+    def _note(self, operation: Operation, payload: dict[str, Any]) -> tuple[str, int]:
+        if operation is not Operation.ADD_CUSTOMER:
+            return super()._note(operation, payload)
+        self.welcomes.append(payload)
+        return "person", len(self.welcomes)
 
-    async def add_customer(self, payload: Any, *, before_send: Any) -> Outcome:
-        await before_send()
-        self.welcomes.append(dict(payload))
-        number = len(self.welcomes)
-        await self.time.sleep(self.latency)
-        answer = self.welcome(payload, number)
-        if isinstance(answer, Outcome):
+    def fate_of(self, kind: str, number: int) -> Fate:
+        return self.welcome(self.welcomes[number - 1], number) if kind == "person" else super().fate_of(kind, number)
+
+    def as_shown(self, operation: str, answer: Answer) -> Answer:
+        answer = super().as_shown(operation, answer)
+        if operation != "customers/getAll" or not self.person_lag:
             return answer
-        self.add(f"person-{number}", payload["Email"], delay=answer or 0.0)
-        if answer is not None:
-            return Outcome(Kind.UNKNOWN, message="no answer")
-        return Outcome(Kind.DONE, {"Id": f"person-{number}"}, 200)
+        body = json.loads(answer.body)
+        since = self.mews_now(self.time.seconds - self.person_lag)
+        body["Customers"] = [row for row in body["Customers"] if datetime.fromisoformat(row["CreatedUtc"]) <= since]
+        return replace(answer, body=json.dumps(body).encode())
 
-    def add(self, key: str, email: str, *, delay: float = 0.0, **more: Any) -> None:
-        person = replace(Account(key, "Customer", "", True, email), **more)
-        self.people.append((self.time.seconds + delay, person))
+    @property
+    def people(self) -> list[Person]:
+        """The customers that were made here."""
+        self._held()
+        return [person for person in self.sandbox.customers if person.id not in self._first]
+
+    def add(self, key: str, email: str, **more: Any) -> None:
+        """The desk makes a customer."""
+        created = self.mews_now(self.time.seconds).replace(microsecond=0)
+        store = self.sandbox._store
+        values: dict[str, Any] = {"details": {"FirstName": "Zoe", "LastName": "Quick"}}
+        values |= {
+            "classifications": (),
+            "is_active": True,
+            "merged_into": None,
+            "created": created,
+            "updated": created,
+        }
+        person = Person(seq=store.next_seq(), id=self.id(key), email=email, **{**values, **more})
+        store.commit(Entry(person=person))
+
+    def move_away(self) -> None:
+        """Everybody who was made here has another address from now on."""
+        for index, person in enumerate(self.people):
+            self.sandbox._store.commit(Entry(person=replace(person, email=f"moved{index}@example.com")))
 
     async def customers_by_email(self, emails: Any) -> list[Account]:
         self._read()
-        self.looks += 1
-        wanted = {email.lower() for email in emails}
-        there = [one for at, one in self.people if at + self.person_lag <= self.time.seconds]
-        return [one for one in there if one.email.lower() in wanted]
+        return [replace(one, id=self.name(one.id)) for one in await self._client().customers_by_email(emails)]
 
     def named(self, email: str) -> list[str]:
         """The ids of everybody with the address."""
-        return [one.id for _, one in self.people if one.email.lower() == email]
+        return [self.name(one.id) for one in self.people if (one.email or "").lower() == email]
 
     def account_of(self, number: str) -> str:
         """Whom Mews holds an order on."""
@@ -84,7 +106,7 @@ def new(number: str, email: str = "zoe@example.com", **more: Any) -> PlannedOrde
 
 
 def load(
-    path: Path, mews: FakePeople, orders: list[PlannedOrder], *, kill: Any = None, no_wait: bool = False, **more: Any
+    path: Path, mews: People, orders: list[PlannedOrder], *, kill: Any = None, no_wait: bool = False, **more: Any
 ) -> LoadResult | None:
     """One run; None where the checkpoint killed it."""
     time = mews.time
@@ -110,8 +132,8 @@ def load(
 
 
 @pytest.fixture
-def mews() -> FakePeople:
-    return FakePeople(VirtualTime())
+def mews() -> People:
+    return People(VirtualTime())
 
 
 @pytest.fixture
@@ -119,7 +141,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "ledger.sqlite"
 
 
-def test_one_customer_for_all_orders_of_a_person(mews: FakePeople, path: Path) -> None:
+def test_one_customer_for_all_orders_of_a_person(mews: People, path: Path) -> None:
     """Orders of one address go to one profile, whatever the case, and their payments follow them."""
     orders = [new("1"), new("2", "ZOE@example.com", payments=(a_payment(),)), new("3", "bo@example.com"), an_order("4")]
     result = load(path, mews, orders)
@@ -152,7 +174,7 @@ def test_a_kill_at_any_moment_makes_nobody_twice(tmp_path: Path) -> None:
     count = 0
     while True:
         count += 1
-        mews = FakePeople(VirtualTime())
+        mews = People(VirtualTime())
         path = tmp_path / f"{count}.sqlite"
         is_over = load(path, mews, orders, kill=KillAt(count)) is not None
         result = load(path, mews, orders, run_id="run-2")
@@ -166,7 +188,7 @@ def test_a_kill_at_any_moment_makes_nobody_twice(tmp_path: Path) -> None:
     assert count > 15, "there were fewer steps than there are checkpoints"
 
 
-def test_whom_a_dead_process_made_is_looked_up_twice(mews: FakePeople, path: Path) -> None:
+def test_whom_a_dead_process_made_is_looked_up_twice(mews: People, path: Path) -> None:
     """Killed with the answer in hand, before Mews shows the person: the next run waits, and makes nobody."""
     mews.person_lag = 80.0
 
@@ -182,9 +204,9 @@ def test_whom_a_dead_process_made_is_looked_up_twice(mews: FakePeople, path: Pat
 
 
 @pytest.mark.parametrize("delay", [0.0, 60.0, 179.0])
-def test_a_customer_in_doubt_is_looked_up_twice(mews: FakePeople, path: Path, delay: float) -> None:
+def test_a_customer_in_doubt_is_looked_up_twice(mews: People, path: Path, delay: float) -> None:
     """A customer that lands after the answer was lost is found, never made again; the orders wait for it."""
-    mews.welcome = lambda _p, n: delay if n == 1 else None
+    mews.welcome = lambda _p, n: ("lost", delay) if n == 1 else None
     mews.person_lag = 80.0
     result = load(path, mews, [new("1"), new("2"), an_order("3")])
     assert result is not None
@@ -192,17 +214,15 @@ def test_a_customer_in_doubt_is_looked_up_twice(mews: FakePeople, path: Path, de
     assert len(mews.named("zoe@example.com")) == len(mews.welcomes) == 1
 
 
-def test_who_was_never_made_is_made_after_two_looks(mews: FakePeople, path: Path) -> None:
+def test_who_was_never_made_is_made_after_two_looks(mews: People, path: Path) -> None:
     """Nothing is sent again before the settling time and half of it have passed."""
-    mews.welcome = lambda _p, n: Outcome(Kind.UNKNOWN, message="reset") if n == 1 else None
     sent_at: list[float] = []
-    before = mews.add_customer
 
-    async def add_customer(payload: Any, *, before_send: Any) -> Outcome:
+    def lost_once(_: dict[str, Any], number: int) -> Fate:
         sent_at.append(mews.time.seconds)
-        return await before(payload, before_send=before_send)
+        return Outcome(Kind.UNKNOWN, message="reset") if number == 1 else None
 
-    mews.add_customer = add_customer  # type: ignore[method-assign]
+    mews.welcome = lost_once
     result = load(path, mews, [new("1")])
     assert result is not None
     assert result.exit_code is ExitCode.DONE
@@ -210,9 +230,9 @@ def test_who_was_never_made_is_made_after_two_looks(mews: FakePeople, path: Path
     assert sent_at[1] - sent_at[0] >= 270
 
 
-def test_without_waiting_the_order_stays_ready(mews: FakePeople, path: Path) -> None:
+def test_without_waiting_the_order_stays_ready(mews: People, path: Path) -> None:
     """--no-wait: the next run finds out; nothing is sent before."""
-    mews.welcome = lambda _p, n: 30.0 if n == 1 else None
+    mews.welcome = lambda _p, n: ("lost", 30.0) if n == 1 else None
     first = load(path, mews, [new("1"), an_order("2")], no_wait=True)
     assert first is not None
     assert (first.sent, len(mews.welcomes)) == (1, 1)
@@ -223,9 +243,9 @@ def test_without_waiting_the_order_stays_ready(mews: FakePeople, path: Path) -> 
     assert (second.sent, second.exit_code, len(mews.welcomes)) == (1, ExitCode.DONE, 1)
 
 
-def test_the_first_order_goes_alone_even_after_its_customer_was_in_doubt(mews: FakePeople, path: Path) -> None:
+def test_the_first_order_goes_alone_even_after_its_customer_was_in_doubt(mews: People, path: Path) -> None:
     """Design 7.6 holds for orders that waited for their customer: what Mews books wrong, it books once."""
-    mews.welcome = lambda _p, n: 1.0 if n == 1 else None
+    mews.welcome = lambda _p, n: ("lost", 1.0) if n == 1 else None
     mews.tax_error = Decimal(1)
     result = load(path, mews, [new("1"), new("2"), new("3")])
     assert result is not None
@@ -234,7 +254,7 @@ def test_the_first_order_goes_alone_even_after_its_customer_was_in_doubt(mews: F
     assert result.stop.code == "run.first_order"
 
 
-def test_who_comes_meanwhile_is_taken(mews: FakePeople, path: Path) -> None:
+def test_who_comes_meanwhile_is_taken(mews: People, path: Path) -> None:
     """Somebody made the profile after planning: no request to make a second one."""
     mews.add("desk-1", "Zoe@Example.com")
     mews.add("old-1", "zoe@example.com", is_active=False)
@@ -244,7 +264,7 @@ def test_who_comes_meanwhile_is_taken(mews: FakePeople, path: Path) -> None:
     assert (mews.welcomes, mews.account_of("1")) == ([], "desk-1")
 
 
-def test_a_refusal_because_somebody_has_the_address_finds_him(mews: FakePeople, path: Path) -> None:
+def test_a_refusal_because_somebody_has_the_address_finds_him(mews: People, path: Path) -> None:
     """The look before came too early; the refusal says that there is somebody."""
 
     def refuse(_payload: dict[str, Any], _number: int) -> Outcome:
@@ -265,7 +285,7 @@ def test_a_refusal_because_somebody_has_the_address_finds_him(mews: FakePeople, 
     ],
 )
 def test_who_may_not_be_charged_holds_the_order_back(
-    mews: FakePeople, path: Path, profiles: list[dict[str, Any]], code: str
+    mews: People, path: Path, profiles: list[dict[str, Any]], code: str
 ) -> None:
     """Found after planning, the rules are the same; once staff cleared it up, the order goes."""
     for index, more in enumerate(profiles):
@@ -275,13 +295,13 @@ def test_who_may_not_be_charged_holds_the_order_back(
     assert (result.exit_code, mews.welcomes, mews.items) == (ExitCode.ATTENTION, [], [])
     with Ledger.open(path, read_only=True) as ledger:
         assert (ledger.order("1").state, ledger.order("1").code) == (State.BLOCKED, code)
-    mews.people.clear()
+    mews.move_away()
     again = load(path, mews, [new("1")], run_id="run-2")
     assert again is not None
     assert (again.exit_code, len(mews.welcomes)) == (ExitCode.DONE, 1)
 
 
-def test_a_refused_customer_is_not_sent_again_unchanged(mews: FakePeople, path: Path) -> None:
+def test_a_refused_customer_is_not_sent_again_unchanged(mews: People, path: Path) -> None:
     """Mews's message holds the order back; changed content or --retry-rejected tries again; others go on."""
     mews.welcome = lambda p, _n: (
         Outcome(Kind.REFUSED, status=400, message="odd name") if p["LastName"] == "Quick" else None
@@ -303,7 +323,7 @@ def test_a_refused_customer_is_not_sent_again_unchanged(mews: FakePeople, path: 
     assert (last.exit_code, last.sent) == (ExitCode.DONE, 1)
 
 
-def test_what_never_arrives_is_given_up(mews: FakePeople, path: Path) -> None:
+def test_what_never_arrives_is_given_up(mews: People, path: Path) -> None:
     """Proved absent three times, the order is held back with the reason, and the run ends."""
     mews.welcome = lambda _p, _n: Outcome(Kind.UNKNOWN, message="no answer")
     result = load(path, mews, [new("1")])
@@ -313,7 +333,7 @@ def test_what_never_arrives_is_given_up(mews: FakePeople, path: Path) -> None:
         assert ledger.order("1").code == "account.not_created"
 
 
-def test_credentials_that_are_refused_stop_the_run(mews: FakePeople, path: Path) -> None:
+def test_credentials_that_are_refused_stop_the_run(mews: People, path: Path) -> None:
     """401 to a customer ends the run like any other; the customer and the order are as if never sent."""
     mews.welcome = lambda _p, _n: Outcome(Kind.STOP, status=401, message="no")
     result = load(path, mews, [new("1"), new("2", "bo@example.com")])
@@ -326,7 +346,7 @@ def test_credentials_that_are_refused_stop_the_run(mews: FakePeople, path: Path)
 
 
 @pytest.mark.parametrize("kind", [Kind.WAIT, Kind.NOT_SENT, Kind.CONFLICT])
-def test_what_was_not_processed_is_tried_again(mews: FakePeople, path: Path, kind: Kind) -> None:
+def test_what_was_not_processed_is_tried_again(mews: People, path: Path, kind: Kind) -> None:
     """429, a refused connection and 409 make nobody, and cost nothing but time."""
     mews.welcome = lambda _p, n: Outcome(kind, message="later") if n < 3 else None
     result = load(path, mews, [new("1")])
@@ -335,7 +355,7 @@ def test_what_was_not_processed_is_tried_again(mews: FakePeople, path: Path, kin
     assert mews.time.seconds < 60
 
 
-def test_a_rejected_order_of_a_made_customer_stays_rejected(mews: FakePeople, path: Path) -> None:
+def test_a_rejected_order_of_a_made_customer_stays_rejected(mews: People, path: Path) -> None:
     """The account that was made meanwhile is no change of the payload: nothing is sent again unasked."""
     mews.script = lambda _p, _n: Outcome(Kind.REFUSED, status=403, message="no")
     load(path, mews, [new("1")])
@@ -345,7 +365,7 @@ def test_a_rejected_order_of_a_made_customer_stays_rejected(mews: FakePeople, pa
     assert (len(mews.calls), len(mews.welcomes)) == (calls, 1)
 
 
-def _recovered(mews: FakePeople, tmp_path: Path, *, on: str) -> Path:
+def _recovered(mews: People, tmp_path: Path, *, on: str) -> Path:
     """A ledger that `recover` made of an order whose payment never arrived; staff moved its items to account `on`."""
     mews.script = lambda payload, _: Outcome(Kind.REFUSED, status=403) if "gift1" in str(payload) else None
     load(tmp_path / "lost.sqlite", mews, [new("1", payments=(a_payment(),))])
@@ -357,7 +377,7 @@ def _recovered(mews: FakePeople, tmp_path: Path, *, on: str) -> Path:
 
 @pytest.mark.parametrize("runs", [1, 2])
 def test_a_recovered_order_that_staff_moved_is_told_once_its_customer_is_known(
-    mews: FakePeople, tmp_path: Path, runs: int
+    mews: People, tmp_path: Path, runs: int
 ) -> None:
     """The plan names nobody before the run has looked: what it finds out is on record, and in every report after it."""
     path, order = _recovered(mews, tmp_path, on="moved"), new("1", payments=(a_payment(),))
@@ -375,10 +395,10 @@ def test_a_recovered_order_that_staff_moved_is_told_once_its_customer_is_known(
     assert len(mews.welcomes) == 1
 
 
-def test_a_recovered_order_whose_customer_is_gone_is_paid_where_it_stands(mews: FakePeople, tmp_path: Path) -> None:
+def test_a_recovered_order_whose_customer_is_gone_is_paid_where_it_stands(mews: People, tmp_path: Path) -> None:
     """Nobody has the address any more: no customer is made anew, and the payment follows the order."""
     path, order = _recovered(mews, tmp_path, on=""), new("1", payments=(a_payment(),))
-    mews.people.clear()
+    mews.move_away()
     with open_ledger(path, mews.time) as ledger:
         ledger.record_plan("run-2", [order])
     load(path, mews, [order], run_id="run-2")

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 from ledger_copy import copy_ledger
-from load_fakes import FakeMews, VirtualTime, a_payment, an_order, run_poster
+from load_fakes import SmallMews, VirtualTime, a_payment, an_order, run_poster
 
 from etl.errors import ExitCode
 from etl.ledger.ledger import Ledger
+from etl.ledger.records import loads
 from etl.ledger.standing import Standing
 from etl.load.stop import StopFlag
 from etl.model.kinds import KindState
@@ -29,8 +30,8 @@ def time() -> VirtualTime:
 
 
 @pytest.fixture
-def mews(time: VirtualTime) -> FakeMews:
-    return FakeMews(time)
+def mews(time: VirtualTime) -> SmallMews:
+    return SmallMews(time)
 
 
 @pytest.fixture
@@ -74,11 +75,11 @@ def refusing(test: Any, message: Any = NEGATIVE, status: int = 403) -> Any:
     return script
 
 
-def refuse_returns(mews: FakeMews, **more: Any) -> None:
+def refuse_returns(mews: SmallMews, **more: Any) -> None:
     mews.script = refusing(is_negative, **more)
 
 
-def sent(mews: FakeMews, test: Any = is_negative) -> int:
+def sent(mews: SmallMews, test: Any = is_negative) -> int:
     return sum(test(call) for call in mews.calls)
 
 
@@ -140,20 +141,23 @@ def test_retrying_what_is_not_reached_leaves_the_kind_held(path, mews, time):
 def test_one_goes_alone_and_proves_its_kind_for_this_ledger(path, mews, time):
     """While the first return is on its way no other is; afterwards they go with all the others."""
     together, most = Counter(), [0]
-    add = mews._add
+    send = mews.send
 
-    async def watched(payload, before_send, book, key):
-        if is_negative(payload):
-            together["now"] += 1
+    async def watched(operation, content, *, before_send):
+        is_counted = is_negative(loads(content.decode(), {}))
+
+        async def leave():
+            await before_send()
+            together["now"] += is_counted
             most[0] = max(most[0], together["now"])
             together["before proof"] = max(together["before proof"], 0 if together["done"] else together["now"])
-        outcome = await add(payload, before_send, book, key)
-        if is_negative(payload):
-            together["now"] -= 1
-            together["done"] += 1
+
+        outcome = await send(operation, content, before_send=leave)
+        together["now"] -= is_counted
+        together["done"] += is_counted
         return outcome
 
-    mews._add = watched
+    mews.send = watched
     result = run_poster(path, mews, time, a_month(sales=5, returns=30))
     assert result.counts == {Standing.POSTED: 36}
     assert together["before proof"] == 1

@@ -9,7 +9,7 @@ from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
-from load_fakes import FakeMews, VirtualTime, a_poster, an_order, open_ledger
+from load_fakes import SmallMews, VirtualTime, a_poster, an_order, open_ledger
 
 from etl.ledger.ledger import Ledger
 from etl.load.result import LoadResult
@@ -38,7 +38,7 @@ class OneCentMore:
         return replace(order, entries=(replace(entry, predicted=booked),))
 
 
-def load(path: Path, mews: FakeMews, orders: list[PlannedOrder], lesson: OneCentMore, run_id: str) -> LoadResult:
+def load(path: Path, mews: SmallMews, orders: list[PlannedOrder], lesson: OneCentMore, run_id: str) -> LoadResult:
     async def main(ledger: Ledger) -> LoadResult:
         poster = a_poster(ledger, mews, mews.time, predictions=lesson, run_id=run_id)
         result: LoadResult = await mews.time.drive(asyncio.ensure_future(poster.run(iter(orders))))
@@ -60,7 +60,7 @@ def predicted_tax(path: Path, number: str) -> Decimal:
 
 def test_later_predictions_follow_the_first_order(tmp_path: Path) -> None:
     """The first order keeps what was predicted of it; the others, and those of the next run, say what Mews books."""
-    mews, path, lesson = FakeMews(VirtualTime()), tmp_path / "ledger.sqlite", OneCentMore()
+    mews, path, lesson = SmallMews(VirtualTime()), tmp_path / "ledger.sqlite", OneCentMore()
     mews.tax_error = CENT
     result = load(path, mews, [an_order("1"), an_order("2")], lesson, "run-1")
     assert len(result.first_check) == 1
@@ -74,7 +74,7 @@ def test_later_predictions_follow_the_first_order(tmp_path: Path) -> None:
 
 def test_where_nothing_explains_it_the_run_stops(tmp_path: Path) -> None:
     """A digit on each of 100,000 entries that nobody can predict: seen on one order, also by the next run."""
-    mews, path, lesson = FakeMews(VirtualTime()), tmp_path / "ledger.sqlite", OneCentMore("")
+    mews, path, lesson = SmallMews(VirtualTime()), tmp_path / "ledger.sqlite", OneCentMore("")
     mews.tax_error = CENT
     for run in ("run-1", "run-2"):
         stop = load(path, mews, [an_order("1"), an_order("2")], lesson, run).stop
@@ -88,7 +88,7 @@ def test_where_nothing_explains_it_the_run_stops(tmp_path: Path) -> None:
 
 def test_a_mews_as_assumed_teaches_nothing(tmp_path: Path) -> None:
     """No difference, no question asked."""
-    mews, path, lesson = FakeMews(VirtualTime()), tmp_path / "ledger.sqlite", OneCentMore()
+    mews, path, lesson = SmallMews(VirtualTime()), tmp_path / "ledger.sqlite", OneCentMore()
     load(path, mews, [an_order("1"), an_order("2")], lesson, "run-1")
     assert lesson.seen == []
     assert predicted_tax(path, "2") == Decimal("2.00")

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,8 @@ import pytest
 from builders import a_mapping, a_reference
 from load_fakes import (
     SERVICE,
-    FakeMews,
+    Killed,
+    SmallMews,
     VirtualTime,
     a_payment,
     a_reach,
@@ -24,6 +24,8 @@ from load_fakes import (
     run_poster,
     some_facts,
 )
+from test_undo import killed_undo
+from undo_fakes import UndoMews, posted, undo_in
 
 from etl.ledger.ledger import Ledger
 from etl.load.session import Session
@@ -38,26 +40,6 @@ from etl.reconcile.notebook import Notebook
 
 Rows = list[OrderItemRow]
 CENT = Decimal("0.01")
-
-
-class Hotel(FakeMews):
-    """The small Mews, as reconcile and canary read it too."""
-
-    async def order_items(self, *, created: Any = None, **more: Any) -> AsyncIterator[Rows]:
-        if created is not None and created[1] is None:
-            created = (created[0], created[0] + timedelta(days=90))
-        async for page in super().order_items(created=created, **more):
-            yield page
-
-    async def payments(self, *, created: Any = None, **more: Any) -> AsyncIterator[list[Any]]:
-        if created is not None and created[1] is None:
-            created = (created[0], created[0] + timedelta(days=90))
-        async for page in super().payments(created=created, **more):
-            yield page
-
-    async def service_orders(self, _services: Any, *, order_ids: Any) -> AsyncIterator[list[Any]]:
-        assert order_ids
-        yield []
 
 
 def change(index: int, **values: Any) -> Callable[[Rows], Rows]:
@@ -132,7 +114,7 @@ class World:
 
     def __init__(self, path: Path, show: Callable[[Rows], Rows], *, lost: bool) -> None:
         self.time = VirtualTime()
-        self.mews = Hotel(self.time)
+        self.mews = SmallMews(self.time)
         self.path = path
         self.mews.script = lambda p, _: ("lost", 0.0) if lost and "uk:2]" in p["Notes"] else None
         self.mews.lag = 60.0 if lost else 0.0
@@ -146,7 +128,12 @@ class World:
 
     def do(self, work: Any) -> Any:
         async def main() -> Any:
-            return await self.time.drive(asyncio.ensure_future(work()))
+            return await self.time.drive(asyncio.ensure_future(connected()))
+
+        async def connected() -> Any:
+            # As every command does: Mews's time comes first.
+            await self.mews.configuration()
+            return await work()
 
         return asyncio.run(main())
 
@@ -229,7 +216,7 @@ def test_a_cancelled_copy_of_an_order_in_doubt_is_no_copy(tmp_path):
 def test_a_payment_in_doubt_is_judged_alike(tmp_path, judge, amount, state):
     """`recover` compares a payment with what was sent, as a run does."""
     time = VirtualTime()
-    mews, path = Hotel(time), tmp_path / "ledger.sqlite"
+    mews, path = SmallMews(time), tmp_path / "ledger.sqlite"
     mews.script = lambda p, _: ("lost", 0.0) if "Type" in p else None
     mews.lag = 60.0
     batch = [an_order("1"), an_order("2", payments=(a_payment(),))]
@@ -243,3 +230,126 @@ def test_a_payment_in_doubt_is_judged_alike(tmp_path, judge, amount, state):
         run_poster(path, mews, time, batch, run_id="run-2", is_wanted=False)
     with Ledger.open(path, read_only=True) as ledger:
         assert ledger.order("2").state is state
+
+
+def stand(path: Path, number: str = "2") -> tuple[State, str, list[tuple[str, State, str]]]:
+    """What a ledger says of an order: state, words, and its parts."""
+    with Ledger.open(path, read_only=True) as ledger:
+        row = ledger.order(number)
+        parts = [(one.part, one.state, one.message) for one in ledger.parts([number])[number]]
+    return row.state, row.message, sorted(parts)
+
+
+def survey_of(world: World) -> None:
+    """The walk of a run."""
+    with open_ledger(world.path, world.time) as ledger:
+        session = Session(ledger, a_reach(world.mews, world.time), some_facts("run-9"), lambda _: None)
+        world.do(Surveyor(session).survey)
+
+
+def taken_back(rows: Rows) -> Rows:
+    return [cancelled(row) for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("show", "state"), [(taken_back, State.UNDONE), (lambda rows: [rows[0], cancelled(rows[1])], State.DIFFERENT)]
+)
+def test_what_the_staff_took_back_of_an_order_in_doubt_is_judged_alike(tmp_path, show, state):
+    """It was there, so it is not sent again; and what does not stand any more is not counted as standing."""
+    said = []
+    for judge in (survey_of, lambda world: recover_into(world.path, world.mews, world.time)):
+        world = World(tmp_path / f"{len(said)}.sqlite", show, lost=True)
+        judge(world)
+        said.append(stand(world.path))
+        sent = len(world.mews.calls)
+        # Nobody's sign, and nothing that goes again.
+        again = run_poster(world.path, world.mews, world.time, [an_order("1"), the_order()], run_id="run-10")
+        assert (len(world.mews.calls), again.stop) == (sent, None)
+    assert said[0] == said[1]
+    assert said[0][0] is state
+
+
+@pytest.mark.parametrize("by_recover", [False, True], ids=["run", "recover"])
+def test_no_gift_card_follows_an_order_that_the_staff_took_back(tmp_path, by_recover):
+    """The order came and its answer did not; before anybody looked, it was cancelled: its payment is not due."""
+    time = VirtualTime()
+    mews, path = SmallMews(time), tmp_path / "ledger.sqlite"
+    mews.script = lambda p, _: ("lost", 0.0) if "uk:2]" in p["Notes"] else None
+    mews.lag = 60.0
+    batch = [an_order("1"), an_order("2", payments=(a_payment(),))]
+    run_poster(path, mews, time, batch, run={"no_wait": True})
+    mews.lag = 0.0
+    time.seconds += 400
+    mews.items = [(at, cancelled(row) if "uk:2]" in row.notes else row) for at, row in mews.items]
+    if by_recover:
+        recover_into(path, mews, time)
+    result = run_poster(path, mews, time, batch, run_id="run-2")
+    assert (result.stop, mews.times_paid("2", "gift1")) == (None, 0)
+    assert stand(path)[0] is State.UNDONE
+
+
+def change_undo(**values: Any) -> Callable[[Rows], Rows]:
+    return lambda rows: [replace(row, **values) if ":undo" in row.notes else row for row in rows]
+
+
+def undo_off(cents: str) -> Callable[[Rows], Rows]:
+    """The reversal is booked with so much more."""
+
+    def changed(rows: Rows) -> Rows:
+        more_of_it = Decimal(cents)
+        return [
+            replace(row, gross=row.gross + more_of_it, unit_gross=row.unit_gross + more_of_it, net=row.net + more_of_it)
+            if ":undo" in row.notes
+            else row
+            for row in rows
+        ]
+
+    return changed
+
+
+UNDONE: dict[str, tuple[State, Callable[[Rows], Rows]]] = {
+    "same": (State.UNDONE, lambda rows: rows),
+    "no identifiers": (State.UNDONE, change_undo(external_identifier="")),
+    "other codes": (State.DIFFERENT, change_undo(taxes=(("UK-R", Decimal("-2.00")),))),
+    "a cent less": (State.DIFFERENT, undo_off("0.01")),
+    "cancelled again": (
+        State.DIFFERENT,
+        lambda rows: [cancelled(row) if ":undo" in row.notes else row for row in rows],
+    ),
+    "order changed": (
+        State.DIFFERENT,
+        lambda rows: [
+            row if ":undo" in row.notes else replace(row, gross=row.gross + 1, net=row.net + 1) for row in rows
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", UNDONE)
+def test_an_undo_entry_in_doubt_is_judged_alike(tmp_path, name):
+    """By what was sent, and by what it leaves of the order: the same words and states, whoever meets it first."""
+    said = []
+    for at in range(2):
+        time = VirtualTime()
+        mews, path = UndoMews(time), tmp_path / f"{at}.sqlite"
+        posted(path, mews, time, [an_order("2")])
+        mews.may_cancel = False
+
+        def die(checkpoint: str, mews: UndoMews = mews) -> None:
+            if checkpoint == "answer.received" and len(mews.calls) > 1:
+                raise Killed
+
+        assert killed_undo(path, mews, time, die)
+        time.seconds += 400
+        seconds, rows = zip(*mews.items, strict=True)
+        mews.items = list(zip(seconds, UNDONE[name][1](list(rows)), strict=True))
+        if at:
+            recover_into(path, mews, time)
+        else:
+            assert run_poster(path, mews, time, [an_order("2")], run_id="run-2").stop is None
+        said.append(stand(path))
+        sent = len(mews.calls)
+        undo_in(path, mews, time)
+        assert len(mews.calls) == sent, "reversed twice"
+    assert said[0] == said[1]
+    assert said[0][0] is UNDONE[name][0]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from ledger_copy import copy_ledger
-from load_fakes import ME, FakeMews, VirtualTime, a_payment, a_poster, an_order, open_ledger, run_poster
+from load_fakes import ME, SmallMews, VirtualTime, a_payment, a_poster, an_order, open_ledger, run_poster
 from sqlalchemy import text
 
 from etl.errors import ExitCode
@@ -28,8 +28,8 @@ def time() -> VirtualTime:
 
 
 @pytest.fixture
-def mews(time: VirtualTime) -> FakeMews:
-    return FakeMews(time)
+def mews(time: VirtualTime) -> SmallMews:
+    return SmallMews(time)
 
 
 @pytest.fixture
@@ -223,7 +223,7 @@ def test_refused_orders_stay_rejected_until_their_payload_changes(path, mews, ti
     assert len(mews.calls) == 2
     run_poster(path, mews, time, batch, run_id="run-3", run={"retry_rejected": True})
     assert len(mews.calls) == 3
-    fixed = [an_order("1"), an_order("2", account_id="good")]
+    fixed = [an_order("1"), an_order("2", account_id="other")]
     assert run_poster(path, mews, time, fixed, run_id="run-4").counts[Standing.POSTED] == 1
 
 
@@ -393,12 +393,12 @@ def test_an_old_copy_of_the_ledger_is_noticed(path, mews, time, tmp_path):
 
 def test_a_copy_at_work_elsewhere_is_noticed_while_running(path, mews, time):
     """Every few minutes the service is looked at; somebody else's orders of this store stop the run."""
-    other = FakeMews(time)
+    other = SmallMews(time)
     mews.latency = 20.0
 
     def script(payload, n):
         if n == 20:
-            other._book(
+            other.book(
                 {
                     **payload,
                     "Notes": "[centra:uk:999] x",
@@ -416,7 +416,7 @@ def test_a_copy_at_work_elsewhere_is_noticed_while_running(path, mews, time):
     assert len(mews.calls) < 80
 
 
-def run_both(path: Path, other: Path, mews: FakeMews, time: VirtualTime, batch: list) -> list:
+def run_both(path: Path, other: Path, mews: SmallMews, time: VirtualTime, batch: list) -> list:
     """Two copies of one ledger at work at the same time; their results."""
 
     async def main() -> list:
@@ -468,7 +468,7 @@ def test_a_run_that_stops_itself_looks_back(path, mews, time):
     assert (result.exit_code, set(result.duplicated)) == (ExitCode.USAGE, {"2"})
 
 
-def _copied(mews: FakeMews, number: int) -> tuple:
+def _copied(mews: SmallMews, number: int) -> tuple:
     at, row = mews.items[-1]
     return at, replace(row, id=f"copy-{number}", order_id=f"copy-{number}")
 
@@ -571,7 +571,7 @@ def test_an_acceptance_without_an_id_is_in_doubt(path, mews, time):
     def accept(payload: dict, number: int) -> Outcome | None:
         if number != 2:
             return None
-        mews._book(payload, "nameless", 0.0)
+        mews.book(payload, "nameless", 0.0)
         return Outcome(Kind.DONE, {}, 200)
 
     mews.script = accept

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from ledger_copy import copy_ledger
-from load_fakes import HOME, SERVICE, FakeMews, VirtualTime, a_payment, an_order, open_ledger, recover_into, run_poster
+from load_fakes import HOME, SERVICE, SmallMews, VirtualTime, a_payment, an_order, open_ledger, recover_into, run_poster
 
 from etl.errors import ExitCode, MewsError, UsageError
 from etl.ledger.ledger import Ledger
@@ -26,11 +26,11 @@ def time() -> VirtualTime:
 
 
 @pytest.fixture
-def mews(time: VirtualTime) -> FakeMews:
-    return FakeMews(time)
+def mews(time: VirtualTime) -> SmallMews:
+    return SmallMews(time)
 
 
-def settle_in(path: Path, mews: FakeMews, time: VirtualTime, number: str, **more):
+def settle_in(path: Path, mews: SmallMews, time: VirtualTime, number: str, **more):
     async def main():
         work = settle(
             ledger,
@@ -89,7 +89,7 @@ def test_recovered_orders_that_differ_from_the_source_are_changed(tmp_path, mews
 def test_recover_waits_for_what_is_still_on_its_way(tmp_path, mews, time):
     """An order that commits after the first scan is found by the second."""
     run_poster(tmp_path / "lost.sqlite", mews, time, orders(1))
-    mews._book(dict(mews.calls[0], Notes="[centra:uk:9] x"), "late-1", 100.0)
+    mews.book(dict(mews.calls[0], Notes="[centra:uk:9] x"), "late-1", 100.0)
     at, row = mews.items[-1]
     mews.items[-1] = (at, replace(row, external_identifier="centra:uk:9:p1"))
     found = recover_into(tmp_path / "new.sqlite", mews, time)

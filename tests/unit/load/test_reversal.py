@@ -7,7 +7,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from load_fakes import START, FakeMews, VirtualTime, an_order
+from load_fakes import START, SmallMews, VirtualTime, an_order
 
 from etl.ledger.records import Part, PartKind
 from etl.load.reversal import (
@@ -32,8 +32,8 @@ RULES = Rules(Basis.GROSS, may_rebate=True, window_start=START - timedelta(days=
 
 def rows(**more: object) -> list[OrderItemRow]:
     """The items of an order of one item, as Mews returns them."""
-    mews = FakeMews(VirtualTime())
-    mews._book(order_payload(an_order("1"), Identity("uk", "1")), "order-1", 0.0)
+    mews = SmallMews(VirtualTime())
+    mews.book(order_payload(an_order("1"), Identity("uk", "1")), "order-1", 0.0)
     return [replace(row, **more) for _, row in mews.items]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from load_fakes import VirtualTime, a_payment, an_order, run_poster
-from test_customers import FakePeople, load, new
+from test_customers import People, load, new
 from undo_fakes import UndoMews, posted, undo_in
 
 from etl.ledger.ledger import Ledger
@@ -44,7 +44,7 @@ class FallingUndoMews(Falls, UndoMews):
         self.contents = []
 
 
-class FallingPeople(Falls, FakePeople):
+class FallingPeople(Falls, People):
     """A Mews that makes customers."""
 
     def __init__(self, time: VirtualTime) -> None:

@@ -12,7 +12,7 @@ import pytest
 from ledger_copy import copy_ledger
 from load_fakes import (
     ME,
-    FakeMews,
+    SmallMews,
     VirtualTime,
     a_payment,
     a_poster,
@@ -41,8 +41,8 @@ def time() -> VirtualTime:
 
 
 @pytest.fixture
-def mews(time: VirtualTime) -> FakeMews:
-    return FakeMews(time)
+def mews(time: VirtualTime) -> SmallMews:
+    return SmallMews(time)
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "ledger.sqlite"
 
 
-def look(path: Path, mews: FakeMews, time: VirtualTime, *, busy: str = "") -> Survey:
+def look(path: Path, mews: SmallMews, time: VirtualTime, *, busy: str = "") -> Survey:
     async def main():
         session = Session(ledger, a_reach(mews, time), some_facts("run-9"), lambda _: None)
         surveyor = Surveyor(session, busy.__eq__)
@@ -60,7 +60,7 @@ def look(path: Path, mews: FakeMews, time: VirtualTime, *, busy: str = "") -> Su
         return asyncio.run(main())
 
 
-def an_unknown(path: Path, mews: FakeMews, time: VirtualTime, answer) -> None:
+def an_unknown(path: Path, mews: SmallMews, time: VirtualTime, answer) -> None:
     """Order 1 is posted; order 2 had this answer and is unknown."""
     mews.script = lambda p, _: answer if "uk:2]" in p["Notes"] else None
     # Reads lag, so that the closing look of the run does not find it.
@@ -77,12 +77,12 @@ def test_two_scans_must_lie_apart(path, mews, time):
     an_unknown(path, mews, time, NEVER)
     time.seconds += 179
     assert not look(path, mews, time).absent
-    time.seconds += 2
+    time.seconds += 3
     assert not look(path, mews, time).absent
     assert not look(path, mews, time).absent
     time.seconds += 88
     assert not look(path, mews, time).absent
-    time.seconds += 3
+    time.seconds += 4
     assert look(path, mews, time).absent == [("2", 1, "order")]
 
 
@@ -139,7 +139,7 @@ def test_the_window_starts_before_the_first_attempt(path, mews, time):
     time.seconds += 4000
     mews.script = lambda p, _: NEVER if "uk:2]" in p["Notes"] else None
     run_poster(path, mews, time, [an_order("1"), an_order("2")], run_id="run-2", run={"no_wait": True})
-    mews._book(mews.calls[-1], "from-the-first", at - time.seconds)
+    mews.book(mews.calls[-1], "from-the-first", at - time.seconds)
     assert look(path, mews, time).found == {("2", 1, "order"): State.POSTED}
 
 
@@ -186,7 +186,7 @@ def test_the_watermark_leaves_room_for_reads_that_lag(path, mews, time, tmp_path
     run_poster(path, mews, time, [an_order("1")])
     time.seconds += 400
     before = time.seconds
-    mews._book(order_payload(an_order("77"), Identity("uk", "77")), "others", 0.0)
+    mews.book(order_payload(an_order("77"), Identity("uk", "77")), "others", 0.0)
     mews.lag = 60.0
     time.seconds += 30
     look(path, mews, time)
@@ -271,7 +271,7 @@ def test_an_order_in_doubt_that_is_there_twice_was_posted_by_somebody_else_too(p
     with pytest.raises(IncompleteError) as caught:
         look(path, mews, time)
     assert not caught.value.lacks_orders
-    assert caught.value.duplicated == {"2": (mine[0][1].order_id if is_order else paid[0][1].id, "copy")}
+    assert set(caught.value.duplicated["2"]) == {mine[0][1].order_id if is_order else paid[0][1].id, "copy"}
     with Ledger.open(path, read_only=True) as ledger:
         assert {part.part: part.state for part in ledger.parts(["2"])["2"]}[
             "order" if is_order else "gift1"
@@ -288,15 +288,14 @@ def test_copies_of_an_order_and_of_its_payment_are_told_together(path, mews, tim
     mews.script, mews.lag = (lambda _p, _n: None), 0.0
     sent = mews.calls[-2:]
     for number, payload in enumerate(sent + sent[1:]):
-        book = mews._pay if "Type" in payload else mews._book
-        book(payload, f"copy-{number}", 0.0)
+        mews.book(payload, f"copy-{number}")
     with pytest.raises(IncompleteError) as caught:
         look(path, mews, time)
     assert {"OrderId-2", "copy-0", "copy-1", "copy-2"} == set(caught.value.duplicated["2"])
 
 
 OTHERWISE = {
-    "currency": {"currency": "EUR"},
+    "currency": {"currency": "EUR", "original_currency": "EUR"},
     "count": {"count": 2, "unit_gross": Decimal("6.00"), "unit_net": Decimal("5.00")},
     "amount": {"unit_gross": Decimal("12.01"), "gross": Decimal("12.01")},
     "tax code": {"taxes": (("UK-R", Decimal("2.00")),)},

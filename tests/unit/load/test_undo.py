@@ -157,18 +157,15 @@ def test_lost_credentials_stop_everything(path, mews, time):
     posted(path, mews, time, orders(3))
     mews.may_cancel = False
 
-    original = mews.cancel_items
-
-    async def cancel_items(ids, *, before_send=None):
+    def lose(_: int) -> None:
         mews.has_lost_credentials = True
-        return await original(ids, before_send=before_send)
 
-    mews.cancel_items = cancel_items
+    mews.before_cancelling = lose
     result = undo_in(path, mews, time)
     assert result.exit_code is ExitCode.MEWS
     assert result.left == 3
     assert len(mews.calls) == 3
-    mews.has_lost_credentials, mews.cancel_items = False, original
+    mews.has_lost_credentials, mews.before_cancelling = False, lambda _: None
     mews.may_cancel = True
     assert undo_in(path, mews, time).count(Ending.REVERSED) == 3
 
@@ -572,6 +569,7 @@ def a_second_opposite(mews: UndoMews) -> None:
     notes = f"[centra:uk:1:undo] Reverses Centra order 1, OrderId {row.order_id}"
     identifier = row.external_identifier.replace(":1:", ":1:undo:")
     other = replace(row, id="second-item", order_id="second", external_identifier=identifier, notes=notes)
+    other = replace(other, canceled=None, state="Open")
     mews.items.append((at, replace(other, gross=-row.gross, net=-row.net, unit_gross=-row.unit_gross)))
 
 
@@ -597,6 +595,22 @@ def test_recover_tells_every_second_reversal(path, mews, time, tmp_path, hides_n
         with Ledger.open(ledger, read_only=True) as opened:
             assert dict(opened.duplicated()) == {"1": tuple(sorted((first, "second")))}
         after = run_poster(ledger, mews, time, batch, run_id="run-2")
+        assert (after.sent, after.stop) == (0, None)
+
+
+@pytest.mark.parametrize("reversed_copies", [["OrderId-1"], ["copy"], ["OrderId-1", "copy"]])
+def test_copies_reversed_by_opposites_without_notes_are_told_apart(path, mews, time, tmp_path, reversed_copies):
+    """Mews shows no notes that name what was reversed: each opposite serves one copy that it balances, no more."""
+    posted(path, mews, time, orders(2))
+    a_copy(mews)
+    recover_into(path, mews, time)
+    mews.may_cancel, mews.hides_notes = False, True
+    undo_in(path, mews, time, run="", order_ids=reversed_copies)
+    for ledger in (path, tmp_path / "fresh.sqlite"):
+        found = recover_into(ledger, mews, time)
+        assert (found.different, found.duplicated) == ({}, {}), ledger
+        assert state_of(ledger, "1") is (State.UNDONE if len(reversed_copies) == 2 else State.POSTED), ledger
+        after = run_poster(ledger, mews, time, orders(2), run_id="run-2")
         assert (after.sent, after.stop) == (0, None)
 
 
@@ -663,13 +677,14 @@ def test_a_lost_answer_to_a_cancellation_is_settled_by_looking(path, mews, time,
 def test_a_cancellation_in_doubt_is_never_joined_by_an_opposite(path, mews, time):
     """The permission is withdrawn while a cancellation is on its way: the opposite waits until that has settled."""
     posted(path, mews, time, orders(1))
-    mews.lag = 60.0
+    # Mews acts on it, and shows so much later.
+    mews.lag = 80.0
 
-    def withdraw(ids: list[str], number: int) -> tuple[str, float]:
+    def withdraw(_: int) -> None:
         mews.may_cancel = False
-        return ("lost", 150.0)
 
-    mews.cancel_script = withdraw
+    mews.cancel_script = lambda _ids, _number: ("lost", 0.0)
+    mews.after_cancelling = withdraw
     result = undo_in(path, mews, time)
     assert result.count(Ending.REVERSED) == 1
     assert mews.reversals() == []

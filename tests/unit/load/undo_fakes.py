@@ -3,95 +3,107 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from load_fakes import FakeMews, VirtualTime, a_reach, an_order, open_ledger, run_poster, some_facts, taken
+from load_fakes import SmallMews, VirtualTime, a_reach, an_order, open_ledger, run_poster, some_facts, taken
+from small_mews import Fate, Rows
 
-from etl.errors import MewsError
-from etl.ledger.records import loads
 from etl.load.session import RunFacts
 from etl.load.stop import StopFlag
 from etl.load.undo import Undoer, UndoResult, UndoRules
-from etl.model.outcome import Kind, Outcome
+from etl.model.outcome import Outcome
 from etl.model.payload import Operation
-from etl.model.rows import OrderItemRow, PaymentRow
-
-DENIED = Outcome(Kind.STOP, status=401, message="This integration may not cancel order items.")
+from etl.sandbox.world import ACCESS_TOKEN
 
 
-class UndoMews(FakeMews):
-    """FakeMews with `orderItems/cancel`. `cancel_script` answers each call like `script` does.
+class UndoMews(SmallMews):
+    """`orderItems/cancel` besides. `cancel_script` answers each call like `script` does.
 
-    `closed`: ids of items on closed bills. `has_lost_credentials`: every read is refused, too.
+    `closed`: ids of items on closed bills. `has_lost_credentials`: the access token is worth nothing any more.
     """
 
     def __init__(self, time: VirtualTime) -> None:
         super().__init__(time)
-        self.may_cancel = True
-        self.cancelled: list[tuple[float, str]] = []
         self.cancel_calls: list[list[str]] = []
-        self.closed: set[str] = set()
-        self.has_lost_credentials = False
+        self.before_cancelling: Callable[[int], None] = lambda _n: None
+        self.after_cancelling: Callable[[int], None] = lambda _n: None
         self.cancel_script: Callable[[list[str], int], Outcome | tuple[str, float] | None] = lambda _i, _n: None
 
-    async def configuration(self) -> None:
-        if self.has_lost_credentials:
-            raise MewsError("Mews refuses the credentials", code="mews.credentials")
-        await super().configuration()
+    @property
+    def may_cancel(self) -> bool:
+        return self.sandbox.world.enterprise.cancel_allowed
 
-    async def send(self, operation: Operation, content: bytes, *, before_send: Any) -> Outcome:
-        if operation is Operation.CANCEL_ITEMS:
-            return await self.cancel_items(loads(content.decode(), {})["OrderItemIds"], before_send=before_send)
-        return await super().send(operation, content, before_send=before_send)
+    @may_cancel.setter
+    def may_cancel(self, may: bool) -> None:
+        enterprise = replace(self.sandbox.world.enterprise, cancel_allowed=may)
+        self.sandbox.world = replace(self.sandbox.world, enterprises={enterprise.id: enterprise})
 
-    async def cancel_items(self, item_ids: Sequence[str], *, before_send: Any = None) -> Outcome:
-        assert 0 < len(item_ids) <= 10
-        await before_send()
-        ids = list(item_ids)
-        self.cancel_calls.append(ids)
-        await self.time.sleep(self.latency)
-        if not self.may_cancel:
-            return DENIED
-        answer = self.cancel_script(ids, len(self.cancel_calls))
-        if isinstance(answer, Outcome):
-            return answer
-        delay = answer[1] if isinstance(answer, tuple) else 0.0
-        gone = {item_id for at, item_id in self.cancelled if at <= self.time.seconds}
-        if gone & set(ids) or self.closed & set(ids):
-            return Outcome(Kind.REFUSED, status=403, message="canceled already, or on a closed bill", request_id="r9")
-        self.cancelled += [(self.time.seconds + delay, item_id) for item_id in ids]
-        if isinstance(answer, tuple):
-            return Outcome(Kind.UNKNOWN, message="no answer")
-        return Outcome(Kind.DONE, {}, 200)
+    @property
+    def has_lost_credentials(self) -> bool:
+        return self.sandbox.world.access_token != ACCESS_TOKEN
 
-    async def payments(
-        self, *, created: Any = None, account_ids: Any = None, payment_ids: Any = None
-    ) -> AsyncIterator[list[PaymentRow]]:
-        async for page in super().payments(created=created):
-            yield [row for row in page if payment_ids is None or row.id in payment_ids]
+    @has_lost_credentials.setter
+    def has_lost_credentials(self, has: bool) -> None:
+        self.sandbox.world = replace(self.sandbox.world, access_token="another" if has else ACCESS_TOKEN)
 
-    def _shown(self, row: OrderItemRow) -> OrderItemRow:
-        row = super()._shown(row)
-        gone = [at for at, item_id in self.cancelled if item_id == row.id and at + self.lag <= self.time.seconds]
-        if gone:
-            row = replace(row, canceled=self.mews_now(gone[0]), state="Canceled")
-        if row.id in self.closed:
-            row = replace(row, closed=self.now(), state="Closed")
-        return row
+    @property
+    def closed(self) -> set[str]:
+        return {row.id for _, row in self.items if row.closed is not None}
+
+    @closed.setter
+    def closed(self, ids: set[str]) -> None:
+        self.items = [(at, replace(row, closed=self.now() if row.id in ids else None)) for at, row in self.items]
+
+    @property
+    def cancelled(self) -> Any:
+        """The cancelled items, each with the second since when."""
+        return Rows(self._cancelled, self._cancel)
+
+    @cancelled.setter
+    def cancelled(self, rows: Sequence[tuple[float, str]]) -> None:
+        self._cancel(list(rows))
+
+    def _cancelled(self) -> list[tuple[float, str]]:
+        return [(self._second(row.canceled), row.id) for _, row in self.items if row.canceled is not None]
+
+    def _cancel(self, rows: list[tuple[float, str]]) -> None:
+        moments = {item_id: at for at, item_id in rows}
+        self.items = [
+            (at, replace(row, canceled=self.mews_now(moments[row.id]) if row.id in moments else None, state=""))
+            for at, row in self.items
+        ]
+
+    def _note(self, operation: Operation, payload: dict[str, Any]) -> tuple[str, int]:
+        if operation is not Operation.CANCEL_ITEMS:
+            return super()._note(operation, payload)
+        self.cancel_calls.append(list(payload["OrderItemIds"]))
+        self.before_cancelling(len(self.cancel_calls))
+        return "cancel", len(self.cancel_calls)
+
+    def answered(self, kind: str, number: int) -> None:
+        super().answered(kind, number)
+        if kind == "cancel":
+            self.after_cancelling(number)
+
+    def fate_of(self, kind: str, number: int) -> Fate:
+        if kind != "cancel":
+            return super().fate_of(kind, number)
+        return self.cancel_script(self.cancel_calls[number - 1], number) if self.may_cancel else None
 
     # What a test asks
 
     def balance(self) -> Decimal:
         """Gross of all items that stand, once everything has landed."""
-        gone = {item_id for _, item_id in self.cancelled}
-        return sum((row.gross for _, row in self.items if row.id not in gone), Decimal(0))
+        self._land()
+        return sum((row.gross for _, row in self.items if not row.is_canceled), Decimal(0))
 
     def paid_balance(self) -> Decimal:
         """The sum of all payments."""
+        self._land()
         return sum((row.gross for _, row in self.paid), Decimal(0))
 
     def reversals(self) -> list[str]:
@@ -100,12 +112,16 @@ class UndoMews(FakeMews):
 
     def standing(self, number: str) -> set[str]:
         """OrderIds of an order, reversals aside, of which an item stands."""
-        gone = {item_id for _, item_id in self.cancelled}
         return {
             row.order_id
             for _, row in self.items
-            if row.notes.startswith(f"[centra:uk:{number}]") and row.id not in gone
+            if row.notes.startswith(f"[centra:uk:{number}]") and not row.is_canceled
         }
+
+    def _land(self) -> None:
+        while (due := self.sandbox.next_due()) is not None:
+            self.sandbox.settle(due)
+        self.name_what_came("")
 
 
 def an_undoer(ledger: Any, mews: UndoMews, time: VirtualTime, **more: Any) -> Undoer:
