@@ -31,7 +31,7 @@ from etl.mews.reference_data import Needs, read_reference
 from etl.model.identity import Identity, parse_identifier
 from etl.model.mapping import Mapping
 from etl.model.outcome import Kind
-from etl.model.plan import Basis
+from etl.model.plan import BALANCE, Basis
 from etl.model.reference import Pricing, Reference
 from etl.model.rows import OrderItemRow, PaymentRow
 from etl.model.states import IN_MEWS, State
@@ -47,6 +47,7 @@ from etl.reconcile.presence import Held, Verdict, judge
 from etl.reconcile.scan import scan_items, scan_payments
 from etl.reconcile.totals import ControlTotals
 from etl.reconcile.values import Booking, Klass, OrderFinding, sums
+from etl.report.bills import KINDS
 from etl.report.folder import PAGE
 from etl.settings import Connection, Settings
 
@@ -291,7 +292,8 @@ class Reconciliation:
 
     def _count(self, order: LedgerOrder, finding: OrderFinding) -> None:
         self._totals.add(finding.ledger, finding.mews)
-        for kind, amount in (("credits", finding.credits), ("captures", finding.captures)):
+        paid = (("credits", finding.credits), ("captures", finding.captures), (KINDS[BALANCE], finding.assumed))
+        for kind, amount in paid:
             if amount:
                 key = (order.currency, kind)
                 self._paid[key] = self._paid.get(key, Decimal(0)) + amount

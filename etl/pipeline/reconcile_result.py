@@ -84,7 +84,7 @@ class Reconciled:
 class Found:
     """What was read, and where the rest of it stands. `generated`: Mews's time of the read-back.
 
-    `paid`: what Mews holds of our payments by currency and kind (credits, captures).
+    `paid`: what Mews holds of our payments by currency and kind: credits, captures, and what is assumed.
     """
 
     ledger: Ledger

@@ -25,7 +25,7 @@ from etl.evidence.match import (
 )
 from etl.evidence.values import NOT_IN_MEWS, Difference, Expected, ExpectedEntry, ExpectedPayment, What
 from etl.model.identity import parse_identifier
-from etl.model.plan import Basis
+from etl.model.plan import BALANCE, CAPTURE, Basis, letters_of
 from etl.model.rows import OrderItemRow, PaymentRow
 from etl.model.shares import CREDIT
 from etl.reconcile.values import Booking, Klass, OrderFinding
@@ -158,15 +158,15 @@ def _paid(expected: Expected, payments: Mapping[str, PaymentRow], *, is_credit: 
     return total
 
 
-def _paid_by_items(expected: Expected, rows: Iterable[OrderItemRow]) -> tuple[Decimal, Decimal]:
-    """Credits and captures among the items of an outlet bill, as Mews holds them; positive for money received."""
-    paid = [ZERO, ZERO]
+def _paid_by_items(expected: Expected, rows: Iterable[OrderItemRow]) -> dict[str, Decimal]:
+    """What the items of an outlet bill pay, by the letters of their lines, as Mews holds it; positive for money received."""
+    paid = {CREDIT: ZERO, CAPTURE: ZERO, BALANCE: ZERO}
     for row in rows:
         if row.is_payment and not row.is_canceled:
             parsed = parse_identifier(row.external_identifier)
-            is_credit = parsed is not None and parsed[1].startswith(CREDIT)
-            paid[0 if is_credit else 1] -= row.gross if expected.basis is Basis.GROSS else row.net
-    return paid[0], paid[1]
+            letters = letters_of(parsed[1]) if parsed is not None else CAPTURE
+            paid[letters if letters in paid else CAPTURE] -= row.gross if expected.basis is Basis.GROSS else row.net
+    return paid
 
 
 # Both sides
@@ -177,7 +177,7 @@ def _finding(
     expected: Expected,
     payments: Mapping[str, PaymentRow],
     found: _Findings,
-    by_items: tuple[Decimal, Decimal],
+    by_items: Mapping[str, Decimal],
 ) -> OrderFinding:
     return OrderFinding(
         klass,
@@ -185,8 +185,9 @@ def _finding(
         tuple(found.notices),
         tuple(found.ledger),
         tuple(found.mews),
-        _paid(expected, payments, is_credit=True) + by_items[0],
-        _paid(expected, payments, is_credit=False) + by_items[1],
+        _paid(expected, payments, is_credit=True) + by_items[CREDIT],
+        _paid(expected, payments, is_credit=False) + by_items[CAPTURE],
+        by_items[BALANCE],
     )
 
 

@@ -47,7 +47,7 @@ class OrderFinding:
     """What the comparison of one order says. `notices` are told and are no differences.
 
     `ledger` and `mews` are both sides' bookings; payments are in neither. `credits`: what gift cards paid, `captures`:
-    what other payments did, as Mews holds it.
+    what other payments did, as Mews holds it; `assumed`: the rest of a bill, which nobody recorded.
     """
 
     klass: Klass
@@ -57,6 +57,7 @@ class OrderFinding:
     mews: tuple[Booking, ...] = ()
     credits: Decimal = Decimal(0)
     captures: Decimal = Decimal(0)
+    assumed: Decimal = Decimal(0)
 
 
 def sums(bookings: tuple[Booking, ...]) -> tuple[Decimal, Decimal]:

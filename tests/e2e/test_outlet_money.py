@@ -27,6 +27,7 @@ from etl.sandbox.outlet_state import OutletItem
 from etl.sandbox.server import running_sandbox
 
 ZERO = Decimal(0)
+ASSUMED_WORDS = "balance, assumed and not recorded"
 STORMS = (
     ("partly-committed:0.4", "reset-after-commit:0.2:on=outletBills/add", "lagging-reads:seconds=0.3"),
     ("status-500-after:0.3:on=outletBills/add", "wrong-bill-ids:0.2", "moving-bills"),
@@ -62,6 +63,10 @@ def check_money(
     open_bills = {row["code"]: row["orders"] for row in done["problems"]}.get("bill.not_zero", 0)
     assert open_bills == sum(map(bool, rest.values()))
     assert done["balances"] == []
+    by_kind = {row["kind"]: Decimal(row["amount"]) for row in back["payments"]}
+    assert by_kind.get("credits", ZERO) == sum((one.gift for one in sales.values()), ZERO)
+    assert set(by_kind) - {"credits"} == {"captures": {"captures"}, "balance": {ASSUMED_WORDS}, "none": set()}[payments]
+    assert sum(by_kind.values(), ZERO) == paid
     bridge = bridge_of(back)
     gifts = {
         basis: sum(one.gift for one in sales.values() if one.is_retail == (basis == "gross"))

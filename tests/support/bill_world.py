@@ -58,6 +58,7 @@ OUTLET = "01000000-0000-4000-a000-000000000001"
 KIOSK = "01000000-0000-4000-a000-000000000002"
 ADDRESS = "http://127.0.0.1:1"
 STORE = "uk"
+ANY_REBATE = UndoRules(may_rebate=True)
 HOME = Home(ADDRESS, ENTERPRISE, OUTLET, STORE)
 
 __all__ = ["START", "Killed", "OutletShop", "an_order", "post", "world"]
@@ -337,7 +338,7 @@ def undo(
     run: str = "",
     order_ids: Sequence[str] = (),
     most: int = 1000,
-    may_rebate: bool = True,
+    rules: UndoRules = ANY_REBATE,
     checkpoint: Callable[[str], None] = lambda _: None,
 ) -> UndoResult:
     """One undo by a process of its own. Raises Killed where the checkpoint does."""
@@ -350,7 +351,7 @@ def undo(
             ledger,
             reach,
             facts_of("undo-1", most),
-            UndoRules(may_rebate),
+            rules,
             reader=reach.reader,
             stop=StopFlag(),
             checkpoint=checkpoint,
@@ -370,7 +371,7 @@ def undo_beside(
     async def undoing(ledger: Ledger, writer: MewsWriter, limiter: Limiter) -> UndoResult:
         reach = reach_of(writer, limiter, shop, ledger)
         facts = facts_of("undo-1", most)
-        undoer = Undoer(ledger, reach, facts, UndoRules(may_rebate=True), reader=reach.reader, stop=StopFlag())
+        undoer = Undoer(ledger, reach, facts, ANY_REBATE, reader=reach.reader, stop=StopFlag())
         return await undoer.run(await undoer.choose("run-1"))
 
     async def posting(ledger: Ledger, writer: MewsWriter, limiter: Limiter) -> CountedResult:

@@ -12,7 +12,7 @@ from test_bills import KillAt, numbers, orders, states
 from etl.errors import ExitCode, UsageError
 from etl.ledger.ledger import Ledger
 from etl.ledger.standing import Standing
-from etl.load.undo import Ending
+from etl.load.undo import Ending, UndoRules
 from etl.model.states import State
 
 
@@ -82,7 +82,7 @@ def test_an_order_that_can_not_be_reversed_is_kept_whole(tmp_path):
     """Where Mews takes no rebates, nothing of it is sent."""
     shop, path = OutletShop(), tmp_path / "ledger"
     post(path, shop, orders(3))
-    result = undo(path, shop, "2", may_rebate=False)
+    result = undo(path, shop, "2", rules=UndoRules(may_rebate=False))
     assert endings(result) == [Ending.KEPT]
     assert "rebate" in result.details[0].message
     assert shop.bills_of("2:undo") == []

@@ -15,7 +15,8 @@ from test_bills import KillAt, numbers, orders, states
 from etl.errors import ExitCode
 from etl.ledger.ledger import Ledger
 from etl.load import refusals
-from etl.load.undo import Ending
+from etl.load.undo import Ending, UndoRules
+from etl.model.plan import Booked
 from etl.model.states import State
 from etl.sandbox.faults import FaultPlan, parse_fault
 
@@ -33,6 +34,15 @@ def special(order):
     """The order under the special category."""
     first, *rest = order.entries
     return replace(order, entries=(replace(first, category_id=SPECIAL), *rest))
+
+
+def exempt(order):
+    """The order without any tax."""
+    entries = []
+    for entry in order.entries:
+        gross = entry.predicted.gross
+        entries.append(replace(entry, codes=(), predicted=Booked(gross, Decimal(0), gross)))
+    return replace(order, entries=tuple(entries))
 
 
 def forbid_special(shop: OutletShop) -> None:
@@ -249,6 +259,19 @@ def test_a_reversed_copy_is_said_to_be_that(tmp_path):
     assert states(path) == {State.POSTED: 1, State.UNDONE: 1}
 
 
+def test_an_order_with_an_entry_that_can_not_be_reversed_is_kept_whole(tmp_path):
+    """A tax that is an amount a piece would be charged on the reversal too: no entry of it goes, the others do."""
+    shop, path = OutletShop(), tmp_path / "ledger"
+    post(path, shop, [exempt(one) if one.number != "4" else one for one in orders(6)])
+    result = undo(path, shop, run="run-1", rules=UndoRules(may_rebate=True, flat_codes=frozenset({"UK-20%"})))
+    assert endings(result) == {Ending.REVERSED: 5, Ending.KEPT: 1}
+    (kept,) = [one for one in result.details if one.result is Ending.KEPT]
+    assert (kept.order, kept.how) == ("4", "")
+    assert "an amount a piece" in kept.message
+    assert undos(shop, numbers(6)) == {1: 5, 0: 1}
+    assert states(path) == {State.UNDONE: 5, State.POSTED: 1}
+
+
 def test_two_undos_at_once_are_told(tmp_path):
     """Two copies of one ledger: neither knows of the other's requests; what stands twice is told, and found again."""
     shop, one, two = OutletShop(), tmp_path / "one", tmp_path / "two"
@@ -294,3 +317,18 @@ def test_an_undo_holds_off_a_run_on_its_own_ledger(tmp_path):
     result = undo(path, shop, run="run-1")
     assert set(endings(result)) <= {Ending.REVERSED, Ending.ALREADY}
     assert undos(shop, numbers(12)) == {1: 12}
+
+
+def test_opposites_that_come_too_late_are_told(tmp_path):
+    """Mews commits beyond the settling time what two looks proved absent: the copies are told, never silent."""
+    shop, path = OutletShop(), tmp_path / "ledger"
+    post(path, shop, orders(12))
+    storm(shop, "delayed-commit:on=outletBills/add:at=2:seconds=500")
+    result = undo(path, shop, run="run-1")
+    assert endings(result) == {Ending.REVERSED: 12}
+    shop.timeline.pass_until(shop.timeline.now + 600)
+    again = post(path, shop, orders(12), "run-2")
+    assert undos(shop, numbers(12)) == {2: 11, 1: 1}
+    assert len(again.duplicated) == 11
+    assert set(recovered(path, shop).duplicated) == set(again.duplicated)
+    assert shop.times_posted(numbers(12)) == {1}
