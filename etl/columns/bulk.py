@@ -142,7 +142,9 @@ class BulkLane:
             one = sold[at]
             own = entries[starts[at] : starts[at + 1]] + sent.get(at, [])
             lines.append(writing.line(one.number, one.text, one.charged.account_id, own))
-            signatures.append((one.head.at, False, False, one.charged.key, booked[at], bool(one.shipping), True, False))
+            signatures.append(
+                (one.head.at, False, False, False, one.charged.key, booked[at], bool(one.shipping), True, False)
+            )
         footed = [bool(sold[at].shipping) and sold[at].total is not None for at in kept]
         return Bulk([sold[at].at for at in kept], lines, signatures, footed, sums.of(kept))
 

@@ -60,9 +60,10 @@ class Articles:
             self._ranked = 0
         known = self._known
         texts = list(map(self._lines.texts_of, cells))
-        if new := {text: at for at, text in enumerate(texts) if text not in known}:
-            for text, at in new.items():
-                known[text] = self._number(text, cells[at], decided)
+        if not known.keys() >= set(texts):
+            for text, its in zip(texts, cells, strict=True):
+                if text not in known:
+                    known[text] = self._number(text, its, decided)
         if self._ranked != len(self.all):
             self._rank()
         return np.fromiter(map(known.__getitem__, texts), np.int64, len(texts))

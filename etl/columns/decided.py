@@ -27,9 +27,12 @@ DIGITS = 4
 """Prices and rates are compared in units of 10**-4."""
 
 
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
 def as_json(value: object) -> str:
     """The value as it stands in a plan line."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _encode(value)
 
 
 class Tax(NamedTuple):

@@ -55,6 +55,7 @@ class _Plain(NamedTuple):
     lines: list[Flat]
     shipping: Shipping
     total: int
+    is_shipping_told: bool
     is_footed: bool
 
 
@@ -101,7 +102,7 @@ class Lane:
         `is_detailed`: with what a person is shown of its entries.
         """
         plain = self._plain(number, groups)
-        found = plain if isinstance(plain, str) else self._written(plain)
+        found = plain if isinstance(plain, str) else self._written(plain, groups[0][1][0][0])
         if not is_detailed or isinstance(plain, str) or isinstance(found, str):
             return found
         return found._replace(beside=plain.head.writing.beside(plain.lines, plain.shipping))
@@ -135,16 +136,18 @@ class Lane:
             return "an account with a remark"
         amounts = head.amounts
         cell = cells[self.shipping_at]
-        shipping = amounts[cell] if cell else self.no_shipping
+        shipping = amounts[cell] if cell else 0
         if shipping is None or shipping * head.sign < 0:
-            return "shipping that is empty, of the other sign or not plain"
+            return "shipping of the other sign or not plain"
+        is_told = not cell and self.no_shipping is None
         taxes = head.decided.taxes(head.country, when, head.store)
         lines = self.lines.read(groups, amounts, taxes, head.decided)
         if isinstance(lines, str):
             return lines
         total = sum(map(AMOUNT, lines)) + shipping
         cell = cells[self.total_at]
-        if cell and amounts[cell] != total:
+        is_footed = bool(cell)
+        if is_footed and amounts[cell] != total:
             return "an orderTotal that differs"
         captured = cells[self.captured_at]
         if captured and not (cells[self.capture_at].strip() and cell and amounts[captured] == total):
@@ -154,19 +157,21 @@ class Lane:
         if not total and self.skips_zero:
             return "all amounts zero"
         share = Shipping(shipping, taxes, is_return=head.sign < 0)
-        return _Plain(number, head, when, charged, lines, share, total, bool(cell))
+        return _Plain(number, head, when, charged, lines, share, total, is_told, is_footed)
 
-    def _written(self, plain: _Plain) -> Quick | str:
-        number, head, when, charged, lines, shipping, total, is_footed = plain
+    def _written(self, plain: _Plain, first_row: int) -> Quick | str:
+        number, head, when, charged, lines, shipping, total, is_shipping_told, is_footed = plain
         quick = head.writing.write(number, when, charged, lines, shipping, total)
         if isinstance(quick, str):
             return quick
         is_negative = not shipping.is_return and any(count < 0 for count in map(QTY, lines))
         rows = list(map(Row._make, lines)) if is_negative or self.lines.has_told else []
         is_told = any(row.article.is_told for row in rows)
-        signature = (head.at, is_told, is_negative, *quick.signature)
+        signature = (head.at, is_told, is_negative, is_shipping_told, *quick.signature)
         place = self._table.place_of
         problems: list[Problem] = []
+        if is_shipping_told:
+            problems.append(self._table.empty_shipping(number, first_row))
         if is_negative:
             problems.append(negative_in_sale(number, [(row.qty, place(row.at)) for row in rows if row.qty < 0]))
         if is_told:

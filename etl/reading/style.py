@@ -132,11 +132,12 @@ class Style:
 
 @dataclass(slots=True)
 class Seen:
-    """How often each cell of one column was met, for a tally."""
+    """How often each cell of one column was met, for a tally, and what it shows."""
 
     column: str
     is_date: bool
     counts: dict[str, int] = field(default_factory=dict)
+    shapes: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -149,11 +150,12 @@ class Tally:
 
     def first(self, seen: Seen, cell: str, place: Place, row: int) -> None:
         """Takes a cell that its column did not have before; its like are then counted in `seen.counts`."""
-        shape = _shape(cell, is_date=seen.is_date)
+        shape = seen.shapes[cell] = _shape(cell, is_date=seen.is_date)
         if shape not in self.examples:
             self.examples[shape] = (cell, replace(place, row=row, column=seen.column))
         if len(seen.counts) > _REMEMBERED:
             self.fold(seen)
+            seen.shapes[cell] = shape
         seen.counts[cell] = 1
 
     def count(self, seen: Seen, cell: str, place: Place, row: int) -> None:
@@ -166,11 +168,12 @@ class Tally:
     def fold(self, seen: Seen) -> None:
         """Adds a column's counts."""
         for cell, count in seen.counts.items():
-            shape = _shape(cell, is_date=seen.is_date)
+            shape = seen.shapes[cell]
             self.counts[shape] = self.counts.get(shape, 0) + count
             if shape == DateShape.CELL and stored(cell)[8:10] > "12":
                 self.late += count
         seen.counts.clear()
+        seen.shapes.clear()
 
     def swapped(self) -> str:
         """What there is to say where a spreadsheet seems to have taken days for months; "" for nothing.

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from etl.model.export import plain
 from etl.model.order import Line
 from etl.model.place import Place
+from etl.model.problem import Problem, notice
 from etl.reading.dates import NO_DATE
 from etl.reading.kinds import Kind
 from etl.reading.names import KINDS, LINE, ORDER_NUMBER
@@ -135,7 +136,16 @@ class Builder:
         """The file for those who read its cells column by column."""
         stated_at = self._stated_at[0] if self._stated_at else None
         layout = self._layout
-        return PlainTable(layout.order, layout.line, self.readers, self.lines, self.checks, stated_at, self._place)
+        return PlainTable(
+            layout.order,
+            layout.line,
+            self.readers,
+            self.lines,
+            self._empty_shipping,
+            self.checks,
+            stated_at,
+            self._place,
+        )
 
     def table_draft(
         self, number: str, groups: list[Group], faults: Sequence[Fault], below: Sequence[BelowRow] = ()
@@ -182,8 +192,12 @@ class Builder:
 
     def _tell_shipping(self, draft: Draft) -> None:
         if "shippingValue" not in draft.sources:
-            place = self._spots.at(draft.place.row or 0, "shippingValue")
-            draft.tell("shipping.empty", "shippingValue is empty and was read as 0.", place)
+            draft.problems.append(self._empty_shipping(draft.number, draft.place.row or 0))
+
+    def _empty_shipping(self, number: str, row: int) -> Problem:
+        """What is said of an order whose first row is that one, and whose shippingValue is empty."""
+        place = self._spots.at(row, "shippingValue")
+        return notice("shipping.empty", "shippingValue is empty and was read as 0.", order=number, place=place)
 
     def _fault_further(self, draft: Draft) -> None:
         for row, column, shown, message in draft.further[:1]:

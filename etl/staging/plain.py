@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from etl.model.place import Place
+from etl.model.problem import Problem
 from etl.reading.parse import Readers
 from etl.reading.remarks import Odd
 from etl.staging.fields import Column
@@ -16,6 +17,7 @@ from etl.staging.lines import Lines
 class PlainTable:
     """The columns of an order and of its lines, in the order of their cells; `cells_of` a row with an empty cell before it.
 
+    `empty_shipping`: what is said of an order (its number, its first row) whose shippingValue is empty.
     `checks`: what is held against its orders beyond remarks on single cells (`staging.build.Builder.checks`).
     `stated_at`: where in a row's line-level cells stands what the file says that the line comes to; None for nowhere.
     """
@@ -24,6 +26,7 @@ class PlainTable:
     line: Sequence[Column]
     readers: Readers
     lines: Lines
+    empty_shipping: Callable[[str, int], Problem]
     checks: frozenset[str] = frozenset()
     stated_at: int | None = None
     place: Place = Place()

@@ -78,7 +78,7 @@ ODD = {
     "an order number with blanks or zeros": [row(orderNumber="\u200b1001")],
     "a text with a remark": [row(invoiceAddress__city="Le\x00eds")],
     "a date that is not plain, or outside the window": [row(orderDate="2024-03-31 01:30:00")],
-    "shipping that is empty, of the other sign or not plain": [row(shippingValue="")],
+    "shipping of the other sign or not plain": [row(shippingValue="-4.95")],
     "an orderTotal that differs": [row(orderTotal="28.94")],
     "a capture that is not plain": [row(payment__capture__amount="28.90")],
     "a line whose texts are not plain": [row(products__sku="", products__itemText__product="")],
@@ -113,6 +113,15 @@ def test_what_is_only_told_of_a_line_goes_along(tmp_path):
     assert (found.admitted, found.reasons) == (2, {})
     assert [(one.code, one.place.row) for one in found.orders[0].problems] == [("name.missing", 4), ("name.missing", 2)]
     assert found.statuses[0].count("name.missing") == 2
+
+
+def test_an_empty_amount_of_shipping_goes_along_and_is_told(tmp_path):
+    more = {"shippingValue": "", "orderTotal": "24.00", "payment__capture__amount": "24.00"}
+    found = same([write_rows(tmp_path / "a.csv", [row(), row(1002, **more), row(1002, **more)][:2])], CTX)
+    assert (found.admitted, found.reasons) == (2, {})
+    assert [(one.code, one.place.row, one.place.column) for one in found.orders[1].problems] == [
+        ("shipping.empty", 3, "shippingValue")
+    ]
 
 
 def test_what_is_taken_back_in_a_sale_goes_along_and_is_told(tmp_path):
