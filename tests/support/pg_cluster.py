@@ -15,8 +15,10 @@ import socket
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import psycopg
+if TYPE_CHECKING:
+    import psycopg
 
 USER = "shop"
 PASSWORD = "se-cret%word"
@@ -95,6 +97,8 @@ class Cluster:
 
     def admin(self, database: str = "postgres") -> psycopg.Connection[tuple[object, ...]]:
         """A connection of the owner that commits each statement."""
+        import psycopg
+
         return psycopg.connect(host=str(self.folder), port=self.port, user="postgres", dbname=database, autocommit=True)
 
     def new_database(self, name: str) -> str:
