@@ -13,7 +13,8 @@ LIMIT = "the rate limit"
 ASKED = "the pause that Mews asked for"
 SETTLING = "unclear answers to settle, or the next try"
 RETRY = "the next try of a read"
-_RANK = (SETTLING, RETRY, LIMIT, ASKED)
+OTHERS = "another run of this plan, which goes first"
+_RANK = (OTHERS, SETTLING, RETRY, LIMIT, ASKED)
 """What is told where several are waited for: the last of these holds up everything."""
 SHORTEST = 1.0
 """Seconds below which a wait is not told."""

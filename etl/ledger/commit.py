@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from etl.errors import EtlError, LedgerError
 from etl.ledger.ledger import Ledger
+from etl.ledger.lock import LockLost
 from etl.ledger.steps import NotReady, Steps
 
 T = TypeVar("T")
@@ -23,6 +25,7 @@ class _Queued:
     numbers: tuple[str, ...]
     step: Callable[[Steps], Any]
     done: asyncio.Future[Any]
+    is_answer: bool
 
 
 class Committer:
@@ -33,15 +36,17 @@ class Committer:
         self._queue: list[_Queued] = []
         self._failure: BaseException | None = None
 
-    async def do(self, step: Callable[[Steps], T], *numbers: str) -> T:
+    async def do(self, step: Callable[[Steps], T], *numbers: str, is_answer: bool = False) -> T:
         """The step's result, once it is on disk; `numbers`: the orders that it concerns.
+
+        `is_answer`: it is what Mews said, which is kept also where the lease was lost meanwhile.
 
         Raises: NotReady, LockLost, LedgerError.
         """
         if self._failure is not None:
             raise self._failure
         loop = asyncio.get_running_loop()
-        queued = _Queued(numbers, step, loop.create_future())
+        queued = _Queued(numbers, step, loop.create_future(), is_answer)
         if not self._queue:
             loop.call_soon(self._gather, loop, 0)
         self._queue.append(queued)
@@ -65,6 +70,12 @@ class Committer:
                         results.append((queued.done, queued.step(steps), None))
                     except NotReady as error:
                         results.append((queued.done, None, error))
+        except LockLost as error:
+            if self._ledger.is_on_server:
+                # On a file another process is the one writer now.
+                self._keep_answers([queued for queued in batch if queued.is_answer])
+            self._fail(batch, error)
+            return
         except BaseException as error:
             # Also what stands for a kill: it must reach the workers, not vanish in the loop's handler.
             self._fail(batch, error)
@@ -78,6 +89,13 @@ class Committer:
                 done.set_result(value)
             else:
                 done.set_exception(failure)
+
+    def _keep_answers(self, batch: list[_Queued]) -> None:
+        """A late answer counts; where it can't be kept, the next look at Mews finds the same."""
+        with suppress(LedgerError):
+            for queued in batch:
+                with suppress(NotReady), self._ledger.late_steps(queued.numbers) as steps:
+                    queued.step(steps)
 
     def _fail(self, batch: list[_Queued], error: BaseException) -> None:
         if isinstance(error, LedgerError) or not isinstance(error, EtlError):

@@ -87,9 +87,11 @@ class FactSteps(UnitOfWork):
     def stored_orders(self, numbers: Iterable[str]) -> dict[str, LedgerOrder]:
         """The orders of these numbers, as this transaction sees them; they are read for steps, too."""
         found: dict[str, LedgerOrder] = {}
-        for chunk in chunks(numbers):
+        # Their rows first: on a server nobody else changes them from here on.
+        wanted = list(numbers)
+        self.load(wanted)
+        for chunk in chunks(wanted):
             found.update(versions.read_orders(self._connection, chunk))
-        self.load(found)
         return found
 
     def meet(self, run_id: str, orders: Sequence[PlannedOrder]) -> None:

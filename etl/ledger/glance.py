@@ -19,9 +19,10 @@ from typing import Any
 
 from etl.ledger.holder import Holder, is_alive, this_process
 from etl.ledger.stamps import stamp
+from etl.model.ledger_place import is_server
 from etl.model.states import State
 
-SCHEMA_VERSION = 10
+SCHEMA_VERSION = 11
 """The schema that these texts were written for, and the newest of `revisions/`."""
 ERRORS_SHOWN = 10
 RATE_OVER = timedelta(seconds=60)
@@ -81,7 +82,7 @@ def glance(url_or_path: str, now: datetime) -> Glance:
 
     with Ledger.open(url_or_path, create=False, read_only=True) as ledger:
         try:
-            return _glance(ledger.query, now)
+            return _glance(ledger.query, now, on_server=is_server(url_or_path))
         except (ValueError, TypeError) as error:
             raise damaged("a state") from error
 
@@ -113,7 +114,14 @@ def _living(row: Sequence[Any]) -> tuple[str, int] | None:
     return None if is_gone else (holder.host, holder.pid)
 
 
-def _glance(query: Query, now: datetime) -> Glance:
+_HOLDER = "SELECT host, boot_id, pid, started FROM lock WHERE id = 1"
+_AT_WORK = (
+    "SELECT host, boot_id, pid, started FROM workers "
+    "WHERE lease_ends > extract(epoch FROM clock_timestamp()) * 1000000 ORDER BY taken_at"
+)
+
+
+def _glance(query: Query, now: datetime, *, on_server: bool = False) -> Glance:
     home = query("SELECT value FROM meta WHERE key = 'home'", {})
     progress = query("SELECT value FROM meta WHERE key = 'progress'", {})
     counts = query("SELECT state, count(*) FROM orders GROUP BY state", {})
@@ -122,7 +130,7 @@ def _glance(query: Query, now: datetime) -> Glance:
         "ORDER BY started, run_id",
         {},
     )
-    holder = query("SELECT host, boot_id, pid, started FROM lock WHERE id = 1", {})
+    holder = query(_AT_WORK if on_server else _HOLDER, {})
     ((answered,),) = query(
         "SELECT count(*) FROM attempts WHERE outcome = 'done' AND finished_at >= :start AND finished_at < :end",
         {"start": stamp(now - RATE_OVER), "end": stamp(now)},

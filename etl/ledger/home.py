@@ -11,8 +11,8 @@ from etl.errors import LedgerError
 from etl.ledger import schema
 from etl.ledger.faults import translated
 from etl.ledger.records import Home, RunRecord, dumps, loads, moment, stamp
+from etl.ledger.sharing import LedgerSharing
 from etl.ledger.steps import Steps
-from etl.ledger.store import LedgerStore
 
 _HOME = {
     "platform": "platform address",
@@ -24,7 +24,7 @@ _ORDER_NUMBERS = "order_numbers"
 _META = select(schema.meta.c.value).where(schema.meta.c.key == bindparam("key"))
 
 
-class LedgerHome(LedgerStore):
+class LedgerHome(LedgerSharing):
     """Home, meta and runs."""
 
     def bind(self, home: Home) -> None:

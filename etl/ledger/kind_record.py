@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from sqlalchemy import Connection, Row, insert, select, update
 
 from etl.ledger import schema
+from etl.ledger.leases import serialize
 from etl.ledger.records import dumps, loads
 from etl.model.kinds import EQUAL_REFUSALS, KindState, concerned, is_named_by, name_of, words_of
 from etl.model.outcome import Outcome
@@ -82,6 +83,10 @@ class KindRecord:
         """Those of the kinds that no order has proved."""
         return [kind for kind in kinds if self._at(kind).state is not KindState.PROVED]
 
+    def is_held(self, kind: str) -> bool:
+        """Whether Mews refused it to others."""
+        return self._at(kind).state is KindState.HELD
+
     def prove(self, kind: str, number: str, run_id: str) -> None:
         """OPEN or HELD -> PROVED: Mews holds an order that needed it."""
         if kind in self._proved:
@@ -144,6 +149,8 @@ class KindRecord:
 
     def _at(self, kind: str) -> KindStanding:
         if self._known is None:
+            # Counted and written in one turn: on a server others may be refused at the same time.
+            serialize(self._connection, "kinds")
             rows = self._connection.execute(select(schema.kinds)).all()
             self._known = {row.kind: standing_of(row) for row in rows}
             self._stored = set(self._known)

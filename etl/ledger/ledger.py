@@ -50,6 +50,7 @@ class Ledger(LedgerQueries):
         counts: Counter[State] = Counter()
         latest = {order.number: order for order in orders}
         with self.steps() as steps:
+            steps.alone("plan")
             known = self._with_edits(steps.stored_orders(latest))
             latest = {
                 number: held_back(known[number], order) if number in known else order

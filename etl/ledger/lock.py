@@ -96,7 +96,7 @@ def check_idle(connection: Connection, alive: Callable[[Holder], bool] = is_aliv
     """Raises LedgerError `ledger.locked` where a process of this machine works on the ledger."""
     held = read(connection)
     if held is not None and held.holder.host == socket.gethostname() and alive(held.holder):
-        raise _held_by(held)
+        raise held_by(held)
 
 
 def release(connection: Connection, token: str) -> None:
@@ -115,10 +115,11 @@ def _check_takeover(held: Held, me: Holder, take_over: str, alive: Callable[[Hol
             hint=f"If that machine is certainly not working on it any more: run --take-over {holder.host}",
         )
     if alive(holder):
-        raise _held_by(held)
+        raise held_by(held)
 
 
-def _held_by(held: Held) -> LedgerError:
+def held_by(held: Held) -> LedgerError:
+    """What is said to whom somebody else keeps from the ledger."""
     return LedgerError(
         f"the ledger is held by {_who(held)}",
         code="ledger.locked",

@@ -132,12 +132,16 @@ class LedgerQueries(LedgerHome):
             return list(self._read().scalars(query))
 
     def unsettled(self) -> list[Part]:
-        """All parts that are unknown."""
-        return self._parts(_UNSETTLED)
+        """All parts that are unknown; without those that another worker has in hand."""
+        return self._mine(self._parts(_UNSETTLED))
 
     def to_recheck(self) -> list[Part]:
-        """All parts that were sent more than once and are still to be looked up again."""
-        return self._parts(_TO_RECHECK)
+        """All parts that were sent more than once and are still to be looked up again; without those of other workers."""
+        return self._mine(self._parts(_TO_RECHECK))
+
+    def _mine(self, parts: list[Part]) -> list[Part]:
+        others = self.elsewhere({part.number for part in parts}) if parts else frozenset()
+        return [part for part in parts if part.number not in others] if others else parts
 
     def kinds(self) -> dict[str, KindStanding]:
         """What is known of the needs that only Mews can tell; kinds that nobody tried are not there."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import TEXT, Boolean, Column, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import TEXT, BigInteger, Boolean, Column, Index, Integer, MetaData, String, Table, Text
 from sqlalchemy.types import TypeEngine
 
 metadata = MetaData()
@@ -44,6 +44,22 @@ lock = Table(
     Column("taken_at", _text(32), nullable=False),
     Column("purpose", _text(128), nullable=False),
 )
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("token", _text(64), primary_key=True),
+    Column("host", _text(255), nullable=False),
+    Column("boot_id", _text(64), nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("started", _text(64), nullable=False),
+    Column("taken_at", _text(32), nullable=False),
+    Column("purpose", _text(128), nullable=False),
+    Column("is_shared", Boolean, nullable=False),
+    Column("plan_id", _text(80), nullable=False),
+    Column("lease_ends", BigInteger, nullable=False),
+)
+"""On a server, in place of `lock`: who is at work, until when by the server's clock (microseconds since 1970)."""
 
 alembic_version = Table("alembic_version", metadata, Column("version_num", String(32), primary_key=True))
 """Alembic's own: which of `revisions/` the tables are at, as `meta.schema_version` for who has no Alembic at hand."""
@@ -108,6 +124,8 @@ orders = Table(
     # The newest reading of the source, where the facts above are frozen.
     Column("reading", _LONG, nullable=False, default="", server_default=""),
     Column("updated_at", _text(32), nullable=False, default=""),
+    # On a server, the worker that has the order in hand, as long as there is such a worker.
+    Column("claim", _text(64), nullable=False, default="", server_default=""),
     Index("orders_by_state", "state"),
     Index("orders_by_run", "posted_run_id"),
 )

@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 
 from etl.ledger import schema
 from etl.ledger.records import PartKind, loads, stamp
-from etl.ledger.unit_of_work import NotReady, PartKey, PartRow, UnitOfWork, attempt_key
+from etl.ledger.unit_of_work import KindBusyError, NotReady, PartKey, PartRow, UnitOfWork, attempt_key
 from etl.model.outcome import Kind, Outcome
 from etl.model.states import PLANNED, State, after
 
@@ -86,6 +86,23 @@ class SendSteps(UnitOfWork):
         is_current = intent.generation == order.generation or intent.kind is PartKind.UNDO
         if state is not State.READY or not is_current:
             raise NotReady(f"order {intent.number}: {intent.part} is {state}, not ready", place=intent.number)
+        if self.is_shared and intent.needs:
+            self._check_kinds(intent)
+
+    def _check_kinds(self, intent: Intent) -> None:
+        """One of each kind first, whichever worker sends it: nothing in doubt needs what this part needs."""
+        unproved = self.kinds.unproved(intent.needs)
+        if not unproved:
+            return
+        parts = schema.parts
+        in_doubt = select(parts.c.needs).where(
+            parts.c.state.in_((State.IN_FLIGHT.value, State.UNKNOWN.value)),
+            parts.c.needs != "",
+            parts.c.number != intent.number,
+        )
+        is_tried = any(set(unproved).intersection(needs.split()) for needs in self._connection.scalars(in_doubt))
+        if is_tried or any(self.kinds.is_held(kind) for kind in unproved):
+            raise KindBusyError(f"order {intent.number} needs {' and '.join(unproved)}", place=intent.number)
 
     def _intend(self, intent: Intent) -> int:
         order = self._order(intent.number)
@@ -136,7 +153,7 @@ class SendSteps(UnitOfWork):
         Raises NotReady where the part is not in flight with this attempt.
         """
         row = self._at(number, generation, part)
-        if row.state is not State.IN_FLIGHT or row.seq != seq:
+        if row.seq != seq or not (row.state is State.IN_FLIGHT or self._counts_late(row, outcome)):
             raise NotReady(f"order {number}: {part} is {row.state}", place=number)
         row.move(after(outcome.kind, is_last_try=is_last_try))
         row.request_id = outcome.request_id
@@ -169,13 +186,19 @@ class SendSteps(UnitOfWork):
         self._settle_order(row)
         return row.state
 
-    def orphan(self) -> int:
-        """IN_FLIGHT -> UNKNOWN for all: the lock was taken, their process is gone. Shape: how many."""
-        numbers = list(
-            self._connection.scalars(
-                select(schema.parts.c.number).where(schema.parts.c.state == State.IN_FLIGHT.value).distinct()
-            )
-        )
+    def _counts_late(self, row: PartRow, outcome: Outcome) -> bool:
+        """Whether the answer to a request of a lost lease decides: it is definite, and nothing was sent since."""
+        if outcome.kind is Kind.DONE:
+            return self.is_late and row.state in (State.UNKNOWN, State.READY, State.REJECTED)
+        return self.is_late and outcome.kind is Kind.REFUSED and row.state is State.UNKNOWN
+
+    def orphan(self, living: Sequence[str] = ()) -> int:
+        """IN_FLIGHT -> UNKNOWN for all that no living worker has in hand: their process is gone. Shape: how many."""
+        parts, orders = schema.parts, schema.orders
+        query = select(parts.c.number).where(parts.c.state == State.IN_FLIGHT.value).distinct()
+        if living:
+            query = query.join(orders, orders.c.number == parts.c.number).where(orders.c.claim.not_in(living))
+        numbers = list(self._connection.scalars(query))
         self.load(numbers)
         count = 0
         for row in self._rows(numbers):
@@ -186,6 +209,12 @@ class SendSteps(UnitOfWork):
                 self._settle_order(row)
                 count += 1
         return count
+
+    def has_unsettled_orphans(self) -> bool:
+        """Whether of some orphans nobody has said yet since when they settle."""
+        parts = schema.parts
+        query = select(parts.c.number).where(parts.c.state == State.UNKNOWN.value, parts.c.settle_from == "")
+        return self._connection.scalar(query.limit(1)) is not None
 
     def start_settling(self, at: datetime) -> None:
         """Gives orphans Mews's time at which they certainly had been sent, if at all."""

@@ -14,9 +14,9 @@ from etl.ledger.plan_steps import PlanSteps
 from etl.ledger.send_steps import Intent, SendSteps
 from etl.ledger.sight_steps import SightSteps
 from etl.ledger.undo_steps import UndoSteps
-from etl.ledger.unit_of_work import CHUNK, GIVE_UP, NotReady, PartKey
+from etl.ledger.unit_of_work import CHUNK, GIVE_UP, KindBusyError, NotReady, PartKey
 
-__all__ = ["CHUNK", "GIVE_UP", "Intent", "NotReady", "PartKey", "Steps"]
+__all__ = ["CHUNK", "GIVE_UP", "Intent", "KindBusyError", "NotReady", "PartKey", "Steps"]
 
 
 class Steps(SendSteps, SightSteps, PlanSteps, UndoSteps, CustomerSteps, FactSteps):

@@ -10,11 +10,12 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, bindparam, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Table, bindparam, delete, insert, select, text, update
 
 from etl.errors import InternalError
 from etl.ledger import schema
 from etl.ledger.kind_record import KindRecord
+from etl.ledger.leases import serialize
 from etl.ledger.records import ORDER_PART, PartKind, stamp, stored_state
 from etl.model.states import PLANNED, State, check, worst
 
@@ -33,6 +34,10 @@ class NotReady(InternalError):  # noqa: N818 - a state of affairs that the calle
     """The part is not in the state that the step starts from: somebody else decided meanwhile."""
 
     code = "internal.not_ready"
+
+
+class KindBusyError(NotReady):
+    """Another worker tries a kind that the part needs, or Mews refused it to others: look at the kinds again."""
 
 
 @dataclass(slots=True)
@@ -121,6 +126,8 @@ def _keyed(table: Table, *names: str) -> list[ColumnElement[bool]]:
 _SELECT_ORDERS = select(*(schema.orders.c[name] for name in ("number", *_ORDER_HOT, "verdict"))).where(
     schema.orders.c.number.in_(bindparam("numbers", expanding=True))
 )
+# Whoever changes an order has its row: on a server with several workers, nobody else does until the commit.
+_SELECT_ORDERS = _SELECT_ORDERS.order_by(schema.orders.c.number).with_for_update()
 _SELECT_PARTS = select(*(schema.parts.c[name] for name in (*_PART_KEY, "kind", *_PART_HOT))).where(
     schema.parts.c.number.in_(bindparam("numbers", expanding=True))
 )
@@ -137,6 +144,10 @@ _UPDATE_ATTEMPT = (
     update(schema.attempts)
     .where(*_keyed(schema.attempts, *_PART_KEY, "seq"))
     .values({name: bindparam(name) for name in _OUTCOME_COLUMNS})
+)
+_KEEP_META = text(
+    "INSERT INTO meta (key, value, saved_at) VALUES (:key, :value, :saved_at) "
+    "ON CONFLICT (key) DO UPDATE SET value = excluded.value, saved_at = excluded.saved_at"
 )
 _RENEW_ATTEMPT = (
     update(schema.attempts)
@@ -163,6 +174,10 @@ class UnitOfWork:
         self._refused_kinds: set[PartKey] = set()
         self.kinds = KindRecord(connection, self._now, set() if proved is None else proved)
         """What the ledger knows of kinds, as this transaction sees it."""
+        self.is_shared = False
+        """Whether other workers may be at it."""
+        self.is_late = False
+        """Whether the lease is over: what Mews answered is written all the same, where nobody has decided since."""
 
     def load(self, numbers: Iterable[str]) -> None:
         """Reads orders and parts of these numbers, once each."""
@@ -220,6 +235,10 @@ class UnitOfWork:
                 ],
             )
 
+    def alone(self, what: str) -> None:
+        """Nobody else is at the same thing until the transaction ends."""
+        serialize(self._connection, what)
+
     @property
     def now(self) -> str:
         """The time of this machine, as it is stored."""
@@ -227,10 +246,7 @@ class UnitOfWork:
 
     def meta(self, key: str, value: str) -> None:
         """Stores a text in the same transaction as the steps that it vouches for."""
-        table = schema.meta
-        done = self._connection.execute(update(table).where(table.c.key == key).values(value=value, saved_at=self._now))
-        if not done.rowcount:
-            self._connection.execute(insert(table).values(key=key, value=value, saved_at=self._now))
+        self._connection.execute(_KEEP_META, {"key": key, "value": value, "saved_at": self._now})
 
     def part_state(self, number: str, generation: int, part: str = ORDER_PART) -> State | None:
         """The state of a part as this transaction sees it."""

@@ -12,6 +12,7 @@ from etl.load.kinds import Kinds
 from etl.load.people import People
 from etl.load.session import Session
 from etl.model.plan import PlannedOrder
+from etl.model.states import State
 
 
 @dataclass(slots=True)
@@ -21,6 +22,22 @@ class Picked:
     jobs: list[Job] = field(default_factory=list)
     held_back: list[Job] = field(default_factory=list)
     left: list[tuple[PlannedOrder, LedgerOrder]] = field(default_factory=list)
+
+
+def pick_again(session: Session, kinds: Kinds, chooser: Chooser, order: PlannedOrder) -> Job | None:
+    """What of an order that was in doubt is to be sent now, if anything. Effects: as `pick`."""
+    ledger, number = session.ledger, order.number
+    row = ledger.order(number)
+    if row is None:
+        return None
+    if row.plan_run_id != session.facts.run_id or row.state is State.READY:
+        ledger.record_plan(session.facts.run_id, [order])
+        row = ledger.order(number) or row
+    steps: list[Step] = []
+    parts = ledger.parts([number]).get(number, [])
+    kinds.settle()
+    job = replace(chooser, held=kinds.held).job(order, row, parts, steps)
+    return None if steps else job
 
 
 def pick(session: Session, people: People, kinds: Kinds, chooser: Chooser, chunk: Sequence[PlannedOrder]) -> Picked:

@@ -16,19 +16,20 @@ from etl.evidence.scan import Progress
 from etl.ledger.kind_record import refusal_of
 from etl.ledger.ledger import Checkpoint, Ledger
 from etl.ledger.records import ORDER_PART, LedgerOrder
-from etl.ledger.steps import NotReady
+from etl.ledger.steps import KindBusyError, NotReady
 from etl.load.carrier import Carrier
 from etl.load.crew import Crew, JobQueue
 from etl.load.customers import email_of
 from etl.load.first_order import FirstCheck, FirstOrder, in_doubt
 from etl.load.halt import HaltedError, WindowPassedError, cancel
-from etl.load.jobs import Chooser, Job, Step
+from etl.load.jobs import Chooser, Job
 from etl.load.kinds import Kinds
 from etl.load.people import People
-from etl.load.picker import pick
+from etl.load.picker import pick, pick_again
 from etl.load.result import LoadResult
 from etl.load.returns import Returns
 from etl.load.session import Reach, RunFacts, Session
+from etl.load.share import FIRST_ORDER, Share
 from etl.load.stop import StopFlag
 from etl.load.survey import Survey
 from etl.load.watcher import Watcher
@@ -64,7 +65,7 @@ class Poster:
         self._session = session = Session(ledger, reach, facts, checkpoint)
         self._commit, self._halt, self._time = session.commit, session.halt, session.time
         self._first = FirstOrder(session, first_check or FirstCheck(), progress)
-        self._carrier = Carrier(session, self._first)
+        self._carrier, self._share = Carrier(session, self._first), Share(session)
         self._chooser = Chooser(facts.store, facts.basis, facts.run_id)
         self._busy: set[str] = set()
         self._result = LoadResult()
@@ -133,21 +134,20 @@ class Poster:
             self._crew.start(self._watch())
             await self._feed(iter(orders), chooser, no_wait=no_wait)
             await self._settle_down(no_wait=no_wait)
+            while not (no_wait or self._is_spent) and (freed := await self._share.freed()):
+                await self._feed(iter(freed), chooser, no_wait=no_wait)
+                await self._settle_down(no_wait=no_wait)
+            await self._end(no_wait=no_wait)
         except (LedgerError, MewsError, StoppedError) as error:
             self._halt.stop(error)
             await self._queue.empty()
         if not self._result.is_interrupted:
             await self._watcher.look_back_after_stop()
 
-    # Beginning
-
     async def _begin(self) -> None:
         """Mews's clock, what a dead process left behind, and the first look where something is in doubt."""
         await self._time.sync()
-        sent_before = self._session.last_sent_before()
-        with self._ledger.steps() as steps:
-            steps.start_settling(sent_before)
-            steps.orphan_customers(sent_before)
+        self._session.start_settling()
         self._session.checkpoint("run.begun")
         self._kinds.begin()
         if self._ledger.to_recheck() or self._ledger.unsettled():
@@ -156,7 +156,10 @@ class Poster:
     # Feeding
 
     async def _feed(self, orders: Iterator[PlannedOrder], chooser: Chooser, *, no_wait: bool) -> None:
-        while not self._halt.is_set and (chunk := list(islice(orders, CHUNK))):
+        while not self._halt.is_set and (stretch := list(islice(orders, self._share.stretch(CHUNK)))):
+            chunk, done = self._share.take(stretch)
+            for number in done:
+                self._finish(number)
             await self._crew.wait_for(self._people.look_for(chunk))
             for job in self._jobs(chunk, chooser):
                 if self._halt.is_set or not self._is_within_limit(job) or not self._offer(job):
@@ -262,8 +265,11 @@ class Poster:
         if not self._watcher.has_looked:
             # Before the first write, whoever sends it: does Mews hold orders that this ledger knows nothing of?
             await self._survey(recheck_floor=None)
-        if self._first.is_unchecked:
-            await self._send_first(job, no_wait=no_wait)
+        if self._first.is_unchecked and await self._share.turn(FIRST_ORDER, lambda: not self._first.is_unchecked):
+            try:
+                await self._send_first(job, no_wait=no_wait)
+            finally:
+                self._share.give(FIRST_ORDER)
             self._reconsider()
         else:
             await self._queue.put(job)
@@ -296,13 +302,14 @@ class Poster:
             if not await self._has_account(job):
                 return
             await self._carrier.carry(job, is_test=self._kinds.is_test(job))
-        except HaltedError:
-            # Nothing of it left; the ledger says so.
-            return
         except WindowPassedError:
             await self._block(job, "window.passed", "the editable window moved past the order before it was sent")
-        except NotReady:
-            # Somebody decided meanwhile, such as a look at Mews that found it: the ledger knows.
+        except KindBusyError:
+            await self._share.wait_for_kind()
+            self._kinds.park(job)
+            return
+        except (HaltedError, NotReady):
+            # Nothing of it left, or somebody decided meanwhile, such as a look that found it: the ledger knows.
             return
         else:
             self._conclude(job)
@@ -406,17 +413,10 @@ class Poster:
     def _resend(self, number: str) -> None:
         """What of a waiting order is ready now goes back to the workers."""
         order = self._waiting.get(number)
-        row = self._ledger.order(number)
-        if order is None or row is None or self._halt.is_set:
+        if order is None or self._halt.is_set:
             return
-        if row.plan_run_id != self._run_id or row.state is State.READY:
-            self._ledger.record_plan(self._run_id, [order])
-            row = self._ledger.order(number) or row
-        steps: list[Step] = []
-        parts = self._ledger.parts([number]).get(number, [])
-        self._kinds.settle()
-        job = replace(self._chooser, held=self._kinds.held).job(order, row, parts, steps)
-        if job is not None and not steps:
+        job = pick_again(self._session, self._kinds, self._chooser, order)
+        if job is not None:
             del self._waiting[number]
             job.is_begun = True
             self._release(job)
@@ -436,12 +436,20 @@ class Poster:
     # Ending
 
     async def _settle_down(self, *, no_wait: bool) -> None:
-        """All orders were fed: finish them, resolve the unknown, let the returns go, look again at resends."""
+        """All orders were fed: finish them, resolve the unknown, try what several kinds need."""
         await self._queue.empty()
         await self._settle_people(no_wait=no_wait)
         await self._drain(no_wait=no_wait)
         await self._try_several(no_wait=no_wait)
-        await self._block_orphans()
+
+    async def _end(self, *, no_wait: bool) -> None:
+        """Nothing else is left to be sent: returns go, or are blocked without their order; look again at resends."""
+        for job in self._returns.take_ready():
+            # Another run posted their order.
+            self._release(job)
+        await self._queue.empty()
+        for parent, orphan in () if self._halt.is_set else self._returns.take_orphans():
+            await self._block(orphan, "return.parent", f"its order {parent} is not in Mews")
         await self._look_back(no_wait=no_wait)
 
     async def _look_back(self, *, no_wait: bool) -> None:
@@ -480,19 +488,11 @@ class Poster:
         finally:
             self._draining = False
 
-    async def _block_orphans(self) -> None:
-        """Returns whose own order will not be in Mews after this run."""
-        if not self._halt.is_set:
-            for parent, job in self._returns.take_orphans():
-                await self._block(job, "return.parent", f"its order {parent} is not in Mews")
-
     def _finish(self, number: str) -> None:
         """Nothing more is to be done about an order, for the eye: what became of it, the ledger says."""
         self._waiting.pop(number, None)
         self._done += 1
         self._progress("post", self._done, 0)
-
-    # Stopping
 
     async def _listen(self) -> None:
         await self._stop.stopping.wait()

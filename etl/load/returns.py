@@ -28,6 +28,11 @@ class Returns:
         """The returns of an order that is in Mews now."""
         return self._held.pop(number, [])
 
+    def take_ready(self) -> list[Job]:
+        """The returns whose own order is in Mews by now, whoever sent it."""
+        held, self._held = self._held, {}
+        return [job for jobs in held.values() for job in jobs if self.may_go(job)]
+
     def take_orphans(self) -> list[tuple[str, Job]]:
         """The returns whose own order will not be in Mews after this run, each with that order's number.
 

@@ -222,5 +222,7 @@ class Sender:
     async def _conclude(self, record: Record, outcome: Outcome, *, is_last_try: bool) -> bool:
         at = self._time.latest()
         return await self._commit.do(
-            lambda steps: record.conclude(steps, outcome, at=at, is_last_try=is_last_try), *record.numbers
+            lambda steps: record.conclude(steps, outcome, at=at, is_last_try=is_last_try),
+            *record.numbers,
+            is_answer=True,
         )

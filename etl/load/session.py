@@ -82,11 +82,21 @@ class Session:
             reach.writer, self.commit, self.time, reach.clock, self.traffic, self.halt, checkpoint=self.checkpoint
         )
 
+    def start_settling(self) -> None:
+        """Says since when settles what those who are gone had under way."""
+        sent_before = self.last_sent_before()
+        with self.ledger.steps() as steps:
+            steps.start_settling(sent_before)
+            steps.orphan_customers(sent_before)
+
     def last_sent_before(self) -> datetime:
         """Mews's time by which a predecessor that died, or lost its lock, had certainly sent its last byte.
 
         Call it once the lock is taken and Mews's clock was asked.
         """
+        since = self.ledger.seconds_since_last_byte()
+        if since is not None:
+            return self.time.latest() - timedelta(seconds=since)
         taken, mine = self.ledger.taken_from, self.ledger.holder()
         is_foreign = taken is not None and (mine is None or mine.holder.host != taken.holder.host)
         return self.time.latest() + timedelta(seconds=TAKEOVER_SECONDS if is_foreign else 0)

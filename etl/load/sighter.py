@@ -70,12 +70,14 @@ class Sighter:
     def __init__(self, ledger: Ledger, store: str, is_busy: Callable[[str], bool]) -> None:
         self._ledger = ledger
         self._store = store
-        self._is_busy = is_busy
+        self._is_in_hand = is_busy
+        self._elsewhere: frozenset[str] = frozenset()
         self._adopted: dict[PartKey, str] = {}
 
     def see_page(self, look: Look, page: list[OrderItemRow], found: dict[OrderKey, dict[str, None]]) -> None:
         """A page of order items; `found`: the orders of ours on it, see `scan.sight`."""
         undos = sight_undos(page, self._store)
+        self._pass_over({number for number, _ in (*found, *undos)} | self._numbers_of(page))
         parts = self._ledger.parts({number for number, _ in (*found, *undos)}) if found or undos else {}
         wanted: set[str] = set()
         for key, order_ids in found.items():
@@ -92,9 +94,20 @@ class Sighter:
 
     def see_cancelled(self, look: Look, page: list[OrderItemRow]) -> None:
         """A page of cancelled order items, whenever they were created."""
-        numbers = {identity.number for row in page if (identity := self._mine(row)) is not None}
+        numbers = self._numbers_of(page)
         if numbers:
+            self._pass_over(numbers)
             self._note_cancelled(look, page, self._ledger.parts(numbers))
+
+    def _pass_over(self, numbers: Iterable[str]) -> None:
+        """Which of these orders others have in hand: asked after the page came, and before the ledger is."""
+        self._elsewhere = self._ledger.elsewhere(numbers)
+
+    def _is_busy(self, number: str) -> bool:
+        return number in self._elsewhere or self._is_in_hand(number)
+
+    def _numbers_of(self, page: Iterable[OrderItemRow]) -> set[str]:
+        return {identity.number for row in page if (identity := self._mine(row)) is not None}
 
     def _mine(self, row: OrderItemRow) -> Identity | None:
         identity = identity_of(row)
@@ -186,7 +199,9 @@ class Sighter:
         ]
         sent: dict[PartKey, list[PaymentRow]] = {}
         undone: dict[PartKey, list[PaymentRow]] = {}
-        for row in page:
+        rows = list(page)
+        self._pass_over({found[0].number for row in rows if (found := payment_part(row)) is not None})
+        for row in rows:
             found = payment_part(row)
             if found is None:
                 if any(may_be_payment(attempt, row) for attempt in unmarked):

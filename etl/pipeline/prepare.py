@@ -270,12 +270,12 @@ def check_store(ledger: Ledger, mapping: Mapping) -> None:
 
 
 @contextmanager
-def locked(ledger: Ledger, purpose: str, *, take_over: str = "") -> Iterator[int]:
-    """Makes this process the ledger's one writer; gives how many requests a dead predecessor left in flight.
+def locked(ledger: Ledger, purpose: str, *, take_over: str = "", shared: bool = False) -> Iterator[int]:
+    """Makes this process the ledger's one writer (`shared`: one of several on a server); gives how many requests a dead predecessor left in flight.
 
     Raises LedgerError naming the holder.
     """
-    orphans = ledger.take_lock(purpose, take_over=take_over)
+    orphans = ledger.take_lock(purpose, take_over=take_over, shared=shared)
     try:
         yield orphans
     finally:

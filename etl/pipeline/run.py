@@ -14,7 +14,7 @@ from typing import Any
 
 import structlog
 
-from etl.errors import ExitCode, MewsError, PlanError, UsageError
+from etl.errors import ExitCode, MewsError, PlanError, StoppedError, UsageError
 from etl.ledger.ledger import Ledger
 from etl.ledger.records import RunRecord
 from etl.load.first_order import FirstCheck
@@ -51,12 +51,13 @@ from etl.pipeline.prepare import (
 from etl.pipeline.reporting import report_on
 from etl.pipeline.sending import poster_of, reach_of, run_facts
 from etl.pipeline.source_again import EXPORTS, files_read
+from etl.pipeline.turns import BEGIN, CANARY, in_turn, keep_verdict, may_share, verdict_of_others
 from etl.pipeline.unconfirmed import refuse_unconfirmed
 from etl.report.summary import Summary
 from etl.settings import Connection, Settings
 from etl.transform.arithmetic import TaxRounding
 from etl.transform.observed import as_booked, observe
-from etl.waiting import SETTLING, WAITS
+from etl.waiting import OTHERS, SETTLING, WAITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,9 @@ class RunDone:
     hint: str = ""
 
 
+Post = Callable[[int | None, Iterable[PlannedOrder]], Awaitable[LoadResult]]
+"""Posts so many of these orders at most."""
+
 Confirm = Callable[[Prepared, Summary], bool]
 """Shows enterprise, orders, money and open balance, and asks; called outside loopback without --expect."""
 
@@ -107,7 +111,7 @@ async def run(
     """
     mapping = read_mapping_of(settings)
     ledger = stack.enter_context(Ledger.open(settings.ledger))
-    stack.enter_context(locked(ledger, "run", take_over=options.take_over))
+    stack.enter_context(locked(ledger, "run", take_over=options.take_over, shared=may_share(mapping)))
     heart = Heart(ledger, progress)
     stack.callback(heart.stop)
     batch, facts = stack.enter_context(open_batch(export, mapping, heart))
@@ -119,6 +123,7 @@ async def run(
         check_reading(ledger, mapping, facts)
         prepared = plan_export(stack, batch, facts, mapping, reference, span=export.span, progress=heart)
         _check_plan(prepared, ledger, link, options, confirm)
+        ledger.share_plan(prepared.plan.plan)
         return await _post(prepared, ledger, on_route(link, mapping, reference, ledger), options, heart)
 
 
@@ -161,10 +166,11 @@ async def _post(prepared: Prepared, ledger: Ledger, link: Link, options: RunOpti
         raise UsageError(f"--only: the export has no order {', '.join(unknown)}.", hint=_WHICH_ORDER)
     ledger.save_run(_record(prepared, run_id, document=reading_document(prepared)))
     ledger.set_order_numbers(prepared.mapping.settings.source.order_number, order_number_headers(prepared.facts))
-    ledger.record_plan(run_id, prepared.store.by_number())
-    ((posted,),) = ledger.query(_POSTED_OF_PLAN, {"state": State.POSTED.value, "run": run_id})
     with heart.beating():
-        unread = await check_other_route(link, prepared.mapping, ledger, run_id, heart)
+        async with in_turn(ledger, BEGIN, WAITS.sleep(OTHERS)):
+            ledger.record_plan(run_id, prepared.store.by_number())
+            ((posted,),) = ledger.query(_POSTED_OF_PLAN, {"state": State.POSTED.value, "run": run_id})
+            unread = await check_other_route(link, prepared.mapping, ledger, run_id, heart)
         result, canary = await _load(prepared, ledger, link, options, run_id, _of_all(prepared, options, heart, posted))
     # What stands there twice stays told until it is reversed, not only by the run that found it.
     # The ledger has all that any look found of a number; a single look may have met its order, or its payments.
@@ -235,26 +241,40 @@ async def _load(
         )
 
     with signals(stop):
-        if options.canary is None:
-            return await post(options.limit, _chosen(prepared, options)), None
-        first = options.canary if options.limit is None else min(options.canary, options.limit)
-        begun = await post(first, _chosen(prepared, options))
-        retries = run_id if options.retry_rejected else ""
-        plan = partial(_chosen, prepared, options)
-        begun = await _with_firsts(begun, options, post, lambda: first_orders(plan, ledger, retries_before=retries))
-        if begun.stop is not None or begun.is_interrupted:
-            return begun, None
-        canary = await _compared(prepared, ledger, link, run_id, stop, begun)
-        left = _left(options, begun)
-        if begun.stop is not None or left == 0:
-            return begun, canary
-        return _joined(begun, await post(left, _chosen(prepared, options))), canary
+        plan_id = prepared.plan.plan
+        async with in_turn(ledger, CANARY, WAITS.sleep(OTHERS), lambda: stop.is_set) as waited:
+            is_looked_at, refusal = verdict_of_others(ledger, plan_id, waited=waited)
+            if refusal is not None:
+                return LoadResult(stop=refusal), None
+            if options.canary is not None and not is_looked_at:
+                begun, canary = await _canary(prepared, ledger, link, options, run_id, stop, post)
+                keep_verdict(ledger, plan_id, begun.stop if isinstance(begun.stop, StoppedError) else None)
+                if begun.stop is not None or begun.is_interrupted or _left(options, begun) == 0:
+                    return begun, canary
+            else:
+                begun, canary = LoadResult(), None
+        return _joined(begun, await post(_left(options, begun), _chosen(prepared, options))), canary
+
+
+async def _canary(
+    prepared: Prepared, ledger: Ledger, link: Link, options: RunOptions, run_id: str, stop: StopFlag, post: Post
+) -> tuple[LoadResult, Canary | None]:
+    """Posts the first orders and the first of each kind, and compares them."""
+    most = options.canary or 0
+    first = most if options.limit is None else min(most, options.limit)
+    begun = await post(first, _chosen(prepared, options))
+    retries = run_id if options.retry_rejected else ""
+    plan = partial(_chosen, prepared, options)
+    begun = await _with_firsts(begun, options, post, lambda: first_orders(plan, ledger, retries_before=retries))
+    if begun.stop is not None or begun.is_interrupted:
+        return begun, None
+    return begun, await _compared(prepared, ledger, link, run_id, stop, begun)
 
 
 async def _with_firsts(
     begun: LoadResult,
     options: RunOptions,
-    post: Callable[[int | None, Iterable[PlannedOrder]], Awaitable[LoadResult]],
+    post: Post,
     firsts_left: Callable[[], list[PlannedOrder]],
 ) -> LoadResult:
     """The canary's orders and, beyond them, the first of each kind that they did not try; kinds end proved or held."""

@@ -20,6 +20,8 @@ def upgrade() -> None:
     # A column that a view shows can't be altered.
     drop_views(connection)
     for table in schema.metadata.sorted_tables:
+        if not inspect(connection).has_table(table.name):
+            continue
         for column in inspect(connection).get_columns(table.name):
             known = table.c.get(column["name"])
             if known is not None and column["type"].python_type is str and table is not schema.alembic_version:

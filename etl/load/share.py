@@ -1,0 +1,77 @@
+"""One of several runs of one plan: which orders are in its hand, and what it does in turn with the others.
+
+Rule: design section 10. On a file, or alone, everything is in hand and every turn is ours at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from etl.load.session import Session
+from etl.model.plan import PlannedOrder
+
+FIRST_ORDER = "first order"
+PER_SENDER = 4
+POLL = 1.0
+"""Seconds between two looks at what the others have done."""
+
+
+class Share:
+    """The orders of one run that others have in hand, until they are done with them, or gone."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._ledger = session.ledger
+        self._elsewhere: dict[str, PlannedOrder] = {}
+
+    def stretch(self, most: int) -> int:
+        """How many orders are taken at once: with others at work, what keeps this run busy for a moment."""
+        return min(most, PER_SENDER * self._session.facts.concurrency) if self._ledger.is_shared else most
+
+    def take(self, orders: Sequence[PlannedOrder]) -> tuple[list[PlannedOrder], list[str]]:
+        """Shape: the orders that are in this run's hand now, and the numbers that nobody needs to look at any more."""
+        left = self._ledger.claim(order.number for order in orders)
+        self._elsewhere.update((order.number, order) for order in orders if left.get(order.number))
+        mine = [order for order in orders if order.number not in left]
+        return mine, [number for number, is_open in left.items() if not is_open]
+
+    async def freed(self) -> list[PlannedOrder]:
+        """Waits for orders that others had in hand and left; [] once they are done with all of them.
+
+        Effects: workers that are gone are buried, and what they had under way settles.
+        """
+        while self._elsewhere and not self._session.halt.is_set:
+            self._bury()
+            waiting, self._elsewhere = self._elsewhere, {}
+            mine, _ = self.take(list(waiting.values()))
+            if mine:
+                return mine
+            if self._elsewhere:
+                await self._session.halt.sleep(POLL)
+        return []
+
+    async def turn(self, name: str, is_done: Callable[[], bool]) -> bool:
+        """Waits until this run alone may do something, or somebody has done it. Shape: whether it may."""
+        while not self._session.halt.is_set and not is_done():
+            if self._ledger.take_turn(name):
+                if not is_done():
+                    return True
+                self._ledger.give_turn(name)
+                return False
+            self._bury()
+            await self._session.halt.sleep(POLL / 2)
+        return False
+
+    def give(self, name: str) -> None:
+        """The others may do it now."""
+        if not self._session.halt.is_set:
+            self._ledger.give_turn(name)
+
+    async def wait_for_kind(self) -> None:
+        """Another run tries the kind: a moment later it may be known whether Mews takes it."""
+        self._bury()
+        await self._session.halt.sleep(POLL)
+
+    def _bury(self) -> None:
+        if self._ledger.bury():
+            self._session.start_settling()
