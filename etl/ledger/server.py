@@ -62,22 +62,26 @@ def open_server(url: URL, *, read_only: bool) -> Engine:
     return _engine(url, read_only=read_only)
 
 
-def _engine(url: URL, *, read_only: bool) -> Engine:
+def connect(url: URL, *, read_only: bool = False) -> Connection[Any]:
+    """A connection of its own, ready to write durably. Raises what the driver raises."""
+    from sqlalchemy.dialects.postgresql import psycopg as dialects
+
     from etl.ledger.patient import PatientConnection
 
+    dialect: Any = dialects.dialect
+    arguments, named = dialect().create_connect_args(url)
     options: dict[str, Any] = {"connect_timeout": CONNECT_SECONDS, "application_name": "centra-mews"}
+    connection = PatientConnection.connect(*arguments, **{**options, **named})
+    with connection.cursor() as cursor:
+        cursor.execute(_SETTINGS.format(lock=int(PATIENCE * 1000)))
+        if read_only:
+            cursor.execute("SET default_transaction_read_only = on")
+    connection.commit()
+    return connection
 
-    def connect() -> Connection[Any]:
-        arguments, named = engine.dialect.create_connect_args(url)
-        connection = PatientConnection.connect(*arguments, **{**options, **named})
-        with connection.cursor() as cursor:
-            cursor.execute(_SETTINGS.format(lock=int(PATIENCE * 1000)))
-            if read_only:
-                cursor.execute("SET default_transaction_read_only = on")
-        connection.commit()
-        return connection
 
-    engine = create_engine(url, creator=connect, poolclass=NullPool)
+def _engine(url: URL, *, read_only: bool) -> Engine:
+    engine = create_engine(url, creator=lambda: connect(url, read_only=read_only), poolclass=NullPool)
 
     @event.listens_for(engine, "begin")
     def begin(connection: Any) -> None:

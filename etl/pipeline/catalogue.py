@@ -23,7 +23,6 @@ from etl.model.mapping import Mews
 from etl.model.reference import Account, Named, Product, Service, Strategy, TaxRate, Validity
 from etl.model.rules import PAYMASTER, REFUSED_CLASSIFICATION
 from etl.pipeline.connect import connect
-from etl.pipeline.prepare import ledger_file
 from etl.reading.numbers import plain_rate
 from etl.report.cells import CsvRows, printable, safe_cell
 from etl.settings import Connection, Settings
@@ -50,8 +49,7 @@ async def catalogue_online(
 
     Raises MewsError where Mews can't be reached or refuses the tokens.
     """
-    file = ledger_file(settings.ledger)
-    async with connect(connection, Mews(), enterprise_id=enterprise_id, ledger_file=file, writes=False) as link:
+    async with connect(connection, Mews(), enterprise_id=enterprise_id, ledger=settings.ledger, writes=False) as link:
         return await read_catalogue(
             link.reader, service=service, emails=emails, accounts=accounts, wants_fallback=wants_fallback
         )

@@ -13,8 +13,10 @@ from etl.mews.clock import Clock, SystemClock
 from etl.mews.http import check_address, http_client
 from etl.mews.limiter import Limiter
 from etl.mews.secrets import Redactor, Tokens
+from etl.mews.server_slots import ServerSlots
 from etl.mews.slots import MemorySlots, SlotStore, SqliteSlots
 from etl.mews.transport import Transport
+from etl.model.ledger_place import shown
 from etl.model.mapping import Mews
 from etl.settings import Connection
 from etl.waiting import ASKED, LIMIT, RETRY, WAITS
@@ -57,19 +59,42 @@ def redactor_of(connection: Connection) -> Redactor:
     return Redactor(tokens_of(connection))
 
 
+def ledger_file(url_or_path: str) -> Path | None:
+    """The file of a SQLite ledger, or None for another database."""
+    if "://" not in url_or_path:
+        return Path(url_or_path)
+    if url_or_path.startswith("sqlite:///"):
+        return Path(url_or_path.removeprefix("sqlite:///"))
+    return None
+
+
+def _slots(ledger: str, tokens: Tokens, clock: Clock) -> SlotStore:
+    """Where the requests of a token are counted: beside the ledger, on its server where it is on one."""
+    file = ledger_file(ledger)
+    if file is not None:
+        return SqliteSlots(file.with_name(file.name + ".limiter"), tokens.key, clock=clock)
+    from etl.ledger.file import ledger_url
+    from etl.ledger.server import DRIVER
+    from etl.ledger.server import connect as log_in
+    from etl.ledger.server_faults import server_fault
+
+    url = ledger_url(ledger)
+    if url.drivername != DRIVER:
+        return MemorySlots()
+    return ServerSlots(
+        lambda: log_in(url), tokens.key, clock=clock, fault=lambda error: server_fault(shown(ledger), error)
+    )
+
+
 @asynccontextmanager
 async def connect(
-    connection: Connection, mews: Mews, *, enterprise_id: str, ledger_file: Path | None, writes: bool
+    connection: Connection, mews: Mews, *, enterprise_id: str, ledger: str, writes: bool
 ) -> AsyncIterator[Link]:
-    """Opens the way to Mews; the limiter's window is shared with every process of the same ledger."""
+    """Opens the way to Mews; the limiter's window is shared with every process of the same ledger (a path or URL)."""
     platform = check_address(connection.address)
     tokens = tokens_of(connection)
     clock = SystemClock()
-    slots: SlotStore = (
-        SqliteSlots(ledger_file.with_name(ledger_file.name + ".limiter"), tokens.key, clock=clock)
-        if ledger_file
-        else MemorySlots()
-    )
+    slots = _slots(ledger, tokens, clock)
     count, seconds = mews.limit
     sleeps = {"sleep": WAITS.sleep(LIMIT), "pausing": WAITS.sleep(ASKED)}
     limiter = Limiter(count, seconds, store=slots, clock=clock, **sleeps)

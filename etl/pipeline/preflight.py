@@ -33,7 +33,6 @@ from etl.pipeline.prepare import (
     Prepared,
     keep_reference,
     known_enterprise,
-    ledger_file,
     open_batch,
     plan_export,
     reference_online,
@@ -62,7 +61,7 @@ async def preflight(
         connection,
         seen.mews,
         enterprise_id=seen.enterprise_id,
-        ledger_file=ledger_file(settings.ledger),
+        ledger=settings.ledger,
         writes=False,
     )
     async with way as link:

@@ -76,15 +76,6 @@ class Export:
     corrections: Sequence[Path] = ()
 
 
-def ledger_file(url_or_path: str) -> Path | None:
-    """The file of a SQLite ledger, or None for another database."""
-    if "://" not in url_or_path:
-        return Path(url_or_path)
-    if url_or_path.startswith("sqlite:///"):
-        return Path(url_or_path.removeprefix("sqlite:///"))
-    return None
-
-
 @dataclass(frozen=True, slots=True)
 class Again:
     """What a run is told to send once more: what Mews refused, with the kinds held for it, and what was undone."""
@@ -114,7 +105,7 @@ def link_to_mews(
         connection,
         mapping.settings.mews,
         enterprise_id=mapping.settings.target.enterprise_id,
-        ledger_file=ledger_file(settings.ledger),
+        ledger=settings.ledger,
         writes=writes,
     )
 
