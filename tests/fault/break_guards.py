@@ -86,9 +86,8 @@ GUARDS = (
     _guard(
         "a late answer to an older attempt is taken for this one's",
         "ledger/send_steps.py",
-        'if row.state is not State.IN_FLIGHT or row.seq != seq:\n            raise NotReady(f"order {number}: {part} is {row.state}", place=number)\n        row.move(after(',
-        "if row.state is not State.IN_FLIGHT:\n"
-        '            raise NotReady(f"order {number}: {part} is {row.state}", place=number)\n        row.move(after(',
+        "if row.seq != seq or not (row.state is State.IN_FLIGHT or self._counts_late(row, outcome)):",
+        "if row.state is not State.IN_FLIGHT:",
         "ledger",
         "older_attempt",
     ),
@@ -158,7 +157,7 @@ GUARDS = (
     ),
     _guard(
         "a run does not settle what a dead process left",
-        "load/poster.py",
+        "load/session.py",
         "steps.start_settling(sent_before)",
         "pass",
         "crash_windows",
@@ -174,9 +173,9 @@ GUARDS = (
     ),
     _guard(
         "a run takes over from another machine without its five seconds",
-        "load/poster.py",
-        "sent_before = self._session.last_sent_before()",
-        "sent_before = self._session.time.latest()",
+        "load/session.py",
+        "sent_before = self.last_sent_before()",
+        "sent_before = self.time.latest()",
         "poster",
         "certainly_stopped",
     ),
@@ -192,7 +191,7 @@ GUARDS = (
     _guard(
         "the lock of a living process is taken",
         "ledger/lock.py",
-        "    if alive(holder):\n        raise _held_by(held)",
+        "    if alive(holder):\n        raise held_by(held)",
         "    return",
         "ledger",
         "second_run",
