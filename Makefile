@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow test-postgres test-fast lint types format fault guards golden fuzz fuzz-reading bench bench-reading docs lock clean
+.PHONY: help setup demo test test-slow test-postgres test-fast lint types format fault guards golden fuzz fuzz-reading bench bench-post bench-reading docs lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | while IFS='|' read -r name text; do printf '  %-12s %s\n' "$$name" "$$text"; done
@@ -64,6 +64,9 @@ bench: setup ## Speed and memory as ratios within one run, into docs/benchmarks.
 	$(BIN)/python benchmarks/bench.py --write
 	$(BIN)/python benchmarks/reading.py
 	$(BIN)/python benchmarks/page.py
+
+bench-post: setup ## Speed of posting beside dlt (DLT=python that has it) and a plain script, into docs/posting.md
+	$(BIN)/python benchmarks/posting.py --write --limited 100000 $(if $(DLT),--dlt $(DLT))
 
 bench-reading: setup ## Rows per second from files into staging; AGAINST=folder measures another checkout in turn
 	$(BIN)/python benchmarks/reading.py $(if $(AGAINST),--against $(AGAINST))

@@ -1,0 +1,220 @@
+"""A Mews that costs next to nothing, in a process of its own: what is measured beside it is the client.
+
+Writes are kept as bytes and answered at once, without a look inside. Items are made of them when somebody reads; whatever else is
+read is answered by the sandbox. It checks nothing: whether a run is right is shown against the sandbox (`--check` there).
+
+    python benchmarks/light_mews.py WORLD    prints its address; a line on stdin is answered with its figures as JSON
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
+from random import Random
+from typing import Any
+
+import simplejson
+
+from etl.sandbox.core import PREFIX, Sandbox
+from etl.sandbox.world import World
+from etl.sandbox.world_file import load_world
+
+Json = dict[str, Any]
+
+_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: "
+_CENT = Decimal("0.01")
+
+
+class LightMews:
+    """What was sent, when, and how it reads."""
+
+    def __init__(self, world: World) -> None:
+        self.sandbox = Sandbox(world, rng=Random(1))
+        self.rates = {code: rate.value for code, rate in world.rates.items()}
+        self.sent: list[tuple[float, bytes]] = []
+        self.orders = 0
+        self.items: list[tuple[datetime, Json]] = []
+        self.bills: dict[str, Json] = {}
+        self.read = 0
+        self.largest = 0
+        self._made = 0
+
+    def answer(self, path: str, body: bytes) -> tuple[int, bytes]:
+        """Status and body of an answer."""
+        operation = path.removeprefix(PREFIX)
+        if operation == "orders/add":
+            self._keep(body, 1)
+            return 200, b'{"OrderId":"%s"}' % _id(1, self.orders).encode()
+        if operation == "outletBills/add":
+            first = self.orders + 1
+            self._keep(body, body.count(b'"OutletId":'))
+            ids = ",".join(f'"{_id(1, at)}"' for at in range(first, self.orders + 1))
+            return 200, f'{{"OutletBillIds":[{ids}]}}'.encode()
+        if operation in ("orderItems/getAll", "outletItems/getAll"):
+            return 200, self._page(operation, json.loads(body))
+        found = self.sandbox.handle(path, body)
+        return found.status, found.body
+
+    def figures(self) -> Json:
+        """Orders, requests, seconds from the first to the last write, CPU seconds, bytes of the largest request."""
+        span = self.sent[-1][0] - self.sent[0][0] if self.sent else 0.0
+        # The first goes alone and is read back.
+        rest = self.sent[-1][0] - self.sent[1][0] if len(self.sent) > 1 else span
+        return {
+            "orders": self.orders,
+            "requests": len(self.sent),
+            "seconds": span,
+            "seconds_after_first": rest,
+            "cpu": time.process_time(),
+            "largest": self.largest,
+            "distinct": len({number for _, body in self.sent for number in _numbers(json.loads(body))}),
+        }
+
+    def _keep(self, body: bytes, orders: int) -> None:
+        self.sent.append((time.monotonic(), body))
+        self.orders += orders
+        self.largest = max(self.largest, len(body))
+
+    def _page(self, operation: str, asked: Json) -> bytes:
+        self._make_items()
+        is_bills = operation == "outletItems/getAll"
+        limit = asked["Limitation"]
+        start = int(limit["Cursor"].rpartition("-")[2], 16) - 1 if "Cursor" in limit else len(self.items)
+        found = []
+        for at in range(start - 1, -1, -1):
+            created, item = self.items[at]
+            if _passes(asked, created, item, self.bills.get(item.get("BillId") or "")):
+                found.append(item)
+                if len(found) == limit["Count"]:
+                    break
+        answer: Json = {
+            "OutletItems" if is_bills else "OrderItems": found,
+            "Cursor": found[-1]["Id"] if found else None,
+        }
+        if is_bills:
+            answer["OutletBills"] = list({item["BillId"]: self.bills[item["BillId"]] for item in found}.values())
+        return simplejson.dumps(answer, use_decimal=True).encode()
+
+    def _make_items(self) -> None:
+        order = self._made
+        for moment, content in self.sent[self.read :]:
+            body = json.loads(content, parse_float=Decimal)
+            created = self.sandbox.mews_time(self.sandbox.clock() - timedelta(seconds=time.monotonic() - moment))
+            for one in body.get("Bills") or [body]:
+                order += 1
+                self.items += [(created, row) for row in self._rows(one, _id(1, order), created)]
+        self.read, self._made = len(self.sent), order
+
+    def _rows(self, sent: Json, order_id: str, created: datetime) -> Iterator[Json]:
+        times = {"CreatedUtc": _utc(created), "UpdatedUtc": _utc(created)}
+        if "OutletId" in sent:
+            self.bills[order_id] = {
+                **{name: sent[name] for name in ("OutletId", "Number", "ClosedUtc", "Notes")},
+                "Id": order_id,
+                "UpdatedUtc": _utc(created),
+            }
+        for at, item in enumerate([*sent.get("ProductOrders", ()), *sent.get("Items", ())]):
+            unit = item["UnitAmount"]
+            count = item.get("UnitCount", item.get("Count"))
+            shared = {
+                "Id": _id(2, len(self.items) + at + 1),
+                "Name": item.get("Name"),
+                "ExternalIdentifier": item.get("ExternalIdentifier"),
+                "UnitCount": count,
+                "UnitAmount": self._amount(unit, 1),
+                "ConsumedUtc": item.get("ConsumedUtc") or sent.get("ConsumptionUtc"),
+                "AccountingCategoryId": item.get("AccountingCategoryId"),
+                **times,
+            }
+            if "OutletId" in sent:
+                yield {**shared, "BillId": order_id, "Type": item["Type"]}
+                continue
+            yield {
+                **shared,
+                "BillingName": item.get("Name"),
+                "AccountId": sent["AccountId"],
+                "ServiceId": sent["ServiceId"],
+                "ServiceOrderId": order_id,
+                "Notes": sent.get("Notes"),
+                "Amount": self._amount(unit, count),
+                "AccountingState": "Open",
+                "Type": "CustomItem",
+            }
+
+    def _amount(self, unit: Json, count: int) -> Json:
+        """Gross pricing, one code at most: what the benchmarks' worlds have."""
+        gross = Decimal(unit["GrossValue"]) * count
+        codes = unit["TaxCodes"]
+        rate = self.rates[codes[0]] if codes else Decimal(0)
+        net = (gross / (1 + rate)).quantize(_CENT, ROUND_HALF_UP)
+        taxes = [{"Code": code, "Value": gross - net} for code in codes]
+        return {"Currency": unit["Currency"], "NetValue": net, "GrossValue": gross, "TaxValues": taxes}
+
+
+def _numbers(body: Json) -> Iterable[str]:
+    return [one["Number"] for one in body["Bills"]] if "Bills" in body else [body["Notes"].split("]")[0]]
+
+
+def _passes(asked: Json, created: datetime, item: Json, bill: Json | None) -> bool:
+    for name in ("CreatedUtc", "UpdatedUtc"):
+        span = asked.get(name)
+        if span and not datetime.fromisoformat(span["StartUtc"]) <= created < datetime.fromisoformat(span["EndUtc"]):
+            return False
+    if "CanceledUtc" in asked:
+        return False
+    closed = asked.get("ClosedUtc")
+    if closed and (bill is None or not closed["StartUtc"] <= bill["ClosedUtc"] < closed["EndUtc"]):
+        return False
+    wanted = {"ServiceOrderIds": "ServiceOrderId", "OrderItemIds": "Id", "Ids": "Id", "AccountIds": "AccountId"}
+    return all(item.get(field) in asked[name] for name, field in wanted.items() if name in asked)
+
+
+def _id(kind: int, number: int) -> str:
+    return f"{kind:08x}-0000-4000-a000-{number:012x}"
+
+
+def _utc(moment: datetime) -> str:
+    return f"{moment.isoformat()[:19]}Z"
+
+
+class _Connection(asyncio.Protocol):
+    def __init__(self, mews: LightMews) -> None:
+        self._mews = mews
+        self._data = bytearray()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._data += data
+        while (end := self._data.find(b"\r\n\r\n")) >= 0:
+            head = bytes(self._data[:end]).lower()
+            length = int(head.partition(b"\r\ncontent-length:")[2].partition(b"\r\n")[0])
+            if len(self._data) < end + 4 + length:
+                return
+            path = bytes(self._data[: self._data.index(b"\r\n")]).split(b" ")[1].decode()
+            body = bytes(self._data[end + 4 : end + 4 + length])
+            del self._data[: end + 4 + length]
+            status, answer = self._mews.answer(path, body)
+            start = _HEAD if status == 200 else b"HTTP/1.1 %d Refused\r\nContent-Length: " % status
+            self._transport.write(b"%b%d\r\n\r\n%b" % (start, len(answer), answer))
+
+
+async def _serve(mews: LightMews) -> None:
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: _Connection(mews), "127.0.0.1", 0, backlog=512)
+    print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
+    reader = asyncio.StreamReader()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    while await reader.readline():
+        print(json.dumps(mews.figures()), flush=True)
+
+
+if __name__ == "__main__":
+    asyncio.run(_serve(LightMews(load_world(sys.argv[1]))))
