@@ -29,6 +29,7 @@ from etl.model.rules import TaxRule
 from etl.pipeline.candidates import fallback_words, other_clock, tax_case
 from etl.pipeline.catalogue import catalogue_online, stored_catalogue, write_catalogue
 from etl.pipeline.feasible import history_told
+from etl.pipeline.prepare import known_enterprise
 from etl.pipeline.tax_candidates import NOT_ALWAYS, tax_candidates
 from etl.report.cells import printable, safe_cell
 from etl.settings import Connection, Settings
@@ -67,13 +68,14 @@ async def fill_from_mews(settings: Settings, connection: Connection, facts: Dump
     seen = look_at_mapping(settings.mappings)
     emails = sorted(facts.emails)[:MOST_ADDRESSES]
     try:
-        catalogue = await catalogue_online(
-            *(settings, connection),
-            service=seen.service,
-            enterprise_id=seen.enterprise_id,
-            emails=emails,
-            wants_fallback=seen.wants_fallback,
-        )
+        with known_enterprise(seen.enterprise_id):
+            catalogue = await catalogue_online(
+                *(settings, connection),
+                service=seen.service,
+                enterprise_id=seen.enterprise_id,
+                emails=emails,
+                wants_fallback=seen.wants_fallback,
+            )
     except EtlError as error:
         return Filled([f"Mews was not asked: {error.message}. {error.hint}".strip()])
     paths = write_catalogue(settings.mappings, catalogue)

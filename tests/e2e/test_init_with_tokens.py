@@ -9,6 +9,7 @@ import openpyxl
 import pytest
 from cli_run import Done, Shell
 from decisions import decide, decide_settings
+from mixed_till import till_world
 
 from etl.sandbox.server import RunningSandbox, running_sandbox
 
@@ -42,6 +43,15 @@ def table(shell: Shell, name: str, first: str) -> list[dict[str, str]]:
         rows = list(csv.reader(stream))
     at = next(index for index, row in enumerate(rows) if row[0] == first)
     return [dict(zip(rows[at], row, strict=False)) for row in rows[at + 1 :]]
+
+
+def test_a_token_for_several_hotels_is_asked_which(tmp_path: Path) -> None:
+    """Where to write it, instead of Mews's words alone; the folder stands."""
+    (tmp_path / "orders.csv").write_text(HEADER + ORDERS)
+    with running_sandbox(till_world("Net", is_portfolio=True)) as two:
+        done = init(Shell(tmp_path, two.url))
+    assert "write the EnterpriseId of this property into target.enterprise_id" in done.err.replace("\n", " ")
+    assert (tmp_path / "mappings" / "migration.toml").is_file()
 
 
 def test_what_is_certain_is_filled_in_and_nothing_else(shell: Shell) -> None:

@@ -174,6 +174,29 @@ class Held:
         return sum((sums[at] for one, sums in self.revenue.items() if sales[one].is_retail == bool(at)), ZERO)
 
 
+def in_two_currencies(folder: Path) -> None:
+    """Every third order in euro, four customers, and bills that name their accounts."""
+    path, mapping = folder / "orders.csv", folder / "mapping" / "migration.toml"
+    with path.open(encoding="utf-8", newline="") as file:
+        header, *lines = csv.reader(file)
+    at = header.index("currency")
+    for line in lines:
+        line[at] = "EUR" if int(line[0]) % 3 == 0 else "USD"
+        line.append(f"p{int(line[0]) % 4}@example.com")
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([[*header, "invoiceAddress.email"], *lines])
+    accounts = '[accounts]\nlookup_email = true\nfallback = "ac000000-0000-4000-a000-000000000001"\n'
+    text = mapping.read_text("utf-8").replace("[outlet]\n", f'{accounts}[outlet]\naccount = "mapped"\n')
+    mapping.write_text(text, "utf-8")
+
+
+def taking_euro(world: World) -> World:
+    """The world, whose hotels take euro too."""
+    currencies = {"USD": 2, "EUR": 2}
+    enterprises = {key: replace(one, currencies=currencies) for key, one in world.enterprises.items()}
+    return replace(world, currencies=currencies, enterprises=enterprises)
+
+
 def held(sandbox: Sandbox) -> Held:
     """Bill and opposite count under their own numbers, their money under the order's."""
     found = Held({}, {}, {})
