@@ -18,6 +18,7 @@ import simplejson
 from etl.ledger.ledger import Ledger
 from etl.ledger.views import COLUMNS
 from etl.model.identity import parse_identifier
+from etl.model.payload import entries_of
 
 _MONEY = frozenset({"source_total", "planned_total", "rounding", "unit_amount", "net", "tax", "gross"})
 _TIMES = frozenset({"consumed_utc", "original_utc", "updated_utc", "sent_utc", "answered_utc"})
@@ -62,18 +63,17 @@ def entries(ledger: str | Path = "ledger.sqlite") -> pd.DataFrame:
 def _entries(number: str, order_id: str, payload: str, predicted: str) -> Iterator[tuple[Any, ...]]:
     sent = simplejson.loads(payload or "{}", use_decimal=True)
     amounts = {line: rest for line, *rest in simplejson.loads(predicted or "[]")}
-    for kind, count in (("ProductOrders", "Count"), ("Items", "UnitCount")):
-        for entry in sent.get(kind, ()):
-            unit = entry["UnitAmount"]
-            identifier = str(entry.get("ExternalIdentifier", ""))
-            parsed = parse_identifier(identifier)
-            line = parsed[1] if parsed else ""
-            net, tax, gross = amounts.get(line, (None, None, None))
-            yield (
-                *(number, order_id, line, entry.get("Name", ""), entry.get("ProductId", ""), int(entry[count])),
-                *(unit["Currency"], str(unit.get("GrossValue", unit.get("NetValue")))),
-                *(" ".join(unit["TaxCodes"]), net, tax, gross, entry.get("AccountingCategoryId", ""), identifier),
-            )
+    for entry, count in entries_of(sent):
+        unit = entry["UnitAmount"]
+        identifier = str(entry.get("ExternalIdentifier", ""))
+        parsed = parse_identifier(identifier)
+        line = parsed[1] if parsed else ""
+        net, tax, gross = amounts.get(line, (None, None, None))
+        yield (
+            *(number, order_id, line, entry.get("Name", ""), entry.get("ProductId", ""), count),
+            *(unit["Currency"], str(unit.get("GrossValue", unit.get("NetValue")))),
+            *(" ".join(unit["TaxCodes"]), net, tax, gross, entry.get("AccountingCategoryId", ""), identifier),
+        )
 
 
 def _opened(path: str | Path) -> Ledger:

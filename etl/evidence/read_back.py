@@ -39,6 +39,10 @@ class ReadBack:
         await read_by_ids(order_ids, self._size, read, self._refusals)
         return {order_id: list(rows.values()) for order_id, rows in found.items()}
 
+    async def items_of(self, order_id: str) -> list[OrderItemRow]:
+        """The items under one OrderId; none where Mews refuses to know it. Raises MewsError for any other fault."""
+        return (await self.items([order_id])).get(order_id, [])
+
     async def payments(self, payment_ids: Sequence[str]) -> dict[str, PaymentRow]:
         """These payments by id. Raises MewsError."""
         found: dict[str, PaymentRow] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -61,4 +61,17 @@ class BillReader(Protocol):
 
     def closed_at(self, moments: Iterable[datetime]) -> AsyncIterator[list[OrderItemRow]]:
         """All items of bills that closed at one of these moments: what is not met there is not there."""
+        ...
+
+    def remember(self, closed: Mapping[str, datetime]) -> None:
+        """Bills are read by when they closed: these closed then, by their ids."""
+        ...
+
+
+class RouteReader(Reader, Protocol):
+    """A reader of whichever route."""
+
+    @property
+    def bills(self) -> BillReader | None:
+        """How bills are looked for; None on the route where there are none."""
         ...

@@ -6,11 +6,10 @@ cancelled ones included. Undo entries never prove presence.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from etl.errors import MewsError
 from etl.evidence.marks import identity_of
 from etl.evidence.reader import Reader
 from etl.model.rows import OrderItemRow, PaymentRow
@@ -21,8 +20,6 @@ MARGIN = timedelta(minutes=5)
 
 AHEAD = timedelta(hours=1)
 """Scans end this much after Mews's now, for the same reason."""
-
-ID_CHUNK = 500
 
 OrderKey = tuple[str, int]
 """Number and generation."""
@@ -90,26 +87,6 @@ async def walk_payments(reader: Reader, start: datetime, now: datetime) -> Async
     for window in windows(start, now + AHEAD):
         async for page in reader.payments(created=window):
             yield page
-
-
-async def items_of(reader: Reader, order_ids: Sequence[str]) -> dict[str, list[OrderItemRow]]:
-    """The items of these orders, by OrderId. Raises MewsError."""
-    found: dict[str, dict[str, OrderItemRow]] = {}
-    for start in range(0, len(order_ids), ID_CHUNK):
-        async for page in reader.order_items(order_ids=order_ids[start : start + ID_CHUNK]):
-            for row in page:
-                found.setdefault(row.order_id, {})[row.id] = row
-    return {order_id: list(rows.values()) for order_id, rows in found.items()}
-
-
-async def known_items(reader: Reader, order_id: str) -> list[OrderItemRow]:
-    """The items under one OrderId; none where Mews refuses to know it. Raises MewsError for any other fault."""
-    try:
-        return (await items_of(reader, [order_id])).get(order_id, [])
-    except MewsError as error:
-        if error.code != "mews.refused":
-            raise
-        return []
 
 
 Progress = Callable[[str, int, int], None]

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from etl.evidence.values import ExpectedEntry, ExpectedPayment
+from etl.model.payload import entries_of
 from etl.model.plan import Basis
 from etl.model.rows import PAYMENT
 
@@ -19,17 +20,13 @@ def sent_entries(
 ) -> tuple[ExpectedEntry, ...]:
     """The entries of an `orders/add` payload, or of an outlet bill; `stem` and line make the identifiers of `predicted`."""
     amounts = {f"{stem}:{line}": (net, gross) for line, net, _, gross in predicted}
-    return tuple(
-        _sent_entry(entry, name, basis, amounts)
-        for group, name in (("ProductOrders", "Count"), ("Items", "UnitCount"))
-        for entry in payload.get(group, ())
-    )
+    return tuple(_sent_entry(entry, count, basis, amounts) for entry, count in entries_of(payload))
 
 
 def _sent_entry(
-    entry: Mapping[str, Any], count_name: str, basis: Basis, amounts: Mapping[str, tuple[Decimal, Decimal]]
+    entry: Mapping[str, Any], count: int, basis: Basis, amounts: Mapping[str, tuple[Decimal, Decimal]]
 ) -> ExpectedEntry:
-    unit, count = entry["UnitAmount"], int(entry[count_name])
+    unit = entry["UnitAmount"]
     identifier = str(entry.get("ExternalIdentifier", ""))
     net, gross = amounts.get(identifier, (None, None))
     return ExpectedEntry(
@@ -47,7 +44,7 @@ def _sent_entry(
 
 def payload_currency(payload: Mapping[str, Any]) -> str:
     """The one currency of an `orders/add` payload, "" without entries."""
-    for entry in (*payload.get("ProductOrders", ()), *payload.get("Items", ())):
+    for entry, _ in entries_of(payload):
         return str(entry["UnitAmount"]["Currency"])
     return ""
 

@@ -17,7 +17,7 @@ from json import loads
 from pathlib import Path
 from typing import Any
 
-from etl.ledger.holder import Holder, is_alive, this_process
+from etl.ledger.holder import Holder, is_gone
 from etl.ledger.stamps import stamp
 from etl.model.ledger_place import is_server
 from etl.model.states import State
@@ -110,8 +110,7 @@ def _is_current(query: Query) -> bool:
 def _living(row: Sequence[Any]) -> tuple[str, int] | None:
     """Host and pid of who holds the ledger; None where that was a process of this machine which is gone."""
     holder = Holder(*row)
-    is_gone = holder.host == this_process().host and not is_alive(holder)
-    return None if is_gone else (holder.host, holder.pid)
+    return None if is_gone(holder) else (holder.host, holder.pid)
 
 
 _HOLDER = "SELECT host, boot_id, pid, started FROM lock WHERE id = 1"

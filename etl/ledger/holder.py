@@ -41,6 +41,11 @@ def is_alive(holder: Holder) -> bool:
     return _is_alive_elsewhere(holder)
 
 
+def is_gone(holder: Holder) -> bool:
+    """Whether a holder is certainly dead: it was on this machine, and does not run. Of other machines nobody knows."""
+    return holder.host == this_process().host and not is_alive(holder)
+
+
 def _is_alive_elsewhere(holder: Holder) -> bool:
     """The same where the kernel's own files do not tell."""
     import psutil

@@ -13,13 +13,15 @@ from etl.errors import InternalError, StoppedError
 from etl.evidence.by_unit import of_single_units
 from etl.evidence.marks import identity_of
 from etl.evidence.match import Match
-from etl.evidence.scan import Progress, known_items
+from etl.evidence.read_back import WHATEVER_IT_COSTS, ReadBack
+from etl.evidence.scan import Progress
 from etl.ledger.records import ORDER_PART, Attempt, LedgerOrder, dumps, loads
 from etl.load.attempted import match_order
 from etl.load.jobs import Job
 from etl.load.ports import LinkedReservation, Predictions
 from etl.load.session import Session
 from etl.model.observed import Observed, SentEntry
+from etl.model.payload import entries_of
 from etl.model.plan import Basis, PlannedOrder
 from etl.model.rows import OrderItemRow
 
@@ -61,6 +63,7 @@ class FirstOrder:
         self._progress = progress
         self._ledger = session.ledger
         self._reader = session.reach.reader
+        self._back = ReadBack(self._reader, most_refusals=WHATEVER_IT_COSTS)
         self._clock = session.reach.clock
         self._halt = session.halt
         self._run_id = session.facts.run_id
@@ -151,7 +154,7 @@ class FirstOrder:
         until = self._clock.monotonic() + self._patience
         pause = 0.1
         while True:
-            rows = await self._halt.unless(known_items(self._reader, order_id)) or []
+            rows = await self._halt.unless(self._back.items_of(order_id)) or []
             if rows or self._clock.monotonic() >= until or self._halt.is_set:
                 return rows
             await self._halt.sleep(pause)
@@ -166,14 +169,13 @@ def observed_amounts(attempt: Attempt, rows: Sequence[OrderItemRow]) -> tuple[Ob
     is_by_unit = any(row.is_by_unit for row in rows)
     rows = of_single_units(rows)
     sent: dict[tuple[str, str], list[SentEntry]] = {}
-    for group, count in (("ProductOrders", "Count"), ("Items", "UnitCount")):
-        for entry in attempt.payload.get(group, ()):
-            if is_by_unit and entry[count] != 1:
-                continue
-            unit = entry["UnitAmount"]
-            key = (entry["ExternalIdentifier"] if has_identifiers else "", unit["Currency"])
-            one = SentEntry(entry[count], Decimal(str(unit[value])), tuple(unit["TaxCodes"]))
-            sent.setdefault(key, []).append(one)
+    for entry, count in entries_of(attempt.payload):
+        if is_by_unit and count != 1:
+            continue
+        unit = entry["UnitAmount"]
+        key = (entry["ExternalIdentifier"] if has_identifiers else "", unit["Currency"])
+        one = SentEntry(count, Decimal(str(unit[value])), tuple(unit["TaxCodes"]))
+        sent.setdefault(key, []).append(one)
     booked: dict[tuple[str, str], tuple[Decimal, Decimal]] = {}
     for row in rows:
         key = (row.external_identifier if has_identifiers else "", row.currency)

@@ -18,6 +18,7 @@ from etl.evidence.scan import OrderKey
 from etl.ledger.records import Part, PartKind
 from etl.model.bill import bill_number
 from etl.model.identity import Identity, parse_identifier, split_number
+from etl.model.payload import entries_of
 from etl.model.plan import Basis
 from etl.model.rows import PAYMENT, OrderItemRow, PaymentRow
 from etl.model.states import State
@@ -306,7 +307,7 @@ def _codes(row: OrderItemRow, original: Mapping[str, Any]) -> list[str]:
     seen = [code for code, _ in row.taxes]
     if seen:
         return seen
-    for entry in (*original.get("ProductOrders", ()), *original.get("Items", ())):
+    for entry, _ in entries_of(original):
         if row.external_identifier and entry.get("ExternalIdentifier") == row.external_identifier:
             return list(entry["UnitAmount"]["TaxCodes"])
     return []

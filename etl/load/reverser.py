@@ -39,7 +39,7 @@ from etl.load.session import Session
 from etl.load.undo_values import Target
 from etl.model.identity import Identity
 from etl.model.outcome import Kind, Outcome
-from etl.model.payload import Operation
+from etl.model.payload import Operation, entries_of
 from etl.model.rows import OrderItemRow, PaymentRow
 from etl.model.states import State
 
@@ -234,7 +234,7 @@ class Reverser:
     def _check_items(self, work: Work, order_id: str, rows: Sequence[OrderItemRow]) -> None:
         sent = [one for one in work.attempts if one.part == ORDER_PART]
         recent = sent and self._session.time.now() < sent[-1].sent_at + self._session.facts.settle
-        lines = len(sent[-1].payload.get("ProductOrders", ())) + len(sent[-1].payload.get("Items", ())) if sent else 0
+        lines = sum(1 for _ in entries_of(sent[-1].payload)) if sent else 0
         if recent and len(rows) < lines:
             raise LaterError(
                 "Mews does not return all of its items yet", self._session.facts.settle.total_seconds() / 2

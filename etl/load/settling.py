@@ -9,14 +9,12 @@ from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from sqlalchemy import select
-
 from etl.errors import LedgerError, UsageError
 from etl.evidence.marks import identity_of, payment_part
 from etl.evidence.mews_time import MewsTime
+from etl.evidence.read_back import WHATEVER_IT_COSTS, ReadBack
 from etl.evidence.reader import BillReader, Clock, Reader
-from etl.evidence.scan import MARGIN, known_items, walk_items, walk_payments
-from etl.ledger import schema
+from etl.evidence.scan import MARGIN, walk_items, walk_payments
 from etl.ledger.cancelled import cancelled_of
 from etl.ledger.ledger import Ledger
 from etl.ledger.plan_rows import observed_items
@@ -83,7 +81,7 @@ async def _open_part(ledger: Ledger, reader: Reader, number: str) -> Part:
         if part.kind is PartKind.PAYMENT and part.state is State.UNKNOWN:
             return part
     if mine is not None and mine.state is State.POSTED:
-        if not await known_items(reader, mine.mews_id):
+        if not await _back(reader).items_of(mine.mews_id):
             return mine
         raise UsageError(
             f"order {number} is in Mews as OrderId {mine.mews_id}: there is nothing to decide",
@@ -101,7 +99,7 @@ async def _open_part(ledger: Ledger, reader: Reader, number: str) -> Part:
 async def _settle_posted(
     ledger: Ledger, reader: Reader, part: Part, order_id: str, service_id: str, store: str, run_id: str
 ) -> State:
-    rows = await known_items(reader, order_id)
+    rows = await _back(reader).items_of(order_id)
     if not rows:
         raise _contradicted(f"Mews has no items of OrderId {order_id}")
     if any(row.service_id != service_id for row in rows):
@@ -148,7 +146,7 @@ async def _settle_absent(
     settle_time: timedelta,
     bills: BillReader | None,
 ) -> State:
-    is_lost = part.state in (State.POSTED, State.DIFFERENT) and not await known_items(reader, part.mews_id)
+    is_lost = part.state in (State.POSTED, State.DIFFERENT) and not await _back(reader).items_of(part.mews_id)
     if part.first_sent_at is None or not (is_lost or part.state is State.UNKNOWN):
         raise UsageError(
             f"order {part.number} is {part.state}: something of it is in Mews",
@@ -237,11 +235,13 @@ async def _settle_payment(
     return State.POSTED if payment_id else State.READY
 
 
-def _owner(ledger: Ledger, order_id: str) -> str:
-    table = schema.parts
-    with ledger.transaction() as connection:
-        number = connection.scalar(select(table.c.number).where(table.c.mews_id == order_id).limit(1))
-    return number or ""
+def _back(reader: Reader) -> ReadBack:
+    """Look-ups that an id which Mews does not know may not fail."""
+    return ReadBack(reader, most_refusals=WHATEVER_IT_COSTS)
+
+
+def _owner(ledger: Ledger, mews_id: str) -> str:
+    return next((part.number for part in ledger.parts_of(mews_id)), "")
 
 
 def _contradicted(message: str) -> UsageError:

@@ -9,12 +9,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from etl.evidence.read_back import WHATEVER_IT_COSTS, ReadBack
 from etl.evidence.reader import BillReader
 from etl.evidence.scan import (
     MARGIN,
     CandidateKey,
-    items_of,
-    known_items,
     sight,
     walk_cancelled,
     walk_items,
@@ -62,6 +61,7 @@ class Surveyor:
     def __init__(self, session: Session, is_busy: Callable[[str], bool] = lambda _: False) -> None:
         self._ledger = session.ledger
         self._reader = session.reach.reader
+        self._back = ReadBack(self._reader, most_refusals=WHATEVER_IT_COSTS)
         self._bills = session.reach.bills
         self._time = session.time
         self._service_id = session.facts.service_id
@@ -187,14 +187,14 @@ class Surveyor:
         All of them where nothing of any stands. Their items are read whole: a walk may have met some of them only.
         """
         ids = dict.fromkeys(order_ids)
-        read = await items_of(self._reader, list(ids))
+        read = await self._back.items(list(ids))
         return {one: None for one in ids if not all(row.is_canceled for row in read.get(one, ()))} or ids
 
     async def _is_nowhere(self, order_id: str, attempts: Sequence[Attempt]) -> bool:
         """Whether Mews, asked for this OrderId, has nothing, though its reads can't lag that far behind."""
         if not attempts or self._time.now() < attempts[-1].sent_at + self._settle / 2:
             return False
-        return not await known_items(self._reader, order_id)
+        return not await self._back.items_of(order_id)
 
     def _note_copies(self, look: Look) -> dict[str, tuple[str, ...]]:
         """What is there twice, on disk. Shape: ids by number."""
@@ -208,7 +208,7 @@ class Surveyor:
             look.targets.update((key_of(part), part.target) for part in parts if key_of(part) in look.undone)
         more = (*look.elsewhere.values(), *filter(None, look.targets.values()))
         ids = list(dict.fromkeys((*(order_id for order_ids in seen for order_id in order_ids), *more)))
-        read = await items_of(self._reader, ids) if ids else {}
+        read = await self._back.items(ids)
         return {
             order_id: list({**look.rows.get(order_id, {}), **{row.id: row for row in read.get(order_id, ())}}.values())
             for order_id in ids

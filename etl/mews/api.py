@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from etl.errors import InternalError
 from etl.mews import configuration as config
@@ -23,6 +23,9 @@ from etl.model.payload import Operation
 from etl.model.reference import Account, Bill, Named, Product, Service
 from etl.model.rows import OrderItemRow, PaymentRow, ServiceOrderRow
 from etl.model.windows import windows
+
+if TYPE_CHECKING:
+    from etl.mews.outlets import OutletReader
 
 Row = TypeVar("Row")
 
@@ -43,6 +46,11 @@ class MewsReader:
         self.enterprise_id = self._enterprise_id = enterprise_id or None
         self.told: tuple[Configuration, float] | None = None
         """The enterprise as it was read last, and when, on the monotonic clock."""
+
+    @property
+    def bills(self) -> OutletReader | None:
+        """Itself on the outlet route, where bills are looked for by when they closed; None for orders of services."""
+        return None
 
     async def configuration(self) -> Configuration:
         """The enterprise, and Mews's time. Effects: sets the clock that `now` goes by."""

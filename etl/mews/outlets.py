@@ -48,6 +48,11 @@ class OutletReader(MewsReader):
         self._closed: OrderedDict[str, datetime] = OrderedDict()
         self._oldest: datetime | None = None
 
+    @property
+    def bills(self) -> OutletReader:
+        """Itself: bills are looked for by when they closed."""
+        return self
+
     async def order_items(
         self,
         *,

@@ -5,7 +5,7 @@ What is kept in the ledger, hashed and sent is one and the same value: nobody ca
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -52,6 +52,13 @@ def freeze(body: Mapping[str, Any]) -> Payload:
 def dump(body: Mapping[str, Any]) -> bytes:
     """`body` as JSON, Decimals digit by digit. Raises ValueError or TypeError for what is no JSON."""
     return _ENCODER.encode(body).encode()
+
+
+def entries_of(body: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], int]]:
+    """The entries of an `orders/add`, or of an outlet bill, each with its count, which the API names in two ways."""
+    for group, count in (("ProductOrders", "Count"), ("Items", "UnitCount")):
+        for entry in body.get(group, ()):
+            yield entry, int(entry[count])
 
 
 def _exact(value: object) -> RawJSON:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from etl.errors import InputError, LedgerError, MappingError
-from etl.ledger.holder import is_alive, this_process
+from etl.ledger.holder import is_gone, this_process
 from etl.ledger.ledger import Ledger
 from etl.mapping.folder import FaultyMappingError
 from etl.mapping.settings import FILE
@@ -102,12 +102,10 @@ def _begin(stack: ExitStack, desk: Desk) -> Step:
 def _busy(desk: Desk, ledger: Ledger) -> Step | None:
     """The step while somebody works on the ledger; a process that died on this machine holds nobody up."""
     held = ledger.holder()
-    if held is None:
+    if held is None or is_gone(held.holder):
         return None
     holder = held.holder
     if holder.host == this_process().host:
-        if not is_alive(holder):
-            return None
         return Step(f"A command is at work on the ledger (process {holder.pid}): let it end", type=desk.typed("status"))
     what = f"The ledger is held by process {holder.pid} on {holder.host}: let it end, or make sure that it is dead"
     return Step(what, type=desk.typed("run", *(desk.plan_files or ("EXPORT...",)), "--take-over", holder.host))

@@ -48,10 +48,10 @@ async def read_missing_ids(reader: MewsReader, ledger: Ledger, store: str) -> No
 
     Effects: this ledger gives them the ids that were read; nothing is written.
     """
-    missing = ledger.without_ids()
-    if not missing or not isinstance(reader, OutletReader):
+    missing, bills = ledger.without_ids(), reader.bills
+    if not missing or bills is None:
         return
-    async for page in reader.closed_at(missing.values()):
+    async for page in bills.closed_at(missing.values()):
         for row in page:
             identity = identity_of(row)
             if identity is not None and identity.store == store and not identity.is_undo:

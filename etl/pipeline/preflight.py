@@ -127,7 +127,11 @@ def _mapping_faults(seen: SeenMapping, catalogue: Catalogue) -> Iterator[Check]:
     if seen.route is Route.OUTLET:
         if not seen.outlet:
             yield outlet_check(catalogue, "outlet.outlet is not set")
-        elif not any(seen.outlet in (one.id, one.name) for one in catalogue.outlets if one.is_active):
+        elif not any(
+            seen.outlet.lower() == one.id.lower() or seen.outlet == one.name
+            for one in catalogue.outlets
+            if one.is_active
+        ):
             yield outlet_check(catalogue, f"{seen.outlet} takes no bills")
     elif not seen.service:
         yield service_check(catalogue, "target.service is not set")

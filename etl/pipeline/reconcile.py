@@ -20,13 +20,12 @@ from etl.evidence.marks import identity_of
 from etl.evidence.mews_time import RESOLUTION
 from etl.evidence.observed import observed_entries, observed_moment
 from etl.evidence.read_back import ReadBack
-from etl.evidence.reader import Reader
+from etl.evidence.reader import RouteReader
 from etl.evidence.sent import payload_currency, sent_payment
 from etl.evidence.values import Expected, ExpectedPayment, What
 from etl.ledger.ledger import Ledger
 from etl.ledger.records import ORDER_PART, Attempt, LedgerOrder, Part, PartKind, loads
 from etl.load.attempted import sent_order
-from etl.mews.outlets import OutletReader
 from etl.mews.reference_data import Needs, read_reference
 from etl.model.identity import Identity, parse_identifier
 from etl.model.mapping import Mapping
@@ -121,7 +120,7 @@ class Reconciliation:
     def __init__(
         self,
         ledger: Ledger,
-        reader: Reader,
+        reader: RouteReader,
         mapping: Mapping,
         reference: Reference,
         notebook: Notebook,
@@ -286,9 +285,9 @@ class Reconciliation:
 
     def _remember(self, orders: Iterable[LedgerOrder]) -> None:
         """Bills are found around the time at which they closed."""
-        if isinstance(self._reader, OutletReader):
+        if (bills := self._reader.bills) is not None:
             closed = {one.mews_order_id: one.consumption or observed_moment(loads(one.observed, {})) for one in orders}
-            self._reader.remember({bill_id: moment for bill_id, moment in closed.items() if moment is not None})
+            bills.remember({bill_id: moment for bill_id, moment in closed.items() if moment is not None})
 
     def _count(self, order: LedgerOrder, finding: OrderFinding) -> None:
         self._totals.add(finding.ledger, finding.mews)

@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 from etl.errors import ExitCode
 from etl.evidence.values import What
-from etl.ledger.holder import is_alive, this_process
+from etl.ledger.holder import is_gone
 from etl.ledger.ledger import Ledger
 from etl.ledger.records import LedgerOrder, Part, PartKind
 from etl.model.mapping import Mapping
@@ -271,9 +271,7 @@ def _unsettled(found: Found) -> dict[str, Any]:
 
 def _is_being_written(ledger: Ledger) -> bool:
     held = ledger.holder()
-    if held is None:
-        return False
-    return held.holder.host != this_process().host or is_alive(held.holder)
+    return held is not None and not is_gone(held.holder)
 
 
 def _listed(notebook: Notebook) -> dict[str, Any]:

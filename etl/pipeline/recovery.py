@@ -11,7 +11,6 @@ from etl.errors import ExitCode
 from etl.ledger.ledger import Ledger
 from etl.load.recovery import recover
 from etl.load.settling import settle
-from etl.mews.outlets import OutletReader
 from etl.model.mapping import Mapping
 from etl.model.reference import Reference
 from etl.pipeline.connect import Link
@@ -86,7 +85,7 @@ async def settle_order(
             run_id=uuid.uuid4().hex[:12],
             posted_order_id=posted,
             absent=absent,
-            bills=reader if isinstance(reader, OutletReader) else None,
+            bills=reader.bills,
         )
     held = ledger.order(number)
     return {

@@ -9,7 +9,6 @@ from etl.errors import InternalError
 from etl.load.bill_poster import BillPoster
 from etl.load.poster import Poster
 from etl.load.session import Reach, RunFacts
-from etl.mews.outlets import OutletReader
 from etl.model.mapping import Mapping
 from etl.model.plan import Basis
 from etl.model.reference import Pricing, Reference
@@ -38,7 +37,7 @@ def reach_of(link: Link) -> Reach:
         sleep=WAITS.sleep(SETTLING),
         rng=random.Random(),  # noqa: S311 - jitter, no secret
         people=link.reader,
-        bills=link.reader if isinstance(link.reader, OutletReader) else None,
+        bills=link.reader.bills,
     )
 
 

@@ -230,6 +230,7 @@ class SmallMews:
     services: tuple[str, ...] = ("service-1",)
     accounts: tuple[str, ...] = ("account-1", "account-2", "other", "moved")
     categories: tuple[str, ...] = ()
+    bills = None
 
     def __init__(self, time: Ticks, *faults: str) -> None:
         self.time = time

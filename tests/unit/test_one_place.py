@@ -42,6 +42,12 @@ THINGS = {
     "whether what is met is the order": one(r"State\.DIFFERENT if \w+ else State\.POSTED", "ledger/unit_of_work.py"),
     "whose an item of Mews is": one(r"\bparse_marker\(", "model/identity.py", "evidence/marks.py"),
     "numbers of nested returns": one(r'"-R"', "model/identity.py"),
+    "names of counts in a request": one(r"\(\"ProductOrders\", \"Count\"\)", "model/payload.py"),
+    "orders and payments by id": one(
+        r"order_ids=\w+\)", "evidence/read_back.py", "pipeline/outlet.py", "pipeline/canary.py"
+    ),
+    "which route a reader reads": one(r"isinstance\(.*OutletReader"),
+    "whether a holder is certainly dead": one(r"not is_alive\(", "ledger/holder.py"),
     "temporary stores": one(r"\.spill\"", "spill.py"),
     # Files that appear whole in the place of old ones are no stores.
     "temporary files": one(

@@ -92,6 +92,7 @@ def a_payment(part: str = "gift1", amount: str = "2.00", kind: str = "GiftCard")
 class FakeMews:
     """Holds items and payments; `lag` hides an order's items from so many reads."""
 
+    bills = None
     items: list[OrderItemRow] = field(default_factory=list)
     paid: list[PaymentRow] = field(default_factory=list)
     lag: dict[str, int] = field(default_factory=dict)
