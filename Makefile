@@ -33,7 +33,7 @@ test-postgres: setup ## The tests of ledger and loader again, on a private Postg
 test-fast: setup ## Unit and property tests only
 	$(BIN)/python -m pytest -q tests/unit tests/property
 
-ON_POSTGRES := ledger glance poster undo customers kinds corrected_orders recovery survey crash_windows sender
+ON_POSTGRES := ledger poster undo customers kinds corrected_orders recovery survey crash_windows sender
 
 lint: setup ## ruff, rules and format
 	$(BIN)/ruff check .

@@ -278,6 +278,8 @@ class LedgerStore:
         if found == 0 and not create:
             raise missing(self._where)
         with self.transaction() as connection:
+            # On a server two may find it empty, or old, at the same moment.
+            leases.serialize(connection, "schema")
             if found:
                 # The program that works on it knows the tables as they were.
                 self._check_idle(connection, found)

@@ -143,3 +143,22 @@ def test_the_canary_is_one_for_all(workers: Workers) -> None:
     canaries = [document["canary"] for document in documents]
     assert sorted(canary is None for canary in canaries) == [False, True]
     assert (workers.sent(), set(workers.shop.held().values())) == (ORDERS, {1})
+
+
+def test_a_server_stopped_in_the_middle(workers: Workers, postgres: Cluster) -> None:
+    """The power goes: a sentence with what to do and exit code 2; when it is back, the rerun settles everything."""
+    process = workers.run()
+    workers.wait_until(lambda: workers.sent() >= ORDERS // 4)
+    postgres.stop()
+    try:
+        out, err = process.communicate(timeout=120)
+        during = workers.start("status")
+        _, said = during.communicate(timeout=60)
+    finally:
+        postgres.start()
+    assert (process.returncode, during.returncode) == (2, 2), err[-2000:]
+    for words in (err + out, said):
+        assert "Traceback" not in words
+        assert "same command again" in words
+    assert ended(workers.run())["exit_code"] == 0
+    assert (workers.sent(), set(workers.shop.held().values())) == (ORDERS, {1})

@@ -1,0 +1,198 @@
+"""What only a ledger on a server has: two who make it at once, leases by its clock, late answers, sentences for its faults."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from load_fakes import HOME, an_order
+from pg_cluster import PASSWORD, Cluster
+from sqlalchemy import text
+
+from etl.errors import LedgerError
+from etl.ledger import leases, patient, server
+from etl.ledger.holder import this_process
+from etl.ledger.ledger import Ledger
+from etl.ledger.lock import LockLost
+
+THERE = replace(this_process(), host="another-host")
+
+
+@pytest.fixture
+def url(postgres: Cluster, tmp_path) -> str:
+    return postgres.new_database(f"s_{tmp_path.name}")
+
+
+def worker(url: str, *, shared: bool = True, elsewhere: bool = False) -> Ledger:
+    ledger = Ledger.open(url)
+    ledger.take_lock("run", shared=shared, me=THERE if elsewhere else None)
+    return ledger
+
+
+def run_out(ledger: Ledger) -> None:
+    """As if the holder had not come to renew its lease for a minute and a half."""
+    with ledger.transaction() as connection:
+        connection.execute(
+            text("UPDATE workers SET lease_ends = lease_ends - 90000000 WHERE token = :token"), {"token": ledger.token}
+        )
+
+
+def test_two_make_one_ledger(url):
+    """Two runs meet an empty database: one makes the tables, the other finds them."""
+    failed: list[BaseException] = []
+
+    def make() -> None:
+        try:
+            with Ledger.open(url) as ledger:
+                ledger.bind(HOME)
+        except BaseException as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=make) for _ in range(4)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    assert failed == []
+
+
+def test_orders_are_in_one_hand(url):
+    """What one claimed the other passes over; what was claimed under a lease that is over is anybody's."""
+    with worker(url, elsewhere=True) as first, worker(url) as second:
+        first.record_plan("run-1", [an_order(str(number)) for number in range(1, 5)])
+        assert first.claim(["1", "2"]) == {}
+        assert second.claim(["1", "2", "3"]) == {"1": True, "2": True}
+        assert first.elsewhere(["1", "2", "3", "4"]) == {"3"}
+        run_out(first)
+        assert second.bury() == 0
+        assert second.claim(["1", "2", "3"]) == {}
+        with pytest.raises(LockLost), first.steps(["1"]):
+            pass
+        with pytest.raises(LockLost):
+            first.claim(["4"])
+        first._token = ""
+
+
+def test_a_lease_that_is_over_is_not_renewed(url):
+    """By the server's clock alone: who slept through it has no say any more, even if nobody noticed."""
+    with worker(url) as ledger:
+        run_out(ledger)
+        with pytest.raises(LockLost, match="ran out"):
+            ledger.set_order_numbers("x", []) or ledger.steps().__enter__()
+        with ledger.transaction() as connection:
+            assert connection.execute(leases._RENEW, {"renewed": ledger.token}).rowcount == 0
+
+
+def test_alone_means_alone(url):
+    """Undo, settle and recover exclude runs, and runs them; another plan is told which is at work."""
+    with worker(url, elsewhere=True) as first:
+        with pytest.raises(LedgerError, match="another-host") as caught:
+            worker(url, shared=False)
+        assert (caught.value.code, "take-over another-host" in caught.value.hint) == ("ledger.locked", True)
+        first.share_plan("sha256:a")
+        with worker(url) as second:
+            with pytest.raises(LedgerError, match="sha256:a"):
+                second.share_plan("sha256:b")
+            second.share_plan("sha256:a")
+    with worker(url, shared=False), pytest.raises(LedgerError, match="held by process"):
+        worker(url)
+
+
+def test_turns(url):
+    """One at a time; the turn of one that is gone is anybody's."""
+    with worker(url, elsewhere=True) as first, worker(url) as second:
+        assert (first.take_turn("x"), second.take_turn("x"), second.take_turn("y")) == (True, False, True)
+        first.give_turn("x")
+        assert (second.take_turn("x"), first.take_turn("x")) == (True, False)
+        run_out(second)
+        second._token = ""
+
+
+def test_what_settles_counts_from_the_end_of_the_lease(url):
+    """Design 10: from its end plus five seconds, by the server's clock."""
+    with worker(url, elsewhere=True) as first:
+        first.record_plan("run-1", [an_order("1")])
+        first.claim(["1"])
+        with first.transaction() as connection:
+            connection.execute(text("INSERT INTO parts SELECT '1', 1, 'order', 'in_flight', 'order', '', '', 1, 1, 0, "
+                                    "'', '', '', '', '', '', 0, '', '', '', '', '', ''"))  # fmt: skip
+            connection.execute(text("UPDATE orders SET state = 'in_flight'"))
+        run_out(first)
+        with worker(url) as second:
+            since = second.seconds_since_last_byte()
+            assert since is not None
+            assert 20 < since < 30
+            (part,) = second.unsettled()
+            assert (part.number, part.settle_from) == ("1", None)
+        first._token = ""
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"password": "wrong"}, "ledger.refused"),
+        ({"username": "nobody"}, "ledger.refused"),
+        ({"database": "no_such_database"}, "ledger.missing"),
+        ({"port": 1}, "ledger.unreachable"),
+        ({"host": "no.such.host.invalid"}, "ledger.unreachable"),
+    ],
+)
+def test_what_keeps_from_logging_in_is_said(url, change, code):
+    """A sentence with what to do, and never the password."""
+    from etl.ledger.file import ledger_url
+
+    other = ledger_url(url).set(**change).render_as_string(hide_password=False)
+    with pytest.raises(LedgerError) as caught:
+        Ledger.open(other)
+    assert caught.value.code == code, caught.value.message
+    assert caught.value.hint
+    assert PASSWORD not in f"{caught.value.message} {caught.value.hint}"
+
+
+def test_a_server_that_takes_no_changes_is_said(url, postgres: Cluster):
+    """Reading goes on; writing says why not."""
+    Ledger.open(url).close()
+    with postgres.admin() as admin:
+        admin.execute(f'ALTER DATABASE "{url.rpartition("/")[2]}" SET default_transaction_read_only = on')
+    with Ledger.open(url, read_only=True) as ledger:
+        assert ledger.counts()
+    with pytest.raises(LedgerError) as caught:
+        worker(url)
+    assert (caught.value.code, "primary" in caught.value.hint) == ("ledger.read_only", True)
+
+
+def test_a_server_that_stands_still_is_given_up(url, postgres: Cluster, monkeypatch):
+    """No answer is an answer after a while; when it is back the same command goes on."""
+    monkeypatch.setattr(server, "PATIENCE", 0.5)
+    assert patient.server is server
+    ledger = worker(url)
+    try:
+        postgres.pause(stopped=True)
+        with pytest.raises(LedgerError) as caught:
+            ledger.set_meta("x", "y")
+        assert caught.value.code == "ledger.unreachable"
+    finally:
+        postgres.pause(stopped=False)
+        ledger.abandon()
+    monkeypatch.undo()
+    with worker(url) as again:
+        again.set_meta("x", "z")
+        assert again.meta("x") == "z"
+        assert datetime.now(UTC)
+
+
+def test_a_newer_or_a_foreign_database_is_refused(url, postgres: Cluster, tmp_path):
+    """As for a file, with words for a database."""
+    with Ledger.open(url) as ledger:
+        ledger.set_meta("schema_version", "7000")
+    with pytest.raises(LedgerError) as caught:
+        Ledger.open(url)
+    assert caught.value.code == "ledger.newer"
+    other = postgres.new_database(f"o_{tmp_path.name}")
+    with postgres.admin(other.rpartition("/")[2]) as admin:
+        admin.execute("CREATE TABLE guests (id INTEGER)")
+    with pytest.raises(LedgerError, match="holds other tables") as caught:
+        Ledger.open(other)
+    assert caught.value.code == "ledger.foreign"
