@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, delete, insert, update
 
-from etl.ledger import schema, versions
+from etl.ledger import remembered, schema, versions
 from etl.ledger.plan_rows import plan_facts
 from etl.ledger.records import ORDER_PART, Correction, LedgerOrder
 from etl.ledger.unit_of_work import PartKey, UnitOfWork, chunks
@@ -125,6 +125,14 @@ class FactSteps(UnitOfWork):
         """The contents of orders that are `new` to the ledger, and of those that were `met` before."""
         versions.keep_versions(self._connection, new, are_new=True)
         versions.keep_versions(self._connection, met, are_new=False)
+
+    def remember(self, key: str, rows: Sequence[tuple[str, str, str, bytes]]) -> None:
+        """What orders were planned as, so that they need not be planned again (`remembered.py`)."""
+        remembered.remember(self._connection, key, rows)
+
+    def meet_again(self, run_id: str, numbers: Sequence[str]) -> None:
+        """Posted orders that the plan of a run holds unchanged: states and facts stay."""
+        remembered.meet_again(self._connection, run_id, numbers)
 
     def keep_corrections(self, found: Mapping[str, Sequence[Correction]], run_id: str) -> None:
         """Which version of an order took the place of which."""

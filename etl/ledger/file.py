@@ -12,19 +12,11 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import NullPool
 
 from etl.errors import LedgerError
+from etl.ledger.glance import missing
 from etl.ledger.server import server_url
 
 BUSY_SECONDS = 30
 APPLICATION_ID = 0x63656E74
-
-
-def missing(where: str) -> LedgerError:
-    """What is said where there is no ledger."""
-    return LedgerError(
-        f"there is no ledger at {where}",
-        code="ledger.missing",
-        hint="Name the right file with --ledger, or begin with `centra-mews dry-run`.",
-    )
 
 
 def ledger_url(url_or_path: str | Path) -> URL:

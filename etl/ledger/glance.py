@@ -17,12 +17,13 @@ from json import loads
 from pathlib import Path
 from typing import Any
 
+from etl.errors import LedgerError
 from etl.ledger.holder import Holder, is_gone
 from etl.ledger.stamps import stamp
 from etl.model.ledger_place import is_server
 from etl.model.states import State
 
-SCHEMA_VERSION = 11
+SCHEMA_VERSION = 12
 """The schema that these texts were written for, and the newest of `revisions/`."""
 ERRORS_SHOWN = 10
 RATE_OVER = timedelta(seconds=60)
@@ -72,8 +73,19 @@ class Glance:
     progress: str = ""
 
 
+def missing(where: str) -> LedgerError:
+    """What is said where there is no ledger."""
+    return LedgerError(
+        f"there is no ledger at {where}",
+        code="ledger.missing",
+        hint="Name the right file with --ledger, or begin with `centra-mews dry-run`.",
+    )
+
+
 def glance(url_or_path: str, now: datetime) -> Glance:
     """The ledger at a glance. Raises LedgerError where there is none, or where it can't be read."""
+    if "://" not in url_or_path and url_or_path not in ("", ":memory:") and not Path(url_or_path).exists():
+        raise missing(url_or_path)
     seen = _seen_directly(url_or_path, now)
     if seen is not None:
         return seen

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Select, bindparam, func, select, text
 
-from etl.ledger import schema
+from etl.ledger import remembered, schema
 from etl.ledger.changes import edited
 from etl.ledger.faults import translated
 from etl.ledger.home import LedgerHome
@@ -29,6 +29,7 @@ from etl.ledger.records import (
     part_value,
     stored_state,
 )
+from etl.ledger.remembered import PostedOrder, RememberedOrder
 from etl.ledger.unit_of_work import chunks
 from etl.ledger.versions import read_orders
 from etl.model.states import State
@@ -103,6 +104,16 @@ class LedgerQueries(LedgerHome):
         with translated(self._where), self._engine.connect() as connection:
             for row in connection.execution_options(stream_results=True).execute(query):
                 yield self._with_id(ledger_order(row))
+
+    def remembered(self, numbers: Iterable[str], key: str) -> dict[str, RememberedOrder]:
+        """Those of these orders that are posted and whole, as they were planned last under the same `key`."""
+        with translated(self._where):
+            return remembered.remembered(self._read(), numbers, key)
+
+    def posted_orders(self, numbers: Iterable[str]) -> dict[str, PostedOrder]:
+        """Those of these orders that are posted and whole, with what they add to sums."""
+        with translated(self._where):
+            return remembered.posted_orders(self._read(), numbers)
 
     def parts(self, numbers: Iterable[str]) -> dict[str, list[Part]]:
         """The parts of these orders, all generations. Shape: by number; orders never intended have none."""

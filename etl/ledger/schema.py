@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import TEXT, BigInteger, Boolean, Column, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import TEXT, BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, String, Table, Text
 from sqlalchemy.types import TypeEngine
 
 metadata = MetaData()
@@ -265,6 +265,17 @@ versions = Table(
 )
 """The content of each version of an order that was planned to be sent, e-mail addresses as hashes: what a later
 export is compared with. It is written before the intent whose fingerprint names it."""
+
+remembered = Table(
+    "remembered",
+    metadata,
+    Column("number", _text(255), primary_key=True),
+    Column("fingerprint", _text(80), nullable=False),
+    Column("key", _text(80), nullable=False),
+    Column("rows", _text(80), nullable=False),
+    Column("line", LargeBinary, nullable=False),
+)
+"""Orders as they were read and planned last (`remembered.py`). `line`: their part of the plan id, deflated."""
 
 corrections = Table(
     "corrections",

@@ -16,7 +16,8 @@ from etl.errors import InternalError, LedgerError
 from etl.ledger import leases, migrations
 from etl.ledger import lock as locks
 from etl.ledger.faults import translated
-from etl.ledger.file import APPLICATION_ID, ledger_url, make_private, missing, open_sqlite
+from etl.ledger.file import APPLICATION_ID, ledger_url, make_private, open_sqlite
+from etl.ledger.glance import missing
 from etl.ledger.holder import Holder, is_alive, this_process
 from etl.ledger.records import stamp
 from etl.ledger.server import open_server

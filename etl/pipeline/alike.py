@@ -47,6 +47,10 @@ class Alike:
 
     def statuses(self) -> Iterator[tuple[OrderStatus, int]]:
         """(an order as large as all of a kind, how many these are); without a number."""
+        return ((quick_status(report), orders) for report, orders in self.reports())
+
+    def reports(self) -> Iterator[tuple[Report, int]]:
+        """As `statuses`, in the form in which they were added."""
         for (currency, precision, account, month, unproved), sums in self._sums.items():
             orders, total, consumption, lines, taxes, categories = sums
             report = Report(
@@ -62,4 +66,4 @@ class Alike:
                 tuple([(name, tuple(booked)) for name, booked in categories.items()]),
                 unproved,
             )
-            yield quick_status(report), orders
+            yield report, orders

@@ -90,12 +90,21 @@ def planned_status(order: PlannedOrder) -> OrderStatus:
 
 def quick_status(report: Report, problems: tuple[Problem, ...] = ()) -> OrderStatus:
     """How an order that was planned by columns is reported: as `planned_status` of the same order by the rules."""
+    return _plain_status(report, problems, ReportState.READY, Fate.READY)
+
+
+def posted_status(report: Report) -> OrderStatus:
+    """How an order is reported that an earlier run posted and that has not changed: as `status_of`, without Mews's id."""
+    return _plain_status(report, (), ReportState.ALREADY_POSTED, Fate.POSTED)
+
+
+def _plain_status(report: Report, problems: tuple[Problem, ...], state: ReportState, fate: Fate) -> OrderStatus:
     currency, total = report.currency, Decimal(report.total).scaleb(-report.precision)
     amounts = Amounts(currency, Basis.GROSS, total, total)
-    money = OrderMoney(SourceReading(currency, Basis.GROSS, total), Fate.READY, amounts)
+    money = OrderMoney(SourceReading(currency, Basis.GROSS, total), fate, amounts)
     return OrderStatus(
         number=report.number,
-        state=ReportState.READY,
+        state=state,
         currency=currency,
         basis=Basis.GROSS,
         source_total=total,

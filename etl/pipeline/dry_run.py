@@ -71,6 +71,7 @@ async def dry_run(
             reference = await reference_online(link, mapping, batch, export.span)
         keep_reference(ledger, mapping, reference)
     check_reading(ledger, mapping, facts)
+    is_known = any(ledger.counts().values())
     prepared = plan_export(
         stack,
         batch,
@@ -80,7 +81,8 @@ async def dry_run(
         span=export.span,
         progress=progress,
         # Orders that the ledger knows are compared whole, so by the rules: going by columns first would be time lost.
-        is_fast=not is_switched_off() and not any(ledger.counts().values()),
+        is_fast=not is_switched_off() and not is_known,
+        ledger=ledger if is_known and report is None else None,
         opened=ORDERS_SHOWN if report is not None else 0,
     )
     return finish(prepared, ledger, report, "dry-run", progress)
@@ -101,7 +103,7 @@ def finish(
         exit_code=None,
         more=facts_document(prepared),
         ledger=ledger,
-        alike=prepared.store.alike.statuses() if is_summed else (),
+        alike=prepared.store.alike.statuses() if is_summed else prepared.plan.finished(),
         progress=progress,
     )
     return DryRun(document, summary, prepared, summary.exit_code, paths)

@@ -17,6 +17,8 @@ from functools import partial
 from itertools import islice
 from urllib.parse import urlsplit
 
+import structlog
+
 from etl.columns.quick import Quick
 from etl.columns.taken import Taken
 from etl.errors import UsageError
@@ -25,7 +27,9 @@ from etl.model.mapping import ControlRow, Mapping
 from etl.model.order import Order
 from etl.model.plan import Basis, PlannedOrder, Verdict, plan_line
 from etl.model.reference import Reference
+from etl.model.status import OrderStatus
 from etl.pipeline.both_ways import FastLane, by_rules
+from etl.pipeline.finished import Done, Finished
 from etl.pipeline.plan_store import PlanStore
 from etl.pipeline.shipping_trials import ShippingTrials
 from etl.pipeline.stated_totals import StatedTotals
@@ -69,6 +73,10 @@ class ControlSum:
     """Orders whose tax is not known, because they are blocked."""
 
 
+def _none() -> Iterator[tuple[OrderStatus, int]]:
+    return iter(())
+
+
 @dataclass(slots=True)
 class PlanFacts:
     """What is known of the plan as a whole. `earliest`: from which consumption on Mews takes orders."""
@@ -82,6 +90,8 @@ class PlanFacts:
     controls: dict[tuple[str, str], ControlSum] = field(default_factory=dict)
     stated: StatedTotals = field(default_factory=StatedTotals)
     shipping: ShippingTrials | None = field(default=None, compare=False, repr=False)
+    finished: Callable[[], Iterator[tuple[OrderStatus, int]]] = field(default=_none, compare=False, repr=False)
+    """Sums of the orders that were taken out, and of how many."""
 
 
 def make_context(mapping: Mapping, reference: Reference, *, now: datetime, orders: int) -> Context:
@@ -119,11 +129,13 @@ def plan_batch(
     expected: int,
     progress: Progress,
     is_fast: bool = False,
+    finished: Finished | None = None,
 ) -> PlanFacts:
     """Plans every order of the batch into `store` and gives the plan id.
 
     `expected` orders are shown as the end of the progress. `has_tax_modes`: orders may carry a basis of their own (get-orders). The way in which orderTotal of orders without tax foots is decided over the whole batch first.
-    `is_fast`: plain orders may be planned by columns. Raises InternalError where both ways differ.
+    `is_fast`: plain orders may be planned by columns. `finished`: takes out what is posted and as it was; that enters
+    the plan id and no store. Raises InternalError where both ways differ.
     """
     facts = PlanFacts(earliest=ctx.window.start)
     decided = _decide_footing(batch, ctx, span, has_tax_modes=has_tax_modes)
@@ -137,7 +149,15 @@ def plan_batch(
     def planned() -> Iterator[PlannedOrder | Quick | Taken]:
         rules, trials = _ByRules(ctx), ShippingTrials(ctx, batch.named)
         facts.shipping = trials
-        for count, found in enumerate(_orders(batch, span, lane), 1):
+        for count, found in enumerate(finished.orders(ctx) if finished else _orders(batch, span, lane), 1):
+            if isinstance(found, Done):
+                digest.update(found.line)
+                facts.inside_window += 1
+                if found.has_shipping:
+                    trials.add_plain(found.number)
+                if count % 1000 == 0:
+                    progress("transform", count, expected)
+                continue
             if isinstance(found, Quick | Taken):
                 digest.update(found.line)
                 facts.inside_window += 1
@@ -158,6 +178,10 @@ def plan_batch(
 
     with _rare_collections():
         store.fill(planned())
+    if finished is not None:
+        facts.finished = partial(finished.statuses, ctx)
+        store.count += finished.count
+        structlog.get_logger().info("posted and met again as they were", orders=finished.count)
     facts.plan = "sha256:" + digest.hexdigest()
     if lane is not None:
         lane.log()

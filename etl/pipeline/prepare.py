@@ -26,8 +26,10 @@ from etl.model.reference import Reference, dump_reference, load_reference
 from etl.model.route import Route
 from etl.model.status import OrderStatus, ReportState
 from etl.pipeline.accepted import waived_in, with_waivers
+from etl.pipeline.both_ways import is_switched_off
 from etl.pipeline.classify import needs_parts, planned_status, status_of
 from etl.pipeline.connect import Link, connect
+from etl.pipeline.finished import Finished, is_possible, key_of
 from etl.pipeline.kinds import with_kinds
 from etl.pipeline.needs import needs_of
 from etl.pipeline.plain_rows import PlainRows
@@ -61,6 +63,7 @@ class Prepared:
     store: PlanStore
     plan: PlanFacts
     span: Span = Span()
+    finished: Finished | None = None
 
 
 _REFERENCE_OF = "reference_of"
@@ -315,10 +318,11 @@ def plan_export(
     progress: Progress,
     is_fast: bool = False,
     opened: int = 0,
+    ledger: Ledger | None = None,
 ) -> Prepared:
     """Plans the whole batch; the store lives as long as `stack`. `is_fast`: plain orders may be planned by columns.
 
-    `opened`: how many orders are shown with their entries.
+    `opened`: how many orders are shown with their entries. `ledger`: takes out what is posted and as it was.
     """
     expected = facts.orders + facts.nested_returns
     ctx = make_context(mapping, reference, now=reference.now, orders=expected)
@@ -330,6 +334,9 @@ def plan_export(
         or TAX_MODE_FIELDS.intersection(field for _, field in file.columns.used)
         for file in facts.files
     )
+    finished = None
+    if ledger is not None and span == Span() and not has_tax_modes and is_possible(mapping) and not is_switched_off():
+        finished = Finished(ledger, batch, key_of(mapping, reference))
     plan = plan_batch(
         batch,
         ctx,
@@ -339,8 +346,9 @@ def plan_export(
         expected=expected,
         progress=progress,
         is_fast=is_fast,
+        finished=finished,
     )
-    return Prepared(mapping, reference, batch, facts, store, plan, span)
+    return Prepared(mapping, reference, batch, facts, store, plan, span, finished)
 
 
 def statuses(

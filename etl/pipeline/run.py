@@ -28,6 +28,7 @@ from etl.model.states import State
 from etl.pipeline.canary import Canary, CanaryCheck
 from etl.pipeline.connect import Link
 from etl.pipeline.facts import facts_document, reading_document
+from etl.pipeline.finished import Memory, is_possible, key_of
 from etl.pipeline.firsts import first_orders
 from etl.pipeline.heart import Heart
 from etl.pipeline.outlet import NOT_PERMITTED, check_other_route, on_route
@@ -121,7 +122,10 @@ async def run(
         reference = await reference_online(link, mapping, batch, export.span)
         keep_reference(ledger, mapping, reference)
         check_reading(ledger, mapping, facts)
-        prepared = plan_export(stack, batch, facts, mapping, reference, span=export.span, progress=heart)
+        # A report lists every order, and --only asks for some: both want the plan of each.
+        is_whole = options.report is not None or bool(options.only)
+        known = None if is_whole else ledger
+        prepared = plan_export(stack, batch, facts, mapping, reference, span=export.span, progress=heart, ledger=known)
         _check_plan(prepared, ledger, link, options, confirm)
         ledger.share_plan(prepared.plan.plan)
         return await _post(prepared, ledger, on_route(link, mapping, reference, ledger), options, heart)
@@ -150,6 +154,8 @@ def _to_confirm(prepared: Prepared, ledger: Ledger, options: RunOptions) -> Summ
     summary = Summary()
     summary.precisions = {code: currency.precision for code, currency in prepared.reference.currencies.items()}
     again = Again(rejected=options.retry_rejected, undone=options.repost_undone)
+    for status, orders in prepared.plan.finished():
+        summary.add(status, orders)
     for status in statuses(prepared, ledger, again=again):
         if not options.only or status.number in options.only:
             summary.add(status)
@@ -168,7 +174,7 @@ async def _post(prepared: Prepared, ledger: Ledger, link: Link, options: RunOpti
     ledger.set_order_numbers(prepared.mapping.settings.source.order_number, order_number_headers(prepared.facts))
     with heart.beating():
         async with in_turn(ledger, BEGIN, WAITS.sleep(OTHERS)):
-            ledger.record_plan(run_id, prepared.store.by_number())
+            _record_plan(prepared, ledger, run_id)
             ((posted,),) = ledger.query(_POSTED_OF_PLAN, {"state": State.POSTED.value, "run": run_id})
             unread = await check_other_route(link, prepared.mapping, ledger, run_id, heart)
         result, canary = await _load(prepared, ledger, link, options, run_id, _of_all(prepared, options, heart, posted))
@@ -190,6 +196,7 @@ async def _post(prepared: Prepared, ledger: Ledger, link: Link, options: RunOpti
             **({"other_route_unread": unread} if unread else {}),
         },
         ledger=ledger,
+        alike=prepared.plan.finished(),
         progress=heart,
     )
     if code is None:
@@ -200,6 +207,17 @@ async def _post(prepared: Prepared, ledger: Ledger, link: Link, options: RunOpti
     return RunDone(document, summary, code, paths, stop.message if stop else "", stop.hint if stop else "")
 
 
+def _record_plan(prepared: Prepared, ledger: Ledger, run_id: str) -> None:
+    """Keeps in the ledger what the plan says, and what it was read from: the next run need not plan that again."""
+    if prepared.finished is not None:
+        prepared.finished.keep(run_id)
+    mapping, orders = prepared.mapping, prepared.store.by_number()
+    if is_possible(mapping):
+        memory = Memory(ledger, prepared.batch, key_of(mapping, prepared.reference), mapping.settings.source.store)
+        orders = memory.watch(orders)
+    ledger.record_plan(run_id, orders)
+
+
 _POSTED_OF_PLAN = "SELECT count(*) FROM orders WHERE state = :state AND plan_run_id = :run"
 
 
@@ -208,7 +226,8 @@ def _of_all(prepared: Prepared, options: RunOptions, progress: Progress, posted:
 
     `posted`: those that do already.
     """
-    total, posted = (len(options.only), 0) if options.only else (prepared.store.ready_count, posted)
+    done = prepared.finished.count if prepared.finished else 0
+    total, posted = (len(options.only), 0) if options.only else (prepared.store.ready_count + done, posted)
     if options.limit is not None:
         total = min(total, posted + options.limit)
 

@@ -34,7 +34,7 @@ from etl.staging.object_rows import ObjectLoader
 from etl.staging.orders import OrderReader, lines_of, rows_of
 from etl.staging.plain import PlainTable
 from etl.staging.raw import RawFile, object_text, raw_cells
-from etl.staging.source_rows import FileRows, FileText, PlainRows, file_rows
+from etl.staging.source_rows import FileRows, FileText, PlainRows, file_rows, rows_hash
 from etl.staging.spool import Part, Parts, Spool
 from etl.staging.table_rows import TableLoader, is_total_word
 from etl.staging.totals_row import Control
@@ -168,6 +168,14 @@ class Batch:
     def groups(self, parts: Parts) -> list[Group] | None:
         """The rows of an order of one flat file; None where reading it has more to look at than its cells."""
         return self._reader.groups(parts)
+
+    def rows_hash(self, parts: Parts) -> str:
+        """A hash of the cells of an order's rows, and of how they are read; where they stand does not count.
+
+        "" where reading it has more to look at than its cells.
+        """
+        groups = self._reader.groups(parts)
+        return "" if groups is None else rows_hash(self._files[parts[0].file], groups)
 
     def read(self, number: str, parts: Parts) -> list[Order]:
         """The order of that number and its nested returns, as `orders` gives them."""

@@ -6,6 +6,7 @@ import json
 import marshal
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 
 from etl.model.export import plain
@@ -66,6 +67,16 @@ class PlainRows:
             # Perhaps a mark of a cell's kind, which are control characters.
             text = _encode([(_plain(cells), [(row, _plain(line)) for row, line in rows]) for cells, rows in groups])
         return FileText(*heads, text)
+
+
+def rows_hash(file: LoadedFile, groups: Sequence[tuple[Sequence[str], Sequence[tuple[int, Sequence[str]]]]]) -> str:
+    """A hash of rows and of what their columns and cells mean."""
+    layout = file.layout
+    columns = [(column.header, column.field) for column in (*layout.order, *layout.line, *layout.other)]
+    style = (file.style.numbers.value, file.style.day_first, file.style.dates)
+    how = f"{layout.vocabulary.value}{columns}{len(layout.order)}{style}"
+    cells = _encode([(cells, [line for _, line in rows]) for cells, rows in groups])
+    return sha256(f"{how}{cells}".encode(errors="surrogatepass")).hexdigest()
 
 
 def file_rows(files: Sequence[LoadedFile], parts: Iterable[Part]) -> list[FileRows]:

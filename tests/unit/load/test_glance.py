@@ -156,3 +156,17 @@ def test_status_loads_no_more_than_it_shows(path, options, allowed):
     }
     assert told[0] == "0"
     assert heavy & set(told) == allowed
+
+
+def test_without_a_ledger_it_says_so_without_the_library(tmp_path: Path) -> None:
+    """Who types `status` in the wrong folder waits for nothing."""
+    script = (
+        "import sys\nfrom datetime import UTC, datetime\nfrom etl.errors import LedgerError\n"
+        "from etl.ledger.glance import glance\n"
+        "try:\n    glance(sys.argv[1], datetime.now(UTC))\n"
+        "except LedgerError as error:\n    print(error.code, 'sqlalchemy' in sys.modules)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / "none.sqlite")], check=True, capture_output=True, text=True
+    )
+    assert done.stdout.split() == ["ledger.missing", "False"]
