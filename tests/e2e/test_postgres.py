@@ -49,7 +49,7 @@ def _document(done: Done, code: int = 0) -> dict[str, Any]:
     return done.json
 
 
-def test_the_whole_job_on_a_server(on_server: ServerShop, tmp_path: Path) -> None:
+def test_the_whole_job_on_a_server(on_server: ServerShop, postgres: Cluster, tmp_path: Path) -> None:
     """Dry run, run, status, next, reconcile, report, undo and the rest; the password stands nowhere."""
     shop = on_server.shop
     export = shop.export([*rows(ORDERS), row(2001, country="CH")])
@@ -71,7 +71,7 @@ def test_the_whole_job_on_a_server(on_server: ServerShop, tmp_path: Path) -> Non
     assert undone["exit_code"] == 0
     assert on_server.run("settle", "1002", "--absent").code == 2
     _document(on_server.run("preflight", export), 3)
-    _password_is_nowhere(on_server)
+    _password_is_nowhere(on_server, postgres)
 
 
 def test_a_lost_ledger_is_built_again_on_a_server(on_server: ServerShop, postgres: Cluster) -> None:
@@ -86,9 +86,15 @@ def test_a_lost_ledger_is_built_again_on_a_server(on_server: ServerShop, postgre
     assert set(shop.held().values()) == {1}
 
 
-def _password_is_nowhere(on_server: ServerShop) -> None:
-    """In nothing that was said, and in no file that was written; as it is and as a URL writes it."""
+def _password_is_nowhere(on_server: ServerShop, postgres: Cluster) -> None:
+    """In nothing that was said, in no file that was written and in no row of the ledger; as it is and as a URL writes it."""
     encoded = on_server.url.partition("shop:")[2].partition("@")[0]
     files = [path for path in on_server.shop.folder.rglob("*") if path.is_file()]
     texts = [*on_server.said, *(path.read_bytes().decode("latin-1") for path in files)]
     assert not any(secret in text for text in texts for secret in (PASSWORD, encoded))
+    with postgres.admin(on_server.url.rpartition("/")[2]) as admin:
+        tables = [str(name) for (name,) in admin.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")]
+        assert "orders" in tables
+        for table in tables:
+            held = admin.execute(f'SELECT count(*) FROM "{table}" t WHERE strpos(t::text, %s) > 0', [PASSWORD])
+            assert held.fetchone() == (0,), table

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -13,9 +14,14 @@ from sqlalchemy import text
 
 from etl.errors import LedgerError
 from etl.ledger import leases, patient, server
+from etl.ledger.commit import Committer
 from etl.ledger.holder import this_process
 from etl.ledger.ledger import Ledger
 from etl.ledger.lock import LockLost
+from etl.ledger.records import PartKind
+from etl.ledger.steps import Intent
+from etl.model.outcome import Kind, Outcome
+from etl.model.states import State
 
 THERE = replace(this_process(), host="another-host")
 
@@ -196,3 +202,46 @@ def test_a_newer_or_a_foreign_database_is_refused(url, postgres: Cluster, tmp_pa
     with pytest.raises(LedgerError, match="holds other tables") as caught:
         Ledger.open(other)
     assert caught.value.code == "ledger.foreign"
+
+
+def test_a_late_answer_counts(url):
+    """Who lost the lease sends nothing more; what Mews answered it is kept, where nothing was sent since."""
+    with worker(url, elsewhere=True) as first:
+        first.record_plan("run-1", [an_order("1")])
+        first.claim(["1"])
+        with first.steps(["1"]) as steps:
+            seq = steps.intend(an_intent("1"))
+        run_out(first)
+        with worker(url) as second:
+            assert second.order("1").state is State.UNKNOWN
+            done = Outcome(Kind.DONE, {}, 200)
+            with pytest.raises(LockLost):
+                asyncio.run(_answer(Committer(first), seq, done))
+            order = second.order("1")
+            assert (order.state, order.mews_order_id, order.posted_run_id) == (State.POSTED, "mews-1", "run-1")
+        first._token = ""
+
+
+def an_intent(number: str) -> Intent:
+    now = datetime.now(UTC)
+    texts = ("run-1", "{}", "sha256:p", "id", "marker", "service", "account")
+    return Intent(number, 1, "order", PartKind.ORDER, *texts, None, "gross", "sha256:f", "", 1, "", now)
+
+
+async def _answer(commit: Committer, seq: int, outcome: Outcome) -> None:
+    at = datetime.now(UTC)
+    step = lambda steps: steps.conclude("1", 1, "order", seq, outcome, at=at, mews_id="mews-1")  # noqa: E731
+    await commit.do(step, "1", is_answer=True)
+
+
+def test_ledgers_in_schemas_of_one_database(url, postgres: Cluster):
+    """A property each: they do not see each other's orders, and count a token's requests together."""
+    name = url.rpartition("/")[2]
+    with postgres.admin(name) as admin:
+        for schema in ("uk", "se"):
+            admin.execute(f"CREATE SCHEMA {schema} AUTHORIZATION shop")
+    with Ledger.open(f"{url}?options=-csearch_path%3Duk") as uk, Ledger.open(f"{url}?options=-csearch_path%3Dse") as se:
+        uk.set_meta("who", "uk")
+        assert se.meta("who") is None
+    with Ledger.open(f"{url}?options=-csearch_path%3Duk", create=False) as again:
+        assert again.meta("who") == "uk"
