@@ -12,11 +12,12 @@ SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
 @pytest.fixture(autouse=True)
-def clean_environ(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test sees this machine's tokens or settings."""
+def clean_environ(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No test sees this machine's tokens or settings, or leaves the requests it sent in its folder."""
     for name in list(os.environ):
         if name.startswith(("MEWS_", "CENTRA_")):
             monkeypatch.delenv(name)
+    monkeypatch.setenv("CENTRA_MEWS_LIMITS", str(tmp_path_factory.mktemp("limits")))
 
 
 @pytest.fixture(scope="session")

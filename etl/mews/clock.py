@@ -10,7 +10,8 @@ from typing import Protocol
 Sleep = Callable[[float], Awaitable[None]]
 """Waits that many seconds; `asyncio.sleep` outside tests."""
 
-_CLOCK = getattr(time, "CLOCK_BOOTTIME", None)
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", getattr(time, "CLOCK_MONOTONIC", None))
+"""Where there is no boot time (macOS), CLOCK_MONOTONIC goes on in sleep; `time.monotonic` stands still there."""
 
 
 class Clock(Protocol):

@@ -1,82 +1,145 @@
 """How many requests may leave in a sliding window, over all processes that share the store.
 
 A slot counts from the moment it is granted until S seconds after the last moment at which its request can
-have arrived: Mews measures arrival, not our grant. So no observer between us and the server sees more than
-N requests in any S seconds. Where rows are kept is `slots.py`.
+have arrived: its answer, or the end of its time-out where none came. Mews measures arrival, not our grant; so no
+observer between us and the server sees more than N requests in any S seconds. A slot that is not used at once is
+given back, or renewed just before the byte leaves. Where rows are kept is `slots.py` and `slot_file.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import random
+from collections import deque
 from dataclasses import dataclass
 from decimal import Decimal
+from statistics import median
 
+from etl.errors import LedgerError
 from etl.mews.clock import Clock, Sleep, SystemClock
-from etl.mews.slots import MemorySlots, Row, SlotStore, SqliteSlots
+from etl.mews.slots import MemorySlots, Row, SlotStore
 from etl.model.pace import Pace
 
-__all__ = ["Backoff", "Clock", "Limiter", "MemorySlots", "Slot", "SlotStore", "SqliteSlots", "SystemClock"]
+__all__ = ["Backoff", "Clock", "Limiter", "MemorySlots", "Slot", "SlotStore", "SystemClock"]
 
-ARRIVAL_SECONDS = 0.5
-"""A request has arrived this long after it was sent, answered or not: 98.4 % of a window of 30 s stay usable."""
-ARRIVAL_SHARE = 0.02
-"""The same for short windows, as a share of them."""
+TIMEOUT_SECONDS = 100.0
+"""A request without an answer may arrive until this long after its first byte, unless the caller's time-out is told."""
 LEASE_SECONDS = 5.0
-"""A granted slot whose request was not sent yet counts as if it left this late (a crashed process leaves such)."""
+"""A granted slot is used within this time, or renewed before the byte leaves."""
 THROTTLED = Pace(first=1.0, longest=60.0)
 """Pauses after 429 without Retry-After."""
 LONGEST_PAUSE = 900.0
 """A longer wait than this is not believed: ask again after it."""
+CREDIT_SHARE = 0.02
+"""The most of a window that a steady way to Mews and back is worth."""
 _CLOCK_DRIFT = 1e-4
 _MARGIN = 0.001
 _SHORTEST_SLEEP = 0.0005
+_FLUSH_SECONDS = 0.05
+"""What other processes may use earlier is told them at the next slot, or this late."""
 
 
 class Slot:
-    """Leave to send one request. `sent` when its first byte leaves, `release` when the answer came."""
+    """Leave to send one request. `sent` when its first byte leaves, `release` when the answer came.
 
-    __slots__ = ("_block", "_is_sent", "_limiter", "granted", "until")
+    Whoever did not use it says `give_back`. One that is never heard of again counts to the end of its time-out.
+    """
+
+    __slots__ = ("_is_over", "_limiter", "_sent_at", "block", "granted")
 
     def __init__(self, limiter: Limiter, block: _Block, granted: float) -> None:
         self._limiter = limiter
-        self._block = block
-        self._is_sent = False
+        self.block = block
+        self._sent_at: float | None = None
+        self._is_over = False
         self.granted = granted
-        self.until = block.row.until
-        """The last moment at which the request can arrive."""
+
+    def is_fresh(self, now: float) -> bool:
+        """Whether its request may leave now: the store counts it for longer than that request can take."""
+        return self.granted <= now <= self.granted + LEASE_SECONDS
 
     def sent(self, now: float) -> None:
         """The first byte leaves now; said again where it turns out to leave later."""
-        if not self._is_sent:
-            self._is_sent = True
-            self._block.unsent -= 1
-        self.until = now + self._limiter.arrival_seconds
-        self._limiter.note_sent(self._block, self.until)
+        if self._sent_at is None:
+            self.block.sent += 1
+        self._sent_at = now
 
-    def release(self, now: float | None = None) -> None:
-        """The request is over: it arrived no later than `now` (None: nobody knows, the assumption stays)."""
-        if not self._is_sent:
-            self._is_sent = True
-            self._block.unsent -= 1
-        if now is not None and now < self.until:
-            self.until = now
-        self._limiter.note_over(self._block, self.until)
+    def release(self, now: float | None) -> None:
+        """The request is over. It arrived no later than `now`, its answer; None: nobody knows, to the end of its time-out."""
+        if self._sent_at is None:
+            self.give_back()
+        elif now is None:
+            self._end(self._sent_at + self._limiter.timeout)
+        else:
+            self._limiter.way.note(self._sent_at, now)
+            self._end(now)
+
+    def give_back(self) -> None:
+        """No byte of it left: somebody else may have it. Nothing where the request is over already."""
+        if not self._is_over:
+            self.block.row.size -= 1
+            self._end(-math.inf)
+
+    def _end(self, until: float) -> None:
+        if not self._is_over:
+            self._is_over = True
+            self.block.sent -= self._sent_at is not None
+            self._limiter.note_over(self.block, until)
 
 
 @dataclass(slots=True, eq=False)
 class _Block:
-    """A row of the store with the slots that share it."""
+    """A row of the store with the slots that share it. `spare`: not granted yet; `open`: granted and not over, `sent` of them."""
 
     row: Row
     stored: float
     """`row.until` as the store has it; other processes go by that."""
     spare: int
-    unsent: int
-    under_way: int = 0
-    last_sent: float = -math.inf
-    last_over: float = -math.inf
+    open: int = 0
+    sent: int = 0
+    over: float = -math.inf
+    """The last moment at which any request of it that is over can have arrived."""
+
+
+class Way:
+    """How long the way to Mews and back takes for certain. Units: seconds.
+
+    Two requests a window apart by our clock (the first's answer, the second's first byte) are further apart at Mews: by
+    the way back of the first and the way there of the second. On a steady way these are a round trip; half the
+    shortest one is counted, less than that where round trips differ, nothing where they differ much. It holds also
+    where the way gets shorter, if it is as long in both directions or the time goes by behind Mews's door.
+    """
+
+    LEAST = 20
+    MOST = 200
+
+    def __init__(self, seconds: float) -> None:
+        self._most = CREDIT_SHARE * seconds
+        self._age = 2 * seconds + 60.0
+        self._trips: deque[tuple[float, float]] = deque(maxlen=self.MOST)
+        self._credit = 0.0
+        self._uses = 0
+
+    def note(self, sent: float, answered: float) -> None:
+        """A request was answered."""
+        trip = max(0.0, answered - sent)
+        self._trips.append((answered, trip))
+        self._uses += 1
+        if trip < 2 * self._credit or self._uses >= self.LEAST:
+            self._uses = 0
+            self._credit = self._told(answered)
+
+    def credit(self) -> float:
+        """How much earlier than a window after its answer a request stops to count."""
+        return self._credit
+
+    def _told(self, now: float) -> float:
+        trips = [trip for at, trip in self._trips if at > now - self._age]
+        if len(trips) < self.LEAST:
+            return 0.0
+        return max(0.0, min(self._most, (2 * min(trips) - median(trips)) / 2))
 
 
 class Limiter:
@@ -91,13 +154,15 @@ class Limiter:
         clock: Clock,
         sleep: Sleep = asyncio.sleep,
         pausing: Sleep | None = None,
+        timeout: float = TIMEOUT_SECONDS,
     ) -> None:
-        """`pausing`: how to sleep where Mews asked for a pause, for those who tell it apart."""
+        """`pausing`: how to sleep where Mews asked for a pause; `timeout`: seconds until a request is given up."""
         if count < 1 or seconds <= 0:
             raise ValueError("a rate limit needs at least one request and a time")
         self.count = count
         self.seconds = float(seconds)
-        self.arrival_seconds = min(ARRIVAL_SECONDS, ARRIVAL_SHARE * self.seconds)
+        self.timeout = timeout
+        self.way = Way(self.seconds)
         self._window = self.seconds * (1 + _CLOCK_DRIFT) + min(_MARGIN, 0.002 * self.seconds)
         # A large limit is taken in blocks, so that the disk is not touched for every request.
         self._want = max(1, count // 200)
@@ -108,7 +173,9 @@ class Limiter:
         self._pausing = pausing or sleep
         self._turn = asyncio.Lock()
         self._block: _Block | None = None
+        self._open: dict[int, _Block] = {}
         self._moved: dict[int, _Block] = {}
+        self._flush: asyncio.TimerHandle | None = None
         self._paused_until = -math.inf
 
     async def slot(self) -> Slot:
@@ -126,82 +193,122 @@ class Limiter:
                 await self._sleep(max(block, _SHORTEST_SLEEP))
 
     async def renew(self, slot: Slot) -> Slot:
-        """A slot for a request that was held up before its first byte: the old one while it still counts."""
-        if self._clock.monotonic() < slot.until + self.seconds:
-            return slot
-        slot.release()
+        """A slot for a request that was held up before its first byte.
+
+        The old one, counting for longer, while the store certainly knows it; else it is given back, and another waited for.
+        Raises LedgerError where the store fails.
+        """
+        block, now = slot.block, self._clock.monotonic()
+        known_until = block.stored + self.seconds
+        if slot.granted <= now < known_until:
+            self._lengthen(block, now)
+            # Stopped in the middle of it (SIGSTOP, a machine asleep): others may have forgotten the row before it was written.
+            if (later := self._clock.monotonic()) < known_until and later <= now + LEASE_SECONDS:
+                slot.granted = now
+                return slot
+        slot.give_back()
         return await self.slot()
 
     def pause(self, seconds: float) -> None:
         """Nobody gets a slot for that long (429). A pause under way is never shortened."""
         self._paused_until = max(self._paused_until, self._clock.monotonic() + min(seconds, LONGEST_PAUSE))
 
-    def note_sent(self, block: _Block, until: float) -> None:
-        """A request of the block leaves, and arrives at `until` at the latest."""
-        block.last_sent = max(block.last_sent, until)
-        if not block.unsent:
-            self._move(block, max(block.last_sent, block.last_over))
-        elif until > block.row.until:
-            self._move(block, until)
-
     def note_over(self, block: _Block, until: float) -> None:
         """A request of the block is over; the row is final when all are."""
-        block.under_way -= 1
-        block.last_over = max(block.last_over, until)
-        if not block.under_way and not block.unsent:
-            self._move(block, block.last_over)
+        block.open -= 1
+        block.over = max(block.over, until)
+        self._finish(block)
 
     def close(self) -> None:
         """Effects: writes what is known of the last requests, closes the store."""
+        if self._flush is not None:
+            self._flush.cancel()
         if self._block is not None:
             self._drop(self._block)
         self._store.close([block.row for block in self._moved.values()])
         self._moved = {}
 
-    def _move(self, block: _Block, until: float) -> None:
-        block.row.until = until
+    def _finish(self, block: _Block) -> None:
+        if block.spare or block.open:
+            return
+        self._open.pop(block.row.id, None)
+        block.row.until = block.over
         self._moved[block.row.id] = block
-        # That a slot counts for less may be told later, that it counts for longer may not.
+        self._flush_soon()
+
+    def _lengthen(self, block: _Block, now: float) -> None:
+        """That a row counts for less may be told later, that it counts for longer may not."""
+        until = now + LEASE_SECONDS + self.timeout
         if until > block.stored:
+            block.row.until = until
             self._store.write([block.row])
             block.stored = until
+
+    def _flush_soon(self) -> None:
+        """Other processes wait for what this one has no use for. The next slot tells them, or a timer where none is taken."""
+        if self._flush is None:
+            with contextlib.suppress(RuntimeError):
+                self._flush = asyncio.get_running_loop().call_later(_FLUSH_SECONDS, self._flush_now)
+
+    def _flush_now(self) -> None:
+        self._flush = None
+        moved = list(self._moved.values())
+        if not moved:
+            return
+        # What can't be written now stays for the next slot, which says so.
+        with contextlib.suppress(LedgerError):
+            self._store.write([block.row for block in moved])
+            self._written(moved)
+
+    def _written(self, moved: list[_Block]) -> None:
+        for block in moved:
+            block.stored = block.row.until
+            if self._moved.get(block.row.id) is block:
+                del self._moved[block.row.id]
 
     def _usable_block(self, now: float) -> _Block | float:
         block = self._block
         if block is not None and block.spare:
-            if now - block.row.granted <= self._block_life:
+            if 0 <= now - block.row.granted <= self._block_life:
                 return block
             self._drop(block)
+        self._keep_alive(now)
         moved = list(self._moved.values())
         taken = self._store.take(
             now=now,
-            window=self._window,
+            window=self._window - self.way.credit(),
+            keep=self._window,
             count=self.count,
             want=self._want,
-            lease=LEASE_SECONDS + self.arrival_seconds + self._block_life,
+            lease=LEASE_SECONDS + self.timeout + self._block_life,
             moved=[block.row for block in moved],
         )
         if taken.is_written:
-            for block in moved:
-                block.stored = block.row.until
-            self._moved.clear()
+            self._written(moved)
         if taken.row is None:
             return taken.wait
-        self._block = _Block(taken.row, taken.row.until, spare=taken.row.size, unsent=taken.row.size)
+        self._block = self._open[taken.row.id] = _Block(taken.row, taken.row.until, spare=taken.row.size)
         return self._block
+
+    def _keep_alive(self, now: float) -> None:
+        """A request that outlived its time-out (the machine slept) is still under way, and counts."""
+        for block in self._open.values():
+            if block.sent and block.row.until <= now:
+                block.row.until = now + self.timeout
+                self._moved[block.row.id] = block
 
     def _grant(self, block: _Block, now: float) -> Slot:
         block.spare -= 1
-        block.under_way += 1
+        block.open += 1
         return Slot(self, block, now)
 
     def _drop(self, block: _Block) -> None:
         """What is left of a block is given up: its time is over."""
-        block.unsent -= block.spare
+        block.row.size -= block.spare
         block.spare = 0
         self._block = None
-        if not block.unsent:
-            self._move(block, max(block.last_over, block.last_sent if block.under_way else -math.inf))
+        self._moved[block.row.id] = block
+        self._finish(block)
 
 
 class Backoff:

@@ -36,13 +36,14 @@ _EXISTS = "SELECT to_regclass('centra_mews.slot') IS NOT NULL"
 _IN = "clock_timestamp() + make_interval(secs => %s)"
 _STORE = f"""
 INSERT INTO centra_mews.slot (id, token, granted, until, size) VALUES (%s, %s, {_IN}, {_IN}, %s)
-ON CONFLICT (id) DO UPDATE SET until = excluded.until
+ON CONFLICT (id) DO UPDATE SET until = excluded.until, size = excluded.size
 """
 _FORGET = "DELETE FROM centra_mews.slot WHERE token = %s AND until <= clock_timestamp() - make_interval(secs => %s)"
 _USED = """
 SELECT coalesce(sum(size), 0), coalesce(extract(epoch FROM min(until) - clock_timestamp()), 0)
-FROM centra_mews.slot WHERE token = %s
+FROM centra_mews.slot WHERE token = %s AND until > clock_timestamp() - make_interval(secs => %s)
 """
+_GIVE_BACK = "DELETE FROM centra_mews.slot WHERE id = ANY(%s) AND token = %s"
 _GRANT = f"""
 INSERT INTO centra_mews.slot (token, granted, until, size) VALUES (%s, clock_timestamp(), {_IN}, %s) RETURNING id
 """
@@ -77,14 +78,16 @@ class ServerSlots:
             self._db.close()
             raise fault(error) from error
 
-    def take(self, *, now: float, window: float, count: int, want: int, lease: float, moved: Sequence[Row]) -> Taken:
+    def take(
+        self, *, now: float, window: float, keep: float, count: int, want: int, lease: float, moved: Sequence[Row]
+    ) -> Taken:
         """See SlotStore. One transaction."""
         try:
             with self._db.transaction():
                 self._db.execute(_LOCK, [self._token])
                 self._store(moved)
-                self._db.execute(_FORGET, [self._token, window])
-                used, earliest = self._db.execute(_USED, [self._token]).fetchone() or (0, 0)
+                self._db.execute(_FORGET, [self._token, keep])
+                used, earliest = self._db.execute(_USED, [self._token, window]).fetchone() or (0, 0)
                 free = count - int(used)
                 if free <= 0:
                     # A request under way may turn out to have arrived now at the earliest.
@@ -114,8 +117,10 @@ class ServerSlots:
 
     def _store(self, moved: Sequence[Row]) -> None:
         # A row that another process has forgotten meanwhile comes back if it counts again.
+        if given_back := [row.id for row in moved if not row.size]:
+            self._db.execute(_GIVE_BACK, [given_back, self._token])
         if moved:
             now = self._clock.monotonic()
-            rows = [(row.id, self._token, row.granted - now, row.until - now, row.size) for row in moved]
+            rows = [(row.id, self._token, row.granted - now, row.until - now, row.size) for row in moved if row.size]
             with self._db.cursor() as cursor:
                 cursor.executemany(_STORE, rows)

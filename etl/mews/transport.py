@@ -6,6 +6,8 @@ What an answer means is `answers.py`, how many may leave is `limiter.py`; what s
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import math
 import random
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -19,7 +21,7 @@ from tenacity import AsyncRetrying, RetryCallState
 from etl.errors import InternalError, MewsError
 from etl.mews import answers
 from etl.mews.clock import Clock, Sleep
-from etl.mews.http import CLIENT_NAME, check_address
+from etl.mews.http import CLIENT_NAME, KEEPALIVE_SECONDS, check_address
 from etl.mews.limiter import Backoff, Limiter, Slot
 from etl.mews.operations import OPERATIONS, Operation
 from etl.mews.secrets import Tokens, redact
@@ -90,6 +92,7 @@ class Transport:
             (b"User-Agent", CLIENT_NAME.replace(" ", "/").encode()),
         ]
         self._timeout = http.timeout.as_dict()
+        self._rest = _Rest(clock)
 
     @property
     def clock(self) -> Clock:
@@ -111,15 +114,13 @@ class Transport:
             raise InternalError(f"{operation} is no operation of ours", code="internal.operation")
         content = self._content(body) if isinstance(body, Mapping) else self._with_tokens(body)
         slot = await self._limiter.slot()
-        attempt = _Attempt(self._clock, self._limiter, slot, before_send, self._timeout.get("read"))
+        attempt = _Attempt(self._clock, self._limiter, slot, before_send, self._timeout.get("read"), self._rest)
         try:
-            await attempt.write_intent()
-            outcome = await self._exchange(named, content, attempt)
+            outcome = await self._delivered(named, content, attempt)
         except BaseException:
-            attempt.slot.release(None if attempt.is_handed_over else self._clock.monotonic())
+            attempt.give_up()
             raise
-        # Where nothing came back, the request may still be on its way.
-        attempt.slot.release(self._clock.monotonic() if outcome.status is not None else None)
+        attempt.end(outcome)
         self._keep_pace(outcome)
         return self._cleared(outcome)
 
@@ -154,6 +155,12 @@ class Transport:
 
     def _with_tokens(self, rest: bytes) -> bytes:
         return self._prefix + (b"}" if rest == b"{}" else b"," + rest[1:])
+
+    async def _delivered(self, operation: Operation, content: bytes, attempt: _Attempt) -> Outcome:
+        while True:
+            await attempt.write_intent()
+            with contextlib.suppress(_IdleConnectionError):
+                return await self._exchange(operation, content, attempt)
 
     async def _exchange(self, operation: Operation, content: bytes, attempt: _Attempt) -> Outcome:
         request = httpx.Request(
@@ -236,58 +243,141 @@ async def _pieces(response: httpx.Response) -> AsyncIterator[bytes]:
         raise httpx.ReadError("the packed answer is cut short")
 
 
+class _IdleConnectionError(Exception):
+    """Nothing was sent: the connection in hand was idle for too long to be trusted. The library closes it."""
+
+
+class _Rest:
+    """Whether the machine has just slept: its boot clock went on, the one that the loop and the pool of connections have did not.
+
+    What the pool takes for fresh then may be dead for hours.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._gap: float | None = None
+        self._woke = -math.inf
+
+    def is_recent(self) -> bool:
+        """For as long as the pool may still hold a connection from before."""
+        now = asyncio.get_running_loop().time()
+        gap = self._clock.monotonic() - now
+        if self._gap is not None and gap - self._gap > _NAP_SECONDS:
+            self._woke = now
+        self._gap = gap
+        return now - self._woke <= KEEPALIVE_SECONDS
+
+
 class _Attempt:
-    """One request on its way: knows how old the intent is, and the moment of the first byte."""
+    """One request on its way: knows its slot, how old the intent is, and the moment of the first byte.
+
+    The order is the proof: slot, intent, byte. Slot and intent are looked at once more in the moment in which the byte
+    would leave; whatever was too old by then (a machine asleep, a stopped process, a slow connection) is renewed first.
+    """
 
     __slots__ = (
         "_before_send",
         "_clock",
+        "_has_left",
         "_intent_at",
+        "_is_held",
+        "_is_new",
         "_limiter",
         "_read_seconds",
+        "_ready_at",
+        "_rest",
+        "_slot",
         "deadline",
         "failure",
         "is_handed_over",
-        "slot",
     )
 
     def __init__(
-        self, clock: Clock, limiter: Limiter, slot: Slot, before_send: BeforeSend | None, read_seconds: float | None
+        self,
+        clock: Clock,
+        limiter: Limiter,
+        slot: Slot,
+        before_send: BeforeSend | None,
+        read_seconds: float | None,
+        rest: _Rest,
     ) -> None:
         self._clock = clock
         self._limiter = limiter
+        self._slot = slot
         self._before_send = before_send
         self._read_seconds = read_seconds
+        self._rest = rest
         self._intent_at: tuple[float, datetime | None] = (clock.monotonic(), None)
-        self.slot = slot
+        self._ready_at = clock.monotonic()
+        self._is_new = self._is_held = self._has_left = False
         self.deadline: asyncio.Timeout | None = None
         self.failure: Exception | None = None
         self.is_handed_over = False
 
     async def write_intent(self) -> None:
+        self.is_handed_over = False
         if self._before_send is not None:
             await self._before_send()
         self._intent_at = (self._clock.monotonic(), self._clock.wall())
 
     def hand_over(self) -> None:
-        self.is_handed_over = True
-        self.slot.sent(self._clock.monotonic())
+        """To the library: from now on only it knows whether the byte has left."""
+        self.is_handed_over, self._is_new = True, False
+        self._ready_at = self._clock.monotonic()
+        self._slot.sent(self._ready_at)
+
+    def end(self, outcome: Outcome) -> None:
+        """There is an outcome. Where nothing came back, the request may still be on its way."""
+        if outcome.kind is Kind.NOT_SENT and not self._has_left:
+            self._slot.give_back()
+        else:
+            is_over = outcome.status is not None or outcome.kind is Kind.NOT_SENT
+            self._slot.release(self._clock.monotonic() if is_over else None)
+
+    def give_up(self) -> None:
+        """There is none: cancelled, or the intent could not be written."""
+        if self.is_handed_over and not self._is_held:
+            self._slot.release(None)
+        else:
+            self._slot.give_back()
 
     async def trace(self, event: str, info: Mapping[str, Any]) -> None:
         """The `trace` extension of httpcore. A real transport tells here that the first byte is about to leave."""
+        if event in _CONNECTED:
+            self._is_new, self._ready_at = True, self._clock.monotonic()
         if not event.endswith(".send_request_headers.started") or _is_tunnel(info):
             return
-        if self._is_stale():
-            try:
-                self.slot = await self._limiter.renew(self.slot)
-                await self.write_intent()
-            except Exception as error:
-                self.failure = error
-                raise
-        self.slot.sent(self._clock.monotonic())
+        self._is_held = True
+        try:
+            await self._renew()
+        except Exception as error:
+            self.failure = error
+            raise
+        if self._is_idle():
+            raise _IdleConnectionError
+        self._is_held, self._has_left = False, True
+        self._slot.sent(self._clock.monotonic())
         if self.deadline is not None and self._read_seconds is not None:
             # httpx's own timeout starts again with every byte; a trickle must not hold an order for hours.
             self.deadline.reschedule(asyncio.get_running_loop().time() + self._read_seconds)
+
+    async def _renew(self) -> None:
+        """Until slot and intent are both fresh: each may grow old while the other is renewed."""
+        while not self._slot.is_fresh(self._clock.monotonic()) or self._is_stale():
+            is_stale = self._is_stale()
+            if not self._slot.is_fresh(self._clock.monotonic()):
+                slot = await self._limiter.renew(self._slot)
+                is_stale = is_stale or slot is not self._slot or self._is_stale()
+                self._slot = slot
+            if is_stale:
+                await self.write_intent()
+                self.is_handed_over = True
+
+    def _is_idle(self) -> bool:
+        """Whether the connection may be dead: nobody used it for seconds, by the clock that goes on in sleep."""
+        has_slept = self._rest.is_recent()
+        waited = self._clock.monotonic() - self._ready_at
+        return waited > KEEPALIVE_SECONDS or (has_slept and not self._is_new)
 
     def _is_stale(self) -> bool:
         """By either clock: the monotonic one may have stood still while the machine slept."""
@@ -328,6 +418,11 @@ def _is_tunnel(info: Mapping[str, Any]) -> bool:
     """A proxy's CONNECT carries nothing of the request yet."""
     return getattr(info.get("request"), "method", b"") == b"CONNECT"
 
+
+_CONNECTED = frozenset({"connection.connect_tcp.complete", "connection.start_tls.complete", "proxy.start_tls.complete"})
+"""Events of httpcore after which a connection is known to live."""
+_NAP_SECONDS = 1.0
+"""The boot clock ahead by more than this since the last look: the machine slept."""
 
 _FAILURES: dict[Kind, tuple[str, str]] = {
     Kind.WAIT: ("mews.throttled", "Other programs use the same access token: try again later, or lower rate_limit."),

@@ -14,7 +14,8 @@ from etl.mews.http import check_address, http_client
 from etl.mews.limiter import Limiter
 from etl.mews.secrets import Redactor, Tokens
 from etl.mews.server_slots import ServerSlots
-from etl.mews.slots import MemorySlots, SlotStore, SqliteSlots
+from etl.mews.slot_file import shared_slots
+from etl.mews.slots import SlotStore
 from etl.mews.transport import Transport
 from etl.model.ledger_place import shown
 from etl.model.mapping import Mews
@@ -68,11 +69,12 @@ def ledger_file(url_or_path: str) -> Path | None:
     return None
 
 
-def _slots(ledger: str, tokens: Tokens, clock: Clock) -> SlotStore:
-    """Where the requests of a token are counted: beside the ledger, on its server where it is on one."""
+def _slots(ledger: str, platform: str, tokens: Tokens, clock: Clock) -> SlotStore:
+    """Where the requests of a token are counted: on this machine, or on the ledger's server where it is on one."""
     file = ledger_file(ledger)
     if file is not None:
-        return SqliteSlots(file.with_name(file.name + ".limiter"), tokens.key, clock=clock)
+        beside = file.with_name(file.name + ".limiter")
+        return shared_slots(platform, tokens.key, clock=clock, beside=beside)
     from etl.ledger.file import ledger_url
     from etl.ledger.server import DRIVER
     from etl.ledger.server import connect as log_in
@@ -80,7 +82,7 @@ def _slots(ledger: str, tokens: Tokens, clock: Clock) -> SlotStore:
 
     url = ledger_url(ledger)
     if url.drivername != DRIVER:
-        return MemorySlots()
+        return shared_slots(platform, tokens.key, clock=clock, beside=None)
     return ServerSlots(
         lambda: log_in(url), tokens.key, clock=clock, fault=lambda error: server_fault(shown(ledger), error)
     )
@@ -90,14 +92,14 @@ def _slots(ledger: str, tokens: Tokens, clock: Clock) -> SlotStore:
 async def connect(
     connection: Connection, mews: Mews, *, enterprise_id: str, ledger: str, writes: bool
 ) -> AsyncIterator[Link]:
-    """Opens the way to Mews; the limiter's window is shared with every process of the same ledger (a path or URL)."""
+    """Opens the way to Mews; the limit is shared with every process of this machine, or of the ledger's server, with the token."""
     platform = check_address(connection.address)
     tokens = tokens_of(connection)
     clock = SystemClock()
-    slots = _slots(ledger, tokens, clock)
+    slots = _slots(ledger, platform, tokens, clock)
     count, seconds = mews.limit
     sleeps = {"sleep": WAITS.sleep(LIMIT), "pausing": WAITS.sleep(ASKED)}
-    limiter = Limiter(count, seconds, store=slots, clock=clock, **sleeps)
+    limiter = Limiter(count, seconds, store=slots, clock=clock, timeout=float(mews.timeout_seconds), **sleeps)
     async with http_client(mews.timeout_seconds, mews.concurrency) as http:
         transport = Transport(
             address=platform, tokens=tokens, http=http, limiter=limiter, clock=clock, sleep=WAITS.sleep(RETRY)

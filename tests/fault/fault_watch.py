@@ -407,6 +407,7 @@ class Wire(SandboxTransport):
         began = timeline.now
         if self._rng.random() < self._mews.schedule.slow_connects:
             await self._sleep(self._rng.choice((2.0, 6.0, 15.0)))
+            await request.extensions["trace"]("connection.connect_tcp.complete", {})
         # httpcore tells so just before the first byte leaves.
         await request.extensions["trace"]("http11.send_request_headers.started", {})
         if self._is_cut:

@@ -68,7 +68,8 @@ from etl.mews.api import MewsReader, MewsWriter
 from etl.mews.limiter import Limiter
 from etl.mews.outlets import OutletReader
 from etl.mews.secrets import Tokens
-from etl.mews.slots import MemorySlots, SlotStore, SqliteSlots
+from etl.mews.slot_file import FileSlots
+from etl.mews.slots import MemorySlots, SlotStore
 from etl.mews.transport import RetryPolicy, Transport
 from etl.model.kinds import EQUAL_REFUSALS
 from etl.model.payload import dump
@@ -200,7 +201,7 @@ class _SlotsOfProcess:
         """What was moved and not written is lost."""
         self.is_dead = True
         if self._is_shared:
-            self._store._db.close()
+            self._store.abandon()
         else:
             # In memory the rows are the limiter's own: what it changed last is stored for the next process.
             self._store.write(list(self._store._rows.values()))
@@ -1138,14 +1139,19 @@ class _Running:
         runner, schedule = self._runner, self._runner.schedule
         tokens = Tokens(CLIENT_TOKEN, ACCESS_TOKEN)
         store: SlotStore = (
-            SqliteSlots(runner.folder / runner.parts.slots(schedule), tokens.key, clock=runner.clock, boot_id="boot")
+            FileSlots(runner.folder / runner.parts.slots(schedule), clock=runner.clock, boot_id="boot")
             if schedule.shared_slots
             else runner.memory_slots
         )
         self._slots = _SlotsOfProcess(store, is_shared=schedule.shared_slots)
         count, seconds = schedule.rate
         self._limiter = Limiter(
-            runner.parts.rate(count), Decimal(str(seconds)), store=self._slots, clock=runner.clock, sleep=asyncio.sleep
+            runner.parts.rate(count),
+            Decimal(str(seconds)),
+            store=self._slots,
+            clock=runner.clock,
+            sleep=asyncio.sleep,
+            timeout=schedule.timeout,
         )
         transport = Transport(
             address=ADDRESS,

@@ -98,6 +98,14 @@ def test_a_look_under_way_ends_with_the_run(seed, requests, count, settle):
     assert violations(schedule) == []
 
 
+def test_slots_of_before_a_sleep_do_not_go_beside_those_of_after_it():
+    """The machine sleeps for 8 s while a commit is under way; a slot granted before it is used after it (seed 700083)."""
+    orders = [an_order(str(number)) for number in range(500, 512)]
+    for at in range(20, 60, 4):
+        schedule = a_schedule(at, *orders, processes=(Process(freeze=(at, 8.0)),), rate=(6, 2.0), shared_slots=True)
+        assert violations(replace(schedule, concurrency=5, timeout=100.0)) == []
+
+
 def test_what_was_unknown_and_goes_in_another_version_counts_as_sent():
     """The export changed while nobody knew of an order: proved absent and sent anew, it counts with what was sent."""
     first = an_order("501")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gzip
 import itertools
 import logging
@@ -541,6 +542,84 @@ def test_a_fresh_intent_is_written_once_over_a_real_socket():
 
     over_sockets(http_answer(f'{{"OrderId": "{ORDER_ID}"}}'), use)
     assert calls == [0]
+
+
+def kept_open(use, clock):
+    """Runs `use(transport)` against a server that keeps its connections open; how many there were, and requests on each."""
+    served: list[int] = []
+    ended = asyncio.Semaphore(0)
+
+    async def serve(reader, writer):
+        served.append(0)
+        at = len(served) - 1
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                await reader.readexactly(int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0]))
+                served[at] += 1
+                content = f'{{"OrderId": "{ORDER_ID}"}}'.encode()
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(content) + content)
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+        ended.release()
+
+    async def main():
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with server, http_client(1, 1) as http:
+            limiter = Limiter(1000, Decimal(1), store=MemorySlots(), clock=clock)
+            await use(Transport(address=address, tokens=TOKENS, http=http, limiter=limiter, clock=clock))
+        for _ in served:
+            await ended.acquire()
+
+    asyncio.run(main())
+    return served
+
+
+@pytest.mark.parametrize(("asleep", "connections"), [(0, [2]), (3600, [1, 1])])
+def test_no_connection_of_before_a_sleep_is_trusted(asleep, connections):
+    """A laptop opened after an hour: the pool's clock stood still, the far end hung up long ago. Nothing is sent on it."""
+    clock = HandClock()
+    intents = []
+
+    async def intent():
+        intents.append(clock.now)
+
+    async def use(transport):
+        assert (await transport.send("orders/add", {}, before_send=intent)).kind is Kind.DONE
+        clock.now += asleep
+        assert (await transport.send("orders/add", {}, before_send=intent)).kind is Kind.DONE
+
+    assert kept_open(use, clock) == connections
+    assert len(intents) == 2 + bool(asleep)
+
+
+def test_a_connection_that_waited_for_its_intent_is_opened_anew():
+    """Stopped between the choice of a connection and the byte: the intent is written again, on a connection that lives."""
+    clock = HandClock()
+    calls = []
+
+    async def intent():
+        calls.append(clock.now)
+        if len(calls) == 3:
+            # The intent that is written anew takes long: the connection in hand is idle meanwhile.
+            clock.now += 4
+
+    async def use(transport):
+        send = transport._http.send
+
+        async def stopped(*args, **options):
+            if len(calls) == 2:
+                clock.now += 6
+            return await send(*args, **options)
+
+        await transport.send("orders/add", {}, before_send=intent)
+        transport._http.send = stopped
+        assert (await transport.send("orders/add", {}, before_send=intent)).kind is Kind.DONE
+
+    assert kept_open(use, clock) == [1, 1]
+    assert calls[-1] == clock.now
 
 
 def test_proxies_of_the_environment_never_see_loopback(monkeypatch):

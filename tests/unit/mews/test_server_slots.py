@@ -34,7 +34,7 @@ def test_two_share_one_window(url):
     """What one took is gone for the other; another token has a budget of its own."""
     first, second, other = slots(url), slots(url), slots(url, "another")
     now = time.monotonic()
-    asked = {"window": 30.0, "count": 3, "want": 2, "lease": 5.0, "moved": []}
+    asked = {"window": 30.0, "keep": 30.0, "count": 3, "want": 2, "lease": 5.0, "moved": []}
     assert first.take(now=now, **asked).row.size == 2
     assert second.take(now=now, **asked).row.size == 1
     refused = first.take(now=now, **asked)
@@ -48,7 +48,7 @@ def test_what_is_over_earlier_counts_for_less(url):
     """A request that was answered counts from then; a row that was forgotten comes back if it counts again."""
     first, second = slots(url), slots(url)
     now = time.monotonic()
-    asked = {"window": 0.2, "count": 1, "want": 1, "lease": 5.0}
+    asked = {"window": 0.2, "keep": 0.2, "count": 1, "want": 1, "lease": 5.0}
     row = first.take(now=now, moved=[], **asked).row
     assert second.take(now=now, moved=[], **asked).row is None
     first.write([Row(row.id, row.granted, now, 1)])
@@ -91,6 +91,6 @@ def test_a_server_that_is_gone_is_said(url, postgres: Cluster):
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [url.rpartition("/")[2]]
         )
     with pytest.raises(LedgerError) as caught:
-        one.take(now=0.0, window=30.0, count=3, want=2, lease=5.0, moved=[])
+        one.take(now=0.0, window=30.0, keep=30.0, count=3, want=2, lease=5.0, moved=[])
     assert (caught.value.code, "same command again" in caught.value.hint) == ("ledger.unreachable", True)
     one.close([])
