@@ -110,11 +110,13 @@ class Bench:
 
     def dry_run(self, name: str, export: Path, lines: int, *more: str, plan: str = "") -> Measured:
         """A dry run with a ledger of its own, held against csv.reader before and after it."""
-        start = self.run("dry-run", str(self.tiny), plan=plan).cpu
+        starts = [self.run("dry-run", str(self.tiny), plan=plan).cpu]
         bare = [bare_pass(export)]
         done = self.run("dry-run", str(export), *more, plan=plan)
         bare.append(bare_pass(export))
-        found = Measured(name, lines, done, start, min(bare))
+        starts.append(self.run("dry-run", str(self.tiny), plan=plan).cpu)
+        # The quicker of both: what others do on the machine makes a start longer, and would make the work look less.
+        found = Measured(name, lines, done, min(starts), min(bare))
         print(" | ".join(found.cells), f"| exit {done.code}", flush=True)
         return found
 

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
 from functools import partial
-from itertools import islice
 from urllib.parse import urlsplit
 
 import structlog
@@ -34,6 +33,7 @@ from etl.pipeline.plan_store import PlanStore
 from etl.pipeline.shipping_trials import ShippingTrials
 from etl.pipeline.stated_totals import StatedTotals
 from etl.staging.batch import Batch
+from etl.staging.spool import Parts
 from etl.transform.arithmetic import Arithmetic
 from etl.transform.consumption import local_day, window_at, window_start
 from etl.transform.context import Context, Footing, Lookups, waivers_of
@@ -43,7 +43,8 @@ from etl.transform.order import footings, plan_order
 PUBLIC_DEMO_HOST = "api.mews-demo.com"
 
 AT_ONCE = 2_000
-"""So many orders are offered to the lane by columns at once."""
+_AT_ONCE_BYTES = 2 << 20
+"""So many orders, and about so many bytes of rows, are offered to the lane by columns at once."""
 Progress = Callable[[str, int, int | None], None]
 
 
@@ -206,13 +207,26 @@ def _orders(batch: Batch, span: Span, lane: FastLane | None) -> Iterator[Order |
     if lane is None or not lane.is_open:
         yield from batch.orders(start=span.start, end=span.end)
         return
-    left = batch.parts()
-    while chunk := list(islice(left, AT_ONCE)):
+    for chunk in _chunks(batch.parts()):
         for (number, parts), quick in zip(chunk, lane.take(chunk), strict=True):
             if quick is None:
                 yield from batch.read(number, parts)
             else:
                 yield quick
+
+
+def _chunks(orders: Iterator[tuple[str, Parts]]) -> Iterator[list[tuple[str, Parts]]]:
+    """Some orders at a time: not too many, and not too long together."""
+    chunk: list[tuple[str, Parts]] = []
+    size = 0
+    for number, parts in orders:
+        chunk.append((number, parts))
+        size += sum([len(part.data) for part in parts])
+        if len(chunk) >= AT_ONCE or size > _AT_ONCE_BYTES:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
 
 
 class _ByRules:
