@@ -68,6 +68,9 @@ bench: setup ## Speed and memory as ratios within one run, into docs/benchmarks.
 bench-post: setup ## Speed of posting beside dlt (DLT=python that has it) and a plain script, into docs/posting.md
 	$(BIN)/python benchmarks/posting.py --write --limited 100000 $(if $(DLT),--dlt $(DLT))
 
+bench-limits: setup ## Share of the window used at the limit, 429s and CPU, with latency (LONG=yes: 200/30s too, minutes)
+	$(BIN)/python benchmarks/limits.py $(if $(LONG),--long)
+
 bench-reading: setup ## Rows per second from files into staging; AGAINST=folder measures another checkout in turn
 	$(BIN)/python benchmarks/reading.py $(if $(AGAINST),--against $(AGAINST))
 
