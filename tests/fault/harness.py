@@ -88,6 +88,7 @@ THROTTLED = ("mews.throttled", "mews.too_many_requests")
 """Codes of runs that wait for 429 no longer; no storm drawn lasts that long."""
 FAR = 100 * 86400.0
 _IN_MEWS = ("posted", "different")
+_SENT = ("posted", "different", "unknown", "in_flight")
 _ABSENT = ("ready", "rejected", "blocked", "skipped")
 _TRACES = 60
 TELL_SECONDS = 10.0
@@ -682,6 +683,12 @@ class Runner:
             and any(self.mews.is_canceled(copy.id) and copy.id not in self.watch.touched for copy in copies)
             and not any(key[0] == number and key[1].startswith("undo") for key in rows.parts)
         ]
+        if self.schedule.is_outlet:
+            # The ids of opposites that travelled together are read back later.
+            sent = {
+                number for (number, part), (state, _) in rows.parts.items() if part[:4] == "undo" and state in _SENT
+            }
+            return not sent.issuperset(self.watch.undo_orders)
         return bool(cancelled) or any(one not in entries for one in made)
 
     def _keep_copy(self, index: int) -> None:

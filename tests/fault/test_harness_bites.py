@@ -5,19 +5,24 @@ A harness that finds nothing proves nothing, unless it finds something once ther
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from random import Random
 from typing import Any
+from unittest import mock
 
 import pytest
-from fault_schedule import BEYOND_EVERY, Process, Schedule, draw, of_a_kind
-from fault_world import ACCOUNT
+from fault_schedule import BEYOND_EVERY, Line, Process, Schedule, Spec, draw, of_a_kind, on_outlet
+from fault_world import ACCOUNT, enterprise_id
 from harness import OneEngineLedger, Parts, run_seed
 
-from etl.ledger.records import loads
+from etl.ledger.records import LedgerOrder, loads
 from etl.ledger.steps import Steps
+from etl.load import refusals
+from etl.load.bill_poster import BillPoster
+from etl.load.bills import BatchRecord
 from etl.load.kinds import Kinds
 from etl.load.poster import Poster
 from etl.load.returns import Returns
@@ -26,6 +31,7 @@ from etl.load.signs import Signs
 from etl.load.survey import Survey, Surveyor
 from etl.load.undo import Undoer
 from etl.load.watcher import Watcher
+from etl.mews.api import MewsReader
 from etl.mews.transport import RetryPolicy
 from etl.model.identity import parse_identifier, parse_marker
 from etl.model.outcome import Kind, Outcome
@@ -50,8 +56,11 @@ class BrokenWriter:
         return await self._inner.scope(operation)
 
     async def send(self, operation: Operation, content: bytes, *, before_send: Any) -> Outcome:
-        if operation is Operation.ADD_ORDER:
-            content = dump(self._sent(loads(content.decode(), {})))
+        if operation in (Operation.ADD_ORDER, Operation.ADD_BILLS):
+            payload = loads(content.decode(), {})
+            # Of many bills the first.
+            changed = self._sent(payload.get("Bills", [payload])[0])
+            content = dump({**payload, "Bills": [changed, *payload["Bills"][1:]]} if "Bills" in payload else changed)
         outcome = await self._inner.send(operation, content, before_send=before_send)
         return self._told(outcome) if self._only(operation, content) else outcome
 
@@ -103,6 +112,13 @@ class OneScan(Surveyor):
         super()._not_found(steps, look, seen_once, ended, result)
 
 
+class LooksNowhere(Surveyor):
+    """Takes bills for looked for where they must stand, without having read anything there."""
+
+    async def _walk(self, look: Any) -> None:
+        look.closings.update((part.number, part.generation, part.part) for part in look.unknown)
+
+
 class NoWatermark(Surveyor):
     """Does not mind orders that the ledger knows nothing of."""
 
@@ -139,13 +155,16 @@ class ForgetfulUndoer(Undoer):
     reverser_type = ForgetfulReverser
 
 
-def with_surveyor(kind: type[Surveyor]) -> type[Poster]:
-    """A poster that looks at Mews in another way."""
+def with_surveyor(kind: type[Surveyor]) -> Parts:
+    """Posters that look at Mews in another way."""
 
     class OtherPoster(Poster):
         watcher_type = looking_by(kind)
 
-    return OtherPoster
+    class OtherBiller(BillPoster):
+        watcher_type = looking_by(kind)
+
+    return Parts(poster=OtherPoster, biller=OtherBiller)
 
 
 class HasNoLock(OneEngineLedger):
@@ -217,13 +236,16 @@ class AllAtOnce(Kinds):
         return True
 
 
-def with_kinds(kind: type[Kinds]) -> type[Poster]:
-    """A poster that treats kinds in another way."""
+def with_kinds(kind: type[Kinds]) -> Parts:
+    """Posters that treat kinds in another way."""
 
     class OtherPoster(Poster):
         kinds_type = kind
 
-    return OtherPoster
+    class OtherBiller(BillPoster):
+        kinds_type = kind
+
+    return Parts(poster=OtherPoster, biller=OtherBiller)
 
 
 class SendsPaymentsAgain(Poster):
@@ -292,6 +314,67 @@ def _with_people(schedule: Schedule) -> Schedule:
     lossy = ("reset-after-commit:0.5:on=customers/add",)
     processes = tuple(replace(process, faults=(*process.faults, *lossy)) for process in schedule.processes)
     return replace(schedule, orders=orders, processes=processes)
+
+
+def _billed(schedule: Schedule, **changes: Any) -> Schedule:
+    """The day on the outlet route."""
+    billed = schedule if schedule.is_outlet else on_outlet(Random(f"billed {schedule.seed}"), schedule)
+    return replace(billed, neighbours=(), **changes) if changes else billed
+
+
+def _full_requests(keeps: str) -> Callable[[Schedule], Schedule]:
+    """Bills in requests of five, some of which Mews refuses and keeps a part of."""
+    more = ("partly-committed:0.3:answer=reset",)
+
+    def focus(schedule: Schedule) -> Schedule:
+        billed = _billed(schedule, bills=5, keeps=keeps, largest_body=0)
+        processes = tuple(replace(one, faults=(*one.faults, *more), neighbours=()) for one in billed.processes)
+        return replace(billed, processes=processes)
+
+    return focus
+
+
+def _opposite_bills(schedule: Schedule) -> Schedule:
+    """Bills are posted and undone, many answers about the opposites are lost."""
+    billed = _billed(schedule, refuses="", allows_from=None)
+    lossy = ("reset-after-commit:0.5:on=outletBills/add",)
+    orders = tuple((versions[0],) for versions in billed.orders)
+    return replace(billed, orders=orders, processes=(Process(), Process("undo", pause=60.0, faults=lossy)))
+
+
+def _many_old_bills(schedule: Schedule) -> Schedule:
+    """A Mews that refuses old bills, and eight of them."""
+    more = of_a_kind(Random(schedule.seed), "old", 8)
+    orders = tuple(versions for versions in schedule.orders if not versions[0].number.startswith("7"))
+    schedule = replace(schedule, refuses="GiftCard", allows_from=None, orders=(*orders, *more), is_outlet=False)
+    return on_outlet(Random(f"old {schedule.seed}"), replace(schedule, neighbours=(), concurrency=5, basis="gross"))
+
+
+def _bills_with_returns(schedule: Schedule) -> Schedule:
+    """Orders and their returns travel in the same run, and reads lag behind."""
+    lines = (Line("p1", "Mug", 1, Decimal("12.00")),)
+    back = (Line("p1", "Mug", 1, Decimal("-12.00")),)
+    orders = [(Spec(str(500 + at), 1, lines),) for at in range(5)]
+    orders += [(Spec(f"{500 + at}-R1", 1, back, age_seconds=3600, parent=str(500 + at)),) for at in range(5)]
+    schedule = replace(
+        schedule, orders=tuple(orders), processes=(Process(),), is_outlet=False, basis="gross", refuses=""
+    )
+    return _undisturbed(_full_requests("whole")(schedule))
+
+
+def _hotel_next_door(schedule: Schedule) -> Schedule:
+    """Another hotel of the portfolio, whose store is named as ours and numbers its orders as ours, works too."""
+    paid = (("pay1", Decimal("0.50"), "Cash"),)
+    orders = tuple(tuple(replace(spec, payments=paid) for spec in versions) for versions in schedule.orders)
+    processes = (Process(neighbours=((0, Process()),)), Process(pause=60.0))
+    schedule = _undisturbed(replace(schedule, orders=orders, processes=processes, refuses="", is_outlet=False))
+    schedule = replace(schedule, is_portfolio=True, other_basis=schedule.basis, hides="")
+    return replace(schedule, neighbours=(replace(schedule, enterprise=1, processes=()),))
+
+
+def _both_hotels(reader: Any) -> dict[str, Any]:
+    """What a reader asks for that does not keep to its own enterprise."""
+    return {"EnterpriseIds": [enterprise_id(0), enterprise_id(1)]} if reader.enterprise_id else {}
 
 
 def _priced_net(schedule: Schedule) -> Schedule:
@@ -372,6 +455,8 @@ class Break:
     seen_as: str
     beyond: bool = False
     focus: Callable[[Schedule], Schedule] = lambda schedule: schedule
+    patch: tuple[Any, str, Any] | None = None
+    """What is broken by another way than parts: an attribute of a class or module, and what it is instead."""
 
 
 def _each(**changes: Any) -> Callable[[Schedule], Schedule]:
@@ -395,7 +480,7 @@ BREAKS = {
         Parts(writer=SendsFirst), "Mews has", focus=_each(kill=("slot.granted", 2))
     ),
     "what a dead process left is sent again": Break(Parts(ledger=Forgetful), "Mews"),
-    "one scan proves absence": Break(Parts(poster=with_surveyor(OneScan)), "times"),
+    "one scan proves absence": Break(with_surveyor(OneScan), "times"),
     "absence is proved before Mews has settled": Break(Parts(settle=lambda seconds: seconds / 5), "Mews"),
     "an account filter proves absence": Break(
         Parts(reader=lambda reader: BrokenReader(reader, by_account=True)), "times"
@@ -419,7 +504,7 @@ BREAKS = {
     "canceled items prove nothing": Break(
         Parts(reader=lambda reader: BrokenReader(reader, lambda row: not row.is_canceled)), "times"
     ),
-    "orders unknown to the ledger are passed over": Break(Parts(poster=with_surveyor(NoWatermark)), "times"),
+    "orders unknown to the ledger are passed over": Break(with_surveyor(NoWatermark), "times"),
     "reversals unknown to the ledger are passed over": Break(Parts(undoer=BlindUndoer), "is paid back"),
     "cancelled items are reversed all the same": Break(Parts(undoer=ForgetfulUndoer), "reversed twice"),
     "a run does not look back": Break(Parts(poster=NeverLooksBack), "does not report the copies", focus=_two_at_once),
@@ -444,16 +529,61 @@ BREAKS = {
     ),
     "returns do not wait for their order": Break(Parts(poster=ReturnsAtOnce), "before its order"),
     "a kind that Mews refused is tried on": Break(
-        Parts(poster=with_kinds(HoldsNothing)), "times the ledger records", focus=_many_returns
+        with_kinds(HoldsNothing), "times the ledger records", focus=_many_returns
     ),
     "the first of a kind does not go alone": Break(
-        Parts(poster=with_kinds(AllAtOnce)), "times the ledger records", focus=_many_returns
+        with_kinds(AllAtOnce), "times the ledger records", focus=_many_returns
     ),
     "the limit is not kept": Break(
         Parts(rate=lambda count: 3 * count), "are allowed", focus=lambda schedule: replace(schedule, rate=(6, 2.0))
     ),
     "a cent is added": Break(
         Parts(writer=lambda writer: BrokenWriter(writer, sent=_a_cent_more)), "none of its versions"
+    ),
+    "bills that nobody knows of go again": Break(
+        Parts(writer=_call(Kind.UNKNOWN, Kind.NOT_SENT, _is_of(Operation.ADD_BILLS))), "times", focus=_billed
+    ),
+    "the intents of bills are written after sending": Break(
+        Parts(writer=SendsFirst),
+        "Mews has",
+        focus=lambda schedule: _each(kill=("slot.granted", 2))(_billed(schedule)),
+    ),
+    "a refusal of several bills is one of each": Break(
+        Parts(),
+        "is lost",
+        focus=_full_requests("whole"),
+        patch=(BatchRecord, "judge", lambda _self, outcome: outcome),
+    ),
+    "a Mews that keeps a part of what it refuses is taken for one that keeps nothing": Break(
+        Parts(),
+        "times",
+        focus=_full_requests("partial"),
+        patch=(refusals, "verdict", lambda _ledger: refusals.Keep.NOTHING),
+    ),
+    "bills in doubt are looked for nowhere": Break(with_surveyor(LooksNowhere), "times", focus=_full_requests("whole")),
+    "an opposite bill that nobody knows of goes again": Break(
+        Parts(writer=_call(Kind.UNKNOWN, Kind.NOT_SENT, _reverses)), "reversed twice", focus=_opposite_bills
+    ),
+    "a cent is added to a bill": Break(
+        Parts(writer=lambda writer: BrokenWriter(writer, sent=_a_cent_more)), "none of its versions", focus=_billed
+    ),
+    "a bill is posted only once its id is read": Break(
+        Parts(),
+        "is lost",
+        focus=_bills_with_returns,
+        patch=(LedgerOrder, "has_posted", property(lambda row: row.mews_order_id != "" and row.state != "undone")),
+    ),
+    "an old bill does not go alone": Break(with_kinds(AllAtOnce), "times the ledger records", focus=_many_old_bills),
+    "old bills that Mews refused are tried on": Break(
+        with_kinds(HoldsNothing), "times the ledger records", focus=_many_old_bills
+    ),
+    "another enterprise's orders are taken for ours": Break(
+        Parts(), "called incomplete", focus=_hotel_next_door, patch=(MewsReader, "_scope", _both_hotels)
+    ),
+    "each enterprise has the whole limit of the token to itself": Break(
+        Parts(slots=lambda schedule: f"slots-{schedule.enterprise}"),
+        "are allowed",
+        focus=lambda schedule: replace(_hotel_next_door(schedule), rate=(6, 2.0)),
     ),
     "copies are passed over in silence": Break(
         Parts(reader=lambda reader: BrokenReader(reader, _OneCopy())), "nobody says so", beyond=True
@@ -463,6 +593,11 @@ BREAKS = {
 
 def seeds_until_seen(broken: Break) -> int | None:
     """How many seeds it takes; None if none of them shows it."""
+    with mock.patch.object(*broken.patch) if broken.patch else contextlib.nullcontext():
+        return _seeds_until_seen(broken)
+
+
+def _seeds_until_seen(broken: Break) -> int | None:
     tried = 0
     for seed in range(10 * MOST_SEEDS):
         if (seed % BEYOND_EVERY == BEYOND_EVERY - 1) is not broken.beyond:

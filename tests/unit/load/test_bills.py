@@ -8,7 +8,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
-from bill_world import OUTLET, START, Killed, OutletShop, an_order, open_ledger, post
+from bill_world import OUTLET, START, Killed, OutletShop, an_order, facts_of, open_ledger, post
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -353,3 +353,17 @@ def test_a_bill_without_an_id_is_posted(tmp_path):
         assert all(row.has_posted for row in rows.values() if row.state is State.POSTED)
         assert rows["3-R1"].state is State.POSTED
         assert ledger.standing_returns() == ["3-R1"]
+
+
+@pytest.mark.parametrize("ids", [["a"], ["a", "a"], ["a", "b", "c"], []])
+def test_ids_that_do_not_fit_the_request_settle_nothing(tmp_path, ids):
+    """As many distinct ids as bills say that all are there; fewer may be a part of them, more are none of ours."""
+    from etl.load.bills import BatchRecord, freeze_bill
+    from etl.load.jobs import Job
+
+    with open_ledger(tmp_path / "ledger", OutletShop()) as ledger:
+        two = [freeze_bill(Job(one, 1, True, [], {}), facts_of()).intent for one in orders(2)]
+        record = BatchRecord(two, ledger)
+        done = Outcome(Kind.DONE, status=200, body={"OutletBillIds": ids})
+        assert record.judge(done).kind is Kind.UNKNOWN
+        assert record.judge(Outcome(Kind.DONE, status=200, body={"OutletBillIds": ["a", "b"]})).kind is Kind.DONE
