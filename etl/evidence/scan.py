@@ -54,7 +54,10 @@ def sight(
         if identity is None:
             seen.strangers += 1
             if row.consumed is not None and (row.account_id, row.consumed.replace(microsecond=0)) in candidate_keys:
-                seen.candidates.setdefault(row.order_id, []).append(row)
+                rows = seen.candidates.setdefault(row.order_id, [])
+                # Met on two walks, or moved to a later page: an item counted twice would not look like what was sent.
+                if all(one.id != row.id for one in rows):
+                    rows.append(row)
         elif identity.store == store and not identity.is_undo:
             found.setdefault((identity.number, identity.generation), {})[row.order_id] = None
     return found
