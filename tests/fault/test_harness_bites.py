@@ -269,6 +269,12 @@ def _two_undos(schedule: Schedule) -> Schedule:
     return _undisturbed(replace(schedule, processes=(Process(), undos), cancel="401", lag=0.0))
 
 
+def _undone_before(schedule: Schedule) -> Schedule:
+    """Orders are undone by their opposites, then the ledger of before is put back, and they are undone again."""
+    processes = (Process(), Process("undo", pause=60.0), Process("undo", pause=4000.0, before="restore"))
+    return _undisturbed(replace(schedule, processes=processes, cancel="401", lag=0.0))
+
+
 def _one_ledger(*, takes_over: bool) -> Callable[[Schedule], Schedule]:
     """Two runs on one ledger, the second in the midst of the first."""
     twin = Process(pause=1.0, on="ledger", takes_over=takes_over)
@@ -505,7 +511,9 @@ BREAKS = {
         Parts(reader=lambda reader: BrokenReader(reader, lambda row: not row.is_canceled)), "times"
     ),
     "orders unknown to the ledger are passed over": Break(with_surveyor(NoWatermark), "times"),
-    "reversals unknown to the ledger are passed over": Break(Parts(undoer=BlindUndoer), "is paid back"),
+    "reversals unknown to the ledger are passed over": Break(
+        Parts(undoer=BlindUndoer), "is reversed twice", focus=_undone_before
+    ),
     "cancelled items are reversed all the same": Break(Parts(undoer=ForgetfulUndoer), "reversed twice"),
     "a run does not look back": Break(Parts(poster=NeverLooksBack), "does not report the copies", focus=_two_at_once),
     "a living process loses its lock to a second one": Break(

@@ -13,7 +13,7 @@ from etl.pipeline.run import RunOptions, _of_all
 def told(ready: int, posted: int, **options: Any) -> list[tuple[str, int, int | None]]:
     """What is shown where the orders of a plan are met one after the other, posted ones first."""
     seen: list[tuple[str, int, int | None]] = []
-    prepared: Any = SimpleNamespace(store=SimpleNamespace(ready_count=ready))
+    prepared: Any = SimpleNamespace(store=SimpleNamespace(ready_count=ready), finished=None)
     tell = _of_all(prepared, RunOptions(**options), lambda *one: seen.append(one), posted)
     for done in range(1, ready + 1):
         tell("post", done, 0)
