@@ -581,6 +581,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.slow
 def test_real_processes_share_one_window(tmp_path):
     """Three processes at once, in real time, stay within one limit and use it."""
     running = [
