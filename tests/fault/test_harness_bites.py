@@ -37,6 +37,8 @@ from etl.model.identity import parse_identifier, parse_marker
 from etl.model.outcome import Kind, Outcome
 from etl.model.payload import Operation, dump
 
+pytestmark = pytest.mark.slow
+
 MOST_SEEDS = 150
 
 
