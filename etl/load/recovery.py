@@ -27,7 +27,7 @@ from etl.load.reversal import OPPOSITE, what_of
 from etl.load.reversals import Reversals, Seen, is_in_doubt, is_pay_back, shown
 from etl.model.identity import parse_identifier
 from etl.model.rows import OrderItemRow, PaymentRow
-from etl.model.shares import CAPTURED, CREDIT
+from etl.model.shares import CREDIT
 from etl.model.states import IN_MEWS, State
 
 
@@ -296,9 +296,9 @@ def _adopt(steps: Steps, number: str, generation: int, orders: Items, paid: Paid
     }
     # Captures pay what the order is worth; credits lower it.
     credit = [(part, "", ids[paid.first(part)]) for part, ids in paid.sent.items() if part.startswith(CREDIT)]
-    # Those of a bill are items of it, and lower its sum already.
-    credit_items = [(line, "", -item.first_booked[1]) for item in items if (line := _line(item)).startswith(CREDIT)]
-    worth = sum((item.first_booked[1] for item in items if not _line(item).startswith(CAPTURED)), Decimal(0))
+    # Those of a bill are items of it. Its type tells a payment; only the identifier tells which, and it may be hidden.
+    credit_items = [(line, "", -item.first_booked[1]) for item in items if (line := _credit_line(item))]
+    worth = sum((item.first_booked[1] for item in items if not item.is_payment or _credit_line(item)), Decimal(0))
     steps.recover(
         number,
         generation,
@@ -320,10 +320,10 @@ def _adopt(steps: Steps, number: str, generation: int, orders: Items, paid: Paid
         result.different[number] = "; ".join(different)
 
 
-def _line(item: OrderItemRow) -> str:
-    """The line of an item of ours, such as `p1`; "" where its identifier does not come back."""
-    parsed = parse_identifier(item.external_identifier)
-    return parsed[1] if parsed is not None else ""
+def _credit_line(item: OrderItemRow) -> str:
+    """The line of a gift card or credit that is an item of a bill; "" of all else, and where no identifier comes back."""
+    parsed = parse_identifier(item.external_identifier) if item.is_payment else None
+    return parsed[1] if parsed is not None and parsed[1].startswith(CREDIT) else ""
 
 
 def _record_payments(

@@ -804,7 +804,9 @@ class Runner:
     def _credits(self, number: str, row: sqlite3.Row, version: Spec) -> Decimal:
         """Credits that the ledger takes off: those planned, or those there where `recover` found another order."""
         as_found = row["posted_run_id"] == "recovered" and row["changed"]
-        is_whole = self.schedule.is_outlet or not as_found
+        # The payments on a bill are told by their type; which of them is a credit, by its identifier alone.
+        is_told = self.schedule.is_outlet and self.schedule.hides not in ("identifiers", "both")
+        is_whole = is_told or not as_found
         is_taken = [is_whole or (number, part) in self.watch.copies for part in version.credits]
         return sum(compress(version.credits.values(), is_taken), Decimal(0))
 

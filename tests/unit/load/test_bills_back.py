@@ -203,3 +203,15 @@ def test_unmarked_bills_that_are_met_on_two_walks_hold_an_order_too(tmp_path):
     result = post(path, shop, [an_order("1"), an_order("2")], "run-3")
     assert result.counts[Standing.UNKNOWN] == 1
     assert len(shop.bills_of("2")) == 1
+
+
+def test_payments_of_a_recovered_bill_are_told_by_their_type(tmp_path):
+    """Where no identifier comes back, a bill is worth what was sold on it; which payment is a gift card, nobody can tell."""
+    shop, path = OutletShop(), tmp_path / "two"
+    history = [an_order("1"), an_order("2", paid="5.00"), an_order("3", gift="5.00")]
+    post(tmp_path / "one", shop, history)
+    shop.sandbox._quirks = replace(shop.sandbox._quirks, identifiers="ignored")
+    recovered(path, shop)
+    with Ledger.open(path, read_only=True) as ledger:
+        assert [ledger.order(number).planned_total for number in "123"] == [Decimal("15.90")] * 3
+        assert [ledger.order(number).facts for number in "123"] == [{}] * 3
