@@ -388,6 +388,8 @@ class Wire(SandboxTransport):
         )
         self._mews, self._who, self._rng = mews, who, rng
         self._refused_at: float | None = None
+        self._is_in_question = False
+        """A cancellation had the 401, which may be a permission: the configuration is asked, until it is answered."""
         self._transit: dict[Transit, None] = {}
         self._is_cut = False
         self.requests = 0
@@ -414,7 +416,8 @@ class Wire(SandboxTransport):
             raise httpx.ConnectError("the process is dead", request=request)
         now = timeline.now
         # What waits for its connection already is not held back any more.
-        if self._refused_at is not None and began > self._refused_at:
+        is_question = self._is_in_question and request.url.path.endswith("configuration/get")
+        if self._refused_at is not None and began > self._refused_at and not is_question:
             watch.blame(now, f"process {self._who} sends {request.url.path} after a 401")
         self._mews.sent(now)
         self.requests += 1
@@ -434,9 +437,11 @@ class Wire(SandboxTransport):
             self.last_write = timeline.now
         response = await self._carry_out(request, answer)
         # Cancelling alone may be forbidden: that says nothing about the tokens.
-        is_permission = self._mews.schedule.cancel != "yes" and path.endswith("orderItems/cancel")
-        if response.status_code == 401 and self._refused_at is None and not is_permission:
-            self._refused_at = timeline.now
+        is_cancellation = path.endswith("orderItems/cancel")
+        is_permission = self._mews.schedule.cancel != "yes" and is_cancellation
+        if response.status_code == 401 and not is_permission:
+            self._is_in_question = is_cancellation and (self._refused_at is None or self._is_in_question)
+            self._refused_at = timeline.now if self._refused_at is None else self._refused_at
         return response
 
     def _lose(self, transit: Transit) -> None:
