@@ -54,8 +54,14 @@ class Look:
     """On the outlet route, the parts that were looked for where they must have closed."""
     loose: dict[str, PaymentRow] = field(default_factory=dict)
     """Payments without a mark of ours that may be one in doubt, by id."""
+    passed_over_since: datetime | None = None
+    """When the oldest of what was met and not judged was made, as somebody had its order in hand: met again by the next."""
     shows_payment_marks: bool = False
     """A payment of ours came back with its mark: one without can't be ours."""
+
+    def pass_over(self, moments: Iterable[datetime]) -> None:
+        """Notes when what is not judged was made."""
+        self.passed_over_since = min([*moments, *filter(None, [self.passed_over_since])], default=None)
 
     def beside(self, part: Part, copies: Iterable[str]) -> None:
         """Notes what is there besides the id that the ledger has."""
@@ -77,7 +83,15 @@ class Sighter:
     def see_page(self, look: Look, page: list[OrderItemRow], found: dict[OrderKey, dict[str, None]]) -> None:
         """A page of order items; `found`: the orders of ours on it, see `scan.sight`."""
         undos = sight_undos(page, self._store)
-        self._pass_over({number for number, _ in (*found, *undos)} | self._numbers_of(page))
+        numbers = {number for number, _ in (*found, *undos)} | self._numbers_of(page)
+        self._pass_over(numbers)
+        busy = self._busy_ones(numbers)
+        if busy:
+            # Bills are walked by their last change.
+            made = ((row.updated if row.is_by_unit else row.created, identity_of(row)) for row in page)
+            look.pass_over(
+                at for at, one in made if one is not None and one.store == self._store and one.number in busy
+            )
         parts = self._ledger.parts({number for number, _ in (*found, *undos)}) if found or undos else {}
         wanted: set[str] = set()
         for key, order_ids in found.items():
@@ -97,11 +111,17 @@ class Sighter:
         numbers = self._numbers_of(page)
         if numbers:
             self._pass_over(numbers)
+            busy = self._busy_ones(numbers)
+            mine = ((row.canceled, self._mine(row)) for row in page if busy)
+            look.pass_over(at for at, one in mine if at is not None and one is not None and one.number in busy)
             self._note_cancelled(look, page, self._ledger.parts(numbers))
 
     def _pass_over(self, numbers: Iterable[str]) -> None:
         """Which of these orders others have in hand: asked after the page came, and before the ledger is."""
         self._elsewhere = self._ledger.elsewhere(numbers)
+
+    def _busy_ones(self, numbers: Iterable[str]) -> set[str]:
+        return {number for number in numbers if self._is_busy(number)}
 
     def _is_busy(self, number: str) -> bool:
         return number in self._elsewhere or self._is_in_hand(number)
@@ -209,7 +229,11 @@ class Sighter:
                 continue
             look.shows_payment_marks = True
             identity, name = found
-            if identity.store == self._store and not self._is_busy(identity.number):
+            if identity.store != self._store:
+                continue
+            if self._is_busy(identity.number):
+                look.pass_over([row.created])
+            else:
                 side = undone if identity.is_undo else sent
                 side.setdefault((identity.number, identity.generation, name), []).append(row)
         parts = self._ledger.parts({number for number, _, _ in (*sent, *undone)}) if sent or undone else {}

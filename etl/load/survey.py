@@ -241,8 +241,16 @@ class Surveyor:
                 done = [part for part in look.rechecks if travels_as(part) is PartKind.ORDER or look.walked_payments]
                 steps.rechecked([key_of(part) for part in done], recheck_floor)
             # In the transaction of the decisions that rest on the same pages, and back by the time that reads may lag.
-            steps.meta("watermark", stamp(look.started - self._settle))
+            steps.meta("watermark", stamp(self._vouched(look)))
         return result
+
+    def _vouched(self, look: Look) -> datetime:
+        """Until when this look vouches: not for what it passed over, but never less than those before it."""
+        until = look.started - self._settle
+        before = self._ledger.watermark()
+        if look.passed_over_since is None or look.passed_over_since >= until:
+            return until
+        return max(look.passed_over_since, min(before, until)) if before is not None else look.passed_over_since
 
     def _found(
         self,

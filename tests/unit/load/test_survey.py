@@ -93,6 +93,25 @@ def test_what_a_worker_has_in_hand_is_left_alone(path, mews, time):
     assert look(path, mews, time).found == {("2", 1, "order"): State.POSTED}
 
 
+def test_what_a_worker_had_in_hand_is_looked_at_again(path, mews, time):
+    """A copy that was passed over is older than the next look goes back, unless the watermark waits for it."""
+    run_poster(path, mews, time, [an_order("1"), an_order("2")])
+    time.seconds += 1000
+    row = mews.items[-1][1]
+    created = mews.mews_now(time.seconds)
+    mews.items.append((time.seconds, replace(row, id="copy", order_id="copy", created=created, updated=created)))
+    time.seconds += 1000
+    assert not look(path, mews, time, busy="2").duplicated
+    time.seconds += 1000
+    with pytest.raises(IncompleteError) as caught:
+        look(path, mews, time)
+    assert caught.value.duplicated == {"2": (row.order_id, "copy")}
+    time.seconds += 1000
+    look(path, mews, time)
+    with open_ledger(path, time) as ledger:
+        assert ledger.watermark() > created
+
+
 def test_cancelled_items_prove_presence(path, mews, time):
     """Staff may cancel an order within minutes; it was there all the same, so it is not sent again: it is undone."""
     an_unknown(path, mews, time, ("lost", 0.0))
