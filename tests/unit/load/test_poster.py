@@ -582,7 +582,7 @@ def test_an_acceptance_without_an_id_is_in_doubt(path, mews, time):
         assert ledger.order("2").mews_order_id == "nameless"
 
 
-@pytest.mark.parametrize(("host", "seconds"), [("there", 5), ("here", 0)])
+@pytest.mark.parametrize(("host", "seconds"), [("there", 5), pytest.param("here", 0, marks=pytest.mark.sqlite)])
 def test_a_run_that_takes_over_settles_from_when_the_other_machine_has_certainly_stopped(
     path, mews, time, host, seconds
 ):

@@ -1104,7 +1104,7 @@ def test_a_cancellation_is_settled_only_by_all_of_its_items(path, mews, time):
     assert mews.cancel_calls[1] == [mews.items[1][1].id]
 
 
-@pytest.mark.parametrize(("host", "seconds"), [("there", 5), ("here", 0)])
+@pytest.mark.parametrize(("host", "seconds"), [("there", 5), pytest.param("here", 0, marks=pytest.mark.sqlite)])
 def test_an_undo_that_takes_over_settles_from_when_the_other_machine_has_certainly_stopped(
     path, mews, time, host, seconds
 ):
