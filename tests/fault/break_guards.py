@@ -248,8 +248,8 @@ GUARDS = (
     _guard(
         "the watermark has no room for reads that lag",
         "load/survey.py",
-        'steps.meta("watermark", stamp(look.started - self._settle))',
-        'steps.meta("watermark", stamp(look.started))',
+        "        until = look.started - self._settle\n        before",
+        "        until = look.started\n        before",
         "survey",
         "leaves_room",
     ),
