@@ -186,7 +186,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of its own that is small; skips where none can be mounted."""
     disk = tmp_path / "disk"
     disk.mkdir()
-    words = ["mount", "-t", "tmpfs", "-o", "size=1500k", "tmpfs", str(disk)]
+    words = ["mount", "-t", "tmpfs", "-o", "size=2500k", "tmpfs", str(disk)]
     if subprocess.run(words, check=False, capture_output=True).returncode:
         pytest.skip("can't mount a file system here")
     yield disk
