@@ -79,6 +79,7 @@ def test_what_is_certain_is_filled_in_and_nothing_else(shell: Shell) -> None:
     assert (shell.folder / "mappings" / "mews" / "tax_codes.csv").is_file()
 
 
+@pytest.mark.slow
 def test_the_filled_folder_is_read_as_it_is(shell: Shell) -> None:
     """With the decisions that only a person can make, the dry run takes it."""
     init(shell)
@@ -121,6 +122,7 @@ def test_a_mews_that_is_gone_is_told_and_the_folder_stands(shell: Shell) -> None
     assert (shell.folder / "mappings" / "taxes.csv").is_file()
 
 
+@pytest.mark.slow
 def test_the_workbook_leads_to_the_same_plan_as_the_folder(shell: Shell) -> None:
     """init --workbook, the decisions made in a spreadsheet program, dry run: the plan of the folder."""
     done = shell.run("init", "orders.csv", "--store", "shop", "--workbook")
@@ -163,6 +165,7 @@ def test_the_hotel_of_the_guide_is_one(tmp_path: Path) -> None:
     assert done.json["open"][0]["candidates"].startswith("Web shop (")
 
 
+@pytest.mark.slow
 def test_candidates_of_another_enterprise_do_not_stay(shell: Shell) -> None:
     """A folder that was begun against another Mews: its codes and Ids are no candidates here; nothing else is touched."""
     folder = shell.folder / "mappings"

@@ -49,6 +49,7 @@ def _document(done: Done, code: int = 0) -> dict[str, Any]:
     return done.json
 
 
+@pytest.mark.slow
 def test_the_whole_job_on_a_server(on_server: ServerShop, postgres: Cluster, tmp_path: Path) -> None:
     """Dry run, run, status, next, reconcile, report, undo and the rest; the password stands nowhere."""
     shop = on_server.shop

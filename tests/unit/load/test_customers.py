@@ -168,6 +168,7 @@ class KillAt:
             raise Killed
 
 
+@pytest.mark.slow
 def test_a_kill_at_any_moment_makes_nobody_twice(tmp_path: Path) -> None:
     """Killed at every checkpoint, one run after the other: one customer, one order each, on that customer."""
     orders = [new("1"), new("2")]
