@@ -78,7 +78,7 @@ def server_time(connection: Connection) -> int:
 def living(connection: Connection) -> list[Held]:
     """Who works on the ledger, the longest first."""
     query = select(_TABLE).where(_TABLE.c.lease_ends > _NOW).order_by(_TABLE.c.taken_at, _TABLE.c.token)
-    return [_held(row) for row in connection.execute(query)]
+    return [Held.of(row) for row in connection.execute(query)]
 
 
 def tokens(connection: Connection) -> list[str]:
@@ -113,16 +113,10 @@ def join(connection: Connection, *, me: Holder, token: str, now: str, purpose: s
     """
     for row in connection.execute(_all().order_by(_TABLE.c.taken_at)):
         if not (is_shared and row.is_shared):
-            raise _in_the_way(_held(row), me)
+            raise _in_the_way(Held.of(row), me)
     connection.execute(
         insert(_TABLE).values(
-            token=token,
-            host=me.host,
-            boot_id=me.boot_id,
-            pid=me.pid,
-            started=me.started,
-            taken_at=now,
-            purpose=purpose,
+            **Held(me, token, now, purpose).columns(),
             is_shared=is_shared,
             plan_id="",
             lease_ends=_NOW + int(LEASE * _SECOND),
@@ -135,7 +129,7 @@ def share_plan(connection: Connection, token: str, plan_id: str) -> None:
     serialize(connection, "workers")
     others = _all().where(_TABLE.c.token != token, _TABLE.c.plan_id.not_in(("", plan_id)))
     for row in connection.execute(others):
-        held = _held(row)
+        held = Held.of(row)
         raise LedgerError(
             f"the ledger is held by a run of another plan, {row.plan_id}: process {held.holder.pid} on "
             f"{held.holder.host}, since {held.taken_at}; this one's is {plan_id}",
@@ -202,8 +196,4 @@ def _all() -> Select[Any]:
 def _is_over(row: Row[Any], me: Holder, alive: Callable[[Holder], bool], take_over: str) -> bool:
     if row.lease_ends <= row.now or (take_over and row.host == take_over):
         return True
-    return bool(row.host == me.host and not alive(_held(row).holder))
-
-
-def _held(row: Row[Any]) -> Held:
-    return Held(Holder(row.host, row.boot_id, row.pid, row.started), row.token, row.taken_at, row.purpose)
+    return bool(row.host == me.host and not alive(Held.of(row).holder))

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any, Self
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, Row, delete, insert, select
 
 from etl.errors import LedgerError
 from etl.ledger import schema
@@ -30,21 +31,33 @@ _CURRENT = (
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """The lock as the ledger has it. `taken_at`: this machine's time, ISO UTC."""
+    """Who works on the ledger, as it has it. `taken_at`: this machine's time, ISO UTC."""
 
     holder: Holder
     token: str
     taken_at: str
     purpose: str
 
+    @classmethod
+    def of(cls, row: Row[Any]) -> Self:
+        """What a row of `lock` or `workers` says."""
+        return cls(Holder(row.host, row.boot_id, row.pid, row.started), row.token, row.taken_at, row.purpose)
+
+    def columns(self) -> dict[str, Any]:
+        """The same as values of such a row, by column."""
+        return {
+            "token": self.token,
+            **asdict(self.holder),
+            "taken_at": self.taken_at,
+            "purpose": self.purpose,
+        }
+
 
 def read(connection: Connection, *, for_update: bool = False) -> Held | None:
     """Who holds the ledger; None if nobody does."""
     query = select(schema.lock).where(schema.lock.c.id == 1)
     row = connection.execute(query.with_for_update() if for_update else query).one_or_none()
-    if row is None:
-        return None
-    return Held(Holder(row.host, row.boot_id, row.pid, row.started), row.token, row.taken_at, row.purpose)
+    return None if row is None else Held.of(row)
 
 
 def take(
@@ -66,18 +79,7 @@ def take(
     if held is not None:
         _check_takeover(held, me, take_over, alive)
         connection.execute(delete(schema.lock).where(schema.lock.c.id == 1))
-    connection.execute(
-        insert(schema.lock).values(
-            id=1,
-            token=token,
-            host=me.host,
-            boot_id=me.boot_id,
-            pid=me.pid,
-            started=me.started,
-            taken_at=now,
-            purpose=purpose,
-        )
-    )
+    connection.execute(insert(schema.lock).values(id=1, **Held(me, token, now, purpose).columns()))
     return held
 
 

@@ -24,6 +24,18 @@ def _text(length: int) -> TypeEngine[Any]:
     return String(length).with_variant(_SERVER_TEXT, "postgresql")
 
 
+def _holder() -> list[Column[Any]]:
+    """Who works on the ledger, as `lock.Held` has it."""
+    return [
+        Column("host", _text(255), nullable=False),
+        Column("boot_id", _text(64), nullable=False),
+        Column("pid", Integer, nullable=False),
+        Column("started", _text(64), nullable=False),
+        Column("taken_at", _text(32), nullable=False),
+        Column("purpose", _text(128), nullable=False),
+    ]
+
+
 meta = Table(
     "meta",
     metadata,
@@ -37,24 +49,14 @@ lock = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("token", _text(64), nullable=False),
-    Column("host", _text(255), nullable=False),
-    Column("boot_id", _text(64), nullable=False),
-    Column("pid", Integer, nullable=False),
-    Column("started", _text(64), nullable=False),
-    Column("taken_at", _text(32), nullable=False),
-    Column("purpose", _text(128), nullable=False),
+    *_holder(),
 )
 
 workers = Table(
     "workers",
     metadata,
     Column("token", _text(64), primary_key=True),
-    Column("host", _text(255), nullable=False),
-    Column("boot_id", _text(64), nullable=False),
-    Column("pid", Integer, nullable=False),
-    Column("started", _text(64), nullable=False),
-    Column("taken_at", _text(32), nullable=False),
-    Column("purpose", _text(128), nullable=False),
+    *_holder(),
     Column("is_shared", Boolean, nullable=False),
     Column("plan_id", _text(80), nullable=False),
     Column("lease_ends", BigInteger, nullable=False),
