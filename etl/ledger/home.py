@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
 from etl.errors import LedgerError
 from etl.ledger import schema
@@ -13,6 +13,7 @@ from etl.ledger.faults import translated
 from etl.ledger.records import Home, RunRecord, dumps, loads, moment, stamp
 from etl.ledger.sharing import LedgerSharing
 from etl.ledger.steps import Steps
+from etl.ledger.unit_of_work import SELECT_META
 
 _HOME = {
     "platform": "platform address",
@@ -21,7 +22,6 @@ _HOME = {
     "store": "store",
 }
 _ORDER_NUMBERS = "order_numbers"
-_META = select(schema.meta.c.value).where(schema.meta.c.key == bindparam("key"))
 
 
 class LedgerHome(LedgerSharing):
@@ -91,7 +91,7 @@ class LedgerHome(LedgerSharing):
 
     def meta(self, key: str) -> str | None:
         """A stored text."""
-        found: str | None = self._scalar(_META, key=key)
+        found: str | None = self._scalar(SELECT_META, key=key)
         return found
 
     def set_meta(self, key: str, value: str) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import select, text, update
+from sqlalchemy import Select, bindparam, select, update
 
 from etl.ledger import leases, schema
 from etl.ledger.faults import translated
@@ -15,11 +15,12 @@ from etl.ledger.holder import is_alive, this_process
 from etl.ledger.records import RECOVERED_RUN
 from etl.ledger.steps import Steps
 from etl.ledger.store import LedgerStore
-from etl.ledger.unit_of_work import chunks
+from etl.ledger.unit_of_work import SELECT_META, chunks
 from etl.model.states import State
 
 _UNFINISHED = (State.READY.value, State.IN_FLIGHT.value, State.UNKNOWN.value)
 _ORDERS, _WORKERS = schema.orders, schema.workers
+_WORKER = select(_WORKERS.c.token).where(_WORKERS.c.token == bindparam("token"))
 
 
 class LedgerSharing(LedgerStore):
@@ -61,7 +62,7 @@ class LedgerSharing(LedgerStore):
                     select(_ORDERS.c.number)
                     .where(_ORDERS.c.number.in_(chunk))
                     .where((_ORDERS.c.state != State.POSTED.value) | (_ORDERS.c.posted_run_id == RECOVERED_RUN))
-                    .where(_ORDERS.c.claim.not_in(select(_WORKERS.c.token).where(_WORKERS.c.token != self._token)))
+                    .where(_ORDERS.c.claim.not_in(self._others()))
                     .order_by(_ORDERS.c.number)
                     .with_for_update(skip_locked=True)
                 )
@@ -80,8 +81,7 @@ class LedgerSharing(LedgerStore):
             return frozenset()
         found: set[str] = set()
         for chunk in chunks(numbers):
-            others = select(_WORKERS.c.token).where(_WORKERS.c.token != self._token)
-            query = select(_ORDERS.c.number).where(_ORDERS.c.number.in_(chunk), _ORDERS.c.claim.in_(others))
+            query = select(_ORDERS.c.number).where(_ORDERS.c.number.in_(chunk), _ORDERS.c.claim.in_(self._others()))
             with translated(self._where):
                 found.update(self._read().scalars(query))
         return frozenset(found)
@@ -93,7 +93,7 @@ class LedgerSharing(LedgerStore):
         with self.transaction() as connection:
             self.verify_lock(connection)
             leases.serialize(connection, "turns")
-            holder = connection.scalar(_TURN, {"key": f"turn:{name}"})
+            holder = connection.scalar(SELECT_META, {"key": f"turn:{name}"})
             if holder and holder != self._token and connection.scalar(_WORKER, {"token": holder}):
                 return False
             Steps(connection, self._wall()).meta(f"turn:{name}", self._token)
@@ -110,11 +110,11 @@ class LedgerSharing(LedgerStore):
         """Whether a worker has not left yet."""
         return self.is_shared and self._scalar(_WORKER, token=token) is not None
 
+    def _others(self) -> Select[tuple[str]]:
+        """What the other workers are known by."""
+        return select(_WORKERS.c.token).where(_WORKERS.c.token != self._token)
+
     @property
     def token(self) -> str:
         """What this worker is known by."""
         return self._token
-
-
-_TURN = text("SELECT value FROM meta WHERE key = :key")
-_WORKER = text("SELECT token FROM workers WHERE token = :token")

@@ -145,6 +145,8 @@ _UPDATE_ATTEMPT = (
     .where(*_keyed(schema.attempts, *_PART_KEY, "seq"))
     .values({name: bindparam(name) for name in _OUTCOME_COLUMNS})
 )
+SELECT_META = select(schema.meta.c.value).where(schema.meta.c.key == bindparam("key"))
+"""What `UnitOfWork.meta` stored under a key."""
 _KEEP_META = text(
     "INSERT INTO meta (key, value, saved_at) VALUES (:key, :value, :saved_at) "
     "ON CONFLICT (key) DO UPDATE SET value = excluded.value, saved_at = excluded.saved_at"
