@@ -99,11 +99,12 @@ class LedgerStore:
                 engine = open_server(url, read_only=read_only)
             ledger = cls(engine, where, read_only=read_only, wall=wall, checkpoint=checkpoint)
             try:
-                if read_only and ledger._is_older(further):
+                found = ledger._version()
+                if read_only and 0 < found < migrations.latest(further):
                     ledger.close()
                     _upgrade(url, where, wall, further)
                     return cls.open(url_or_path, read_only=True, wall=wall, checkpoint=checkpoint, further=further)
-                ledger._prepare(create=create, further=further)
+                ledger._prepare(found, create=create, further=further)
                 if is_file:
                     # Only now it is known to be ours: somebody else's database may not be changed.
                     make_private(Path(str(url.database)), read_only=read_only)
@@ -270,10 +271,8 @@ class LedgerStore:
 
     # Own work
 
-    def _prepare(self, *, create: bool, further: Sequence[Path]) -> None:
-        found = migrations.version(self._read())
+    def _prepare(self, found: int, *, create: bool, further: Sequence[Path]) -> None:
         migrations.check(found, further)
-        self._end_read()
         if found == migrations.latest(further):
             return
         if found == 0 and not create:
@@ -322,10 +321,10 @@ class LedgerStore:
         """Whether it is a database on a server."""
         return self._engine.dialect.name == "postgresql"
 
-    def _is_older(self, further: Sequence[Path]) -> bool:
+    def _version(self) -> int:
         found = migrations.version(self._read())
         self._end_read()
-        return 0 < found < migrations.latest(further)
+        return found
 
     def _writing(self) -> Connection:
         self._check_open()
