@@ -40,6 +40,9 @@ _PARTS_OF_NUMBERS = _PARTS.where(schema.parts.c.number.in_(bindparam("numbers", 
 _PARTS_IN_MEWS = _PARTS.where(schema.parts.c.mews_id == bindparam("mews_id"))
 _UNSETTLED = _PARTS.where(schema.parts.c.state == State.UNKNOWN.value)
 _TO_RECHECK = _PARTS.where(schema.parts.c.recheck > 0)
+_ATTEMPTS = select(schema.attempts).order_by(
+    schema.attempts.c.number, schema.attempts.c.generation, schema.attempts.c.part, schema.attempts.c.seq
+)
 _A_PAYMENT = select(schema.parts.c.part).where(schema.parts.c.kind == PartKind.PAYMENT.value).limit(1)
 
 
@@ -151,8 +154,8 @@ class LedgerQueries(LedgerHome):
         return self._mine(self._parts(_TO_RECHECK))
 
     def _mine(self, parts: list[Part]) -> list[Part]:
-        others = self.elsewhere({part.number for part in parts}) if parts else frozenset()
-        return [part for part in parts if part.number not in others] if others else parts
+        others = self.elsewhere({part.number for part in parts})
+        return [part for part in parts if part.number not in others]
 
     def kinds(self) -> dict[str, KindStanding]:
         """What is known of the needs that only Mews can tell; kinds that nobody tried are not there."""
@@ -174,22 +177,18 @@ class LedgerQueries(LedgerHome):
     def attempts(self, number: str, *, generation: int | None = None, part: str | None = None) -> list[Attempt]:
         """Every request that may have left for an order. Shape: by generation, part and sequence."""
         table = schema.attempts
-        query = select(table).where(table.c.number == number)
+        query = _ATTEMPTS.where(table.c.number == number)
         if generation is not None:
             query = query.where(table.c.generation == generation)
         if part is not None:
             query = query.where(table.c.part == part)
-        with translated(self._where):
-            rows = self._read().execute(query.order_by(table.c.generation, table.c.part, table.c.seq)).all()
-        return [attempt_value(row, row.payload) for row in rows]
+        return [attempt_value(row, row.payload) for row in self.select(query)]
 
     def attempts_of(self, numbers: Iterable[str]) -> dict[str, list[Attempt]]:
         """Every request that may have left for these orders. Shape: by number; each as `attempts`."""
-        table = schema.attempts
         found: dict[str, list[Attempt]] = {}
         for chunk in chunks(numbers):
-            query = select(table).where(table.c.number.in_(chunk))
-            for row in self.select(query.order_by(table.c.number, table.c.generation, table.c.part, table.c.seq)):
+            for row in self.select(_ATTEMPTS.where(schema.attempts.c.number.in_(chunk))):
                 found.setdefault(row.number, []).append(attempt_value(row, row.payload))
         return found
 

@@ -123,11 +123,13 @@ def _keyed(table: Table, *names: str) -> list[ColumnElement[bool]]:
 
 
 # Statements of the hot path are built once.
-_SELECT_ORDERS = select(*(schema.orders.c[name] for name in ("number", *_ORDER_HOT, "verdict"))).where(
-    schema.orders.c.number.in_(bindparam("numbers", expanding=True))
-)
 # Whoever changes an order has its row: on a server with several workers, nobody else does until the commit.
-_SELECT_ORDERS = _SELECT_ORDERS.order_by(schema.orders.c.number).with_for_update()
+_SELECT_ORDERS = (
+    select(*(schema.orders.c[name] for name in ("number", *_ORDER_HOT, "verdict")))
+    .where(schema.orders.c.number.in_(bindparam("numbers", expanding=True)))
+    .order_by(schema.orders.c.number)
+    .with_for_update()
+)
 _SELECT_PARTS = select(*(schema.parts.c[name] for name in (*_PART_KEY, "kind", *_PART_HOT))).where(
     schema.parts.c.number.in_(bindparam("numbers", expanding=True))
 )
