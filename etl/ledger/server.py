@@ -64,12 +64,9 @@ def open_server(url: URL, *, read_only: bool) -> Engine:
 
 def connect(url: URL, *, read_only: bool = False) -> Connection[Any]:
     """A connection of its own, ready to write durably. Raises what the driver raises."""
-    from sqlalchemy.dialects.postgresql import psycopg as dialects
-
     from etl.ledger.patient import PatientConnection
 
-    dialect: Any = dialects.dialect
-    arguments, named = dialect().create_connect_args(url)
+    arguments, named = url.get_dialect()().create_connect_args(url)
     options: dict[str, Any] = {"connect_timeout": CONNECT_SECONDS, "application_name": "centra-mews"}
     connection = PatientConnection.connect(*arguments, **{**options, **named})
     with connection.cursor() as cursor:
