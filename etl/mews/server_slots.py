@@ -119,8 +119,7 @@ class ServerSlots:
         # A row that another process has forgotten meanwhile comes back if it counts again.
         if given_back := [row.id for row in moved if not row.size]:
             self._db.execute(_GIVE_BACK, [given_back, self._token])
-        if moved:
-            now = self._clock.monotonic()
-            rows = [(row.id, self._token, row.granted - now, row.until - now, row.size) for row in moved if row.size]
+        now = self._clock.monotonic()
+        if rows := [(row.id, self._token, row.granted - now, row.until - now, row.size) for row in moved if row.size]:
             with self._db.cursor() as cursor:
                 cursor.executemany(_STORE, rows)
