@@ -26,7 +26,7 @@ from urllib.parse import urlsplit
 from etl.errors import LedgerError
 from etl.mews.clock import Clock
 from etl.mews.http import is_loopback
-from etl.mews.slots import Row, Taken, is_plausible, seconds_to_wait
+from etl.mews.slots import Row, Taken, grant, is_plausible
 
 FOLDER = "CENTRA_MEWS_LIMITS"
 """The variable that names another folder, such as a volume that several containers share."""
@@ -141,12 +141,11 @@ class FileSlots:
                 self._keep = max(self._keep, keep)
                 self._store(moved, now)
                 rows = self._rows(now)
-                free = count - sum(row.size for row in rows.values() if row.until > now - window)
-                if free <= 0:
-                    return Taken(None, seconds_to_wait(rows.values(), now=now, window=window, count=count))
-                row = Row(secrets.randbits(62), now, now + lease, min(want, free))
-                self._put(row, self._free_place(rows))
-                return Taken(row)
+                key = secrets.randbits(62)
+                taken = grant(rows.values(), key, now=now, window=window, count=count, want=want, lease=lease)
+                if taken.row is not None:
+                    self._put(taken.row, self._free_place(rows))
+                return taken
         except TimeoutError:
             return Taken(None, _ASK_AGAIN, is_written=False)
         except OSError as error:

@@ -6,7 +6,7 @@ The place that processes of a machine share is `slot_file.py`.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -50,7 +50,15 @@ class SlotStore(Protocol):
         """Stores the moved rows and lets go of the file. What can't be written only makes the next window stricter."""
 
 
-def seconds_to_wait(rows: Iterable[Row], *, now: float, window: float, count: int) -> float:
+def grant(rows: Collection[Row], key: int, *, now: float, window: float, count: int, want: int, lease: float) -> Taken:
+    """A new row with the id `key` for up to `want` slots, beside those that are there; see SlotStore. Pure."""
+    free = count - sum(row.size for row in rows if row.until > now - window)
+    if free <= 0:
+        return Taken(None, _seconds_to_wait(rows, now=now, window=window, count=count))
+    return Taken(Row(key, now, now + lease, min(want, free)))
+
+
+def _seconds_to_wait(rows: Iterable[Row], *, now: float, window: float, count: int) -> float:
     """Seconds after which fewer than `count` slots can count. Pure.
 
     A request under way may turn out to have arrived now at the earliest.
@@ -77,13 +85,11 @@ class MemorySlots:
         """See SlotStore."""
         self.write(moved)
         self._rows = {key: row for key, row in self._rows.items() if row.until > now - keep}
-        free = count - sum(row.size for row in self._rows.values() if row.until > now - window)
-        if free <= 0:
-            return Taken(None, seconds_to_wait(self._rows.values(), now=now, window=window, count=count))
         self._next += 1
-        row = Row(self._next, now, now + lease, min(want, free))
-        self._rows[row.id] = row
-        return Taken(row)
+        taken = grant(self._rows.values(), self._next, now=now, window=window, count=count, want=want, lease=lease)
+        if taken.row is not None:
+            self._rows[taken.row.id] = taken.row
+        return taken
 
     def write(self, moved: Sequence[Row]) -> None:
         """See SlotStore."""
