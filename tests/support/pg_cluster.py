@@ -14,8 +14,10 @@ import signal
 import socket
 import subprocess
 import tempfile
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 if TYPE_CHECKING:
     import psycopg
@@ -111,8 +113,6 @@ class Cluster:
 
     def url(self, name: str) -> str:
         """How a user names the database."""
-        from urllib.parse import quote
-
         return f"postgresql+psycopg://{USER}:{quote(PASSWORD, safe='')}@127.0.0.1:{self.port}/{name}"
 
     def database_for(self, path: str) -> str:
@@ -147,11 +147,7 @@ class Cluster:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-_RUNNING: list[Cluster] = []
-
-
+@cache
 def cluster() -> Cluster:
     """The cluster of this test process."""
-    if not _RUNNING:
-        _RUNNING.append(Cluster())
-    return _RUNNING[0]
+    return Cluster()
