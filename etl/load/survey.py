@@ -5,7 +5,7 @@ Rule: design sections 7.2 and 7.6. One walk serves all. Absence needs two comple
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -19,6 +19,7 @@ from etl.evidence.scan import (
     walk_items,
     walk_payments,
 )
+from etl.ledger.ledger import Ledger
 from etl.ledger.records import ORDER_PART, Attempt, Part, PartKind, dumps, stamp
 from etl.ledger.steps import PartKey, Steps
 from etl.load import refusals
@@ -26,7 +27,7 @@ from etl.load.attempted import may_be, may_be_payment
 from etl.load.balance import NOT_BALANCED, balances
 from etl.load.bills import was_refused_together
 from etl.load.ends import Ends
-from etl.load.found import find_elsewhere, find_order, find_payment, find_reversal
+from etl.load.found import Found, find_elsewhere, find_order, find_payment, find_reversal
 from etl.load.reversal import is_cancel, is_gone, travels_as
 from etl.load.session import Session
 from etl.load.sighter import Look, Sighter, key_of
@@ -222,16 +223,16 @@ class Surveyor:
         numbers.update(number for number, _ in look.present)
         numbers.update(number for number, _, _ in (*look.undone, *look.payments, *look.extra, *look.elsewhere))
         with self._ledger.steps(numbers) as steps:
-            ends = Ends(steps)
+            met = _Met(self._ledger, steps, self._run_id, rows, result)
             for key, order_ids in look.present.items():
-                self._found(steps, (*key, ORDER_PART), list(order_ids), rows, ends, result)
+                met.order((*key, ORDER_PART), order_ids)
             for part_key, order_ids in look.undone.items():
-                self._found_reversal(steps, part_key, list(order_ids), rows, look, ends, result)
+                met.reversal(part_key, order_ids, look.targets)
             for number, copies in _duplicate(steps, look).items():
                 result.tell_copies(number, copies)
             for part_key, payments in look.payments.items():
-                self._found_payment(steps, part_key, list(payments.values()), ends, result)
-            result.found.update(ends.conclude(result.found))
+                met.payment(part_key, payments)
+            met.conclude()
             for part in look.unknown:
                 self._not_found(steps, look, part, ended, result)
             for (number, generation, _), order_id in look.elsewhere.items():
@@ -251,69 +252,6 @@ class Surveyor:
         if look.passed_over_since is None or look.passed_over_since >= until:
             return until
         return max(look.passed_over_since, min(before, until)) if before is not None else look.passed_over_since
-
-    def _found(
-        self,
-        steps: Steps,
-        key: PartKey,
-        order_ids: list[str],
-        rows: dict[str, list[OrderItemRow]],
-        ends: Ends,
-        result: Survey,
-    ) -> None:
-        """An order in doubt."""
-        attempts = self._sent(steps, key)
-        if attempts is None:
-            return
-        found = find_order(steps, key, attempts, {one: rows[one] for one in order_ids}, self._run_id)
-        result.found[key] = found.state
-        self._tell_copies(steps, key, order_ids, result)
-        if is_gone(rows[found.mews_id]):
-            ends.order_gone(key, rows[found.mews_id])
-
-    def _found_reversal(
-        self,
-        steps: Steps,
-        key: PartKey,
-        order_ids: list[str],
-        rows: dict[str, list[OrderItemRow]],
-        look: Look,
-        ends: Ends,
-        result: Survey,
-    ) -> None:
-        """The opposite of an order, in doubt: it must be what was sent, and leave nothing of the order."""
-        attempts = self._sent(steps, key)
-        if attempts is None:
-            return
-        order, undos = rows.get(look.targets[key], []), {one: rows[one] for one in order_ids}
-        # Of an order that Mews does not show, nothing can be said but that this was sent.
-        is_balanced = not order or any(balances(order, undo) for undo in undos.values())
-        found = find_reversal(steps, key, attempts, undos, "" if is_balanced else NOT_BALANCED, self._run_id)
-        result.found[key] = found.state
-        self._tell_copies(steps, key, order_ids, result)
-        ends.reversal(key, found, order, undos[found.mews_id])
-
-    def _found_payment(self, steps: Steps, key: PartKey, rows: list[PaymentRow], ends: Ends, result: Survey) -> None:
-        """A payment in doubt, or what pays one back."""
-        attempts = self._sent(steps, key)
-        self._tell_copies(steps, key, [row.id for row in rows], result)
-        if attempts is not None:
-            found = find_payment(steps, key, attempts, rows, self._run_id)
-            result.found[key] = found.state
-            ends.payment(key, found)
-
-    def _sent(self, steps: Steps, key: PartKey) -> list[Attempt] | None:
-        """What was sent of a part in doubt; None of what is known meanwhile, or in hand."""
-        state = steps.part_state(*key)
-        if state is None or state in IN_MEWS or state is State.IN_FLIGHT:
-            return None
-        number, generation, part = key
-        return self._ledger.attempts(number, generation=generation, part=part)
-
-    def _tell_copies(self, steps: Steps, key: PartKey, ids: list[str], result: Survey) -> None:
-        if len(ids) > 1:
-            steps.duplicate(key[0], ids)
-            result.tell_copies(key[0], ids)
 
     def _not_found(self, steps: Steps, look: Look, part: Part, ended: datetime, result: Survey) -> None:
         key = key_of(part)
@@ -371,6 +309,79 @@ class Surveyor:
                     }
                 )
         return ""
+
+
+class _Met:
+    """Records what of the parts in doubt was met, within one transaction. `rows`: the items by OrderId.
+
+    Effects: `result` tells the states, and what is there twice.
+    """
+
+    def __init__(
+        self, ledger: Ledger, steps: Steps, run_id: str, rows: Mapping[str, list[OrderItemRow]], result: Survey
+    ) -> None:
+        self._ledger = ledger
+        self._steps = steps
+        self._run_id = run_id
+        self._rows = rows
+        self._result = result
+        self._ends = Ends(steps)
+
+    def order(self, key: PartKey, order_ids: Collection[str]) -> None:
+        """An order."""
+        attempts = self._sent(key)
+        if attempts is None:
+            return
+        orders = {one: self._rows[one] for one in order_ids}
+        found = find_order(self._steps, key, attempts, orders, self._run_id)
+        self._tell(key, found, order_ids)
+        if is_gone(orders[found.mews_id]):
+            self._ends.order_gone(key, orders[found.mews_id])
+
+    def reversal(self, key: PartKey, order_ids: Collection[str], targets: Mapping[PartKey, str]) -> None:
+        """The opposite of an order: it must be what was sent, and leave nothing of the order. `targets`: what each reverses."""
+        attempts = self._sent(key)
+        if attempts is None:
+            return
+        order, undos = self._rows.get(targets[key], []), {one: self._rows[one] for one in order_ids}
+        # Of an order that Mews does not show, nothing can be said but that this was sent.
+        is_balanced = not order or any(balances(order, undo) for undo in undos.values())
+        unbalanced = "" if is_balanced else NOT_BALANCED
+        found = find_reversal(self._steps, key, attempts, undos, unbalanced, self._run_id)
+        self._tell(key, found, order_ids)
+        self._ends.reversal(key, found, order, undos[found.mews_id])
+
+    def payment(self, key: PartKey, rows: Mapping[str, PaymentRow]) -> None:
+        """A payment, or what pays one back. `rows`: by PaymentId."""
+        attempts = self._sent(key)
+        if attempts is None:
+            # Known meanwhile: how often it is there is told all the same.
+            self._tell_copies(key, rows)
+            return
+        found = find_payment(self._steps, key, attempts, list(rows.values()), self._run_id)
+        self._tell(key, found, rows)
+        self._ends.payment(key, found)
+
+    def conclude(self) -> None:
+        """What is left of the orders that were taken back."""
+        self._result.found.update(self._ends.conclude(self._result.found))
+
+    def _sent(self, key: PartKey) -> list[Attempt] | None:
+        """What was sent of a part in doubt; None of what is known meanwhile, or in hand."""
+        state = self._steps.part_state(*key)
+        if state is None or state in IN_MEWS or state is State.IN_FLIGHT:
+            return None
+        number, generation, part = key
+        return self._ledger.attempts(number, generation=generation, part=part)
+
+    def _tell(self, key: PartKey, found: Found, ids: Collection[str]) -> None:
+        self._result.found[key] = found.state
+        self._tell_copies(key, ids)
+
+    def _tell_copies(self, key: PartKey, ids: Collection[str]) -> None:
+        if len(ids) > 1:
+            self._steps.duplicate(key[0], ids)
+            self._result.tell_copies(key[0], ids)
 
 
 def _found_often(look: Look) -> Iterator[tuple[PartKey, int]]:
