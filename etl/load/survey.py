@@ -249,9 +249,8 @@ class Surveyor:
         """Until when this look vouches: not for what it passed over, but never less than those before it."""
         until = look.started - self._settle
         before = self._ledger.watermark()
-        if look.passed_over_since is None or look.passed_over_since >= until:
-            return until
-        return max(look.passed_over_since, min(before, until)) if before is not None else look.passed_over_since
+        since = min(filter(None, (until, look.passed_over_since)))
+        return max(since, min(before or since, until))
 
     def _not_found(self, steps: Steps, look: Look, part: Part, ended: datetime, result: Survey) -> None:
         key = key_of(part)
