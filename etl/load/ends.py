@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from etl.ledger.plan_rows import recovered_item
+from etl.evidence.scan import OrderKey
 from etl.ledger.records import ORDER_PART
 from etl.ledger.steps import PartKey, Steps
-from etl.load.balance import NOT_BALANCED, standing_of
-from etl.load.found import Found, does_not_balance, not_as_sent, payment_stands
+from etl.load.balance import standing_of
+from etl.load.found import Found, does_not_balance, leaving_something, not_as_sent, payment_stands, shown
 from etl.model.rows import OrderItemRow
 from etl.model.states import State
-
-_OrderKey = tuple[str, int]
 
 
 class Ends:
@@ -24,9 +22,9 @@ class Ends:
 
     def __init__(self, steps: Steps) -> None:
         self._steps = steps
-        self._gone: dict[_OrderKey, tuple[Sequence[OrderItemRow], Sequence[OrderItemRow]]] = {}
-        self._unlike: dict[_OrderKey, dict[str, str]] = {}
-        self._late_payments: dict[_OrderKey, dict[str, str]] = {}
+        self._gone: dict[OrderKey, tuple[Sequence[OrderItemRow], Sequence[OrderItemRow]]] = {}
+        self._unlike: dict[OrderKey, dict[str, str]] = {}
+        self._late_payments: dict[OrderKey, dict[str, str]] = {}
 
     def order_gone(self, key: PartKey, rows: Sequence[OrderItemRow]) -> None:
         """An order in doubt was found, and nothing of it stands."""
@@ -59,12 +57,12 @@ class Ends:
         orders = [key for key in found if key[2] == ORDER_PART]
         return {key: state for key in orders if (state := self._steps.part_state(*key)) is not None}
 
-    def _conclude(self, key: _OrderKey) -> None:
+    def _conclude(self, key: OrderKey) -> None:
         order, undo = self._gone.get(key, ((), ()))
         unlike = self._unlike.get(key, {})
         open_payments = self._steps.open_payments(*key)
         if unlike:
-            unbalanced = [mews_id for mews_id, words in unlike.items() if words.endswith(NOT_BALANCED)]
+            unbalanced = leaving_something(unlike)
             message = does_not_balance(unbalanced) if unbalanced else not_as_sent(unlike)
         elif open_payments:
             message = payment_stands(open_payments)
@@ -74,7 +72,7 @@ class Ends:
         else:
             self._steps.undo_all(*key)
             return
-        shown = {"items": [recovered_item(one) for one in order]} if order else {}
+        observed = {"items": shown(order)} if order else {}
         if undo:
-            shown["undo"] = [recovered_item(one) for one in standing_of(undo)]
-        self._steps.differ(*key, message, shown or None)
+            observed["undo"] = shown(standing_of(undo))
+        self._steps.differ(*key, message, observed or None)

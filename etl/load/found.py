@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from etl.evidence.values import Difference
 from etl.ledger.cancelled import cancelled_of
-from etl.ledger.plan_rows import observed_items, observed_payment
+from etl.ledger.plan_rows import observed_items, observed_payment, recovered_item
 from etl.ledger.records import Attempt, damaged, dumps
 from etl.ledger.steps import PartKey, Steps
 from etl.load.attempted import match_order, payment_differs
+from etl.load.balance import NOT_BALANCED
 from etl.load.reversal import is_gone
 from etl.model.rows import OrderItemRow, PaymentRow
 from etl.model.states import State
@@ -94,6 +95,16 @@ def find_elsewhere(steps: Steps, number: str, generation: int, order_id: str, ro
     )
     steps.differ(number, generation, message, observed_items(rows))
     return Found(State.DIFFERENT, order_id, message)
+
+
+def shown(items: Iterable[OrderItemRow]) -> list[dict[str, Any]]:
+    """Items as the ledger keeps those that were read."""
+    return [recovered_item(item) for item in items]
+
+
+def leaving_something(reversals: Mapping[str, str]) -> list[str]:
+    """Of reversals that are not what was sent, by id and in words, those that do not balance their order."""
+    return [mews_id for mews_id, words in reversals.items() if words.endswith(NOT_BALANCED)]
 
 
 def not_as_sent(reversals: Mapping[str, str]) -> str:

@@ -20,11 +20,11 @@ from etl.ledger.records import ORDER_PART, RECOVERED_RUN, PartKind, dumps, stamp
 from etl.ledger.side_table import empty, keep, met_elsewhere, sighting, sightings
 from etl.ledger.steps import CHUNK, Steps
 from etl.load.balance import Items, reversed_by
-from etl.load.found import find_elsewhere, find_order, find_payment
+from etl.load.found import find_elsewhere, find_order, find_payment, shown
 from etl.load.paid import Paid, Payments, read_payments
 from etl.load.ports import Sleep
 from etl.load.reversal import OPPOSITE, what_of
-from etl.load.reversals import Reversals, Seen, is_in_doubt, is_pay_back, shown
+from etl.load.reversals import Reversals, Seen, is_in_doubt, is_pay_back
 from etl.model.identity import parse_identifier
 from etl.model.rows import OrderItemRow, PaymentRow
 from etl.model.shares import CREDIT

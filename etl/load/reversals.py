@@ -6,19 +6,26 @@ An undo entry that this ledger sent and lost sight of is judged as a run judges 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from etl.ledger.ledger import Ledger
-from etl.ledger.plan_rows import recovered_item
 from etl.ledger.records import RECOVERED_RUN, Part, PartKind
 from etl.ledger.steps import Steps
 from etl.load.balance import NOT_BALANCED, Items, lonely, standing_of
-from etl.load.found import Found, does_not_balance, find_payment, find_reversal, not_as_sent, payment_stands
+from etl.load.found import (
+    Found,
+    does_not_balance,
+    find_payment,
+    find_reversal,
+    leaving_something,
+    not_as_sent,
+    payment_stands,
+    shown,
+)
 from etl.load.paid import Paid
 from etl.load.reversal import OPPOSITE, copy_of, target_of, travels_as, undo_part, what_of
-from etl.model.rows import OrderItemRow, PaymentRow
+from etl.model.rows import PaymentRow
 from etl.model.states import IN_MEWS, State
 
 
@@ -39,11 +46,6 @@ class Seen:
     def standing(self) -> list[str]:
         """OrderIds of which something stands."""
         return [order_id for order_id in self.orders if order_id not in self.gone]
-
-
-def shown(items: Iterable[OrderItemRow]) -> list[dict[str, Any]]:
-    """Items as the ledger keeps those that were read."""
-    return [recovered_item(item) for item in items]
 
 
 def is_in_doubt(part: Part) -> bool:
@@ -146,8 +148,7 @@ class Reversals:
 
     def _message(self) -> str:
         paid, standing = self._seen.paid, self._seen.standing
-        wrong = (one for one, words in self._unlike.items() if words.endswith(NOT_BALANCED))
-        unbalanced = dict.fromkeys((*lonely(self._seen.undos, self._seen.gone), *wrong))
+        unbalanced = dict.fromkeys((*lonely(self._seen.undos, self._seen.gone), *leaving_something(self._unlike)))
         if unbalanced:
             return does_not_balance(unbalanced)
         otherwise = [part for part in paid.undone if paid.too_often(part)]
