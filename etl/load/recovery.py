@@ -16,14 +16,14 @@ from etl.evidence.scan import MARGIN, Progress, walk_items
 from etl.ledger.cancelled import unknown
 from etl.ledger.ledger import Ledger
 from etl.ledger.plan_rows import stamp_seconds
-from etl.ledger.records import ORDER_PART, RECOVERED_RUN, PartKind, dumps, stamp
+from etl.ledger.records import ORDER_PART, RECOVERED_RUN, dumps, stamp
 from etl.ledger.side_table import empty, keep, met_elsewhere, sighting, sightings
 from etl.ledger.steps import CHUNK, Steps
 from etl.load.balance import Items, reversed_by
 from etl.load.found import find_elsewhere, find_order, find_payment, shown
 from etl.load.paid import Paid, Payments, read_payments
 from etl.load.ports import Sleep
-from etl.load.reversal import OPPOSITE, what_of
+from etl.load.reversal import OPPOSITE, undo_parts, what_of
 from etl.load.reversals import Reversals, Seen, is_in_doubt, is_pay_back
 from etl.model.identity import parse_identifier
 from etl.model.rows import OrderItemRow, PaymentRow
@@ -191,8 +191,7 @@ def _record_order(
         # What reverses an order proves no presence.
         return
     paid = met.payments.get((number, generation), Paid())
-    known = [one for one in ledger.parts([number]).get(number, []) if one.kind is PartKind.UNDO]
-    known = [one for one in known if one.generation == generation and what_of(one) == OPPOSITE]
+    known = undo_parts(ledger.parts([number]).get(number, ()), generation, OPPOSITE)
     gone = reversed_by(orders, undos, steps.mews_id(number, generation), known)
     standing = [order_id for order_id in orders if order_id not in gone]
     # Where copies were reversed, the order is the one that stands.
