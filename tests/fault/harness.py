@@ -86,7 +86,6 @@ CALM_RERUNS = 6
 
 THROTTLED = ("mews.throttled", "mews.too_many_requests")
 """Codes of runs that wait for 429 no longer; no storm drawn lasts that long."""
-FAR = 100 * 86400.0
 _IN_MEWS = ("posted", "different")
 _SENT = ("posted", "different", "unknown", "in_flight")
 _ABSENT = ("ready", "rejected", "blocked", "skipped")
