@@ -802,12 +802,15 @@ class Runner:
 
     def _credits(self, number: str, row: sqlite3.Row, version: Spec) -> Decimal:
         """Credits that the ledger takes off: those planned, or those there where `recover` found another order."""
-        as_found = row["posted_run_id"] == "recovered" and row["changed"]
+        as_found = row["posted_run_id"] == RECOVERED_RUN and row["changed"]
         # The payments on a bill are told by their type; which of them is a credit, by its identifier alone.
         is_told = self.schedule.is_outlet and self.schedule.hides not in ("identifiers", "both")
-        is_whole = is_told or not as_found
-        is_taken = [is_whole or (number, part) in self.watch.copies for part in version.credits]
-        return sum(compress(version.credits.values(), is_taken), Decimal(0))
+        return self._booked_credits(number, version, is_whole=is_told or not as_found)
+
+    def _booked_credits(self, number: str, version: Spec, *, is_whole: bool) -> Decimal:
+        """All credits of an order, or those of which a payment is in Mews."""
+        is_booked = [is_whole or (number, part) in self.watch.copies for part in version.credits]
+        return sum(compress(version.credits.values(), is_booked), Decimal(0))
 
     def _check_unsent(self, number: str, spec: Spec, row: sqlite3.Row) -> None:
         """An order that is not in Mews is reported with the right reason, or it is lost."""
@@ -941,9 +944,7 @@ class Runner:
             if part != "order" or not is_plain or number in recovered:
                 continue
             version = copies[0].version
-            is_paid = [self.schedule.is_outlet or (number, name) in self.watch.copies for name in version.credits]
-            booked = compress(version.credits.values(), is_paid)
-            due = version.gross - sum(booked, Decimal(0))
+            due = version.gross - self._booked_credits(number, version, is_whole=self.schedule.is_outlet)
             posted = sum((share[4] for share in told[number].money if share[0] == Column.POSTED), Decimal(0))
             if posted != due:
                 self._blame(f"a report says that {posted} of order {number} are posted, Mews holds {due}")
