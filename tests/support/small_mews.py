@@ -198,13 +198,7 @@ class _Wire(SandboxTransport):
             mews.answered(kind, number)
 
     async def _carried(self, request: httpx.Request, operation: str, effect: Effect | None) -> httpx.Response:
-        sandbox = self._mews.sandbox
-        body = await request.aread()
-        plan, sandbox.plan = sandbox.plan, _OneEffect(effect)
-        try:
-            answer = sandbox.handle(f"{PREFIX}{operation}", body, self._mews.time.wall())
-        finally:
-            sandbox.plan = plan
+        answer = self._mews.handle(operation, await request.aread(), effect)
         return await self._carry_out(request, self._mews.as_shown(operation, answer))
 
 
@@ -387,6 +381,14 @@ class SmallMews:
         if kind == "call":
             self.before_answer(number)
 
+    def handle(self, operation: str, body: bytes, effect: Effect | None) -> Answer:
+        """What the sandbox answers a request to which just this happens."""
+        plan, self.sandbox.plan = self.sandbox.plan, _OneEffect(effect)
+        try:
+            return self.sandbox.handle(f"{PREFIX}{operation}", body, self.time.wall())
+        finally:
+            self.sandbox.plan = plan
+
     def in_flight_now(self) -> _InFlight:
         """Counts a request while it is on its way."""
         return _InFlight(self)
@@ -467,15 +469,9 @@ class SmallMews:
         operation = Operation.ADD_PAYMENT if "Type" in payload else Operation.ADD_ORDER
         content = json.loads(self._ids_of(dump(payload).decode()), parse_float=Decimal)
         body = dump({"ClientToken": CLIENT_TOKEN, "AccessToken": ACCESS_TOKEN, "Client": "other", **content})
-        plan, self.sandbox.plan = (
-            self.sandbox.plan,
-            _OneEffect(Effect("", Commit.LATER, Wire.RESET, seconds=delay) if delay > 0 else None),
-        )
+        effect = Effect("", Commit.LATER, Wire.RESET, seconds=delay) if delay > 0 else None
         self.name_what_came("")
-        try:
-            answer = self.sandbox.handle(f"{PREFIX}{operation}", body, self.time.wall())
-        finally:
-            self.sandbox.plan = plan
+        answer = self.handle(operation, body, effect)
         assert delay > 0 or answer.status == 200, answer.body
         self.name_what_came(name)
         if delay < 0:
@@ -489,8 +485,7 @@ class SmallMews:
 
     @items.setter
     def items(self, rows: Iterable[tuple[float, OrderItemRow]]) -> None:
-        rows = list(rows)
-        self._set_items(rows)
+        self._set_items(list(rows))
 
     @property
     def paid(self) -> Any:
