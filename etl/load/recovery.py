@@ -75,7 +75,6 @@ async def recover(
     clock: Clock,
     sleep: Sleep,
     progress: Progress = lambda _stage, _done, _total: None,
-    with_payments: bool = True,
 ) -> RecoverResult:
     """Reads every order of this store from Mews into the ledger, cancelled ones included.
 
@@ -97,7 +96,7 @@ async def recover(
     second = await time.sync()
     await _read_items(ledger, reader, service_id, store, started - settle - MARGIN, second, result, progress)
     payments: Payments = {}
-    if with_payments and result.since is not None:
+    if result.since is not None:
         # A payment is never sent before its order.
         payments = await read_payments(reader, store, result.since - MARGIN, second)
     result.payments = sum(len(paid.sent) for paid in payments.values())
