@@ -362,7 +362,7 @@ def undo(
 
 
 def undo_beside(
-    paths: tuple[Path, Path], shop: OutletShop, orders: Iterable[PlannedOrder] = (), *, most: int = 1000
+    paths: tuple[Path, Path], shop: OutletShop, orders: Iterable[PlannedOrder] = ()
 ) -> tuple[UndoResult | EtlError, UndoResult | CountedResult | EtlError]:
     """An undo of run-1 with one copy of a ledger, beside it one with the other, or a run of `orders`."""
     one, two = (open_ledger(path, shop) for path in paths)
@@ -370,12 +370,11 @@ def undo_beside(
 
     async def undoing(ledger: Ledger, writer: MewsWriter, limiter: Limiter) -> UndoResult:
         reach = reach_of(writer, limiter, shop, ledger)
-        facts = facts_of("undo-1", most)
-        undoer = Undoer(ledger, reach, facts, ANY_REBATE, reader=reach.reader, stop=StopFlag())
+        undoer = Undoer(ledger, reach, facts_of("undo-1"), ANY_REBATE, reader=reach.reader, stop=StopFlag())
         return await undoer.run(await undoer.choose("run-1"))
 
     async def posting(ledger: Ledger, writer: MewsWriter, limiter: Limiter) -> CountedResult:
-        reach, facts = reach_of(writer, limiter, shop, ledger), facts_of("run-2", most)
+        reach, facts = reach_of(writer, limiter, shop, ledger), facts_of("run-2")
         poster = BillPoster(ledger, reach, facts, stop=StopFlag(), first_check=FirstCheck())
         return await run_counted(poster, ledger, batch, STORE, "run-2")
 

@@ -329,9 +329,9 @@ def test_a_return_that_is_kept_keeps_its_order(path, mews, time):
 # Copies
 
 
-def a_copy(mews: UndoMews, index: int = 0, order_id: str = "copy") -> None:
-    at, row = mews.items[index]
-    mews.items.append((at, replace(row, id=f"{order_id}-item", order_id=order_id)))
+def a_copy(mews: UndoMews) -> None:
+    at, row = mews.items[0]
+    mews.items.append((at, replace(row, id="copy-item", order_id="copy")))
 
 
 @pytest.mark.parametrize("may_cancel", [True, False])
