@@ -146,19 +146,15 @@ def some_facts(run_id: str = "run-1", **more: Any) -> RunFacts:
     return RunFacts(**{**values, **more})
 
 
-_OF_FACTS = frozenset(one.name for one in fields(RunFacts))
-_OF_CHECK = frozenset(one.name for one in fields(FirstCheck))
-
-
-def taken(more: dict[str, Any], names: frozenset[str]) -> dict[str, Any]:
-    """Those of the keywords that have one of these names; they are taken out."""
-    return {name: more.pop(name) for name in sorted(names & set(more))}
+def taken(more: dict[str, Any], kind: Any) -> dict[str, Any]:
+    """Those of the keywords that are fields of this dataclass; they are taken out."""
+    return {one.name: more.pop(one.name) for one in fields(kind) if one.name in more}
 
 
 def a_poster(ledger: Ledger, mews: SmallMews, time: VirtualTime, **more: Any) -> CountingPoster:
     """A poster with 180 s to settle, and a window that takes everything; keywords change that."""
-    facts = some_facts(**taken(more, _OF_FACTS))
-    check = FirstCheck(**taken(more, _OF_CHECK))
+    facts = some_facts(**taken(more, RunFacts))
+    check = FirstCheck(**taken(more, FirstCheck))
     reach = a_reach(mews, time, people=more.pop("people", None))
     return CountingPoster(ledger, reach, facts, **{"stop": StopFlag(), "first_check": check, **more})
 

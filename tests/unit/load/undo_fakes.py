@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -126,8 +126,8 @@ class UndoMews(SmallMews):
 
 def an_undoer(ledger: Any, mews: UndoMews, time: VirtualTime, **more: Any) -> Undoer:
     """An undoer with 180 s to settle that may post rebates, and a window that takes everything; keywords change that."""
-    facts = some_facts(**{"run_id": "undo-1", **taken(more, frozenset(one.name for one in fields(RunFacts)))})
-    rules = UndoRules(**{"may_rebate": True, **taken(more, frozenset(one.name for one in fields(UndoRules)))})
+    facts = some_facts(**{"run_id": "undo-1", **taken(more, RunFacts)})
+    rules = UndoRules(**{"may_rebate": True, **taken(more, UndoRules)})
     return Undoer(ledger, a_reach(mews, time), facts, rules, reader=mews, **{"stop": StopFlag(), **more})
 
 
