@@ -46,6 +46,7 @@ FIRST_VERSION = 11
 _SECOND = 1_000_000
 _NOW = literal_column("CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)", BigInteger)
 _TABLE = schema.workers
+_ALL: Select[Any] = select(*_TABLE.c, _NOW.label("now"))
 _CURRENT = select(_TABLE.c.lease_ends > _NOW).where(_TABLE.c.token == bindparam("token")).with_for_update()
 _RENEW = (
     update(_TABLE)
@@ -92,12 +93,12 @@ def bury(connection: Connection, *, alive: Callable[[Holder], bool], me: Holder,
     A process of this machine that is gone has no lease any more; one of the host `take_over` loses it by a person's word.
     """
     serialize(connection, "workers")
-    found = [row for row in connection.execute(_all()) if _is_over(row, me, alive, take_over)]
+    found = [row for row in connection.execute(_ALL) if _is_over(row, me, alive, take_over)]
     dead: list[str] = []
     sent_before = 0
     for row in found:
         # Behind its lock: what its holder is just writing is on disk, and what it writes next finds no lease.
-        locked = connection.execute(_all().where(_TABLE.c.token == row.token).with_for_update()).one_or_none()
+        locked = connection.execute(_ALL.where(_TABLE.c.token == row.token).with_for_update()).one_or_none()
         if locked is not None and _is_over(locked, me, alive, take_over):
             dead.append(locked.token)
             sent_before = max(sent_before, min(locked.lease_ends, locked.now) + int(LAST_BYTE * _SECOND))
@@ -111,7 +112,7 @@ def join(connection: Connection, *, me: Holder, token: str, now: str, purpose: s
 
     Raises: LedgerError `ledger.locked` that names who keeps it from it.
     """
-    for row in connection.execute(_all().order_by(_TABLE.c.taken_at)):
+    for row in connection.execute(_ALL.order_by(_TABLE.c.taken_at)):
         if not (is_shared and row.is_shared):
             raise _in_the_way(Held.of(row), me)
     connection.execute(
@@ -127,7 +128,7 @@ def join(connection: Connection, *, me: Holder, token: str, now: str, purpose: s
 def share_plan(connection: Connection, token: str, plan_id: str) -> None:
     """Says which plan a worker posts. Raises LedgerError `ledger.locked` where others are at work on another one."""
     serialize(connection, "workers")
-    others = _all().where(_TABLE.c.token != token, _TABLE.c.plan_id.not_in(("", plan_id)))
+    others = _ALL.where(_TABLE.c.token != token, _TABLE.c.plan_id.not_in(("", plan_id)))
     for row in connection.execute(others):
         held = Held.of(row)
         raise LedgerError(
@@ -187,10 +188,6 @@ def _in_the_way(held: Held, me: Holder) -> LedgerError:
             f"not to wait for that: run --take-over {held.holder.host}"
         )
     return error
-
-
-def _all() -> Select[Any]:
-    return select(*_TABLE.c, _NOW.label("now"))
 
 
 def _is_over(row: Row[Any], me: Holder, alive: Callable[[Holder], bool], take_over: str) -> bool:

@@ -51,20 +51,11 @@ def version(connection: Connection) -> int:
     names = set(inspect(connection).get_table_names())
     if not names:
         return 0
-    foreign = LedgerError(
-        "the file is a database, but no ledger of centra-mews"
-        if connection.dialect.name == "sqlite"
-        else "the database holds other tables and no ledger of centra-mews",
-        code="ledger.foreign",
-        hint="Name the right file with --ledger."
-        if connection.dialect.name == "sqlite"
-        else "Name the right database with --ledger, or an empty one: `createdb NAME` makes it.",
-    )
     if not {"meta", "orders", "attempts"} <= names:
-        raise foreign
+        raise _foreign(connection)
     rows = {row.key: row.value for row in connection.execute(select(schema.meta.c.key, schema.meta.c.value))}
     if rows.get("application") != APPLICATION or not rows.get("schema_version", "").isdigit():
-        raise foreign
+        raise _foreign(connection)
     return int(rows["schema_version"])
 
 
@@ -100,6 +91,15 @@ def migrate(connection: Connection, now: str, further: Sequence[Path] = ()) -> N
         .where(schema.meta.c.key == "schema_version")
         .values(value=str(latest(further)), saved_at=now)
     )
+
+
+def _foreign(connection: Connection) -> LedgerError:
+    what = "the database holds other tables and no ledger of centra-mews"
+    hint = "Name the right database with --ledger, or an empty one: `createdb NAME` makes it."
+    if connection.dialect.name == "sqlite":
+        what = "the file is a database, but no ledger of centra-mews"
+        hint = "Name the right file with --ledger."
+    return LedgerError(what, code="ledger.foreign", hint=hint)
 
 
 def _mark(connection: Connection, found: int) -> None:
