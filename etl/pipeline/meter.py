@@ -22,6 +22,8 @@ Progress = Callable[[str, int, int | None], None]
 RATE_OVER = 30.0
 """Seconds over which the rate is taken."""
 SETTLE = "settle"
+LOOK = "look for "
+"""Begins a stage that reads pages in search of what its other words name."""
 _STAGES = {
     "sorting": ("sort the rows", ""),
     "transform": ("plan", "orders"),
@@ -40,7 +42,7 @@ _STAGES = {
     "report": ("report", "orders"),
     "page": ("write the page", "orders"),
 }
-"""Stages in words, and what they count; any other stage is a file that is read, in bytes."""
+"""Stages in words, and what they count; any other stage, but one of LOOK, is a file that is read, in bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,7 @@ class Meter:
         seen = tuple(self._seen)
         if not seen:
             return None
-        stage, unit = _STAGES.get(self._stage, (f"read {Path(self._stage).name}", "bytes"))
+        stage, unit = _shown(self._stage)
         done, wall, total = seen[-1][1], self._wall(), self._total
         since = self._clock() - seen[0][0]
         rate = (done - seen[0][1]) / since if since >= 1 and done > seen[0][1] else None
@@ -119,6 +121,13 @@ class Meter:
             waits_until=wall + timedelta(seconds=waits[1]) if waits else None,
             at=wall,
         )
+
+
+def _shown(stage: str) -> tuple[str, str]:
+    """A stage in words, and what it counts."""
+    if stage.startswith(LOOK):
+        return stage, "pages"
+    return _STAGES.get(stage, (f"read {Path(stage).name}", "bytes"))
 
 
 def short(standing: Standing) -> str:

@@ -20,6 +20,7 @@ from etl.model.reference import Reference
 from etl.model.route import Route
 from etl.model.windows import windows
 from etl.pipeline.connect import Link
+from etl.pipeline.meter import LOOK
 
 NOT_PERMITTED = frozenset({"mews.refused", "mews.credentials", "mews.address"})
 """How a read ends that this integration may not make."""
@@ -72,7 +73,7 @@ async def check_other_route(link: Link, mapping: Mapping, ledger: Ledger, run_id
     store, now = mapping.settings.source.store, link.reader.now()
 
     def tell(pages: int) -> None:
-        progress(f"look for {other.words}", pages, None)
+        progress(f"{LOOK}{other.words}", pages, None)
 
     tell(0)
     try:

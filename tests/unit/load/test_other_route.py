@@ -13,7 +13,8 @@ from bill_world import ACCOUNT, OUTLET, SERVICE, START, OutletShop, an_order, op
 from etl.errors import ExitCode, LedgerError
 from etl.load import other_route
 from etl.model.route import Route
-from etl.pipeline.outlet import check_other_route
+from etl.pipeline.meter import Meter, words
+from etl.pipeline.outlet import Tell, check_other_route
 from etl.sandbox.core import PREFIX
 from etl.sandbox.world import ACCESS_TOKEN, CLIENT_TOKEN
 
@@ -24,7 +25,14 @@ def settings(route: Route) -> Any:
     return SimpleNamespace(settings=SimpleNamespace(route=route, mews=mews, source=source))
 
 
-def checked(path, shop: OutletShop, planned: list[str], run_id: str = "run-1", route: Route = Route.ORDERS) -> str:
+def checked(
+    path,
+    shop: OutletShop,
+    planned: list[str],
+    run_id: str = "run-1",
+    route: Route = Route.ORDERS,
+    progress: Tell = lambda *_: None,
+) -> str:
     """The check before a run of these numbers sends anything. Shape: what it could not look at."""
     with open_ledger(path, shop) as ledger:
         ledger.record_plan(run_id, [an_order(number) for number in planned])
@@ -32,7 +40,7 @@ def checked(path, shop: OutletShop, planned: list[str], run_id: str = "run-1", r
         async def work(writer, _limiter):
             await writer.configuration()
             link = SimpleNamespace(reader=writer, orders=writer)
-            return await check_other_route(link, settings(route), ledger, run_id, lambda *_: None)
+            return await check_other_route(link, settings(route), ledger, run_id, progress)
 
         return shop.run(work)
 
@@ -119,6 +127,25 @@ def test_what_is_older_than_this_program_is_read_while_that_is_affordable(tmp_pa
     assert len(shop.requests("outletItems/getAll")) < 6 + 5 + 40
     assert checked(path, shop, ["1"], "run-2") == unread
     assert len(shop.requests("outletItems/getAll")) < 2 * (6 + 5 + 40)
+
+
+@pytest.mark.parametrize(
+    ("route", "sought"), [(Route.ORDERS, "bills of outlets"), (Route.OUTLET, "orders of services (route orders)")]
+)
+def test_the_look_is_told_in_pages(tmp_path, route, sought):
+    """It reads no file, and no bytes."""
+    shop, meter, shown = OutletShop(), Meter(), []
+
+    def progress(stage: str, done: int, total: int | None) -> None:
+        meter(stage, done, total)
+        standing = meter.look()
+        assert standing is not None
+        assert standing.unit == "pages"
+        shown.append(words(standing))
+
+    checked(tmp_path / "ledger", shop, ["1"], route=route, progress=progress)
+    assert shown[0] == f"look for {sought}"
+    assert not [text for text in shown if "MB" in text]
 
 
 def test_a_look_of_an_earlier_version_is_not_taken_for_whole(tmp_path):

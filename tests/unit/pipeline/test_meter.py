@@ -94,6 +94,17 @@ def test_an_unknown_end_is_not_promised(clock: Clock, total: int | None) -> None
     assert words(standing) == "scan Mews: 4,000 items, 400/s"
 
 
+def test_a_look_counts_pages(clock: Clock) -> None:
+    """Only a file is read in bytes."""
+    meter = a_meter(clock)
+    meter("look for bills of outlets", 0, None)
+    clock.seconds += 10
+    meter("look for bills of outlets", 30, None)
+    standing = meter.look()
+    assert standing is not None
+    assert words(standing) == "look for bills of outlets: 30 pages, 3/s"
+
+
 def test_all_but_one_is_not_all(clock: Clock) -> None:
     """100.0 % of 25,897 orders is 25,897 of them."""
     meter = a_meter(clock)
