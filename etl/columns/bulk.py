@@ -29,7 +29,7 @@ Offered = Sequence[tuple[int, str, Rows]]
 
 
 class Sold(NamedTuple):
-    """What the order-level cells of an order say. `at`: its place in the chunk. `total`, `captured`: None for empty cells."""
+    """What the order-level cells of an order say. `at`: its place in the chunk. `total`: None for an empty cell."""
 
     at: int
     number: str
@@ -41,7 +41,6 @@ class Sold(NamedTuple):
     charged: Charged
     shipping: int
     total: int | None
-    captured: int | None
 
 
 class BulkLane:
@@ -96,7 +95,7 @@ class BulkLane:
                 continue
             text, month = text_of(hour, dates[place]), hour.first.month
             its_taxes = self._taxes_of(head, hour)
-            yield Sold(at, number, rows, head, its_taxes, text, month, charged, shipping, total, paid)
+            yield Sold(at, number, rows, head, its_taxes, text, month, charged, shipping, total)
 
     def _taxes_of(self, head: Head, hour: Hour) -> Taxes:
         key = (head.at, hour.text)

@@ -187,11 +187,6 @@ class Batch:
         for number, parts in self._spool.named(numbers):
             yield from self._reader.orders(number, parts)
 
-    def named_parts(self, numbers: Collection[str]) -> Iterator[tuple[str, Parts]]:
-        """(order number, its parts) of these numbers, by number."""
-        self._loaded()
-        return self._spool.named(numbers)
-
     def plain_tables(self) -> dict[int, PlainTable]:
         """Files, by their number in the parts, whose cells mean by themselves what they mean in their rows."""
         self._loaded()
