@@ -14,9 +14,8 @@ from typing import NamedTuple
 import numpy as np
 
 from etl.columns.bulk_goods import LARGEST, Articles, Goods, LineColumns, Parts, Sets, shares
-from etl.columns.cells import KEPT
 from etl.columns.decided import Taxes
-from etl.columns.hours import Hour, Hours, text_of
+from etl.columns.hours import Hours, text_of
 from etl.columns.lane import Head, Lane
 from etl.columns.rows import Rows
 from etl.columns.sums import Sums
@@ -51,7 +50,6 @@ class BulkLane:
         self._hours = Hours(lane.dates, lane.moments)
         self._articles = Articles(lane.lines)
         self._columns: dict[int, LineColumns] = {}
-        self._taxes: dict[tuple[int, str], Taxes] = {}
 
     def take(self, offered: Offered) -> Iterator[Bulk]:
         """Those of the orders (one at least) that are plain sales, by currency."""
@@ -94,16 +92,8 @@ class BulkLane:
             if captured and (paid is None or paid != total or not status.strip()):
                 continue
             text, month = text_of(hour, dates[place]), hour.first.month
-            its_taxes = self._taxes_of(head, hour)
+            its_taxes = head.decided.taxes(head.country, hour.first, head.store)
             yield Sold(at, number, rows, head, its_taxes, text, month, charged, shipping, total)
-
-    def _taxes_of(self, head: Head, hour: Hour) -> Taxes:
-        key = (head.at, hour.text)
-        if key not in self._taxes:
-            if len(self._taxes) >= KEPT:
-                self._taxes.clear()
-            self._taxes[key] = head.decided.taxes(head.country, hour.first, head.store)
-        return self._taxes[key]
 
     def _taken(self, offered: list[Sold]) -> Bulk | None:
         writing, columns = offered[0].head.writing, self._columns_of(offered[0].head)
