@@ -156,11 +156,11 @@ class LineColumns:
         )
         article = self._articles.numbers(cells, self._decided)
         is_plain = (count > 0) & (price >= 0) & (rate >= 0) & (article >= 0)
-        for at in self._lines.remarked_at:
+        if (at := self._lines.original_at) is not None:
             is_plain &= self._clean(columns[at])
         # Only where both are below the bound is the product no more than its square.
         amount = np.where(is_plain, count * price, LARGEST)
-        for at in self._lines.stated_at:
+        if (at := self._lines.stated_at) is not None:
             stated = np.fromiter(map(self._prices.__getitem__, columns[at]), np.int64, len(flat))
             is_plain &= (stated == amount) | np.fromiter(map("".__eq__, columns[at]), bool, len(flat))
         sets = self._sets(taxes, order, np.where(is_plain, rate, 0), article)

@@ -51,9 +51,8 @@ class LineCells:
         self.percents = Units(readers.percent, DIGITS, below=int(LARGEST_PERCENT), nothing=nothing)
         self.numbers_at = tuple(at[name] for name in NUMBERS)
         self._numbers: Callable[[tuple[str, ...]], tuple[str, str, str]] = itemgetter(*self.numbers_at)
-        self._original, self.amount = at.get(_ORIGINAL), readers.amount
-        self.remarked_at = tuple(index for index in (self._original,) if index is not None)
-        self.stated_at = tuple(index for index in (table.stated_at,) if index is not None)
+        self.original_at, self.amount = at.get(_ORIGINAL), readers.amount
+        self.stated_at = table.stated_at
         texts = [at[name] for name in LINE_FIELDS[4:] if name in at]
         self.texts_of: Callable[[tuple[str, ...]], Any] = itemgetter(*texts) if texts else lambda _cells: ()
         self._articles: dict[Any, Article] = {}
@@ -65,7 +64,7 @@ class LineCells:
         found: list[Flat] = []
         texts_of, numbers_of, articles = self.texts_of, self._numbers, self._articles
         quantities, percents, has_skus = self.quantities, self.percents, taxes.has_skus
-        original, stated = self._original, self._table.stated_at
+        original, stated = self.original_at, self.stated_at
         for _, rows in groups:
             for at, cells in rows:
                 texts = texts_of(cells)
