@@ -61,13 +61,13 @@ class Sums(NamedTuple):
         for at, key in enumerate(zip(self.charged, self.months, strict=True)):
             own.setdefault(key, []).append(at)
         for places in own.values():
-            nets, gross = [0] * len(self.keys), [0] * len(self.keys)
+            booked: dict[int, list[int]] = {}
             for at in places:
                 for row in range(self.first[at], self.first[at + 1]):
-                    nets[self.which[row]] += self.net[row]
-                    gross[self.which[row]] += self.gross[row]
-            met = {self.which[row]: None for at in places for row in range(self.first[at], self.first[at + 1])}
-            rows = [(*self.keys[which][1:], nets[which], gross[which]) for which in met]
+                    sums = booked.setdefault(self.which[row], [0, 0])
+                    sums[0] += self.net[row]
+                    sums[1] += self.gross[row]
+            rows = [(*self.keys[which][1:], net, gross) for which, (net, gross) in booked.items()]
             total, size = (sum([column[at] for at in places]) for column in (self.totals, self.sizes))
             yield len(places), self._report("", places[0], total, size, rows)
 
