@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from etl.model.money import units_text
+from etl.model.plan import letters_of
 from etl.report.facts import EntryRow, OrderDetail, SourceRows
 
 EXACT = 2**53
@@ -52,7 +53,7 @@ class PlainDetail(NamedTuple):
         line, _, count, unit, _, codes, what = entry
         digits = len(unit.partition(".")[2])
         gross = count * int(unit.replace(".", ""))
-        origin, own = self.parts.get(line.rstrip("0123456789."), ("", ""))
+        origin, own = self.parts.get(letters_of(line), ("", ""))
         return EntryRow(
             line,
             name or what[0],
