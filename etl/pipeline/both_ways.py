@@ -139,14 +139,12 @@ class FastLane:
 
     def _check(self, quick: Quick, number: str, parts: Parts) -> None:
         """Holds an order against the rules, and what a person is shown of it against what one order by columns gives."""
-        planned = [plan_order(order, self._ctx) for order in self._batch.read(number, parts)]
-        store = self._ctx.mapping.settings.source.store
-        same = len(planned) == 1 and plan_line(planned[0], store) == quick.line
-        if not same or repr(planned_status(planned[0])) != repr(quick_status(quick.report, quick.problems)):
+        planned = alike_by_rules(self._batch, self._ctx, number, parts, quick.line)
+        if planned is None or repr(planned_status(planned)) != repr(quick_status(quick.report, quick.problems)):
             raise differs(number)
         alone = self._take(number, parts, is_detailed=True)
         beside = quick.beside or (None if isinstance(alone, str) else alone.beside)
-        if beside is None or _beside(planned[0], quick.report.precision) != beside:
+        if beside is None or _beside(planned, quick.report.precision) != beside:
             raise differs(number)
 
 
@@ -159,6 +157,13 @@ def _beside(order: PlannedOrder, digits: int) -> Beside:
         found.rules.append(one.rule)
         found.names.append(one.name if one.kind is EntryKind.PRODUCT else "")
     return found
+
+
+def alike_by_rules(batch: Batch, ctx: Context, number: str, parts: Parts, line: bytes) -> PlannedOrder | None:
+    """The order by the rules; None where they do not give this part of the plan id, and it alone."""
+    planned = [plan_order(order, ctx) for order in batch.read(number, parts)]
+    store = ctx.mapping.settings.source.store
+    return planned[0] if len(planned) == 1 and plan_line(planned[0], store) == line else None
 
 
 def by_rules(batch: Batch, ctx: Context, numbers: Sequence[str]) -> Iterator[tuple[PlannedOrder, bytes]]:

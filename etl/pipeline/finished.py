@@ -29,7 +29,7 @@ from etl.model.reference import Reference, dump_reference
 from etl.model.route import Route
 from etl.model.status import OrderStatus
 from etl.pipeline.alike import Alike
-from etl.pipeline.both_ways import CHECK_EVERY
+from etl.pipeline.both_ways import CHECK_EVERY, RULES, SWITCH, alike_by_rules
 from etl.pipeline.classify import posted_status, status_of
 from etl.staging.batch import Batch
 from etl.staging.spool import Parts
@@ -126,18 +126,18 @@ class Finished:
     def _check(self, number: str, parts: Parts, line: bytes, ctx: Context) -> None:
         """Raises InternalError where the order is planned otherwise than the ledger remembers."""
         store = ctx.mapping.settings.source.store
-        planned = [plan_order(order, ctx) for order in self._batch.read(number, parts)]
+        planned = alike_by_rules(self._batch, ctx, number, parts, line)
         held, posted = self._ledger.order(number), self._ledger.posted_orders([number]).get(number)
         report = _report(posted, ctx) if posted is not None else None
-        same = len(planned) == 1 and plan_line(planned[0], store) == line
-        if same and held is not None and report is not None:
-            seen = replace(status_of(planned[0], held, store), mews_order_id="")
+        same = planned is not None
+        if planned is not None and held is not None and report is not None:
+            seen = replace(status_of(planned, held, store), mews_order_id="")
             same = repr(seen) == repr(posted_status(report))
         if not same:
             raise InternalError(
                 f"order {number} is planned otherwise than the ledger remembers; nothing was sent",
                 code="internal.both_ways",
-                hint="Set CENTRA_MEWS_PLAN=rules and run again: every order is then planned anew. Please report the order.",
+                hint=f"Set {SWITCH}={RULES} and run again: every order is then planned anew. Please report the order.",
             )
 
 
