@@ -50,6 +50,11 @@ class Quick(NamedTuple):
         """Its number."""
         return self.report.number
 
+    @property
+    def consumption(self) -> str:
+        """ISO, UTC."""
+        return self.report.consumption
+
 
 class Beside(NamedTuple):
     """What a person is shown of the entries beside what the plan line says of them, entry by entry as they stand there.

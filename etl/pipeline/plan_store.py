@@ -230,13 +230,9 @@ def _again(
 
 
 def _row(at: int, order: PlannedOrder | Quick | Taken, due: _Due) -> tuple[int, str, str, str, str, bytes]:
-    if isinstance(order, Taken):
+    if not isinstance(order, PlannedOrder):
         number = order.number
         return (at, number, "", Verdict.READY.value, due.of(number, "", order.consumption), digest_of(order.line))
-    if isinstance(order, Quick):
-        report = order.report
-        when = due.of(report.number, "", report.consumption)
-        return (at, report.number, "", Verdict.READY.value, when, digest_of(order.line))
     when = due.of(order.number, order.parent, order.consumption.isoformat() if order.consumption else "")
     return (at, order.number, order.parent, order.verdict.value, when, pickle.dumps(order, 5))
 
