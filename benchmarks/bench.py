@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -92,13 +92,7 @@ class Bench:
 
     def run(self, *arguments: str, plan: str = "", ledger: str = "") -> Run:
         """One command. `plan`: "rules" leaves columns out."""
-        environment = {
-            "PATH": os.environ["PATH"],
-            "MEWS_PLATFORM_ADDRESS": self.url,
-            "MEWS_CLIENT_TOKEN": CLIENT_TOKEN,
-            "MEWS_ACCESS_TOKEN": ACCESS_TOKEN,
-            "CENTRA_MEWS_PLAN": plan,
-        }
+        environment = {**environment_of(self.url), "CENTRA_MEWS_PLAN": plan}
         known = ["--mappings", str(HERE / "mapping"), "--ledger", ledger or f"ledger-{next(_NUMBERS)}.sqlite"]
         command = [sys.executable, "-m", "etl", "--quiet", *known, *arguments]
         started = time.monotonic()
@@ -119,6 +113,22 @@ class Bench:
         found = Measured(name, lines, done, min(starts), min(bare))
         print(" | ".join(found.cells), f"| exit {done.code}", flush=True)
         return found
+
+
+def environment_of(url: str) -> dict[str, str]:
+    """Of a command that goes to the Mews at `url`, and nothing else of this process's."""
+    return {
+        "PATH": os.environ["PATH"],
+        "MEWS_PLATFORM_ADDRESS": url,
+        "MEWS_CLIENT_TOKEN": CLIENT_TOKEN,
+        "MEWS_ACCESS_TOKEN": ACCESS_TOKEN,
+    }
+
+
+def table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """The lines of a table whose columns are figures, but for the first."""
+    rule = ("---", *(["---:"] * (len(titles) - 1)))
+    return [f"| {' | '.join(row)} |" for row in (titles, rule, *rows)]
 
 
 def generate(path: Path, lines: int, *, lines_per_order: int = 5, shuffled: bool = False, odd: float = 0) -> int:
@@ -215,7 +225,6 @@ def plot(measured: Sequence[Measured]) -> str:
 
 def page(measured: Sequence[Measured], started: Sequence[tuple[str, float]], posted: str, load: float) -> str:
     """docs/benchmarks.md."""
-    table = [TITLES, ("---", *(["---:"] * (len(TITLES) - 1))), *(one.cells for one in measured)]
     versions = ", ".join(f"{name} {version(name)}" for name in ("SQLAlchemy", "pydantic", "httpx", "structlog"))
     return "\n".join(
         [
@@ -227,7 +236,7 @@ def page(measured: Sequence[Measured], started: Sequence[tuple[str, float]], pos
                 "in the same run."
             ),
             "",
-            *(f"| {' | '.join(row)} |" for row in table),
+            *table(TITLES, (one.cells for one in measured)),
             "",
             "![CPU of dry runs in passes of csv.reader](benchmarks.svg)",
             "",

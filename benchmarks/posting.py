@@ -25,9 +25,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench import generate
-
-from etl.sandbox.world import ACCESS_TOKEN, CLIENT_TOKEN
+from bench import environment_of, generate, table
 
 HERE = Path(__file__).parent
 PAGE = HERE.parent / "docs" / "posting.md"
@@ -104,18 +102,14 @@ def light() -> Iterator[Light]:
 
 def ours(name: str, folder: Path, export: Path, mapping: str) -> Posted:
     """`run` of the product, from a fresh ledger on this disk."""
-    environment = {
-        "PATH": os.environ["PATH"],
-        "MEWS_CLIENT_TOKEN": CLIENT_TOKEN,
-        "MEWS_ACCESS_TOKEN": ACCESS_TOKEN,
-    }
     ledger = folder / f"{name.replace(' ', '-').replace('/', '-')}.sqlite"
     with light() as mews:
-        environment["MEWS_PLATFORM_ADDRESS"] = mews.url
         known = ["--quiet", "--json", "--mappings", mapping, "--ledger", str(ledger)]
         command = [sys.executable, str(Path(__file__).resolve()), "--child", *known, "run", str(export)]
         load, begun = os.getloadavg()[0], time.monotonic()
-        done = subprocess.run(command, env=environment, cwd=folder, check=False, capture_output=True, text=True)
+        done = subprocess.run(
+            command, env=environment_of(mews.url), cwd=folder, check=False, capture_output=True, text=True
+        )
         whole = time.monotonic() - begun
         seen = mews.figures()
     if done.returncode not in (0, 3):
@@ -189,7 +183,6 @@ def parts(one: Posted) -> list[str]:
 
 def page(posted: list[Posted], told: list[Posted], limited: Posted | None) -> str:
     """docs/posting.md."""
-    table = [TITLES, ("---", *(["---:"] * (len(TITLES) - 1))), *(one.cells for one in posted)]
     lines = [
         "# Posting, measured",
         "",
@@ -200,7 +193,7 @@ def page(posted: list[Posted], told: list[Posted], limited: Posted | None) -> st
             "looks at Mews before and after; the others keep no ledger. Planning is left out, as is what the others read before they post."
         ),
         "",
-        *(f"| {' | '.join(row)} |" for row in table),
+        *table(TITLES, (one.cells for one in posted)),
         "",
     ]
     for one in told:
