@@ -6,7 +6,7 @@ the ledger does not know, nobody sent with this ledger.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -76,16 +76,14 @@ class Sighter:
     def __init__(self, ledger: Ledger, store: str, is_busy: Callable[[str], bool]) -> None:
         self._ledger = ledger
         self._store = store
-        self._is_in_hand = is_busy
-        self._elsewhere: frozenset[str] = frozenset()
+        self._is_busy = is_busy
         self._adopted: dict[PartKey, str] = {}
 
     def see_page(self, look: Look, page: list[OrderItemRow], found: dict[OrderKey, dict[str, None]]) -> None:
         """A page of order items; `found`: the orders of ours on it, see `scan.sight`."""
         undos = sight_undos(page, self._store)
         numbers = {number for number, _ in (*found, *undos)} | self._numbers_of(page)
-        self._pass_over(numbers)
-        busy = self._busy_ones(numbers)
+        busy = self._in_hand(numbers)
         if busy:
             # Bills are walked by their last change.
             made = ((row.updated if row.is_by_unit else row.created, identity_of(row)) for row in page)
@@ -95,36 +93,30 @@ class Sighter:
         parts = self._ledger.parts({number for number, _ in (*found, *undos)}) if found or undos else {}
         wanted: set[str] = set()
         for key, order_ids in found.items():
-            if not self._is_busy(key[0]):
+            if key[0] not in busy:
                 wanted |= self._see_order(look, key, order_ids, page, parts.get(key[0], ()))
         for key, orders in undos.items():
-            if not self._is_busy(key[0]):
+            if key[0] not in busy:
                 wanted |= self._see_undos(look, key, orders, parts.get(key[0], ()))
         self._adopt()
         for row in page if wanted else ():
             if row.order_id in wanted:
                 look.rows.setdefault(row.order_id, {})[row.id] = row
-        self._note_cancelled(look, page, parts)
+        self._note_cancelled(look, page, parts, busy)
 
     def see_cancelled(self, look: Look, page: list[OrderItemRow]) -> None:
         """A page of cancelled order items, whenever they were created."""
         numbers = self._numbers_of(page)
         if numbers:
-            self._pass_over(numbers)
-            busy = self._busy_ones(numbers)
+            busy = self._in_hand(numbers)
             mine = ((row.canceled, self._mine(row)) for row in page if busy)
             look.pass_over(at for at, one in mine if at is not None and one is not None and one.number in busy)
-            self._note_cancelled(look, page, self._ledger.parts(numbers))
+            self._note_cancelled(look, page, self._ledger.parts(numbers), busy)
 
-    def _pass_over(self, numbers: Iterable[str]) -> None:
-        """Which of these orders others have in hand: asked after the page came, and before the ledger is."""
-        self._elsewhere = self._ledger.elsewhere(numbers)
-
-    def _busy_ones(self, numbers: Iterable[str]) -> set[str]:
-        return {number for number in numbers if self._is_busy(number)}
-
-    def _is_busy(self, number: str) -> bool:
-        return number in self._elsewhere or self._is_in_hand(number)
+    def _in_hand(self, numbers: Collection[str]) -> set[str]:
+        """Which of these orders somebody has in hand: asked after the page came, and before the ledger is."""
+        elsewhere = self._ledger.elsewhere(numbers)
+        return {number for number in numbers if number in elsewhere or self._is_busy(number)}
 
     def _numbers_of(self, page: Iterable[OrderItemRow]) -> set[str]:
         return {identity.number for row in page if (identity := self._mine(row)) is not None}
@@ -133,12 +125,14 @@ class Sighter:
         identity = identity_of(row)
         return identity if identity is not None and identity.store == self._store and not identity.is_undo else None
 
-    def _note_cancelled(self, look: Look, page: Iterable[OrderItemRow], parts: dict[str, list[Part]]) -> None:
+    def _note_cancelled(
+        self, look: Look, page: Iterable[OrderItemRow], parts: dict[str, list[Part]], busy: Collection[str]
+    ) -> None:
         """Items cancelled in Mews while the ledger calls their order posted: somebody else reversed it."""
         suspects: dict[str, str] = {}
         for row in page:
             identity = self._mine(row) if row.is_canceled else None
-            if identity is None or self._is_busy(identity.number):
+            if identity is None or identity.number in busy:
                 continue
             part = _order_part(parts.get(identity.number, ()), identity.generation)
             if part is not None and part.state is State.POSTED and part.mews_id == row.order_id:
@@ -220,7 +214,7 @@ class Sighter:
         sent: dict[PartKey, list[PaymentRow]] = {}
         undone: dict[PartKey, list[PaymentRow]] = {}
         rows = list(page)
-        self._pass_over({found[0].number for row in rows if (found := payment_part(row)) is not None})
+        busy = self._in_hand({found[0].number for row in rows if (found := payment_part(row)) is not None})
         for row in rows:
             found = payment_part(row)
             if found is None:
@@ -231,7 +225,7 @@ class Sighter:
             identity, name = found
             if identity.store != self._store:
                 continue
-            if self._is_busy(identity.number):
+            if identity.number in busy:
                 look.pass_over([row.created])
             else:
                 side = undone if identity.is_undo else sent
