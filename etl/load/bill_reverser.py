@@ -19,7 +19,7 @@ from etl.load.bill_sender import BillSender
 from etl.load.bills import Bill, freeze_opposite
 from etl.load.halt import cancel
 from etl.load.requests import Reversing
-from etl.load.reversal import OPPOSITE, copy_of, is_rebate, opposite_bill, undo_part
+from etl.load.reversal import is_rebate, opposite_bill
 from etl.load.reverser import Reverser, UndoRules, Work
 from etl.load.session import Session
 from etl.model.kinds import REBATES, KindState
@@ -80,8 +80,8 @@ class BillReverser(Reverser):
 
     async def _post(self, work: Work, order_id: str, rows: Sequence[OrderItemRow]) -> None:
         payload = self._payload(work, order_id, rows)
-        name = undo_part(OPPOSITE, copy_of(work.undo_parts(), order_id))
-        reversing = Reversing(name, order_id, "", datetime.fromisoformat(payload["ClosedUtc"]))
+        closed = datetime.fromisoformat(payload["ClosedUtc"])
+        reversing = Reversing(work.opposite_part(order_id), order_id, "", closed)
         bill = freeze_opposite(payload, reversing, self._identity(work), self._session.facts)
         outcome = await self._box.put(bill)
         self._may_go_together = self._may_go_together or (outcome.kind is Kind.DONE and is_rebate(payload))

@@ -86,6 +86,10 @@ class Work:
         """What was sent to reverse it, and what became of that."""
         return [part for part in self.parts.values() if part.kind is PartKind.UNDO]
 
+    def opposite_part(self, order_id: str) -> str:
+        """The ledger's name of the opposite of one copy."""
+        return undo_part(OPPOSITE, copy_of(self.undo_parts(), order_id))
+
     def original(self, name: str, mews_id: str) -> dict[str, Any]:
         """The payload that posted a part; nothing where `recover` found it."""
         mine = [one for one in self.attempts if one.part == name]
@@ -256,7 +260,7 @@ class Reverser:
 
     def _opposite(self, work: Work, order_id: str) -> Part | None:
         """The opposite of a copy, if it is in Mews."""
-        part = work.parts.get(undo_part(OPPOSITE, copy_of(work.undo_parts(), order_id)))
+        part = work.parts.get(work.opposite_part(order_id))
         return part if part is not None and part.state is State.POSTED else None
 
     def _check_opposite(self, work: Work, order_id: str, rows: Sequence[OrderItemRow]) -> None:
@@ -346,9 +350,8 @@ class Reverser:
         if shut:
             raise CantReverseError(f"{len(shut)} of its items are on a closed bill: only the hotel can correct that")
         payload = self._payload(work, order_id, rows)
-        name = undo_part(OPPOSITE, copy_of(work.undo_parts(), order_id))
         consumed = datetime.fromisoformat(payload["ConsumptionUtc"])
-        reversing = Reversing(name, order_id, payload["AccountId"], consumed)
+        reversing = Reversing(work.opposite_part(order_id), order_id, payload["AccountId"], consumed)
         outcome = await self._send(work, Operation.ADD_ORDER, payload, reversing)
         self._conclude(outcome, "its opposite")
         work.has_changed = True
