@@ -5,19 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from etl.ledger.records import ORDER_PART, PartKind, dumps, loads
-from etl.ledger.unit_of_work import PartRow, UnitOfWork
-from etl.model.states import IN_MEWS, State
+from etl.ledger.unit_of_work import NotReady, PartRow, UnitOfWork
+from etl.model.states import IN_MEWS, PLANNED, State
 
 
 class UndoSteps(UnitOfWork):
     """Transitions of an undo."""
 
     def plan_undo(self, number: str, generation: int, part: str, target: str) -> None:
-        """A new undo part is READY; one that was refused or held back is READY again. `target`: what it reverses."""
+        """A new undo part is READY; one that was refused or held back is READY again. `target`: what it reverses.
+
+        Raises NotReady for one in doubt: what it sent may still reverse the order, and two looks have to say so first.
+        """
         self._order(number)
         row = self._find((number, generation, part))
         if row is None:
             row = self._add(PartRow(number, generation, part, PartKind.UNDO.value, State.READY))
+        elif row.state not in PLANNED:
+            raise NotReady(f"order {number}: {part} is {row.state}, not ready", place=number)
         elif row.state is not State.READY:
             row.move(State.READY)
         row.target = target

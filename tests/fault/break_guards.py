@@ -629,6 +629,14 @@ GUARDS = (
         "undo",
         "only_seems",
     ),
+    _guard(
+        "what was sent to reverse and is in doubt is planned anew",
+        "ledger/undo_steps.py",
+        "elif row.state not in PLANNED:",
+        "elif False:",
+        "ledger",
+        "never_planned",
+    ),
     # Bills of an outlet
     _guard(
         "many bills leave with the intent of the first on disk",
@@ -701,6 +709,38 @@ GUARDS = (
         "            if True:\n",
         "bills_undone",
         "costs_nothing or settled_each",
+    ),
+    _guard(
+        "bills refused together count towards giving up",
+        "load/survey.py",
+        "counts=not was_refused)",
+        "counts=True)",
+        "bills",
+        "one_bad_bill",
+    ),
+    _guard(
+        "a bill's last change proves absence",
+        "load/survey.py",
+        "async for page in bills.closed_at(moments):",
+        "async for page in bills.closed_at(()):",
+        "bills",
+        "moves_past",
+    ),
+    _guard(
+        "an old bill travels with others",
+        "load/bill_poster.py",
+        "return 1 if self._kinds.is_test(job) else self._carrier.limit_of(job)",
+        "return self._carrier.limit_of(job)",
+        "bills",
+        "kind_is_tried",
+    ),
+    _guard(
+        "an opposite in doubt is followed by another",
+        "load/bill_reverser.py",
+        "        await self._look_at_doubtful(work, items)\n",
+        "",
+        "bills_undone",
+        "settled_each",
     ),
     # A person's word
     _guard(

@@ -18,6 +18,7 @@ from etl.ledger.standing import Standing
 from etl.load import refusals
 from etl.load.bills import Bill, batches
 from etl.load.breaker import Breaker
+from etl.mews.outlets import OutletReader
 from etl.model.outcome import Kind, Outcome
 from etl.model.states import State
 
@@ -297,6 +298,21 @@ def test_bills_that_move_while_they_are_read(tmp_path):
     assert shop.times_posted(numbers(300)) == {1}
 
 
+def test_a_bill_that_moves_past_every_page_is_found_where_it_closed(tmp_path, monkeypatch):
+    """Touched while pages by the last change are read, it is on none of them: that proves no absence."""
+    by_last_change = OutletReader._since
+
+    async def moved_past(self, given, outlets):
+        async for page in by_last_change(self, given, outlets):
+            yield [row for row in page if row.number != "2"]
+
+    monkeypatch.setattr(OutletReader, "_since", moved_past)
+    shop, path = OutletShop("reset-after-commit:on=outletBills/add:at=2"), tmp_path / "ledger"
+    result = post(path, shop, orders(3))
+    assert shop.times_posted(numbers(3)) == {1}
+    assert result.exit_code is ExitCode.DONE, result
+
+
 def test_orders_of_a_lost_ledger_are_met(tmp_path):
     """A fresh ledger looks at everything since the oldest outlet: what it never sent stops it."""
     shop = OutletShop()
@@ -330,7 +346,10 @@ def test_a_kind_is_tried_alone(tmp_path):
     assert result.counts[Standing.REJECTED] == 3
     assert result.counts[Standing.BLOCKED] == 27
     assert shop.times_posted(order.number for order in old) == {0}
-    assert open_ledger(path, shop).order("20").code == "kind.refused"
+    with open_ledger(path, shop) as ledger:
+        assert ledger.order("20").code == "kind.refused"
+        # Together with others its refusal would have left all of them in doubt.
+        assert ledger.meta(refusals.PENDING) is None
 
 
 def test_a_return_follows_a_bill_whose_id_is_not_read_yet(tmp_path):

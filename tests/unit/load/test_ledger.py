@@ -385,6 +385,25 @@ def test_what_is_posted_is_never_intended_again(path, time):
         assert ledger.parts(["1"])["1"][0].sends == 1
 
 
+@pytest.mark.parametrize("kind", [Kind.UNKNOWN, Kind.DONE], ids=["in doubt", "reversed"])
+def test_what_reverses_is_never_planned_again(path, time, kind):
+    """A second opposite would take the money back twice: whatever the loop above looks at, the ledger refuses it."""
+    undo = replace(an_intent("1", time), part="undo:order", kind=PartKind.UNDO, target="o-1")
+    with open_ledger(path, time) as ledger:
+        ledger.record_plan("run-1", [an_order("1")])
+        with ledger.steps(["1"]) as steps:
+            steps.conclude("1", 1, "order", steps.intend(an_intent("1", time)), DONE, at=time.wall(), mews_id="o-1")
+            steps.plan_undo(*undo.key, undo.target)
+            sent = steps.intend(undo)
+        for _ in range(2):
+            with pytest.raises(NotReady), ledger.steps(["1"]) as steps:
+                steps.plan_undo(*undo.key, undo.target)
+            with ledger.steps(["1"]) as steps:
+                if steps.part_state(*undo.key) is State.IN_FLIGHT:
+                    steps.conclude(*undo.key, sent, Outcome(kind, {}, 200), at=time.wall(), mews_id="o-2")
+        assert next(part for part in ledger.parts(["1"])["1"] if part.part == "undo:order").sends == 1
+
+
 DONE = Outcome(Kind.DONE, {}, 200)
 
 
