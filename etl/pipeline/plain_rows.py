@@ -2,53 +2,57 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from collections.abc import Iterable, Iterator
 
 from etl.columns.quick import Report
+from etl.columns.sums import Sums, unproved
 from etl.model.money import units_text
-from etl.model.plan import Basis
-from etl.model.status import ReportState
-from etl.report.tables import OrderRow, PlainOrder
-
-_KEPT = 100_000
-_READY, _GROSS = ReportState.READY.value, Basis.GROSS.value
+from etl.report.tables import PlainOrder
 
 
-class PlainRows(dict[tuple[tuple[str, ...], ...], str]):
-    """Makes the rows; remembers sets of tax codes as texts."""
+def plain_order(report: Report) -> PlainOrder:
+    """As `report.tables.order_row` of the order's status (`classify.quick_status`), in fewer values."""
+    number, currency, precision, units, account, consumption, month, lines, taxes, _, untold = report
+    total, codes = units_text(units, precision), _codes_text(codes for codes, _ in taxes)
+    return PlainOrder(
+        number, currency, precision, units, total, account, month, consumption[:19], str(lines), codes, " ".join(untold)
+    )
 
-    def of(self, report: Report) -> PlainOrder:
-        """As `report.tables.order_row` of the order's status (`classify.quick_status`)."""
-        number, currency, precision, units, account, consumption, month, lines, taxes, _, unproved = report
-        total, zero = units_text(units, precision), units_text(0, precision)
-        row = OrderRow(
+
+def plain_orders(sums: Sums) -> Iterator[PlainOrder]:
+    """The same of each of many orders."""
+    currency, precision = sums.currency
+    codes = _Codes(sums)
+    accounts = [account for account, _ in sums.accounts]
+    untold = [" ".join(unproved(is_negative=False, is_company=is_company)) for _, is_company in sums.accounts]
+    rows = zip(sums.numbers, sums.totals, sums.charged, sums.consumptions, sums.months, sums.sizes, strict=True)
+    for at, (number, units, charged, consumption, month, size) in enumerate(rows):
+        yield PlainOrder(
             number,
-            _READY,
-            "",
             currency,
-            total,
-            total,
-            zero,
-            account,
-            "",
-            "",
-            _GROSS,
-            currency,
-            _GROSS,
-            zero,
+            precision,
+            units,
+            units_text(units, precision),
+            accounts[charged],
             month,
-            f"{consumption[:19]}Z",
-            "",
-            str(lines),
-            self[tuple([codes for codes, _ in taxes])],
-            total,
-            "",
-            " ".join(unproved),
+            consumption[:19],
+            str(size),
+            codes[tuple(sums.which[sums.first[at] : sums.first[at + 1]])],
+            untold[charged],
         )
-        return PlainOrder(row, Decimal(total))
 
-    def __missing__(self, sets: tuple[tuple[str, ...], ...]) -> str:
-        if len(self) >= _KEPT:
-            self.clear()
-        found = self[sets] = "; ".join([" ".join(codes) or "exempt" for codes in sets])
+
+class _Codes(dict[tuple[int, ...], str]):
+    """What is booked of an order (as in `Sums.which`) to its tax codes as a text."""
+
+    def __init__(self, sums: Sums) -> None:
+        super().__init__()
+        self._sets = [codes for _, codes, _ in sums.keys]
+
+    def __missing__(self, booked: tuple[int, ...]) -> str:
+        found = self[booked] = _codes_text(self._sets[which] for which in booked)
         return found
+
+
+def _codes_text(sets: Iterable[tuple[str, ...]]) -> str:
+    return "; ".join([" ".join(codes) or "exempt" for codes in dict.fromkeys(sets)])

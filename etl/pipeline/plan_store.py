@@ -14,7 +14,7 @@ from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from etl.columns.quick import Quick, Report
 from etl.columns.sums import Sums
@@ -26,6 +26,8 @@ from etl.pipeline.alike import Alike
 from etl.pipeline.both_ways import differs, digest_of
 from etl.pipeline.classify import planned_status, quick_status
 from etl.pipeline.kept_entries import KeptEntries
+from etl.pipeline.plain_rows import plain_order, plain_orders
+from etl.report.tables import PlainOrder
 from etl.spill import Spill
 
 BATCH = 2_000
@@ -52,6 +54,7 @@ CREATE TABLE status (
 
 _DIGEST = 32
 """Length of what is stored of an order by columns; a pickled order is longer."""
+T = TypeVar("T")
 ByRules = Callable[[Sequence[str]], Iterable[tuple[PlannedOrder, bytes]]]
 """Numbers to planned orders, each with its part of the plan id."""
 
@@ -67,12 +70,10 @@ class Batch:
     """Some orders of the plan that follow each other.
 
     `statuses`: each as it is reported where the ledger does not know it. `planned` reads the named orders whole.
-    `reports`: in the order of all, what there is of those that there is nothing to say of; None for each other.
     """
 
     statuses: list[OrderStatus]
     planned: Callable[[Collection[str]], dict[str, PlannedOrder]]
-    reports: list[Report | None]
 
 
 class PlanStore:
@@ -133,15 +134,31 @@ class PlanStore:
 
     def batches(self) -> Iterator[Batch]:
         """All orders by number, some hundreds at a time (for look-ups in the ledger)."""
-        for batch in self.mixed():
-            told = iter(batch.statuses)
-            every = [next(told) if report is None else quick_status(report) for report in batch.reports]
-            yield Batch(every, batch.planned, batch.reports)
-
-    def mixed(self, *, is_listed: bool = True) -> Iterator[Batch]:
-        """As `batches`, but those that `alike` has added up are among `reports` only; not `is_listed`: nowhere."""
         for number, alike, others in self._spill.rows("SELECT batch, alike, others FROM status ORDER BY batch"):
-            yield Batch(_others(others), partial(self._planned, number), _reports(alike) if is_listed else [])
+            told = iter(_others(others))
+            reports = _in_turn(alike, lambda one: one.reports(), lambda report: report)
+            every = [next(told) if report is None else quick_status(report) for report in reports]
+            yield Batch(every, partial(self._planned, number))
+
+    def statuses(self) -> Iterator[OrderStatus]:
+        """Those by number that `alike` has not added up."""
+        for (others,) in self._spill.rows("SELECT others FROM status ORDER BY batch"):
+            yield from _others(others)
+
+    def mixed(self) -> Iterator[OrderStatus | list[PlainOrder]]:
+        """All orders by number; those that `alike` has added up as rows, as many at once as follow each other."""
+        for alike, others in self._spill.rows("SELECT alike, others FROM status ORDER BY batch"):
+            told, plain = iter(_others(others)), list[PlainOrder]()
+            for order in _in_turn(alike, plain_orders, plain_order):
+                if order is not None:
+                    plain.append(order)
+                    continue
+                if plain:
+                    yield plain
+                    plain = []
+                yield next(told)
+            if plain:
+                yield plain
 
     def named(self, numbers: Sequence[str]) -> Iterator[PlannedOrder]:
         """The planned orders of these numbers, by number."""
@@ -264,14 +281,15 @@ def _others(content: bytes) -> list[OrderStatus]:
     return list(map(_status, pickle.loads(content)))  # noqa: S301 - our own private file
 
 
-def _reports(content: bytes) -> list[Report | None]:
-    """Those of orders by columns that there is nothing to say of; None for each other order."""
+def _in_turn(content: bytes, many: Callable[[Sums], Iterator[T]], one: Callable[[Report], T]) -> Iterator[T | None]:
+    """Orders by columns that there is nothing to say of, made of what is reported of them; None for each other order."""
     reports, sums = marshal.loads(content)  # noqa: S302 - likewise
-    at_once = [Sums(*one).reports() for one in sums]
-    return [
-        None if report is None else next(at_once[report]) if isinstance(report, int) else Report(*report)
-        for report in reports
-    ]
+    at_once = [many(Sums(*columns)) for columns in sums]
+    for report in reports:
+        if report is None:
+            yield None
+        else:
+            yield next(at_once[report]) if isinstance(report, int) else one(Report(*report))
 
 
 def _status(row: tuple[Any, ...]) -> OrderStatus:

@@ -32,7 +32,6 @@ from etl.pipeline.connect import Link, connect
 from etl.pipeline.finished import Finished, is_possible, key_of
 from etl.pipeline.kinds import with_kinds
 from etl.pipeline.needs import needs_of
-from etl.pipeline.plain_rows import PlainRows
 from etl.pipeline.plan_store import PlanStore
 from etl.pipeline.planning import PlanFacts, Progress, Span, make_context, plan_batch
 from etl.pipeline.shipping_trials import WATCHED
@@ -371,34 +370,29 @@ def statuses(
             yield with_waivers(with_kinds(seen, known, kinds), known, order, store, waived)
 
 
-def unknown_statuses(prepared: Prepared, *, is_listed: bool) -> Iterator[OrderStatus | PlainOrder]:
+def unknown_statuses(prepared: Prepared, *, is_listed: bool) -> Iterator[OrderStatus | list[PlainOrder]]:
     """As `statuses` where no ledger knows any order: those that `store.alike` has added up as rows, if `is_listed`."""
-    store, waived, rows = prepared.mapping.settings.source.store, waived_in(prepared.mapping), PlainRows()
-    for batch in prepared.store.mixed(is_listed=is_listed):
-        told = iter(batch.statuses)
-        for report in batch.reports if is_listed else [None] * len(batch.statuses):
-            if report is None:
-                yield with_waivers(next(told), None, None, store, waived)
-            else:
-                yield rows.of(report)
+    store, waived = prepared.mapping.settings.source.store, waived_in(prepared.mapping)
+    for one in prepared.store.mixed() if is_listed else prepared.store.statuses():
+        yield one if isinstance(one, list) else with_waivers(one, None, None, store, waived)
 
 
 def summarise(
     prepared: Prepared,
-    orders: Iterable[OrderStatus | PlainOrder],
+    orders: Iterable[OrderStatus | list[PlainOrder]],
     *sinks: Any,
     alike: Iterable[tuple[OrderStatus, int]] = (),
 ) -> Summary:
     """Counts and sums of the statuses, handed on to `sinks` one by one; checked before anybody sees them.
 
-    `alike`: the sums of the plain orders, and of how many; only the first of `sinks` is given these one by one.
+    `alike`: the sums of the plain orders, and of how many; only the first of `sinks` is given these as rows.
     """
     summary = Summary()
     summary.precisions = {code: currency.precision for code, currency in prepared.reference.currencies.items()}
     for status, count in alike:
         summary.add(status, count)
     for order in orders:
-        if isinstance(order, PlainOrder):
+        if isinstance(order, list):
             for sink in sinks[:1]:
                 sink.add_plain(order)
             continue

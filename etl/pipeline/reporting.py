@@ -38,10 +38,13 @@ def silent(_stage: str, _done: int, _total: int | None) -> None:
 
 
 def told_every(values: Iterator[T], progress: Progress, stage: str, total: int) -> Iterator[T]:
-    """The values, and every few hundred of them a word about how far they are."""
-    for done, value in enumerate(values):
-        if done % _TOLD_EVERY == 0:
+    """The values, and every few hundred of them a word about how far they are; lists count as all that they hold."""
+    done = told = 0
+    for value in values:
+        if done >= told:
             progress(stage, done, total)
+            told = done + _TOLD_EVERY
+        done += len(value) if isinstance(value, list) else 1
         yield value
 
 
@@ -73,7 +76,7 @@ class Reasons:
 
 def report_on(
     prepared: Prepared,
-    orders: Iterator[OrderStatus | PlainOrder],
+    orders: Iterator[OrderStatus | list[PlainOrder]],
     folder: Path | None,
     *,
     command: str,

@@ -47,6 +47,15 @@ class CsvRows:
             stream, delimiter=delimiter, quotechar=quote, lineterminator=newline, quoting=csv.QUOTE_ALL
         )
 
+    def write_all(self, rows: Sequence[Sequence[str]]) -> None:
+        """Writes rows of texts as they are."""
+        joined = "".join(map("".join, rows))
+        if "\r" not in joined and "\n" not in joined:
+            self._plain.writerows(rows)
+            return
+        for row in rows:
+            self.write(row)
+
     def write(self, cells: Sequence[str]) -> None:
         """Writes one row of texts as they are."""
         # csv quotes only the newline that ends its own rows, and readers take the other one as a row's end.

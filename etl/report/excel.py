@@ -4,10 +4,8 @@ filtering only; the exact record is orders.csv.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from html import escape
 from pathlib import Path
 from typing import IO
 
@@ -21,18 +19,10 @@ from etl.model.status import OrderStatus, ReportState
 from etl.report.cells import printable
 from etl.report.facts import ReportFacts
 from etl.report.grids import Column, Grid, Kind, row_words
+from etl.report.sheets import A4, SHEET_ROWS, Formats, Sheet, add_table, text_of
 from etl.report.tables import PROBLEM_COLUMNS, OrderRow, PlainOrder, problem_cells
 from etl.report.tally import Group, Tally
 
-SHEET_ROWS = 1_048_576
-CELL_CHARS = 32_767
-_A4 = 9
-_CODE = re.compile("[A-Z]{3}")
-_UNFIT = re.compile(r"[^A-Za-z0-9_.]")
-_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-_PLAIN = re.compile(r"[0-9A-Za-z.,:;'()/-](?:[0-9A-Za-z.,:;'()/ -]{0,200}[0-9A-Za-z.,:;'()/-])?")
-_ESCAPE = re.compile("(_x[0-9a-fA-F]{4}_)")
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\ufffe\uffff]")
 _FIXED = ("Summary", "Totals", "Months", "Taxes", "Problems")
 _SHEET_OF = {"totals": "Totals", "months": "Months", "taxes": "Taxes", "problems": "Problems"}
 _NAMES = {
@@ -65,145 +55,6 @@ _ORDER_WIDTHS = (14, 15, 24, 10, 18, 18, 16, 10, 70, 38, 38)
 _PROBLEM_WIDTHS = (10, 24, 14, 28, 9, 24, 24, 50, 70, 14)
 _ORDERS_PRINTED, _PROBLEMS_PRINTED = 9, 9
 """Columns that are printed; ids and what stands in other columns too stay on the screen."""
-_TABLE_STYLE = "Table Style Light 1"
-
-
-class LongSheet(Worksheet):  # type: ignore[misc]  # the library's types are not exported
-    """A sheet whose rows go straight into the file that the library keeps of them, at four times its speed.
-
-    A history of two million orders takes a quarter of an hour cell by cell. The heading and all settings
-    are the library's own; only the XML of plain rows is written here.
-    """
-
-    def append(self, row: int, cells: Sequence[str | Decimal | None], money: Format) -> None:
-        """Writes one row below all that were written; empty cells take no room."""
-        if self.previous_row < row:
-            # The heading still stands in the library's one-row buffer.
-            self._write_single_row(row)
-        parts = [f'<row r="{row + 1}">']
-        for letter, cell in zip(_LETTERS, cells, strict=False):
-            if cell is None or cell == "":
-                continue
-            if isinstance(cell, Decimal):
-                # Formatted from the Decimal itself: no float on the way into the file.
-                parts.append(f'<c r="{letter}{row + 1}" s="{money.xf_index}"><v>{cell:.16G}</v></c>')
-            else:
-                parts.append(f'<c r="{letter}{row + 1}" t="inlineStr"><is>{_inline(cell)}</is></c>')
-        parts.append("</row>")
-        self.fh.write("".join(parts))
-        self.dim_rowmax = row
-
-    def make_table(self, rows: int, columns: Sequence[Column], formats: Formats, name: str) -> None:
-        """Makes a table of the heading and the `rows` below it."""
-        if not self.previous_row:
-            # The heading of an empty sheet still stands in the library's one-row buffer.
-            self._write_single_row(1)
-        # The library refuses tables over rows that are on disk already; their cells are written as it would have.
-        self.constant_memory = False
-        try:
-            add_table(self, rows, columns, formats, name)
-        finally:
-            self.constant_memory = True
-
-
-class Sheet:
-    """A table that goes on in further sheets: rows are appended, the heading is repeated and frozen."""
-
-    def __init__(
-        self,
-        book: xlsxwriter.Workbook,
-        name: str,
-        columns: Sequence[Column],
-        formats: Formats,
-        widths: Sequence[int],
-        sheet_rows: int = SHEET_ROWS,
-        printed: int = 0,
-    ) -> None:
-        self._book = book
-        self._name = name
-        self._columns = columns
-        self._formats = formats
-        self._widths = widths
-        self._sheet_rows = sheet_rows
-        self._printed = printed or len(columns)
-        self._sheets = 0
-        self._row = 0
-        self._start()
-
-    def append(self, cells: Sequence[str | Decimal | None], money: Format) -> None:
-        """Writes one row: text as text, amounts as numbers in the format `money`."""
-        if self._row >= self._sheet_rows:
-            self._end()
-            self._start()
-        self._sheet.append(self._row, cells, money)
-        self._row += 1
-
-    def finish(self) -> None:
-        """Sets the filter over what was written."""
-        self._end()
-
-    def _start(self) -> None:
-        self._sheets += 1
-        name = self._name if self._sheets == 1 else f"{self._name} {self._sheets}"
-        self._sheet: LongSheet = self._book.add_worksheet(name, LongSheet)
-        for at, width in enumerate(self._widths):
-            self._sheet.set_column(at, at, width)
-        for at, column in enumerate(self._columns):
-            self._sheet.write_string(0, at, text_of(column.title), self._formats.heading_of(column.kind))
-        # Order numbers are texts: leading zeros and long ones stay as they are, without Excel's green corners.
-        self._sheet.ignore_errors({"number_stored_as_text": f"A1:{_LETTERS[len(self._columns) - 1]}{SHEET_ROWS}"})
-        self._sheet.freeze_panes(1, 0)
-        self._sheet.set_landscape()
-        self._sheet.set_paper(_A4)
-        self._sheet.fit_to_pages(1, 0)
-        self._sheet.repeat_rows(0)
-        self._sheet.set_footer("&L&A&RPage &P of &N")
-        self._row = 1
-
-    def _end(self) -> None:
-        if self._columns:
-            name = f"{self._name.replace(' ', '')}{self._sheets if self._sheets > 1 else ''}"
-            self._sheet.make_table(self._row - 1, self._columns, self._formats, name)
-            self._sheet.print_area(0, 0, max(self._row - 1, 0), self._printed - 1)
-
-
-class Formats:
-    """The workbook's cell formats; money by count of decimals."""
-
-    def __init__(self, book: xlsxwriter.Workbook) -> None:
-        self._book = book
-        self._money: dict[tuple[int, str, bool], Format] = {}
-        self.heading = book.add_format(
-            {"bold": True, "bg_color": "#E7ECF2", "bottom": 1, "text_wrap": True, "valign": "top"}
-        )
-        self.right_heading = book.add_format(
-            {"bold": True, "bg_color": "#E7ECF2", "bottom": 1, "text_wrap": True, "valign": "top", "align": "right"}
-        )
-        self.bold = book.add_format({"bold": True, "top": 1})
-        self.title = book.add_format({"bold": True, "font_size": 16})
-        self.label = book.add_format({"bold": True, "valign": "top"})
-        self.wrapped = book.add_format({"text_wrap": True, "valign": "top"})
-        self.count = book.add_format({"num_format": "#,##0"})
-        self.left_count = book.add_format({"num_format": "#,##0", "align": "left"})
-        self.line = book.add_format({"bottom": 1})
-
-    def heading_of(self, kind: Kind) -> Format:
-        """The format of a heading: over figures it aligns right, as they do."""
-        return self.right_heading if kind in (Kind.MONEY, Kind.COUNT) else self.heading
-
-    def money(self, decimals: int, currency: str, *, is_total: bool = False) -> Format:
-        """The format of amounts of a currency, with so many decimals as it has and its code ("" for none)."""
-        known = self._money.get((decimals, currency, is_total))
-        if known is None:
-            pattern = "#,##0" + ("." + "0" * decimals if decimals else "")
-            if _CODE.fullmatch(currency):
-                pattern += rf"\ [${currency}]"
-            looks = {"bold": True, "top": 1} if is_total else {}
-            known = self._book.add_format({"num_format": pattern, "align": "right", **looks})
-            self._money[decimals, currency, is_total] = known
-            # Registers the format, so that LongSheet can name it.
-            known._get_xf_index()  # noqa: SLF001
-        return known
 
 
 class Workbook:
@@ -245,16 +96,18 @@ class Workbook:
         """Appends one order. `row`: its texts."""
         self._append(row, (order.source_total, order.planned_total, order.difference))
 
-    def add_plain(self, order: PlainOrder) -> None:
-        """Appends an order of which nothing is to be said."""
-        self._append(order.row, (order.total, order.total, order.total - order.total))
+    def add_plain(self, orders: Sequence[PlainOrder]) -> None:
+        """Appends orders of which nothing is to be said."""
+        self._orders.append_plain(orders, [self._money(order.currency) for order in orders])
 
     def _append(self, row: OrderRow, amounts: tuple[Decimal | None, ...]) -> None:
         texts = (row.month, row.message, row.account_id, row.mews_order_id)
         self._orders.append(
-            (row.order, row.state, row.problem, row.currency, *amounts, *texts),
-            self._formats.money(self._precisions.get(row.currency, 2), row.currency),
+            (row.order, row.state, row.problem, row.currency, *amounts, *texts), self._money(row.currency)
         )
+
+    def _money(self, currency: str) -> Format:
+        return self._formats.money(self._precisions.get(currency, 2), currency)
 
     def add_problem(self, problem: Problem) -> None:
         """Appends one problem or notice."""
@@ -306,32 +159,6 @@ class Workbook:
         return name
 
 
-def _inline(text: str) -> str:
-    """The text as an inline string; what XML or Excel's own escapes could misread is escaped."""
-    if _PLAIN.fullmatch(text):
-        return f"<t>{text}</t>"
-    cut = text_of(text)
-    cut = _ESCAPE.sub(r"_x005F\1", cut)
-    cut = _CONTROL.sub(lambda match: f"_x{ord(match[0]):04X}_", cut)
-    return f'<t xml:space="preserve">{escape(cut, quote=False)}</t>'
-
-
-def text_of(text: str) -> str:
-    """A text as a cell's text: within Excel's length, and never taken for markup by the library."""
-    cut = printable(text)
-    if len(cut) > CELL_CHARS // 2:
-        cut = f"{cut[: CELL_CHARS // 2 - 1]}…"
-    # xlsxwriter writes `<r>..</r>` into the sheet unescaped, as rich text of its own making.
-    return "'" + cut if cut.startswith("<r>") else cut
-
-
-def add_table(sheet: Worksheet, rows: int, columns: Sequence[Column], formats: Formats, name: str) -> None:
-    """A table with filters over the heading in row 1 and the `rows` below it (Excel wants one at least)."""
-    heads = [{"header": text_of(column.title), "header_format": formats.heading_of(column.kind)} for column in columns]
-    options = {"columns": heads, "style": _TABLE_STYLE, "name": _UNFIT.sub("_", f"t_{name}"), "banded_rows": False}
-    sheet.add_table(0, 0, max(rows, 1), len(columns) - 1, options)
-
-
 def _write_grid(sheet: Worksheet, grid: Grid, formats: Formats) -> None:
     """A grid with its heading in row 1, the rows of totals below the table, the note under all."""
     room = SHEET_ROWS - len(grid.foot) - 4
@@ -363,7 +190,7 @@ def _lay_out(sheet: Worksheet, grid: Grid) -> None:
         sheet.set_column(at, at, min(70, max(12, len(column.title) + 4, room + 3)))
     sheet.freeze_panes(1, 0)
     sheet.set_landscape()
-    sheet.set_paper(_A4)
+    sheet.set_paper(A4)
     sheet.fit_to_pages(1, 0)
     sheet.repeat_rows(0)
     sheet.set_footer("&L&A&RPage &P of &N")
@@ -416,7 +243,7 @@ def _write_summary(
     sheet.set_column(1, 1, 78)
     sheet.set_column(2, 6, 18)
     sheet.set_landscape()
-    sheet.set_paper(_A4)
+    sheet.set_paper(A4)
     sheet.fit_to_pages(1, 0)
     sheet.write_string(0, 0, text_of(f"centra-mews {facts.command}"), formats.title)
     row = 2

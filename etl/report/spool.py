@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
+from heapq import nlargest
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
 from markupsafe import Markup
 
+from etl.model.money import units_text
 from etl.model.order import number_key
 from etl.model.shares import ENDS, BridgeLine
 from etl.model.status import OrderStatus, ReportState
 from etl.report.cells import amount_text, printable
 from etl.report.folder import close_quietly, private_text
-from etl.report.tables import OrderRow, PlainOrder, message_of
+from etl.report.tables import GROSS, OrderRow, PlainOrder, message_of
 
 LIMIT = 50_000
 LONGEST_MESSAGE = 400
@@ -70,18 +72,44 @@ class OrderSpool:
                 self._add_to_line(BridgeLine(line), currency, str(basis), amount, order.number)
         self._keep(row, order.state, lines, _message(order), needs_attention=order.needs_attention)
 
-    def add_plain(self, order: PlainOrder) -> None:
-        """Keeps an order that is ready, and so on one line of the bridge with its total."""
-        row, lines = order.row, 0
-        if order.total:
-            lines = _PLAIN_LINES
-            self._add_to_line(BridgeLine.READY, row.currency, row.basis, -order.total, row.order)
-        self._keep(row, ReportState.READY, lines, "", needs_attention=False)
+    def add_plain(self, orders: Sequence[PlainOrder]) -> None:
+        """Keeps orders that are ready, and so on one line of the bridge each, with their totals."""
+        self._add_plain_to_line(orders)
+        kept = orders[: self._room(1)]
+        self._numbers[1].extend([order.number for order in kept])
+        ready = _INDEX[ReportState.READY]
+        self._streams[1].write(
+            "".join(
+                [
+                    f'[{_json(number)},{ready},"","{month}",{_json(currency)},"{total}","{total}","{units_text(0, precision)}","",'
+                    f'{_json(account)},"",0,{_PLAIN_LINES if units else 0},""]\n'
+                    for number, currency, precision, units, total, account, month, _, _, _, _ in kept
+                ]
+            )
+        )
+
+    def _add_plain_to_line(self, orders: Sequence[PlainOrder]) -> None:
+        """Of each currency those that are among the largest; with them all that are as large as the last of these."""
+        by_currency: dict[tuple[str, int], list[PlainOrder]] = {}
+        for order in orders:
+            by_currency.setdefault((order.currency, order.precision), []).append(order)
+        for (currency, precision), some in by_currency.items():
+            least = max(1, *nlargest(UNDER_A_LINE, [abs(order.units) for order in some])[UNDER_A_LINE - 1 :], 1)
+            for order in some:
+                if abs(order.units) >= least:
+                    amount = -Decimal(order.units).scaleb(-precision)
+                    self._add_to_line(BridgeLine.READY, currency, GROSS, amount, order.number)
+
+    def _room(self, which: int) -> int:
+        """Rows that the list has room for; the others have none where those needing attention fill the table."""
+        attention, others = map(len, self._numbers)
+        if which and attention >= self._limit:
+            return 0
+        return max(0, self._limit - (others if which else attention))
 
     def _keep(self, row: OrderRow, state: ReportState, lines: int, message: str, *, needs_attention: bool) -> None:
         which = 0 if needs_attention else 1
-        counts = [len(numbers) for numbers in self._numbers]
-        if counts[which] >= self._limit or (which and counts[0] >= self._limit):
+        if not self._room(which):
             return
         self._numbers[which].append(row.order)
         shown = [
@@ -180,6 +208,11 @@ class OrderSpool:
                 for line in islice(stream, left):
                     left -= 1
                     yield line
+
+
+def _json(text: str) -> str:
+    """A text as JSON."""
+    return f'"{text}"' if text.isascii() and text.isalnum() else _encode(text)
 
 
 def _message(order: OrderStatus) -> str:

@@ -6,13 +6,15 @@ Excel has report.xlsx. Amounts are texts with a point, at the currency's precisi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from decimal import Decimal
+from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import IO, NamedTuple
 
 from etl.model.codes import CODES
+from etl.model.money import units_text
+from etl.model.plan import Basis
 from etl.model.problem import Problem
-from etl.model.status import OrderStatus
+from etl.model.status import OrderStatus, ReportState
 from etl.report.cells import CsvRows, amount_text, safe_cell
 
 ORDER_COLUMNS = (
@@ -51,6 +53,9 @@ PROBLEM_COLUMNS = (
     "message",
     "sheet",
 )
+
+
+READY, GROSS = ReportState.READY.value, Basis.GROSS.value
 
 
 def blocking_codes(order: OrderStatus) -> str:
@@ -102,10 +107,53 @@ class OrderRow(NamedTuple):
 
 
 class PlainOrder(NamedTuple):
-    """A ready order that Mews books as the source has it, of which nothing is to be said: its texts and its total."""
+    """A ready order that Mews books as the source has it, of which nothing is to be said.
 
-    row: OrderRow
-    total: Decimal
+    `units`: its gross total in 10**-precision. `total`, `lines`, `consumption` (without a zone), `tax_codes` and `unproved`: texts
+    as in an `OrderRow`.
+    """
+
+    number: str
+    currency: str
+    precision: int
+    units: int
+    total: str
+    account_id: str
+    month: str
+    consumption: str
+    lines: str
+    tax_codes: str
+    unproved: str
+
+
+def plain_row(order: PlainOrder) -> OrderRow:
+    """The order as texts."""
+    number, currency, precision, _, total, account, month, consumption, lines, codes, unproved = order
+    zero = units_text(0, precision)
+    return OrderRow(
+        number,
+        READY,
+        "",
+        currency,
+        total,
+        total,
+        zero,
+        account,
+        "",
+        "",
+        GROSS,
+        currency,
+        GROSS,
+        zero,
+        month,
+        f"{consumption}Z",
+        "",
+        lines,
+        codes,
+        total,
+        "",
+        unproved,
+    )
 
 
 def order_row(order: OrderStatus, precisions: Mapping[str, int]) -> OrderRow:
@@ -146,13 +194,13 @@ class OrderTable:
         self._rows = CsvRows(stream)
         self._rows.write(ORDER_COLUMNS)
 
+    def add_plain(self, orders: Sequence[PlainOrder]) -> None:
+        """Writes orders of which nothing is to be said."""
+        self._rows.write_all([_safe(plain_row(order)) for order in orders])
+
     def add(self, row: OrderRow) -> None:
         """Writes one order; texts of the export are made safe."""
-        cells: list[str] = list(row)
-        for at in _FREE:
-            if cells[at]:
-                cells[at] = safe_cell(cells[at])
-        self._rows.write(cells)
+        self._rows.write(_safe(row))
 
 
 _FREE = tuple(
@@ -160,6 +208,17 @@ _FREE = tuple(
     for name in ("order", "currency", "account_id", "mews_order_id", "message", "planned_currency", "tax_codes")
 )
 """Columns whose texts come from outside."""
+_free = itemgetter(*_FREE)
+
+
+def _safe(row: OrderRow) -> Sequence[str]:
+    """The cells as no spreadsheet runs them; most are harmless as they are."""
+    if "".join([cell[:1] for cell in _free(row)]).isalnum():
+        return row
+    cells = list(row)
+    for at in _FREE:
+        cells[at] = safe_cell(cells[at])
+    return cells
 
 
 class ProblemTable:

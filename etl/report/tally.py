@@ -6,7 +6,7 @@ Memory grows with neither orders nor problems.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
 from enum import StrEnum
@@ -14,7 +14,7 @@ from typing import Any
 
 from etl.errors import InternalError
 from etl.model.status import OrderStatus, ReportState
-from etl.report.tables import PlainOrder
+from etl.report.tables import GROSS, PlainOrder
 
 
 class Group(StrEnum):
@@ -80,20 +80,33 @@ class Tally:
             planned = self._sums(order.state, order.planned_currency or order.currency, order.planned_basis)
             planned[1] += order.planned_total
 
-    def add_plain(self, order: PlainOrder) -> None:
-        """Counts an order that is ready with its whole total."""
-        row, total = order.row, order.total
-        key = (row.currency, row.basis)
-        self._count(ReportState.READY, Group.READY, key, total, (row.month, self._day(row.consumption)))
-        if total:
-            self._sums(ReportState.READY, *key)[1] += total
+    def add_plain(self, orders: Sequence[PlainOrder]) -> None:
+        """Counts orders that are ready with their whole totals."""
+        alike: dict[tuple[str, int, str, str, int], list[int]] = {}
+        day_of = self._day
+        for _, currency, precision, units, _, _, month, consumption, _, _, _ in orders:
+            key = (currency, precision, month, day_of(consumption), (units > 0) - (units < 0))
+            sums = alike.get(key)
+            if sums is None:
+                alike[key] = [1, units]
+            else:
+                sums[0] += 1
+                sums[1] += units
+        for (currency, precision, month, day, _), (count, units) in alike.items():
+            row, total = (currency, GROSS), Decimal(units).scaleb(-precision)
+            self._count(ReportState.READY, Group.READY, row, total, (month, day), count)
+            if units:
+                self._sums(ReportState.READY, *row)[1] += total
 
-    def _count(self, state: ReportState, group: Group, row: Row, total: Decimal, when: tuple[str, str]) -> None:
-        self.states[state] += 1
-        self._groups[group] += 1
-        self.rows[row] += 1
+    def _count(
+        self, state: ReportState, group: Group, row: Row, total: Decimal, when: tuple[str, str], orders: int = 1
+    ) -> None:
+        """Counts so many orders of one sign with their `total`."""
+        self.states[state] += orders
+        self._groups[group] += orders
+        self.rows[row] += orders
         self._sums(state, *row)[0] += total
-        self.counts[state, *row] += 1
+        self.counts[state, *row] += orders
         if not total:
             return
         sign = total < 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import tzinfo
 from pathlib import Path
 from typing import IO, Any
@@ -85,13 +85,13 @@ class ReportWriter:
             self.abort()
             raise unwritable(self._folder.path, error) from error
 
-    def add_plain(self, order: PlainOrder) -> None:
-        """Takes an order of which nothing is to be said into every file."""
+    def add_plain(self, orders: Sequence[PlainOrder]) -> None:
+        """Takes orders of which nothing is to be said into every file."""
         try:
-            self._tally.add_plain(order)
-            self._orders.add(order.row)
-            self._open_parts[0].add_plain(order)
-            self._open_parts[1].add_plain(order)
+            self._tally.add_plain(orders)
+            self._orders.add_plain(orders)
+            self._open_parts[0].add_plain(orders)
+            self._open_parts[1].add_plain(orders)
         except OSError as error:
             self.abort()
             raise unwritable(self._folder.path, error) from error

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etl.report.cells import CsvRows, amount_text, safe_cell
-from etl.report.excel import _inline
+from etl.report.sheets import _inline
 from etl.report.spool import script_safe
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
