@@ -12,20 +12,21 @@ from etl.evidence.marks import identity_of
 from etl.evidence.mews_time import MewsTime
 from etl.evidence.read_back import WHATEVER_IT_COSTS, ReadBack
 from etl.evidence.reader import Clock, Reader
-from etl.evidence.scan import MARGIN, Progress, walk_items
+from etl.evidence.scan import MARGIN, OrderKey, Progress, walk_items
 from etl.ledger.cancelled import unknown
 from etl.ledger.ledger import Ledger
 from etl.ledger.plan_rows import stamp_seconds
-from etl.ledger.records import ORDER_PART, RECOVERED_RUN, dumps, stamp
+from etl.ledger.records import ORDER_PART, RECOVERED_RUN, Attempt, dumps, stamp
 from etl.ledger.side_table import empty, keep, met_elsewhere, sighting, sightings
-from etl.ledger.steps import CHUNK, Steps
+from etl.ledger.steps import CHUNK, PartKey, Steps
 from etl.load.balance import Items, reversed_by
 from etl.load.found import find_elsewhere, find_order, find_payment, shown
 from etl.load.paid import Paid, Payments, read_payments
 from etl.load.ports import Sleep
 from etl.load.reversal import OPPOSITE, undo_parts, what_of
 from etl.load.reversals import Reversals, Seen, is_in_doubt, is_pay_back
-from etl.model.identity import parse_identifier
+from etl.load.unmarked import UnmarkedBills
+from etl.model.identity import Identity, parse_identifier
 from etl.model.rows import OrderItemRow, PaymentRow
 from etl.model.shares import CREDIT
 from etl.model.states import IN_MEWS, State
@@ -90,11 +91,12 @@ async def recover(
     with ledger.steps() as steps:
         steps.start_settling(time.latest())
     empty(ledger)
-    await _read_items(ledger, reader, service_id, store, None, started, result, progress)
+    walks = _Walks(ledger, reader, service_id, store, result, progress)
+    await walks.read_items(None, started)
     progress("wait for what may still be on its way", 0, 0)
     await sleep(settle.total_seconds())
     second = await time.sync()
-    await _read_items(ledger, reader, service_id, store, started - settle - MARGIN, second, result, progress)
+    await walks.read_items(started - settle - MARGIN, second)
     payments: Payments = {}
     if result.since is not None:
         # A payment is never sent before its order.
@@ -102,6 +104,7 @@ async def recover(
     result.payments = sum(len(paid.sent) for paid in payments.values())
     # All is read before anything is recorded: where a page can't be read, the ledger stays as it was.
     met = Met(payments, await _read_in_doubt(ledger, reader, payments), await _read_nowhere(ledger, reader))
+    _adopt_ids(ledger, walks.unmarked.ids())
     _record(ledger, met, result, progress)
     with ledger.steps() as steps:
         steps.meta("watermark", stamp(second - settle))
@@ -109,31 +112,46 @@ async def recover(
     return result
 
 
-# recover
+# What Mews shows
 
 
-async def _read_items(
-    ledger: Ledger,
-    reader: Reader,
-    service_id: str,
-    store: str,
-    start: datetime | None,
-    now: datetime,
-    result: RecoverResult,
-    progress: Progress,
-) -> None:
-    async for page in walk_items(reader, service_id, start, now):
-        rows = []
+class _Walks:
+    """Walks over all items: those of this store wait in a table. `unmarked`: bills that came back without a mark."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        reader: Reader,
+        service_id: str,
+        store: str,
+        result: RecoverResult,
+        progress: Progress,
+    ) -> None:
+        self._ledger = ledger
+        self._reader = reader
+        self._service_id = service_id
+        self._store = store
+        self._result = result
+        self._progress = progress
+        self.unmarked = UnmarkedBills(ledger, store)
+
+    async def read_items(self, start: datetime | None, now: datetime) -> None:
+        """One walk from `start` (None: ever). Raises MewsError."""
+        async for page in walk_items(self._reader, self._service_id, start, now):
+            keep(self._ledger, [sighting(row, identity) for row, identity in self._mine(page)])
+            self.unmarked.see(self.unmarked.of_page(page))
+            self._progress("read items", self._result.items, 0)
+
+    def _mine(self, page: Iterable[OrderItemRow]) -> Iterator[tuple[OrderItemRow, Identity]]:
+        result = self._result
         for row in page:
             result.items += 1
             identity = identity_of(row)
             if identity is None:
                 result.strangers += 1
-            elif identity.store == store:
+            elif identity.store == self._store:
                 result.since = min(result.since or row.created, row.created)
-                rows.append(sighting(row, identity))
-        keep(ledger, rows)
-        progress("read items", result.items, 0)
+                yield row, identity
 
 
 async def _read_in_doubt(ledger: Ledger, reader: Reader, payments: Payments) -> dict[str, PaymentRow]:
@@ -158,89 +176,172 @@ async def _read_nowhere(ledger: Ledger, reader: Reader) -> frozenset[tuple[str, 
     return frozenset(key for key, order_id in suspects.items() if not known.get(order_id))
 
 
+# What follows from it
+
+
 def _record(ledger: Ledger, met: Met, result: RecoverResult, progress: Progress) -> None:
     missing = ledger.without_ids()
     for batch in _batches(sightings(ledger), 200):
-        _adopt_ids(ledger, [one for one in batch if one[:2] in missing])
+        _adopt_ids(ledger, _ids_of(one for one in batch if one[:2] in missing))
         with ledger.steps({number for number, _, _ in batch}) as steps:
             for number, generation, items in batch:
-                _record_order(ledger, steps, number, generation, items, met, result)
+                _OneOrder(ledger, steps, (number, generation), met, result).record(items)
         progress("record orders", result.found + result.known + result.resolved, 0)
 
 
-def _adopt_ids(ledger: Ledger, met: Iterable[tuple[str, int, Items]]) -> None:
+def _ids_of(met: Iterable[tuple[str, int, Items]]) -> dict[PartKey, str]:
     """Which bill is whose, of those that were posted together and never read back by the run that did."""
-    ids = {
+    return {
         (number, generation, ORDER_PART): order_id
         for number, generation, found in met
         for order_id, items in found.items()
         if not _is_undo(items)
     }
+
+
+def _adopt_ids(ledger: Ledger, ids: Mapping[PartKey, str]) -> None:
     if ids:
         with ledger.steps() as steps:
             steps.adopt_ids(ids)
 
 
-def _record_order(
-    ledger: Ledger, steps: Steps, number: str, generation: int, found: Items, met: Met, result: RecoverResult
-) -> None:
-    undos = {order_id: items for order_id, items in found.items() if _is_undo(items)}
-    orders = {order_id: items for order_id, items in found.items() if order_id not in undos}
-    if not orders:
-        # What reverses an order proves no presence.
-        return
-    paid = met.payments.get((number, generation), Paid())
-    known = undo_parts(ledger.parts([number]).get(number, ()), generation, OPPOSITE)
-    gone = reversed_by(orders, undos, steps.mews_id(number, generation), known)
-    standing = [order_id for order_id in orders if order_id not in gone]
-    # Where copies were reversed, the order is the one that stands.
-    orders = {order_id: orders[order_id] for order_id in (*standing, *gone)}
-    reversals = Reversals(ledger, steps, number, generation, Seen(orders, undos, gone, paid, met.in_doubt))
-    reversals.take_up_again()
-    was_in_doubt = _record_presence(ledger, steps, number, generation, orders, paid, met, result)
-    twice: list[str] = []
-    if gone or undos or paid.undone:
-        twice = reversals.record()
-        message, is_undone = reversals.conclude()
-        result.undone += is_undone
+class _OneOrder:
+    """One generation of one order, recorded within one transaction. `result` is told what was found of it."""
+
+    def __init__(self, ledger: Ledger, steps: Steps, key: OrderKey, met: Met, result: RecoverResult) -> None:
+        self._ledger = ledger
+        self._steps = steps
+        self._key = key
+        self._number = key[0]
+        self._met = met
+        self._paid = met.payments.get(key, Paid())
+        self._result = result
+
+    def record(self, found: Items) -> None:
+        """Its orders and what reverses them, by OrderId."""
+        undos = {order_id: items for order_id, items in found.items() if _is_undo(items)}
+        orders = {order_id: items for order_id, items in found.items() if order_id not in undos}
+        if not orders:
+            # What reverses an order proves no presence.
+            return
+        known = undo_parts(self._ledger.parts([self._number]).get(self._number, ()), self._key[1], OPPOSITE)
+        gone = reversed_by(orders, undos, self._steps.mews_id(*self._key), known)
+        standing = [order_id for order_id in orders if order_id not in gone]
+        # Where copies were reversed, the order is the one that stands.
+        orders = {order_id: orders[order_id] for order_id in (*standing, *gone)}
+        seen = Seen(orders, undos, gone, self._paid, self._met.in_doubt)
+        reversals = Reversals(self._ledger, self._steps, *self._key, seen)
+        reversals.take_up_again()
+        was_in_doubt = self._presence(orders)
+        twice: list[str] = []
+        if gone or undos or self._paid.undone:
+            twice = reversals.record()
+            message, is_undone = reversals.conclude()
+            self._result.undone += is_undone
+            self._differs(message)
+        is_held = self._steps.part_state(*self._key) in (State.POSTED, State.DIFFERENT)
+        if is_held and self._key in self._met.nowhere and len(standing) == 1:
+            at = find_elsewhere(self._steps, *self._key, standing[0], orders[standing[0]])
+            self._differs(at.message)
+        self._copies([*(standing if len(standing) > 1 else ()), *twice])
+        if not was_in_doubt:
+            self._cancelled(orders)
+
+    def _differs(self, message: str) -> None:
         if message:
-            result.different[number] = message
-    is_held = steps.part_state(number, generation) in (State.POSTED, State.DIFFERENT)
-    if is_held and (number, generation) in met.nowhere and len(standing) == 1:
-        at = find_elsewhere(steps, number, generation, standing[0], orders[standing[0]])
-        result.different[number] = at.message
-    _record_copies(steps, number, generation, [*(standing if len(standing) > 1 else ()), *twice], paid, result)
-    if not was_in_doubt:
-        _record_cancelled(ledger, steps, number, generation, orders, result)
+            self._result.different[self._number] = message
 
+    def _copies(self, copies: Sequence[str]) -> None:
+        """What stands in Mews more than once, in place of what the ledger believed: staff may have reversed a copy."""
+        paid = self._paid
+        paid_twice = [mews_id for part in paid.sent if len(paid.standing(part)) > 1 for mews_id in paid.standing(part)]
+        # Older generations came first.
+        found = tuple(dict.fromkeys((*self._result.duplicated.get(self._number, ()), *copies, *paid_twice)))
+        self._steps.see_copies(*self._key, found)
+        if found:
+            self._result.duplicated[self._number] = found
 
-def _record_copies(
-    steps: Steps, number: str, generation: int, copies: Sequence[str], paid: Paid, result: RecoverResult
-) -> None:
-    """What stands in Mews more than once, in place of what the ledger believed: staff may have reversed a copy."""
-    paid_twice = [mews_id for part in paid.sent if len(paid.standing(part)) > 1 for mews_id in paid.standing(part)]
-    # Older generations came first.
-    found = tuple(dict.fromkeys((*result.duplicated.get(number, ()), *copies, *paid_twice)))
-    steps.see_copies(number, generation, found)
-    if found:
-        result.duplicated[number] = found
+    def _cancelled(self, orders: Items) -> None:
+        """Cancelled items become known; an order of which others cancelled a part is no longer there as it was posted."""
+        items = {item.id: self._number for order in orders.values() for item in order if item.is_canceled}
+        others = unknown(self._ledger, items) if items else {}
+        if not others:
+            return
+        self._steps.take_in_cancelled(others)
+        state, order_id = self._steps.part_state(*self._key), self._steps.mews_id(*self._key)
+        if state in (State.POSTED, State.DIFFERENT) and _is_of(orders, others, order_id):
+            # Where a part of it was reversed, that is why they are cancelled.
+            message = self._result.different.get(self._number) or f"{len(others)} of its items are cancelled in Mews"
+            self._steps.differ(*self._key, message, {"items": shown(orders[order_id])})
+            self._differs(message)
 
+    def _presence(self, orders: Items) -> bool:
+        """That the order is there. Shape: whether the ledger sent it, and knew of no end until now."""
+        state = self._steps.part_state(*self._key)
+        if state is not None and state in IN_MEWS:
+            self._result.known += 1
+            if state is not State.UNDONE:
+                self._payments()
+            return False
+        attempts = self._attempts(ORDER_PART)
+        if attempts and state is not None:
+            found = find_order(self._steps, (*self._key, ORDER_PART), attempts, orders, RECOVERED_RUN)
+            self._result.resolved += 1
+            self._differs(found.message)
+            self._payments()
+            return True
+        self._adopt(orders)
+        return False
 
-def _record_cancelled(
-    ledger: Ledger, steps: Steps, number: str, generation: int, orders: Items, result: RecoverResult
-) -> None:
-    """Cancelled items become known; an order of which others cancelled a part is no longer there as it was posted."""
-    items = {item.id: number for order in orders.values() for item in order if item.is_canceled}
-    others = unknown(ledger, items) if items else {}
-    if not others:
-        return
-    steps.take_in_cancelled(others)
-    state, order_id = steps.part_state(number, generation), steps.mews_id(number, generation)
-    if state in (State.POSTED, State.DIFFERENT) and _is_of(orders, others, order_id):
-        # Where a part of it was reversed, that is why they are cancelled.
-        message = result.different.get(number) or f"{len(others)} of its items are cancelled in Mews"
-        steps.differ(number, generation, message, {"items": shown(orders[order_id])})
-        result.different[number] = message
+    def _attempts(self, part: str) -> list[Attempt]:
+        return self._ledger.attempts(self._number, generation=self._key[1], part=part)
+
+    def _adopt(self, orders: Items) -> None:
+        """An order of this store that this ledger never sent: what Mews shows of it stands in for what was sent."""
+        order_id, items = next(iter(orders.items()))
+        first, paid = items[0], self._paid
+        different = _missing_lines(items)
+        observed = {
+            "account": first.account_id,
+            "consumed": stamp_seconds(first.consumed),
+            "items": shown(items),
+            "order_id": order_id,
+        }
+        # Captures pay what the order is worth; credits lower it.
+        credit = [(part, "", ids[paid.first(part)]) for part, ids in paid.sent.items() if part.startswith(CREDIT)]
+        # Those of a bill are items of it. Its type tells a payment; only the identifier tells which, and it may be hidden.
+        credit_items = [(line, "", -item.first_booked[1]) for item in items if (line := _credit_line(item))]
+        worth = sum((item.first_booked[1] for item in items if not item.is_payment or _credit_line(item)), Decimal(0))
+        self._steps.recover(
+            *self._key,
+            mews_order_id=order_id,
+            observed=dumps(observed),
+            payments=[(part, paid.first(part)) for part in paid.sent],
+            differences=different,
+            run_id=RECOVERED_RUN,
+            facts={
+                "currency": first.currency,
+                "basis": "gross",
+                "planned_total": str(worth - sum((amount for _, _, amount in credit), Decimal(0))),
+                "facts": dumps({"payments": credit + credit_items} if credit or credit_items else {}),
+                "account_id": first.account_id,
+            },
+        )
+        self._result.found += 1
+        self._differs("; ".join(different))
+
+    def _payments(self) -> None:
+        """Payments of an order that the ledger knows: one that it calls unsent would be sent again."""
+        paid, in_doubt = self._paid, self._met.in_doubt
+        for part in paid.sent:
+            # One that stands before one that was cancelled.
+            ids = dict.fromkeys((paid.first(part), *paid.sent[part]))
+            rows = [in_doubt[one] for one in ids if one in in_doubt]
+            if not rows:
+                self._steps.see_payment(*self._key, part, mews_id=paid.first(part), run_id=RECOVERED_RUN)
+                continue
+            found = find_payment(self._steps, (*self._key, part), self._attempts(part), rows, RECOVERED_RUN)
+            self._differs(found.message)
 
 
 def _is_undo(items: Sequence[OrderItemRow]) -> bool:
@@ -252,93 +353,10 @@ def _is_of(orders: Items, item_ids: Mapping[str, str], order_id: str) -> bool:
     return any(item.id in item_ids for item in orders.get(order_id, ()))
 
 
-def _record_presence(
-    ledger: Ledger,
-    steps: Steps,
-    number: str,
-    generation: int,
-    orders: Items,
-    paid: Paid,
-    met: Met,
-    result: RecoverResult,
-) -> bool:
-    """That the order is there. Shape: whether the ledger sent it, and knew of no end until now."""
-    state = steps.part_state(number, generation)
-    if state is not None and state in IN_MEWS:
-        result.known += 1
-        if state is not State.UNDONE:
-            _record_payments(ledger, steps, number, generation, paid, met, result)
-        return False
-    attempts = ledger.attempts(number, generation=generation, part=ORDER_PART)
-    if attempts and state is not None:
-        found = find_order(steps, (number, generation, ORDER_PART), attempts, orders, RECOVERED_RUN)
-        result.resolved += 1
-        if found.message:
-            result.different[number] = found.message
-        _record_payments(ledger, steps, number, generation, paid, met, result)
-        return True
-    _adopt(steps, number, generation, orders, paid, result)
-    return False
-
-
-def _adopt(steps: Steps, number: str, generation: int, orders: Items, paid: Paid, result: RecoverResult) -> None:
-    """An order of this store that this ledger never sent: what Mews shows of it stands in for what was sent."""
-    order_id, items = next(iter(orders.items()))
-    first = items[0]
-    different = _missing_lines(items)
-    observed = {
-        "account": first.account_id,
-        "consumed": stamp_seconds(first.consumed),
-        "items": shown(items),
-        "order_id": order_id,
-    }
-    # Captures pay what the order is worth; credits lower it.
-    credit = [(part, "", ids[paid.first(part)]) for part, ids in paid.sent.items() if part.startswith(CREDIT)]
-    # Those of a bill are items of it. Its type tells a payment; only the identifier tells which, and it may be hidden.
-    credit_items = [(line, "", -item.first_booked[1]) for item in items if (line := _credit_line(item))]
-    worth = sum((item.first_booked[1] for item in items if not item.is_payment or _credit_line(item)), Decimal(0))
-    steps.recover(
-        number,
-        generation,
-        mews_order_id=order_id,
-        observed=dumps(observed),
-        payments=[(part, paid.first(part)) for part in paid.sent],
-        differences=different,
-        run_id=RECOVERED_RUN,
-        facts={
-            "currency": first.currency,
-            "basis": "gross",
-            "planned_total": str(worth - sum((amount for _, _, amount in credit), Decimal(0))),
-            "facts": dumps({"payments": credit + credit_items} if credit or credit_items else {}),
-            "account_id": first.account_id,
-        },
-    )
-    result.found += 1
-    if different:
-        result.different[number] = "; ".join(different)
-
-
 def _credit_line(item: OrderItemRow) -> str:
     """The line of a gift card or credit that is an item of a bill; "" of all else, and where no identifier comes back."""
     parsed = parse_identifier(item.external_identifier) if item.is_payment else None
     return parsed[1] if parsed is not None and parsed[1].startswith(CREDIT) else ""
-
-
-def _record_payments(
-    ledger: Ledger, steps: Steps, number: str, generation: int, paid: Paid, met: Met, result: RecoverResult
-) -> None:
-    """Payments of an order that the ledger knows: one that it calls unsent would be sent again."""
-    for part in paid.sent:
-        # One that stands before one that was cancelled.
-        ids = dict.fromkeys((paid.first(part), *paid.sent[part]))
-        rows = [met.in_doubt[one] for one in ids if one in met.in_doubt]
-        if not rows:
-            steps.see_payment(number, generation, part, mews_id=paid.first(part), run_id=RECOVERED_RUN)
-            continue
-        attempts = ledger.attempts(number, generation=generation, part=part)
-        found = find_payment(steps, (number, generation, part), attempts, rows, RECOVERED_RUN)
-        if found.message:
-            result.different[number] = found.message
 
 
 def _missing_lines(items: Iterable[OrderItemRow]) -> list[str]:

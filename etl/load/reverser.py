@@ -244,9 +244,14 @@ class Reverser:
                 "Mews does not return all of its items yet", self._session.facts.settle.total_seconds() / 2
             )
         if not rows and order_id == work.parts[ORDER_PART].mews_id:
+            of_which = (
+                f"Mews does not know its OrderId {order_id}"
+                if order_id
+                else "which of Mews's bills it is, is not known"
+            )
             raise CantReverseError(
-                f"Mews does not know its OrderId {order_id}: `centra-mews settle {work.number} --posted ORDERID` names the "
-                "right one, `--absent` says that nothing of it is there"
+                f"{of_which}: `centra-mews settle {work.number} --posted ORDERID` names the right one, `--absent` says that "
+                "nothing of it is there"
             )
         for row in rows:
             identity = identity_of(row)

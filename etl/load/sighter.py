@@ -19,6 +19,7 @@ from etl.ledger.steps import PartKey
 from etl.load.attempted import may_be_payment
 from etl.load.reversal import OPPOSITE, reversed_copies, sight_undos, target_of, travels_as, undo_parts
 from etl.load.signs import Signs
+from etl.load.unmarked import UnmarkedBills
 from etl.model.identity import Identity
 from etl.model.rows import OrderItemRow, PaymentRow
 from etl.model.states import IN_MEWS, PLANNED, State
@@ -56,6 +57,8 @@ class Look:
     """Payments without a mark of ours that may be one in doubt, by id."""
     passed_over_since: datetime | None = None
     """When the oldest of what was met and not judged was made, as somebody had its order in hand: met again by the next."""
+    unmarked: UnmarkedBills | None = None
+    """On the outlet route, bills without a mark that may be posted ones of which nobody has read the id."""
     shows_payment_marks: bool = False
     """A payment of ours came back with its mark: one without can't be ours."""
 
@@ -82,7 +85,9 @@ class Sighter:
     def see_page(self, look: Look, page: list[OrderItemRow], found: dict[OrderKey, dict[str, None]]) -> None:
         """A page of order items; `found`: the orders of ours on it, see `scan.sight`."""
         undos = sight_undos(page, self._store)
+        unmarked = look.unmarked.of_page(page) if look.unmarked is not None else []
         numbers = {number for number, _ in (*found, *undos)} | self._numbers_of(page)
+        numbers.update(identity.number for identity, _ in unmarked)
         busy = self._in_hand(numbers)
         if busy:
             # Bills are walked by their last change.
@@ -99,6 +104,9 @@ class Sighter:
             if key[0] not in busy:
                 wanted |= self._see_undos(look, key, orders, parts.get(key[0], ()))
         self._adopt()
+        if look.unmarked is not None:
+            look.pass_over(row.updated for identity, row in unmarked if identity.number in busy)
+            look.unmarked.see(one for one in unmarked if one[0].number not in busy)
         for row in page if wanted else ():
             if row.order_id in wanted:
                 look.rows.setdefault(row.order_id, {})[row.id] = row
@@ -175,6 +183,11 @@ class Sighter:
         if adopted:
             with self._ledger.steps() as steps:
                 steps.adopt_ids(adopted)
+
+    def adopt_unmarked(self, look: Look) -> None:
+        """Ids of bills that came back without any mark. To be called after the last page: which is meant needs all."""
+        self._adopted = look.unmarked.ids() if look.unmarked is not None else {}
+        self._adopt()
 
     def _see_undos(
         self, look: Look, key: OrderKey, orders: dict[str, list[OrderItemRow]], parts: Sequence[Part]

@@ -32,6 +32,7 @@ from etl.load.reversal import is_cancel, is_gone, travels_as
 from etl.load.session import Session
 from etl.load.sighter import Look, Sighter, key_of
 from etl.load.signs import add_copies, may_be_ours
+from etl.load.unmarked import UnmarkedBills
 from etl.model.rows import OrderItemRow, PaymentRow
 from etl.model.states import IN_MEWS, State
 
@@ -82,6 +83,7 @@ class Surveyor:
         """
         look = await self._begin()
         await self._walk(look)
+        self._sighter.adopt_unmarked(look)
         await self._judge_copies(look)
         # Met itself and reversed as well: another ledger found it, and undid it. The undo entries alone prove nothing.
         look.signs.reversed.update((key[0], None) for key in look.present if key in look.in_doubt_undone)
@@ -125,7 +127,8 @@ class Surveyor:
             for part in unknown
             if _is_order(part) or travels_as(part) is PartKind.PAYMENT
         }
-        return Look(started, unknown, rechecks, attempts)
+        unmarked = None if self._bills is None else UnmarkedBills(self._ledger, self._store)
+        return Look(started, unknown, rechecks, attempts, unmarked=unmarked)
 
     async def _walk(self, look: Look) -> None:
         watermark = self._ledger.watermark()
@@ -152,9 +155,12 @@ class Surveyor:
             look.walked_payments = True
 
     async def _walk_closings(self, look: Look, bills: BillReader, keys: frozenset[CandidateKey]) -> None:
-        """Where bills in doubt must be, if they are anywhere: the time of a bill's last change proves no absence."""
+        """Where bills in doubt must be, if they are anywhere: the time of a bill's last change proves no absence.
+
+        Nor does it prove that an unmarked bill is the only one of its kind.
+        """
         due = [part for part in look.unknown if part.settle_from and look.started >= part.settle_from + self._settle]
-        moments: set[datetime] = set()
+        moments = look.unmarked.closings() if look.unmarked is not None else set()
         for key in map(key_of, (*due, *look.rechecks)):
             attempts = look.attempts.get(key) or self._ledger.attempts(key[0], generation=key[1], part=key[2])
             moments.update(attempt.consumption for attempt in attempts if attempt.consumption is not None)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from etl.model.identity import Identity
+from etl.model.identity import Identity, parse_stem
 from etl.model.payload import dump
 from etl.model.plan import Basis, Entry, EntryKind, PlannedOrder
 from etl.model.rows import PAYMENT, REVENUE
@@ -19,6 +19,11 @@ _TYPES = {EntryKind.ITEM: REVENUE, EntryKind.PAYMENT: PAYMENT}
 def bill_number(identity: Identity) -> str:
     """`Number` of the bill: `536365`, `536365~2` of generation 2, `536365:undo` of what reverses it."""
     return identity.stem.removeprefix(f"centra:{identity.store}:")
+
+
+def identity_of_bill(number: str, store: str) -> Identity | None:
+    """Whose bill a `Number` names if it is one of this store's; None where no bill of ours is numbered so."""
+    return parse_stem(f"centra:{store}:{number}")
 
 
 def bill_payload(order: PlannedOrder, identity: Identity) -> dict[str, Any]:

@@ -20,12 +20,9 @@ IDENTIFIER_LIMIT = 255
 RETURN_MARK = "-R"
 """Stands between the number of an order and that of a return nested in it."""
 _NUMBER = rf"[0-9]+(?:{RETURN_MARK}[A-Za-z0-9_.-]+?)?"
-_IDENTIFIER = re.compile(
-    rf"centra:(?P<store>[a-z0-9-]{{1,32}}):(?P<number>{_NUMBER})(?:~(?P<generation>[0-9]+))?(?P<undo>:undo)?:(?P<line>[^:\s]+)"
-)
-_MARKER = re.compile(
-    rf"\[centra:(?P<store>[a-z0-9-]{{1,32}}):(?P<number>{_NUMBER})(?:~(?P<generation>[0-9]+))?(?P<undo>:undo)?\]"
-)
+_STEM = rf"centra:(?P<store>[a-z0-9-]{{1,32}}):(?P<number>{_NUMBER})(?:~(?P<generation>[0-9]+))?(?P<undo>:undo)?"
+_IDENTIFIER = re.compile(rf"{_STEM}:(?P<line>[^:\s]+)")
+_MARKER = re.compile(rf"\[{_STEM}\]")
 
 
 def split_number(number: str) -> tuple[str, str]:
@@ -76,6 +73,12 @@ def parse_identifier(text: str | None) -> tuple[Identity, str] | None:
 def parse_marker(notes: str | None) -> Identity | None:
     """Identity of the first marker of ours in `notes`; None where there is none."""
     match = _MARKER.search(notes or "")
+    return None if match is None else _identity(match)
+
+
+def parse_stem(text: str) -> Identity | None:
+    """Identity of a whole `Identity.stem`; None for anything else."""
+    match = re.fullmatch(_STEM, text)
     return None if match is None else _identity(match)
 
 

@@ -11,8 +11,10 @@ import structlog
 from etl.errors import MewsError
 from etl.evidence.marks import identity_of
 from etl.ledger.ledger import Ledger
+from etl.ledger.records import ORDER_PART
 from etl.load import other_route
 from etl.load.other_route import OtherRoute, Page
+from etl.load.unmarked import UnmarkedBills
 from etl.mews.api import MewsReader
 from etl.mews.outlets import OutletReader
 from etl.model.mapping import Mapping
@@ -52,13 +54,18 @@ async def read_missing_ids(reader: MewsReader, ledger: Ledger, store: str) -> No
     missing, bills = ledger.without_ids(), reader.bills
     if not missing or bills is None:
         return
+    unmarked = UnmarkedBills(ledger, store)
     async for page in bills.closed_at(missing.values()):
+        unmarked.see(unmarked.of_page(page))
         for row in page:
             identity = identity_of(row)
             if identity is not None and identity.store == store and not identity.is_undo:
                 key = (identity.number, identity.generation)
                 if key in missing:
                     ledger.read_ids.setdefault(key, row.order_id)
+    for (number, generation, part), bill_id in unmarked.ids().items():
+        if part == ORDER_PART:
+            ledger.read_ids.setdefault((number, generation), bill_id)
 
 
 async def check_other_route(link: Link, mapping: Mapping, ledger: Ledger, run_id: str, progress: Tell) -> str:

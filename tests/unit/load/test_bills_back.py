@@ -14,6 +14,8 @@ from etl.errors import ExitCode, UsageError
 from etl.ledger.ledger import Ledger
 from etl.ledger.standing import Standing
 from etl.load.undo import Ending, UndoRules
+from etl.model.bill import bill_payload
+from etl.model.identity import Identity
 from etl.model.states import State
 
 
@@ -215,3 +217,56 @@ def test_payments_of_a_recovered_bill_are_told_by_their_type(tmp_path):
     with Ledger.open(path, read_only=True) as ledger:
         assert [ledger.order(number).planned_total for number in "123"] == [Decimal("15.90")] * 3
         assert [ledger.order(number).facts for number in "123"] == [{}] * 3
+
+
+def hide_marks(shop: OutletShop) -> None:
+    """From now on Mews returns neither identifiers nor notes."""
+    shop.sandbox._quirks = replace(shop.sandbox._quirks, identifiers="ignored", keeps_notes=False)
+
+
+def ids_of(path, count: int) -> list[str]:
+    """The ids that the ledger has of orders 1 to `count`."""
+    with Ledger.open(path, read_only=True) as ledger:
+        return [ledger.order(number).mews_order_id for number in numbers(count)]
+
+
+@pytest.mark.parametrize("again", ["the same run", "a later run", "recover"])
+def test_ids_of_unmarked_bills_are_read_back(tmp_path, again):
+    """Posted among many, and no mark comes back: number, closing and amounts tell which bill is whose; so undo works."""
+    shop, path = OutletShop(), tmp_path / "ledger"
+    post(path, shop, orders(1))
+    hide_marks(shop)
+    shop.till("2", START)
+    shop.till("3", orders(3)[2].consumption)
+    if again == "the same run":
+        post(path, shop, orders(5))
+    else:
+        with pytest.raises(Killed):
+            post(path, shop, orders(5), checkpoint=KillAt("outcome.recorded", 1))
+        assert ids_of(path, 5)[1:] == [""] * 4
+        _ = recovered(path, shop) if again == "recover" else post(path, shop, orders(5), "run-2")
+    assert ids_of(path, 5) == [shop.bills_of(number)[-1] for number in numbers(5)]
+    result = undo(path, shop, run="run-1")
+    assert endings(result) == [Ending.REVERSED] * 5, result
+    assert states(path) == {State.UNDONE: 5}
+    with Ledger.open(path, read_only=True) as ledger:
+        assert not ledger.lacks_ids()
+    assert shop.times_posted(f"{number}:undo" for number in numbers(5)) == {1}
+    assert endings(undo(path, shop, run="run-1")) == [Ending.ALREADY] * 5
+
+
+def test_an_id_is_read_back_only_where_one_bill_can_be_meant(tmp_path):
+    """Two unmarked bills of that number, time and amounts: which is the order's, a person says."""
+    shop, path = OutletShop(), tmp_path / "ledger"
+    post(path, shop, orders(1))
+    hide_marks(shop)
+    with pytest.raises(Killed):
+        post(path, shop, orders(3), checkpoint=KillAt("outcome.recorded", 1))
+    given = shop.sandbox.outlets.bills[shop.bills_of("2")[0]]
+    shop.post([bill_payload(orders(2)[1], Identity("other", "2"))])
+    post(path, shop, orders(3), "run-2")
+    assert ids_of(path, 3)[1:] == ["", shop.bills_of("3")[0]]
+    (kept,) = undo(path, shop, "2").details
+    assert (kept.result, kept.message.partition(":")[0]) == (Ending.KEPT, "which of Mews's bills it is, is not known")
+    assert settled(path, shop, "2", posted_order_id=given.id) is State.POSTED
+    assert endings(undo(path, shop, "2")) == [Ending.REVERSED]
