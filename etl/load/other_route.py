@@ -1,13 +1,13 @@
 """What stands on the other route: an order posted as `orders/add` and as an outlet bill would count twice.
 
 Rule: design section 9. A ledger belongs to one route; of the other, only the numbers of this plan matter. It is read
-once as far as is affordable, then from where the last look ended; what of this store was met there stays in a table,
+once since this program exists, then from where the last look ended; what of this store was met there stays in a table,
 because a later plan may name it.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -17,29 +17,29 @@ from etl.errors import LedgerError
 from etl.evidence.marks import identity_of
 from etl.ledger import schema
 from etl.ledger.ledger import Ledger
-from etl.ledger.records import moment, stamp
+from etl.ledger.records import dumps, loads, moment, stamp
 from etl.model.rows import OrderItemRow
 from etl.model.states import State
+from etl.model.windows import Window, around, joined
 
 READ_UNTIL = "other_route_read_until"
 """An earlier version kept its watermark under another key, and had read less."""
+CLOSED_READ = "other_route_closed_read"
 UNREAD_BEFORE = "other_route_unread_before"
 EXAMPLES = 10
 
 OURS_SINCE = datetime(2026, 1, 1, tzinfo=UTC)
 """This program posted nothing before."""
 
-MOST = 1000
-"""Requests of the first look, two and a half minutes at 200/30s, beyond what may hold orders of this program."""
+IDLE = timedelta(days=30)
+"""Days without an order that are read along: one request is cheaper than two, if not much lies between."""
+
+DAY = timedelta(days=1)
 
 Page = list[OrderItemRow]
 
-Walk = Callable[[datetime], AsyncIterator[Page]]
-"""All items of the other route created since a moment, page by page."""
-
-Everything = Callable[[], AsyncIterator[tuple[datetime, Page]]]
-"""All items of the other route, whenever created, one step a request; each step with the moment down to which all that
-is younger has been read by then."""
+Walk = Callable[[datetime | None], AsyncIterator[Page]]
+"""All items of the other route that were created or changed since a moment (None: ever), page by page."""
 
 ById = Callable[[Sequence[str]], AsyncIterator[Page]]
 """The items of these orders or bills."""
@@ -47,17 +47,29 @@ ById = Callable[[Sequence[str]], AsyncIterator[Page]]
 
 @dataclass(frozen=True, slots=True)
 class OtherRoute:
-    """How the other route is read. `words`: what it is, for people.
+    """How the other route is read. `words`: what it is, for people. `oldest`: nothing there is older, where known.
 
-    `by_id`: where what was met can be cancelled meanwhile. `around`: what closed at some moments, where that is another
-    way to find it.
+    `by_id`: where what was met can be cancelled meanwhile. `closed`: what closed in some windows of time, where that is
+    another way to find it.
     """
 
-    everything: Everything
     since: Walk
     words: str
+    oldest: datetime | None = None
     by_id: ById | None = None
-    around: Callable[[Iterable[datetime]], AsyncIterator[Page]] | None = None
+    closed: Callable[[Sequence[Window]], AsyncIterator[Page]] | None = None
+
+    def begin(self, now: datetime) -> datetime | None:
+        """Since when orders of this program may stand there; None: ever."""
+        if now <= OURS_SINCE:
+            # A Mews whose clock is before this program shows what was posted by it at any time.
+            return self.oldest
+        return OURS_SINCE if self.oldest is None else max(OURS_SINCE, self.oldest)
+
+
+def is_first(ledger: Ledger) -> bool:
+    """Whether no look at the other route was completed yet."""
+    return not ledger.meta(READ_UNTIL)
 
 
 async def look(
@@ -74,34 +86,30 @@ async def look(
 
     Shape: before which moment nothing was looked at, None where everything was. Raises MewsError; then nothing is
     concluded. Effects: writes the ledger; needs its lock.
+
+    What was created or changed is read from where the last look ended. The time of a change may move while pages are
+    read, that of a bill's closing never does: where bills can be found by it, the days of the orders that are to be
+    sent are read so, too, each once, since what is made later changes later.
     """
     start = moment(ledger.meta(READ_UNTIL))
     if start is None:
-        unread = await _look_back(ledger, other, store, now, tell)
-        ledger.set_meta(UNREAD_BEFORE, stamp(unread))
-    else:
-        async for page in other.since(start):
+        start = other.begin(now)
+        is_whole = start is None or (other.oldest is not None and other.oldest >= start)
+        ledger.set_meta(UNREAD_BEFORE, stamp(None if is_whole else start))
+    pages = 0
+    windows: list[Window] = []
+    walks = [other.since(start)]
+    if other.closed is not None:
+        windows = _unread(ledger, run_id)
+        walks.append(other.closed(windows))
+    for walk in walks:
+        async for page in walk:
             _keep(ledger, page, store)
-    if other.around is not None:
-        async for page in other.around(_hours(ledger, run_id)):
-            _keep(ledger, page, store)
+            pages += 1
+            tell(pages)
+    _remember(ledger, windows)
     ledger.set_meta(READ_UNTIL, stamp(now - settle))
     return moment(ledger.meta(UNREAD_BEFORE))
-
-
-async def _look_back(
-    ledger: Ledger, other: OtherRoute, store: str, now: datetime, tell: Callable[[int], None]
-) -> datetime | None:
-    """Reads all that may be ours, then what is older while that is affordable. Shape: as `look`."""
-    steps = 0
-    async for down_to, page in other.everything():
-        _keep(ledger, page, store)
-        steps += 1
-        tell(steps)
-        # A Mews whose clock is before this program shows what was posted by it at any time.
-        if steps >= MOST and down_to <= OURS_SINCE < now:
-            return down_to
-    return None
 
 
 async def refuse(ledger: Ledger, other: OtherRoute, run_id: str) -> None:
@@ -158,16 +166,33 @@ def _keep(ledger: Ledger, page: Page, store: str) -> None:
             connection.execute(insert(table), fresh)
 
 
-def _hours(ledger: Ledger, run_id: str) -> Iterator[datetime]:
-    """The hours of each day at which an order was consumed that this run may send: a day is read as a whole."""
+def _unread(ledger: Ledger, run_id: str) -> list[Window]:
+    """The windows that hold the days of this run's orders and were not read by an earlier look."""
+    read = _windows(ledger)
+    days = [day for day in _days(ledger, run_id) if not any(low <= day and day + DAY <= high for low, high in read)]
+    return around((at for day in days for at in (day, day + DAY)), near=IDLE)
+
+
+def _windows(ledger: Ledger) -> list[Window]:
+    """What was read by when bills closed."""
+    pairs = loads(ledger.meta(CLOSED_READ), [])
+    return [(datetime.fromisoformat(low), datetime.fromisoformat(high)) for low, high in pairs]
+
+
+def _remember(ledger: Ledger, windows: Sequence[Window]) -> None:
+    if windows:
+        kept = joined([*_windows(ledger), *windows])
+        ledger.set_meta(CLOSED_READ, dumps([[stamp(low), stamp(high)] for low, high in kept]))
+
+
+def _days(ledger: Ledger, run_id: str) -> list[datetime]:
+    """The days on which an order was consumed that this run may send."""
     table = schema.orders
     when = case((table.c.true_consumption != "", table.c.true_consumption), else_=table.c.consumption)
     day = func.substr(when, 1, 10)
     unsent = (State.READY.value, State.REJECTED.value, State.UNKNOWN.value)
     query = select(day).where(table.c.plan_run_id == run_id, table.c.state.in_(unsent), when != "").distinct()
-    for (text,) in ledger.select(query):
-        begin = datetime.fromisoformat(text).replace(tzinfo=UTC)
-        yield from (begin + timedelta(hours=hour) for hour in range(25))
+    return [datetime.fromisoformat(text).replace(tzinfo=UTC) for (text,) in ledger.select(query)]
 
 
 def _met(ledger: Ledger, run_id: str) -> list[tuple[str, str]]:

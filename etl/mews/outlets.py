@@ -20,7 +20,7 @@ from etl.mews.api import MewsReader
 from etl.mews.fields import MissingFieldError
 from etl.mews.paging import PAGE, Interval, batches, interval, pages, walk
 from etl.model.rows import OrderItemRow, PaymentRow, ServiceOrderRow
-from etl.model.windows import around, windows
+from etl.model.windows import Window, around, windows
 
 REMEMBERED = 50_000
 """Bills whose closing is kept in memory; of others the ledger knows it, or everything is read."""
@@ -95,7 +95,7 @@ class OutletReader(MewsReader):
 
         Read to its end, what was not met closed at no such moment: it proves absence.
         """
-        async for page in self._around(moments, self._own):
+        async for page in self._closed_in(around(moments), self._own):
             yield page
 
     async def of_all_outlets(
@@ -105,9 +105,9 @@ class OutletReader(MewsReader):
         async for page in self._since((start, end), None):
             yield page
 
-    async def closed_anywhere(self, moments: Iterable[datetime]) -> AsyncIterator[list[OrderItemRow]]:
-        """As `closed_at`, of every outlet."""
-        async for page in self._around(moments, None):
+    async def closed_anywhere(self, spans: Sequence[Window]) -> AsyncIterator[list[OrderItemRow]]:
+        """Items of all bills of every outlet that closed in one of these windows."""
+        async for page in self._closed_in(spans, None):
             yield page
 
     async def payments(
@@ -161,10 +161,10 @@ class OutletReader(MewsReader):
             async for page in _of_bills(self._since((None, None), self._own), missing):
                 yield page
 
-    async def _around(
-        self, moments: Iterable[datetime], outlets: frozenset[str] | None
+    async def _closed_in(
+        self, spans: Sequence[Window], outlets: frozenset[str] | None
     ) -> AsyncIterator[list[OrderItemRow]]:
-        for window in around(moments):
+        for window in spans:
             async for page in self._items({"ClosedUtc": interval(*window)}, outlets):
                 yield page
 
@@ -183,14 +183,18 @@ class OutletReader(MewsReader):
     async def oldest_outlet(self) -> datetime:
         """When the oldest outlet was made: no bill can be older. Raises MewsError."""
         if self._oldest is None:
-            found = [self.now()]
-            async for page in walk(self._transport, "outlets/getAll", "Outlets", self._scope()):
-                for outlet in map(entities.Outlet.read, page):
-                    if outlet.created_utc is None:
-                        raise MissingFieldError(entities.Outlet.owner, "CreatedUtc")
-                    found.append(outlet.created_utc)
-            self._oldest = min(found)
+            self._oldest = min([self.now(), *await self.outlets_made()])
         return self._oldest
+
+    async def outlets_made(self) -> list[datetime]:
+        """When each outlet was made that is associated with the integration. Raises MewsError."""
+        made: list[datetime] = []
+        async for page in walk(self._transport, "outlets/getAll", "Outlets", self._scope()):
+            for outlet in map(entities.Outlet.read, page):
+                if outlet.created_utc is None:
+                    raise MissingFieldError(entities.Outlet.owner, "CreatedUtc")
+                made.append(outlet.created_utc)
+        return made
 
     async def _items(
         self, filters: Mapping[str, Any], outlets: frozenset[str] | None

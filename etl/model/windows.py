@@ -37,17 +37,17 @@ def windows(start: datetime, end: datetime) -> list[Window]:
     return found
 
 
-def around(moments: Iterable[datetime]) -> list[Window]:
+def around(moments: Iterable[datetime], *, near: timedelta = NEAR) -> list[Window]:
     """Few intervals that Mews takes, each moment well inside one of them, oldest first.
 
-    They are cut at the widest gaps, so that little is read between; half open, as Mews may take them, they reach a
-    second beyond both ends.
+    They are cut at the widest gaps, none of them shorter than `near`, so that little is read between; half open, as
+    Mews may take them, they reach a second beyond both ends.
     """
     known = sorted(set(moments))
     if not known:
         return []
     gaps = sorted(((later - earlier, later) for earlier, later in pairwise(known)), reverse=True)
-    starts = {known[0], *(later for gap, later in gaps[: MOST - 1] if gap > NEAR)}
+    starts = {known[0], *(later for gap, later in gaps[: MOST - 1] if gap > near)}
     found: list[Window] = []
     first = last = known[0]
     for moment in [*known[1:], None]:
@@ -55,6 +55,17 @@ def around(moments: Iterable[datetime]) -> list[Window]:
             found += windows(first - _SECOND, last + 2 * _SECOND)
             first = moment or first
         last = moment or last
+    return found
+
+
+def joined(known: Iterable[Window]) -> list[Window]:
+    """The same stretches of time without overlaps, oldest first."""
+    found: list[Window] = []
+    for low, high in sorted(known):
+        if found and low <= found[-1][1]:
+            found[-1] = (found[-1][0], max(high, found[-1][1]))
+        else:
+            found.append((low, high))
     return found
 
 

@@ -20,7 +20,6 @@ from etl.mews.outlets import OutletReader
 from etl.model.mapping import Mapping
 from etl.model.reference import Reference
 from etl.model.route import Route
-from etl.model.windows import windows
 from etl.pipeline.connect import Link
 from etl.pipeline.meter import LOOK
 
@@ -73,7 +72,7 @@ async def check_other_route(link: Link, mapping: Mapping, ledger: Ledger, run_id
 
     Rule: design section 9: it is read where the tokens permit. Effects: writes the ledger.
     """
-    other = await _other(link, mapping.settings.route)
+    other = await _other(link, mapping.settings.route, is_first=other_route.is_first(ledger))
     if other is None:
         return ""
     settle = timedelta(seconds=float(mapping.settings.mews.settle_seconds))
@@ -99,42 +98,32 @@ async def check_other_route(link: Link, mapping: Mapping, ledger: Ledger, run_id
 
 def _told(other: OtherRoute, unread: datetime) -> str:
     """Says what was not looked at, and why."""
-    text = (
-        f"{other.words} from before {unread:%Y-%m-%d} were not looked at: there are more than {other_route.MOST} requests "
-        "can read, and this program posted nothing then"
-    )
-    structlog.get_logger().warning(text)
+    text = f"{other.words} from before {unread:%Y-%m-%d} were not looked at: this program posted nothing then"
+    structlog.get_logger().info(text)
     return text
 
 
-async def _other(link: Link, route: Route) -> OtherRoute | None:
+async def _other(link: Link, route: Route, *, is_first: bool) -> OtherRoute | None:
     """How the other route is read; None where there is nothing to be read."""
-    if route is Route.OUTLET:
-        return await _orders(link.orders)
-    try:
-        outlets = await link.reader.outlets()
-    except MewsError as error:
-        if error.code not in NOT_PERMITTED:
-            raise
-        outlets = None
-    if outlets == []:
-        return None
-    bills = OutletReader(link.reader, "")
+    return await (_orders(link.orders) if route is Route.OUTLET else _bills(link.reader, is_first=is_first))
 
-    async def everything() -> AsyncIterator[tuple[datetime, Page]]:
-        oldest = await bills.oldest_outlet()
-        # What may be ours first, and oldest first: a bill that changes meanwhile is met later. Then back in time.
-        recent = max(oldest, other_route.OURS_SINCE) if bills.now() > other_route.OURS_SINCE else oldest
-        older = list(reversed(windows(oldest, recent)))
-        _tell(oldest, len(older) + len(windows(recent, bills.now())))
-        async for page in bills.of_all_outlets(recent):
-            yield bills.now(), page
-        for start, end in older:
-            async for page in bills.of_all_outlets(start, end):
-                yield end, page
-            yield start, []
 
-    return OtherRoute(everything, bills.of_all_outlets, "bills of outlets", around=bills.closed_anywhere)
+async def _bills(reader: MewsReader, *, is_first: bool) -> OtherRoute | None:
+    """The bills of all outlets. Only a first look asks which outlets there are: a later one reads what is new anyway."""
+    bills = OutletReader(reader, "")
+    made: list[datetime] = []
+    if is_first:
+        try:
+            made = await bills.outlets_made()
+        except MewsError as error:
+            # Tokens that may not list outlets may read their items nevertheless.
+            if error.code not in NOT_PERMITTED:
+                raise
+        else:
+            if not made:
+                return None
+    oldest = min(made) if made else None
+    return OtherRoute(bills.of_all_outlets, "bills of outlets", oldest, closed=bills.closed_anywhere)
 
 
 async def _orders(reader: MewsReader) -> OtherRoute | None:
@@ -142,14 +131,10 @@ async def _orders(reader: MewsReader) -> OtherRoute | None:
     if not services:
         return None
 
-    async def everything() -> AsyncIterator[tuple[datetime, Page]]:
-        async for page in reader.order_items(service_ids=services):
-            yield min(row.created for row in page), page
-
-    def since(start: datetime) -> AsyncIterator[Page]:
-        return reader.order_items(service_ids=services, created=(start, None))
+    def since(start: datetime | None) -> AsyncIterator[Page]:
+        return reader.order_items(service_ids=services, created=None if start is None else (start, None))
 
     def by_id(order_ids: Sequence[str]) -> AsyncIterator[Page]:
         return reader.order_items(order_ids=order_ids)
 
-    return OtherRoute(everything, since, "orders of services (route orders)", by_id=by_id)
+    return OtherRoute(since, "orders of services (route orders)", by_id=by_id)

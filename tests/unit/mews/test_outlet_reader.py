@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from etl.errors import MewsError
 from etl.mews.outlets import OutletReader
-from etl.model.windows import MOST, WINDOW, around
+from etl.model.windows import MOST, WINDOW, around, joined
 
 MOMENTS = st.datetimes(
     min_value=START.replace(tzinfo=None) - timedelta(days=4000), max_value=START.replace(tzinfo=None)
@@ -42,6 +42,24 @@ def test_windows_leave_out_the_widest_gaps():
     assert [(low, high) for low, high in around(days)] == [
         (days[0] - timedelta(seconds=1), days[1] + timedelta(seconds=2)),
         (days[2] - timedelta(seconds=1), days[2] + timedelta(seconds=2)),
+    ]
+
+
+def test_windows_may_reach_over_idle_days():
+    """One request for a month, where it costs less than one for each of its days."""
+    days = [START + timedelta(days=at) for at in (0, 9, 39, 80)]
+    assert around(days, near=timedelta(days=30)) == [
+        (days[0] - timedelta(seconds=1), days[2] + timedelta(seconds=2)),
+        (days[3] - timedelta(seconds=1), days[3] + timedelta(seconds=2)),
+    ]
+
+
+def test_joined_stretches_hold_the_same_time():
+    """Overlapping, touching and inner ones are one."""
+    at = [START + timedelta(days=day) for day in range(8)]
+    assert joined([(at[3], at[4]), (at[0], at[2]), (at[1], at[3]), (at[1], at[2]), (at[6], at[7])]) == [
+        (at[0], at[4]),
+        (at[6], at[7]),
     ]
 
 
