@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from builders import ACCOUNT, CATEGORY, SERVICE, a_mapping, a_reference, money
+from small_mews import START, Rows, SmallMews
 
-from etl.errors import MewsError
 from etl.ledger.ledger import Ledger
-from etl.ledger.records import ORDER_PART, Home, PartKind, RunRecord, dumps
+from etl.ledger.records import ORDER_PART, Home, PartKind, RunRecord, dumps, loads
 from etl.ledger.steps import Intent
 from etl.model.identity import RECIPE_VERSION, Identity, content_hash
 from etl.model.outcome import Kind, Outcome
@@ -33,6 +33,8 @@ from etl.model.plan import (
 from etl.model.rows import OrderItemRow, PaymentRow
 from etl.pipeline.reconcile import Reconciled, Reconciliation, Sizes
 from etl.reconcile.notebook import Notebook
+from etl.sandbox.core import Answer
+from etl.sandbox.faults import Effect
 
 STORE = "shop"
 NOW = datetime(2012, 1, 10, 9, tzinfo=UTC)
@@ -88,60 +90,78 @@ def a_payment(part: str = "gift1", amount: str = "2.00", kind: str = "GiftCard")
     return PlannedPayment(part, kind, money(amount))
 
 
-@dataclass
-class FakeMews:
-    """Holds items and payments; `lag` hides an order's items from so many reads."""
+class MewsTime:
+    """The time that a reconciliation takes: only its waiting moves it."""
 
-    bills = None
-    items: list[OrderItemRow] = field(default_factory=list)
-    paid: list[PaymentRow] = field(default_factory=list)
-    lag: dict[str, int] = field(default_factory=dict)
-    refuses: set[str] = field(default_factory=set)
-    clock: datetime = NOW
-    asked: list[tuple[str, Any]] = field(default_factory=list)
-    on_scan: Callable[[], None] = lambda: None
+    seconds = 0.0
 
-    async def configuration(self) -> object:
-        return None
+    def monotonic(self) -> float:
+        return self.seconds
 
-    def now(self) -> datetime:
-        return self.clock
+    def wall(self) -> datetime:
+        return START + timedelta(seconds=self.seconds)
 
-    async def order_items(
-        self,
-        *,
-        service_ids: Sequence[str] | None = None,
-        order_ids: Sequence[str] | None = None,
-        created: tuple[datetime | None, datetime | None] | None = None,
-    ) -> AsyncIterator[list[OrderItemRow]]:
-        if order_ids is not None:
-            self.asked.append(("orders", list(order_ids)))
-            if self.refuses.intersection(order_ids):
-                raise MewsError("Invalid ServiceOrderId", code="mews.refused")
-            wanted = [row for row in self.items if row.order_id in order_ids and not self._is_late(row.order_id)]
-            self.lag = {order_id: left - 1 for order_id, left in self.lag.items()}
-        else:
-            self.asked.append(("scan", created))
+    async def sleep(self, seconds: float) -> None:
+        self.seconds += seconds
+
+
+class HeldMews(SmallMews):
+    """The sandbox, holding just what a test says. `refuses`: ids for which the whole request is refused.
+
+    `asked`: the reads in their order; `on_scan`: called before each walk.
+    """
+
+    services = (SERVICE,)
+    accounts = (ACCOUNT, "ac-other")
+    categories = (CATEGORY,)
+
+    def __init__(self, rows: Iterable[OrderItemRow] = ()) -> None:
+        super().__init__(MewsTime())
+        self.skew = self.sandbox._offset = NOW - START
+        self.refuses: set[str] = set()
+        self.asked: list[tuple[str, Any]] = []
+        self.on_scan: Callable[[], None] = lambda: None
+        self.items += rows
+
+    @property
+    def items(self) -> Any:
+        """All order items, in the order in which they were made; what a test changes, the staff changed."""
+        return Rows(lambda: [row for _, row in self._items()], self._hold)
+
+    @items.setter
+    def items(self, rows: Iterable[OrderItemRow]) -> None:
+        self._hold(list(rows))
+
+    def _hold(self, rows: list[OrderItemRow]) -> None:
+        self._set_items([(self._second(row.created), row) for row in rows])
+
+    @property
+    def paid(self) -> Any:
+        """All payments likewise."""
+        return Rows(lambda: [row for _, row in self._payments()], self._hold_payments)
+
+    @paid.setter
+    def paid(self, rows: Iterable[PaymentRow]) -> None:
+        self._hold_payments(list(rows))
+
+    def _hold_payments(self, rows: list[PaymentRow]) -> None:
+        self._set_payments([(self._second(row.created), row) for row in rows])
+
+    def handle(self, operation: str, body: bytes, effect: Effect | None) -> Answer:
+        refused = {self.id(one) for one in self.refuses}
+        if refused.intersection(loads(body.decode(), {}).get("ServiceOrderIds") or ()):
+            return Answer(400, b'{"Message": "Invalid ServiceOrderId"}')
+        return super().handle(operation, body, effect)
+
+    async def order_items(self, **filters: Any) -> AsyncIterator[list[OrderItemRow]]:
+        order_ids = filters.get("order_ids")
+        self.asked.append(("scan", filters.get("created")) if order_ids is None else ("orders", list(order_ids)))
+        if order_ids is None:
             self.on_scan()
-            start = created[0] if created else None
-            wanted = [
-                row for row in self.items if row.service_id in (service_ids or ()) and _is_from(row.created, start)
-            ]
-        # Pages of three, so that orders are cut apart.
-        for at in range(0, len(wanted), 3):
-            yield wanted[at : at + 3]
-
-    async def payments(
-        self,
-        *,
-        payment_ids: Sequence[str] | None = None,
-        created: tuple[datetime | None, datetime | None] | None = None,
-    ) -> AsyncIterator[list[PaymentRow]]:
-        self.asked.append(("payments", payment_ids if payment_ids is not None else created))
-        yield [row for row in self.paid if payment_ids is None or row.id in payment_ids]
-
-    def _is_late(self, order_id: str) -> bool:
-        return self.lag.get(order_id, 0) > 0
+        async for page in super().order_items(**filters):
+            # Pages of three, so that orders are cut apart.
+            for at in range(0, len(page), 3):
+                yield page[at : at + 3]
 
     def change(self, which: str, **values: Any) -> None:
         """Staff changed the items of an order."""
@@ -154,10 +174,6 @@ class FakeMews:
         """The same order under another OrderId."""
         rows = [row for row in self.items if row.order_id == order_id]
         self.items += [replace(row, id=f"{as_id}-{row.id}", order_id=as_id, **values) for row in rows]
-
-
-def _is_from(moment: datetime, start: datetime | None) -> bool:
-    return start is None or moment >= start
 
 
 def rows_of(order: PlannedOrder, order_id: str, *, generation: int = 1, undo: bool = False) -> list[OrderItemRow]:
@@ -227,7 +243,7 @@ class House:
     def __init__(self, folder: Path, **sections: Any) -> None:
         self.path = folder / "ledger.sqlite"
         self.ledger = Ledger.open(self.path, wall=lambda: NOW)
-        self.mews = FakeMews()
+        self.mews = HeldMews()
         self.mapping = a_mapping(**sections)
         self.reference = a_reference()
         self.slept: list[float] = []
@@ -266,7 +282,7 @@ class House:
         ids = []
         for order in orders:
             order_id = self.send(order, sent_at=sent_at, ended_at=ended_at)
-            self.mews.items += rows_of(order, order_id)
+            self.mews.items += [replace(row, created=sent_at, updated=sent_at) for row in rows_of(order, order_id)]
             self.mews.paid += [payment_row(order, one, f"m-{order.number}-{one.part}") for one in order.payments]
             ids.append(order_id)
         return ids
@@ -330,11 +346,11 @@ class House:
             )
 
     def reconcile(self, report: Path | None = None, sizes: Sizes = Sizes()) -> Reconciled:  # noqa: B008 - a frozen value
-        """The job against the fake; the ledger is read as a second process would read it."""
+        """The job against the sandbox; the ledger is read as a second process would read it."""
 
         async def sleep(seconds: float) -> None:
             self.slept.append(seconds)
-            self.mews.clock += timedelta(seconds=seconds)
+            await self.mews.time.sleep(seconds)
 
         with ExitStack() as stack:
             ledger = stack.enter_context(Ledger.open(self.path, create=False, read_only=True))
@@ -349,7 +365,13 @@ class House:
                 progress=lambda _stage, _done, _total: None,
                 sizes=sizes,
             )
-            asyncio.run(job.work())
+
+            async def work() -> None:
+                # Whoever connects has asked Mews for its time.
+                await self.mews.configuration()
+                await job.work()
+
+            asyncio.run(work())
             return job.tell(report)
 
     def close(self) -> None:

@@ -10,7 +10,7 @@ from decimal import Decimal
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from reconcile_fakes import SENT, FakeMews, House, a_plan, an_entry, rows_of
+from reconcile_fakes import SENT, HeldMews, House, a_plan, an_entry, rows_of
 
 POSTED = {
     str(number): a_plan(
@@ -30,7 +30,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     one.close()
 
 
-def change(mews: FakeMews, number: str, how: str, at: int) -> None:
+def change(mews: HeldMews, number: str, how: str, at: int) -> None:
     """One thing that happens to an order in Mews; `at` makes new ids unique."""
     order_id = f"o-{number}"
     match how:
@@ -86,7 +86,7 @@ HARMLESS = {"cancelled copy", "forget identifiers", "stranger"}
 @given(st.lists(st.tuples(st.sampled_from(sorted(POSTED)), st.sampled_from(HOW)), max_size=6))
 def test_classes_and_sums_are_complete(house: House, changes: list[tuple[str, str]]) -> None:
     """Counts add up to the ledger's orders, Mews's sum is what really stands there, and nothing harmful is clean."""
-    house.mews = FakeMews(items=[row for order in POSTED.values() for row in rows_of(order, f"o-{order.number}")])
+    house.mews = HeldMews(row for order in POSTED.values() for row in rows_of(order, f"o-{order.number}"))
     for at, (number, how) in enumerate(changes):
         change(house.mews, number, how, at)
     done = house.reconcile()
