@@ -11,15 +11,12 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import case, func, insert, select
-
 from etl.errors import LedgerError
 from etl.evidence.marks import identity_of
-from etl.ledger import schema
 from etl.ledger.ledger import Ledger
+from etl.ledger.other_route_rows import Posting, days_of_unsent, keep_met, met_of
 from etl.ledger.records import dumps, loads, moment, stamp
 from etl.model.rows import OrderItemRow
-from etl.model.states import State
 from etl.model.windows import Window, around, joined
 
 READ_UNTIL = "other_route_read_until"
@@ -117,7 +114,7 @@ async def refuse(ledger: Ledger, other: OtherRoute, run_id: str) -> None:
 
     Those that were cancelled or reversed there meanwhile do not count.
     """
-    standing = await _standing(_met(ledger, run_id), other.by_id)
+    standing = await _standing(met_of(ledger, run_id), other.by_id)
     if standing:
         shown = ", ".join(f"{number} ({mews_id})" for number, mews_id in sorted(standing.items())[:EXAMPLES])
         more = ", ..." if len(standing) > EXAMPLES else ""
@@ -144,32 +141,21 @@ async def _standing(met: Sequence[tuple[str, str]], by_id: ById | None) -> dict[
 
 
 def _keep(ledger: Ledger, page: Page, store: str) -> None:
-    table = schema.other_route
-    found: dict[tuple[str, int, bool], dict[str, object]] = {}
+    found: dict[Posting, str] = {}
     for row in page:
         identity = identity_of(row)
         if identity is None or identity.store != store or (row.is_canceled and not identity.is_undo):
             continue
-        key = (identity.number, identity.generation, identity.is_undo)
-        found[key] = {**dict(zip(("number", "generation", "is_undo"), key, strict=True)), "mews_id": row.order_id}
-    if not found:
-        return
-    with ledger.transaction() as connection:
-        ledger.verify_lock(connection)
-        numbers = {key[0] for key in found}
-        known = {
-            (one.number, one.generation, bool(one.is_undo))
-            for one in connection.execute(select(table).where(table.c.number.in_(numbers)))
-        }
-        fresh = [values for key, values in found.items() if key not in known]
-        if fresh:
-            connection.execute(insert(table), fresh)
+        found[identity.number, identity.generation, identity.is_undo] = row.order_id
+    keep_met(ledger, found)
 
 
 def _unread(ledger: Ledger, run_id: str) -> list[Window]:
     """The windows that hold the days of this run's orders and were not read by an earlier look."""
     read = _windows(ledger)
-    days = [day for day in _days(ledger, run_id) if not any(low <= day and day + DAY <= high for low, high in read)]
+    days = [
+        day for day in days_of_unsent(ledger, run_id) if not any(low <= day and day + DAY <= high for low, high in read)
+    ]
     return around((at for day in days for at in (day, day + DAY)), near=IDLE)
 
 
@@ -183,32 +169,3 @@ def _remember(ledger: Ledger, windows: Sequence[Window]) -> None:
     if windows:
         kept = joined([*_windows(ledger), *windows])
         ledger.set_meta(CLOSED_READ, dumps([[stamp(low), stamp(high)] for low, high in kept]))
-
-
-def _days(ledger: Ledger, run_id: str) -> list[datetime]:
-    """The days on which an order was consumed that this run may send."""
-    table = schema.orders
-    when = case((table.c.true_consumption != "", table.c.true_consumption), else_=table.c.consumption)
-    day = func.substr(when, 1, 10)
-    unsent = (State.READY.value, State.REJECTED.value, State.UNKNOWN.value)
-    query = select(day).where(table.c.plan_run_id == run_id, table.c.state.in_(unsent), when != "").distinct()
-    return [datetime.fromisoformat(text).replace(tzinfo=UTC) for (text,) in ledger.select(query)]
-
-
-def _met(ledger: Ledger, run_id: str) -> list[tuple[str, str]]:
-    """Number and id of what was met there and not reversed, of this run's orders and those in Mews."""
-    met, undo, orders = schema.other_route, schema.other_route.alias(), schema.orders
-    is_reversed = (
-        select(undo.c.number)
-        .where(undo.c.number == met.c.number, undo.c.generation == met.c.generation, undo.c.is_undo)
-        .exists()
-    )
-    in_mews = (State.POSTED.value, State.DIFFERENT.value, State.UNKNOWN.value, State.IN_FLIGHT.value)
-    is_ours = ((orders.c.plan_run_id == run_id) & (orders.c.verdict == "ready")) | orders.c.state.in_(in_mews)
-    query = (
-        select(met.c.number, met.c.mews_id)
-        .join(orders, orders.c.number == met.c.number)
-        .where(~met.c.is_undo, ~is_reversed, is_ours)
-        .order_by(met.c.number)
-    )
-    return [(str(number), str(mews_id)) for number, mews_id in ledger.select(query)]

@@ -73,3 +73,14 @@ def test_it_stands_in_one_place(name: str) -> None:
     assert thing.home <= found, "it has moved: say where to"
     assert sorted(found - thing.home - thing.left) == [], "a second copy"
     assert sorted(thing.left - found) == [], "gone from there: take it from the list"
+
+
+def test_sql_stands_in_the_ledger() -> None:
+    """Whoever else needs the ledger asks it."""
+    speaks = re.compile(r"^\s*(from|import) sqlalchemy|etl\.ledger import schema|etl\.ledger\.schema", re.MULTILINE)
+    found = {
+        str(path.relative_to(PACKAGE))
+        for path in PACKAGE.rglob("*.py")
+        if "ledger" not in path.relative_to(PACKAGE).parts and speaks.search(path.read_text("utf-8"))
+    }
+    assert found == set()
