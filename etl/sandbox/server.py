@@ -21,6 +21,7 @@ import h11
 from etl.errors import UsageError
 from etl.sandbox.core import Answer, Sandbox
 from etl.sandbox.faults import Fault, Wire
+from etl.sandbox.hotels import Hotels, Mews
 from etl.sandbox.world import World
 from etl.sandbox.world_file import load_world
 
@@ -35,7 +36,7 @@ _RESET = struct.pack("ii", 1, 0)
 class _Connection(asyncio.Protocol):
     """One connection: requests one after the other, each answered as the sandbox says."""
 
-    def __init__(self, sandbox: Sandbox, idle_seconds: float, everyone: set[_Connection]) -> None:
+    def __init__(self, sandbox: Mews, idle_seconds: float, everyone: set[_Connection]) -> None:
         self._sandbox = sandbox
         self._idle_seconds = idle_seconds
         self._everyone = everyone
@@ -213,7 +214,7 @@ class _Connection(asyncio.Protocol):
 
 
 async def serve(
-    sandbox: Sandbox,
+    sandbox: Mews,
     port: int,
     *,
     host: str = "127.0.0.1",
@@ -263,10 +264,11 @@ def _is_loopback(host: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class RunningSandbox:
-    """A sandbox that answers at `url`; `sandbox` is its inside."""
+    """A sandbox that answers at `url`; `sandbox` is its inside, `hotels` all of them where there are several tokens."""
 
     url: str
     sandbox: Sandbox
+    hotels: tuple[Sandbox, ...]
 
 
 @contextlib.contextmanager
@@ -282,7 +284,7 @@ def running_sandbox(
 ) -> Iterator[RunningSandbox]:
     """A sandbox in a thread of its own, on a free port of loopback, ended with the block."""
     known = load_world(world) if isinstance(world, str) else world
-    sandbox = Sandbox(known, clock, Random(seed), state, faults=faults, seed=seed)  # noqa: S311 - ids, not secrets
+    hotels = Hotels(known, clock, Random(seed), state, faults=faults, seed=seed)  # noqa: S311 - ids, not secrets
     started = threading.Event()
     found: list[str] = []
     failed: list[BaseException] = []
@@ -292,7 +294,7 @@ def running_sandbox(
         found.append(url)
         started.set()
 
-    task = loop.create_task(serve(sandbox, port, ready=announce, idle_seconds=idle_seconds))
+    task = loop.create_task(serve(hotels, port, ready=announce, idle_seconds=idle_seconds))
 
     def run() -> None:
         asyncio.set_event_loop(loop)
@@ -315,13 +317,13 @@ def running_sandbox(
     try:
         if failed:
             raise failed[0]
-        yield RunningSandbox(found[0], sandbox)
+        yield RunningSandbox(found[0], hotels.all[0], hotels.all)
     finally:
         if not loop.is_closed():
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(task.cancel)
         thread.join()
-        sandbox.close()
+        hotels.close()
 
 
 def run_server(
@@ -333,18 +335,17 @@ def run_server(
     echo: Callable[[str], None],
 ) -> None:
     """Serve until SIGINT or SIGTERM; `echo` gets the address and the lines to export."""
-    sandbox = Sandbox(world, rng=Random(), state_path=state, faults=faults, seed=seed)  # noqa: S311 - ids, not secrets
+    hotels = Hotels(world, rng=Random(), state_path=state, faults=faults, seed=seed)  # noqa: S311 - ids, not secrets
     try:
-        asyncio.run(_serve_until_signal(sandbox, port, lambda url: _introduce(sandbox, url, echo)))
+        asyncio.run(_serve_until_signal(hotels, port, lambda url: _introduce(hotels, world, url, echo)))
     finally:
-        sandbox.close()
-    echo(
-        f"Sandbox ended: {len(sandbox.orders)} orders, {len(sandbox.payments)} payments, {_added_bills(sandbox)} outlet bills."
-    )
+        hotels.close()
+    payments = sum(len(each.payments) for each in hotels.all)
+    echo(f"Sandbox ended: {_orders(hotels)} orders, {payments} payments, {_added_bills(hotels)} outlet bills.")
 
 
-async def _serve_until_signal(sandbox: Sandbox, port: int, ready: Callable[[str], None]) -> None:
-    task = asyncio.ensure_future(serve(sandbox, port, ready=ready))
+async def _serve_until_signal(hotels: Hotels, port: int, ready: Callable[[str], None]) -> None:
+    task = asyncio.ensure_future(serve(hotels, port, ready=ready))
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
         try:
@@ -356,23 +357,27 @@ async def _serve_until_signal(sandbox: Sandbox, port: int, ready: Callable[[str]
         await task
 
 
-def _introduce(sandbox: Sandbox, url: str, echo: Callable[[str], None]) -> None:
-    world = sandbox.world
+def _introduce(hotels: Hotels, world: World, url: str, echo: Callable[[str], None]) -> None:
     for notice in world.notices:
         echo(f"World {world.name}: {notice}")
-    for fault in sandbox.plan.faults:
-        echo(f"Fault switched on: {fault.name} (seed {sandbox.plan.seed})")
-    if sandbox.orders or _added_bills(sandbox):
-        echo(
-            f"Continuing with {len(sandbox.orders)} orders and {_added_bills(sandbox)} outlet bills from the state file."
-        )
+    plan = hotels.all[0].plan
+    for fault in plan.faults:
+        echo(f"Fault switched on: {fault.name} (seed {plan.seed})")
+    if (orders := _orders(hotels)) + (bills := _added_bills(hotels)):
+        echo(f"Continuing with {orders} orders and {bills} outlet bills from the state file.")
     echo(f"Sandbox {world.name} answers at {url} (open it to see what was posted). Ctrl-C ends it.")
     echo("In another terminal:")
     echo(f"  export MEWS_PLATFORM_ADDRESS={url}")
     echo(f"  export MEWS_CLIENT_TOKEN={world.client_token}")
     echo(f"  export MEWS_ACCESS_TOKEN={world.access_token}")
+    if world.access_tokens:
+        echo(f"{len(world.access_tokens)} more access tokens of the world reach a hotel of their own each.")
 
 
-def _added_bills(sandbox: Sandbox) -> int:
+def _orders(hotels: Hotels) -> int:
+    return sum(len(each.orders) for each in hotels.all)
+
+
+def _added_bills(hotels: Hotels) -> int:
     """How many outlet bills were added, those of the world's beginning aside."""
-    return len(sandbox.outlets.bills) - len(sandbox.world.outlet_bills)
+    return sum(len(each.outlets.bills) - len(each.world.outlet_bills) for each in hotels.all)

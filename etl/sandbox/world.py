@@ -208,6 +208,7 @@ class Enterprise:
 class World:
     """All enterprises one access token reaches. `limit` is requests and seconds; None is no limit.
 
+    `access_tokens` are further ones, each with a hotel like this one for itself (`etl.sandbox.hotels`).
     `outlet_bills` are those that the outlets held before, as `outletBills/add` takes them; `refused_bills` is
     what a refused request of several leaves (whole, partial, others); `largest_body` is in bytes.
     """
@@ -228,6 +229,7 @@ class World:
     outlet_bills: tuple[dict[str, Any], ...] = field(default=())
     refused_bills: str = "whole"
     largest_body: int = LARGEST_BODY
+    access_tokens: tuple[str, ...] = ()
 
     @property
     def enterprise(self) -> Enterprise:

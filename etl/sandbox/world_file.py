@@ -152,6 +152,7 @@ def _world(data: Any, name: str) -> World:
         is_portfolio=bool(top.get("portfolio", several is not None)),
         client_token=str(top.get("client_token") or CLIENT_TOKEN),
         access_token=str(top.get("access_token") or ACCESS_TOKEN),
+        access_tokens=_access_tokens(top),
         limit=read_limit(top.get("rate_limit", "200/30s")),
         now=read_moment(top.get("now"), "now"),
         notices=tuple(dict.fromkeys(notice for part in parts for notice in unknown_keys(part))),
@@ -219,6 +220,13 @@ def _enterprise(part: dict[str, Any], environment: str) -> Enterprise:
         else read_window(part["outlet_window"], "outlet_window"),
         **flags,
     )
+
+
+def _access_tokens(top: dict[str, Any]) -> tuple[str, ...]:
+    tokens = tuple(str(each) for each in as_list(top, "access_tokens"))
+    if len({str(top.get("access_token") or ACCESS_TOKEN), *tokens}) <= len(tokens) or "" in tokens:
+        raise WrongKeyError("`access_tokens` names a token twice, or an empty one")
+    return tokens
 
 
 def _services(part: dict[str, Any]) -> dict[str, Service]:

@@ -41,6 +41,7 @@ MEANINGS: Mapping[str, str] = {
     "one), others (all but the bad ones)",
     "rate_limit, largest_body": "requests in a sliding window, 200/30s, or null for none; bytes of a request",
     "client_token, access_token": "the tokens it accepts",
+    "access_tokens": "a list of further ones: each reaches a hotel like this one, with orders, limit and id of its own",
     "legal_environment": "the enterprise's",
     "enterprises, portfolio, chain": "a list of objects with these keys, each with an `enterprise` of its own: a portfolio",
 }
