@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow test-postgres test-fast lint types format fault guards golden fuzz fuzz-reading bench bench-post bench-reading docs lock clean
+.PHONY: help setup demo test test-slow test-postgres test-fast lint types format fault guards golden fuzz fuzz-reading bench bench-post bench-limits bench-portfolio bench-reading docs lock clean
 
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | while IFS='|' read -r name text; do printf '  %-12s %s\n' "$$name" "$$text"; done
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | while IFS='|' read -r name text; do printf '  %-15s %s\n' "$$name" "$$text"; done
 
 setup: $(STAMP) ## Create .venv and install the locked dependencies
 
@@ -70,6 +70,9 @@ bench-post: setup ## Speed of posting beside dlt (DLT=python that has it) and a 
 
 bench-limits: setup ## Share of the window used at the limit, 429s and CPU, with latency (LONG=yes: 200/30s too, minutes)
 	$(BIN)/python benchmarks/limits.py $(if $(LONG),--long)
+
+bench-portfolio: setup ## A hundred properties at once beside one alone, each at its token's limit, into docs/scale.md (minutes)
+	$(BIN)/python benchmarks/portfolio.py --write
 
 bench-reading: setup ## Rows per second from files into staging; AGAINST=folder measures another checkout in turn
 	$(BIN)/python benchmarks/reading.py $(if $(AGAINST),--against $(AGAINST))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,8 +21,17 @@ if TYPE_CHECKING:
     from etl.portfolio.result import Result
 
 COMMANDS = ("preflight", "dry-run", "run", "status", "reconcile", "report")
-JOBS_PER_CORE = 4
-"""At the limit of its token a run needs little of a core; what it needs is memory."""
+LOADED = (
+    "httpx",
+    "httpcore",
+    "anyio.to_thread",
+    "sqlalchemy.dialects.sqlite",
+    "etl.mews.reference_data",
+    "etl.cli.warm",
+)
+"""Loaded before the processes are forked; what they load themselves costs each of them the time."""
+_OF_REPORTS = ("jinja2", "xlsxwriter")
+"""Libraries that only reports need."""
 
 
 @click.command("portfolio")
@@ -33,7 +41,7 @@ JOBS_PER_CORE = 4
     "--jobs",
     type=click.IntRange(min=1),
     metavar="N",
-    help=f"Properties at a time; {JOBS_PER_CORE} for each core of this machine unless told.",
+    help="Properties at a time; as many as memory and cores allow unless told.",
 )
 @options.report()
 @click.option("--scheduler", metavar="ADDRESS", default="", help="A cluster of Dask; not offered by this version.")
@@ -54,14 +62,17 @@ def command(
     from etl.portfolio.file import read_portfolio
     from etl.portfolio.jobs import Jobs, Orders
     from etl.portfolio.result import document_of, worst
+    from etl.portfolio.room import at_once
+    from etl.portfolio.starting import NewInterpreter, starter
 
     console: Console = ctx.obj
     _refuse(ctx, command_name, report, scheduler)
     _tell_unused(ctx, console)
     properties = read_portfolio(portfolio)
-    at_once = min(jobs or JOBS_PER_CORE * (os.cpu_count() or 1), len(properties))
     view = View(console, [one.name for one in properties])
-    asked = Orders(command_name, at_once, report, console.settings.log_level, variables(portfolio))
+    start = NewInterpreter if command_name == "status" else starter([*(_OF_REPORTS if report else ()), *LOADED])
+    level = console.settings.log_level
+    asked = Orders(command_name, jobs or at_once(properties), report, level, variables(portfolio), start)
     work = Jobs(properties, asked, view.tell)
     since = datetime.now(UTC)
     folder = page.open_folder(report) if report else None

@@ -19,6 +19,7 @@ from etl.portfolio.call import call, refuse_unreviewed
 from etl.portfolio.file import Property
 from etl.portfolio.process import Ended, Process, Record
 from etl.portfolio.result import Result
+from etl.portfolio.starting import NewInterpreter, Start
 
 LOCKED = "ledger.locked"
 LOCK_SECONDS = 30.0
@@ -39,6 +40,7 @@ class Orders:
     report: Path | None
     level: str
     values: Mapping[str, str] = field(repr=False)
+    start: Start = NewInterpreter
 
 
 class Jobs:
@@ -113,7 +115,7 @@ class Jobs:
         orders = self._orders
         asked = call(command, one, orders.values, hidden=self._hidden, report=orders.report, level=orders.level)
         self._say(one, f"{command}: starting")
-        process = Process(asked, lambda record: self._tell(one.name, record))
+        process = Process(asked, lambda record: self._tell(one.name, record), orders.start)
         with self._listed(process):
             if self._stopping.is_set():
                 # The signal came while it started, and its handler could not see it.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -13,7 +12,8 @@ from decimal import Decimal
 from typing import IO, Any
 
 from etl.errors import ExitCode
-from etl.portfolio.call import Call, interpreter
+from etl.portfolio.call import Call
+from etl.portfolio.starting import NewInterpreter, Start
 
 _KEPT_LINES = 20
 _STOPPED = frozenset({-signal.SIGTERM, -signal.SIGINT})
@@ -34,38 +34,23 @@ class Ended:
 class Process:
     """A process that is under way. *Effects*: starts it; it stops by itself when this process is gone."""
 
-    def __init__(self, call: Call, told: Told) -> None:
-        # In a session of its own: a Ctrl-C of the terminal reaches it once, through `stop`. Its end of the pipe says
-        # whether we still live.
-        self._process = subprocess.Popen(  # noqa: S603 - our own program
-            [*interpreter(), *call.arguments],
-            env=dict(call.environment),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            start_new_session=True,
-        )
+    def __init__(self, call: Call, told: Told, start: Start = NewInterpreter) -> None:
+        self._started = start(call)
         self._told = told
         self._lines: deque[str] = deque(maxlen=_KEPT_LINES)
 
     def stop(self) -> None:
         """Passes a Ctrl-C on. A process that has ended takes no notice."""
-        self._process.send_signal(signal.SIGTERM)
+        self._started.stop()
 
     def wait(self) -> Ended:
         """How it ended. *Effects*: reads its output to the end."""
-        with self._process as process:
-            if process.stdout is None or process.stderr is None:
-                raise TypeError("a process without pipes")
-            listener = threading.Thread(target=self._listen, args=(process.stderr,), daemon=True)
-            listener.start()
-            text = process.stdout.read()
-            process.wait()
-            listener.join()
-        return Ended(_exit_code(process.returncode), self._document(text))
+        listener = threading.Thread(target=self._listen, args=(self._started.err,), daemon=True)
+        listener.start()
+        text = self._started.out.read()
+        listener.join()
+        status = self._started.wait()
+        return Ended(_exit_code(status), self._document(text, status))
 
     def _listen(self, stream: IO[str]) -> None:
         for line in stream:
@@ -75,7 +60,7 @@ class Process:
             else:
                 self._told(record)
 
-    def _document(self, text: str) -> dict[str, Any]:
+    def _document(self, text: str, status: int) -> dict[str, Any]:
         try:
             found = json.loads(text, parse_float=Decimal)
         except ValueError:
@@ -85,7 +70,7 @@ class Process:
         return {
             "error": {
                 "code": "portfolio.no_document",
-                "message": f"The process ended without a result (exit status {self._process.returncode}).",
+                "message": f"The process ended without a result (exit status {status}).",
                 "hint": "Start the same command again: it does only what is missing.",
                 "told": list(self._lines),
             }

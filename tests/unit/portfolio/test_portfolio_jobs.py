@@ -30,7 +30,7 @@ class Machine:
     started: list[tuple[str, str]] = field(default_factory=list)
     guard: threading.Lock = field(default_factory=threading.Lock)
 
-    def __call__(self, call: Call, told: Any) -> Any:
+    def __call__(self, call: Call, told: Any, start: Any) -> Any:
         (command,) = {"preflight", "run", "status"} & set(call.arguments)
         key = (call.environment["CENTRA_MEWS_LEDGER"], command)
         with self.guard:
