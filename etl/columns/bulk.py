@@ -1,45 +1,37 @@
-"""Many orders at once: plain sales, by whole columns of numbers. Pure.
+"""Many orders at once, by whole columns of numbers. Pure.
 
-The narrow middle of the fast lane. It takes sales of lines with positive quantities and shipping that nothing is to be said
-of; what it leaves, `Lane.take` looks at one by one, and what that leaves, the rules plan. Cells are read and keys decided by
-the very objects that `Lane` uses; what is here is arithmetic on arrays of int64, with bounds that no sum can pass.
+The middle of the fast lane. It takes orders whose cells there is nothing to remark on, whatever they are: sales and returns,
+lines taken back, vouchers that are items, orders that are skipped by their status or do not foot. What it leaves, `Lane.take`
+looks at one by one, and what that leaves, the rules plan. Cells are read and keys decided by the very objects that `Lane`
+uses; what is here is arithmetic on arrays of int64, with bounds that no sum can pass.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from operator import itemgetter
+from collections.abc import Iterator
+from operator import ne
 from typing import NamedTuple
 
 import numpy as np
 
-from etl.columns.bulk_goods import LARGEST, Articles, Goods, LineColumns, Parts, Sets, shares
-from etl.columns.decided import Taxes
-from etl.columns.hours import Hours, text_of
+from etl.columns.block import Block, Column, Ints, joint
+from etl.columns.bulk_goods import EMPTY, NONE, Articles, LineColumns, Weights
+from etl.columns.bulk_writing import BulkWriting, Shares
+from etl.columns.cells import clean
+from etl.columns.decided import Rebate, Taxes
+from etl.columns.hours import Dated, Hours
 from etl.columns.lane import Head, Lane
-from etl.columns.rows import Rows
-from etl.columns.sums import Sums
+from etl.columns.orders import Orders
+from etl.columns.quick import Held
 from etl.columns.taken import Bulk
-from etl.columns.writing import Writing
 from etl.transform.accounts import Charged
 
-Offered = Sequence[tuple[int, str, Rows]]
-"""(place among the orders of a chunk, order number, its rows)."""
 
+class Found(NamedTuple):
+    """Orders of a block that were taken: to be sent, and (place in the block, one that is not)."""
 
-class Sold(NamedTuple):
-    """What the order-level cells of an order say. `at`: its place in the chunk. `total`: None for an empty cell."""
-
-    at: int
-    number: str
-    rows: Rows
-    head: Head
-    taxes: Taxes
-    text: str
-    month: str
-    charged: Charged
-    shipping: int
-    total: int | None
+    bulks: list[Bulk]
+    held: list[tuple[int, Held]]
 
 
 class BulkLane:
@@ -47,70 +39,183 @@ class BulkLane:
 
     def __init__(self, lane: Lane) -> None:
         self._lane = lane
-        self._hours = Hours(lane.dates, lane.moments)
+        self._hours = Hours(lane.dates, lane.moments, lane.when)
         self._articles = Articles(lane.lines)
         self._columns: dict[int, LineColumns] = {}
+        self._writings: dict[int, BulkWriting] = {}
 
-    def take(self, offered: Offered) -> Iterator[Bulk]:
-        """Those of the orders (one at least) that are plain sales, by currency."""
-        by_currency: dict[int, list[Sold]] = {}
-        for one in self._sold(offered):
-            by_currency.setdefault(id(one.head.writing), []).append(one)
-        for sold in by_currency.values():
-            if found := self._taken(sold):
-                yield found
+    def take(self, block: Block) -> Found:
+        """Those of the orders (one at least) that are plain, by currency."""
+        found = Found([], [])
+        for orders in self._orders(block):
+            self._take(block, orders, found)
+        return found
 
-    def _sold(self, offered: Offered) -> Iterator[Sold]:
-        """What the order-level cells say, of orders where they are plain."""
+    # Order-level cells
+
+    def _orders(self, block: Block) -> Iterator[Orders]:
+        """What the order-level cells say, of orders where they are plain; those of one currency together."""
+        lane, size = self._lane, len(block.numbers)
+        columns = [*block.order, Column([""], np.zeros(size, np.int32))]
+        good = block.is_same.copy()
+        for column, is_plain in lane.plain_texts(columns):
+            good &= np.array(is_plain, bool)[column.codes]
+        texts, codes = columns[lane.number_at]
+        good &= ~np.fromiter(map(ne, map(texts.__getitem__, codes.tolist()), block.numbers), bool, size)
+        if own := lane.own:
+            good &= np.array([number not in own for number in block.numbers], bool)
+        which, firsts = joint([(block.order[at].codes, len(block.order[at].texts)) for at in lane.keyed_at], size)
+        heads = [lane.head(block.cells(at)) for at in firsts]
+        by_writing: dict[int, list[int]] = {}
+        for at, head in enumerate(heads):
+            if isinstance(head, Head):
+                by_writing.setdefault(id(head.writing), []).append(at)
+        for ats in by_writing.values():
+            places = np.flatnonzero(good & np.isin(which, ats))
+            if len(places):
+                yield from self._of_currency(block, columns, places, which[places], heads)
+
+    def _of_currency(
+        self, block: Block, columns: list[Column], places: Ints, which: Ints, heads: list[Head | str]
+    ) -> Iterator[Orders]:
         lane = self._lane
-        cells = [(*rows[0][0], "") for _, _, rows in offered]
-        columns = list(zip(*cells, strict=True))
-        is_plain = lane.plain_texts(columns)
-        dates, numbers, own = columns[lane.date_at], columns[lane.number_at], lane.own
-        amounts_at = itemgetter(lane.shipping_at, lane.total_at, lane.captured_at, lane.capture_at)
-        for place, (at, number, rows) in enumerate(offered):
-            its = cells[place]
-            if not is_plain[place] or numbers[place] != number or number in own:
-                continue
-            if len(rows) > 1 and any(other[0] != rows[0][0] for other in rows):
-                continue
-            head, hour = lane.head(its), self._hours.of(dates[place])
-            if hour is None or isinstance(head, str) or head.sign < 0:
-                continue
-            charged = lane.charged(its, head)
-            if charged is None or not charged.account_id:
-                continue
-            given, due, captured, status = amounts_at(its)
-            amounts = head.amounts
-            shipping = amounts[given] if given else lane.no_shipping
-            total = amounts[due] if due else None
-            if shipping is None or not 0 <= shipping < LARGEST or (due and total is None):
-                continue
-            if shipping and (head.writing.shipping is None or not head.writing.is_proportional):
-                continue
-            paid = amounts[captured] if captured else None
-            if captured and (paid is None or paid != total or not status.strip()):
-                continue
-            text, month = text_of(hour, dates[place]), hour.first.month
-            its_taxes = head.decided.taxes(head.country, hour.first, head.store)
-            yield Sold(at, number, rows, head, its_taxes, text, month, charged, shipping, total)
+        head = heads[which[0]]
+        if isinstance(head, str):
+            return
+        amounts = self._columns_of(head).amounts
+        shipping, total, captured, value = (
+            amounts.of(columns[at])[places]
+            for at in (lane.shipping_at, lane.total_at, lane.captured_at, lane.voucher_at)
+        )
+        is_return = np.array([isinstance(one, Head) and one.sign < 0 for one in heads], bool)[which]
+        is_told = (shipping == EMPTY) & (lane.no_shipping is None)
+        shipping, value = np.where(shipping == EMPTY, 0, shipping), np.where(value == EMPTY, 0, value)
+        good = (total >= EMPTY) & (value >= 0) & (shipping > EMPTY)
+        good &= np.where(is_return, shipping <= 0, shipping >= 0)
+        if head.writing.shipping is None or not head.writing.is_proportional:
+            good &= shipping == 0
+        status = columns[lane.capture_at]
+        has_status = np.array([bool(text.strip()) for text in status.texts], bool)[status.codes[places]]
+        good &= (captured == EMPTY) | ((captured == total) & has_status)
+        rebate, rebates = self._rebates(columns[lane.code_at], places, value, head)
+        good &= (value == 0) | ((rebate != NONE) & ~is_return)
+        dates, dated = self._dated(columns[lane.date_at], places)
+        good &= dates != NONE
+        account, charged = self._charged(block, places, which, heads)
+        good &= account != NONE
+        orders = Orders(
+            places,
+            which,
+            dates,
+            account,
+            shipping,
+            total,
+            value,
+            rebate,
+            is_return,
+            is_told,
+            heads,
+            dated,
+            charged,
+            rebates,
+        )
+        if good.any():
+            yield orders.of(good)
 
-    def _taken(self, offered: list[Sold]) -> Bulk | None:
-        writing, columns = offered[0].head.writing, self._columns_of(offered[0].head)
-        goods, plain = columns.read([one.rows for one in offered], [one.taxes for one in offered])
-        if not plain:
-            return None
-        sold = [offered[at] for at in plain]
-        shipping = np.array([one.shipping for one in sold], np.int64)
-        parts, left = shares(goods, shipping, columns.sets)
-        totals = (np.add.reduceat(goods.amount, goods.first) + shipping).tolist()
-        is_left, skips_zero = set(left), self._lane.skips_zero
-        kept = [
-            at
-            for at, (one, total) in enumerate(zip(sold, totals, strict=True))
-            if at not in is_left and one.total in (None, total) and (total or not skips_zero)
-        ]
-        return self._written(sold, kept, totals, _Goods(writing, goods, parts, columns.sets)) if kept else None
+    def _rebates(self, column: Column, places: Ints, value: Ints, head: Head) -> tuple[Ints, list[Rebate]]:
+        """How the voucher of each order is sent, NONE where it is no item of its own."""
+        rebate = np.full(len(places), NONE)
+        rebates: list[Rebate] = []
+        reader = self._lane.texts
+        codes = column.codes[places]
+        for code in np.unique(codes[value > 0]).tolist():
+            text = column.texts[code]
+            word = clean(reader, text) if text and reader is not None else ""
+            its = head.decided.voucher(word.strip()) if isinstance(word, str) else None
+            if its is not None:
+                rebate[(codes == code) & (value > 0)] = len(rebates)
+                rebates.append(its)
+        return rebate, rebates
+
+    def _dated(self, column: Column, places: Ints) -> tuple[Ints, list[Dated]]:
+        """The moment of each order; NONE where it is not plain."""
+        known: dict[int, int] = {}
+        dated: list[Dated] = []
+        codes = column.codes[places].tolist()
+        for code in codes:
+            if code not in known:
+                found = self._hours.of(text) if (text := column.texts[code]) else None
+                known[code] = NONE if found is None else len(dated)
+                if found is not None:
+                    dated.append(found)
+        return np.fromiter(map(known.__getitem__, codes), np.int64, len(codes)), dated
+
+    def _charged(self, block: Block, places: Ints, which: Ints, heads: list[Head | str]) -> tuple[Ints, list[Charged]]:
+        """The account of each order; NONE where there is something to say of it."""
+        lane = self._lane
+        columns = [block.order[at] for at in lane.account_at] if lane.has_accounts else []
+        keys = [(column.codes[places], len(column.texts)) for column in columns]
+        of_order, firsts = joint([(which, len(heads)), *keys], len(places))
+        numbers: list[int] = []
+        charged: list[Charged] = []
+        for at in firsts:
+            head = heads[which[at]]
+            cells = (*block.cells(places[at]), "") if columns else ()
+            found = None if isinstance(head, str) else lane.charged(cells, head)
+            is_plain = found is not None and bool(found.account_id)
+            numbers.append(len(charged) if is_plain else NONE)
+            if is_plain and found is not None:
+                charged.append(found)
+        return np.array(numbers, np.int64)[of_order], charged
+
+    # Lines, and what an order comes to
+
+    def _take(self, block: Block, orders: Orders, found: Found) -> None:
+        head = orders.head(0)
+        columns = self._columns_of(head)
+        taxes, which = self._taxes(orders)
+        goods, good = columns.read(block, orders.at, taxes, which)
+        if not good.any():
+            return
+        orders = orders.of(good)
+        lane, writing = self._lane, head.writing
+        weights = Weights(goods, columns.sets, orders.is_return)
+        sold = np.add.reduceat(goods.amount, goods.first)
+        totals = sold + orders.shipping - orders.value
+        is_back = np.logical_or.reduceat(goods.pieces < 0, goods.first) & ~orders.is_return
+        is_negative = np.logical_or.reduceat(goods.amount < 0, goods.first) | (orders.shipping < 0) | (orders.value > 0)
+        skipped = np.array([isinstance(one, Head) and bool(one.skipped) for one in orders.heads], bool)[orders.head_at]
+        good = (orders.shipping == 0) | (weights.sums > 0)
+        # One round of sharing is all of it: no set is asked for more than its goods.
+        good &= (orders.value == 0) | (~is_back & (orders.value <= sold))
+        if writing.is_rebate_blocked:
+            good &= ~is_negative
+        if lane.skips_zero:
+            good &= totals != 0
+        differs = (orders.total != EMPTY) & (orders.total != totals)
+        good &= ~differs | (np.abs(orders.total - totals) > int(lane.tolerance.scaleb(writing.precision)))
+        good |= skipped
+        is_sent = good & ~skipped & ~differs
+        maker = self._writing_of(head, columns)
+        if (is_held := good & ~is_sent).any():
+            found.held.extend(
+                maker.held(block, orders.of(is_held), goods.of(is_held), totals[is_held], is_back[is_held])
+            )
+        if is_sent.any():
+            sent, its = orders.of(is_sent), goods.of(is_sent)
+            shares = Shares(weights.shares(orders.shipping).of(is_sent), weights.shares(orders.value).of(is_sent))
+            flags = totals[is_sent], is_back[is_sent], is_negative[is_sent]
+            found.bulks.append(maker.bulk(block, sent, its, shares, *flags))
+
+    def _taxes(self, orders: Orders) -> tuple[list[Taxes], Ints]:
+        """The taxes of the goods, and which are those of each order."""
+        days = np.array([one.day for one in orders.dated], np.int64)[orders.date_at]
+        which, firsts = joint([(orders.head_at, len(orders.heads)), (days, len(self._hours.days))], len(orders.at))
+        taxes = []
+        for at in firsts:
+            head = orders.head(at)
+            taxes.append(head.decided.taxes(head.country, self._hours.days[days[at]], head.store))
+        return taxes, which
 
     def _columns_of(self, head: Head) -> LineColumns:
         key = id(head.writing)
@@ -118,94 +223,8 @@ class BulkLane:
             self._columns[key] = LineColumns(self._lane.lines, self._articles, head.amounts, head.decided)
         return self._columns[key]
 
-    def _written(self, sold: list[Sold], kept: list[int], totals: list[int], taken: _Goods) -> Bulk:
-        writing, goods = taken.writing, taken.goods
-        sums = self._sums(sold, totals, taken)
-        booked = sums.booked()
-        entries, starts = self._entries(taken), [*goods.first.tolist(), len(goods.order)]
-        sent: dict[int, list[str]] = {}
-        for order, entry in zip(taken.parts.order.tolist(), self._shares(taken), strict=True):
-            sent.setdefault(order, []).append(entry)
-        lines, signatures = [], []
-        for at in kept:
-            one = sold[at]
-            own = entries[starts[at] : starts[at + 1]] + sent.get(at, [])
-            lines.append(writing.line(one.number, one.text, one.charged.account_id, own))
-            signatures.append(
-                (one.head.at, False, False, False, one.charged.key, booked[at], bool(one.shipping), True, False)
-            )
-        footed = [bool(sold[at].shipping) and sold[at].total is not None for at in kept]
-        return Bulk([sold[at].at for at in kept], lines, signatures, footed, sums.of(kept))
-
-    def _entries(self, taken: _Goods) -> list[str]:
-        """The entries of the lines, as in a plan line."""
-        goods, texts = taken.goods, taken.writing.texts
-        articles, sets = self._articles.all, {at: tax.text for at, tax in taken.sets.all.items()}
-        kinds, whats = [one.kind for one in articles], [one.what for one in articles]
-        numbers = goods.article.tolist()
-        return [
-            f'["p{place}",{kind},{count},"{unit}","gross",{codes},{what}]'
-            for place, kind, count, unit, codes, what in zip(
-                goods.place.tolist(),
-                map(kinds.__getitem__, numbers),
-                goods.pieces.tolist(),
-                map(texts.__getitem__, goods.price.tolist()),
-                map(sets.__getitem__, goods.sets.tolist()),
-                map(whats.__getitem__, numbers),
-                strict=True,
-            )
-        ]
-
-    def _shares(self, taken: _Goods) -> list[str]:
-        """The entries of shipping, likewise."""
-        parts, texts, sets = taken.parts, taken.writing.texts, taken.sets.all
-        what, _ = taken.writing.shipping or ("", "")
-        return [
-            f'["s{place}","item",1,"{texts[amount]}","gross",{sets[its].text},{what}]'
-            for place, amount, its in zip(parts.place.tolist(), parts.amount.tolist(), parts.sets.tolist(), strict=True)
-        ]
-
-    def _sums(self, sold: list[Sold], totals: list[int], taken: _Goods) -> Sums:
-        """What is reported of the orders."""
-        goods, parts, sets, writing = taken.goods, taken.parts, taken.sets, taken.writing
-        categories = self._articles.categories
-        shipping = categories.setdefault((writing.shipping or ("", ""))[1], len(categories))
-        order = np.concatenate((goods.order, parts.order))
-        its = np.concatenate((goods.sets, parts.sets))
-        category = np.concatenate((self._articles.category[goods.article], np.full(len(parts.order), shipping)))
-        gross = np.concatenate((goods.amount, parts.amount))
-        net = sets.nets(its, gross)
-        width, size = len(sets.over), len(categories)
-        found, first, back = np.unique((order * width + its) * size + category, return_index=True, return_inverse=True)
-        summed = np.zeros((2, len(found)), np.int64)
-        np.add.at(summed[0], back, net)
-        np.add.at(summed[1], back, gross)
-        by = np.lexsort((first, found // (width * size)))
-        found = found[by]
-        starts = np.searchsorted(found // (width * size), np.arange(len(sold) + 1)).tolist()
-        key, which = np.unique(found % (width * size), return_inverse=True)
-        names = list(categories)
-        keys = [(one // size, sets.all[one // size].codes, names[one % size]) for one in key.tolist()]
-        accounts: dict[tuple[str, bool], int] = {}
-        charged = [accounts.setdefault((one.charged.account_id, one.charged.is_company), len(accounts)) for one in sold]
-        return Sums(
-            (writing.currency, writing.precision),
-            keys,
-            list(accounts),
-            [one.number for one in sold],
-            totals,
-            charged,
-            [one.text.replace(" ", "T", 1) for one in sold],
-            [one.month for one in sold],
-            np.diff(np.append(goods.first, len(goods.order))).tolist(),
-            starts,
-            which.tolist(),
-            *summed[:, by].tolist(),
-        )
-
-
-class _Goods(NamedTuple):
-    writing: Writing
-    goods: Goods
-    parts: Parts
-    sets: Sets
+    def _writing_of(self, head: Head, columns: LineColumns) -> BulkWriting:
+        key = id(head.writing)
+        if key not in self._writings:
+            self._writings[key] = BulkWriting(self._lane, head, self._articles, columns.sets)
+        return self._writings[key]

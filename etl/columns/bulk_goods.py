@@ -1,6 +1,6 @@
-"""The lines of many orders to arrays of whole numbers, and shipping shared over them. Pure.
+"""The lines of many orders to arrays of whole numbers, and amounts shared over their tax-code sets. Pure.
 
-As `rows.LineCells` and `writing.Writing` do it line by line, for lines with positive quantities that nothing is to be said of.
+As `rows.LineCells` and `writing.Writing` do it line by line.
 """
 
 from __future__ import annotations
@@ -9,14 +9,15 @@ from collections.abc import Hashable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from etl.columns.block import Block, Bools, Column, Ints, joint
 from etl.columns.cells import KEPT, Units, is_clean
 from etl.columns.decided import Article, Decided, Tax, Taxes
-from etl.columns.rows import LineCells, Rows
+from etl.columns.rows import LineCells
 
-Ints = npt.NDArray[np.int64]
 NONE = -1
+EMPTY, ODD = -(2**40), -(2**41)
+"""What stands for an empty cell, and for one that is not plain or too large."""
 LARGEST = 10**9
 """Amounts stay below this many units of 10**-digits, quantities too, rates below 10**7: products of two are far from 2**63."""
 _RATES = 10**7
@@ -24,8 +25,8 @@ _LARGEST_RATIO = 10**8
 _MOST_LINES = 10_000
 
 
-class Plain(dict[str, int]):
-    """Cell to a whole number from 0 on; NONE for one that is not plain, below 0 or too large."""
+class Numbers(dict[str, int]):
+    """Cell to a whole number of either sign, `EMPTY` or `ODD`."""
 
     def __init__(self, units: Units, below: int) -> None:
         super().__init__()
@@ -34,9 +35,15 @@ class Plain(dict[str, int]):
     def __missing__(self, cell: str) -> int:
         if len(self) >= KEPT:
             self.clear()
-        value = self._units[cell]
-        found = self[cell] = NONE if value is None or not 0 <= value < self._below else value
+        value = self._units[cell] if cell else EMPTY
+        found = self[cell] = value if value == EMPTY or (value is not None and abs(value) < self._below) else ODD
         return found
+
+    def of(self, column: Column) -> Ints:
+        """The numbers of a column."""
+        texts, codes = column
+        numbers: Ints = np.fromiter(map(self.__getitem__, texts), np.int64, len(texts))
+        return numbers[codes]
 
 
 class Articles:
@@ -51,26 +58,35 @@ class Articles:
         self.by_keys: Ints = np.empty(0, np.int64)
         self.by_names: Ints = np.empty(0, np.int64)
         self.category: Ints = np.empty(0, np.int64)
+        self.is_told: Bools = np.empty(0, bool)
+        self.is_product: Ints = np.empty(0, np.int64)
+        self.age = 0
+        """How often the articles were numbered anew."""
 
-    def numbers(self, cells: Sequence[tuple[str, ...]], decided: Decided) -> Ints:
-        """The article of each line; NONE where it has none, or there is something to say of it."""
+    def numbers(self, block: Block, decided: Decided) -> Ints:
+        """The article of each line of the block; NONE where it has none."""
         if len(self._known) >= KEPT:
             self._known.clear()
             self.all.clear()
+            self.age += 1
             self._ranked = 0
+        columns = [block.line[at] for at in self._lines.texts_at]
+        which, first = joint([(codes, len(texts)) for texts, codes in columns], len(block.rows))
+        its = [[column.texts[code] for code in column.codes[first].tolist()] for column in columns]
+        keys: list[Hashable] = list(zip(*its, strict=True)) if its else [()] * len(first)
         known = self._known
-        texts = list(map(self._lines.texts_of, cells))
-        if not known.keys() >= set(texts):
-            for text, its in zip(texts, cells, strict=True):
-                if text not in known:
-                    known[text] = self._number(text, its, decided)
+        for at, key in enumerate(keys):
+            if key not in known:
+                known[key] = self._number(block, first[at], decided)
         if self._ranked != len(self.all):
             self._rank()
-        return np.fromiter(map(known.__getitem__, texts), np.int64, len(texts))
+        found: Ints = np.fromiter(map(known.__getitem__, keys), np.int64, len(keys))
+        return found[which]
 
-    def _number(self, texts: Any, cells: tuple[str, ...], decided: Decided) -> int:
-        article = self._lines.article_of(texts, cells, decided)
-        if article is None or article.is_told:
+    def _number(self, block: Block, row: int, decided: Decided) -> int:
+        cells = tuple([texts[codes[row]] for texts, codes in block.line])
+        article = self._lines.article_of(self._lines.texts_of(cells), cells, decided)
+        if article is None:
             return NONE
         self.all.append(article)
         return len(self.all) - 1
@@ -81,6 +97,8 @@ class Articles:
         self.by_names = _ranks([one.names for one in self.all])
         numbers = [self.categories.setdefault(one.category, len(self.categories)) for one in self.all]
         self.category = np.array(numbers, np.int64)
+        self.is_told = np.array([one.is_told for one in self.all], bool)
+        self.is_product = np.array([one.is_product for one in self.all], np.int64)
 
 
 def _ranks(values: Sequence[tuple[str, ...]]) -> Ints:
@@ -96,6 +114,8 @@ class Sets:
         self.all: dict[int, Tax] = {}
         self.over: Ints = np.empty(0, np.int64)
         self.under: Ints = np.empty(0, np.int64)
+        self.ranks: Ints = np.empty(0, np.int64)
+        """How their codes sort."""
 
     def add(self, tax: Tax | None) -> int:
         """The number of a set; NONE for no set, and one whose fraction is too large to count with."""
@@ -107,16 +127,23 @@ class Sets:
             self.over, self.under = np.zeros(size, np.int64), np.ones(size, np.int64)
             for at, one in self.all.items():
                 self.over[at], self.under[at] = one.over, one.under
+            self.ranks = np.zeros(size, np.int64)
+            for place, at in enumerate(sorted(self.all, key=lambda at: self.all[at].codes)):
+                self.ranks[at] = place
         return tax.at
 
     def nets(self, sets: Ints, amounts: Ints) -> Ints:
-        """What Mews books of amounts with tax, from 0 on, without it; half up."""
+        """What Mews books of amounts with tax without it; half away from zero."""
         over, under = self.over[sets], self.under[sets]
-        return np.where(over > 0, (2 * amounts * under + over) // np.maximum(2 * over, 1), amounts)
+        net = np.where(over > 0, (2 * np.abs(amounts) * under + over) // np.maximum(2 * over, 1), np.abs(amounts))
+        return np.where(amounts < 0, -net, net)
 
 
 class Goods(NamedTuple):
-    """Lines in canonical order, order by order. `order`: the number of each line's order; `first`: where each begins."""
+    """Lines in canonical order, order by order. `order`: the number of each line's order; `first`: where each begins.
+
+    `pieces` and `amount` are signed as in the source. `row`: of the export.
+    """
 
     order: Ints
     first: Ints
@@ -126,9 +153,17 @@ class Goods(NamedTuple):
     price: Ints
     amount: Ints
     sets: Ints
+    row: Ints
 
-
-_NOTHING = Goods(*[np.empty(0, np.int64)] * 8)
+    def of(self, kept: Bools) -> Goods:
+        """The lines of these orders only, numbered anew."""
+        if kept.all():
+            return self
+        ends = np.append(self.first[1:], len(self.order))
+        sizes, number = (ends - self.first)[kept], np.cumsum(kept) - 1
+        here = kept[self.order]
+        others = [column[here] for column in self[2:]]
+        return Goods(number[self.order[here]], np.cumsum(sizes) - sizes, *others)
 
 
 class LineColumns:
@@ -136,66 +171,61 @@ class LineColumns:
 
     def __init__(self, lines: LineCells, articles: Articles, prices: Units, decided: Decided) -> None:
         self._lines, self._articles, self._decided = lines, articles, decided
-        self._counts = Plain(lines.quantities, LARGEST)
-        self._prices = Plain(prices, LARGEST)
-        self._rates = Plain(lines.percents, _RATES)
+        self._counts = Numbers(lines.quantities, LARGEST)
+        self.amounts = Numbers(prices, LARGEST)
+        self._rates = Numbers(lines.percents, _RATES)
         self.sets = Sets()
 
-    def read(self, orders: Sequence[Rows], taxes: Sequence[Taxes]) -> tuple[Goods, list[int]]:
-        """The lines of those orders that are plain, and which these are."""
-        flat = [row for groups in orders for _, rows in groups for row in rows]
-        if not flat:
-            return _NOTHING, []
-        sizes = np.array([sum([len(rows) for _, rows in groups]) for groups in orders], np.int64)
-        ats, cells = zip(*flat, strict=True)
-        columns = list(zip(*cells, strict=True))
-        order = np.repeat(np.arange(len(orders)), sizes)
+    def read(self, block: Block, places: Ints, taxes: Sequence[Taxes], which: Ints) -> tuple[Goods, Bools]:
+        """The lines of those orders of the block whose lines are plain, and which of the orders at `places` these are.
+
+        `which` of `taxes` are those of each order.
+        """
+        sizes = np.diff(block.first)[places]
+        is_in = np.zeros(len(block.numbers), bool)
+        is_in[places] = True
+        here: Any = slice(None) if is_in.all() else np.repeat(is_in, np.diff(block.first))
+        order = np.repeat(np.arange(len(places)), sizes)
         count, price, rate = (
-            np.fromiter(map(known.__getitem__, columns[at]), np.int64, len(flat))
-            for known, at in zip((self._counts, self._prices, self._rates), self._lines.numbers_at, strict=True)
+            known.of(block.line[at])[here]
+            for known, at in zip((self._counts, self.amounts, self._rates), self._lines.numbers_at, strict=True)
         )
-        article = self._articles.numbers(cells, self._decided)
-        is_plain = (count > 0) & (price >= 0) & (rate >= 0) & (article >= 0)
+        article, row = self._articles.numbers(block, self._decided)[here], block.rows[here]
+        is_plain = (count != 0) & (count > EMPTY) & (price >= 0) & (rate >= 0) & (article >= 0)
         if (at := self._lines.original_at) is not None:
-            is_plain &= self._clean(columns[at])
+            is_plain &= _clean(self._lines, block.line[at])[here]
         # Only where both are below the bound is the product no more than its square.
-        amount = np.where(is_plain, count * price, LARGEST)
+        amount = np.where(is_plain, count * np.where(is_plain, price, 0), LARGEST)
         if (at := self._lines.stated_at) is not None:
-            stated = np.fromiter(map(self._prices.__getitem__, columns[at]), np.int64, len(flat))
-            is_plain &= (stated == amount) | np.fromiter(map("".__eq__, columns[at]), bool, len(flat))
-        sets = self._sets(taxes, order, np.where(is_plain, rate, 0), article)
-        is_plain &= (sets >= 0) & (amount < LARGEST)
+            stated = self.amounts.of(block.line[at])[here]
+            is_plain &= (stated == amount) | (stated == EMPTY)
+        sets = self._sets(taxes, which[order], np.where(is_plain, rate, 0), article)
+        is_plain &= (sets >= 0) & (np.abs(amount) < LARGEST)
         good = (sizes > 0) & (sizes < _MOST_LINES)
         good[order[~is_plain]] = False
-        sums = np.zeros(len(orders), np.int64)
-        np.add.at(sums, order, np.where(is_plain, amount, 0))
+        sums = np.zeros(len(places), np.int64)
+        np.add.at(sums, order, np.where(is_plain, np.abs(amount), 0))
         good &= sums < LARGEST
-        by = self._sorted(order, article, price, count, rate, np.array(ats, np.int64))
+        by = self._sorted(order, article, price, count, rate, row)
         by = by[good[order[by]]]
         sizes, order = sizes[good], (np.cumsum(good) - 1)[order[by]]
         first = np.cumsum(sizes) - sizes
         place = np.arange(len(by)) - first[order] + 1
-        goods = Goods(order, first, place, article[by], count[by], price[by], amount[by], sets[by])
-        return goods, np.flatnonzero(good).tolist()
+        return Goods(order, first, place, article[by], count[by], price[by], amount[by], sets[by], row[by]), good
 
-    def _clean(self, column: tuple[str, ...]) -> Any:
-        bad = {cell for cell in set(column) if cell and not is_clean(self._lines.amount, cell)}
-        return np.fromiter((cell not in bad for cell in column), bool, len(column)) if bad else True
-
-    def _sets(self, taxes: Sequence[Taxes], order: Ints, rate: Ints, article: Ints) -> Ints:
+    def _sets(self, taxes: Sequence[Taxes], of_line: Ints, rate: Ints, article: Ints) -> Ints:
         """The tax-code set of each line, asked once for each distinct key."""
-        numbers: dict[int, int] = {}
-        of_order = np.array([numbers.setdefault(id(one), len(numbers)) for one in taxes], np.int64)
-        by_number = {numbers[id(one)]: one for one in taxes}
+        if not taxes:
+            return np.full(len(rate), NONE)
         has_skus, size = taxes[0].has_skus, len(self._articles.all) + 1
-        key = (of_order[order] * _RATES + rate) * size + (article + 1 if has_skus else 0)
+        key = (of_line * _RATES + rate) * size + (article + 1 if has_skus else 0)
         found, back = np.unique(key, return_inverse=True)
         answers = []
         for key_and_article in found.tolist():
             whole, at = divmod(key_and_article, size)
-            which, percent = divmod(whole, _RATES)
+            asked, percent = divmod(whole, _RATES)
             sku = self._articles.all[at - 1].sku if at else ""
-            answers.append(self.sets.add(by_number[which][(percent, sku) if has_skus else percent]))
+            answers.append(self.sets.add(taxes[asked][(percent, sku) if has_skus else percent]))
         return np.array(answers, np.int64)[back]
 
     def _sorted(self, order: Ints, article: Ints, price: Ints, count: Ints, rate: Ints, at: Ints) -> Ints:
@@ -215,52 +245,73 @@ class LineColumns:
         return by
 
 
+def _clean(lines: LineCells, column: Column) -> Bools:
+    clean = [not cell or is_clean(lines.amount, cell) for cell in column.texts]
+    return np.array(clean, bool)[column.codes]
+
+
 class Parts(NamedTuple):
-    """Shares of the shipping: of which order, which of its shares, how much, with which tax-code set."""
+    """Shares of an amount: of which order, which of its shares, how much, with which tax-code set."""
 
     order: Ints
     place: Ints
     amount: Ints
     sets: Ints
 
+    def of(self, kept: Bools) -> Parts:
+        """The shares of these orders only, numbered anew."""
+        if kept.all():
+            return self
+        here, number = kept[self.order], np.cumsum(kept) - 1
+        return Parts(number[self.order[here]], self.place[here], self.amount[here], self.sets[here])
 
-def shares(goods: Goods, shipping: Ints, sets: Sets) -> tuple[Parts, list[int]]:
-    """The shipping over the tax-code sets of the goods, heaviest first; and the orders whose shares are left to the rules.
 
-    Rule: the largest remainder of `model.money.share_units`. Left are orders without goods of value, and with three sets.
+class Weights:
+    """The tax-code sets of the goods of value of many orders, heaviest first, ties by their codes.
+
+    Rule: `transform.amounts.tax_sets`; in a return what goes out weighs as much as what comes back.
     """
-    width = len(sets.over) + 1
-    key = goods.order * width + goods.sets
-    weighs = goods.amount > 0
-    found, back = np.unique(key[weighs], return_inverse=True)
-    weights = np.zeros(len(found), np.int64)
-    np.add.at(weights, back, goods.amount[weighs])
-    order, its = found // width, found % width
-    has = shipping[order] > 0
-    order, its, weights = order[has], its[has], weights[has]
-    how_many = np.bincount(order, minlength=len(shipping))
-    left = np.flatnonzero((shipping > 0) & ((how_many == 0) | (how_many > 2)))
-    # Equal weights go by the codes.
-    codes = {at: place for place, at in enumerate(sorted(sets.all, key=lambda at: sets.all[at].codes))}
-    ranks = np.array([codes.get(at, 0) for at in range(width)], np.int64)
-    by = np.lexsort((ranks[its], -weights, order))
-    order, its, weights = order[by], its[by], weights[by]
-    single, pair = how_many[order] == 1, how_many[order] == 2
-    at = np.flatnonzero(pair)[::2]
-    heavy, light, amount = weights[at], weights[at + 1], shipping[order[at]]
-    whole = heavy + light
-    floors, rests = amount * heavy // whole, amount * heavy % whole
-    other_floors, other_rests = amount * light // whole, amount * light % whole
-    one_more = amount - floors - other_floors
-    # What is left over goes to the larger remainder; a tie to the larger weight, then to the lower codes: the first.
-    is_first = rests >= other_rests
-    parts = np.where(single, shipping[order], 0)
-    parts[at] = floors + one_more * is_first
-    parts[at + 1] = other_floors + one_more * ~is_first
-    # A share of nothing is no entry, and takes no place.
-    is_sent = (parts > 0) & (single | pair)
-    order, its, parts = order[is_sent], its[is_sent], parts[is_sent]
-    begins = np.concatenate(([True], order[1:] != order[:-1])) if len(order) else np.zeros(0, bool)
-    starts = np.flatnonzero(begins)
-    place = np.arange(len(order)) - np.repeat(starts, np.diff(np.append(starts, len(order)))) + 1
-    return Parts(order, place, parts, its), left.tolist()
+
+    def __init__(self, goods: Goods, sets: Sets, is_return: Bools) -> None:
+        width = len(sets.over) + 1
+        weighs = (goods.amount > 0) | ((goods.amount != 0) & is_return[goods.order])
+        found, back = np.unique((goods.order * width + goods.sets)[weighs], return_inverse=True)
+        weights = np.zeros(len(found), np.int64)
+        np.add.at(weights, back, np.abs(goods.amount[weighs]))
+        order, its = found // width, found % width
+        by = np.lexsort((sets.ranks[its], -weights, order))
+        self.order, self.sets, self._weights = order[by], its[by], weights[by]
+        self._sums = np.zeros(len(is_return), np.int64)
+        np.add.at(self._sums, self.order, self._weights)
+
+    @property
+    def sums(self) -> Ints:
+        """What the goods of each order weigh."""
+        return self._sums
+
+    def shares(self, amounts: Ints) -> Parts:
+        """An amount of each order over its sets; of one that has none, nothing.
+
+        Rule: the largest remainder of `model.money.share_units`, of absolute amounts.
+        """
+        has = amounts[self.order] != 0
+        order, its, weights = self.order[has], self.sets[has], self._weights[has]
+        whole, wanted = self._sums[order], np.abs(amounts)[order]
+        parts, rests = wanted * weights // whole, wanted * weights % whole
+        left = np.abs(amounts)
+        np.subtract.at(left, order, parts)
+        # What is left over goes to the larger remainders; ties to the larger weights, then to the lower codes, as they stand.
+        by = np.lexsort((np.arange(len(order)), -rests, order))
+        parts[by] += _places(order) <= left[order]
+        # A share of nothing is no entry, and takes no place.
+        is_sent = parts > 0
+        order, its, parts = order[is_sent], its[is_sent], parts[is_sent]
+        return Parts(order, _places(order), np.where(amounts[order] < 0, -parts, parts), its)
+
+
+def _places(order: Ints) -> Ints:
+    """The place of each item among those of its order, from 1 on."""
+    if not len(order):
+        return order
+    starts = np.flatnonzero(np.concatenate(([True], order[1:] != order[:-1])))
+    return np.arange(len(order)) - np.repeat(starts, np.diff(np.append(starts, len(order)))) + 1

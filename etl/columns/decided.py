@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from etl.columns.cells import KEPT
 from etl.columns.moments import When
-from etl.model.order import Line, Order
+from etl.model.order import Line, Order, Voucher
 from etl.model.place import Place
 from etl.model.plan import EntryKind
 from etl.model.problem import Problem
@@ -21,6 +21,7 @@ from etl.transform.context import Context, Findings
 from etl.transform.products import article_of, usable_category
 from etl.transform.remainders import half_up
 from etl.transform.taxes import LineTaxes, TaxAnswer, TaxCase, shipping_without_goods
+from etl.transform.vouchers import policy_of, voucher_name
 
 TEXTS = ("sku", "ean", "id", "item", "brand", "product", "variant", "size", "text_sku", "comment")
 DIGITS = 4
@@ -70,6 +71,13 @@ class Article(NamedTuple):
     is_product: bool
 
 
+class Rebate(NamedTuple):
+    """The parts of a voucher's entry after its numbers, and its category."""
+
+    what: str
+    category: str
+
+
 class Taxes(dict[Any, Tax | None]):
     """Rate, or (rate, SKU) where rows of taxes.csv name SKUs, to the tax of goods; the rest of the key is the same for all."""
 
@@ -105,6 +113,7 @@ class Decided:
         self._taxes: dict[tuple[Any, ...], Taxes] = {}
         self._sets: dict[tuple[str, ...], Tax | None] = {}
         self._charged: dict[tuple[str, ...], Charged | None] = {}
+        self._vouchers: dict[str, Rebate | None] = {}
 
     def taxes(self, country: str, when: When, store: str) -> Taxes:
         """The taxes of an order's goods by their rates in units of 10**-4."""
@@ -186,6 +195,23 @@ class Decided:
         name = self._ctx.mapping.settings.shipping.name
         return None if found.problems else (as_json([name, category]), category)
 
+    def voucher(self, code: str) -> Rebate | None:
+        """How a voucher of that code is sent, where it is an item of its own."""
+        if code not in self._vouchers:
+            if len(self._vouchers) >= KEPT:
+                self._vouchers.clear()
+            self._vouchers[code] = self._rebate(Voucher(code, Decimal(1)))
+        return self._vouchers[code]
+
+    def _rebate(self, voucher: Voucher) -> Rebate | None:
+        found = Findings("")
+        policy, category = policy_of(self._ctx, voucher)
+        its = usable_category(category, self._ctx, found)
+        fields = set(fields_of(self._ctx.mapping.settings.vouchers.name))
+        if policy != "rebate" or found.problems or not fields <= {"voucherCode", "voucherName"}:
+            return None
+        return Rebate(as_json([voucher_name(self._ctx, voucher, {}), its]), its)
+
     def charged(self, keys: tuple[str, str, str, str, str]) -> Charged | None:
         """The account of an e-mail address, customer, account, buyer and market."""
         if keys not in self._charged:
@@ -200,6 +226,11 @@ class Decided:
         order = Order("", email=email, customer_id=customer, account_id=account, buyer_id=buyer, market=market)
         charged = account_of(order, self._ctx, found)
         return None if found.problems or charged.create else charged
+
+
+def fields_of(template: str) -> list[str]:
+    """The fields that a template names."""
+    return [part.split("}")[0] for part in template.split("{")[1:]]
 
 
 def _line(key_and_names: tuple[str, ...], place: Place) -> Line:

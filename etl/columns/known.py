@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import fields
 
+from etl.columns.decided import fields_of
 from etl.model.mapping import Mapping
 from etl.reading.names import TAX_RATES
 from etl.staging.build import CAPTURE, FIRST_RATE, SHIPPING, SIGNS, STATED, VOUCHER
@@ -17,14 +18,14 @@ from etl.staging.plain import PlainTable
 from etl.transform.context import Context
 
 KEYED = (
-    *("status", "storeType", "currency", "market", "voucherCode", "voucherValue", "handlingCost"),
+    *("status", "storeType", "currency", "market", "handlingCost"),
     *("invoiceAddress.country", "deliveryAddress.country", "address.country"),
     *("hold", "waitingForPayment", "suspect", "internalOrder", "taxAdded", "taxDeducted", "createdFromOrigin.type"),
 )
 """Order-level fields of few values: their cells together are decided once."""
 SINGLE = (
     *("orderNumber", "orderDate", "orderTotal", "shippingValue", "payment.capture.status", "payment.capture.amount"),
-    *("invoiceAddress.email", "address.email", "customerId", "accountId", "buyerId"),
+    *("invoiceAddress.email", "address.email", "customerId", "accountId", "buyerId", "voucherCode", "voucherValue"),
 )
 """Order-level fields of which nearly every order has its own."""
 _SIDES = ("invoiceAddress", "deliveryAddress")
@@ -83,7 +84,7 @@ def why_never(ctx: Context) -> str:
         (settings.accounts.lookup_email or settings.accounts.create_customers, "accounts by e-mail"),
         (settings.payments.post, "payments that are posted"),
         (bool(ctx.mapping.controls), "controls.csv"),
-        (set(_fields(settings.target.notes)) - {"orderNumber"} != set(), "fields in target.notes"),
+        (set(fields_of(settings.target.notes)) - {"orderNumber"} != set(), "fields in target.notes"),
     )
     return next((reason for holds, reason in tests if holds), "") or next(_unknown(ctx.mapping), "")
 
@@ -113,7 +114,3 @@ def why_never_table(table: PlainTable) -> str:
     if unknown:
         return f"the column {min(unknown)}"
     return min(table.checks - CHECKS, default="")
-
-
-def _fields(template: str) -> list[str]:
-    return [part.split("}")[0] for part in template.split("{")[1:]]

@@ -6,10 +6,10 @@ shipping, booked as the source has it. Each test below is one rule of the contra
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import count
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from etl.columns.cells import KEPT, Units, clean, is_clean
 from etl.columns.decided import Decided
@@ -28,12 +28,15 @@ from etl.transform.checks import negative_in_sale
 from etl.transform.context import Context
 from etl.transform.order_context import LARGEST_AMOUNT
 
+if TYPE_CHECKING:
+    from etl.columns.block import Column
+
 _ACCOUNT = ("invoiceAddress.email", "address.email", "customerId", "accountId", "buyerId")
 _FLAGS = ("hold", "waitingForPayment", "suspect", "internalOrder", "taxAdded", "taxDeducted", "handlingCost")
 
 
 class Head(NamedTuple):
-    """What the cells of the keyed fields decide. `sign`: -1 in returns. `at`: its number among heads."""
+    """What the cells of the keyed fields decide. `sign`: -1 in returns. `skipped`: why. `at`: its number among heads."""
 
     store: str
     country: str
@@ -42,6 +45,7 @@ class Head(NamedTuple):
     decided: Decided
     amounts: Units
     writing: Writing
+    skipped: str
     at: int
 
 
@@ -63,11 +67,12 @@ class Lane:
     """Takes the orders of one file. Every answer is a `Quick`, or the reason why the rules have to plan the order."""
 
     def __init__(self, ctx: Context, table: PlainTable) -> None:
-        self._ctx, self._table = ctx, table
+        self._ctx, self.table = ctx, table
         readers = table.readers
         self._at = at = {column.field: index for index, column in enumerate(table.order)}
         self._kind = {column.field: readers.by_kind[column.kind] for column in table.order}
         self._keyed = [name for name in KEYED if name in at]
+        self.keyed_at = [at[name] for name in self._keyed]
         self._key_of = itemgetter(*(at[name] for name in self._keyed)) if self._keyed else None
         self._heads: dict[Any, Head | str] = {}
         self._heads_made = count()
@@ -76,24 +81,29 @@ class Lane:
         self._decided: dict[str, tuple[Decided, Units, Writing]] = {}
         known = {*KEYED, *SINGLE, *PASSIVE}
         self._others = [(at[name], name) for name in at if name not in known]
-        passive = [name for name in at if name in PASSIVE or name in (*_ACCOUNT, "payment.capture.status")]
+        texts = (*_ACCOUNT, "payment.capture.status", "voucherCode")
+        passive = [name for name in at if name in PASSIVE or name in texts]
         self._passive = [(at[name], self._kind[name]) for name in passive]
         self._account = [(at.get(name, -1), self._kind.get(name)) for name in _ACCOUNT]
+        self.account_at = [at[name] for name in _ACCOUNT if name in at]
         nowhere = len(table.order)
-        self.number_at, self.date_at, self.shipping_at, self.total_at, self.captured_at, self.capture_at = (
-            at.get(name, nowhere)
-            for name in (
-                *("orderNumber", "orderDate", "shippingValue", "orderTotal"),
-                *("payment.capture.amount", "payment.capture.status"),
-            )
+        self.number_at, self.date_at, self.shipping_at, self.total_at = (
+            at.get(name, nowhere) for name in ("orderNumber", "orderDate", "shippingValue", "orderTotal")
         )
+        self.captured_at, self.capture_at, self.voucher_at, self.code_at = (
+            at.get(name, nowhere)
+            for name in ("payment.capture.amount", "payment.capture.status", "voucherValue", "voucherCode")
+        )
+        self.texts = self._kind.get("voucherCode")
+        """What reads the code of a voucher."""
         self.dates: Reader[Any] = readers.date
         mapping = ctx.mapping
         self.own = {*ctx.waivers, *mapping.bills, *mapping.reservations}
         self.no_shipping = None if "shippingValue" in at else 0
         """What an empty cell means: where there is no such column, nothing is said of it."""
-        self._has_accounts = bool(mapping.accounts)
+        self.has_accounts = bool(mapping.accounts)
         self.skips_zero = mapping.settings.source.zero_orders == "skip"
+        self.tolerance = mapping.settings.source.total_tolerance
         self._statuses = {"", *mapping.settings.source.import_statuses}
 
     def take(self, number: str, groups: Rows, *, is_detailed: bool = False) -> Quick | str:
@@ -114,7 +124,11 @@ class Lane:
         head = self.head(cells)
         if isinstance(head, str):
             return head
+        if head.skipped:
+            return "a status that is not imported"
         cells += ("",)
+        if (cell := cells[self.voucher_at]) and head.amounts[cell] != 0:
+            return "a voucher"
         if cells[self.number_at] != number:
             return "an order number with blanks or zeros"
         if number in self.own:
@@ -128,7 +142,7 @@ class Lane:
         return self._taken(number, cells, head, groups)
 
     def _taken(self, number: str, cells: tuple[str, ...], head: Head, groups: Rows) -> _Plain | str:
-        when = self._when(cells[self.date_at])
+        when = self.when(cells[self.date_at])
         if when is None:
             return "a date that is not plain, or outside the window"
         charged = self.charged(cells, head)
@@ -168,10 +182,10 @@ class Lane:
         rows = list(map(Row._make, lines)) if is_negative or self.lines.has_told else []
         is_told = any(row.article.is_told for row in rows)
         signature = (head.at, is_told, is_negative, is_shipping_told, *quick.signature)
-        place = self._table.place_of
+        place = self.table.place_of
         problems: list[Problem] = []
         if is_shipping_told:
-            problems.append(self._table.empty_shipping(number, first_row))
+            problems.append(self.table.empty_shipping(number, first_row))
         if is_negative:
             problems.append(negative_in_sale(number, [(row.qty, place(row.at)) for row in rows if row.qty < 0]))
         if is_told:
@@ -183,18 +197,20 @@ class Lane:
     @property
     def is_open_to_many(self) -> bool:
         """Whether orders may be taken at once: no word for nothing begins as a number or a date does."""
-        return not any(word[:1] in "-0123456789" for word in self._table.readers.empty_words)
+        return not any(word[:1] in "-0123456789" for word in self.table.readers.empty_words)
 
-    def plain_texts(self, columns: Sequence[tuple[str, ...]]) -> list[bool]:
-        """Of each order whether its texts have no remark, and no field that only the rules weigh is filled in."""
-        bad: list[set[int]] = []
+    def plain_texts(self, columns: Sequence[Column]) -> Iterator[tuple[Column, list[bool]]]:
+        """Columns with cells that keep an order from being plain, and of each of its texts whether it does not.
+
+        These are texts with a remark, and whatever stands in a field that only the rules weigh.
+        """
         for index, reader in self._passive:
-            odd = {cell for cell in set(columns[index]) if cell and cell not in reader and not is_clean(reader, cell)}
-            if odd:
-                bad.append({at for at, cell in enumerate(columns[index]) if cell in odd})
-        bad += [{at for at, cell in enumerate(columns[index]) if cell} for index, _ in self._others]
-        left = set().union(*bad)
-        return [at not in left for at in range(len(columns[0]))]
+            plain = [not cell or cell in reader or is_clean(reader, cell) for cell in columns[index].texts]
+            if not all(plain):
+                yield columns[index], plain
+        for index, _ in self._others:
+            if any(columns[index].texts):
+                yield columns[index], [not cell for cell in columns[index].texts]
 
     def head(self, cells: tuple[str, ...]) -> Head | str:
         """What the keyed cells of an order decide, or why it is not plain."""
@@ -218,12 +234,9 @@ class Lane:
             values[name] = value.strip() if isinstance(value, str) else value
         get = values.get
         source, ctx = self._ctx.mapping.settings.source, self._ctx
-        if (get("status") or "") not in self._statuses:
-            return "a status that is not imported"
+        status = get("status") or ""
         if flag := next((name for name in _FLAGS if get(name)), ""):
             return f"the field {flag}"
-        if get("voucherValue"):
-            return "a voucher"
         store = get("storeType") or ""
         include = source.prices_include_tax
         if not (include is True or (include == "b2c" and store != "b2b")):
@@ -241,25 +254,27 @@ class Lane:
         if market in ctx.mapping.segments:
             return "a business segment"
         sign = -1 if get("createdFromOrigin.type") == "return" else 1
-        return Head(store, country, market, sign, *self._of_currency(currency), next(self._heads_made))
+        skipped = "" if status in self._statuses else f"status {status}"
+        return Head(store, country, market, sign, *self._of_currency(currency), skipped, next(self._heads_made))
 
     def _of_currency(self, currency: str) -> tuple[Decided, Units, Writing]:
         if currency not in self._decided:
             precision = self._ctx.reference.currencies[currency].precision
             decided = Decided(self._ctx, currency, precision)
-            readers = self._table.readers
+            readers = self.table.readers
             amounts = Units(readers.amount, precision, below=int(LARGEST_AMOUNT), nothing=readers.empty_words)
             writing = Writing(self._ctx, currency, precision, decided.shipping())
             self._decided[currency] = (decided, amounts, writing)
         return self._decided[currency]
 
-    def _when(self, cell: str) -> When | None:
+    def when(self, cell: str) -> When | None:
+        """The consumption of a cell with a plain date."""
         value = clean(self.dates, cell) if cell else None
         return self.moments.when(value) if isinstance(value, LocalTime) else None
 
     def charged(self, cells: tuple[str, ...], head: Head) -> Charged | None:
         """The account; that the cells have nothing to remark on was found before."""
-        if not self._has_accounts:
+        if not self.has_accounts:
             return head.decided.charged(("", "", "", "", ""))
         first, second, customer, account, buyer = (
             reader[cells[index]].strip() if reader is not None and cells[index] else ""

@@ -67,3 +67,24 @@ class Beside(NamedTuple):
     rows: list[int]
     rules: list[str]
     names: list[str]
+
+
+class Held(NamedTuple):
+    """An order that is not sent: one that is skipped, or blocked by `codes`. `line` and `signature` as of a `Quick`.
+
+    `total`: of the source, in units of 10**-precision, gross. `consumption`: ISO, UTC; "" of a skipped order.
+    `has_shipping`: whether anything is said of its shipping.
+    """
+
+    number: str
+    line: bytes
+    signature: tuple[Any, ...]
+    currency: str
+    precision: int
+    total: int
+    consumption: str
+    month: str
+    line_count: int
+    skip_reason: str
+    problems: tuple[Problem, ...]
+    has_shipping: bool

@@ -53,7 +53,7 @@ class LineCells:
         self._numbers: Callable[[tuple[str, ...]], tuple[str, str, str]] = itemgetter(*self.numbers_at)
         self.original_at, self.amount = at.get(_ORIGINAL), readers.amount
         self.stated_at = table.stated_at
-        texts = [at[name] for name in LINE_FIELDS[4:] if name in at]
+        self.texts_at = texts = [at[name] for name in LINE_FIELDS[4:] if name in at]
         self.texts_of: Callable[[tuple[str, ...]], Any] = itemgetter(*texts) if texts else lambda _cells: ()
         self._articles: dict[Any, Article] = {}
         self.has_told = False

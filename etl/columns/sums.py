@@ -18,7 +18,8 @@ class Sums(NamedTuple):
     """Orders of one currency (and its decimals), each list an item an order; amounts in smallest units, gross totals.
 
     `charged`: which of `accounts` (AccountId, whether it is a company). `first`: where the order's rows of `which` (of
-    `keys`), `net` and `gross` begin; these are what is booked, in the order of the entries. Plain values all of it.
+    `keys`), `net` and `gross` begin; these are what is booked, in the order of the entries. `negative`: whether any entry is.
+    Plain values all of it.
     """
 
     currency: tuple[str, int]
@@ -30,17 +31,11 @@ class Sums(NamedTuple):
     consumptions: list[str]
     months: list[str]
     sizes: list[int]
+    negative: list[bool]
     first: list[int]
     which: list[int]
     net: list[int]
     gross: list[int]
-
-    def booked(self) -> list[tuple[tuple[int, str], ...]]:
-        """Tax-code set and category of what is booked of each order."""
-        pairs = [(its, category) for its, _, category in self.keys]
-        its = list(map(pairs.__getitem__, self.which))
-        first = self.first
-        return [tuple(its[first[at] : first[at + 1]]) for at in range(len(self.numbers))]
 
     def of(self, kept: Sequence[int]) -> Sums:
         """These orders only."""
@@ -51,14 +46,14 @@ class Sums(NamedTuple):
         first = [0]
         for size in sizes:
             first.append(first[-1] + size)
-        by_order: list[Any] = [[column[at] for at in kept] for column in self[3:9]]
-        by_row: list[Any] = [[column[row] for row in rows] for column in self[10:]]
+        by_order: list[Any] = [[column[at] for at in kept] for column in self[3:10]]
+        by_row: list[Any] = [[column[row] for row in rows] for column in self[11:]]
         return Sums._make((self.currency, self.keys, self.accounts, *by_order, first, *by_row))
 
     def added(self) -> Iterator[tuple[int, Report]]:
-        """(how many orders, one without a number that is as large as all of them) of each account and month."""
-        own: dict[tuple[int, str], list[int]] = {}
-        for at, key in enumerate(zip(self.charged, self.months, strict=True)):
+        """(how many orders, one without a number that is as large as all of them) of each account and month, those with anything negative apart."""
+        own: dict[tuple[int, str, bool], list[int]] = {}
+        for at, key in enumerate(zip(self.charged, self.months, self.negative, strict=True)):
             own.setdefault(key, []).append(at)
         for places in own.values():
             booked: dict[int, list[int]] = {}
@@ -92,7 +87,7 @@ class Sums(NamedTuple):
             self.months[at],
             size,
             *summed(rows),
-            unproved(is_negative=False, is_company=is_company),
+            unproved(is_negative=self.negative[at], is_company=is_company),
         )
 
 

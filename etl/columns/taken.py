@@ -1,4 +1,4 @@
-"""Orders that were taken at once by whole columns, and one of them."""
+"""Orders that were taken at once by whole columns, and some of them that follow each other."""
 
 from __future__ import annotations
 
@@ -6,53 +6,53 @@ from typing import Any, NamedTuple
 
 from etl.columns.quick import Quick
 from etl.columns.sums import Sums
+from etl.model.problem import Problem
 
 
 class Bulk(NamedTuple):
     """Orders of one currency that were taken at once.
 
-    `at`: their places in the chunk. `lines`, `signatures` and `footed` as of `Quick`; `sums`: what is reported of them.
+    `at`: their places in the block. `lines`, `signatures` and `footed` as of `Quick`, `problems` of those of which anything
+    is told; `sums`: what is reported of them.
     """
 
     at: list[int]
     lines: list[bytes]
     signatures: list[tuple[Any, ...]]
     footed: list[bool]
+    problems: dict[int, tuple[Problem, ...]]
     sums: Sums
 
+    def quick(self, at: int) -> Quick:
+        """One of the orders by itself."""
+        problems = self.problems.get(at, ())
+        return Quick(self.lines[at], self.sums.report(at), self.signatures[at], problems, self.footed[at])
 
-class Taken(NamedTuple):
-    """One of the orders that were taken at once."""
+
+class Run(NamedTuple):
+    """Orders of a bulk that follow each other in the plan, `end` exclusive."""
 
     bulk: Bulk
-    place: int
+    start: int
+    end: int
 
     @property
-    def number(self) -> str:
-        """Its number."""
-        return self.bulk.sums.numbers[self.place]
+    def size(self) -> int:
+        """How many they are."""
+        return self.end - self.start
 
     @property
-    def consumption(self) -> str:
-        """ISO, UTC."""
-        return self.bulk.sums.consumptions[self.place]
+    def lines(self) -> list[bytes]:
+        """Their parts of the plan id."""
+        return self.bulk.lines[self.start : self.end]
 
     @property
-    def line(self) -> bytes:
-        """Its part of the plan id."""
-        return self.bulk.lines[self.place]
+    def footed(self) -> list[str]:
+        """The numbers of those that have shipping and a stated total that agrees."""
+        numbers = self.bulk.sums.numbers[self.start : self.end]
+        return [number for number, holds in zip(numbers, self.bulk.footed[self.start : self.end], strict=True) if holds]
 
-    @property
-    def signature(self) -> tuple[Any, ...]:
-        """As of a `Quick`."""
-        return self.bulk.signatures[self.place]
-
-    @property
-    def is_footed_with_shipping(self) -> bool:
-        """As of a `Quick`."""
-        return self.bulk.footed[self.place]
-
-    def quick(self) -> Quick:
-        """The order by itself."""
-        report = self.bulk.sums.report(self.place)
-        return Quick(self.line, report, self.signature, (), self.is_footed_with_shipping)
+    def cut(self, size: int) -> tuple[Run, Run]:
+        """The first so many of them, and the rest."""
+        middle = self.start + size
+        return self._replace(end=middle), self._replace(start=middle)

@@ -58,7 +58,7 @@ class Writing:
         self.texts = _Texts(precision)
         self._accounts: dict[str, str] = {}
         self.is_proportional = settings.shipping.tax == "proportional"
-        self._is_rebate_blocked = settings.target.rebates == "block"
+        self.is_rebate_blocked = settings.target.rebates == "block"
         template = fill(settings.target.notes, {"orderNumber": _NUMBER}).replace("[centra:", "(centra:")
         notes = [as_json(part)[1:-1] for part in template.split(_NUMBER)]
         marker = as_json(Identity(settings.source.store, _NUMBER).marker)[1:-1].replace("\\u0000", _NUMBER)
@@ -83,7 +83,7 @@ class Writing:
                 sums = booked.setdefault((tax.at, category), [tax, 0, 0])
                 sums[1] += tax.net_of(amount)
                 sums[2] += amount
-        if is_negative and self._is_rebate_blocked:
+        if is_negative and self.is_rebate_blocked:
             return "negative amounts"
         taxes, categories = summed([(tax.codes, category, *sums) for (_, category), (tax, *sums) in booked.items()])
         report = Report(
@@ -100,7 +100,7 @@ class Writing:
             unproved(is_negative=is_negative, is_company=charged.is_company),
         )
         signature = (charged.key, tuple(booked), bool(shipping.amount), bool(rows), is_negative)
-        return Quick(self.line(number, when.text, charged.account_id, entries), report, signature)
+        return Quick(self.line(number, when.text, charged.account_id, ",".join(entries)), report, signature)
 
     def beside(self, rows: list[Flat], shipping: Shipping) -> Beside:
         """What the line of an order that was written leaves out of its entries, and a person is shown."""
@@ -169,7 +169,7 @@ class Writing:
         parts = share_units(abs(shipping.amount), [-one[0] for one in sets], tie_keys=[one[1] for one in sets])
         return [(one[2], sign * part) for one, part in zip(sets, parts, strict=True) if part]
 
-    def line(self, number: str, consumption: str, account_id: str, entries: list[str]) -> bytes:
+    def line(self, number: str, consumption: str, account_id: str, entries: str) -> bytes:
         """The part of the plan id of an order with these entries."""
         head, tail = number.join(self._head), number.join(self._tail)
         account = self._accounts.get(account_id)
@@ -177,4 +177,4 @@ class Writing:
             if len(self._accounts) >= KEPT:
                 self._accounts.clear()
             account = self._accounts[account_id] = as_json(account_id)
-        return f'{head}{account},[],"{consumption}","{tail}{",".join(entries)}],[]]\n'.encode()
+        return f'{head}{account},[],"{consumption}","{tail}{entries}],[]]\n'.encode()

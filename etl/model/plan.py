@@ -7,7 +7,7 @@ unchanged, so dry run and run can't differ.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from decimal import Decimal
@@ -397,8 +397,13 @@ def plan_line(order: PlannedOrder, store: str) -> bytes:
             [(payment.part, payment.type, payment.amount, payment.category_id) for payment in order.payments],
         ]
     else:
-        content += [order.codes, order.skip_reason]
+        return held_line(order.number, order.verdict, order.codes, order.skip_reason)
     return canonical_json(content) + b"\n"
+
+
+def held_line(number: str, verdict: Verdict, codes: Sequence[str], skip_reason: str) -> bytes:
+    """As `plan_line`, of an order that is not sent."""
+    return canonical_json([RECIPE_VERSION, number, verdict.value, codes, skip_reason]) + b"\n"
 
 
 def _entry_content(entry: Entry) -> tuple[object, ...]:

@@ -11,18 +11,18 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 
 from etl.columns.known import why_never, why_never_table
 from etl.columns.lane import Lane
-from etl.columns.quick import Beside, Quick
+from etl.columns.quick import Beside, Held, Quick
 from etl.columns.rows import Rows
-from etl.columns.taken import Taken
+from etl.columns.taken import Bulk, Run
 from etl.errors import InternalError
 from etl.model.plan import EntryKind, PlannedOrder, plan_line
-from etl.pipeline.classify import planned_status, quick_status
+from etl.pipeline.classify import held_status, planned_status, quick_status
 from etl.pipeline.kept_entries import KeptEntries
 from etl.staging.batch import Batch
 from etl.staging.spool import Parts
@@ -32,6 +32,13 @@ from etl.transform.order import plan_order
 SWITCH, RULES, BOTH = "CENTRA_MEWS_PLAN", "rules", "both"
 """The variable of the environment, and what it may say: every order by the rules alone, or every order both ways."""
 CHECK_EVERY = 1_000
+
+
+class Left(NamedTuple):
+    """An order that the rules have to plan."""
+
+    number: str
+    parts: Parts
 
 
 def is_switched_off() -> bool:
@@ -50,8 +57,10 @@ class FastLane:
         self._signatures: set[Any] = set()
         self._every = 1 if os.environ.get(SWITCH) == BOTH else CHECK_EVERY
         # Loads numpy, which whoever plans by the rules alone has no use for.
+        from etl.columns.block import of_groups
         from etl.columns.bulk import BulkLane
 
+        self._block_of = of_groups
         self._never = why_never(ctx)
         self._lanes: dict[int, Lane] = {}
         self._whys: dict[int, str] = {}
@@ -72,25 +81,52 @@ class FastLane:
         """Why no order can be."""
         return self._never or ", ".join(sorted(set(self._whys.values()))) or "no file of plain rows"
 
-    def take(self, orders: Sequence[tuple[str, Parts]]) -> Iterator[Taken | Quick | None]:
-        """Each of the orders by columns; None where the rules have to plan it.
+    def take(self, orders: Sequence[tuple[str, Parts]]) -> Iterator[Run | Quick | Held | Left]:
+        """The orders by columns, in their order, or as what is left to the rules.
 
         Raises InternalError `internal.both_ways` where an order that was planned both ways differs.
         """
         at_once = self._at_once(orders)
+        run: Run | None = None
         for at, (number, parts) in enumerate(orders):
             taken = at_once.get(at)
-            if taken is None:
-                yield self._one(number, parts)
+            if isinstance(taken, tuple) and not isinstance(taken, Held):
+                bulk, place = taken
+                if run is not None and run.bulk is bulk and run.end == place:
+                    run = run._replace(end=place + 1)
+                    continue
+                if run is not None:
+                    yield self._checked(run, orders, at)
+                run = Run(bulk, place, place + 1)
                 continue
-            self.admitted += 1
-            if self._is_sample(parts, taken.signature):
-                self._check(taken.quick(), number, parts)
-            yield taken
+            if run is not None:
+                yield self._checked(run, orders, at)
+                run = None
+            yield self._one(number, parts) if taken is None else self._held(taken, parts)
+        if run is not None:
+            yield self._checked(run, orders, len(orders))
 
-    def _at_once(self, orders: Sequence[tuple[str, Parts]]) -> dict[int, Taken]:
+    def _checked(self, run: Run, orders: Sequence[tuple[str, Parts]], end: int) -> Run:
+        """The run, which ends before that order, once its samples were held against the rules."""
+        start = end - run.size
+        file = orders[start][1][0].file
+        for at, signature in enumerate(run.bulk.signatures[run.start : run.end]):
+            self.admitted += 1
+            if self._is_sample(file, signature):
+                self._check(run.bulk.quick(run.start + at), *orders[start + at])
+        return run
+
+    def _held(self, order: Held, parts: Parts) -> Held:
+        self.admitted += 1
+        if self._is_sample(parts[0].file, order.signature):
+            planned = alike_by_rules(self._batch, self._ctx, order.number, parts, order.line)
+            if planned is None or repr(planned_status(planned)) != repr(held_status(order)):
+                raise differs(order.number)
+        return order
+
+    def _at_once(self, orders: Sequence[tuple[str, Parts]]) -> dict[int, tuple[Bulk, int] | Held]:
         """Those of the orders that are taken by whole columns; none while the page's entries are kept, order by order."""
-        found: dict[int, Taken] = {}
+        found: dict[int, tuple[Bulk, int] | Held] = {}
         if self._entries is not None and self._entries.room > 0:
             return found
         offered: dict[int, list[tuple[int, str, Rows]]] = {}
@@ -98,26 +134,29 @@ class FastLane:
             if parts[0].file in self._bulks and (rows := self._batch.groups(parts)) is not None:
                 offered.setdefault(parts[0].file, []).append((at, number, rows))
         for file, some in offered.items():
-            for bulk in self._bulks[file].take(some):
-                found.update((at, Taken(bulk, place)) for place, at in enumerate(bulk.at))
+            ats = [at for at, _, _ in some]
+            bulks, held = self._bulks[file].take(self._block_of([(number, rows) for _, number, rows in some]))
+            for bulk in bulks:
+                found.update((ats[at], (bulk, place)) for place, at in enumerate(bulk.at))
+            found.update((ats[at], order) for at, order in held)
         return found
 
-    def _one(self, number: str, parts: Parts) -> Quick | None:
+    def _one(self, number: str, parts: Parts) -> Quick | Left:
         is_kept = self._entries is not None and self._entries.room > 0
         found = self._take(number, parts, is_detailed=is_kept)
         if isinstance(found, str):
             self.reasons[found] += 1
-            return None
+            return Left(number, parts)
         self.admitted += 1
-        if self._is_sample(parts, found.signature):
+        if self._is_sample(parts[0].file, found.signature):
             self._check(found, number, parts)
         if self._entries is not None and found.beside is not None:
             self._entries.add(number, found.line, found.beside)
         return found
 
-    def _is_sample(self, parts: Parts, signature: tuple[Any, ...]) -> bool:
+    def _is_sample(self, file: int, signature: tuple[Any, ...]) -> bool:
         """Whether an order is planned both ways: the first of its signature in a file, and every so many."""
-        key = (parts[0].file, signature)
+        key = (file, signature)
         if self.admitted % self._every and key in self._signatures:
             return False
         self._signatures.add(key)
@@ -143,7 +182,10 @@ class FastLane:
         if planned is None or repr(planned_status(planned)) != repr(quick_status(quick.report, quick.problems)):
             raise differs(number)
         alone = self._take(number, parts, is_detailed=True)
-        beside = quick.beside or (None if isinstance(alone, str) else alone.beside)
+        if isinstance(alone, str):
+            # The lane takes it among many only, and then nobody is shown its entries by columns.
+            return
+        beside = quick.beside or alone.beside
         if beside is None or _beside(planned, quick.report.precision) != beside:
             raise differs(number)
 

@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 from etl.columns.quick import Booked as BookedUnits
-from etl.columns.quick import Report
+from etl.columns.quick import Held, Report
 from etl.errors import InternalError
 from etl.ledger.corrections import is_original
 from etl.ledger.plan_rows import by_category
@@ -91,6 +91,33 @@ def planned_status(order: PlannedOrder) -> OrderStatus:
 def quick_status(report: Report, problems: tuple[Problem, ...] = ()) -> OrderStatus:
     """How an order that was planned by columns is reported: as `planned_status` of the same order by the rules."""
     return _plain_status(report, problems, ReportState.READY, Fate.READY)
+
+
+def held_status(held: Held) -> OrderStatus:
+    """How an order that was not taken into the plan by columns is reported: as `planned_status`, likewise."""
+    total = Decimal(held.total).scaleb(-held.precision)
+    state = ReportState.SKIPPED if held.skip_reason else ReportState.BLOCKED
+    money = OrderMoney(SourceReading(held.currency, Basis.GROSS, total), _WHOLE[state])
+    errors = [problem.message for problem in held.problems if problem.is_error]
+    return OrderStatus(
+        number=held.number,
+        state=state,
+        currency=held.currency,
+        basis=Basis.GROSS,
+        source_total=total,
+        planned_total=money.planned,
+        planned_currency=held.currency,
+        planned_basis=Basis.GROSS,
+        rounding=ZERO,
+        problems=held.problems,
+        message=held.skip_reason or (errors[0] if errors else ""),
+        month=held.month,
+        consumption=datetime.fromisoformat(held.consumption) if held.consumption else None,
+        line_count=held.line_count,
+        balance=ZERO,
+        money=tuple(money.shares()),
+        bridge=tuple(_bridge(money)),
+    )
 
 
 def posted_status(report: Report) -> OrderStatus:

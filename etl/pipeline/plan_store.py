@@ -16,15 +16,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from etl.columns.quick import Quick, Report
+from etl.columns.quick import Held, Quick, Report
 from etl.columns.sums import Sums
-from etl.columns.taken import Bulk, Taken
+from etl.columns.taken import Run
 from etl.model.packed import values_of
 from etl.model.plan import PlannedOrder, Verdict
 from etl.model.status import OrderStatus, TaxSum
 from etl.pipeline.alike import Alike
 from etl.pipeline.both_ways import differs, digest_of
-from etl.pipeline.classify import planned_status, quick_status
+from etl.pipeline.classify import held_status, planned_status, quick_status
 from etl.pipeline.kept_entries import KeptEntries
 from etl.pipeline.plain_rows import plain_order, plain_orders
 from etl.report.tables import PlainOrder
@@ -102,15 +102,19 @@ class PlanStore:
         """Removes the plan from disk."""
         self._spill.close()
 
-    def fill(self, orders: Iterable[PlannedOrder | Quick | Taken]) -> None:
+    def fill(self, orders: Iterable[PlannedOrder | Quick | Held | Run]) -> None:
         """Stores the orders, which come by number, each nested return directly after its own order."""
-        left = iter(orders)
         due = _Due()
-        while chunk := list(islice(left, BATCH)):
-            rows = [_row(at, order, due) for at, order in enumerate(chunk, self.count + 1)]
+        for chunk in _batches(orders):
+            rows: list[_Row] = []
+            for order in chunk:
+                if isinstance(order, Run):
+                    rows += _rows(self.count + len(rows) + 1, order, due)
+                else:
+                    rows.append(_row(self.count + len(rows) + 1, order, due))
             self._spill.insert("INSERT INTO plan VALUES (?, ?, ?, ?, ?, ?)", rows)
             self._spill.insert("INSERT INTO status (alike, others) VALUES (?, ?)", [self._packed(chunk)])
-            self.count += len(chunk)
+            self.count += len(rows)
 
     def keep_entries(self, room: int) -> None:
         """Makes room for the entries of so many orders by columns."""
@@ -181,30 +185,32 @@ class PlanStore:
             self._spill.execute(f"CREATE INDEX {name} ON plan ({columns})")
             self._indices.add(name)
 
-    def _packed(self, orders: Sequence[PlannedOrder | Quick | Taken]) -> tuple[bytes, bytes]:
+    def _packed(self, orders: Sequence[PlannedOrder | Quick | Held | Run]) -> tuple[bytes, bytes]:
         """What is reported of orders, without the classes around the values; what they have in common is stored once."""
         alike: list[tuple[Any, ...] | int | None] = []
-        at_once: dict[int, tuple[int, Bulk, list[int]]] = {}
-        others: list[tuple[Any, ...]] = []
+        at_once: dict[int, tuple[int, Sums, list[int]]] = {}
+        others: list[OrderStatus] = []
         for order in orders:
-            if isinstance(order, Taken):
-                at, _, places = at_once.setdefault(id(order.bulk), (len(at_once), order.bulk, []))
-                places.append(order.place)
-                alike.append(at)
-                continue
-            if isinstance(order, Quick) and not order.problems:
+            if isinstance(order, Run):
+                bulk = order.bulk
+                at, _, places = at_once.setdefault(id(bulk), (len(at_once), bulk.sums, []))
+                for place in range(order.start, order.end):
+                    if place in bulk.problems:
+                        alike.append(None)
+                        others.append(quick_status(bulk.sums.report(place), bulk.problems[place]))
+                    else:
+                        places.append(place)
+                        alike.append(at)
+            elif isinstance(order, Quick) and not order.problems:
                 self.alike.add(order.report)
                 alike.append(tuple(order.report))
-                continue
-            alike.append(None)
-            status = quick_status(order.report, order.problems) if isinstance(order, Quick) else planned_status(order)
-            values = values_of(OrderStatus)(status)
-            taxes = [values_of(TaxSum)(one) for one in status.taxes]
-            others.append((values[:_TAXES], taxes, values[_TAXES + 1 :]))
-        sums = [bulk.sums.of(places) for _, bulk, places in at_once.values()]
+            else:
+                alike.append(None)
+                others.append(_status_of(order))
+        sums = [every.of(places) for _, every, places in at_once.values()]
         for count, report in chain.from_iterable(one.added() for one in sums):
             self.alike.add(report, count)
-        return marshal.dumps((alike, list(map(tuple, sums)))), pickle.dumps(others, 5)
+        return marshal.dumps((alike, list(map(tuple, sums)))), pickle.dumps(list(map(_flat, others)), 5)
 
     def _planned(self, batch: int, numbers: Collection[str]) -> dict[str, PlannedOrder]:
         query = "SELECT number, content FROM plan WHERE position > ? AND position <= ?"
@@ -246,12 +252,60 @@ def _again(
             raise differs(number)
 
 
-def _row(at: int, order: PlannedOrder | Quick | Taken, due: _Due) -> tuple[int, str, str, str, str, bytes]:
-    if not isinstance(order, PlannedOrder):
-        number = order.number
-        return (at, number, "", Verdict.READY.value, due.of(number, "", order.consumption), digest_of(order.line))
-    when = due.of(order.number, order.parent, order.consumption.isoformat() if order.consumption else "")
-    return (at, order.number, order.parent, order.verdict.value, when, pickle.dumps(order, 5))
+_Row = tuple[int, str, str, str, str, bytes]
+
+
+def _batches(orders: Iterable[PlannedOrder | Quick | Held | Run]) -> Iterator[list[PlannedOrder | Quick | Held | Run]]:
+    """BATCH orders at a time, runs cut where a batch ends."""
+    found: list[PlannedOrder | Quick | Held | Run] = []
+    room = BATCH
+    for order in orders:
+        left: PlannedOrder | Quick | Held | Run = order
+        while isinstance(left, Run) and left.size >= room:
+            first, left = left.cut(room)
+            yield [*found, first]
+            found, room = [], BATCH
+        size = left.size if isinstance(left, Run) else 1
+        if size:
+            found.append(left)
+            room -= size
+        if not room:
+            yield found
+            found, room = [], BATCH
+    if found:
+        yield found
+
+
+def _row(at: int, order: PlannedOrder | Quick | Held, due: _Due) -> _Row:
+    if isinstance(order, PlannedOrder):
+        when = due.of(order.number, order.parent, order.consumption.isoformat() if order.consumption else "")
+        return (at, order.number, order.parent, order.verdict.value, when, pickle.dumps(order, 5))
+    verdict = Verdict.READY
+    if isinstance(order, Held):
+        verdict = Verdict.SKIPPED if order.skip_reason else Verdict.BLOCKED
+    number = order.number
+    return (at, number, "", verdict.value, due.of(number, "", order.consumption), digest_of(order.line))
+
+
+def _rows(at: int, run: Run, due: _Due) -> Iterator[_Row]:
+    """The rows of orders that were taken at once; none of them has a parent, or is one."""
+    sums, some = run.bulk.sums, slice(run.start, run.end)
+    due.of(sums.numbers[run.end - 1], "", sums.consumptions[run.end - 1])
+    ready = Verdict.READY.value
+    columns = (sums.numbers[some], sums.consumptions[some], map(digest_of, run.lines))
+    for place, (number, when, content) in enumerate(zip(*columns, strict=True), at):
+        yield place, number, "", ready, when, content
+
+
+def _status_of(order: PlannedOrder | Quick | Held) -> OrderStatus:
+    if isinstance(order, Held):
+        return held_status(order)
+    return quick_status(order.report, order.problems) if isinstance(order, Quick) else planned_status(order)
+
+
+def _flat(status: OrderStatus) -> tuple[Any, ...]:
+    values = values_of(OrderStatus)(status)
+    return values[:_TAXES], [values_of(TaxSum)(one) for one in status.taxes], values[_TAXES + 1 :]
 
 
 @dataclass(slots=True)

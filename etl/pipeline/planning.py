@@ -8,7 +8,7 @@ from __future__ import annotations
 import gc
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
@@ -18,8 +18,8 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from etl.columns.quick import Quick
-from etl.columns.taken import Taken
+from etl.columns.quick import Held, Quick
+from etl.columns.taken import Run
 from etl.errors import UsageError
 from etl.mapping.lookup import TaxTable, find_glob, find_payment, find_voucher
 from etl.model.mapping import ControlRow, Mapping
@@ -27,7 +27,7 @@ from etl.model.order import Order
 from etl.model.plan import Basis, PlannedOrder, Verdict, plan_line
 from etl.model.reference import Reference
 from etl.model.status import OrderStatus
-from etl.pipeline.both_ways import FastLane, by_rules
+from etl.pipeline.both_ways import FastLane, Left, by_rules
 from etl.pipeline.finished import Done, Finished
 from etl.pipeline.plan_store import PlanStore
 from etl.pipeline.shipping_trials import ShippingTrials
@@ -145,48 +145,83 @@ def plan_batch(
         ctx = replace(ctx, footing=decided.footing)
     store.by_rules = partial(by_rules, batch, ctx)
     lane = FastLane(batch, ctx, store.entries) if is_fast and span == Span() else None
-    digest = hashlib.sha256()
-
-    def planned() -> Iterator[PlannedOrder | Quick | Taken]:
-        rules, trials = _ByRules(ctx), ShippingTrials(ctx, batch.named)
-        facts.shipping = trials
-        for count, found in enumerate(finished.orders(ctx) if finished else _orders(batch, span, lane), 1):
-            if isinstance(found, Done):
-                digest.update(found.line)
-                facts.inside_window += 1
-                if found.has_shipping:
-                    trials.add_plain(found.number)
-                if count % 1000 == 0:
-                    progress("transform", count, expected)
-                continue
-            if isinstance(found, Quick | Taken):
-                digest.update(found.line)
-                facts.inside_window += 1
-                if found.is_footed_with_shipping:
-                    trials.add_plain(found.number)
-                result: PlannedOrder | Quick | Taken = found
-            else:
-                result = rules.plan(found)
-                digest.update(plan_line(result, ctx.mapping.settings.source.store))
-                _count_window(result, ctx, facts)
-                _add_control(result, ctx, facts)
-                trials.add(found, result)
-                if result.basis is Basis.NET:
-                    facts.stated.add(result.currency, result.source_total, found.order_total)
-            if count % 1000 == 0:
-                progress("transform", count, expected)
-            yield result
-
+    planned = _Planned(ctx, facts, ShippingTrials(ctx, batch.named), partial(progress, "transform"), expected)
     with _rare_collections():
-        store.fill(planned())
+        store.fill(planned.all(finished.orders(ctx) if finished else _orders(batch, span, lane)))
     if finished is not None:
         facts.finished = partial(finished.statuses, ctx)
         store.count += finished.count
         structlog.get_logger().info("posted and met again as they were", orders=finished.count)
-    facts.plan = "sha256:" + digest.hexdigest()
+    facts.plan = "sha256:" + planned.digest.hexdigest()
     if lane is not None:
         lane.log()
     return facts
+
+
+class _Planned:
+    """The orders as they are planned, and what is gathered of all of them on the way."""
+
+    def __init__(
+        self,
+        ctx: Context,
+        facts: PlanFacts,
+        trials: ShippingTrials,
+        progress: Callable[[int, int | None], None],
+        expected: int,
+    ) -> None:
+        self.digest = hashlib.sha256()
+        self._ctx, self._facts, self._rules = ctx, facts, _ByRules(ctx)
+        self._trials = facts.shipping = trials
+        self._progress, self._expected = progress, expected
+        self._count = 0
+
+    def all(self, orders: Iterable[Order | Quick | Held | Run | Done]) -> Iterator[PlannedOrder | Quick | Held | Run]:
+        """What is to be stored of the orders, which come by number."""
+        for found in orders:
+            size = 1
+            if isinstance(found, Run):
+                size = found.size
+                self._take(b"".join(found.lines), found.footed, size)
+                yield found
+            elif isinstance(found, Done):
+                self._take(found.line, [found.number] if found.has_shipping else [], 1)
+            elif isinstance(found, Quick):
+                self._take(found.line, [found.number] if found.is_footed_with_shipping else [], 1)
+                yield found
+            elif isinstance(found, Held):
+                self._hold(found)
+                yield found
+            else:
+                yield self._by_rules(found)
+            self._tell(size)
+
+    def _take(self, lines: bytes, footed: Sequence[str], size: int) -> None:
+        self.digest.update(lines)
+        self._facts.inside_window += size
+        self._trials.add_plain(footed)
+
+    def _hold(self, order: Held) -> None:
+        self.digest.update(order.line)
+        if not order.skip_reason:
+            self._facts.inside_window += 1
+            if order.has_shipping:
+                self._trials.add_odd()
+
+    def _by_rules(self, order: Order) -> PlannedOrder:
+        ctx, facts = self._ctx, self._facts
+        result = self._rules.plan(order)
+        self.digest.update(plan_line(result, ctx.mapping.settings.source.store))
+        _count_window(result, ctx, facts)
+        _add_control(result, ctx, facts)
+        self._trials.add(order, result)
+        if result.basis is Basis.NET:
+            facts.stated.add(result.currency, result.source_total, order.order_total)
+        return result
+
+    def _tell(self, size: int) -> None:
+        before, self._count = self._count, self._count + size
+        if before // 1000 != self._count // 1000:
+            self._progress(self._count, self._expected)
 
 
 @contextmanager
@@ -202,17 +237,17 @@ def _rare_collections() -> Iterator[None]:
         gc.unfreeze()
 
 
-def _orders(batch: Batch, span: Span, lane: FastLane | None) -> Iterator[Order | Quick | Taken]:
+def _orders(batch: Batch, span: Span, lane: FastLane | None) -> Iterator[Order | Quick | Held | Run]:
     """The orders by number, plain ones already planned by columns."""
     if lane is None or not lane.is_open:
         yield from batch.orders(start=span.start, end=span.end)
         return
     for chunk in _chunks(batch.parts()):
-        for (number, parts), quick in zip(chunk, lane.take(chunk), strict=True):
-            if quick is None:
-                yield from batch.read(number, parts)
+        for found in lane.take(chunk):
+            if isinstance(found, Left):
+                yield from batch.read(*found)
             else:
-                yield quick
+                yield found
 
 
 def _chunks(orders: Iterator[tuple[str, Parts]]) -> Iterator[list[tuple[str, Parts]]]:

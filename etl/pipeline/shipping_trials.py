@@ -47,7 +47,7 @@ class ShippingTrials:
     plain: int = 0
     clears: Counter[str] = field(default_factory=Counter)
     spoils: Counter[str] = field(default_factory=Counter)
-    _odd: list[tuple[Order, PlannedOrder]] = field(default_factory=list)
+    _odd: list[tuple[Order, PlannedOrder] | None] = field(default_factory=list)
     _plain: list[Order | str] = field(default_factory=list)
     _others: dict[str, Context] = field(default_factory=dict)
     _is_tried: bool = False
@@ -62,9 +62,14 @@ class ShippingTrials:
         elif planned.verdict is Verdict.READY and (order.tax_total is not None or order.order_total is not None):
             self._keep(order)
 
-    def add_plain(self, number: str) -> None:
-        """Takes note of an order with shipping, ready as it is, whose total agrees."""
-        self._keep(number)
+    def add_plain(self, numbers: Sequence[str]) -> None:
+        """Takes note of orders with shipping, ready as they are, whose totals agree."""
+        self._plain.extend(numbers[: max(0, _TRIED - len(self._plain))])
+
+    def add_odd(self) -> None:
+        """Takes note of an order with shipping whose total disagrees under each setting."""
+        if len(self._odd) < _TRIED:
+            self._odd.append(None)
 
     def _keep(self, order: Order | str) -> None:
         if len(self._plain) < _TRIED:
@@ -97,7 +102,7 @@ class ShippingTrials:
             return
         self._is_tried, self.odd = True, len(self._odd)
         settings = self._settings() if self._odd else {}
-        for order, planned in self._odd:
+        for order, planned in filter(None, self._odd):
             for name, ctx in settings.items() if self._may_depend(planned) else ():
                 result = plan_order(order, ctx)
                 self.clears[name] += not _disagrees(result) and _no_worse(result, planned)

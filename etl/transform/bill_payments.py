@@ -17,8 +17,8 @@ from etl.model.rules import Category
 from etl.model.shares import CREDIT
 from etl.transform.order_context import OrderContext
 from etl.transform.payments import compare_captures, payable, taken
-from etl.transform.products import cut, fill, usable_category
-from etl.transform.vouchers import rule_of
+from etl.transform.products import cut, usable_category
+from etl.transform.vouchers import rule_of, voucher_name
 
 CAPTURE_NAME = "Payment"
 """Name of a capture whose type and method nobody told."""
@@ -49,14 +49,13 @@ def bill_payments(
 
 def _gifts(case: OrderContext, paid: Sequence[Voucher], texts: Mapping[str, str]) -> Iterator[Item]:
     for voucher in payable(case.order, paid, case.ctx, case.found):
-        values = {**texts, "voucherCode": voucher.code or voucher.name, "voucherName": voucher.name}
-        name = cut(fill(case.settings.vouchers.name, values) or "Voucher", IDENTIFIER_LIMIT)
+        name = voucher_name(case.ctx, voucher, texts)
         yield name, voucher.value, usable_category(_gift_category(case, voucher), case.ctx, case.found)
 
 
 def _gift_category(case: OrderContext, voucher: Voucher) -> Category:
     """That of its row in vouchers.csv, else that of payments, else that of vouchers."""
-    mapping, rule = case.ctx.mapping, rule_of(case, voucher)
+    mapping, rule = case.ctx.mapping, rule_of(case.ctx, voucher)
     if rule is not None and rule.accounting_category:
         return rule.category
     payments, vouchers = mapping.default_category("payments"), mapping.default_category("vouchers")

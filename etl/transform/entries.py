@@ -7,15 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from etl.model.identity import IDENTIFIER_LIMIT
 from etl.model.money import ZERO
 from etl.model.order import Voucher
 from etl.model.plan import Basis, Entry
 from etl.transform.amounts import EntryMaker, Part, TaxedLine
 from etl.transform.goods import Goods
 from etl.transform.order_context import OrderContext
-from etl.transform.products import Article, cut, fill, usable_category
-from etl.transform.vouchers import merged, policy_of, spread_vouchers
+from etl.transform.products import Article, usable_category
+from etl.transform.vouchers import merged, policy_of, spread_vouchers, voucher_name
 
 FEE_NAME = "Return fee"
 HANDLING_NAME = "Handling fee"
@@ -100,8 +99,7 @@ def _voucher_entries(
     entries: list[Entry] = []
     for index, part in enumerate(parts, 1):
         voucher = part.voucher or Voucher("", ZERO)
-        category = usable_category(policy_of(case, voucher)[1], case.ctx, case.found)
-        values = {**texts, "voucherCode": voucher.code or voucher.name, "voucherName": voucher.name}
-        name = cut(fill(case.settings.vouchers.name, values) or "Voucher", IDENTIFIER_LIMIT)
+        category = usable_category(policy_of(case.ctx, voucher)[1], case.ctx, case.found)
+        name = voucher_name(case.ctx, voucher, texts)
         entries += maker.entries(f"v{index}", -part.amount, 1, part.codes, name=name, category_id=category)
     return entries

@@ -116,7 +116,7 @@ def _planned(case: OrderContext) -> PlannedOrder:
 
 
 def _payments(case: OrderContext, goods: Goods) -> tuple[PlannedPayment, ...]:
-    gifts = gift_payments(case.order, goods.paid, case.ctx, case.found, lambda voucher: policy_of(case, voucher)[1])
+    gifts = gift_payments(case.order, goods.paid, case.ctx, case.found, lambda voucher: policy_of(case.ctx, voucher)[1])
     return (*gifts, *captures(case.order, case.ctx, case.found, case.precision))
 
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 from decimal import Decimal
 
 from etl.model.money import ZERO, round_money, ulp
+from etl.model.place import Place
 from etl.model.plan import Basis
+from etl.model.problem import Problem
 from etl.transform.context import Footing
 from etl.transform.footing import sum_with_tax
 from etl.transform.goods import Goods
@@ -90,12 +92,13 @@ def check_total(case: OrderContext, goods: Goods | None) -> None:
     if foots_by_own_tax(case, goods, stated):
         return
     how = "" if case.basis is Basis.GROSS else f" ({footing_of(case).value})"
-    case.problem(
-        "total.mismatch",
-        f"Lines, shipping and voucher of order {order.number} add up to {stated}{how}; orderTotal is {order.order_total}.",
-        place=order.place.at("orderTotal"),
-        value=order.order_total,
-    )
+    case.found.add(mismatch(order.number, order.place, stated, order.order_total, how))
+
+
+def mismatch(number: str, place: Place, stated: Decimal, total: Decimal | None, how: str = "") -> Problem:
+    """What is said of an order at `place` whose orderTotal is not what it adds up to, `stated`."""
+    text = f"Lines, shipping and voucher of order {number} add up to {stated}{how}; orderTotal is {total}."
+    return Problem("total.mismatch", number, place.at("orderTotal"), str(total), text)
 
 
 def foots_by_own_tax(case: OrderContext, goods: Goods | None, stated: Decimal) -> bool:

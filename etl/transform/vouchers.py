@@ -5,15 +5,18 @@ Rule: design section 5 (voucher value, sharing).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
+from etl.model.identity import IDENTIFIER_LIMIT
 from etl.model.money import ZERO, share_capped
 from etl.model.order import Voucher
 from etl.model.rules import Category, VoucherRule
 from etl.transform.amounts import Part, Room, TaxedLine, TaxSet, lowered, share_over, share_voucher
+from etl.transform.context import Context
 from etl.transform.order_context import OrderContext
+from etl.transform.products import cut, fill
 from etl.transform.shipping import shipping_parts
 from etl.transform.taxes import TaxCase
 
@@ -26,18 +29,24 @@ class Shared:
     paid: list[Voucher] = field(default_factory=list)
 
 
-def rule_of(case: OrderContext, voucher: Voucher) -> VoucherRule | None:
+def rule_of(ctx: Context, voucher: Voucher) -> VoucherRule | None:
     """The row of vouchers.csv that fits a voucher."""
-    return case.ctx.lookups.find_voucher(case.ctx.mapping.vouchers, voucher.code)
+    return ctx.lookups.find_voucher(ctx.mapping.vouchers, voucher.code)
 
 
-def policy_of(case: OrderContext, voucher: Voucher) -> tuple[str | None, Category]:
+def policy_of(ctx: Context, voucher: Voucher) -> tuple[str | None, Category]:
     """Policy (None: undecided) and accounting category of a voucher."""
-    mapping, rule = case.ctx.mapping, rule_of(case, voucher)
+    mapping, rule = ctx.mapping, rule_of(ctx, voucher)
     category = rule.category if rule and rule.accounting_category else mapping.default_category("vouchers")
     if voucher.is_credit:
         return "payment", category
-    return (rule.policy if rule else case.settings.vouchers.policy), category
+    return (rule.policy if rule else mapping.settings.vouchers.policy), category
+
+
+def voucher_name(ctx: Context, voucher: Voucher, texts: Mapping[str, str]) -> str:
+    """The name of a voucher's item; `texts`: the order's fields."""
+    values = {**texts, "voucherCode": voucher.code or voucher.name, "voucherName": voucher.name}
+    return cut(fill(ctx.mapping.settings.vouchers.name, values) or "Voucher", IDENTIFIER_LIMIT)
 
 
 def shared_vouchers(
@@ -54,9 +63,9 @@ def shared_vouchers(
     sign = case.sign
     room = Room([max(ZERO, one.net) for one in sets], [max(ZERO, sign * part.amount) for part in shipping])
     for voucher in vouchers:
-        policy, _ = policy_of(case, voucher)
+        policy, _ = policy_of(case.ctx, voucher)
         if policy is None:
-            rule = rule_of(case, voucher)
+            rule = rule_of(case.ctx, voucher)
             case.rule([rule.undecided(voucher.code)] if rule else ())
         elif policy == "payment":
             shared.paid.append(voucher)
@@ -126,7 +135,7 @@ def spread_vouchers(
 
     Where neither can take a part, it is an item like those of rebates; these come first.
     """
-    policies = [(policy_of(case, part.voucher)[0] if part.voucher else None) or "rebate" for part in parts]
+    policies = [(policy_of(case.ctx, part.voucher)[0] if part.voucher else None) or "rebate" for part in parts]
     items = [part for part, policy in zip(parts, policies, strict=True) if policy != "spread"]
     for part, policy in zip(parts, policies, strict=True):
         if policy == "spread":

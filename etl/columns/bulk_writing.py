@@ -1,0 +1,288 @@
+"""Many orders to their parts of the plan id and to what is reported of them, from arrays of numbers. Pure.
+
+As `writing.Writing` does it order by order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from etl.columns.block import Block, Bools, Ints
+from etl.columns.bulk_goods import EMPTY, LARGEST, Articles, Goods, Parts, Sets
+from etl.columns.cells import KEPT, clean
+from etl.columns.lane import Head, Lane
+from etl.columns.orders import Orders
+from etl.columns.quick import Held
+from etl.columns.sums import Sums
+from etl.columns.taken import Bulk
+from etl.model.plan import Verdict, held_line
+from etl.model.problem import Problem
+from etl.transform.checks import negative_in_sale
+from etl.transform.totals import mismatch
+
+_SETS = 1 << 20
+_KINDS = ('"item"', '"product"')
+_TOLD, _BACK, _EMPTY_SHIPPING, _SHIPPING, _NEGATIVE, _VOUCHER = (1 << at for at in range(6))
+_FLAGS, _ACCOUNTS = 8, 24
+_MISMATCH = "total.mismatch"
+
+
+class Shares(NamedTuple):
+    """The shares of shipping and vouchers."""
+
+    shipping: Parts
+    vouchers: Parts
+
+
+class _Fragments(dict[int, str]):
+    """Pieces of entries by what they are made of."""
+
+    def __init__(self, make: Callable[[int], str]) -> None:
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, key: int) -> str:
+        if len(self) >= KEPT:
+            self.clear()
+        found = self[key] = self._make(key)
+        return found
+
+
+class BulkWriting:
+    """Writes orders of one file and currency."""
+
+    def __init__(self, lane: Lane, head: Head, articles: Articles, sets: Sets) -> None:
+        self._lane, self._articles, self._sets = lane, articles, sets
+        self._writing, self._decided = head.writing, head.decided
+        self._starts, self._ends = _Fragments(_start), _Fragments(self._end)
+        self._age = articles.age
+        self._accounts: dict[str, int] = {}
+
+    # What is not sent
+
+    def held(
+        self, block: Block, orders: Orders, goods: Goods, totals: Ints, is_back: Bools
+    ) -> Iterator[tuple[int, Held]]:
+        """(place in the block, order) of orders that are skipped, or do not foot."""
+        writing = self._writing
+        ends = [*goods.first.tolist(), len(goods.order)]
+        told = self._told(goods)
+        for at, place in enumerate(orders.at.tolist()):
+            head, dated, number = orders.head(at), orders.dated[orders.date_at[at]], block.numbers[place]
+            lines = slice(ends[at], ends[at + 1])
+            flags = bool(is_back[at]), bool(told[at]), bool(orders.is_told[at]), bool(orders.shipping[at])
+            problems = self._before(block, orders, at)
+            total = int(totals[at]) if orders.total[at] == EMPTY else int(orders.total[at])
+            if not head.skipped:
+                problems += self._negative(number, goods, lines) if is_back[at] else []
+                problems.append(self._mismatch(block, place, int(totals[at])))
+                problems += self._names(number, goods, lines) if told[at] else []
+            verdict, codes = (Verdict.SKIPPED, ()) if head.skipped else (Verdict.BLOCKED, (_MISMATCH,))
+            yield (
+                place,
+                Held(
+                    number,
+                    held_line(number, verdict, codes, head.skipped),
+                    (head.at, verdict, *flags),
+                    writing.currency,
+                    writing.precision,
+                    total,
+                    "" if head.skipped else dated.text.replace(" ", "T", 1),
+                    dated.month,
+                    ends[at + 1] - ends[at],
+                    head.skipped,
+                    tuple(problems),
+                    has_shipping=flags[-1],
+                ),
+            )
+
+    def _mismatch(self, block: Block, place: int, total: int) -> Problem:
+        lane, texts = self._lane, block.order[self._lane.total_at]
+        stated = clean(lane.table.readers.amount, texts.texts[texts.codes[place]])
+        spot = lane.table.place_of(int(block.rows[block.first[place]]))
+        return mismatch(block.numbers[place], spot, Decimal(total).scaleb(-self._writing.precision), stated)
+
+    # What is told of orders
+
+    def _told(self, goods: Goods) -> Bools:
+        return np.logical_or.reduceat(self._articles.is_told[goods.article], goods.first)
+
+    def _before(self, block: Block, orders: Orders, at: int) -> list[Problem]:
+        """What staging says of an order."""
+        if not orders.is_told[at]:
+            return []
+        place = orders.at[at]
+        return [self._lane.table.empty_shipping(block.numbers[place], int(block.rows[block.first[place]]))]
+
+    def _negative(self, number: str, goods: Goods, lines: slice) -> list[Problem]:
+        place = self._lane.table.place_of
+        pairs = zip(goods.pieces[lines].tolist(), goods.row[lines].tolist(), strict=True)
+        return [negative_in_sale(number, [(pieces, place(row)) for pieces, row in pairs if pieces < 0])]
+
+    def _names(self, number: str, goods: Goods, lines: slice) -> tuple[Problem, ...]:
+        place, articles = self._lane.table.place_of, self._articles.all
+        pairs = zip(goods.article[lines].tolist(), goods.row[lines].tolist(), strict=True)
+        return self._decided.told(number, [(articles[its], place(row)) for its, row in pairs if articles[its].is_told])
+
+    def _problems(self, block: Block, orders: Orders, goods: Goods, told: Bools, is_back: Bools) -> dict[int, Any]:
+        found: dict[int, tuple[Problem, ...]] = {}
+        ends = np.append(goods.first, len(goods.order))
+        for at in np.flatnonzero(told | is_back | orders.is_told).tolist():
+            number, lines = block.numbers[orders.at[at]], slice(ends[at], ends[at + 1])
+            problems = self._before(block, orders, at)
+            problems += self._negative(number, goods, lines) if is_back[at] else []
+            problems += self._names(number, goods, lines) if told[at] else []
+            found[at] = tuple(problems)
+        return found
+
+    # What is sent
+
+    def bulk(
+        self,
+        block: Block,
+        orders: Orders,
+        goods: Goods,
+        shares: Shares,
+        totals: Ints,
+        is_back: Bools,
+        is_negative: Bools,
+    ) -> Bulk:
+        """Orders that are ready."""
+        told = self._told(goods)
+        keys, order, net, gross = self._booked(orders, goods, shares)
+        starts = np.searchsorted(order, np.arange(len(orders.at) + 1)).tolist()
+        numbers = list(map(block.numbers.__getitem__, orders.at.tolist()))
+        accounts = [(one.account_id, one.is_company) for one in orders.charged]
+        dated = list(map(orders.dated.__getitem__, orders.date_at.tolist()))
+        which, sums_keys = self._keys(keys)
+        sums = Sums(
+            (self._writing.currency, self._writing.precision),
+            sums_keys,
+            accounts,
+            numbers,
+            totals.tolist(),
+            orders.account_at.tolist(),
+            [one.text.replace(" ", "T", 1) for one in dated],
+            [one.month for one in dated],
+            np.diff(np.append(goods.first, len(goods.order))).tolist(),
+            is_negative.tolist(),
+            starts,
+            which,
+            net.tolist(),
+            gross.tolist(),
+        )
+        flags = (
+            told * _TOLD
+            | is_back * _BACK
+            | orders.is_told * _EMPTY_SHIPPING
+            | (orders.shipping != 0) * _SHIPPING
+            | is_negative * _NEGATIVE
+            | (orders.value != 0) * _VOUCHER
+        )
+        has_stated = (orders.total != EMPTY) & (orders.shipping != 0)
+        return Bulk(
+            orders.at.tolist(),
+            self._lines(orders, numbers, [one.text for one in dated], goods, shares),
+            self._signatures(orders, flags, keys.tobytes(), starts),
+            has_stated.tolist(),
+            self._problems(block, orders, goods, told, is_back),
+            sums,
+        )
+
+    def _lines(self, orders: Orders, numbers: list[str], texts: list[str], goods: Goods, shares: Shares) -> list[bytes]:
+        entries, ends = self._entries(goods), [*(3 * goods.first).tolist(), 3 * len(goods.order)]
+        beside = [""] * len(numbers)
+        for order, entry in self._shares(orders, shares):
+            beside[order] += entry
+        line, join = self._writing.line, "".join
+        accounts = [one.account_id for one in orders.charged]
+        return [
+            line(number, text, accounts[account], join(entries[ends[at] : ends[at + 1]]) + beside[at])
+            for at, (number, text, account) in enumerate(zip(numbers, texts, orders.account_at.tolist(), strict=True))
+        ]
+
+    def _entries(self, goods: Goods) -> list[str]:
+        """The entries of the lines as in a plan line, each in three pieces, with the commas between them."""
+        articles = self._articles
+        if self._age != articles.age:
+            self._ends.clear()
+            self._age = articles.age
+        is_product, pieces = articles.is_product[goods.article], np.abs(goods.pieces)
+        starts = (goods.place * 2 + is_product) * LARGEST + pieces
+        units = np.where(goods.amount < 0, -goods.price, goods.price)
+        tails = (goods.article * _SETS + goods.sets).tolist()
+        found = [""] * (3 * len(tails))
+        found[::3] = map(self._starts.__getitem__, starts.tolist())
+        found[1::3] = map(self._writing.texts.__getitem__, units.tolist())
+        found[2::3] = map(self._ends.__getitem__, tails)
+        return found
+
+    def _end(self, key: int) -> str:
+        """How the entry of a line ends: by its article and tax-code set."""
+        article, its = divmod(key, _SETS)
+        return f'","gross",{self._sets.all[its].text},{self._articles.all[article].what}]'
+
+    def _shares(self, orders: Orders, shares: Shares) -> Iterator[tuple[int, str]]:
+        """(order, entry with a comma before it) of shipping, then of vouchers."""
+        texts, sets = self._writing.texts, self._sets.all
+        what, _ = self._writing.shipping or ("", "")
+        for order, place, amount, its in zip(*[column.tolist() for column in shares.shipping], strict=True):
+            yield order, f',["s{place}","item",1,"{texts[amount]}","gross",{sets[its].text},{what}]'
+        rebates = [orders.rebates[at].what for at in orders.rebate_at[shares.vouchers.order].tolist()]
+        rows = zip(*[column.tolist() for column in shares.vouchers], rebates, strict=True)
+        for order, place, amount, its, what in rows:
+            yield order, f',["v{place}","item",1,"{texts[-amount]}","gross",{sets[its].text},{what}]'
+
+    # What is reported
+
+    def _booked(self, orders: Orders, goods: Goods, shares: Shares) -> tuple[Ints, Ints, Ints, Ints]:
+        """Tax-code set and category of what is booked of each order, in the order of its entries: key, order, net, gross."""
+        categories = self._articles.categories
+        shipping = categories.setdefault((self._writing.shipping or ("", ""))[1], len(categories))
+        own = np.array([categories.setdefault(one.category, len(categories)) for one in orders.rebates], np.int64)
+        sent, back = shares
+        order = np.concatenate((goods.order, sent.order, back.order))
+        its = np.concatenate((goods.sets, sent.sets, back.sets))
+        of_goods = self._articles.category[goods.article]
+        of_back = own[orders.rebate_at[back.order]] if len(back.order) else back.order
+        category = np.concatenate((of_goods, np.full(len(sent.order), shipping), of_back))
+        gross = np.concatenate((goods.amount, sent.amount, -back.amount))
+        net = self._sets.nets(its, gross)
+        width = len(self._sets.over)
+        size = len(categories)
+        found, first, places = np.unique(
+            (order * width + its) * size + category, return_index=True, return_inverse=True
+        )
+        summed = np.zeros((2, len(found)), np.int64)
+        np.add.at(summed[0], places, net)
+        np.add.at(summed[1], places, gross)
+        of_order = found // (width * size)
+        by = np.lexsort((first, of_order))
+        its, category = np.divmod(found[by] % (width * size), size)
+        return its * _SETS + category, of_order[by], summed[0][by], summed[1][by]
+
+    def _keys(self, keys: Ints) -> tuple[list[int], list[tuple[int, tuple[str, ...], str]]]:
+        """Which distinct key each row has, and what the keys mean."""
+        distinct, which = np.unique(keys, return_inverse=True)
+        names = list(self._articles.categories)
+        pairs = [divmod(key, _SETS) for key in distinct.tolist()]
+        return which.tolist(), [(its, self._sets.all[its].codes, names[category]) for its, category in pairs]
+
+    def _signatures(self, orders: Orders, flags: Any, keys: bytes, starts: Sequence[int]) -> list[tuple[Any, ...]]:
+        """What each order is decided by: its head, account and flags, and the keys of what is booked of it."""
+        known = self._accounts
+        accounts = np.array([known.setdefault(one.key, len(known)) for one in orders.charged], np.int64)
+        heads = np.array([one.at if isinstance(one, Head) else 0 for one in orders.heads], np.int64)
+        codes = (heads[orders.head_at] << (_FLAGS + _ACCOUNTS)) | (accounts[orders.account_at] << _FLAGS) | flags
+        return [(code, keys[8 * starts[at] : 8 * starts[at + 1]]) for at, code in enumerate(codes.tolist())]
+
+
+def _start(key: int) -> str:
+    """How the entry of a line begins: by its place, whether it is a product, and its count."""
+    rest, pieces = divmod(key, LARGEST)
+    place, is_product = divmod(rest, 2)
+    return f'{"," * (place > 1)}["p{place}",{_KINDS[is_product]},{pieces},"'

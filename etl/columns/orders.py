@@ -1,0 +1,52 @@
+"""What the order-level cells of many orders of one currency say, as columns. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from etl.columns.block import Bools, Ints
+from etl.columns.decided import Rebate
+from etl.columns.hours import Dated
+from etl.columns.lane import Head
+from etl.transform.accounts import Charged
+
+
+class Orders(NamedTuple):
+    """Orders of a block. `at`: their places in it.
+
+    `head_at`, `date_at`, `account_at`, `rebate_at`: which of `heads`, `dated`, `charged` and `rebates` (or none) are theirs; a head may be the
+    reason why none of the orders has it. Amounts in smallest units; `total` may be EMPTY, `value` is the voucher's. `is_told`: the cell of the shipping is empty,
+    and that is to be said.
+    """
+
+    at: Ints
+    head_at: Ints
+    date_at: Ints
+    account_at: Ints
+    shipping: Ints
+    total: Ints
+    value: Ints
+    rebate_at: Ints
+    is_return: Bools
+    is_told: Bools
+    heads: Sequence[Any]
+    dated: Sequence[Dated]
+    charged: Sequence[Charged]
+    rebates: Sequence[Rebate]
+
+    def of(self, kept: Bools) -> Orders:
+        """These orders only."""
+        if kept.all():
+            return self
+        columns: list[Any] = list(self)
+        columns[:_COLUMNS] = [column[kept] for column in columns[:_COLUMNS]]
+        return Orders._make(columns)
+
+    def head(self, at: int) -> Head:
+        """The head of an order."""
+        head: Head = self.heads[self.head_at[at]]
+        return head
+
+
+_COLUMNS = Orders._fields.index("heads")
