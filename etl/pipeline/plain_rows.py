@@ -24,9 +24,12 @@ def plain_orders(sums: Sums) -> Iterator[PlainOrder]:
     currency, precision = sums.currency
     codes = _Codes(sums)
     accounts = [account for account, _ in sums.accounts]
-    untold = [" ".join(unproved(is_negative=False, is_company=is_company)) for _, is_company in sums.accounts]
-    rows = zip(sums.numbers, sums.totals, sums.charged, sums.consumptions, sums.months, sums.sizes, strict=True)
-    for at, (number, units, charged, consumption, month, size) in enumerate(rows):
+    untold = [
+        [" ".join(unproved(is_negative=is_negative, is_company=is_company)) for is_negative in (False, True)]
+        for _, is_company in sums.accounts
+    ]
+    rows = zip(*sums[3:10], strict=True)
+    for at, (number, units, charged, consumption, month, size, is_negative) in enumerate(rows):
         yield PlainOrder(
             number,
             currency,
@@ -38,7 +41,7 @@ def plain_orders(sums: Sums) -> Iterator[PlainOrder]:
             consumption[:19],
             str(size),
             codes[tuple(sums.which[sums.first[at] : sums.first[at + 1]])],
-            untold[charged],
+            untold[charged][is_negative],
         )
 
 
