@@ -1,7 +1,7 @@
 """What orders open to, packed into the page: compressed in chunks, so that a year of them opens as quickly as a day.
 
 A chunk is JSON, deflated (RFC 1951) and in base64, in a script element of its own; the page unpacks the one that holds
-the order which somebody opens.
+the order which somebody opens. Orders that were planned as columns stay columns (`packed_orders`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from operator import attrgetter
 from markupsafe import Markup
 
 from etl.report.cells import printable
-from etl.report.facts import Details, EntryRow, Opened, OrderDetail, SourceRows
+from etl.report.facts import Details, EntryRow, Opened, OrderDetail, PackedOrders, SourceRows
 from etl.report.plain_detail import PlainDetail, Shared
 from etl.report.spool import script_safe
 
@@ -39,22 +39,30 @@ ENTRY = (
 _ENTRY = attrgetter(*ENTRY)
 
 
-def packed(details: Details, chunks: Sequence[Sequence[str]]) -> Iterator[Markup]:
-    """Script elements `details-0`, `details-1`, .. for the numbers of `chunks`, which go by number, and `detail-facts`."""
+def packed(details: Details, chunks: Sequence[Sequence[str]], columns: Sequence[PackedOrders] = ()) -> Iterator[Markup]:
+    """Script elements `details-0`, `details-1`, .. for `columns` and the numbers of `chunks`, and `detail-facts`.
+
+    The numbers of `chunks` go by number.
+    """
     shared = Shared()
-    for at, numbers in enumerate(chunks):
+    for at, one in enumerate(columns):
+        yield _element(at, one.data(), "application/octet-stream")
+    for at, numbers in enumerate(chunks, len(columns)):
         orders = [f"{_text(detail.number)}:{_packed(detail, shared)}" for detail in details(numbers)]
         if not orders:
             continue
         text = printable(f"{{{','.join(orders)}}}")
         squeeze = zlib.compressobj(LEVEL, wbits=-zlib.MAX_WBITS)
         data = squeeze.compress(text.encode()) + squeeze.flush()
-        body = b64encode(data).decode()
-        # base64 holds nothing that HTML reads, and the number is our own.
-        yield Markup(f'<script type="text/plain" id="details-{at}">{body}</script>\n')  # noqa: S704
+        yield _element(at, data, "text/plain")
     if not shared.is_empty:
         facts = script_safe(printable(_text(shared.document())))
         yield Markup(f'<script type="application/json" id="detail-facts">{facts}</script>\n')  # noqa: S704 - made safe
+
+
+def _element(at: int, data: bytes, kind: str) -> Markup:
+    # base64 holds nothing that HTML reads, and number and kind are our own.
+    return Markup(f'<script type="{kind}" id="details-{at}">{b64encode(data).decode()}</script>\n')  # noqa: S704
 
 
 _text = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 Cell = str | int | Decimal | None
 
@@ -103,6 +103,15 @@ class Opened(Protocol):
 
 
 Details = Callable[[Collection[str]], Iterator[Opened]]
+
+
+class PackedOrders(NamedTuple):
+    """Orders whose details are packed already (`packed_orders`). `data` reads them."""
+
+    numbers: Sequence[str]
+    data: Callable[[], bytes]
+
+
 """What the named orders open to, each once and in any order; may be asked again."""
 
 

@@ -102,7 +102,7 @@ def _values(content: Content) -> dict[str, Any]:
         "more_attention": islice(spool.attention_rows(), OPENED, None),
         "opened": OPENED,
         "order_data": spool.json_text(facts.accounts),
-        "order_details": packed(content.details, spool.chunks()),
+        "order_details": packed(content.details, spool.chunks(), spool.packed),
     }
 
 

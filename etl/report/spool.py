@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from heapq import nlargest
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import IO, Any
 
@@ -17,6 +17,7 @@ from etl.model.order import number_key
 from etl.model.shares import ENDS, BridgeLine
 from etl.model.status import OrderStatus, ReportState
 from etl.report.cells import amount_text, printable
+from etl.report.facts import PackedOrders
 from etl.report.folder import close_quietly, private_text
 from etl.report.tables import GROSS, OrderRow, PlainOrder, message_of
 
@@ -61,6 +62,8 @@ class OrderSpool:
         self._paths = (scratch / "attention.part", scratch / "others.part")
         self._streams: list[IO[str]] = [private_text(path) for path in self._paths]
         self._numbers: tuple[list[str], list[str]] = ([], [])
+        self.packed: list[PackedOrders] = []
+        """Those that hold any order that is shown; the numbers of chunks begin with them."""
         self._few: dict[tuple[str, str, str], list[tuple[Decimal, str]]] = {}
 
     def add(self, order: OrderStatus, row: OrderRow) -> None:
@@ -150,15 +153,21 @@ class OrderSpool:
         return self._numbers[0]
 
     def chunks(self) -> list[list[str]]:
-        """The numbers shown, by number, in the chunks in which their details are packed."""
-        shown = [*self._numbers[0], *self._numbers[1][: self.shown - len(self._numbers[0])]]
+        """The numbers shown that are not among `packed`, by number, in the chunks in which their details will be packed."""
+        own = {number for one in self.packed for number in one.numbers}
+        shown = [number for number in self._shown_numbers() if number not in own]
         shown.sort(key=number_key)
         return [shown[at : at + PER_CHUNK] for at in range(0, len(shown), PER_CHUNK)]
 
-    def close(self) -> None:
-        """Closes the lists; what reads them comes afterwards."""
+    def close(self, packed: Sequence[PackedOrders] = ()) -> None:
+        """Closes the lists; what reads them comes afterwards. `packed`: orders whose details are packed already."""
         for stream in self._streams:
             stream.close()
+        shown = set(self._shown_numbers())
+        self.packed = [one for one in packed if not shown.isdisjoint(one.numbers)]
+
+    def _shown_numbers(self) -> list[str]:
+        return [*self._numbers[0], *self._numbers[1][: self.shown - len(self._numbers[0])]]
 
     def discard(self) -> None:
         """Closes the lists, whatever the disk says."""
@@ -188,7 +197,8 @@ class OrderSpool:
         known = {number: printable(name) for number, name in accounts.items() if name}
         facts = {"columns": COLUMNS, "states": words, "lines": _LINES, "accounts": known}
         yield script_safe(json.dumps(facts, separators=(",", ":"))[:-1] + ',"rows":[')
-        chunk_of = {number: at for at, numbers in enumerate(self.chunks()) for number in numbers}
+        lots = chain((one.numbers for one in self.packed), self.chunks())
+        chunk_of = {number: at for at, numbers in enumerate(lots) for number in numbers}
         numbers = iter([*self._numbers[0], *self._numbers[1]])
         piece, size, comma = [], 0, ""
         for line in self._shown_lines():

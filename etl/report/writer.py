@@ -11,7 +11,7 @@ from typing import IO, Any
 from etl.model.problem import Problem
 from etl.model.status import OrderStatus
 from etl.report.excel import Workbook
-from etl.report.facts import Details, OrderDetail, ReportFacts, Section
+from etl.report.facts import Details, OrderDetail, PackedOrders, ReportFacts, Section
 from etl.report.folder import (
     OUTPUTS,
     SUMMARY,
@@ -104,13 +104,20 @@ class ReportWriter:
             self.abort()
             raise unwritable(self._folder.path, error) from error
 
-    def close(self, document: Mapping[str, Any], facts: ReportFacts, details: Details | None = None) -> list[Path]:
-        """Writes what needs the sums, publishes all files and gives their paths. `details`: what orders open to.
+    def close(
+        self,
+        document: Mapping[str, Any],
+        facts: ReportFacts,
+        details: Details | None = None,
+        packed: Sequence[PackedOrders] = (),
+    ) -> list[Path]:
+        """Writes what needs the sums, publishes all files and gives their paths. `details`: what orders open to, but for `packed`.
 
         *Raises*: InternalError where `document` counts other orders than were added.
         """
         try:
             with explained(self._folder.path):
+                self._open_parts[0].close(packed)
                 self._finish(document, facts, details or _nothing_more)
                 return self._folder.publish(OUTPUTS)
         except BaseException:
@@ -141,7 +148,6 @@ class ReportWriter:
         self._tally.check(document.get("orders"))
         spool, workbook = self._open_parts
         grids = all_grids(document, facts, self._tally, self._precisions)
-        spool.close()
         content = Content(document, facts, grids, self._tally, spool, self._precisions, details)
         write_page(self._text("report.html"), content)
         workbook.finish(facts, grids, self._tally)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from browser import browser_page, chromium
-from plain_orders import plain_orders
+from plain_orders import packed_plain_orders, plain_orders
 from report_samples import PRECISIONS, order_statuses, report_facts, summary_of
 
 from etl.report.facts import Opened
@@ -17,30 +17,35 @@ from etl.report.writer import ReportWriter
 pytestmark = pytest.mark.skipif(chromium() is None, reason="no Chromium here")
 
 
-def page_of(folder: Path, *, is_whole: bool) -> Path:
-    """A report of as many orders; `is_whole`: with a value for every entry."""
+FORMS = ("whole", "entries", "columns", "mixed")
+"""With a value for every entry, as lines of the plan, as columns of many orders, these and lines of the plan."""
+
+
+def page_of(folder: Path, form: str) -> Path:
+    """A report of as many orders."""
     found = {one.number: one for one in plain_orders()}
     samples = order_statuses(len(found), ugly=False)
     orders = [replace(order, number=number) for order, number in zip(samples, found, strict=True)]
 
     def details(numbers: Collection[str]) -> Iterator[Opened]:
-        return iter([found[number].whole if is_whole else found[number] for number in numbers])
+        return iter([found[number].whole if form == "whole" else found[number] for number in numbers])
 
     writer = ReportWriter(folder, currency_precisions=PRECISIONS)
     for order in orders:
         writer.add(order)
     summary = summary_of(iter(orders))
-    writer.close(summary.document("dry-run"), report_facts(summary), details)
+    packed = {"columns": packed_plain_orders(), "mixed": packed_plain_orders()[1:]}.get(form, [])
+    writer.close(summary.document("dry-run"), report_facts(summary), details, packed)
     return folder / "report.html"
 
 
-def test_they_open_to_the_same_in_either_form(tmp_path: Path) -> None:
+def test_they_open_to_the_same_in_every_form(tmp_path: Path) -> None:
     """Amounts of either sign and size, currencies without decimals, names and rules."""
     seen = []
     with browser_page() as page:
         page.size(1280)
-        for is_whole in (True, False):
-            page.open(page_of(tmp_path / str(is_whole), is_whole=is_whole))
+        for form in FORMS:
+            page.open(page_of(tmp_path / form, form))
             texts = []
             for at in range(len(plain_orders())):
                 page.run(f"document.querySelectorAll('.open-order')[{at}].click()")
@@ -49,5 +54,5 @@ def test_they_open_to_the_same_in_either_form(tmp_path: Path) -> None:
                 page.run(f"document.querySelectorAll('.open-order')[{at}].click()")
             seen.append(texts)
             assert page.complaints() == []
-    assert seen[0] == seen[1]
+    assert all(texts == seen[0] for texts in seen)
     assert "214,748,364,699,978,525,163.53" in "".join(seen[0])

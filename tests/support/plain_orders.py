@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Sequence
 
+import numpy as np
+
+from etl.model.plan import letters_of
+from etl.report.facts import PackedOrders
+from etl.report.packed_orders import OpenedEntries, OpenedRows, Texts, packed_orders
 from etl.report.plain_detail import PlainDetail
 
 JOINED = ("These rows are one order because they carry the order number ", ".")
@@ -34,3 +40,60 @@ def plain_orders() -> list[PlainDetail]:
         _order("1004", ("p1", "item", 2147483647, "99999999999.99", [], ["All", ""], 2**53 - 1, 2, first, "")),
         _order("1005", ("p1", "item", 2147483647, "99999999999.99", [], ["All", ""], 2**53, 2, first, "")),
     ]
+
+
+def packed_plain_orders() -> list[PackedOrders]:
+    """The same as columns, by their decimals."""
+    by_digits: dict[int, list[PlainDetail]] = {}
+    for one in plain_orders():
+        by_digits.setdefault(len(json.loads(one.entries)[0][3].partition(".")[2]), []).append(one)
+    return [_packed(digits, some) for digits, some in by_digits.items()]
+
+
+def _packed(digits: int, orders: Sequence[PlainDetail]) -> PackedOrders:
+    groups = [json.loads(one.groups)[0] for one in orders]
+    lines = [line for _, rows in groups for line in rows]
+    numbers = [one.number for one in orders]
+    rows = OpenedRows(
+        JOINED,
+        SOURCE,
+        numbers,
+        [_texts(column) for column in zip(*(cells for cells, _ in groups), strict=True)],
+        _starts(len(rows) for _, rows in groups),
+        np.array([row for row, _ in lines]),
+        [_texts(column) for column in zip(*(cells for _, cells in lines), strict=True)],
+    )
+    entries = [entry for one in orders for entry in json.loads(one.entries)]
+    beside = [one for order in orders for one in zip(order.nets, order.rows, order.rules, order.names, strict=True)]
+    letters = _texts([letters_of(entry[0]) for entry in entries])
+    names = _texts([name or entry[6][0] for entry, (*_, name) in zip(entries, beside, strict=True)])
+    taxes = [(" ".join(entry[5]), rule) for entry, (_, _, rule, _) in zip(entries, beside, strict=True)]
+    distinct = list(dict.fromkeys(taxes))
+    opened = OpenedEntries(
+        digits,
+        letters.texts,
+        names.texts,
+        distinct,
+        PARTS,
+        _starts(len(order.nets) for order in orders),
+        letters.codes,
+        np.array([int(entry[0].removeprefix(letters_of(entry[0]))) for entry in entries]),
+        np.array([row for _, row, _, _ in beside]),
+        np.array([entry[2] for entry in entries]),
+        np.array([int(entry[3].replace(".", "")) for entry in entries]),
+        np.array([net for net, *_ in beside]),
+        names.codes,
+        np.array([distinct.index(tax) for tax in taxes]),
+    )
+    data = packed_orders(rows, opened)
+    return PackedOrders(numbers, lambda: data)
+
+
+def _texts(cells: Iterable[str]) -> Texts:
+    every = list(cells)
+    distinct = list(dict.fromkeys(every))
+    return Texts(distinct, np.array([distinct.index(cell) for cell in every]))
+
+
+def _starts(sizes: Iterable[int]) -> np.ndarray:
+    return np.concatenate(([0], np.cumsum(list(sizes))))
