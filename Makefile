@@ -60,10 +60,10 @@ guards: setup ## Break every guard of the loader on purpose: tests must notice e
 fuzz-reading: setup ## Damaged workbooks: each ends in orders or in a sentence; SEED=N COUNT=N
 	PYTHONPATH=. $(BIN)/python tests/fuzz_reading/fuzz_workbooks.py $(or $(SEED),1) $(or $(COUNT),20000)
 
-bench: setup ## Speed and memory as ratios within one run, into docs/benchmarks.md (takes minutes)
-	$(BIN)/python benchmarks/bench.py --write
-	$(BIN)/python benchmarks/reading.py
-	$(BIN)/python benchmarks/page.py
+bench: setup ## Speed and memory as ratios within one run, into docs/benchmarks.md (minutes; ONLY=word for some rows, LONG=yes for all)
+	$(BIN)/python benchmarks/bench.py --write $(if $(ONLY),--only "$(ONLY)") $(if $(LONG),--long)
+	$(if $(ONLY),,$(BIN)/python benchmarks/reading.py)
+	$(if $(ONLY),,$(BIN)/python benchmarks/page.py)
 
 bench-post: setup ## Speed of posting beside dlt (DLT=python that has it) and a plain script, into docs/posting.md
 	$(BIN)/python benchmarks/posting.py --write --limited 100000 $(if $(DLT),--dlt $(DLT))

@@ -1,37 +1,41 @@
 """Speed and memory of whole commands, as ratios within one run: `make bench`. Judges nothing.
 
-A ratio holds CPU seconds of a command (user and system, less those of one on three rows: its start) against those of a
-bare `csv.reader` over the same file, measured right before and after it: that is the same on a busy machine and on a quiet
-one. `--write` writes docs/benchmarks.md with a plot. Dry runs of generated lines by columns and by the rules, with odd
-orders, with scattered rows, with the report; run against the sandbox without a request limit; and where ../shared/data is
-present the whole real year.
+A ratio holds CPU seconds of a command (user and system, less those of the same command on three rows: its start) against those
+of a bare `csv.reader` over the same file, measured right before and after it: that is the same on a busy machine and on a quiet
+one. `--write` writes docs/benchmarks.md with a plot (`bench_page.py`). Dry runs of generated lines by columns and by the rules,
+with odd orders, with scattered rows, with the report, of sizes that tell what memory grows with; a run over a history that is
+posted; conversion between tax bases; run against the sandbox without a request limit; and where ../shared/data is present the
+whole real year. `--only WORD` measures some rows, and the page keeps the others with their dates.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import platform
+import re
 import resource
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version
+from functools import partial
 from itertools import count
 from pathlib import Path
+
+from bench_page import CONVERSION, MEMORY, PASSES, POSTING, STARTS, Book, Row
 
 from etl.sandbox.server import running_sandbox
 from etl.sandbox.world import ACCESS_TOKEN, CLIENT_TOKEN
 
 HERE = Path(__file__).parent
-DOCS = HERE.parent / "docs"
 YEAR = HERE.parents[1] / "shared" / "data" / "online-retail-2010-2011.csv.gz"
 YEAR_LINES = 539_719
-STATUS, HELP = "status", "--help"
+BARE, STATUS, HELP = "python -c pass", "status", "--help"
+SMALL = 200_000
+"""Lines of exports that are kept for other rows."""
 _NUMBERS = count(1)
 
 
@@ -49,7 +53,6 @@ class Run:
 class Measured:
     """A command over `lines` lines. `start`: its CPU seconds on three rows; `bare`: those of csv.reader over its file."""
 
-    name: str
     lines: int
     run: Run
     start: float
@@ -66,27 +69,24 @@ class Measured:
         return self.work / self.bare
 
     @property
-    def cells(self) -> tuple[str, ...]:
-        """The row of the table."""
-        return (
-            self.name,
+    def cells(self) -> list[str]:
+        """The row of the table, without its name."""
+        return [
             f"{self.lines:,}",
             f"{self.passes:.1f}",
             f"{self.lines / self.work:,.0f}",
             f"{self.start:.1f} s",
+            f"{self.run.cpu:.1f} s",
             f"{self.run.wall:.1f} s",
             f"{self.run.peak:.0f} MiB",
-        )
-
-
-TITLES = ("dry-run of", "lines", "passes of csv.reader", "lines a CPU second", "start", "time", "peak memory")
+        ]
 
 
 class Bench:
     """Runs commands in `folder` against the Mews at `url`."""
 
-    def __init__(self, url: str, folder: Path) -> None:
-        self.url, self.folder = url, folder
+    def __init__(self, url: str, folder: Path, exports: Exports) -> None:
+        self.url, self.folder, self.exports = url, folder, exports
         self.tiny = folder / "tiny.csv"
         generate(self.tiny, 3, lines_per_order=3)
 
@@ -102,17 +102,23 @@ class Bench:
         seconds = time.monotonic() - started
         return Run(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, process.returncode)
 
-    def dry_run(self, name: str, export: Path, lines: int, *more: str, plan: str = "") -> Measured:
+    def dry_run(self, export: Path, lines: int, *more: str, plan: str = "") -> Measured:
         """A dry run with a ledger of its own, held against csv.reader before and after it."""
-        starts = [self.run("dry-run", str(self.tiny), plan=plan).cpu]
+        return self.measured(export, lines, "dry-run", *more, plan=plan)
+
+    def measured(
+        self, export: Path, lines: int, command: str, *more: str, plan: str = "", ledger: str = ""
+    ) -> Measured:
+        """A command held against csv.reader and its own start on three rows, both before and after it."""
+        starts = [self.run(command, str(self.tiny), *more, plan=plan).cpu]
         bare = [bare_pass(export)]
-        done = self.run("dry-run", str(export), *more, plan=plan)
+        done = self.run(command, str(export), *more, plan=plan, ledger=ledger)
+        if done.code not in (0, 3):
+            raise SystemExit(f"{command} {export.name} {' '.join(more)}: exit code {done.code}")
         bare.append(bare_pass(export))
-        starts.append(self.run("dry-run", str(self.tiny), plan=plan).cpu)
+        starts.append(self.run(command, str(self.tiny), *more, plan=plan).cpu)
         # The quicker of both: what others do on the machine makes a start longer, and would make the work look less.
-        found = Measured(name, lines, done, min(starts), min(bare))
-        print(" | ".join(found.cells), f"| exit {done.code}", flush=True)
-        return found
+        return Measured(lines, done, min(starts), min(bare))
 
 
 def environment_of(url: str) -> dict[str, str]:
@@ -157,128 +163,176 @@ def bare_pass(path: Path) -> float:
     return min(map(float, done.stdout.split()))
 
 
-def dry_runs(bench: Bench, lines: int, large: Sequence[int]) -> Iterator[Measured]:
-    """The dry runs of the table."""
-    folder = bench.folder
-    plain, share = folder / "plain.csv", {}
-    generate(plain, lines)
-    yield bench.dry_run("plain orders of 5 lines", plain, lines)
-    yield bench.dry_run("plain orders of 5 lines, by the rules", plain, lines, plan="rules")
-    yield bench.dry_run("plain orders of 5 lines, with the report", plain, lines, "--report", str(folder / "report"))
-    for odd in (5, 20):
-        share[odd] = folder / f"odd-{odd}.csv"
-        generate(share[odd], lines, odd=odd / 100)
-        yield bench.dry_run(f"5 lines an order, {odd} % odd orders", share[odd], lines)
-    scattered = folder / "scattered.csv"
-    generate(scattered, lines, shuffled=True)
-    yield bench.dry_run("plain orders of 5 lines, rows scattered", scattered, lines)
-    for size in large:
-        generate(scattered, size, shuffled=True)
-        yield bench.dry_run("plain orders of 5 lines, rows scattered", scattered, size)
-    if YEAR.exists():
-        yield bench.dry_run("a real year, 21 lines an order", YEAR, YEAR_LINES)
+class Exports:
+    """Generated exports in `folder`, each made once."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def of(self, lines: int, *, shuffled: bool = False, odd: int = 0) -> Path:
+        """One of orders of 5 lines, `odd` percent of them odd."""
+        path = self._folder / f"export-{lines}-{shuffled}-{odd}.csv"
+        if not path.exists():
+            generate(path, lines, shuffled=shuffled, odd=odd / 100)
+        return path
+
+    def drop(self, path: Path) -> None:
+        """Makes room: a million lines are 130 MB."""
+        path.unlink(missing_ok=True)
 
 
-def starts(bench: Bench) -> list[tuple[str, float]]:
-    """CPU seconds of commands that answer at once, beside a Python that does nothing."""
+def planning(bench: Bench, lines: int, how: str) -> Measured:
+    """A dry run of plain orders; `how` says what is special of it, in the words of the table."""
+    odd = int(found[1]) if (found := re.search(r"(\d+) % odd", how)) else 0
+    export = bench.exports.of(lines, shuffled="scattered" in how, odd=odd)
+    report = ["--report", str(bench.folder / f"report-{next(_NUMBERS)}")] if "report" in how else []
+    done = bench.dry_run(export, lines, *report, plan="rules" if "by the rules" in how else "")
+    if lines > SMALL:
+        bench.exports.drop(export)
+    return done
+
+
+def year(bench: Bench, *, has_report: bool) -> Measured:
+    """A dry run of the real year."""
+    more = ["--report", str(bench.folder / "report-year")] if has_report else []
+    return bench.dry_run(YEAR, YEAR_LINES, *more)
+
+
+def again(bench: Bench, lines: int) -> Measured:
+    """A run over a history that a run has posted, to a light Mews: the second run, which finds everything done."""
+    from posting import light
+
+    export = bench.exports.of(lines)
+    with light() as mews:
+        other = Bench(mews.url, bench.folder, bench.exports)
+        ledger = f"posted-{lines}.sqlite"
+        first = other.run("run", str(export), ledger=ledger)
+        if first.code not in (0, 3):
+            raise SystemExit(f"the run of {lines} lines ended with exit code {first.code}")
+        sent = mews.figures()["orders"]
+        done = other.measured(export, lines, "run", ledger=ledger)
+        if mews.figures()["orders"] != sent:
+            raise SystemExit("a rerun posted something")
+    return done
+
+
+def conversion(bench: Bench, precision: int | None) -> list[str]:
+    """Distinct lines, and how many of them are converted a CPU second; in a process of its own, whose memory is not ours."""
+    call = [sys.executable, str(HERE / "conversion.py"), "none" if precision is None else str(precision)]
+    done = subprocess.run(call, cwd=bench.folder, check=True, capture_output=True, text=True)
+    return done.stdout.split()
+
+
+def start(bench: Bench, name: str) -> list[str]:
+    """CPU seconds of a command that answers at once, the quickest of three."""
     bench.run("dry-run", str(bench.tiny), ledger="known.sqlite")
-    calls = {"python -c pass": ["-c", "pass"], HELP: ["-m", "etl", "--help"]}
+    if name == STATUS:
+        return [f"{min(bench.run('status', ledger='known.sqlite').cpu for _ in range(3)):.2f} s"]
+    call = ["-c", "pass"] if name == BARE else ["-m", "etl", "--help"]
     found = []
-    for name, call in calls.items():
+    for _ in range(3):
         process = subprocess.Popen([sys.executable, *call], cwd=bench.folder, stdout=subprocess.DEVNULL)
         usage = os.wait4(process.pid, 0)[2]
         process.returncode = 0
-        found.append((name, usage.ru_utime + usage.ru_stime))
-    return [*found, (STATUS, bench.run("status", ledger="known.sqlite").cpu)]
+        found.append(usage.ru_utime + usage.ru_stime)
+    return [f"{min(found):.2f} s"]
 
 
-def posting(folder: Path, orders: int) -> str:
-    """A run against a sandbox of its own, in a sentence."""
-    export = folder / "run.csv"
-    generate(export, orders * 5)
+def posting(bench: Bench, orders: int) -> list[str]:
+    """A run against a sandbox of its own, which looks at all that it is sent."""
+    export = bench.exports.of(orders * 5)
     with running_sandbox(str(HERE / "world.json")) as mews:
-        done = Bench(mews.url, folder).run("run", str(export))
+        done = Bench(mews.url, bench.folder, bench.exports).run("run", str(export))
         held, twice = len(mews.sandbox.orders), len(mews.sandbox.duplicates())
-    return (
-        f"run of {orders:,} orders of 5 lines, 32 at once: {done.wall:.1f} s, {orders / done.wall:,.0f} orders a second, "
-        f"{done.peak:.0f} MiB, exit code {done.code}; the sandbox holds {held:,} orders, {twice} twice."
-    )
+    return [
+        f"{orders:,}",
+        f"{orders / done.wall:,.0f}",
+        f"{done.wall:.1f} s",
+        f"{done.peak:.0f} MiB",
+        f"{held:,}",
+        f"{twice}",
+    ]
 
 
-def plot(measured: Sequence[Measured]) -> str:
-    """The passes as bars, in SVG."""
-    height, left, widest = 26, 330, 380
-    most = max(one.passes for one in measured)
-    rows = []
-    for at, one in enumerate(measured):
-        y = at * height
-        wide = widest * one.passes / most
-        name = f"{one.name}, {one.lines:,}"
-        rows.append(f'<text x="{left - 8}" y="{y + 17}" text-anchor="end">{name}</text>')
-        rows.append(f'<rect x="{left}" y="{y + 4}" width="{wide:.1f}" height="{height - 8}" fill="#3b6ea5"/>')
-        rows.append(f'<text x="{left + wide + 6:.1f}" y="{y + 17}">{one.passes:.1f}</text>')
-    size = f'viewBox="0 0 {left + widest + 60} {len(measured) * height + 4}"'
-    style = 'font-family="sans-serif" font-size="12"'
-    title = "<title>CPU of dry runs in passes of csv.reader over the same file</title>"
-    return f'<svg xmlns="http://www.w3.org/2000/svg" {size} {style}>{title}{"".join(rows)}</svg>\n'
+@dataclass(frozen=True)
+class Job:
+    """A row of a table. `is_long`: only where asked for."""
+
+    section: str
+    name: str
+    do: Callable[[Bench], Measured | list[str]]
+    is_long: bool = False
 
 
-def page(measured: Sequence[Measured], started: Sequence[tuple[str, float]], posted: str, load: float) -> str:
-    """docs/benchmarks.md."""
-    versions = ", ".join(f"{name} {version(name)}" for name in ("SQLAlchemy", "pydantic", "httpx", "structlog"))
-    return "\n".join(
-        [
-            "# Benchmarks",
-            "",
-            (
-                "Written by `make bench`; nobody edits it. Figures are of one run, on one machine, and no promise. What to hold on to "
-                "are the passes: CPU seconds of the command, without its start, in passes of a bare `csv.reader` over the same file "
-                "in the same run."
-            ),
-            "",
-            *table(TITLES, (one.cells for one in measured)),
-            "",
-            "![CPU of dry runs in passes of csv.reader](benchmarks.svg)",
-            "",
-            (
-                "Odd orders are with a voucher, cancelled, without an amount of shipping, with a total that does not foot, returns, "
-                "with lines taken back or without names, in equal parts."
-            ),
-            "",
-            f"A {posted}",
-            "",
-            "CPU of what answers at once: " + ", ".join(f"`{name}` {cpu:.2f} s" for name, cpu in started) + ".",
-            "",
-            (
-                f"Machine: {os.cpu_count()} cores, {platform.machine()}, {platform.system()}; load {load:.1f} when it began. "
-                f"Python {platform.python_version()}, {versions}. {datetime.now(UTC):%Y-%m-%d}."
-            ),
-            "",
-        ]
-    )
+def jobs() -> Iterator[Job]:
+    """All rows, in the order of their tables."""
+    plain = "dry-run, orders of 5 lines"
+    yield Job(PASSES, plain, partial(planning, lines=100_000, how=""))
+    for how in (
+        "with the report",
+        "5 % odd",
+        "5 % odd, with the report",
+        "20 % odd",
+        "20 % odd, with the report",
+        "rows scattered",
+    ):
+        yield Job(PASSES, f"{plain}, {how}", partial(planning, lines=100_000, how=how))
+    yield Job(PASSES, f"{plain}, by the rules", partial(planning, lines=20_000, how="by the rules"))
+    if YEAR.exists():
+        yield Job(PASSES, "dry-run, a real year of 21 lines an order", partial(year, has_report=False))
+        yield Job(PASSES, "dry-run, a real year, with the report", partial(year, has_report=True))
+    for size in (200_000, 1_000_000, 5_000_000):
+        for how in ("", "with the report", "rows scattered", "rows scattered, with the report"):
+            name = f"memory, {size:,} lines" + (f", {how}" if how else "")
+            is_long = size > 1_000_000
+            yield Job(MEMORY, name, partial(planning, lines=size, how=how), is_long)
+    for size in (100_000, 1_000_000):
+        name = f"run again, {size:,} lines, all posted"
+        yield Job(PASSES, name, partial(again, lines=size), size > SMALL)
+    for precision in (None, 0, 4):
+        told = "none" if precision is None else precision
+        yield Job(CONVERSION, f"conversion, TaxPrecision {told}", partial(conversion, precision=precision))
+    for name in (BARE, HELP, STATUS):
+        yield Job(STARTS, name, partial(start, name=name))
+    yield Job(POSTING, "run against the sandbox, 32 at once", partial(posting, orders=500))
+
+
+def measure(wanted: Iterable[Job], tell: Callable[[Job, list[str], float | None], None]) -> None:
+    """Does the jobs one after the other."""
+    with tempfile.TemporaryDirectory() as name, running_sandbox(str(HERE / "world.json")) as mews:
+        folder = Path(name)
+        bench = Bench(mews.url, folder, Exports(folder))
+        for job in wanted:
+            found = job.do(bench)
+            if isinstance(found, Measured):
+                tell(job, found.cells, found.passes)
+            else:
+                tell(job, found, None)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--lines", type=int, default=100_000)
-    parser.add_argument("--large", type=int, nargs="*", default=[1_000_000], help="sizes for memory, rows scattered")
-    parser.add_argument("--orders", type=int, default=2_000)
-    parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md and its plot")
+    parser.add_argument("--only", default="", help="rows whose name holds this; the others stay as they were measured")
+    parser.add_argument(
+        "--long", action="store_true", help="also five million lines, and a million posted: half an hour"
+    )
+    parser.add_argument(
+        "--write", action="store_true", help="write docs/benchmarks.md, its plot, and figures of docs/scale.md"
+    )
     options = parser.parse_args()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    load = os.getloadavg()[0]
-    print(" | ".join(TITLES))
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        with running_sandbox(str(HERE / "world.json")) as mews:
-            bench = Bench(mews.url, folder)
-            measured = list(dry_runs(bench, options.lines, options.large))
-            started = starts(bench)
-        posted = posting(folder, options.orders)
-    print(posted, *(f"{name}: {cpu:.3f} s CPU" for name, cpu in started), sep="\n")
-    if options.write:
-        (DOCS / "benchmarks.md").write_text(page(measured, started, posted, load), encoding="utf-8")
-        (DOCS / "benchmarks.svg").write_text(plot(measured), encoding="utf-8")
+    every = list(jobs())
+    wanted = [job for job in every if options.only in job.name and (options.long or not job.is_long)]
+    book = Book.read()
+
+    def tell(job: Job, cells: list[str], passes: float | None) -> None:
+        print(" | ".join([job.name, *cells]), flush=True)
+        book.rows[job.name] = Row(cells, passes, f"{datetime.now(UTC):%Y-%m-%d %H:%M}", f"{os.getloadavg()[0]:.1f}")
+        if options.write:
+            # After every row: what was measured stays, whatever ends this.
+            book.write([(job.section, job.name) for job in every])
+
+    measure(wanted, tell)
 
 
 if __name__ == "__main__":

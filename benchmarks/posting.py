@@ -25,7 +25,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench import environment_of, generate, table
+from bench import environment_of, generate
+from bench_page import table
 
 HERE = Path(__file__).parent
 PAGE = HERE.parent / "docs" / "posting.md"
