@@ -39,6 +39,8 @@ class Breaker:
             case Kind.UNKNOWN if is_expected:
                 self._calm()
             case Kind.UNKNOWN | Kind.NOT_SENT:
+                # No 429: what Mews answers from here on is another row of them.
+                self._wait_since = None
                 self.faults += 1
                 if self.faults >= FAULTS_BEFORE_STOP:
                     return MewsError(

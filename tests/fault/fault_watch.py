@@ -71,6 +71,8 @@ class Watch:
     """OrderIds that the hotel's staff changed."""
     staff_cancelled: list[float] = field(default_factory=list)
     """When the staff cancelled items that no `recover` has taken in yet."""
+    ever_cancelled: list[float] = field(default_factory=list)
+    """When the staff cancelled items: a ledger from before a `recover` knows of none."""
     undo_orders: dict[str, list[str]] = field(default_factory=dict)
     """OrderIds of reversals, by the number that they reverse."""
     paid_back: dict[PartKey, list[str]] = field(default_factory=dict)
@@ -339,6 +341,7 @@ class Mews:
             self.watch.tell(self.timeline.now, "desk", f"{kind} {order_id}")
             if kind == "cancel":
                 self.watch.staff_cancelled.append(self.timeline.now)
+                self.watch.ever_cancelled.append(self.timeline.now)
             for item in self.sandbox.items_of(order_id):
                 if kind == "move":
                     self.sandbox.change_item(item.id, account_id=OTHER_ACCOUNT)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
+from random import Random
 
 import pytest
 from ledger_copy import copy_ledger
@@ -17,6 +18,7 @@ from etl.errors import ExitCode
 from etl.ledger.holder import Holder
 from etl.ledger.ledger import Ledger
 from etl.ledger.standing import Standing
+from etl.load.breaker import Breaker
 from etl.load.stop import StopFlag
 from etl.model.outcome import Kind, Outcome
 from etl.model.states import State
@@ -254,6 +256,17 @@ def test_unreachable_is_not_sent(path, mews, time):
     assert result.counts == {Standing.POSTED: 1, Standing.READY: 9}
     mews.script = lambda _p, _n: None
     assert run_poster(path, mews, time, orders(10), run_id="run-2").counts[Standing.POSTED] == 9
+
+
+def test_only_a_row_of_429_is_nothing_but_429():
+    """Between two of them lay half an hour, and other answers: Mews was there all the time."""
+    breaker, half_an_hour = Breaker(Random(1)), 1800.0
+    breaker.wait(0.0, 0.0, None)
+    breaker.see(Outcome(Kind.UNKNOWN, status=504, message="no answer in time"))
+    breaker.wait(half_an_hour, half_an_hour, None)
+    assert breaker.waited_too_long(half_an_hour) is None
+    breaker.wait(2 * half_an_hour, 2 * half_an_hour, None)
+    assert breaker.waited_too_long(2 * half_an_hour).code == "mews.too_many_requests"
 
 
 @pytest.mark.parametrize("status", [401, 404])
