@@ -47,8 +47,9 @@ format: setup ## Format and fix what ruff can fix
 	$(BIN)/ruff check --fix .
 
 SCHEDULES ?= 200
-fault: setup ## The fault harness: SCHEDULES=10000 for the long proof, FIRST=N to go on, SEED=N to replay one
-	$(BIN)/python tests/fault/harness.py $(if $(SEED),--seed $(SEED),--schedules $(SCHEDULES) --first $(or $(FIRST),0))
+fault: setup ## The fault harness: SCHEDULES=10000 JOBS=2 for the long proof, FIRST=N to go on, SEED=N to replay one, LEDGER=postgresql
+	$(BIN)/python tests/fault/harness.py --ledger $(or $(LEDGER),sqlite) --jobs $(or $(JOBS),0) \
+		$(if $(SEED),--seed $(SEED),--schedules $(SCHEDULES) --first $(or $(FIRST),0))
 
 WORLDS ?= 200
 fuzz: setup ## Random worlds of money against a second arithmetic: WORLDS=2000, SEED=N to replay one

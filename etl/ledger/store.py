@@ -335,6 +335,9 @@ class LedgerStore:
     def _read(self) -> Connection:
         """The connection for short reads, outside any transaction: it always sees the last commit."""
         self._check_open()
+        if self._reader is not None and self._reader.invalidated:
+            # It broke, and was told: it takes no statement any more, and a new one is as good.
+            self._end_read()
         if self._reader is None or self._reader.closed:
             self._reader = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
         return self._reader

@@ -34,6 +34,10 @@ OUTLET_SHARE = 0.35
 """So many ledgers are of the outlet route, neighbours included."""
 ELSEWHERE_SHARE = 0.5
 """So many neighbours are another enterprise's, under one portfolio token, half of them with our store's name."""
+CUT_SHARE = 0.12
+"""So many processes lose their connections to the server, and as many the answer to a commit."""
+SHARED_SHARE = 0.9
+"""In so many of the schedules that allow it, runs of one plan share the ledger."""
 DAY = 86400
 OLDEST_NEW = 30 * DAY
 """Seconds: what is older lies outside the window; services refuse it, bills of that age are a kind of their own."""
@@ -114,7 +118,10 @@ class Process:
     `jumps`: (seconds, by how much) of the machine's wall clock. `freeze`: the machine sleeps at the n-th checkpoint.
     `twin`: what works at the same time, and begins its `pause` later; `on` a "copy" of the ledger, or on the "ledger"
     itself, whose lock it may take over as if this machine were certainly dead.
+    On a server, `on` "shared": both are runs of one plan that share the ledger.
     `neighbours`: what works at the same time on the ledger of that neighbour.
+    On a server too, at the n-th of all checkpoints every connection to the ledger is `cut`, and of the n-th transaction
+    the commit happens and its answer is lost (`unheard`). `is_stuck`: its lease is not renewed.
     """
 
     command: str = "run"
@@ -136,6 +143,9 @@ class Process:
     on: str = "copy"
     takes_over: bool = False
     neighbours: tuple[tuple[int, Process], ...] = ()
+    cut: int | None = None
+    unheard: int | None = None
+    is_stuck: bool = False
 
     @property
     def is_in_company(self) -> bool:
@@ -202,6 +212,11 @@ class Schedule:
         """Whether two copies of the ledger work at the same time: what they do twice is told, not prevented."""
         return any(process.twin is not None and process.twin.on == "copy" for process in self.processes)
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether several runs of one plan share the ledger."""
+        return any(process.twin is not None and process.twin.on == "shared" for process in self.processes)
+
     def describe(self) -> str:
         """The schedule in words, for whoever replays it."""
         lines = [f"seed {self.seed}, {'within' if self.within_bounds else 'beyond'} the bounds of design 7.1"]
@@ -251,6 +266,37 @@ class _Draw:
 
     def money(self) -> Decimal:
         return Decimal(self.rng.randrange(1, 20000)) / 100
+
+
+def draw_on_server(seed: int) -> Schedule:
+    """The schedule of a seed for a ledger on a server: with what befalls servers, and workers that share the ledger."""
+    schedule, rng = draw(seed), Random(f"server {seed}")
+    processes = tuple(_on_server(rng, process) for process in schedule.processes)
+    schedule = replace(schedule, processes=processes)
+    # Commands that may share: see `pipeline.turns.may_share`.
+    may_share = schedule.within_bounds and schedule.hides != "both" and not (schedule.is_outlet or schedule.neighbours)
+    has_people = any(spec.email for versions in schedule.orders for spec in versions)
+    plain = [at for at, one in enumerate(processes) if one.command == "run" and one.twin is None]
+    if not may_share or has_people or not plain or rng.random() > SHARED_SHARE:
+        return schedule
+    found = [replace(process, changes=()) for process in processes]
+    for at in rng.sample(plain, rng.randint(1, len(plain))):
+        twin = replace(_on_server(rng, _beside(rng, "run")), on="shared", is_stuck=rng.random() < 0.2)
+        if rng.random() < 0.6:
+            twin = replace(twin, kill=None, stop_at=None)
+        calm = _calm_end() if rng.random() < 0.5 else {}
+        found[at] = replace(found[at], **calm, limit=None, twin=twin)
+    return replace(schedule, processes=tuple(found), staff_rate=0.0, shared_slots=True)
+
+
+def _on_server(rng: Random, process: Process) -> Process:
+    """The process, whose connection may break, or lose the answer to a commit."""
+    trouble = rng.random()
+    if trouble < CUT_SHARE:
+        return replace(process, cut=rng.choice((1, 2, 5, rng.randint(1, 60))))
+    if trouble < 2 * CUT_SHARE:
+        return replace(process, unheard=rng.choice((1, 2, 5, rng.randint(1, 40))))
+    return process
 
 
 def draw(seed: int) -> Schedule:

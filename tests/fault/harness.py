@@ -3,6 +3,7 @@
     python tests/fault/harness.py --schedules 10000     all seeds from 0 on
     python tests/fault/harness.py --schedules 4000 --first 6000     the last 4000 of them
     python tests/fault/harness.py --seed 4711           one seed, with its description and its log
+    python tests/fault/harness.py --ledger postgresql   ledgers on a private server, and what befalls servers
 
 A schedule is a storm (processes that are killed, stopped, and met by faults), then calm reruns without new faults.
 Properties: design sections 7.1 to 7.8; what is checked at every moment is in `fault_watch.py`.
@@ -13,7 +14,10 @@ that move, what a refusal of several leaves, captures, balances, gift cards or n
 than the window); undo, two undos at once, an undo beside a run; two runs on one ledger or on two copies of it; customers;
 payments; kinds that Mews refuses and later allows; gross and net prices; other stores under the same token, of the same
 enterprise or of a second one with another price basis (on either route, perhaps with our store's name).
-Not drawn: reposting what was undone, corrections, PostgreSQL, the look at the other route (tests of their own).
+On a server besides (`draw_on_server`): two runs of one plan that share a ledger, killed alone, stopped, or with a lease
+that runs out; connections that are cut; commits that nobody hears of. Leases end by the schedule's time.
+Not drawn: reposting what was undone, corrections, the look at the other route, a server that is stopped or stands still
+(tests of their own).
 """
 
 from __future__ import annotations
@@ -24,8 +28,7 @@ import contextlib
 import multiprocessing
 import os
 import random
-import shutil
-import sqlite3
+import signal
 import sys
 import tempfile
 import time
@@ -35,23 +38,27 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from functools import cache
+from functools import cache, partial
 from itertools import compress
 from pathlib import Path
 from typing import Any, ClassVar
 
 import httpx
+import psycopg
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 
 from counted_run import CountedResult, run_counted
-from fault_schedule import EPSILON, Process, Schedule, Spec, draw
+from fault_disk import Databases, Disk, Files, Row, VirtualRenewer, on_virtual_time
+from fault_schedule import EPSILON, Process, Schedule, Spec, draw, draw_on_server
 from fault_watch import Mews, PartKey, Watch, Wire
 from fault_world import ACCOUNT, ADDRESS, consumed, kinds_of, mews_start, place_of, planned, window_start
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import OperationalError
 from virtual_time import Deadlock, Killed, MachineClock, Timeline, VirtualLoop
 
-from etl.errors import EtlError, ExitCode, InternalError
+from etl.errors import EtlError, ExitCode, InternalError, LedgerError
+from etl.ledger.faults import translated
 from etl.ledger.holder import Holder
 from etl.ledger.ledger import Home, Ledger
 from etl.ledger.records import RECOVERED_RUN, RunRecord
@@ -77,6 +84,7 @@ from etl.model.plan import Basis, PlannedOrder
 from etl.model.shares import Column
 from etl.model.status import ReportState
 from etl.pipeline.from_ledger import ledger_statuses
+from etl.pipeline.turns import BEGIN, in_turn
 from etl.sandbox.core import PREFIX
 from etl.sandbox.outlet_state import PAYMENT
 from etl.sandbox.world import ACCESS_TOKEN, CLIENT_TOKEN
@@ -102,22 +110,44 @@ _OF_A_KIND = ("Negative amounts", "External payments of type", "The time of")
 class OneEngineLedger(Ledger):
     """The real ledger on one engine for all files, so that statements are compiled once, not once a process.
 
-    Only the pool, which knows the file, changes; one ledger is open at a time, see `nth_of`.
+    Only the pool, which knows the file or database, changes; one ledger is open at a time, see `nth_of`.
     """
 
-    _engines: ClassVar[list[Engine]] = []
+    _engines: ClassVar[dict[str, Engine]] = {}
 
     def __init__(self, engine: Engine, *more: Any, **named: Any) -> None:
-        self._engines.append(engine)
-        self._engines[0].pool = engine.pool
-        del self._engines[1:]
-        super().__init__(self._engines[0], *more, **named)
+        first = self._engines.get(engine.dialect.name)
+        if first is None:
+            first = self._engines[engine.dialect.name] = engine
+            on_virtual_time(engine)
+        first.pool = engine.pool
+        super().__init__(first, *more, **named)
+
+
+class ServerLedger(OneEngineLedger):
+    """The real ledger on a server. Of the transaction that brings `unheard` to 0, nobody hears that it was committed."""
+
+    unheard: int | None = None
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """See LedgerStore."""
+        with super().transaction() as connection:
+            yield connection
+        if self.unheard is None:
+            return
+        self.unheard -= 1
+        if self.unheard == 0 and self._writer is not None:
+            self._writer.invalidate()
+            lost = psycopg.OperationalError("server closed the connection unexpectedly")
+            with translated(self.where):
+                raise OperationalError("COMMIT", {}, lost, connection_invalidated=True)
 
 
 @cache
 def nth_of(kind: type[Ledger], place: int) -> type[Ledger]:
     """The same ledger on an engine of its own for each place, so that several can be open at a time."""
-    return kind if not place else type(f"{kind.__name__}{place}", (kind,), {"_engines": []})
+    return kind if not place else type(f"{kind.__name__}{place}", (kind,), {"_engines": {}})
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,9 +166,12 @@ class Parts:
     slots: Callable[[Schedule], str] = lambda _: "slots"
     """The file that holds a ledger's share of the limit."""
     retry: RetryPolicy = RetryPolicy()
+    disk: Callable[[], Disk] = Files
+    """Where the ledgers lie."""
 
 
 REAL = Parts()
+ON_SERVER = Parts(ledger=ServerLedger, disk=Databases)
 
 
 @dataclass(slots=True)
@@ -156,6 +189,7 @@ class Verdict:
     """Processes that ended by kill -9."""
     faults: Counter[str] = field(default_factory=Counter)
     """Requests that each dial hit."""
+    on_server: bool = False
 
     def report(self) -> str:
         """Everything needed to understand and replay a failure."""
@@ -166,7 +200,7 @@ class Verdict:
                 *self.log,
                 "",
                 *(f"VIOLATION {what}" for what in self.violations),
-                f"replay: make fault SEED={self.schedule.seed}",
+                f"replay: make fault SEED={self.schedule.seed}{' LEDGER=postgresql' if self.on_server else ''}",
             ]
         )
 
@@ -213,7 +247,7 @@ class _Rows:
 
     parts: dict[PartKey, tuple[str, str]] = field(default_factory=dict)
     """State and Mews's id."""
-    orders: dict[str, sqlite3.Row] = field(default_factory=dict)
+    orders: dict[str, Row] = field(default_factory=dict)
     held: list[str] = field(default_factory=list)
 
 
@@ -230,6 +264,7 @@ class Runner:
         self.path = folder / f"ledger-{schedule.store}-{schedule.enterprise}.sqlite"
         self.timeline = host.timeline if host else Timeline()
         self.clock = host.clock if host else MachineClock(self.timeline)
+        self.disk = host.disk if host else parts.disk()
         self.rng = random.Random(f"run {schedule.seed}" if host is None else f"run {schedule.seed} {schedule.store}")
         self.versions = {versions[0].number: versions for versions in schedule.orders}
         self.watch = Watch(schedule, self.versions)
@@ -259,6 +294,7 @@ class Runner:
     def run(self) -> Verdict:
         """Storm, then calm; stops at the first violation."""
         try:
+            self.disk.follow(self.timeline)
             self._post_strangers()
             self._storm()
             for runner in (self, *self.neighbours):
@@ -267,6 +303,8 @@ class Runner:
                 runner._check_whole()
         except _Violated:
             pass
+        finally:
+            self.disk.close()
         return Verdict(
             self.schedule,
             self.watch.violations,
@@ -277,6 +315,7 @@ class Runner:
             sum(len(copies) > 1 for watch in self.mews.watches for copies in watch.copies.values()),
             self.killed,
             self.mews.faults,
+            self.disk.is_server,
         )
 
     def _storm(self) -> None:
@@ -404,12 +443,13 @@ class Runner:
         other = self.path
         if twin and twin.on == "copy":
             other = self.folder / f"twin-{self.count}.sqlite"
-            if self.path.exists():
-                _copy(self.path, other)
+            self.disk.copy(self.path, other)
         self.mews.set_faults(process.faults, self.schedule.seed * 1000 + self.count, process.revoke_after)
         ours = [self._begin(process, self.path, 0)]
         if twin:
             ours.append(self._begin(twin, other, 1))
+            if twin.on == "shared":
+                ours[0].is_shared = ours[1].is_shared = True
         self.at_work = ours
         theirs: list[_Running] = []
         for at, one in process.neighbours:
@@ -462,15 +502,14 @@ class Runner:
 
     def _change_ledgers(self, other: Path, *, is_theirs: bool) -> None:
         kept = self.folder / f"left-{self.count}.sqlite"
-        if is_theirs and other.exists():
+        if is_theirs and self.disk.exists(other):
             self.watch.tell(self.timeline.now, "disk", "the other copy of the ledger goes on")
-            if self.path.exists():
-                _copy(self.path, kept)
-            _remove(self.path)
-            _copy(other, self.path)
-        elif other.exists():
-            _copy(other, kept)
-        if kept.exists():
+            self.disk.copy(self.path, kept)
+            self.disk.remove(self.path)
+            self.disk.copy(other, self.path)
+        elif self.disk.exists(other):
+            self.disk.copy(other, kept)
+        if self.disk.exists(kept):
             self.copies_of_ledger.append(kept)
 
     def _in_a_loop(
@@ -573,7 +612,7 @@ class Runner:
         if isinstance(result, UndoResult):
             return
         told = result.exit_code
-        if told is not ExitCode.USAGE and not _sent_again(running.path, result.duplicated):
+        if told is not ExitCode.USAGE and not _sent_again(self.disk, running.path, result.duplicated):
             self._blame(f"{running.who} met copies that it did not send, and ends with {told!r}", stop=False)
 
     def _check_copies(self, who: str, result: Any, since: float, path: Path) -> None:
@@ -663,14 +702,14 @@ class Runner:
         sandbox.plan = plan
 
     def _tamper(self, process: Process) -> None:
-        if not process.before or not self.path.exists():
+        if not process.before or not self.disk.exists(self.path):
             return
         if process.before == "restore" and not self.copies_of_ledger:
             return
         self.watch.tell(self.timeline.now, "disk", f"the ledger is {'lost' if process.before == 'lose' else 'old'}")
-        _remove(self.path)
+        self.disk.remove(self.path)
         if process.before == "restore":
-            _copy(self.rng.choice(self.copies_of_ledger), self.path)
+            self.disk.copy(self.rng.choice(self.copies_of_ledger), self.path)
         self.watch.staff_cancelled = list(self.watch.ever_cancelled)
         rows = self._rows()
         known = ("posted", "different", "unknown", "in_flight", "undone")
@@ -698,22 +737,19 @@ class Runner:
         return bool(cancelled) or any(one not in entries for one in made)
 
     def _keep_copy(self, index: int) -> None:
-        if any(process.before == "restore" for process in self.schedule.processes[index + 1 :]) and self.path.exists():
+        if any(process.before == "restore" for process in self.schedule.processes[index + 1 :]) and self.disk.exists(
+            self.path
+        ):
             copy = self.folder / f"copy-{index}.sqlite"
-            _copy(self.path, copy)
+            self.disk.copy(self.path, copy)
             self.copies_of_ledger.append(copy)
 
     # Checks
 
     def _rows(self, path: Path | None = None) -> _Rows:
-        path = path or self.path
-        if not path.exists():
-            return _Rows()
         rows = _Rows()
-        connection = sqlite3.connect(path)
-        connection.row_factory = sqlite3.Row
-        try:
-            if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'orders'").fetchone() is None:
+        with self.disk.read(path or self.path, "orders") as connection:
+            if connection is None:
                 return rows
             for row in connection.execute("SELECT number, part, state, mews_id, held FROM parts"):
                 rows.parts[row["number"], row["part"]] = (row["state"], row["mews_id"])
@@ -722,18 +758,15 @@ class Runner:
             for row in connection.execute("SELECT * FROM orders"):
                 rows.orders[row["number"]] = row
                 rows.parts.setdefault((row["number"], "order"), (row["state"], row["mews_order_id"]))
-        finally:
-            connection.close()
         return rows
 
     def _is_checked(self) -> bool:
         """Whether the ledger's first order was read back: a Mews without any mark would end the run there."""
-        if not self.path.exists():
-            return False
-        with contextlib.closing(sqlite3.connect(self.path)) as connection:
-            if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone() is None:
-                return False
-            return connection.execute("SELECT 1 FROM meta WHERE key = 'first_check'").fetchone() is not None
+        with self.disk.read(self.path, "meta") as connection:
+            return (
+                connection is not None
+                and connection.execute("SELECT 1 FROM meta WHERE key = 'first_check'").fetchone() is not None
+            )
 
     def _check_ledger(self, *, is_clean: bool) -> None:
         """What the ledger claims is true in Mews: posted is there under that id, ready and rejected are not."""
@@ -759,16 +792,15 @@ class Runner:
 
     def _check_kinds(self) -> None:
         """Three equal refusals of a kind are enough to know, in whatever run, unless somebody asks to try again."""
-        if not self.path.exists():
-            return
-        query = "SELECT message, count(*) FROM attempts WHERE outcome = 'refused' {} GROUP BY message".format(
-            # Opposites are no order of the kind.
-            "AND part NOT LIKE 'undo%'"
+        query = (
+            "SELECT message, count(*) AS refusals FROM attempts WHERE outcome = 'refused' {} GROUP BY message".format(
+                # Opposites are no order of the kind.
+                "AND part NOT LIKE 'undo%'"
+            )
         )
-        with contextlib.closing(sqlite3.connect(self.path)) as connection:
-            if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'attempts'").fetchone() is None:
-                return
-            for message, count in connection.execute(query):
+        with self.disk.read(self.path, "attempts") as connection:
+            for row in connection.execute(query) if connection is not None else ():
+                message, count = row["message"], row["refusals"]
                 if message.startswith(_OF_A_KIND) and count > EQUAL_REFUSALS * (1 + self.retries):
                     self._blame(f"{count} times the ledger records, after {self.retries} retries: {message}")
 
@@ -807,7 +839,7 @@ class Runner:
             self._check_money()
             self._check_report(expected)
 
-    def _credits(self, number: str, row: sqlite3.Row, version: Spec) -> Decimal:
+    def _credits(self, number: str, row: Row, version: Spec) -> Decimal:
         """Credits that the ledger takes off: those planned, or those there where `recover` found another order."""
         as_found = row["posted_run_id"] == RECOVERED_RUN and row["changed"]
         # The payments on a bill are told by their type; which of them is a credit, by its identifier alone.
@@ -819,7 +851,7 @@ class Runner:
         is_booked = [is_whole or (number, part) in self.watch.copies for part in version.credits]
         return sum(compress(version.credits.values(), is_booked), Decimal(0))
 
-    def _check_unsent(self, number: str, spec: Spec, row: sqlite3.Row) -> None:
+    def _check_unsent(self, number: str, spec: Spec, row: Row) -> None:
         """An order that is not in Mews is reported with the right reason, or it is lost."""
         state, code = row["state"], row["code"]
         refused = spec.fate == "refused" or (spec.fate == "edge" and "before the editable" in row["message"])
@@ -847,7 +879,7 @@ class Runner:
             return
         self._blame(f"order {number} is lost: {state} {code} {row['message']}")
 
-    def _check_posted(self, number: str, spec: Spec, row: sqlite3.Row, rows: _Rows) -> Standing:
+    def _check_posted(self, number: str, spec: Spec, row: Row, rows: _Rows) -> Standing:
         """The order is there: so are its payments, and the ledger says so of the version that is there."""
         copies = self.watch.copies[number, "order"]
         version = next((one.version for one in copies if one.id == row["mews_order_id"]), None)
@@ -942,7 +974,7 @@ class Runner:
 
     def _check_money(self) -> None:
         """The column `posted` of a report: items that stand less the credits that were booked, part by part."""
-        with self.parts.ledger.open(self.path, create=False, wall=self.clock.wall) as ledger:
+        with self.parts.ledger.open(self.disk.address(self.path), create=False, wall=self.clock.wall) as ledger:
             told = {status.number: status for status in ledger_statuses(ledger, self.schedule.store, "")}
             recovered = {order.number for order in ledger.orders() if order.posted_run_id == RECOVERED_RUN}
         for (number, part), copies in self.watch.copies.items():
@@ -1009,7 +1041,8 @@ class _Running:
     ) -> None:
         self._runner, self._process, self._who = runner, process, who
         self.path, self.place, self.is_alone = path, place, is_alone
-        self.machine = "there" if process.takes_over else "here"
+        self.machine = "there" if process.takes_over or process.on == "shared" else "here"
+        self.is_shared = False
         self.death: asyncio.Future[None] | None = None
         self.tasks: list[asyncio.Task[Any]] = []
         self._rng = random.Random(f"process {runner.schedule.seed} {who}")
@@ -1026,7 +1059,11 @@ class _Running:
         for at, seconds in self._process.jumps:
             runner.timeline.at(runner.timeline.now + at, lambda by=seconds: self._jump(by))
         kind = nth_of(runner.parts.ledger, self.place)
-        self._ledger = ledger = kind.open(self.path, wall=runner.clock.wall, checkpoint=self._checkpoint)
+        self._ledger = ledger = kind.open(
+            runner.disk.address(self.path), wall=runner.clock.wall, checkpoint=self._checkpoint
+        )
+        if isinstance(ledger, ServerLedger):
+            ledger.unheard = self._process.unheard
         self._take_lock(ledger)
         place = place_of(schedule)
         ledger.bind(Home(ADDRESS, place.enterprise, place.id, schedule.store))
@@ -1072,17 +1109,20 @@ class _Running:
         """A dead holder's lock is taken, a living one's only where somebody says that its machine is dead."""
         others = [one for one in self._runner.at_work if one.path == self.path and one is not self and one.holds_lock]
         living = {int(one.who[1:]) for one in others}
+        VirtualRenewer.is_stuck = self._process.is_stuck
+        # Nobody says so of another machine on which a process is at work, unless this schedule wants it.
+        may_be_dead = not self.is_shared and not any(one.machine == "there" for one in others)
         ledger.take_lock(
             self._process.command,
             me=Holder(self.machine, "boot", int(self._who[1:]), "ticks:1"),
             alive=lambda holder: holder.pid in living,
-            # Nobody says so of another machine on which a process is at work, unless this schedule wants it.
             take_over={"here": "there", "there": "here"}[self.machine]
-            if self._process.takes_over or not any(one.machine == "there" for one in others)
+            if self._process.takes_over or may_be_dead
             else "",
+            shared=self.is_shared,
         )
         self._has_lock = True
-        if others and not self._process.takes_over:
+        if others and not self._process.takes_over and not self.is_shared:
             self._runner._blame(f"{self._who} and {others[0].who} hold the lock of one ledger", stop=False)
 
     @property
@@ -1105,8 +1145,10 @@ class _Running:
         orders = runner.plans()
         if process.is_shuffled:
             self._rng.shuffle(orders)
+        ledger.share_plan(" ".join(sorted(order.fingerprint for order in orders)))
         ledger.save_run(RunRecord(self._who, "run"))
-        ledger.record_plan(self._who, orders)
+        async with in_turn(ledger, BEGIN, asyncio.sleep):
+            ledger.record_plan(self._who, orders)
         stop = StopFlag()
         self._plan_stops(stop)
         poster_type = runner.parts.biller if runner.schedule.is_outlet else runner.parts.poster
@@ -1209,7 +1251,12 @@ class _Running:
         process, timeline = self._process, self._runner.timeline
         if process.freeze is not None and self._passed["any"] == process.freeze[0]:
             self._runner.watch.tell(timeline.now, self._who, f"the machine sleeps at {name}")
+            VirtualRenewer.is_asleep = True
             timeline.pass_until(timeline.now + process.freeze[1])
+            VirtualRenewer.is_asleep = False
+        if process.cut is not None and self._passed["any"] == process.cut:
+            self._runner.watch.tell(timeline.now, self._who, f"the ledger's connections are cut at {name}")
+            self._runner.disk.cut(self.path)
         if self._runner.watch.violations or (
             process.kill is not None
             and self._passed[process.kill[0]] == process.kill[1]
@@ -1320,36 +1367,23 @@ def _lacks_orders(result: Any) -> bool:
     return _is_incomplete(result) and bool(getattr(_error_of(result), "lacks_orders", True))
 
 
-def _sent_again(path: Path, numbers: Any) -> bool:
+def _sent_again(disk: Disk, path: Path, numbers: Any) -> bool:
     """Whether a ledger's own requests may explain copies of one of these orders: some part was sent twice."""
     query = "SELECT number FROM attempts WHERE outcome IN ('', 'done', 'unknown') GROUP BY number, generation, part"
-    with contextlib.closing(sqlite3.connect(path)) as connection:
-        found = {number for (number,) in connection.execute(f"{query} HAVING count(*) > 1")}
+    with disk.read(path, "attempts") as connection:
+        rows = connection.execute(f"{query} HAVING count(*) > 1") if connection is not None else ()
+        found = {row["number"] for row in rows}
     return not found.isdisjoint(numbers)
 
 
 def _ended_clean(process: Process, result: Any) -> bool:
-    return isinstance(result, LoadResult) and not result.has_left and process.command == "run"
+    # Whose ledger broke can't record an answer: it is in doubt until the next run.
+    is_broken = isinstance(result, LoadResult) and isinstance(result.stop, LedgerError)
+    return isinstance(result, LoadResult) and not (result.has_left or is_broken) and process.command == "run"
 
 
 def _ids(text: str) -> list[str]:
     return [part for part in text.strip("[]").replace('"', "").split(",") if part]
-
-
-def _files(path: Path) -> Iterator[tuple[Path, str]]:
-    for suffix in ("", "-wal", "-shm"):
-        yield Path(f"{path}{suffix}"), suffix
-
-
-def _remove(path: Path) -> None:
-    for file, _ in _files(path):
-        file.unlink(missing_ok=True)
-
-
-def _copy(source: Path, target: Path) -> None:
-    for file, suffix in _files(source):
-        if file.exists():
-            shutil.copyfile(file, f"{target}{suffix}")
 
 
 # Many schedules
@@ -1363,23 +1397,28 @@ def scratch() -> str | None:
 def run_seed(seed: int, parts: Parts = REAL, schedule: Schedule | None = None) -> Verdict:
     """The verdict on one seed."""
     with tempfile.TemporaryDirectory(dir=scratch(), prefix="fault-") as folder:
-        return Runner(schedule or draw(seed), Path(folder), parts).run()
+        drawn = draw_on_server if parts.disk is Databases else draw
+        return Runner(schedule or drawn(seed), Path(folder), parts).run()
 
 
-def _quiet(seed: int) -> Verdict:
-    verdict = run_seed(seed)
+def _quiet(seed: int, *, on_server: bool = False) -> Verdict:
+    verdict = run_seed(seed, ON_SERVER if on_server else REAL)
     if not verdict.violations:
         verdict.log.clear()
     return verdict
 
 
-def run_seeds(seeds: range, jobs: int = 1) -> Iterator[Verdict]:
-    """The verdicts, in order of the seeds."""
+def run_seeds(seeds: range, jobs: int = 1, *, on_server: bool = False) -> Iterator[Verdict]:
+    """The verdicts, in order of the seeds; of ledgers on a private PostgreSQL, or of files."""
+    work = partial(_quiet, on_server=on_server)
     if jobs == 1:
-        yield from map(_quiet, seeds)
+        yield from map(work, seeds)
         return
     with multiprocessing.get_context("spawn").Pool(jobs) as pool:
-        yield from pool.imap(_quiet, seeds, chunksize=8)
+        yield from pool.imap(work, seeds, chunksize=8)
+        # Its processes end by themselves, so that each takes its server with it.
+        pool.close()
+        pool.join()
 
 
 def _say(text: str) -> None:
@@ -1411,6 +1450,7 @@ class Tally:
             faults=verdict.faults.total(),
             outlet=verdict.schedule.is_outlet,
             elsewhere=any(one.enterprise for one in verdict.schedule.neighbours),
+            shared=verdict.schedule.is_shared,
         )
         self.faults.update(verdict.faults)
         if verdict.violations:
@@ -1443,7 +1483,7 @@ class Tally:
             f"in {time.perf_counter() - self.began:.1f} s ({self.rate:.1f}/s, {self.jobs} jobs): "
             f"{totals['processes']} processes ({totals['killed']} killed), {totals['requests']} requests, "
             f"{totals['faults']} faults, {totals['hours'] / 3600:.0f} virtual hours, {totals['outlet']} outlets, "
-            f"{totals['elsewhere']} with ledgers of two enterprises, "
+            f"{totals['elsewhere']} with ledgers of two enterprises, {totals['shared']} with runs that share a ledger, "
             f"{totals['duplicates']} duplicates beyond the bounds or by two copies of a ledger (all reported), "
             f"{len(self.failed)} failed {self.failed[:_TRACES]}"
         )
@@ -1460,15 +1500,21 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--seed", type=int, help="this one alone, with its log")
     parser.add_argument("--jobs", type=int, default=0, help="processes; 0: one for each core in long proofs")
+    parser.add_argument(
+        "--ledger", choices=("sqlite", "postgresql"), default="sqlite", help="a private server, or files"
+    )
     options = parser.parse_args(argv)
+    # Ended from outside, it takes its server along.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    on_server = options.ledger == "postgresql"
     if options.seed is not None:
-        verdict = run_seed(options.seed)
+        verdict = run_seed(options.seed, ON_SERVER if on_server else REAL)
         _say(verdict.report())
         return int(bool(verdict.violations))
     jobs = options.jobs or (os.cpu_count() or 1 if options.schedules > LONG else 1)
     tally = Tally(range(options.first, options.first + options.schedules), jobs)
     try:
-        for verdict in run_seeds(tally.seeds, jobs):
+        for verdict in run_seeds(tally.seeds, jobs, on_server=on_server):
             tally.add(verdict)
     except KeyboardInterrupt:
         tally.conclude()

@@ -189,6 +189,22 @@ def test_a_server_that_stands_still_is_given_up(url, postgres: Cluster, monkeypa
         assert datetime.now(UTC)
 
 
+def test_a_connection_that_breaks_is_said_once(url, postgres: Cluster):
+    """What reads after it, such as a report of how far a run came, reads on a new one; so does what writes."""
+    with worker(url) as ledger:
+        ledger.record_plan("run-1", [an_order("1")])
+        assert ledger.order("1")
+        for use in (lambda: ledger.set_meta("x", "y"), lambda: ledger.order("1")):
+            with postgres.admin() as admin:
+                name = url.rpartition("/")[2]
+                admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
+            with pytest.raises(LedgerError) as caught:
+                use()
+            assert caught.value.code == "ledger.unreachable"
+            use()
+        assert (ledger.order("1").state, ledger.meta("x")) == (State.READY, "y")
+
+
 def test_a_newer_or_a_foreign_database_is_refused(url, postgres: Cluster, tmp_path):
     """As for a file, with words for a database."""
     with Ledger.open(url) as ledger:
