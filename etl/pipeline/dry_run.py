@@ -19,6 +19,7 @@ from etl.pipeline.prepare import (
     check_reading,
     check_route,
     check_store,
+    finished_statuses,
     keep_reference,
     link_to_mews,
     open_batch,
@@ -103,7 +104,7 @@ def finish(
         exit_code=None,
         more=facts_document(prepared),
         ledger=ledger,
-        alike=prepared.store.alike.statuses() if is_summed else prepared.plan.finished(),
+        alike=prepared.store.alike.statuses() if is_summed else finished_statuses(prepared, ledger),
         progress=progress,
     )
     return DryRun(document, summary, prepared, summary.exit_code, paths)

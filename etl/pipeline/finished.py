@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 from etl.columns.quick import Booked, Report
 from etl.errors import InternalError
 from etl.ledger.ledger import Ledger
+from etl.ledger.records import LedgerOrder, Part
 from etl.ledger.remembered import PostedOrder
 from etl.model.identity import RECIPE_VERSION, split_number
 from etl.model.mapping import Mapping
@@ -30,7 +31,7 @@ from etl.model.route import Route
 from etl.model.status import OrderStatus
 from etl.pipeline.alike import Alike
 from etl.pipeline.both_ways import CHECK_EVERY, RULES, SWITCH, alike_by_rules
-from etl.pipeline.classify import posted_status, status_of
+from etl.pipeline.classify import needs_parts, posted_status, status_of
 from etl.staging.batch import Batch
 from etl.staging.spool import Parts
 from etl.transform.context import Context
@@ -39,6 +40,8 @@ from etl.version import __version__
 
 _CHUNK = 500
 _SHIPPING = b'["s1",'
+Reported = Callable[[PlannedOrder, LedgerOrder, Sequence[Part]], OrderStatus]
+"""How a command reports an order of which plan, ledger and the ledger's parts say this."""
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -101,21 +104,19 @@ class Finished:
             with self._ledger.steps() as steps:
                 steps.meet_again(run_id, numbers)
 
-    def statuses(self, ctx: Context, run_id: str = "") -> Iterator[tuple[OrderStatus, int]]:
-        """Sums of those that are so still, and of how many; each by itself that the run found otherwise."""
+    def statuses(self, ctx: Context, reported: Reported) -> Iterator[tuple[OrderStatus, int]]:
+        """Sums of those that are so still, and of how many; each by itself that the run found otherwise, as `reported`."""
         alike = Alike()
-        store = ctx.mapping.settings.source.store
         for numbers in self._chunks():
             found = self._ledger.posted_orders(numbers)
             reports = {number: report for number, one in found.items() if (report := _report(one, ctx)) is not None}
             for report in reports.values():
                 alike.add(report)
             others = [number for number in numbers if number not in reports]
-            held, parts = (self._ledger.lookup(others), self._ledger.parts(others)) if others else ({}, {})
+            held = self._ledger.lookup(others) if others else {}
+            parts = self._ledger.parts(order.number for order in held.values() if needs_parts(order))
             for order in self._batch.named(others) if others else ():
-                planned = plan_order(order, ctx)
-                mine = parts.get(order.number, ())
-                yield status_of(planned, held[order.number], store, parts=mine, run_id=run_id), 1
+                yield reported(plan_order(order, ctx), held[order.number], parts.get(order.number, ())), 1
         for report, orders in alike.reports():
             yield posted_status(report), orders
 

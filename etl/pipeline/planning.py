@@ -28,7 +28,7 @@ from etl.model.plan import Basis, PlannedOrder, Verdict, plan_line
 from etl.model.reference import Reference
 from etl.model.status import OrderStatus
 from etl.pipeline.both_ways import FastLane, Left, by_rules
-from etl.pipeline.finished import Done, Finished
+from etl.pipeline.finished import Done, Finished, Reported
 from etl.pipeline.plan_store import PlanStore
 from etl.pipeline.shipping_trials import ShippingTrials
 from etl.pipeline.stated_totals import StatedTotals
@@ -74,7 +74,7 @@ class ControlSum:
     """Orders whose tax is not known, because they are blocked."""
 
 
-def _none() -> Iterator[tuple[OrderStatus, int]]:
+def _none(_: Reported) -> Iterator[tuple[OrderStatus, int]]:
     return iter(())
 
 
@@ -91,8 +91,8 @@ class PlanFacts:
     controls: dict[tuple[str, str], ControlSum] = field(default_factory=dict)
     stated: StatedTotals = field(default_factory=StatedTotals)
     shipping: ShippingTrials | None = field(default=None, compare=False, repr=False)
-    finished: Callable[[], Iterator[tuple[OrderStatus, int]]] = field(default=_none, compare=False, repr=False)
-    """Sums of the orders that were taken out, and of how many."""
+    finished: Callable[[Reported], Iterator[tuple[OrderStatus, int]]] = field(default=_none, compare=False, repr=False)
+    """Sums of the orders that were taken out, and of how many; see `Finished.statuses`."""
 
 
 def make_context(mapping: Mapping, reference: Reference, *, now: datetime, orders: int) -> Context:

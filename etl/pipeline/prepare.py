@@ -16,7 +16,7 @@ from etl.errors import MappingError, MewsError, UsageError
 from etl.ledger.corrections import held_back
 from etl.ledger.kind_record import KindStanding
 from etl.ledger.ledger import Ledger
-from etl.ledger.records import Home, LedgerOrder
+from etl.ledger.records import Home, LedgerOrder, Part
 from etl.mapping.folder import read_mapping
 from etl.mews.reference_data import read_reference
 from etl.model.kinds import KindState
@@ -350,24 +350,49 @@ def plan_export(
     return Prepared(mapping, reference, batch, facts, store, plan, span, finished)
 
 
+class _AsReported:
+    """How a command reports an order that the ledger knows, or a plan alone."""
+
+    def __init__(self, prepared: Prepared, ledger: Ledger | None, run_id: str, again: Again) -> None:
+        kinds = ledger.kinds() if ledger else {}
+        self._kinds = {name: kind for name, kind in kinds.items() if again.holds(kind)}
+        self._store = prepared.mapping.settings.source.store
+        self._waived = waived_in(prepared.mapping)
+        self._run_id, self._again = run_id, again
+
+    def known(self, planned: PlannedOrder, held: LedgerOrder, parts: Sequence[Part]) -> OrderStatus:
+        """Of which plan, ledger and the ledger's parts say this."""
+        order = held_back(held, planned)
+        seen = status_of(order, held, self._store, parts=parts, run_id=self._run_id)
+        return self._told(self._again.sees(seen, held, order), held, order)
+
+    def planned(self, status: OrderStatus) -> OrderStatus:
+        """Of which the ledger knows nothing."""
+        return self._told(status, None, None)
+
+    def _told(self, status: OrderStatus, held: LedgerOrder | None, order: PlannedOrder | None) -> OrderStatus:
+        return with_waivers(with_kinds(status, held, self._kinds), held, order, self._store, self._waived)
+
+
 def statuses(
     prepared: Prepared, ledger: Ledger | None, *, run_id: str = "", again: Again = _NOTHING_AGAIN
 ) -> Iterator[OrderStatus]:
     """Every planned order by number, as it is to be reported. `again`: what counts as unsent before a run."""
-    store = prepared.mapping.settings.source.store
-    kinds = {name: kind for name, kind in ledger.kinds().items() if again.holds(kind)} if ledger else {}
-    waived = waived_in(prepared.mapping)
+    told = _AsReported(prepared, ledger, run_id, again)
     for batch in prepared.store.batches():
         held = ledger.lookup([status.number for status in batch.statuses]) if ledger else {}
         planned = batch.planned(held) if held else {}
         parts = ledger.parts(order.number for order in held.values() if needs_parts(order)) if ledger else {}
         for status in batch.statuses:
-            known = held.get(status.number)
-            seen, order = status, None
-            if known is not None:
-                of_it, order = parts.get(status.number, ()), held_back(known, planned[status.number])
-                seen = again.sees(status_of(order, known, store, parts=of_it, run_id=run_id), known, order)
-            yield with_waivers(with_kinds(seen, known, kinds), known, order, store, waived)
+            number, known = status.number, held.get(status.number)
+            yield (told.planned(status) if known is None else told.known(planned[number], known, parts.get(number, ())))
+
+
+def finished_statuses(
+    prepared: Prepared, ledger: Ledger | None, *, run_id: str = "", again: Again = _NOTHING_AGAIN
+) -> Iterator[tuple[OrderStatus, int]]:
+    """Those that were posted before and met again as they were, summed up, and of how many; see `statuses`."""
+    return prepared.plan.finished(_AsReported(prepared, ledger, run_id, again).known)
 
 
 def unknown_statuses(prepared: Prepared, *, is_listed: bool) -> Iterator[OrderStatus | list[PlainOrder]]:

@@ -38,6 +38,7 @@ from etl.pipeline.prepare import (
     Export,
     Prepared,
     check_reading,
+    finished_statuses,
     keep_reference,
     link_to_mews,
     locked,
@@ -154,7 +155,7 @@ def _to_confirm(prepared: Prepared, ledger: Ledger, options: RunOptions) -> Summ
     summary = Summary()
     summary.precisions = {code: currency.precision for code, currency in prepared.reference.currencies.items()}
     again = Again(rejected=options.retry_rejected, undone=options.repost_undone)
-    for status, orders in prepared.plan.finished():
+    for status, orders in finished_statuses(prepared, ledger, again=again):
         summary.add(status, orders)
     for status in statuses(prepared, ledger, again=again):
         if not options.only or status.number in options.only:
@@ -196,7 +197,7 @@ async def _post(prepared: Prepared, ledger: Ledger, link: Link, options: RunOpti
             **({"other_route_unread": unread} if unread else {}),
         },
         ledger=ledger,
-        alike=prepared.plan.finished(),
+        alike=finished_statuses(prepared, ledger, run_id=run_id),
         progress=heart,
     )
     if code is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,9 @@ from small_shop import TAXES, SmallShop, check_counts, rows
 
 from etl.errors import ExitCode
 from etl.pipeline.both_ways import RULES, SWITCH
+from etl.sandbox.state import Entry, Store
 
+MOVED = "0badc0de-0000-4000-a000-000000000002"
 CLOCK = ("run_id", "enterprise", "feasibility")
 """What tells the time, or the run."""
 
@@ -94,3 +97,34 @@ def test_a_memory_that_the_rules_gainsay_ends_the_command(posted: SmallShop, tmp
     done = posted.shell.run("run", posted.export(rows(4)))
     assert done.code == ExitCode.INTERNAL
     assert "internal.both_ways" in done.err + done.out
+
+
+def move(shop: SmallShop, number: str) -> None:
+    """The hotel books an order again under another OrderId, and Mews forgets the one that it answered."""
+    old, moment = shop.sandbox._store, shop.sandbox.clock()
+    store = Store(list(old.people.values()))
+    mine = [item for item in old.items if (item.notes or "").startswith(f"[centra:{shop.shell.env['STORE']}:{number}]")]
+    named = replace(old.orders[mine[0].order_id], id=MOVED, created=moment, updated=moment)
+    for order in (*old.orders.values(), named):
+        if order.id != mine[0].order_id:
+            store.commit(Entry(order=order))
+    store.commit(Entry(items=tuple(item for item in old.items if item not in mine)))
+    times = {"created": moment, "updated": moment, "written": moment}
+    store.commit(Entry(items=tuple(replace(item, order_id=MOVED, **times) for item in mine)))
+    for payment in old.payments.values():
+        store.commit(Entry(payment=payment))
+    shop.sandbox._store = store
+
+
+def test_what_the_run_itself_finds_otherwise_is_told_as_ever(posted: SmallShop) -> None:
+    """An order of which Mews holds another OrderId is different, unless somebody accepted that by name."""
+    number = rows(4)[0]["orderNumber"]
+    waivers = posted.mapping / "waivers.csv"
+    waivers.write_text(f"order_number,problem_code,reason,by,date\n{number},different,moved,Ann,2024-05-02\n", "utf-8")
+    assert posted.shell.run("run", posted.export(rows(4))).code == 0
+    assert again(posted, rows(4))[1] == 4
+    move(posted, number)
+    done = posted.shell.run("--log-level", "info", "run", posted.export(rows(4)))
+    assert "orders=4" in re.sub(r"\x1b\[[0-9;]*m", "", done.err), done.err
+    assert (done.code, done.json["orders"]["changed"]) == (0, 1)
+    assert [one["code"] for one in done.json["problems"]] == ["different"]
