@@ -18,6 +18,7 @@ from etl.errors import InternalError
 from etl.ledger.customer_steps import NOT_CREATED, Refusal
 from etl.ledger.records import Customer
 from etl.ledger.steps import Steps
+from etl.load.halt import HaltedError
 from etl.load.ports import CustomerReader
 from etl.load.requests import made_id, named
 from etl.load.sender import Request
@@ -107,14 +108,17 @@ class Customers:
         return self._ledger.customers(emails)
 
     async def look(self, emails: Iterable[str]) -> None:
-        """Takes whom Mews has meanwhile of people who are not on record as made. Raises MewsError, LedgerError."""
+        """Takes whom Mews has meanwhile of people who are not on record as made; nobody once the run ends.
+
+        Raises MewsError, LedgerError.
+        """
         wanted = {email for email in emails if email}
         known = self.known(wanted)
         # One in flight belongs to the worker who makes it; one in doubt takes two looks.
         wanted -= {email for email, row in known.items() if row.is_open or row.state is CustomerState.CREATED}
         if not wanted:
             return
-        for email, profiles in (await self._profiles(wanted)).items():
+        for email, profiles in (await self._halt.unless(self._profiles(wanted)) or {}).items():
             row = known.get(email)
             if profiles:
                 await self._take(email, profiles)
@@ -143,9 +147,10 @@ class Customers:
             rows = self._in_doubt(wanted)
             if not rows:
                 return
-            started = await self._time.sync()
-            profiles = await self._profiles([row.email for row in rows])
-            ended = self._time.latest()
+            seen = await self._halt.unless(self._look_once([row.email for row in rows]))
+            if seen is None:
+                return
+            started, profiles, ended = seen
             for row in rows:
                 if profiles[row.email]:
                     await self._take(row.email, profiles[row.email])
@@ -157,6 +162,12 @@ class Customers:
             if left:
                 due = min(self._due(row) for row in left)
                 await self._halt.sleep(max(self._time.seconds_until(due), 0.05))
+
+    async def _look_once(self, emails: Sequence[str]) -> tuple[datetime, dict[str, list[Account]], datetime]:
+        """Time, then people: from when to when was looked, in Mews's time, and whom Mews has."""
+        started = await self._time.sync()
+        profiles = await self._profiles(emails)
+        return started, profiles, self._time.latest()
 
     def _in_doubt(self, emails: Sequence[str]) -> list[Customer]:
         return [row for row in self.known(emails).values() if row.state is CustomerState.UNKNOWN]
@@ -188,9 +199,11 @@ class Customers:
             case Kind.UNKNOWN:
                 return Answer()
             case Kind.REFUSED:
-                profiles = (await self._profiles([email]))[email]
-                if profiles:
-                    return await self._take(email, profiles)
+                seen = await self._halt.unless(self._profiles([email]))
+                if seen is None:
+                    raise HaltedError
+                if seen[email]:
+                    return await self._take(email, seen[email])
                 self._session.traffic.heed(outcome)
         return Answer("", NOT_CREATED, f"Mews did not create the customer: {outcome.message}")
 

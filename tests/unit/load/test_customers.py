@@ -19,6 +19,7 @@ from etl.errors import ExitCode
 from etl.ledger.ledger import Ledger
 from etl.ledger.standing import Standing, standing
 from etl.load.result import LoadResult
+from etl.load.stop import StopFlag
 from etl.model.outcome import Kind, Outcome
 from etl.model.payload import Operation
 from etl.model.plan import PlannedOrder
@@ -408,3 +409,22 @@ def test_a_recovered_order_whose_customer_is_gone_is_paid_where_it_stands(mews: 
     with Ledger.open(path, read_only=True) as ledger:
         row = ledger.order("1")
         assert (row.state, row.changed, row.account_id) == (State.POSTED, "", "person-1")
+
+
+def test_nobody_is_looked_for_once_the_run_ends(mews: People, path: Path) -> None:
+    """A read that waits before it asks again, as after a broken connection, asks nothing more after the end."""
+    mews.welcome = lambda _p, n: ("lost", 500.0) if n == 1 else None
+    stop, asked = StopFlag(), []
+    honest = mews.customers_by_email
+
+    async def slow(emails: Any) -> list[Account]:
+        if mews.welcomes:
+            stop.request()
+            await mews.time.sleep(30.0)
+            asked.append(emails)
+        return await honest(emails)
+
+    mews.customers_by_email = slow  # type: ignore[method-assign]
+    result = load(path, mews, [new("1")], stop=stop)
+    assert result is not None
+    assert (result.exit_code, asked) == (ExitCode.INTERRUPTED, [])
