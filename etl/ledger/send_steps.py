@@ -5,13 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import select, update
 
 from etl.ledger import schema
 from etl.ledger.records import PartKind, loads, stamp
-from etl.ledger.unit_of_work import KindBusyError, NotReady, PartKey, PartRow, UnitOfWork, attempt_key
+from etl.ledger.unit_of_work import (
+    AttemptRow,
+    Concluded,
+    KindBusyError,
+    NotReady,
+    PartKey,
+    PartRow,
+    Renewal,
+    UnitOfWork,
+)
 from etl.model.outcome import Kind, Outcome
 from etl.model.states import PLANNED, State, after
 
@@ -132,9 +140,7 @@ class SendSteps(UnitOfWork):
         row = self._at(number, generation, part)
         if row.state is not State.IN_FLIGHT or row.seq != seq:
             raise NotReady(f"order {number}: {part} is {row.state}", place=number)
-        self._renewals.append(
-            {**attempt_key(row), "sent_at": stamp(sent_at), "machine_at": self._now},
-        )
+        self._renewals.append(Renewal(*row.key, row.seq, stamp(sent_at), self._now))
 
     def conclude(
         self,
@@ -158,16 +164,9 @@ class SendSteps(UnitOfWork):
         row.move(after(outcome.kind, is_last_try=is_last_try))
         row.request_id = outcome.request_id
         row.message = "" if outcome.kind is Kind.DONE else outcome.message
+        kind = outcome.kind.value
         self._outcomes.append(
-            {
-                **attempt_key(row),
-                "outcome": outcome.kind.value,
-                "status": outcome.status,
-                "message": outcome.message,
-                "request_id": outcome.request_id,
-                "mews_id": mews_id,
-                "finished_at": stamp(at),
-            }
+            Concluded(*row.key, row.seq, kind, outcome.status, outcome.message, outcome.request_id, mews_id, stamp(at))
         )
         match row.state:
             case State.POSTED:
@@ -262,25 +261,25 @@ class SendSteps(UnitOfWork):
             if part not in there:
                 self._add(PartRow(intent.number, intent.generation, part, PartKind.PAYMENT.value, State.READY))
 
-    def _attempt_row(self, intent: Intent, seq: int) -> dict[str, Any]:
-        return {
-            "number": intent.number,
-            "generation": intent.generation,
-            "part": intent.part,
-            "seq": seq,
-            "run_id": intent.run_id,
-            "payload": intent.payload,
-            "payload_hash": intent.payload_hash,
-            "identifier": intent.identifier,
-            "marker": intent.marker,
-            "service_id": intent.service_id,
-            "account_id": intent.account_id,
-            "consumption": stamp(intent.consumption),
-            "basis": intent.basis,
-            "fingerprint": intent.fingerprint,
-            "skip_fingerprint": intent.skip_fingerprint,
-            "recipe_version": intent.recipe_version,
-            "predicted": intent.predicted,
-            "sent_at": stamp(intent.sent_at),
-            "machine_at": self._now,
-        }
+    def _attempt_row(self, intent: Intent, seq: int) -> AttemptRow:
+        return AttemptRow(
+            number=intent.number,
+            generation=intent.generation,
+            part=intent.part,
+            seq=seq,
+            run_id=intent.run_id,
+            payload=intent.payload,
+            payload_hash=intent.payload_hash,
+            identifier=intent.identifier,
+            marker=intent.marker,
+            service_id=intent.service_id,
+            account_id=intent.account_id,
+            consumption=stamp(intent.consumption),
+            basis=intent.basis,
+            fingerprint=intent.fingerprint,
+            skip_fingerprint=intent.skip_fingerprint,
+            recipe_version=intent.recipe_version,
+            predicted=intent.predicted,
+            sent_at=stamp(intent.sent_at),
+            machine_at=self._now,
+        )

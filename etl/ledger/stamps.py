@@ -7,4 +7,6 @@ from datetime import UTC, datetime
 
 def stamp(moment: datetime | None) -> str:
     """A time as the ledger stores it: ISO, UTC, microseconds, so that texts sort like times."""
-    return "" if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return (
+        "" if moment is None else f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
+    )

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, bindparam, delete, insert, select, text, update
 
@@ -16,6 +15,7 @@ from etl.errors import InternalError
 from etl.ledger import schema
 from etl.ledger.kind_record import KindRecord
 from etl.ledger.leases import serialize
+from etl.ledger.prepared import Prepared, PreparedLookup
 from etl.ledger.records import ORDER_PART, PartKind, stamp, stored_state
 from etl.model.states import PLANNED, State, check, worst
 
@@ -77,12 +77,6 @@ class PartRow:
         """The only way to another state."""
         self.state = check(self.state, new)
 
-    def values(self) -> dict[str, Any]:
-        """The changing columns."""
-        row = {name: getattr(self, name) for name in _PART_HOT}
-        row["state"] = self.state.value
-        return row
-
 
 @dataclass(slots=True)
 class OrderRow:
@@ -104,16 +98,11 @@ class OrderRow:
     duplicates: str
     observed: str
     verdict: str
-
-    def values(self) -> dict[str, Any]:
-        """The changing columns."""
-        row = {name: getattr(self, name) for name in _ORDER_HOT}
-        row["state"] = self.state.value
-        return row
+    updated_at: str = ""
 
 
 _PART_HOT = tuple(one.name for one in fields(PartRow) if one.name not in (*_PART_KEY, "kind"))
-_ORDER_HOT = tuple(one.name for one in fields(OrderRow) if one.name not in ("number", "verdict"))
+_ORDER_HOT = tuple(one.name for one in fields(OrderRow) if one.name not in ("number", "verdict", "updated_at"))
 """The columns that steps change, in the order of the fields of a row."""
 
 
@@ -122,30 +111,43 @@ def _keyed(table: Table, *names: str) -> list[ColumnElement[bool]]:
     return [table.c[name] == bindparam(f"k_{name}") for name in names]
 
 
-# Statements of the hot path are built once.
+_KEYS = {f"k_{name}": name for name in ("number", "generation", "part", "seq")}
+_ROW = {**_KEYS, "state": "state._value_"}
+"""Where in a row the parameters lie that are not called like its attributes."""
+
 # Whoever changes an order has its row: on a server with several workers, nobody else does until the commit.
-_SELECT_ORDERS = (
+_ORDERS = PreparedLookup(
     select(*(schema.orders.c[name] for name in ("number", *_ORDER_HOT, "verdict")))
-    .where(schema.orders.c.number.in_(bindparam("numbers", expanding=True)))
     .order_by(schema.orders.c.number)
-    .with_for_update()
+    .with_for_update(),
+    schema.orders.c.number,
 )
-_SELECT_PARTS = select(*(schema.parts.c[name] for name in (*_PART_KEY, "kind", *_PART_HOT))).where(
-    schema.parts.c.number.in_(bindparam("numbers", expanding=True))
+_PARTS = PreparedLookup(
+    select(*(schema.parts.c[name] for name in (*_PART_KEY, "kind", *_PART_HOT))), schema.parts.c.number
 )
-_UPDATE_ORDER = (
+_UPDATE_ORDER = Prepared(
     update(schema.orders)
     .where(*_keyed(schema.orders, "number"))
-    .values({name: bindparam(name) for name in (*_ORDER_HOT, "updated_at")})
+    .values({name: bindparam(name) for name in (*_ORDER_HOT, "updated_at")}),
+    _ROW,
 )
-_UPDATE_PART = (
-    update(schema.parts).where(*_keyed(schema.parts, *_PART_KEY)).values({name: bindparam(name) for name in _PART_HOT})
+_INSERT_PART = Prepared(
+    insert(schema.parts).values({one.name: bindparam(one.name) for one in fields(PartRow)}),
+    _ROW,
+)
+_UPDATE_PART = Prepared(
+    update(schema.parts).where(*_keyed(schema.parts, *_PART_KEY)).values({name: bindparam(name) for name in _PART_HOT}),
+    _ROW,
+)
+_INSERT_ATTEMPT = Prepared(
+    insert(schema.attempts).values({column.name: bindparam(column.name) for column in schema.attempts.columns})
 )
 _OUTCOME_COLUMNS = ("outcome", "status", "message", "request_id", "mews_id", "finished_at")
-_UPDATE_ATTEMPT = (
+_UPDATE_ATTEMPT = Prepared(
     update(schema.attempts)
     .where(*_keyed(schema.attempts, *_PART_KEY, "seq"))
-    .values({name: bindparam(name) for name in _OUTCOME_COLUMNS})
+    .values({name: bindparam(name) for name in _OUTCOME_COLUMNS}),
+    _KEYS,
 )
 SELECT_META = select(schema.meta.c.value).where(schema.meta.c.key == bindparam("key"))
 """What `UnitOfWork.meta` stored under a key."""
@@ -153,11 +155,71 @@ _KEEP_META = text(
     "INSERT INTO meta (key, value, saved_at) VALUES (:key, :value, :saved_at) "
     "ON CONFLICT (key) DO UPDATE SET value = excluded.value, saved_at = excluded.saved_at"
 )
-_RENEW_ATTEMPT = (
+_RENEW_ATTEMPT = Prepared(
     update(schema.attempts)
     .where(*_keyed(schema.attempts, *_PART_KEY, "seq"))
-    .values(sent_at=bindparam("sent_at"), machine_at=bindparam("machine_at"))
+    .values(sent_at=bindparam("sent_at"), machine_at=bindparam("machine_at")),
+    _KEYS,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """An attempt whose bytes leave later than intended."""
+
+    number: str
+    generation: int
+    part: str
+    seq: int
+    sent_at: str
+    machine_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Concluded:
+    """What became of an attempt, as it is stored. `outcome`: a `Kind`."""
+
+    number: str
+    generation: int
+    part: str
+    seq: int
+    outcome: str
+    status: int | None
+    message: str
+    request_id: str
+    mews_id: str
+    finished_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRow:
+    """One new row of `attempts`. The outcome comes later (`Concluded`)."""
+
+    number: str
+    generation: int
+    part: str
+    seq: int
+    run_id: str
+    payload: str
+    payload_hash: str
+    identifier: str
+    marker: str
+    service_id: str
+    account_id: str
+    consumption: str
+    basis: str
+    fingerprint: str
+    skip_fingerprint: str
+    recipe_version: int
+    predicted: str
+    sent_at: str
+    machine_at: str
+    outcome: str = ""
+    status: int | None = None
+    message: str = ""
+    request_id: str = ""
+    mews_id: str = ""
+    finished_at: str = ""
 
 
 class UnitOfWork:
@@ -172,9 +234,9 @@ class UnitOfWork:
         self._dropped: list[PartKey] = []
         self._dirty_orders: dict[str, None] = {}
         self._dirty_parts: dict[PartKey, None] = {}
-        self._new_attempts: list[dict[str, Any]] = []
-        self._outcomes: list[dict[str, Any]] = []
-        self._renewals: list[dict[str, Any]] = []
+        self._new_attempts: list[AttemptRow] = []
+        self._outcomes: list[Concluded] = []
+        self._renewals: list[Renewal] = []
         self._refused_kinds: set[PartKey] = set()
         self.kinds = KindRecord(connection, self._now, set() if proved is None else proved)
         """What the ledger knows of kinds, as this transaction sees it."""
@@ -187,57 +249,33 @@ class UnitOfWork:
         """Reads orders and parts of these numbers, once each."""
         wanted = [number for number in dict.fromkeys(numbers) if number not in self._orders]
         for start in range(0, len(wanted), CHUNK):
-            chunk = {"numbers": wanted[start : start + CHUNK]}
-            for row in self._connection.execute(_SELECT_ORDERS, chunk):
-                number, state, *rest = row
+            chunk = wanted[start : start + CHUNK]
+            for number, state, *rest in _ORDERS.rows(self._connection, chunk):
                 self._orders[number] = OrderRow(number, stored_state(state), *rest)
-            for row in self._connection.execute(_SELECT_PARTS, chunk):
-                number, generation, part, kind, state, *rest = row
+            for number, generation, part, kind, state, *rest in _PARTS.rows(self._connection, chunk):
                 value = PartRow(number, generation, part, kind, stored_state(state), *rest)
                 self._parts.setdefault(number, {})[value.key] = value
                 self._stored.add(value.key)
 
     def save(self) -> None:
         """Writes what the steps changed. Effects: a handful of statements, whatever the count of steps."""
-        run = self._connection.execute
+        connection = self._connection
         self.kinds.save()
-        if self._dropped:
-            table = schema.parts
-            for number, generation, part in self._dropped:
-                run(
-                    delete(table).where(
-                        table.c.number == number, table.c.generation == generation, table.c.part == part
-                    )
-                )
-        changed = [self._parts[key[0]][key] for key in self._dirty_parts]
-        new = [
-            {"number": row.number, "generation": row.generation, "part": row.part, "kind": row.kind, **row.values()}
-            for row in changed
-            if row.key not in self._stored
-        ]
-        old = [
-            {"k_number": row.number, "k_generation": row.generation, "k_part": row.part, **row.values()}
-            for row in changed
-            if row.key in self._stored
-        ]
-        if new:
-            run(insert(schema.parts), new)
-        if old:
-            run(_UPDATE_PART, old)
-        if self._new_attempts:
-            run(insert(schema.attempts), self._new_attempts)
-        if self._renewals:
-            run(_RENEW_ATTEMPT, self._renewals)
-        if self._outcomes:
-            run(_UPDATE_ATTEMPT, self._outcomes)
-        if self._dirty_orders:
-            run(
-                _UPDATE_ORDER,
-                [
-                    {"k_number": number, "updated_at": self._now, **self._orders[number].values()}
-                    for number in self._dirty_orders
-                ],
+        table = schema.parts
+        for number, generation, part in self._dropped:
+            connection.execute(
+                delete(table).where(table.c.number == number, table.c.generation == generation, table.c.part == part)
             )
+        changed = [self._parts[key[0]][key] for key in self._dirty_parts]
+        _INSERT_PART.run(connection, [row for row in changed if row.key not in self._stored])
+        _UPDATE_PART.run(connection, [row for row in changed if row.key in self._stored])
+        _INSERT_ATTEMPT.run(connection, self._new_attempts)
+        _RENEW_ATTEMPT.run(connection, self._renewals)
+        _UPDATE_ATTEMPT.run(connection, self._outcomes)
+        orders = [self._orders[number] for number in self._dirty_orders]
+        for order in orders:
+            order.updated_at = self._now
+        _UPDATE_ORDER.run(connection, orders)
 
     def alone(self, what: str) -> None:
         """Nobody else is at the same thing until the transaction ends."""
@@ -346,8 +384,3 @@ def chunks(values: Iterable[str]) -> Iterator[list[str]]:
     unique = list(dict.fromkeys(values))
     for start in range(0, len(unique), CHUNK):
         yield unique[start : start + CHUNK]
-
-
-def attempt_key(row: PartRow) -> dict[str, Any]:
-    """The bind parameters that name the attempt under way."""
-    return {"k_number": row.number, "k_generation": row.generation, "k_part": row.part, "k_seq": row.seq}
