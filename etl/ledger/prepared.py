@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import ClauseElement, Column, Connection, Select, bindparam
+from sqlalchemy import BindParameter, ClauseElement, Column, Connection, Select, bindparam
 
 _PLACES = {"sqlite": "qmark", "postgresql": "format"}
 """How a driver is given values by their place, by the name of its database."""
@@ -53,7 +53,7 @@ class PreparedLookup:
     def _text(self, connection: Connection, size: int) -> str:
         key = connection.dialect.name, size
         if key not in self._known:
-            places = [bindparam(f"at_{at}") for at in range(size)]
+            places: list[BindParameter[str]] = [bindparam(f"at_{at}") for at in range(size)]
             self._known[key], _ = _written(connection, self._query.where(self._column.in_(places)))
         return self._known[key]
 

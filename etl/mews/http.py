@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import ipaddress
 from decimal import Decimal
+from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 import httpx
 
 from etl.errors import UsageError
-from etl.mews.connections import StackTransport
 from etl.version import __version__
+
+try:
+    from etl.mews import aiohttp_transport as under
+except ImportError:
+    # Where aiohttp, which is C, can't be had, posting is slower and nothing else.
+    from etl.mews import connections as under  # type: ignore[no-redef]
+
+BROKEN_OFF = under.BROKEN_OFF
+"""What the body of an answer may raise besides httpx's faults."""
 
 CLIENT_NAME = f"centra-mews {__version__}"
 """`Client` of every request body."""
@@ -59,19 +68,33 @@ def check_address(url: str) -> str:
     return text.rstrip("/")
 
 
+class PlainClient(httpx.AsyncClient):
+    """httpx's client without what nobody here asks of it, which costs as much as the request: cookies, redirects, hooks."""
+
+    def __init__(self, direct: httpx.AsyncBaseTransport, timeout: httpx.Timeout) -> None:
+        super().__init__(transport=direct, timeout=timeout)
+        self._direct = direct
+
+    async def send(self, request: httpx.Request, **_: Any) -> httpx.Response:
+        """The answer, its body still to be read. Raises what the transport raises."""
+        return await self._direct.handle_async_request(request)
+
+
 def http_client(timeout_seconds: Decimal | float, concurrency: int) -> httpx.AsyncClient:
     """The kept client: no redirects, no retries of its own, a proxy of the environment for https only.
 
     Raises UsageError where the environment names a proxy that can't be used.
     """
     seconds = float(timeout_seconds)
+    timeout = httpx.Timeout(seconds, connect=min(seconds, CONNECT_SECONDS))
     connections = concurrency + 2
-    direct = StackTransport(connections, KEEPALIVE_SECONDS)
+    direct = under.Connections(connections, KEEPALIVE_SECONDS)
+    # httpx asks the environment for proxies only where it is given no transport.
+    if not getproxies():
+        return PlainClient(direct, timeout)
     try:
         return httpx.AsyncClient(
-            timeout=httpx.Timeout(seconds, connect=min(seconds, CONNECT_SECONDS)),
-            # httpx asks the environment for proxies only where it is given no transport.
-            transport=None if getproxies() else direct,
+            timeout=timeout,
             limits=httpx.Limits(
                 max_connections=connections,
                 max_keepalive_connections=connections,

@@ -21,7 +21,7 @@ from tenacity import AsyncRetrying, RetryCallState
 from etl.errors import InternalError, MewsError
 from etl.mews import answers
 from etl.mews.clock import Clock, Sleep
-from etl.mews.http import CLIENT_NAME, KEEPALIVE_SECONDS, check_address
+from etl.mews.http import BROKEN_OFF, CLIENT_NAME, KEEPALIVE_SECONDS, check_address
 from etl.mews.limiter import Backoff, Limiter, Slot
 from etl.mews.operations import OPERATIONS, Operation
 from etl.mews.secrets import Tokens, redact
@@ -178,7 +178,11 @@ class Transport:
             if attempt.failure is not None:
                 # Nothing was sent: the intent could not be written, whatever the library made of that.
                 raise attempt.failure from error
-            return answers.from_fault(httpx.ReadTimeout("") if isinstance(error, TimeoutError) else error)
+            outcome = answers.from_fault(httpx.ReadTimeout("") if isinstance(error, TimeoutError) else error)
+            if attempt.has_left and outcome.kind is Kind.NOT_SENT:
+                # Whatever a library calls it: once the first byte was let go, nobody knows how far the request came.
+                return replace(outcome, kind=Kind.UNKNOWN)
+            return outcome
 
     async def _answer(self, operation: Operation, request: httpx.Request) -> Outcome:
         response = await self._http.send(request, stream=True, auth=None, follow_redirects=False)
@@ -221,7 +225,7 @@ async def _whole_body(response: httpx.Response) -> tuple[bytes | None, str]:
             if left < 0:
                 return None, f"the answer is larger than {LARGEST_ANSWER >> 20} MiB"
             pieces.append(piece)
-    except (httpx.HTTPError, httpx.StreamError, OSError, zlib.error):
+    except (httpx.HTTPError, httpx.StreamError, OSError, zlib.error, *BROKEN_OFF):
         return None, "the answer broke off"
     return b"".join(pieces), ""
 
@@ -278,7 +282,6 @@ class _Attempt:
     __slots__ = (
         "_before_send",
         "_clock",
-        "_has_left",
         "_intent_at",
         "_is_held",
         "_is_new",
@@ -289,6 +292,7 @@ class _Attempt:
         "_slot",
         "deadline",
         "failure",
+        "has_left",
         "is_handed_over",
     )
 
@@ -309,7 +313,7 @@ class _Attempt:
         self._rest = rest
         self._intent_at: tuple[float, datetime | None] = (clock.monotonic(), None)
         self._ready_at = clock.monotonic()
-        self._is_new = self._is_held = self._has_left = False
+        self._is_new = self._is_held = self.has_left = False
         self.deadline: asyncio.Timeout | None = None
         self.failure: Exception | None = None
         self.is_handed_over = False
@@ -328,7 +332,7 @@ class _Attempt:
 
     def end(self, outcome: Outcome) -> None:
         """There is an outcome. Where nothing came back, the request may still be on its way."""
-        if outcome.kind is Kind.NOT_SENT and not self._has_left:
+        if outcome.kind is Kind.NOT_SENT and not self.has_left:
             self._slot.give_back()
         else:
             is_over = outcome.status is not None or outcome.kind is Kind.NOT_SENT
@@ -355,7 +359,7 @@ class _Attempt:
             raise
         if self._is_idle():
             raise _IdleConnectionError
-        self._is_held, self._has_left = False, True
+        self._is_held, self.has_left = False, True
         self._slot.sent(self._clock.monotonic())
         if self.deadline is not None and self._read_seconds is not None:
             # httpx's own timeout starts again with every byte; a trickle must not hold an order for hours.

@@ -6,9 +6,17 @@ import httpcore
 import httpx
 import pytest
 
-from etl.mews.connections import StackTransport
+from etl.mews import connections
 
-BODY = b"x" * 100_000
+BODY = b"x" * 2_000_000
+UNDER = []
+"""What is under the client now."""
+
+
+@pytest.fixture(autouse=True, params=["aiohttp_transport", "connections"])
+def library(request):
+    """aiohttp, or httpcore where that is not there."""
+    UNDER[:] = [pytest.importorskip(f"etl.mews.{request.param}").Connections]
 
 
 class Counting:
@@ -17,6 +25,7 @@ class Counting:
     def __init__(self, *, hold=None, closes=False, body=b"ok"):
         self.connections = 0
         self.requests = []
+        self.asked = asyncio.Semaphore(0)
         self._hold, self._closes, self._body = hold, closes, body
 
     async def __aenter__(self):
@@ -34,6 +43,7 @@ class Counting:
             while True:
                 await reader.readuntil(b"\r\n\r\n")
                 self.requests.append(mine)
+                self.asked.release()
                 if self._hold is not None:
                     await self._hold.wait()
                 writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(self._body), self._body))
@@ -49,8 +59,8 @@ class Counting:
 def over(use, *, most=4, keepalive=5.0, **server):
     async def main():
         async with Counting(**server) as mews:
-            transport = StackTransport(most, keepalive)
-            async with httpx.AsyncClient(transport=transport, timeout=0.3) as client:
+            transport = UNDER[0](most, keepalive)
+            async with httpx.AsyncClient(transport=transport, timeout=10) as client:
                 return await use(client, mews)
 
     return asyncio.run(main())
@@ -113,14 +123,14 @@ def test_an_answer_that_was_not_read_costs_its_connection():
 
 
 def test_whoever_waits_in_vain_for_a_connection_has_sent_nothing():
-    """PoolTimeout is the fault by which an order stays ready; the room is free again afterwards."""
+    """The faults by which an order stays ready; the room is free again afterwards."""
 
     async def use(client, mews):
         client.timeout = httpx.Timeout(5, pool=0.05)
         mews._hold = asyncio.Event()
         first = asyncio.ensure_future(client.get(mews.url))
-        await asyncio.sleep(0.02)
-        with pytest.raises(httpx.PoolTimeout):
+        await mews.asked.acquire()
+        with pytest.raises((httpx.PoolTimeout, httpx.ConnectTimeout)):
             await client.get(mews.url)
         assert mews.requests == [1]
         mews._hold.set()
@@ -134,7 +144,7 @@ def test_a_cancelled_request_gives_its_room_back_and_its_connection_up():
     async def use(client, mews):
         mews._hold = asyncio.Event()
         first = asyncio.ensure_future(client.get(mews.url))
-        await asyncio.sleep(0.02)
+        await mews.asked.acquire()
         first.cancel()
         with pytest.raises(asyncio.CancelledError):
             await first
@@ -148,12 +158,19 @@ def test_nobody_listening_is_a_connect_error_each_time():
     async def main():
         async with Counting() as mews:
             url = mews.url
-        transport = StackTransport(1, 5.0)
+        transport = UNDER[0](1, 5.0)
         async with httpx.AsyncClient(transport=transport) as client:
             for _ in range(3):
                 with pytest.raises(httpx.ConnectError):
                     await client.get(url)
+
+    asyncio.run(main())
+
+
+def test_other_protocols_are_refused():
+    async def main():
+        pool = connections.Connections(1, 5.0)._pool
         with pytest.raises(httpcore.UnsupportedProtocol):
-            await transport._pool.handle_async_request(httpcore.Request("GET", "ftp://127.0.0.1/"))
+            await pool.handle_async_request(httpcore.Request("GET", "ftp://127.0.0.1/"))
 
     asyncio.run(main())

@@ -18,12 +18,19 @@ import pytest
 from mews_fakes import ADDRESS, START, TOKENS, FakeMews, HandClock, VirtualClock, answer, transport_to, with_mews
 
 from etl.errors import EtlError, ExitCode, InternalError, MewsError, UsageError
-from etl.mews.connections import StackTransport
+from etl.mews import http as mews_http
 from etl.mews.http import check_address, http_client
 from etl.mews.limiter import Limiter, MemorySlots
 from etl.mews.secrets import Redactor, Tokens, redact
 from etl.mews.transport import RetryPolicy, Transport
 from etl.model.outcome import Kind
+
+
+@pytest.fixture(params=["aiohttp_transport", "connections"])
+def library(request, monkeypatch):
+    """Whoever speaks HTTP: aiohttp, or httpcore where that is not there."""
+    monkeypatch.setattr(mews_http, "under", pytest.importorskip(f"etl.mews.{request.param}"))
+
 
 ORDER_ID = "11111111-2222-3333-4444-555555555555"
 DONE = {"OrderId": ORDER_ID}
@@ -398,7 +405,7 @@ class SlowWay(httpx.AsyncBaseTransport):
 
     def __init__(self, on_the_way):
         self._on_the_way = on_the_way
-        self._inner = httpx.AsyncHTTPTransport()
+        self._inner = mews_http.under.Connections(1, 3.0)
 
     async def handle_async_request(self, request):
         self._on_the_way()
@@ -446,6 +453,7 @@ async def trickle(writer):
         await asyncio.sleep(0.1)
 
 
+@pytest.mark.usefixtures("library")
 @pytest.mark.parametrize(
     ("script", "kind"),
     [
@@ -465,6 +473,56 @@ def test_answers_over_a_real_socket(script, kind):
     assert outcome.kind is kind
 
 
+@pytest.mark.usefixtures("library")
+@pytest.mark.parametrize("answered", [0, 1])
+@pytest.mark.parametrize("ends", ["close", "abort"])
+def test_a_server_that_hangs_up_has_perhaps_taken_the_order(answered, ends):
+    """Without a word, on a new connection and on one that served before: a library may call that unconnected."""
+    received = []
+
+    async def serve(reader, writer):
+        for _ in range(answered + 1):
+            head = await reader.readuntil(b"\r\n\r\n")
+            received.append(await reader.readexactly(int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])))
+            if len(received) <= answered:
+                await http_answer(f'{{"OrderId": "{ORDER_ID}"}}')(writer)
+        writer.close() if ends == "close" else writer.transport.abort()
+
+    async def main():
+        clock = HandClock()
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with server, http_client(1, 1) as http:
+            limiter = Limiter(1000, Decimal(1), store=MemorySlots(), clock=clock)
+            transport = Transport(address=address, tokens=TOKENS, http=http, limiter=limiter, clock=clock)
+            return [(await transport.send("orders/add", {})).kind for _ in range(answered + 1)]
+
+    assert asyncio.run(main()) == [Kind.DONE] * answered + [Kind.UNKNOWN]
+    assert len(received) == answered + 1
+
+
+class Lying(httpx.AsyncBaseTransport):
+    """Lets the byte go, and says that it was never connected."""
+
+    async def handle_async_request(self, request):
+        await request.extensions["trace"]("http11.send_request_headers.started", {})
+        raise httpx.ConnectTimeout("")
+
+
+def test_once_the_first_byte_was_let_go_nothing_says_unsent():
+    """Whatever a library calls what happened then: sent again, it might be there twice."""
+
+    async def main():
+        clock = HandClock()
+        limiter = Limiter(1000, Decimal(1), store=MemorySlots(), clock=clock)
+        async with httpx.AsyncClient(transport=Lying()) as http:
+            transport = Transport(address=ADDRESS, tokens=TOKENS, http=http, limiter=limiter, clock=clock)
+            return await transport.send("orders/add", {})
+
+    assert asyncio.run(main()).kind is Kind.UNKNOWN
+
+
+@pytest.mark.usefixtures("library")
 def test_nobody_listening_is_not_sent():
     """A refused connection leaves the order ready."""
 
@@ -480,6 +538,7 @@ def test_nobody_listening_is_not_sent():
     assert asyncio.run(main()).kind is Kind.NOT_SENT
 
 
+@pytest.mark.usefixtures("library")
 @pytest.mark.parametrize("moved", ["monotonic", "wall", "both"])
 def test_a_stale_intent_is_written_again_before_the_first_byte(moved):
     """5 seconds between intent and byte (a slow connection, a laptop asleep) make the intent's time wrong.
@@ -505,6 +564,7 @@ def test_a_stale_intent_is_written_again_before_the_first_byte(moved):
     assert intents == [0, 0]
 
 
+@pytest.mark.usefixtures("library")
 @pytest.mark.parametrize("error", [DiskFullError("lock lost"), OSError(28, "no space")])
 def test_a_stale_intent_that_can_not_be_written_again_stops_the_byte(error):
     """A lock lost while waiting for a connection: the other run owns the order now."""
@@ -530,6 +590,7 @@ def test_a_stale_intent_that_can_not_be_written_again_stops_the_byte(error):
     assert len(calls) == 2
 
 
+@pytest.mark.usefixtures("library")
 def test_a_fresh_intent_is_written_once_over_a_real_socket():
     """One durable write per order in the normal case."""
     calls = []
@@ -577,6 +638,7 @@ def kept_open(use, clock):
     return served
 
 
+@pytest.mark.usefixtures("library")
 @pytest.mark.parametrize(("asleep", "connections"), [(0, [2]), (3600, [1, 1])])
 def test_no_connection_of_before_a_sleep_is_trusted(asleep, connections):
     """A laptop opened after an hour: the pool's clock stood still, the far end hung up long ago. Nothing is sent on it."""
@@ -595,6 +657,7 @@ def test_no_connection_of_before_a_sleep_is_trusted(asleep, connections):
     assert len(intents) == 2 + bool(asleep)
 
 
+@pytest.mark.usefixtures("library")
 def test_a_connection_that_waited_for_its_intent_is_opened_anew():
     """Stopped between the choice of a connection and the byte: the intent is written again, on a connection that lives."""
     clock = HandClock()
@@ -622,6 +685,7 @@ def test_a_connection_that_waited_for_its_intent_is_opened_anew():
     assert calls[-1] == clock.now
 
 
+@pytest.mark.usefixtures("library")
 def test_proxies_of_the_environment_never_see_loopback(monkeypatch):
     """Plain http goes straight to this machine, whatever the environment says."""
     monkeypatch.setenv("HTTP_PROXY", "http://proxy.example:1")
@@ -631,10 +695,12 @@ def test_proxies_of_the_environment_never_see_loopback(monkeypatch):
     async def main():
         async with http_client(5, 2) as http:
             direct = [
-                isinstance(http._transport_for_url(httpx.URL(url)), StackTransport)
+                isinstance(http._transport_for_url(httpx.URL(url)), mews_http.under.Connections)
                 for url in ("http://127.0.0.1:1/", "http://127.0.0.9/", "http://localhost/", "https://localhost/")
             ]
-            return direct, isinstance(http._transport_for_url(httpx.URL("https://api.mews.com/")), StackTransport)
+            return direct, isinstance(
+                http._transport_for_url(httpx.URL("https://api.mews.com/")), mews_http.under.Connections
+            )
 
     assert asyncio.run(main()) == ([True] * 4, False)
 

@@ -1,0 +1,106 @@
+"""aiohttp's connections under httpx's client (httpx-aiohttp), and its word before the first byte of a request leaves.
+
+aiohttp reads answers in C: a post costs less than half the CPU that it costs over httpcore (`connections.py`), which
+stays for proxies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from contextvars import ContextVar
+from types import SimpleNamespace
+from typing import Any
+
+import aiohttp
+import httpx
+from httpx_aiohttp import AiohttpTransport
+
+Tell = Callable[[str, Mapping[str, Any]], Awaitable[None]]
+"""The `trace` extension of a request, as httpcore calls it."""
+
+_LONGEST_LINE = 1 << 16
+BROKEN_OFF = (aiohttp.ClientError, aiohttp.http.HttpProcessingError)
+"""What the body of an answer may raise besides httpx's faults."""
+_UNSENT = (httpx.ConnectError, httpx.ConnectTimeout)
+"""What httpx-aiohttp says where it found no connection, and for much else."""
+
+
+class _UnderWay:
+    """A request in the hands of the library. `has_left`: its first byte was let go."""
+
+    __slots__ = ("has_left", "tell")
+
+    def __init__(self, tell: Tell | None) -> None:
+        self.tell = tell
+        self.has_left = False
+
+
+_REQUEST: ContextVar[_UnderWay] = ContextVar("request")
+"""aiohttp tells what happens in the task that asked for it."""
+
+
+class Connections(httpx.AsyncBaseTransport):
+    """aiohttp under httpx's client. `most`: connections at once.
+
+    Tells the request's `trace` what httpcore would: `connection.connect_tcp.complete`, and
+    `http11.send_request_headers.started` right before the first byte; whatever that raises, no byte leaves.
+    """
+
+    def __init__(self, most: int, keepalive_seconds: float) -> None:
+        self._most = most
+        self._keepalive_seconds = keepalive_seconds
+        self._context = httpx.create_ssl_context()
+        self._inner = AiohttpTransport(verify=self._context, client=self._session)
+
+    def _session(self) -> aiohttp.ClientSession:
+        """A session with nothing of its own: no cookies, no proxy, no time-out that the request does not name."""
+        tracing = aiohttp.TraceConfig()
+        tracing.on_connection_create_end.append(_connected)
+        tracing.on_request_headers_sent.append(_before_first_byte)
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                limit=self._most, keepalive_timeout=self._keepalive_seconds, ssl=self._context
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trace_configs=[tracing],
+            max_line_size=_LONGEST_LINE,
+            max_field_size=_LONGEST_LINE,
+        )
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """The answer, its body still to be read. Raises what httpcore's transport raises."""
+        under_way = _UnderWay(request.extensions.get("trace"))
+        token = _REQUEST.set(under_way)
+        try:
+            response: httpx.Response = await self._inner.handle_async_request(request)
+        except aiohttp.ClientError as error:
+            raise httpx.RemoteProtocolError(str(error)) from error
+        except _UNSENT as error:
+            if under_way.has_left:
+                # httpx-aiohttp calls it a time-out of connecting where a server hangs up without an answer.
+                raise httpx.ReadError(str(error)) from error
+            if isinstance(error.__cause__, TimeoutError):
+                raise
+            raise httpx.ConnectError(str(error)) from error
+        else:
+            return response
+        finally:
+            _REQUEST.reset(token)
+
+    async def aclose(self) -> None:
+        """Closes all connections, those in use too."""
+        await self._inner.aclose()
+
+
+async def _connected(_: aiohttp.ClientSession, __: SimpleNamespace, ___: object) -> None:
+    tell = _REQUEST.get().tell
+    if tell is not None:
+        await tell("connection.connect_tcp.complete", {})
+
+
+async def _before_first_byte(_: aiohttp.ClientSession, __: SimpleNamespace, ___: object) -> None:
+    """Aiohttp awaits this with the connection in hand, before it writes the headers: they and the body leave together."""
+    under_way = _REQUEST.get()
+    if under_way.tell is not None:
+        await under_way.tell("http11.send_request_headers.started", {})
+    under_way.has_left = True
