@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 from typing import Annotated, Any, ClassVar, Self, TypeVar
 
 from pydantic import (
@@ -54,11 +55,30 @@ def _expected(name: str) -> str:
 
 def parse_moment(value: Any) -> datetime | None:
     """Mews's `YYYY-MM-DDThh:mm:ssZ` (fractions and offsets too) as aware UTC; None where it is no time."""
+    return _read_moment(value) if type(value) is str else None
+
+
+@lru_cache(maxsize=2048)
+def _read_moment(text: str) -> datetime | None:
+    # Remembered: the items of an order, and all that was made in one second, share their times.
     try:
-        found = datetime.fromisoformat(value)
+        found = datetime.fromisoformat(text)
         return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
-    except (TypeError, ValueError, OverflowError):
+    except (ValueError, OverflowError):
         return None
+
+
+def known_moment(value: Any) -> datetime:
+    """A time that must be there. Raises ValueError where it is none."""
+    found = parse_moment(value)
+    if found is None:
+        raise ValueError("no time")
+    return found
+
+
+def optional_moment(value: Any) -> datetime | None:
+    """A time, or None where there is none. Raises ValueError where something else is there."""
+    return known_moment(value) if value else None
 
 
 _WRONG = "wrong"
@@ -132,6 +152,18 @@ def _texts(value: Any) -> tuple[str, ...]:
     return tuple(entry for entry in value if type(entry) is str) if type(value) is list else ()
 
 
+class _Exact:
+    """Takes a Decimal as it is, without a call into Python; an int becomes one; else it is missing, or no number."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.union_schema(
+            [core_schema.is_instance_schema(Decimal), core_schema.no_info_plain_validator_function(_number)],
+            mode="left_to_right",
+            custom_error_type=_WRONG,
+            custom_error_message="wrong",
+        )
+
+
 class _Tolerant:
     """Has the default stand for whatever is of another kind, without a call into Python."""
 
@@ -143,7 +175,7 @@ Text = Annotated[str, Strict(), _Tolerant()]
 """"" where it is null, missing or something else."""
 Essential = Annotated[str, Strict(), StringConstraints(min_length=1)]
 """A text that must be there."""
-Number = Annotated[Decimal, BeforeValidator(_number)]
+Number = Annotated[Decimal, _Exact()]
 """An amount that must be there."""
 Count = Annotated[int, BeforeValidator(_count)]
 """A count that must be there; 2.0 is 2."""

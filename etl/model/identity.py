@@ -10,6 +10,7 @@ import json
 import re
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 
 RECIPE_VERSION = 1
 """Version of the canonical line order and of the hashes below."""
@@ -62,14 +63,19 @@ class Identity:
         return f"{self.stem}:{line}"
 
 
+@lru_cache(maxsize=4096)
 def parse_identifier(text: str | None) -> tuple[Identity, str] | None:
-    """Identity and line of an ExternalIdentifier of ours, whatever the store; None for other people's."""
+    """Identity and line of an ExternalIdentifier of ours, whatever the store; None for other people's.
+
+    Remembered for a few pages of Mews, like `parse_marker`: whoever looks at a page asks several times.
+    """
     match = _IDENTIFIER.fullmatch(text or "")
     if match is None:
         return None
     return _identity(match), match["line"]
 
 
+@lru_cache(maxsize=4096)
 def parse_marker(notes: str | None) -> Identity | None:
     """Identity of the first marker of ours in `notes`; None where there is none."""
     match = _MARKER.search(notes or "")
