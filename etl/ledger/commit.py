@@ -71,8 +71,7 @@ class Committer:
                     except NotReady as error:
                         results.append((queued.done, None, error))
         except LockLost as error:
-            if self._ledger.is_on_server:
-                # On a file another process is the one writer now.
+            if self._ledger.keeps_late_answers:
                 self._keep_answers([queued for queued in batch if queued.is_answer])
             self._fail(batch, error)
             return

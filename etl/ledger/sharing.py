@@ -42,7 +42,7 @@ class LedgerSharing(LedgerStore):
         with self.transaction() as connection:
             self.verify_lock(connection)
             steps = Steps(connection, self._wall())
-            count = self._bury(connection, steps, this_process(), is_alive)
+            count = self._writers.bury(connection, steps, this_process(), is_alive)
             steps.save()
         return count
 

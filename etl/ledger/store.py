@@ -14,14 +14,15 @@ from sqlalchemy.engine import URL
 
 from etl.errors import InternalError, LedgerError
 from etl.ledger import leases, migrations
-from etl.ledger import lock as locks
 from etl.ledger.faults import translated
 from etl.ledger.file import APPLICATION_ID, ledger_url, make_private, open_sqlite
 from etl.ledger.glance import missing
 from etl.ledger.holder import Holder, is_alive, this_process
+from etl.ledger.lock import Held
 from etl.ledger.records import stamp
 from etl.ledger.server import open_server
 from etl.ledger.steps import Steps
+from etl.ledger.writers import Claim, FileWriter, ServerWriters, Writers
 from etl.model.ledger_place import shown
 
 Checkpoint = Callable[[str], None]
@@ -63,12 +64,8 @@ class LedgerStore:
         self._edits: dict[str, str] = {}
         self.read_ids: dict[tuple[str, int], str] = {}
         """Mews's ids of posted orders, by number and generation, that were read and can't be written."""
-        self.taken_from: locks.Held | None = None
-        """The dead or overridden holder that the lock was taken from."""
-        self.is_shared = False
-        """Whether other runs of the same plan may work on the ledger at the same time."""
-        self._renewer: leases.Renewer | None = None
-        self._sent_before = 0
+        is_file = engine.dialect.name == "sqlite"
+        self._writers: Writers = FileWriter() if is_file else ServerWriters(engine)
 
     # Opening and closing
 
@@ -135,7 +132,7 @@ class LedgerStore:
                 connection.invalidate()
                 connection.close()
         self._writer = self._reader = None
-        self._end_renewing()
+        self._writers.end()
         self._token = ""
         self._is_dead = True
         self._engine.dispose()
@@ -174,51 +171,51 @@ class LedgerStore:
         `shared`: on a server, one of several that post the same plan (`leases.py`).
         Raises: LedgerError `ledger.locked` that names the holder. Effects: what was in flight is unknown now.
         """
-        token, me, now = uuid.uuid4().hex, me or this_process(), stamp(self._wall())
+        claim = Claim(
+            uuid.uuid4().hex, me or this_process(), stamp(self._wall()), purpose, take_over, alive, is_shared=shared
+        )
         with self.transaction() as connection:
             steps = Steps(connection, self._wall())
-            if self.is_on_server:
-                orphans = self._bury(connection, steps, me, alive, take_over)
-                leases.join(connection, me=me, token=token, now=now, purpose=purpose, is_shared=shared)
-            else:
-                self.taken_from = locks.take(
-                    connection, me=me, token=token, now=now, purpose=purpose, take_over=take_over, alive=alive
-                )
-                orphans = steps.orphan()
+            orphans = self._writers.take(connection, steps, claim)
             steps.save()
-        self._token = token
-        if self.is_on_server:
-            self.is_shared = shared
-            self._renewer = leases.Renewer(self._engine, token)
+        self._token = claim.token
+        self._writers.begin(claim)
         return orphans
 
     def release_lock(self) -> None:
         """Frees the lock, if it is ours."""
         token, self._token = self._token, ""
-        self._end_renewing()
+        self._writers.end()
         with self.transaction() as connection:
-            if self.is_on_server:
-                leases.leave(connection, token)
-            else:
-                locks.release(connection, token)
+            self._writers.release(connection, token)
 
-    def holder(self) -> locks.Held | None:
+    @property
+    def taken_from(self) -> Held | None:
+        """The dead or overridden holder that the lock was taken from."""
+        return self._writers.taken_from
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other runs of the same plan may work on the ledger at the same time."""
+        return self._writers.is_shared
+
+    @property
+    def keeps_late_answers(self) -> bool:
+        """Whether what Mews answered is recorded though the lock was lost meanwhile; see `late_steps`."""
+        return self._writers.keeps_late_answers
+
+    def holder(self) -> Held | None:
         """Who works on the ledger, as it says; of several, the longest."""
-        if self.is_on_server:
-            with translated(self._where):
-                return next(iter(leases.living(self._read())), None)
-        return locks.read(self._read())
+        with translated(self._where):
+            return self._writers.holder(self._read())
 
     def seconds_since_last_byte(self) -> float | None:
         """How long ago the last byte of those who are gone had certainly left, by the server's clock; then forgotten.
 
         Below 0 where that is still to come; None where it is not known, and nobody else works on the ledger.
         """
-        if not self.is_on_server:
-            return None
-        sent_before, self._sent_before = self._sent_before, 0
         with translated(self._where):
-            return (leases.server_time(self._read()) - sent_before) / 1_000_000 if sent_before else -leases.LAST_BYTE
+            return self._writers.seconds_since_last_byte(self._read())
 
     # Transactions
 
@@ -264,10 +261,7 @@ class LedgerStore:
         """Raises LockLost unless this ledger's writer is still the one that the lock names."""
         if not self._token:
             raise InternalError("the ledger is written without its lock", code="internal.no_lock")
-        if self.is_on_server:
-            leases.verify(connection, self._token)
-        else:
-            locks.verify(connection, self._token)
+        self._writers.verify(connection, self._token)
 
     # Own work
 
@@ -282,44 +276,10 @@ class LedgerStore:
             leases.serialize(connection, "schema")
             if found:
                 # The program that works on it knows the tables as they were.
-                self._check_idle(connection, found)
+                self._writers.check_idle(connection, found)
             migrations.migrate(connection, stamp(self._wall()), further)
             if found == 0 and self._engine.dialect.name == "sqlite":
                 connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
-
-    def _check_idle(self, connection: Connection, found: int) -> None:
-        if not self.is_on_server:
-            locks.check_idle(connection)
-        elif found >= leases.FIRST_VERSION and (at_work := leases.living(connection)):
-            raise locks.held_by(at_work[0])
-
-    def _bury(
-        self,
-        connection: Connection,
-        steps: Steps,
-        me: Holder,
-        alive: Callable[[Holder], bool],
-        take_over: str = "",
-    ) -> int:
-        """Leases that are over end; what nobody has in hand any more is in doubt. Shape: how many requests."""
-        is_open = steps.has_unsettled_orphans()
-        buried = leases.bury(connection, alive=alive, me=me, take_over=take_over)
-        orphans = steps.orphan(leases.tokens(connection))
-        if is_open or (orphans and not buried.tokens):
-            # Whose they were is not known any more: they are taken for the newest.
-            self._sent_before = leases.server_time(connection) + int(leases.LAST_BYTE * 1_000_000)
-        self._sent_before = max(self._sent_before, buried.sent_before)
-        return orphans
-
-    def _end_renewing(self) -> None:
-        renewer, self._renewer = self._renewer, None
-        if renewer is not None:
-            renewer.end()
-
-    @property
-    def is_on_server(self) -> bool:
-        """Whether it is a database on a server."""
-        return self._engine.dialect.name == "postgresql"
 
     def _version(self) -> int:
         found = migrations.version(self._read())

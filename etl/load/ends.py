@@ -23,7 +23,7 @@ class Ends:
     def __init__(self, steps: Steps) -> None:
         self._steps = steps
         self._gone: dict[OrderKey, tuple[Sequence[OrderItemRow], Sequence[OrderItemRow]]] = {}
-        self._unlike: dict[OrderKey, dict[str, str]] = {}
+        self._unlike: dict[OrderKey, dict[str, Found]] = {}
         self._late_payments: dict[OrderKey, dict[str, str]] = {}
 
     def order_gone(self, key: PartKey, rows: Sequence[OrderItemRow]) -> None:
@@ -33,7 +33,7 @@ class Ends:
     def reversal(self, key: PartKey, found: Found, order: Sequence[OrderItemRow], undo: Sequence[OrderItemRow]) -> None:
         """The opposite of an order was found; `order`: the items that it reverses."""
         if found.message:
-            self._unlike.setdefault(key[:2], {})[found.mews_id] = found.message
+            self._unlike.setdefault(key[:2], {})[found.mews_id] = found
         if order:
             self._gone[key[:2]] = (order, undo)
 
@@ -41,7 +41,7 @@ class Ends:
         """A payment was found, or what pays one back."""
         if self._steps.is_reversal(*key):
             if found.message:
-                self._unlike.setdefault(key[:2], {})[found.mews_id] = found.message
+                self._unlike.setdefault(key[:2], {})[found.mews_id] = found
         elif self._steps.part_state(*key[:2]) is State.UNDONE:
             self._late_payments.setdefault(key[:2], {})[key[2]] = found.mews_id
 

@@ -7,7 +7,7 @@ what it must be, `evidence.match` whether it is that.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from etl.evidence.values import Difference
@@ -26,11 +26,15 @@ Met = TypeVar("Met", str, PaymentRow)
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What became of a part that was met. `mews_id`: under which id; `message`: in what it differs, "" if it does not."""
+    """What became of a part that was met. `mews_id`: under which id; `message`: in what it differs, "" if it does not.
+
+    `leaves`: whether it reverses an order and leaves something of it, or takes more than it was.
+    """
 
     state: State
     mews_id: str
     message: str
+    leaves: bool = False
 
 
 def find_order(
@@ -60,15 +64,15 @@ def find_reversal(
     key: PartKey,
     attempts: Sequence[Attempt],
     undos: Mapping[str, Sequence[OrderItemRow]],
-    unbalanced: str,
     run_id: str,
+    *,
+    is_balanced: bool,
 ) -> Found:
-    """The opposite of an order stands in Mews: as `find_order`; DIFFERENT too where it does not balance the order.
-
-    `unbalanced`: the words for that, "" where it does.
-    """
+    """The opposite of an order stands in Mews: as `find_order`; DIFFERENT too where it does not balance the order."""
     closest = _closest_order(attempts, undos)
-    return _record(steps, key, closest, run_id, dumps(observed_items(undos[closest[0]])), unbalanced)
+    besides = "" if is_balanced else NOT_BALANCED
+    found = _record(steps, key, closest, run_id, dumps(observed_items(undos[closest[0]])), besides)
+    return replace(found, leaves=not is_balanced)
 
 
 def find_payment(
@@ -79,7 +83,7 @@ def find_payment(
     run_id: str,
     unbalanced: str = "",
 ) -> Found:
-    """A payment, or what pays one back, stands in Mews: as `find_order` and `find_reversal`."""
+    """A payment, or what pays one back, stands in Mews: as `find_order`. `unbalanced`: what else is wrong with it."""
     judged = [(row, attempt, payment_differs(attempt, row)) for row in rows for attempt in reversed(attempts)]
     row, attempt, differences = _closest(judged, "a payment")
     return _record(
@@ -102,14 +106,16 @@ def shown(items: Iterable[OrderItemRow]) -> list[dict[str, Any]]:
     return [recovered_item(item) for item in items]
 
 
-def leaving_something(reversals: Mapping[str, str]) -> list[str]:
-    """Of reversals that are not what was sent, by id and in words, those that do not balance their order."""
-    return [mews_id for mews_id, words in reversals.items() if words.endswith(NOT_BALANCED)]
+def leaving_something(reversals: Mapping[str, Found]) -> list[str]:
+    """Of reversals that are not what was sent, by id, those that do not balance their order."""
+    return [mews_id for mews_id, found in reversals.items() if found.leaves]
 
 
-def not_as_sent(reversals: Mapping[str, str]) -> str:
-    """Of an order whose reversals, by id, are not what was sent, in these words."""
-    return "; ".join(f"its reversal {mews_id} is not as it was sent: {words}" for mews_id, words in reversals.items())
+def not_as_sent(reversals: Mapping[str, Found]) -> str:
+    """Of an order whose reversals, by id, are not what was sent."""
+    return "; ".join(
+        f"its reversal {mews_id} is not as it was sent: {found.message}" for mews_id, found in reversals.items()
+    )
 
 
 def payment_stands(parts: Iterable[str]) -> str:

@@ -69,7 +69,7 @@ class Reversals:
         self._seen = seen
         self._known: list[Part] = []
         self._twice: list[str] = []
-        self._unlike: dict[str, str] = {}
+        self._unlike: dict[str, Found] = {}
 
     def take_up_again(self) -> None:
         """An order that was undone stands all the same where a copy came to light, of itself or of a payment.
@@ -199,7 +199,7 @@ class Reversals:
             found = find_payment(self._steps, key, attempts, [self._seen.in_doubt[mews_id]], RECOVERED_RUN, unbalanced)
         else:
             undos = {mews_id: self._seen.undos[mews_id]}
-            found = find_reversal(self._steps, key, attempts, undos, unbalanced, RECOVERED_RUN)
+            found = find_reversal(self._steps, key, attempts, undos, RECOVERED_RUN, is_balanced=not unbalanced)
         if found.message:
-            self._unlike[mews_id] = found.message
+            self._unlike[mews_id] = found
         return found

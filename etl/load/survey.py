@@ -24,7 +24,7 @@ from etl.ledger.records import ORDER_PART, Attempt, Part, PartKind, dumps, stamp
 from etl.ledger.steps import PartKey, Steps
 from etl.load import refusals
 from etl.load.attempted import may_be, may_be_payment
-from etl.load.balance import NOT_BALANCED, balances
+from etl.load.balance import balances
 from etl.load.bills import was_refused_together
 from etl.load.ends import Ends
 from etl.load.found import Found, find_elsewhere, find_order, find_payment, find_reversal
@@ -351,8 +351,7 @@ class _Met:
         order, undos = self._rows.get(targets[key], []), {one: self._rows[one] for one in order_ids}
         # Of an order that Mews does not show, nothing can be said but that this was sent.
         is_balanced = not order or any(balances(order, undo) for undo in undos.values())
-        unbalanced = "" if is_balanced else NOT_BALANCED
-        found = find_reversal(self._steps, key, attempts, undos, unbalanced, self._run_id)
+        found = find_reversal(self._steps, key, attempts, undos, self._run_id, is_balanced=is_balanced)
         self._tell(key, found, order_ids)
         self._ends.reversal(key, found, order, undos[found.mews_id])
 

@@ -60,21 +60,8 @@ def redactor_of(connection: Connection) -> Redactor:
     return Redactor(tokens_of(connection))
 
 
-def ledger_file(url_or_path: str) -> Path | None:
-    """The file of a SQLite ledger, or None for another database."""
-    if "://" not in url_or_path:
-        return Path(url_or_path)
-    if url_or_path.startswith("sqlite:///"):
-        return Path(url_or_path.removeprefix("sqlite:///"))
-    return None
-
-
 def _slots(ledger: str, platform: str, tokens: Tokens, clock: Clock) -> SlotStore:
     """Where the requests of a token are counted: on this machine, or on the ledger's server where it is on one."""
-    file = ledger_file(ledger)
-    if file is not None:
-        beside = file.with_name(file.name + ".limiter")
-        return shared_slots(platform, tokens.key, clock=clock, beside=beside)
     from etl.ledger.file import ledger_url
     from etl.ledger.server import DRIVER
     from etl.ledger.server import connect as log_in
@@ -82,7 +69,9 @@ def _slots(ledger: str, platform: str, tokens: Tokens, clock: Clock) -> SlotStor
 
     url = ledger_url(ledger)
     if url.drivername != DRIVER:
-        return shared_slots(platform, tokens.key, clock=clock, beside=None)
+        file = Path(url.database) if url.database else None
+        beside = file and file.with_name(file.name + ".limiter")
+        return shared_slots(platform, tokens.key, clock=clock, beside=beside)
     return ServerSlots(
         lambda: log_in(url), tokens.key, clock=clock, fault=lambda error: server_fault(shown(ledger), error)
     )

@@ -6,7 +6,7 @@ rows are read again from the export, if it still is what the run read.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -14,6 +14,7 @@ from etl.evidence.observed import observed_entries
 from etl.ledger.ledger import Ledger
 from etl.ledger.records import ORDER_PART, LedgerOrder, loads
 from etl.model.identity import parse_identifier, split_number
+from etl.model.payload import entries_of
 from etl.model.place import Place
 from etl.model.plan import BALANCE, CAPTURE, Basis, Entry, letters_of
 from etl.model.shares import CAPTURED, CREDIT
@@ -96,7 +97,9 @@ def ledger_details(
                 predicted = {line: (net, tax, gross) for line, net, tax, gross in sent[-1].predicted}
                 places = precisions.get(order.currency, 2)
                 origins = _origins(order)
-                entries = [_sent(one, predicted, places, booked, origins) for one in _entries_of(sent[-1].payload)]
+                entries = [
+                    _sent(one, count, predicted, places, booked, origins) for one, count in entries_of(sent[-1].payload)
+                ]
             elif order.has_posted:
                 entries = seen_entries(loads(order.observed, {}), booked, precisions.get(order.currency, 2))
             files = rows[number].files
@@ -228,12 +231,9 @@ def seen_entries(observed: Mapping[str, Any], booked: Booked, precision: int) ->
     return found
 
 
-def _entries_of(payload: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
-    return (*payload.get("ProductOrders", ()), *payload.get("Items", ()))
-
-
 def _sent(
     entry: Mapping[str, Any],
+    count: int,
     predicted: Mapping[str, tuple[Decimal, Decimal, Decimal]],
     precision: int,
     booked: Booked,
@@ -249,7 +249,7 @@ def _sent(
     return EntryRow(
         line=line,
         name=str(entry.get("Name") or entry.get("ProductId") or ""),
-        count=str(entry.get("Count") or entry.get("UnitCount") or ""),
+        count=str(count),
         unit=amount_text(Decimal(str(unit.get("GrossValue", unit.get("NetValue", 0)))), precision),
         codes=" ".join(unit.get("TaxCodes", ())) or (_PAYMENT if letters in _PAID else "exempt"),
         net=amounts[0],
