@@ -28,7 +28,7 @@ test-slow: setup ## The longest end-to-end and kill tests, which CI runs too
 	$(BIN)/python -m pytest -n 3 --dist loadfile -q --ignore=tests/december -m slow
 
 test-postgres: setup ## The tests of ledger and loader again, on a private PostgreSQL (Debian: postgresql)
-	$(BIN)/python -m pytest -n 2 --dist loadfile -q --postgres $(addprefix tests/unit/load/test_,$(addsuffix .py,$(ON_POSTGRES)))
+	$(BIN)/python -m pytest -n 2 --dist loadfile -q --postgres $(addprefix tests/unit/load/test_,$(addsuffix .py,$(ON_POSTGRES))) tests/fault/test_fault_on_server.py
 
 test-fast: setup ## Unit and property tests only
 	$(BIN)/python -m pytest -q tests/unit tests/property

@@ -361,6 +361,16 @@ def test_a_return_follows_a_bill_whose_id_is_not_read_yet(tmp_path):
     assert shop.times_posted(["3", "3-R1"]) == {1}
 
 
+def test_a_return_does_not_travel_with_an_order_that_mews_refuses(tmp_path):
+    """Both would fit into one request: the return waits until its own order is posted, and goes nowhere without it."""
+    shop, path = OutletShop(), tmp_path / "ledger"
+    back = an_order("3-R1", amount="-12.00", paid="0", parent="3")
+    given = [replaced(one) if one.number == "3" else one for one in orders(6)]
+    result = post(path, shop, [*given, back])
+    assert shop.times_posted(["3", "3-R1"]) == {0}
+    assert result.counts == {Standing.POSTED: 5, Standing.REJECTED: 1, Standing.BLOCKED: 1}
+
+
 def test_a_bill_without_an_id_is_posted(tmp_path):
     """For all who ask: whoever goes by its id alone takes it for unsent, or a return of it for gone."""
     shop, path = OutletShop("lagging-reads:seconds=20"), tmp_path / "ledger"

@@ -95,6 +95,14 @@ def test_a_first_order_that_reads_back_wrong_stops_the_run(path, mews, time, fau
     assert len(mews.calls) == 1
 
 
+def test_nothing_follows_a_first_order_in_doubt(path, mews, time):
+    """Whether Mews booked it as it was sent nobody knows: the next run finds out before it sends anything else."""
+    mews.script = lambda _, n: Outcome(Kind.UNKNOWN, message="reset") if n == 1 else None
+    result = run_poster(path, mews, time, orders(3), run={"no_wait": True})
+    assert result.stop.code == "run.first_order"
+    assert len(mews.calls) == 1
+
+
 def test_the_last_digit_of_a_tax_is_shown_and_goes_on(path, mews, time):
     """Mews may round a tax elsewhere; that is no reason to stop, but is to be told."""
     mews.tax_error = Decimal("0.01")

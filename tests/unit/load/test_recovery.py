@@ -169,6 +169,29 @@ def test_settle_posted_is_checked_against_mews(tmp_path, mews, time):
         assert ledger.order("2").mews_order_id == "OrderId-2"
 
 
+@pytest.mark.parametrize(
+    ("order_id", "change", "shows", "said"),
+    [
+        ("OrderId-77", {}, False, "Mews has no items of OrderId OrderId-77"),
+        ("OrderId-2", {"service_id": "another"}, False, "belongs to another service"),
+        ("OrderId-1", {}, True, "carries the mark of order 1"),
+        ("OrderId-1", {}, False, "OrderId OrderId-1 is order 1"),
+        ("OrderId-2", {"gross": Decimal("98.00"), "net": Decimal("81.67")}, False, "is not what was sent"),
+    ],
+)
+def test_settle_posted_says_what_speaks_against_it(tmp_path, mews, time, order_id, change, shows, said):
+    """Each ground alone is enough: a wrong OrderId would leave the order unsent, or reverse another one later."""
+    path = tmp_path / "a.sqlite"
+    an_unknown(path, mews, time, lost=True)
+    mews.hides_identifiers = mews.hides_notes = not shows
+    mews.items = [(at, replace(row, **change) if row.order_id == "OrderId-2" else row) for at, row in mews.items]
+    with pytest.raises(UsageError) as caught:
+        settle_in(path, mews, time, "2", posted_order_id=order_id)
+    assert (caught.value.code, said in caught.value.message) == ("settle.contradicted", True), caught.value.message
+    with Ledger.open(path, read_only=True) as ledger:
+        assert ledger.order("2").state is State.UNKNOWN
+
+
 def test_settle_absent_is_checked_against_mews(tmp_path, mews, time):
     """Nobody may call absent what is there, or may still arrive."""
     path = tmp_path / "a.sqlite"
@@ -221,6 +244,26 @@ def test_a_payment_without_any_mark_is_never_paid_twice(tmp_path, mews, time):
     assert settle_in(path, mews, time, "2", posted_order_id=payment.id) is State.POSTED
     with Ledger.open(path, read_only=True) as ledger:
         assert ledger.order("2").state is State.POSTED
+
+
+def test_settle_says_what_speaks_against_a_payment(tmp_path, mews, time):
+    """On its way, another payment, or there with its mark: each keeps a person from deciding it wrongly."""
+    path = tmp_path / "a.sqlite"
+    run_poster(path, mews, time, orders(1))
+    mews.script = lambda _, n: ("lost", 0.0) if n == 3 else None
+    mews.hides_identifiers = mews.hides_notes = True
+    paid = an_order("2", payments=(a_payment("gift1", "5.00"),))
+    run_poster(path, mews, time, [*orders(1), paid], run_id="run-2", run={"no_wait": True})
+    mews.hides_identifiers = mews.hides_notes = False
+    ((at, payment),) = mews.paid
+    with pytest.raises(UsageError, match="may still be on its way"):
+        settle_in(path, mews, time, "2", posted_order_id=payment.id)
+    time.seconds += 400
+    with pytest.raises(UsageError, match=f"is in Mews as {payment.id}"):
+        settle_in(path, mews, time, "2", absent=True)
+    mews.paid = [(at, replace(payment, gross=Decimal("-4.00"), net=Decimal("-4.00")))]
+    with pytest.raises(UsageError, match="is not what was sent"):
+        settle_in(path, mews, time, "2", posted_order_id=payment.id)
 
 
 def test_a_payment_that_is_not_there_is_sent_again(tmp_path, mews, time):
