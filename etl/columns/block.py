@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import chain
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -24,43 +24,54 @@ class Column(NamedTuple):
     codes: npt.NDArray[np.int32]
 
 
-class Block(NamedTuple):
-    """Orders that have nothing beside their rows: no fault, no copy, no correction.
+class Block(Protocol):
+    """A stretch of all orders by number. One that has more than its rows (a fault, a copy, a correction) has no row here.
 
     `numbers`: the canonical number of each. `first`: where its rows begin, and where the last one's end. `rows`: the row of
-    the export of each line. `order`: a column for each of the order's, an item an order, from its first row. `is_same`:
-    whether all rows of the order have these. `line`: a column for each cell of a row, an item a row.
+    the export of each line. `is_same`: whether all rows of the order have the same order-level cells.
     """
 
     numbers: Sequence[str]
     first: Ints
     rows: Ints
-    order: Sequence[Column]
     is_same: Bools
-    line: Sequence[Column]
 
-    def cells(self, at: int) -> tuple[str, ...]:
-        """The order-level cells of an order."""
-        return tuple([texts[codes[at]] for texts, codes in self.order])
+    def order(self, at: int) -> Column:
+        """An order-level column of the layout: an item an order, from its first row."""
+        ...
+
+    def line(self, at: int) -> Column:
+        """A column of the rows: an item a row."""
+        ...
 
 
-def of_groups(orders: Sequence[tuple[str, Rows]]) -> Block:
+class GroupBlock:
     """The block of some orders: (number, its rows)."""
-    flat = list(chain.from_iterable([rows for _, groups in orders for _, rows in groups]))
-    sizes = [sum([len(rows) for _, rows in groups]) for _, groups in orders]
-    heads = [groups[0][0] for _, groups in orders]
-    is_same = [
-        len(groups) == 1 or all(other[0] == head for other in groups)
-        for (_, groups), head in zip(orders, heads, strict=True)
-    ]
-    return Block(
-        [number for number, _ in orders],
-        np.concatenate(([0], np.cumsum(sizes))),
-        np.fromiter(map(itemgetter(0), flat), np.int64, len(flat)),
-        list(map(column_of, zip(*heads, strict=True))),
-        np.array(is_same, bool),
-        list(map(column_of, zip(*map(itemgetter(1), flat), strict=True))),
-    )
+
+    def __init__(self, orders: Sequence[tuple[str, Rows]]) -> None:
+        flat = list(chain.from_iterable([rows for _, groups in orders for _, rows in groups]))
+        sizes = [sum([len(rows) for _, rows in groups]) for _, groups in orders]
+        is_same = [len(groups) == 1 or all(one[0] == groups[0][0] for one in groups) for _, groups in orders]
+        self.numbers: Sequence[str] = [number for number, _ in orders]
+        self.first: Ints = np.concatenate(([0], np.cumsum(sizes)))
+        self.rows: Ints = np.fromiter(map(itemgetter(0), flat), np.int64, len(flat))
+        self.is_same: Bools = np.array(is_same, bool)
+        self._heads, self._lines = [groups[0][0] for _, groups in orders], list(map(itemgetter(1), flat))
+        self._known: dict[tuple[int, int], Column] = {}
+
+    def order(self, at: int) -> Column:
+        """As of `Block`."""
+        return self._column(0, at)
+
+    def line(self, at: int) -> Column:
+        """As of `Block`."""
+        return self._column(1, at)
+
+    def _column(self, which: int, at: int) -> Column:
+        if (which, at) not in self._known:
+            rows = self._lines if which else self._heads
+            self._known[which, at] = column_of(list(map(itemgetter(at), rows)))
+        return self._known[which, at]
 
 
 def column_of(cells: Sequence[str]) -> Column:

@@ -8,7 +8,7 @@ uses; what is here is arithmetic on arrays of int64, with bounds that no sum can
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from operator import ne
 from typing import NamedTuple
 
@@ -34,6 +34,26 @@ class Found(NamedTuple):
     held: list[tuple[int, Held]]
 
 
+class _Columns:
+    """The order-level columns of a block, and one of nothing behind them for what the file has no column of."""
+
+    def __init__(self, block: Block, size: int) -> None:
+        self._block, self._size = block, size
+
+    def __getitem__(self, at: int) -> Column:
+        if at == self._size:
+            return Column([""], np.zeros(len(self._block.numbers), np.int32))
+        return self._block.order(at)
+
+    def cells(self, place: int, wanted: Sequence[int]) -> tuple[str, ...]:
+        """The wanted cells of an order, each where it stands; all others empty."""
+        found = [""] * (self._size + 1)
+        for at in wanted:
+            texts, codes = self[at]
+            found[at] = texts[codes[place]]
+        return tuple(found)
+
+
 class BulkLane:
     """Takes orders of one file at once, as `lane` takes them one by one."""
 
@@ -56,7 +76,7 @@ class BulkLane:
     def _orders(self, block: Block) -> Iterator[Orders]:
         """What the order-level cells say, of orders where they are plain; those of one currency together."""
         lane, size = self._lane, len(block.numbers)
-        columns = [*block.order, Column([""], np.zeros(size, np.int32))]
+        columns = _Columns(block, len(lane.table.order))
         good = block.is_same.copy()
         for column, is_plain in lane.plain_texts(columns):
             good &= np.array(is_plain, bool)[column.codes]
@@ -64,8 +84,8 @@ class BulkLane:
         good &= ~np.fromiter(map(ne, map(texts.__getitem__, codes.tolist()), block.numbers), bool, size)
         if own := lane.own:
             good &= np.array([number not in own for number in block.numbers], bool)
-        which, firsts = joint([(block.order[at].codes, len(block.order[at].texts)) for at in lane.keyed_at], size)
-        heads = [lane.head(block.cells(at)) for at in firsts]
+        which, firsts = joint([(columns[at].codes, len(columns[at].texts)) for at in lane.keyed_at], size)
+        heads = [lane.head(columns.cells(at, lane.keyed_at)) for at in firsts]
         by_writing: dict[int, list[int]] = {}
         for at, head in enumerate(heads):
             if isinstance(head, Head):
@@ -73,11 +93,9 @@ class BulkLane:
         for ats in by_writing.values():
             places = np.flatnonzero(good & np.isin(which, ats))
             if len(places):
-                yield from self._of_currency(block, columns, places, which[places], heads)
+                yield from self._of_currency(columns, places, which[places], heads)
 
-    def _of_currency(
-        self, block: Block, columns: list[Column], places: Ints, which: Ints, heads: list[Head | str]
-    ) -> Iterator[Orders]:
+    def _of_currency(self, columns: _Columns, places: Ints, which: Ints, heads: list[Head | str]) -> Iterator[Orders]:
         lane = self._lane
         head = heads[which[0]]
         if isinstance(head, str):
@@ -101,7 +119,7 @@ class BulkLane:
         good &= (value == 0) | ((rebate != NONE) & ~is_return)
         dates, dated = self._dated(columns[lane.date_at], places)
         good &= dates != NONE
-        account, charged = self._charged(block, places, which, heads)
+        account, charged = self._charged(columns, places, which, heads)
         good &= account != NONE
         orders = Orders(
             places,
@@ -150,18 +168,19 @@ class BulkLane:
                     dated.append(found)
         return np.fromiter(map(known.__getitem__, codes), np.int64, len(codes)), dated
 
-    def _charged(self, block: Block, places: Ints, which: Ints, heads: list[Head | str]) -> tuple[Ints, list[Charged]]:
+    def _charged(
+        self, columns: _Columns, places: Ints, which: Ints, heads: list[Head | str]
+    ) -> tuple[Ints, list[Charged]]:
         """The account of each order; NONE where there is something to say of it."""
         lane = self._lane
-        columns = [block.order[at] for at in lane.account_at] if lane.has_accounts else []
-        keys = [(column.codes[places], len(column.texts)) for column in columns]
+        its = lane.account_at if lane.has_accounts else []
+        keys = [(columns[at].codes[places], len(columns[at].texts)) for at in its]
         of_order, firsts = joint([(which, len(heads)), *keys], len(places))
         numbers: list[int] = []
         charged: list[Charged] = []
         for at in firsts:
             head = heads[which[at]]
-            cells = (*block.cells(places[at]), "") if columns else ()
-            found = None if isinstance(head, str) else lane.charged(cells, head)
+            found = None if isinstance(head, str) else lane.charged(columns.cells(places[at], its), head)
             is_plain = found is not None and bool(found.account_id)
             numbers.append(len(charged) if is_plain else NONE)
             if is_plain and found is not None:

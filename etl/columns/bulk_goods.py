@@ -70,7 +70,7 @@ class Articles:
             self.all.clear()
             self.age += 1
             self._ranked = 0
-        columns = [block.line[at] for at in self._lines.texts_at]
+        columns = [block.line(at) for at in self._lines.texts_at]
         which, first = joint([(codes, len(texts)) for texts, codes in columns], len(block.rows))
         its = [[column.texts[code] for code in column.codes[first].tolist()] for column in columns]
         keys: list[Hashable] = list(zip(*its, strict=True)) if its else [()] * len(first)
@@ -84,7 +84,8 @@ class Articles:
         return found[which]
 
     def _number(self, block: Block, row: int, decided: Decided) -> int:
-        cells = tuple([texts[codes[row]] for texts, codes in block.line])
+        columns = [block.line(at) for at in range(self._lines.width)]
+        cells = tuple([texts[codes[row]] for texts, codes in columns])
         article = self._lines.article_of(self._lines.texts_of(cells), cells, decided)
         if article is None:
             return NONE
@@ -187,17 +188,17 @@ class LineColumns:
         here: Any = slice(None) if is_in.all() else np.repeat(is_in, np.diff(block.first))
         order = np.repeat(np.arange(len(places)), sizes)
         count, price, rate = (
-            known.of(block.line[at])[here]
+            known.of(block.line(at))[here]
             for known, at in zip((self._counts, self.amounts, self._rates), self._lines.numbers_at, strict=True)
         )
         article, row = self._articles.numbers(block, self._decided)[here], block.rows[here]
         is_plain = (count != 0) & (count > EMPTY) & (price >= 0) & (rate >= 0) & (article >= 0)
         if (at := self._lines.original_at) is not None:
-            is_plain &= _clean(self._lines, block.line[at])[here]
+            is_plain &= _clean(self._lines, block.line(at))[here]
         # Only where both are below the bound is the product no more than its square.
         amount = np.where(is_plain, count * np.where(is_plain, price, 0), LARGEST)
         if (at := self._lines.stated_at) is not None:
-            stated = self.amounts.of(block.line[at])[here]
+            stated = self.amounts.of(block.line(at))[here]
             is_plain &= (stated == amount) | (stated == EMPTY)
         sets = self._sets(taxes, which[order], np.where(is_plain, rate, 0), article)
         is_plain &= (sets >= 0) & (np.abs(amount) < LARGEST)

@@ -101,7 +101,7 @@ class BulkWriting:
             )
 
     def _mismatch(self, block: Block, place: int, total: int) -> Problem:
-        lane, texts = self._lane, block.order[self._lane.total_at]
+        lane, texts = self._lane, block.order(self._lane.total_at)
         stated = clean(lane.table.readers.amount, texts.texts[texts.codes[place]])
         spot = lane.table.place_of(int(block.rows[block.first[place]]))
         return mismatch(block.numbers[place], spot, Decimal(total).scaleb(-self._writing.precision), stated)

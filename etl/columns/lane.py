@@ -6,10 +6,10 @@ shipping, booked as the source has it. Each test below is one rule of the contra
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import count
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from etl.columns.cells import KEPT, Units, clean, is_clean
 from etl.columns.decided import Decided
@@ -30,6 +30,13 @@ from etl.transform.order_context import LARGEST_AMOUNT
 
 if TYPE_CHECKING:
     from etl.columns.block import Column
+
+
+class Columns(Protocol):
+    """Order-level columns by where they stand."""
+
+    def __getitem__(self, at: int, /) -> Column: ...
+
 
 _ACCOUNT = ("invoiceAddress.email", "address.email", "customerId", "accountId", "buyerId")
 _FLAGS = ("hold", "waitingForPayment", "suspect", "internalOrder", "taxAdded", "taxDeducted", "handlingCost")
@@ -199,7 +206,7 @@ class Lane:
         """Whether orders may be taken at once: no word for nothing begins as a number or a date does."""
         return not any(word[:1] in "-0123456789" for word in self.table.readers.empty_words)
 
-    def plain_texts(self, columns: Sequence[Column]) -> Iterator[tuple[Column, list[bool]]]:
+    def plain_texts(self, columns: Columns) -> Iterator[tuple[Column, list[bool]]]:
         """Columns with cells that keep an order from being plain, and of each of its texts whether it does not.
 
         These are texts with a remark, and whatever stands in a field that only the rules weigh.

@@ -55,6 +55,7 @@ class LineCells:
         self.stated_at = table.stated_at
         self.texts_at = texts = [at[name] for name in LINE_FIELDS[4:] if name in at]
         self.texts_of: Callable[[tuple[str, ...]], Any] = itemgetter(*texts) if texts else lambda _cells: ()
+        self.width = len(table.line)
         self._articles: dict[Any, Article] = {}
         self.has_told = False
         """Whether any line was met that there is something to say of."""

@@ -57,10 +57,10 @@ class FastLane:
         self._signatures: set[Any] = set()
         self._every = 1 if os.environ.get(SWITCH) == BOTH else CHECK_EVERY
         # Loads numpy, which whoever plans by the rules alone has no use for.
-        from etl.columns.block import of_groups
+        from etl.columns.block import GroupBlock
         from etl.columns.bulk import BulkLane
 
-        self._block_of = of_groups
+        self._block_of = GroupBlock
         self._never = why_never(ctx)
         self._lanes: dict[int, Lane] = {}
         self._whys: dict[int, str] = {}
