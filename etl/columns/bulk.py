@@ -19,7 +19,7 @@ from etl.columns.bulk_goods import EMPTY, NONE, Articles, LineColumns, Weights
 from etl.columns.bulk_writing import BulkWriting, Shares
 from etl.columns.cells import clean
 from etl.columns.decided import Rebate, Taxes
-from etl.columns.hours import Dated, Hours
+from etl.columns.hours import Hours
 from etl.columns.lane import Head, Lane
 from etl.columns.orders import Orders
 from etl.columns.quick import Held
@@ -117,14 +117,17 @@ class BulkLane:
         good &= (captured == EMPTY) | ((captured == total) & has_status)
         rebate, rebates = self._rebates(columns[lane.code_at], places, value, head)
         good &= (value == 0) | ((rebate != NONE) & ~is_return)
-        dates, dated = self._dated(columns[lane.date_at], places)
-        good &= dates != NONE
+        column = columns[lane.date_at]
+        dates, dated = column.codes[places].astype(np.int64), self._hours.of(column.texts)
+        days = np.array(dated.days, np.int64)[dates]
+        good &= days != NONE
         account, charged = self._charged(columns, places, which, heads)
         good &= account != NONE
         orders = Orders(
             places,
             which,
             dates,
+            days,
             account,
             shipping,
             total,
@@ -154,19 +157,6 @@ class BulkLane:
                 rebate[(codes == code) & (value > 0)] = len(rebates)
                 rebates.append(its)
         return rebate, rebates
-
-    def _dated(self, column: Column, places: Ints) -> tuple[Ints, list[Dated]]:
-        """The moment of each order; NONE where it is not plain."""
-        known: dict[int, int] = {}
-        dated: list[Dated] = []
-        codes = column.codes[places].tolist()
-        for code in codes:
-            if code not in known:
-                found = self._hours.of(text) if (text := column.texts[code]) else None
-                known[code] = NONE if found is None else len(dated)
-                if found is not None:
-                    dated.append(found)
-        return np.fromiter(map(known.__getitem__, codes), np.int64, len(codes)), dated
 
     def _charged(
         self, columns: _Columns, places: Ints, which: Ints, heads: list[Head | str]
@@ -228,7 +218,7 @@ class BulkLane:
 
     def _taxes(self, orders: Orders) -> tuple[list[Taxes], Ints]:
         """The taxes of the goods, and which are those of each order."""
-        days = np.array([one.day for one in orders.dated], np.int64)[orders.date_at]
+        days = orders.day_at
         which, firsts = joint([(orders.head_at, len(orders.heads)), (days, len(self._hours.days))], len(orders.at))
         taxes = []
         for at in firsts:

@@ -6,6 +6,7 @@ As `rows.LineCells` and `writing.Writing` do it line by line.
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from operator import itemgetter, ne
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -46,17 +47,26 @@ class Numbers(dict[str, int]):
         return numbers[codes]
 
 
+class _Met(dict[str, int]):
+    """Texts by the order in which they were met."""
+
+    def __missing__(self, text: str) -> int:
+        found = self[text] = len(self)
+        return found
+
+
 class Articles:
-    """The articles of a file by number, and how they sort: by keys, then by names."""
+    """The articles of a file by number, and how they sort by their keys."""
 
     def __init__(self, lines: LineCells) -> None:
         self._lines = lines
         self.all: list[Article] = []
         self.categories: dict[str, int] = {}
         self._known: dict[Hashable, int] = {}
-        self._ranked = 0
+        self._texts = [_Met() for _ in lines.texts_at]
+        self._sorted: list[tuple[tuple[str, ...], int]] = []
+        """Keys and number of each, by keys."""
         self.by_keys: Ints = np.empty(0, np.int64)
-        self.by_names: Ints = np.empty(0, np.int64)
         self.category: Ints = np.empty(0, np.int64)
         self.is_told: Bools = np.empty(0, bool)
         self.is_product: Ints = np.empty(0, np.int64)
@@ -65,23 +75,28 @@ class Articles:
 
     def numbers(self, block: Block, decided: Decided) -> Ints:
         """The article of each line of the block; NONE where it has none."""
-        if len(self._known) >= KEPT:
-            self._known.clear()
+        memories: list[dict[Any, Any]] = [self._known, *self._texts]
+        if any(len(one) >= KEPT for one in memories):
+            for one in memories:
+                one.clear()
             self.all.clear()
             self.age += 1
-            self._ranked = 0
+            self._sorted.clear()
+            self.category, self.is_told, self.is_product = self.category[:0], self.is_told[:0], self.is_product[:0]
         columns = [block.line(at) for at in self._lines.texts_at]
         which, first = joint([(codes, len(texts)) for texts, codes in columns], len(block.rows))
-        its = [[column.texts[code] for code in column.codes[first].tolist()] for column in columns]
+        its = [
+            np.fromiter(map(texts_of.__getitem__, texts), np.int64, len(texts))[codes[first]].tolist()
+            for texts_of, (texts, codes) in zip(self._texts, columns, strict=True)
+        ]
         keys: list[Hashable] = list(zip(*its, strict=True)) if its else [()] * len(first)
-        known = self._known
-        for at, key in enumerate(keys):
-            if key not in known:
-                known[key] = self._number(block, first[at], decided)
-        if self._ranked != len(self.all):
+        found = list(map(self._known.get, keys))
+        for at, (key, number) in enumerate(zip(keys, found, strict=True)):
+            if number is None:
+                found[at] = self._known[key] = self._number(block, first[at], decided)
+        if len(self._sorted) != len(self.all):
             self._rank()
-        found: Ints = np.fromiter(map(known.__getitem__, keys), np.int64, len(keys))
-        return found[which]
+        return np.array(found, np.int64)[which]
 
     def _number(self, block: Block, row: int, decided: Decided) -> int:
         columns = [block.line(at) for at in range(self._lines.width)]
@@ -93,19 +108,26 @@ class Articles:
         return len(self.all) - 1
 
     def _rank(self) -> None:
-        self._ranked = len(self.all)
-        self.by_keys = _ranks([one.keys for one in self.all])
-        self.by_names = _ranks([one.names for one in self.all])
-        numbers = [self.categories.setdefault(one.category, len(self.categories)) for one in self.all]
-        self.category = np.array(numbers, np.int64)
-        self.is_told = np.array([one.is_told for one in self.all], bool)
-        self.is_product = np.array([one.is_product for one in self.all], np.int64)
+        news = self.all[len(self._sorted) :]
+        self._sorted.extend([(one.keys, at) for at, one in enumerate(news, len(self._sorted))])
+        # All but the last ones are in their order: next to nothing is compared.
+        self._sorted.sort(key=itemgetter(0))
+        keys, numbers = zip(*self._sorted, strict=True) if self._sorted else ((), ())
+        is_next = np.fromiter(map(ne, keys, keys[1:]), np.int64, max(0, len(keys) - 1))
+        self.by_keys = np.zeros(len(keys), np.int64)
+        self.by_keys[list(numbers)] = np.concatenate(([0], np.cumsum(is_next)))[: len(keys)]
+        its = [self.categories.setdefault(one.category, len(self.categories)) for one in news]
+        self.category = np.concatenate((self.category, np.array(its, np.int64)))
+        self.is_told = np.concatenate((self.is_told, np.array([one.is_told for one in news], bool)))
+        self.is_product = np.concatenate((self.is_product, np.array([one.is_product for one in news], np.int64)))
 
-
-def _ranks(values: Sequence[tuple[str, ...]]) -> Ints:
-    """Each value's place among the distinct ones."""
-    places = {value: at for at, value in enumerate(sorted(set(values)))}
-    return np.fromiter(map(places.__getitem__, values), np.int64, len(values))
+    def names(self, articles: Ints) -> Ints:
+        """How some articles sort by their names."""
+        distinct, which = np.unique(articles, return_inverse=True)
+        names = [self.all[at].names for at in distinct.tolist()]
+        places = {value: at for at, value in enumerate(sorted(set(names)))}
+        ranks: Ints = np.fromiter(map(places.__getitem__, names), np.int64, len(names))
+        return ranks[which]
 
 
 class Sets:
@@ -241,7 +263,7 @@ class LineColumns:
         if len(ties):
             spots = np.union1d(ties, ties + 1)
             some = by[spots]
-            names = ranks.by_names[article[some]]
+            names = ranks.names(article[some])
             by[spots] = some[np.lexsort((at[some], names, rate[some], count[some], price[some], held[spots]))]
         return by
 

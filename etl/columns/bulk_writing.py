@@ -72,7 +72,7 @@ class BulkWriting:
         ends = [*goods.first.tolist(), len(goods.order)]
         told = self._told(goods)
         for at, place in enumerate(orders.at.tolist()):
-            head, dated, number = orders.head(at), orders.dated[orders.date_at[at]], block.numbers[place]
+            head, date, number = orders.head(at), orders.date_at[at], block.numbers[place]
             lines = slice(ends[at], ends[at + 1])
             flags = bool(is_back[at]), bool(told[at]), bool(orders.is_told[at]), bool(orders.shipping[at])
             problems = self._before(block, orders, at)
@@ -91,8 +91,8 @@ class BulkWriting:
                     writing.currency,
                     writing.precision,
                     total,
-                    "" if head.skipped else dated.text.replace(" ", "T", 1),
-                    dated.month,
+                    "" if head.skipped else orders.dated.texts[date].replace(" ", "T", 1),
+                    orders.dated.months[date],
                     ends[at + 1] - ends[at],
                     head.skipped,
                     tuple(problems),
@@ -157,7 +157,8 @@ class BulkWriting:
         starts = np.searchsorted(order, np.arange(len(orders.at) + 1)).tolist()
         numbers = list(map(block.numbers.__getitem__, orders.at.tolist()))
         accounts = [(one.account_id, one.is_company) for one in orders.charged]
-        dated = list(map(orders.dated.__getitem__, orders.date_at.tolist()))
+        dates = orders.date_at.tolist()
+        texts = list(map(orders.dated.texts.__getitem__, dates))
         which, sums_keys = self._keys(keys)
         sums = Sums(
             (self._writing.currency, self._writing.precision),
@@ -166,8 +167,8 @@ class BulkWriting:
             numbers,
             totals.tolist(),
             orders.account_at.tolist(),
-            [one.text.replace(" ", "T", 1) for one in dated],
-            [one.month for one in dated],
+            [text.replace(" ", "T", 1) for text in texts],
+            list(map(orders.dated.months.__getitem__, dates)),
             np.diff(np.append(goods.first, len(goods.order))).tolist(),
             is_negative.tolist(),
             starts,
@@ -186,7 +187,7 @@ class BulkWriting:
         has_stated = (orders.total != EMPTY) & (orders.shipping != 0)
         return Bulk(
             orders.at.tolist(),
-            self._lines(orders, numbers, [one.text for one in dated], goods, shares),
+            self._lines(orders, numbers, texts, goods, shares),
             self._signatures(orders, flags, keys.tobytes(), starts),
             has_stated.tolist(),
             self._problems(block, orders, goods, told, is_back),

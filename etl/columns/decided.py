@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
+from json.encoder import encode_basestring as text_as_json
 from typing import Any, NamedTuple
 
 from etl.columns.cells import KEPT
@@ -23,7 +24,6 @@ from etl.transform.remainders import half_up
 from etl.transform.taxes import LineTaxes, TaxAnswer, TaxCase, shipping_without_goods
 from etl.transform.vouchers import policy_of, voucher_name
 
-TEXTS = ("sku", "ean", "id", "item", "brand", "product", "variant", "size", "text_sku", "comment")
 DIGITS = 4
 """Prices and rates are compared in units of 10**-4."""
 
@@ -34,6 +34,10 @@ _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 def as_json(value: object) -> str:
     """The value as it stands in a plan line."""
     return _encode(value)
+
+
+_PRODUCT, _ITEM = as_json(EntryKind.PRODUCT.value), as_json(EntryKind.ITEM.value)
+_NOWHERE, _NOTHING = Place(), Decimal(0)
 
 
 class Tax(NamedTuple):
@@ -163,23 +167,16 @@ class Decided:
         if not (sku or ean or id_ or item):
             return None
         found = Findings("")
-        article = article_of(_line(key_and_names, Place()), self._ctx, found)
-        if found.blocks:
+        article = article_of(_line(key_and_names, _NOWHERE), self._ctx, found)
+        if found.problems and found.blocks:
             return None
-        is_product = article.kind is EntryKind.PRODUCT
-        what = [article.product_id] if is_product else [article.name, article.category_id]
         keys, names = (sku, ean, id_, item), (brand, product, variant, size, text_sku, comment)
-        return Article(
-            keys,
-            names,
-            as_json(article.kind.value),
-            as_json(what),
-            article.category_id,
-            sku,
-            bool(found.problems),
-            article.name,
-            is_product,
-        )
+        category, is_told = article.category_id, bool(found.problems)
+        if article.kind is EntryKind.PRODUCT:
+            what = as_json([article.product_id])
+            return Article(keys, names, _PRODUCT, what, category, sku, is_told, article.name, is_product=True)
+        what = f"[{text_as_json(article.name)},{text_as_json(category)}]"
+        return Article(keys, names, _ITEM, what, category, sku, is_told, article.name, is_product=False)
 
     def told(self, number: str, articles: list[tuple[Article, Place]]) -> tuple[Problem, ...]:
         """What there is to say of the lines of an order, in canonical order: (article, where the line stands)."""
@@ -234,5 +231,6 @@ def fields_of(template: str) -> list[str]:
 
 
 def _line(key_and_names: tuple[str, ...], place: Place) -> Line:
-    texts: dict[str, Any] = dict(zip(TEXTS, key_and_names, strict=True))
-    return Line(1, Decimal(0), None, **texts, place=place)
+    sku, ean, id_, item, brand, product, variant, size, text_sku, comment = key_and_names
+    names = (brand, product, variant, size, text_sku, comment)
+    return Line(1, _NOTHING, None, sku, ean, id_, item, *names, place=place)

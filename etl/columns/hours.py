@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -12,17 +12,18 @@ from etl.columns.moments import Moments, When
 from etl.model.order import LocalTime
 from etl.reading.parse import Reader
 
+NONE = -1
 _HOUR = len("2024-03-01 10")
 _REST = re.compile(r":[0-5][0-9]:[0-5][0-9]").fullmatch
 _LAST = timedelta(minutes=59, seconds=59)
 
 
 class Dated(NamedTuple):
-    """A moment: its text in a plan line, its month at the hotel, and which of `Hours.days` it is in."""
+    """Moments: the text of each in a plan line, its month at the hotel, and which of `Hours.days` it is in."""
 
-    text: str
-    month: str
-    day: int
+    texts: list[str]
+    months: list[str]
+    days: list[int]
 
 
 class Hour(NamedTuple):
@@ -45,18 +46,23 @@ class Hours:
         self._numbers: dict[tuple[date, int], int] = {}
         self.days: list[When] = []
 
-    def of(self, cell: str) -> Dated | None:
-        """The moment of a cell; None where it is not plain, or outside the window."""
-        key = cell[:_HOUR]
-        if key not in self._known:
-            if len(self._known) >= KEPT:
-                self._known.clear()
-            self._known[key] = self._read(key)
-        hour = self._known[key]
-        if hour is not None and _REST(cell, _HOUR):
-            return Dated(f"{hour.text}{cell[_HOUR:]}+00:00", hour.first.month, hour.day)
-        when = self._when(cell)
-        return None if when is None else Dated(when.text, when.month, self._number(when))
+    def of(self, cells: Sequence[str]) -> Dated:
+        """The moments of some cells; an empty text where a cell is not plain, or outside the window."""
+        hours, size = self._known, len(cells)
+        keys = [cell[:_HOUR] for cell in cells]
+        for key in set(keys) - hours.keys():
+            hours[key] = self._read(key)
+        its = [hours[key] if _REST(cell, _HOUR) else None for key, cell in zip(keys, cells, strict=True)]
+        found = Dated([""] * size, [""] * size, [NONE] * size)
+        for at, (hour, cell) in enumerate(zip(its, cells, strict=True)):
+            if hour is not None:
+                first, text, day = hour
+                found.texts[at], found.months[at], found.days[at] = f"{text}{cell[_HOUR:]}+00:00", first.month, day
+            elif cell and (when := self._when(cell)) is not None:
+                found.texts[at], found.months[at], found.days[at] = when.text, when.month, self._number(when)
+        if len(hours) >= KEPT:
+            hours.clear()
+        return found
 
     def _number(self, when: When) -> int:
         key = (when.day, when.period)

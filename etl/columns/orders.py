@@ -15,7 +15,8 @@ from etl.transform.accounts import Charged
 class Orders(NamedTuple):
     """Orders of a block. `at`: their places in it.
 
-    `head_at`, `date_at`, `account_at`, `rebate_at`: which of `heads`, `dated`, `charged` and `rebates` (or none) are theirs; a head may be the
+    `head_at`, `date_at`, `account_at`, `rebate_at`: which of `heads`, `dated`, `charged` and `rebates` (or none) are theirs; `day_at` as
+    of `Dated.days`; a head may be the
     reason why none of the orders has it. Amounts in smallest units; `total` may be EMPTY, `value` is the voucher's. `is_told`: the cell of the shipping is empty,
     and that is to be said.
     """
@@ -23,6 +24,7 @@ class Orders(NamedTuple):
     at: Ints
     head_at: Ints
     date_at: Ints
+    day_at: Ints
     account_at: Ints
     shipping: Ints
     total: Ints
@@ -31,7 +33,7 @@ class Orders(NamedTuple):
     is_return: Bools
     is_told: Bools
     heads: Sequence[Any]
-    dated: Sequence[Dated]
+    dated: Dated
     charged: Sequence[Charged]
     rebates: Sequence[Rebate]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from etl.columns.quick import Quick
@@ -16,7 +17,7 @@ class Bulk(NamedTuple):
     is told; `sums`: what is reported of them.
     """
 
-    at: list[int]
+    at: Sequence[int]
     lines: list[bytes]
     signatures: list[tuple[Any, ...]]
     footed: list[bool]

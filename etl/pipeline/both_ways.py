@@ -11,7 +11,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import structlog
 
@@ -19,7 +19,7 @@ from etl.columns.known import why_never, why_never_table
 from etl.columns.lane import Lane
 from etl.columns.quick import Beside, Held, Quick
 from etl.columns.rows import Rows
-from etl.columns.taken import Bulk, Run
+from etl.columns.taken import Run
 from etl.errors import InternalError
 from etl.model.plan import EntryKind, PlannedOrder, plan_line
 from etl.pipeline.classify import held_status, planned_status, quick_status
@@ -28,6 +28,9 @@ from etl.staging.batch import Batch
 from etl.staging.spool import Parts
 from etl.transform.context import Context
 from etl.transform.order import plan_order
+
+if TYPE_CHECKING:
+    from etl.columns.stretch import Of
 
 SWITCH, RULES, BOTH = "CENTRA_MEWS_PLAN", "rules", "both"
 """The variable of the environment, and what it may say: every order by the rules alone, or every order both ways."""
@@ -54,13 +57,14 @@ class FastLane:
         self._batch, self._ctx, self._entries = batch, ctx, entries
         self.admitted = 0
         self.reasons: Counter[str] = Counter()
-        self._signatures: set[Any] = set()
+        self._signatures: dict[int, set[Any]] = {}
         self._every = 1 if os.environ.get(SWITCH) == BOTH else CHECK_EVERY
         # Loads numpy, which whoever plans by the rules alone has no use for.
         from etl.columns.block import GroupBlock
         from etl.columns.bulk import BulkLane
+        from etl.columns.stretch import Of, in_order
 
-        self._block_of = GroupBlock
+        self._block, self._of, self._in_order = GroupBlock, Of, in_order
         self._never = why_never(ctx)
         self._lanes: dict[int, Lane] = {}
         self._whys: dict[int, str] = {}
@@ -86,60 +90,47 @@ class FastLane:
 
         Raises InternalError `internal.both_ways` where an order that was planned both ways differs.
         """
-        at_once = self._at_once(orders)
-        run: Run | None = None
-        for at, (number, parts) in enumerate(orders):
-            taken = at_once.get(at)
-            if isinstance(taken, tuple) and not isinstance(taken, Held):
-                bulk, place = taken
-                if run is not None and run.bulk is bulk and run.end == place:
-                    run = run._replace(end=place + 1)
-                    continue
-                if run is not None:
-                    yield self._checked(run, orders, at)
-                run = Run(bulk, place, place + 1)
-                continue
-            if run is not None:
-                yield self._checked(run, orders, at)
-                run = None
-            yield self._one(number, parts) if taken is None else self._held(taken, parts)
-        if run is not None:
-            yield self._checked(run, orders, len(orders))
+        for at, file, taken in self._in_order(len(orders), self._at_once(orders)):
+            if isinstance(taken, Run):
+                for place in self._samples(file, taken):
+                    self._check(taken.bulk.quick(taken.start + place), *orders[at + place])
+                yield taken
+            elif taken is None:
+                yield self._one(*orders[at])
+            else:
+                yield self._held(file, taken, orders[at][1])
 
-    def _checked(self, run: Run, orders: Sequence[tuple[str, Parts]], end: int) -> Run:
-        """The run, which ends before that order, once its samples were held against the rules."""
-        start = end - run.size
-        file = orders[start][1][0].file
-        for at, signature in enumerate(run.bulk.signatures[run.start : run.end]):
-            self.admitted += 1
-            if self._is_sample(file, signature):
-                self._check(run.bulk.quick(run.start + at), *orders[start + at])
-        return run
+    def _samples(self, file: int, run: Run) -> list[int]:
+        """Which orders of a run are planned both ways."""
+        signatures, known = run.bulk.signatures[run.start : run.end], self._signatures.setdefault(file, set())
+        before, self.admitted = self.admitted, self.admitted + run.size
+        found = set(range(-before % self._every or self._every, run.size + 1, self._every))
+        if not known.issuperset(signatures):
+            for at, signature in enumerate(signatures, 1):
+                if signature not in known:
+                    known.add(signature)
+                    found.add(at)
+        return [at - 1 for at in sorted(found)]
 
-    def _held(self, order: Held, parts: Parts) -> Held:
-        self.admitted += 1
-        if self._is_sample(parts[0].file, order.signature):
+    def _held(self, file: int, order: Held, parts: Parts) -> Held:
+        if self._is_sample(file, order.signature):
             planned = alike_by_rules(self._batch, self._ctx, order.number, parts, order.line)
             if planned is None or repr(planned_status(planned)) != repr(held_status(order)):
                 raise differs(order.number)
         return order
 
-    def _at_once(self, orders: Sequence[tuple[str, Parts]]) -> dict[int, tuple[Bulk, int] | Held]:
-        """Those of the orders that are taken by whole columns; none while the page's entries are kept, order by order."""
-        found: dict[int, tuple[Bulk, int] | Held] = {}
+    def _at_once(self, orders: Sequence[tuple[str, Parts]]) -> list[Of]:
+        """What is taken by whole columns; nothing while the page's entries are kept, order by order."""
         if self._entries is not None and self._entries.room > 0:
-            return found
-        offered: dict[int, list[tuple[int, str, Rows]]] = {}
+            return []
+        offered: dict[int, dict[int, tuple[str, Rows]]] = {}
         for at, (number, parts) in enumerate(orders):
             if parts[0].file in self._bulks and (rows := self._batch.groups(parts)) is not None:
-                offered.setdefault(parts[0].file, []).append((at, number, rows))
-        for file, some in offered.items():
-            ats = [at for at, _, _ in some]
-            bulks, held = self._bulks[file].take(self._block_of([(number, rows) for _, number, rows in some]))
-            for bulk in bulks:
-                found.update((ats[at], (bulk, place)) for place, at in enumerate(bulk.at))
-            found.update((ats[at], order) for at, order in held)
-        return found
+                offered.setdefault(parts[0].file, {})[at] = (number, rows)
+        return [
+            self._of(file, list(some), self._bulks[file].take(self._block(list(some.values()))))
+            for file, some in offered.items()
+        ]
 
     def _one(self, number: str, parts: Parts) -> Quick | Left:
         is_kept = self._entries is not None and self._entries.room > 0
@@ -147,7 +138,6 @@ class FastLane:
         if isinstance(found, str):
             self.reasons[found] += 1
             return Left(number, parts)
-        self.admitted += 1
         if self._is_sample(parts[0].file, found.signature):
             self._check(found, number, parts)
         if self._entries is not None and found.beside is not None:
@@ -155,11 +145,12 @@ class FastLane:
         return found
 
     def _is_sample(self, file: int, signature: tuple[Any, ...]) -> bool:
-        """Whether an order is planned both ways: the first of its signature in a file, and every so many."""
-        key = (file, signature)
-        if self.admitted % self._every and key in self._signatures:
+        """Whether one more order is planned both ways: the first of its signature in a file, and every so many."""
+        known = self._signatures.setdefault(file, set())
+        self.admitted += 1
+        if self.admitted % self._every and signature in known:
             return False
-        self._signatures.add(key)
+        known.add(signature)
         return True
 
     def log(self) -> None:

@@ -82,7 +82,7 @@ def _article(line: Line, ctx: Context, found: Findings) -> Article:
 
 def fill(template: str, values: Mapping[str, str]) -> str:
     """The template with its `{field}` places filled; unknown or empty ones leave nothing, blanks collapse."""
-    text = "".join(values.get(part, "") if is_field else part for is_field, part in _compiled(template))
+    text = "".join([values.get(part, "") if is_field else part for is_field, part in _compiled(template)])
     return " ".join(text.split())
 
 
@@ -103,6 +103,8 @@ def usable_category(category: Category, ctx: Context, found: Findings, place: Pl
 
 def _product(line: Line, ctx: Context, found: Findings) -> str:
     products = ctx.mapping.products
+    if not products and ctx.mapping.settings.products.unmapped == "item":
+        return ""
     if products:
         keys = {"sku": line.sku, "ean": line.ean, "id": line.id, "item": line.item}
         for key_type in PRODUCT_KEYS:

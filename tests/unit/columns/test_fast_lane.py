@@ -470,11 +470,10 @@ def test_an_hour_says_of_its_moments_what_each_of_them_says(wall, zone):
     dates, moments = Readers(Style(NumberStyle.POINT)).date, Moments(ctx)
     cell = f"{wall:%Y-%m-%d %H:%M:%S}"
     hours, when = Hours(dates, moments, lambda _: None), moments.when(dates[cell])
-    dated = hours.of(cell)
-    if dated is not None:
+    (text,), (month,), (at,) = hours.of([cell])
+    if text:
         assert when is not None
-        day = hours.days[dated.day]
-        assert (dated.text, dated.month) == (when.text, when.month)
-        assert (day.day, day.period) == (when.day, when.period)
+        assert (text, month) == (when.text, when.month)
+        assert (hours.days[at].day, hours.days[at].period) == (when.day, when.period)
     else:
         assert when is None or when.utc.minute != wall.minute or zone == "Europe/London"
