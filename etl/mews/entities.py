@@ -7,11 +7,13 @@ would lose digits. What a missing or odd property means is told in `etl.mews.fie
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, NotRequired
 
 from pydantic import BeforeValidator, Field
+from typing_extensions import TypedDict
 
 from etl.mews.fields import (
+    TABLE,
     Count,
     Entity,
     Essential,
@@ -27,6 +29,7 @@ from etl.mews.fields import (
     Part,
     RawObjects,
     RawPart,
+    Table,
     Text,
     Texts,
     objects,
@@ -259,21 +262,43 @@ class OutletBill(Entity):
     notes: Text = ""
 
 
-class OutletItem(Entity):
+class TaxOfUnit(TypedDict):
+    """One of `TaxValues` of an outlet item."""
+
+    __pydantic_config__ = TABLE  # type: ignore[misc]
+    code: NotRequired[Text]
+    value: Number
+
+
+class UnitAmount(TypedDict):
+    """`Amount`, of an outlet item."""
+
+    __pydantic_config__ = TABLE  # type: ignore[misc]
+    net_value: Number
+    gross_value: Number
+    currency: Essential
+    tax_values: NotRequired[OptionalObjects[TaxOfUnit]]
+    breakdown: NotRequired[Part[Breakdown]]
+
+
+class OutletItem(TypedDict):
     """One of `OutletItems`; its amount is that of one unit."""
 
-    owner = "OutletItem"
+    __pydantic_config__ = TABLE  # type: ignore[misc]
     id: Essential
     bill_id: Essential
     type: Essential
-    name: Text = ""
+    name: NotRequired[Text]
     unit_count: Count
-    unit_amount: EssentialPart[Amount]
+    unit_amount: EssentialPart[UnitAmount]
     created_utc: EssentialMoment
     consumed_utc: EssentialMoment
-    external_identifier: Text = ""
-    notes: Text = ""
-    accounting_category_id: Text = ""
+    external_identifier: NotRequired[Text]
+    accounting_category_id: NotRequired[Text]
+
+
+OUTLET_ITEMS = Table("OutletItem", OutletItem)
+"""The entries of `OutletItems`."""
 
 
 class BusinessSegment(Usable):

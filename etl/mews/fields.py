@@ -8,20 +8,22 @@ or time, ends in the one sentence of `MissingFieldError`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 from functools import lru_cache
-from typing import Annotated, Any, ClassVar, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, Self, TypeVar
 
 from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
     GetCoreSchemaHandler,
+    PlainValidator,
     Strict,
     StringConstraints,
+    TypeAdapter,
     ValidationError,
 )
 from pydantic.alias_generators import to_pascal
@@ -177,11 +179,11 @@ Essential = Annotated[str, Strict(), StringConstraints(min_length=1)]
 """A text that must be there."""
 Number = Annotated[Decimal, _Exact()]
 """An amount that must be there."""
-Count = Annotated[int, BeforeValidator(_count)]
+Count = Annotated[int, PlainValidator(_count)]
 """A count that must be there; 2.0 is 2."""
-Moment = Annotated[datetime | None, BeforeValidator(_moment)]
+Moment = Annotated[datetime | None, PlainValidator(_moment)]
 """A time, aware UTC; None where it is null or missing."""
-EssentialMoment = Annotated[datetime, BeforeValidator(_essential_moment)]
+EssentialMoment = Annotated[datetime, PlainValidator(_essential_moment)]
 """A time that must be there."""
 Flag = Annotated[bool, BeforeValidator(lambda value: value is True)]
 """Yes only where Mews says true."""
@@ -232,7 +234,34 @@ class Entity(BaseModel):
         try:
             return cls.model_validate(row)
         except ValidationError as error:
-            first = error.errors(include_url=False, include_context=False)[0]
-            *parents, name = [part for part in first["loc"] if isinstance(part, str)]
-            value = first["input"] if first["type"] in _WRONG_KINDS else None
-            raise MissingFieldError(".".join([cls.owner, *parents]), name, value) from error
+            raise _first_missing(cls.owner, error) from error
+
+
+class Table(Generic[T]):
+    """The entries of a page, which are many: typed dictionaries, read at once, for a third of what as many models cost.
+
+    `kind`: a TypedDict configured by `TABLE`, each text NotRequired: where it is missing it is there as "".
+    """
+
+    def __init__(self, owner: str, kind: type[T]) -> None:
+        self._owner = owner
+        self._adapter = TypeAdapter(list[kind])  # type: ignore[valid-type]
+
+    def read(self, entries: Sequence[Json]) -> list[T]:
+        """The entries in their order. Raises MissingFieldError as `Entity.read`."""
+        try:
+            return self._adapter.validate_python(entries)
+        except ValidationError as error:
+            raise _first_missing(self._owner, error) from error
+
+
+TABLE = ConfigDict(extra="ignore", alias_generator=to_pascal)
+"""How a typed dictionary of `Table` is read: `__pydantic_config__`."""
+
+
+def _first_missing(owner: str, error: ValidationError) -> MissingFieldError:
+    """The first essential property that can't be used."""
+    first = error.errors(include_url=False, include_context=False)[0]
+    *parents, name = [part for part in first["loc"] if isinstance(part, str)]
+    value = first["input"] if first["type"] in _WRONG_KINDS else None
+    return MissingFieldError(".".join([owner, *parents]), name, value)

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from etl.errors import InternalError
@@ -202,8 +203,7 @@ class OutletReader(MewsReader):
         body = {**self._scope(), **filters}
         async for entries, answer in pages(self._transport, "outletItems/getAll", "OutletItems", body):
             bills = _bills_of(answer)
-            found = [rows.outlet_item(entry, bill) for entry in entries if (bill := _bill_of(bills, entry))]
-            page = [row for row in found if outlets is None or row.service_id in outlets]
+            page = rows.outlet_items(entries, partial(_bill_of, bills), outlets)
             self.remember({bill.id: bill.closed_utc for bill in bills.values() if self._is_mine(bill)})
             if page:
                 yield page

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from operator import attrgetter
 
-from etl.mews.entities import OrderItem, OutletBill, OutletItem, Payment, ServiceOrder
+from etl.mews.entities import (
+    OUTLET_ITEMS,
+    Breakdown,
+    OrderItem,
+    OutletBill,
+    OutletItem,
+    Payment,
+    ServiceOrder,
+    UnitAmount,
+)
 from etl.mews.fields import Json, known_moment, optional_moment
 from etl.model.rows import OrderItemRow, PaymentRow, ServiceOrderRow
 
@@ -113,39 +123,58 @@ def judged_order_item(row: Json) -> OrderItemRow:
     )
 
 
-def outlet_item(row: Json, bill: OutletBill) -> OrderItemRow:
-    """One entry of `OutletItems` as an item of the order that its bill is. Raises MewsError likewise."""
-    item = OutletItem.read(row)
-    unit, count = item.unit_amount, item.unit_count
-    net, gross = unit.net_value * count, unit.gross_value * count
+def outlet_items(
+    entries: Sequence[Json], bill_of: Callable[[Json], OutletBill], service_ids: frozenset[str] | None
+) -> list[OrderItemRow]:
+    """`OutletItems` as items of the orders that their bills are; of these outlets alone, if any are named.
+
+    Raises MewsError likewise.
+    """
+    bills = [bill_of(entry) for entry in entries]
+    rows = zip(OUTLET_ITEMS.read(entries), bills, strict=True)
+    return [_outlet_item(item, bill) for item, bill in rows if service_ids is None or bill.outlet_id in service_ids]
+
+
+def _outlet_item(item: OutletItem, bill: OutletBill) -> OrderItemRow:
+    unit, count = item["unit_amount"], item["unit_count"]
+    net, gross = unit["net_value"] * count, unit["gross_value"] * count
     return OrderItemRow(
-        id=item.id,
-        order_id=item.bill_id,
+        id=item["id"],
+        order_id=item["bill_id"],
         account_id="",
         service_id=bill.outlet_id,
         notes=bill.notes,
-        name=item.name,
-        external_identifier=item.external_identifier,
+        name=item["name"],
+        external_identifier=item["external_identifier"],
         count=count,
-        unit_net=unit.net_value,
-        unit_gross=unit.gross_value,
+        unit_net=unit["net_value"],
+        unit_gross=unit["gross_value"],
         net=net,
         gross=gross,
-        taxes=tuple((code, value * count) for code, value in unit.taxes),
+        taxes=_taxes(unit, count),
         original_net=net,
         original_gross=gross,
-        currency=unit.currency,
-        created=item.created_utc,
+        currency=unit["currency"],
+        created=item["created_utc"],
         updated=bill.updated_utc,
-        consumed=item.consumed_utc,
+        consumed=item["consumed_utc"],
         canceled=None,
         closed=None,
         state="",
-        type=item.type,
-        category_id=item.accounting_category_id,
+        type=item["type"],
+        category_id=item["accounting_category_id"],
         is_by_unit=True,
         number=bill.number,
     )
+
+
+def _taxes(unit: UnitAmount, count: int) -> tuple[tuple[str, Decimal], ...]:
+    """(code, value) of all units."""
+    taxes = unit.get("tax_values")
+    if taxes is not None:
+        return tuple([(tax["code"], tax["value"] * count) for tax in taxes])
+    parts = unit.get("breakdown", Breakdown()).items
+    return tuple([(part.tax_rate_code, part.tax_value * count) for part in parts])
 
 
 def payment(row: Json) -> PaymentRow:
