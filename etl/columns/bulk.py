@@ -64,11 +64,11 @@ class BulkLane:
         self._columns: dict[int, LineColumns] = {}
         self._writings: dict[int, BulkWriting] = {}
 
-    def take(self, block: Block) -> Found:
-        """Those of the orders (one at least) that are plain, by currency."""
+    def take(self, block: Block, *, is_detailed: bool = False) -> Found:
+        """Those of the orders (one at least) that are plain, by currency. `is_detailed`: with their entries."""
         found = Found([], [])
         for orders in self._orders(block):
-            self._take(block, orders, found)
+            self._take(block, orders, found, is_detailed=is_detailed)
         return found
 
     # Order-level cells
@@ -179,7 +179,7 @@ class BulkLane:
 
     # Lines, and what an order comes to
 
-    def _take(self, block: Block, orders: Orders, found: Found) -> None:
+    def _take(self, block: Block, orders: Orders, found: Found, *, is_detailed: bool) -> None:
         head = orders.head(0)
         columns = self._columns_of(head)
         taxes, which = self._taxes(orders)
@@ -214,7 +214,9 @@ class BulkLane:
             sent, its = orders.of(is_sent), goods.of(is_sent)
             shares = Shares(weights.shares(orders.shipping).of(is_sent), weights.shares(orders.value).of(is_sent))
             flags = totals[is_sent], is_back[is_sent], is_negative[is_sent]
-            found.bulks.append(maker.bulk(block, sent, its, shares, *flags))
+            bulk = maker.bulk(block, sent, its, shares, *flags)
+            entries = maker.entries(sent, its, shares, list(columns.rules)) if is_detailed else None
+            found.bulks.append(bulk._replace(entries=entries))
 
     def _taxes(self, orders: Orders) -> tuple[list[Taxes], Ints]:
         """The taxes of the goods, and which are those of each order."""

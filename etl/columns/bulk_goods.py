@@ -165,7 +165,7 @@ class Sets:
 class Goods(NamedTuple):
     """Lines in canonical order, order by order. `order`: the number of each line's order; `first`: where each begins.
 
-    `pieces` and `amount` are signed as in the source. `row`: of the export.
+    `pieces` and `amount` are signed as in the source. `row`: of the export. `rule`: which of `LineColumns.rules` decided on the taxes.
     """
 
     order: Ints
@@ -177,6 +177,7 @@ class Goods(NamedTuple):
     amount: Ints
     sets: Ints
     row: Ints
+    rule: Ints
 
     def of(self, kept: Bools) -> Goods:
         """The lines of these orders only, numbered anew."""
@@ -198,6 +199,7 @@ class LineColumns:
         self.amounts = Numbers(prices, LARGEST)
         self._rates = Numbers(lines.percents, _RATES)
         self.sets = Sets()
+        self.rules: dict[str, int] = {"": 0}
 
     def read(self, block: Block, places: Ints, taxes: Sequence[Taxes], which: Ints) -> tuple[Goods, Bools]:
         """The lines of those orders of the block whose lines are plain, and which of the orders at `places` these are.
@@ -222,7 +224,7 @@ class LineColumns:
         if (at := self._lines.stated_at) is not None:
             stated = self.amounts.of(block.line(at))[here]
             is_plain &= (stated == amount) | (stated == EMPTY)
-        sets = self._sets(taxes, which[order], np.where(is_plain, rate, 0), article)
+        sets, rule = self._sets(taxes, which[order], np.where(is_plain, rate, 0), article)
         is_plain &= (sets >= 0) & (np.abs(amount) < LARGEST)
         good = (sizes > 0) & (sizes < _MOST_LINES)
         good[order[~is_plain]] = False
@@ -234,12 +236,14 @@ class LineColumns:
         sizes, order = sizes[good], (np.cumsum(good) - 1)[order[by]]
         first = np.cumsum(sizes) - sizes
         place = np.arange(len(by)) - first[order] + 1
-        return Goods(order, first, place, article[by], count[by], price[by], amount[by], sets[by], row[by]), good
+        return Goods(
+            order, first, place, article[by], count[by], price[by], amount[by], sets[by], row[by], rule[by]
+        ), good
 
-    def _sets(self, taxes: Sequence[Taxes], of_line: Ints, rate: Ints, article: Ints) -> Ints:
-        """The tax-code set of each line, asked once for each distinct key."""
+    def _sets(self, taxes: Sequence[Taxes], of_line: Ints, rate: Ints, article: Ints) -> tuple[Ints, Ints]:
+        """The tax-code set of each line and the rule that says so, asked once for each distinct key."""
         if not taxes:
-            return np.full(len(rate), NONE)
+            return np.full(len(rate), NONE), np.zeros(len(rate), np.int64)
         has_skus, size = taxes[0].has_skus, len(self._articles.all) + 1
         key = (of_line * _RATES + rate) * size + (article + 1 if has_skus else 0)
         found, back = np.unique(key, return_inverse=True)
@@ -248,8 +252,10 @@ class LineColumns:
             whole, at = divmod(key_and_article, size)
             asked, percent = divmod(whole, _RATES)
             sku = self._articles.all[at - 1].sku if at else ""
-            answers.append(self.sets.add(taxes[asked][(percent, sku) if has_skus else percent]))
-        return np.array(answers, np.int64)[back]
+            tax = taxes[asked][(percent, sku) if has_skus else percent]
+            answers.append((self.sets.add(tax), self.rules.setdefault(tax.rule if tax else "", len(self.rules))))
+        sets, rules = np.array(answers, np.int64).reshape(-1, 2).T
+        return sets[back], rules[back]
 
     def _sorted(self, order: Ints, article: Ints, price: Ints, count: Ints, rate: Ints, at: Ints) -> Ints:
         """The lines order by order in canonical order: keys, price, quantity, rate, names, row."""

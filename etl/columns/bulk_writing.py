@@ -5,6 +5,7 @@ As `writing.Writing` does it order by order.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -14,6 +15,7 @@ import numpy as np
 from etl.columns.block import Block, Bools, Ints
 from etl.columns.bulk_goods import EMPTY, LARGEST, Articles, Goods, Parts, Sets
 from etl.columns.cells import KEPT, clean
+from etl.columns.entries import Entries, Names, entries_of
 from etl.columns.lane import Head, Lane
 from etl.columns.orders import Orders
 from etl.columns.quick import Held
@@ -237,6 +239,13 @@ class BulkWriting:
         rows = zip(*[column.tolist() for column in shares.vouchers], rebates, strict=True)
         for order, place, amount, its, what in rows:
             yield order, f',["v{place}","item",1,"{texts[-amount]}","gross",{sets[its].text},{what}]'
+
+    def entries(self, orders: Orders, goods: Goods, shares: Shares, rules: Sequence[str]) -> Entries:
+        """The entries of the orders, as a person is shown them. `rules`: of the goods, "" first."""
+        shipping = [self._writing.shipping[0]] if self._writing.shipping else ['[""]']
+        names = [json.loads(what)[0] for what in (*shipping, *(one.what for one in orders.rebates))]
+        told = Names(rules, names[0], names[1:], orders.rebate_at)
+        return entries_of(len(orders.at), goods, *shares, self._articles, self._sets, told)
 
     # What is reported
 

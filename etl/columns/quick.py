@@ -9,6 +9,9 @@ from etl.model.problem import Problem
 Booked = tuple[int, int, bool]
 """Net and gross in smallest units, and whether any of it carries a tax code."""
 
+Shown = tuple[str, str, int, int, tuple[str, ...], int, int, str]
+"""Line, name, count, unit and codes of an entry, its predicted net, the row of the export (0 for none), the mapping's rule."""
+
 
 class Report(NamedTuple):
     """What is reported of an order, in plain values that are stored quickly: amounts in units of 10**-precision.

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from etl.columns.quick import Quick
+from etl.columns.quick import Quick, Shown
 from etl.columns.sums import Sums
 from etl.model.problem import Problem
+
+if TYPE_CHECKING:
+    from etl.columns.entries import Entries
 
 
 class Bulk(NamedTuple):
     """Orders of one currency that were taken at once.
 
     `at`: their places in the block. `lines`, `signatures` and `footed` as of `Quick`, `problems` of those of which anything
-    is told; `sums`: what is reported of them.
+    is told; `sums`: what is reported of them. `entries`: where they were asked for.
     """
 
     at: Sequence[int]
@@ -23,6 +26,11 @@ class Bulk(NamedTuple):
     footed: list[bool]
     problems: dict[int, tuple[Problem, ...]]
     sums: Sums
+    entries: Entries | None = None
+
+    def shown(self, at: int) -> list[Shown] | None:
+        """What a person is shown of the entries of one of the orders, where they were asked for."""
+        return None if self.entries is None else list(self.entries.of(at))
 
     def quick(self, at: int) -> Quick:
         """One of the orders by itself."""

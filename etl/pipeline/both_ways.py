@@ -17,7 +17,7 @@ import structlog
 
 from etl.columns.known import why_never, why_never_table
 from etl.columns.lane import Lane
-from etl.columns.quick import Beside, Held, Quick
+from etl.columns.quick import Beside, Held, Quick, Shown
 from etl.columns.rows import Rows
 from etl.columns.taken import Run
 from etl.errors import InternalError
@@ -30,6 +30,7 @@ from etl.transform.context import Context
 from etl.transform.order import plan_order
 
 if TYPE_CHECKING:
+    from etl.columns.bulk import Found
     from etl.columns.stretch import Of
 
 SWITCH, RULES, BOTH = "CENTRA_MEWS_PLAN", "rules", "both"
@@ -63,7 +64,9 @@ class FastLane:
         from etl.columns.block import GroupBlock
         from etl.columns.bulk import BulkLane
         from etl.columns.stretch import Of, in_order
+        from etl.pipeline.packing import packed_bulk
 
+        self._packed_bulk = packed_bulk
         self._block, self._of, self._in_order = GroupBlock, Of, in_order
         self._never = why_never(ctx)
         self._lanes: dict[int, Lane] = {}
@@ -93,7 +96,8 @@ class FastLane:
         for at, file, taken in self._in_order(len(orders), self._at_once(orders)):
             if isinstance(taken, Run):
                 for place in self._samples(file, taken):
-                    self._check(taken.bulk.quick(taken.start + place), *orders[at + place])
+                    one = taken.start + place
+                    self._check(taken.bulk.quick(one), *orders[at + place], taken.bulk.shown(one))
                 yield taken
             elif taken is None:
                 yield self._one(*orders[at])
@@ -120,17 +124,22 @@ class FastLane:
         return order
 
     def _at_once(self, orders: Sequence[tuple[str, Parts]]) -> list[Of]:
-        """What is taken by whole columns; nothing while the page's entries are kept, order by order."""
-        if self._entries is not None and self._entries.room > 0:
-            return []
+        """What is taken by whole columns."""
         offered: dict[int, dict[int, tuple[str, Rows]]] = {}
         for at, (number, parts) in enumerate(orders):
             if parts[0].file in self._bulks and (rows := self._batch.groups(parts)) is not None:
                 offered.setdefault(parts[0].file, {})[at] = (number, rows)
-        return [
-            self._of(file, list(some), self._bulks[file].take(self._block(list(some.values()))))
-            for file, some in offered.items()
-        ]
+        return [self._of(file, list(some), self._taken(file, list(some.values()))) for file, some in offered.items()]
+
+    def _taken(self, file: int, orders: Sequence[tuple[str, Rows]]) -> Found:
+        """What is taken of some orders of a file; while there is room, their entries are kept for the page."""
+        entries, block = self._entries, self._block(orders)
+        found = self._bulks[file].take(block, is_detailed=entries is not None and entries.room > 0)
+        for bulk in found.bulks:
+            if entries is not None and bulk.entries is not None:
+                packed = self._packed_bulk(block, bulk, bulk.entries, self._batch.heads(file))
+                entries.add_packed(bulk.sums.numbers, packed)
+        return found
 
     def _one(self, number: str, parts: Parts) -> Quick | Left:
         is_kept = self._entries is not None and self._entries.room > 0
@@ -167,11 +176,18 @@ class FastLane:
             return "a row with a fault, or several files"
         return lane.take(number, groups, is_detailed=is_detailed)
 
-    def _check(self, quick: Quick, number: str, parts: Parts) -> None:
-        """Holds an order against the rules, and what a person is shown of it against what one order by columns gives."""
+    def _check(self, quick: Quick, number: str, parts: Parts, shown: Sequence[Shown] | None = None) -> None:
+        """Holds an order against the rules, and what a person is shown of it against what one order by columns gives.
+
+        `shown`: what a person is shown of one that was taken among many.
+        """
         planned = alike_by_rules(self._batch, self._ctx, number, parts, quick.line)
         if planned is None or repr(planned_status(planned)) != repr(quick_status(quick.report, quick.problems)):
             raise differs(number)
+        if shown is not None:
+            if list(shown) != list(_shown(planned, quick.report.precision)):
+                raise differs(number)
+            return
         alone = self._take(number, parts, is_detailed=True)
         if isinstance(alone, str):
             # The lane takes it among many only, and then nobody is shown its entries by columns.
@@ -190,6 +206,13 @@ def _beside(order: PlannedOrder, digits: int) -> Beside:
         found.rules.append(one.rule)
         found.names.append(one.name if one.kind is EntryKind.PRODUCT else "")
     return found
+
+
+def _shown(order: PlannedOrder, digits: int) -> Iterator[Shown]:
+    """The same of orders that are taken among many."""
+    for one in order.entries:
+        unit, net = (int(amount.scaleb(digits)) for amount in (one.unit, one.predicted.net))
+        yield one.line, one.name, one.count, unit, one.codes, net, one.place.row or 0, one.rule
 
 
 def alike_by_rules(batch: Batch, ctx: Context, number: str, parts: Parts, line: bytes) -> PlannedOrder | None:

@@ -6,13 +6,16 @@ As many as the page holds at most: those come first by number. Whoever asks for 
 from __future__ import annotations
 
 import marshal
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from etl.columns.quick import Beside
+from etl.report.facts import PackedOrders
 from etl.spill import Spill
 
 _SCHEMA = "CREATE TABLE kept (lot INTEGER PRIMARY KEY, content BLOB NOT NULL)"
+_PACKED_SCHEMA = "CREATE TABLE packed (lot INTEGER PRIMARY KEY, content BLOB NOT NULL)"
 _LOT = 500
 _BEFORE = b'"","","",['
 """What stands before the entries in a plan line; inside a JSON text a quote never stands beside another."""
@@ -37,6 +40,9 @@ class KeptEntries:
     def __init__(self, spill: Spill, room: int) -> None:
         self._spill = spill
         spill.execute(_SCHEMA)
+        spill.execute(_PACKED_SCHEMA)
+        self.packed: list[PackedOrders] = []
+        """Orders that were taken at once, packed as the page holds them."""
         self.room = room
         self._lots: dict[str, int] = {}
         self._lot, self._pending = 0, dict[str, tuple[str, tuple[Any, ...]]]()
@@ -49,6 +55,17 @@ class KeptEntries:
         self.room -= 1
         if len(self._pending) >= _LOT:
             self._flush()
+
+    def add_packed(self, numbers: Sequence[str], content: bytes) -> None:
+        """Keeps orders that are packed already."""
+        lot = len(self.packed)
+        self._spill.execute("INSERT INTO packed VALUES (?, ?)", (lot, content))
+        self.packed.append(PackedOrders(numbers, partial(self._packed, lot)))
+        self.room -= len(numbers)
+
+    def _packed(self, lot: int) -> bytes:
+        content: bytes = self._spill.scalar("SELECT content FROM packed WHERE lot = ?", (lot,))
+        return content
 
     def named(self, numbers: Collection[str]) -> dict[str, Kept]:
         """Those of these numbers that are here."""

@@ -16,8 +16,9 @@ from etl.ledger.records import ORDER_PART, LedgerOrder, loads
 from etl.model.identity import parse_identifier, split_number
 from etl.model.payload import entries_of
 from etl.model.place import Place
-from etl.model.plan import BALANCE, CAPTURE, Basis, Entry, letters_of
+from etl.model.plan import Basis, Entry, letters_of
 from etl.model.shares import CAPTURED, CREDIT
+from etl.pipeline.entry_words import ONE_NUMBER, PARTS, short_rule
 from etl.pipeline.kept_entries import Kept
 from etl.pipeline.prepare import Prepared
 from etl.pipeline.source_again import Rows, SourceAgain
@@ -31,22 +32,10 @@ Booked = Mapping[str, tuple[Decimal, Decimal]]
 Read = Callable[[Collection[str]], Mapping[str, Booked]]
 """What Mews showed of the named orders."""
 
-_PARTS = {
-    "s": ("shipping", "over the goods' tax codes, or shipping.tax"),
-    "h": ("handling fee", "taxed like shipping"),
-    "f": ("return fee", "taxed like shipping"),
-    "v": ("voucher", "over the goods' tax codes (vouchers.csv, vouchers.policy)"),
-    CREDIT: ("gift card or credit", "always a payment of its bill"),
-    CAPTURE: ("capture", 'outlet.payments = "captures"'),
-    BALANCE: ("the rest of the bill, assumed to be paid", 'outlet.payments = "balance"'),
-}
-"""Where entries that no row stands for come from, and by which rule, by the letters of their line."""
 _PAID = frozenset((CREDIT, *CAPTURED))
 _PAYMENT = "(payment)"
 """What stands for the tax codes of a payment, which is neither taxed nor exempt."""
 ROWS_NAMED = 5
-_ONE_NUMBER = ("These rows are one order because they carry the order number ", ".")
-"""What makes rows one order that stand in one file, before and after its number."""
 
 
 def planned_details(prepared: Prepared, ledger: Ledger | None) -> Callable[[Collection[str]], Iterator[Opened]]:
@@ -76,8 +65,8 @@ def _plain_detail(number: str, rows: FileText, kept: Kept) -> PlainDetail:
     """An order by columns: its rows stand in one flat file."""
     source = (rows.where, rows.order_headers, rows.line_headers)
     nets, places, rules, names = kept.beside
-    short = [_short(rule) for rule in rules]
-    return PlainDetail(number, _ONE_NUMBER, source, rows.groups, kept.entries, nets, places, short, names, _PARTS)
+    short = [short_rule(rule) for rule in rules]
+    return PlainDetail(number, ONE_NUMBER, source, rows.groups, kept.entries, nets, places, short, names, PARTS)
 
 
 def ledger_details(
@@ -130,7 +119,7 @@ def _origins(order: LedgerOrder) -> dict[str, tuple[str, str]]:
         for file, lines in kept.get("files", {}).items()
         for line, rows in lines.items()
     }
-    rules = {line: _short(rule) for rule, lines in kept.get("rules", {}).items() for line in lines}
+    rules = {line: short_rule(rule) for rule, lines in kept.get("rules", {}).items() for line in lines}
     return {line: (rows.get(line, ""), rules.get(line, "")) for line in rows.keys() | rules.keys()}
 
 
@@ -150,7 +139,7 @@ def _joined(order_number: str, files: Sequence[FileRows]) -> str:
             f"Order {number} is met more than once: equal parts count once, different ones only where the whole foots."
         )
     else:
-        text = number.join(_ONE_NUMBER)
+        text = number.join(ONE_NUMBER)
     below = sum(one.below for one in files)
     if below:
         text += f" {below} row{'s' * (below != 1)} below name no order and are its lines only if it foots with them."
@@ -162,7 +151,7 @@ def _joined(order_number: str, files: Sequence[FileRows]) -> str:
 def _entry(entry: Entry, precision: int, booked: Booked) -> EntryRow:
     predicted = entry.predicted
     letters = letters_of(entry.line)
-    origin, rule = _PARTS.get(letters, ("", ""))
+    origin, rule = PARTS.get(letters, ("", ""))
     amounts = [amount_text(one, precision) for one in (entry.unit, predicted.net, predicted.tax, predicted.gross)]
     return EntryRow(
         line=entry.line,
@@ -175,7 +164,7 @@ def _entry(entry: Entry, precision: int, booked: Booked) -> EntryRow:
         gross=amounts[3],
         **_booked(booked.get(entry.line), precision),
         origin=_row_text(entry.place) or origin,
-        rule=_short(entry.rule) or rule,
+        rule=short_rule(entry.rule) or rule,
     )
 
 
@@ -188,11 +177,6 @@ def _booked(amounts: tuple[Decimal, Decimal] | None, precision: int) -> dict[str
 
 def _row_text(place: Place) -> str:
     return f"row {place.row}" if place.row is not None else ""
-
-
-def _short(rule: str) -> str:
-    """Where a rule stands, without the folder of the mapping."""
-    return rule.replace("\\", "/").rpartition("/")[2]
 
 
 def _observed(order: LedgerOrder) -> Booked:
@@ -243,7 +227,7 @@ def _sent(
     line = parsed[1] if parsed else ""
     unit = entry["UnitAmount"]
     letters = letters_of(line)
-    part = _PARTS.get(letters, ("", ""))
+    part = PARTS.get(letters, ("", ""))
     origin, rule = (one or other for one, other in zip(origins.get(line, ("", "")), part, strict=True))
     amounts = [amount_text(one, precision) for one in predicted.get(line, ())] or ["", "", ""]
     return EntryRow(

@@ -27,6 +27,7 @@ from etl.pipeline.both_ways import differs, digest_of
 from etl.pipeline.classify import held_status, planned_status, quick_status
 from etl.pipeline.kept_entries import KeptEntries
 from etl.pipeline.plain_rows import plain_order, plain_orders
+from etl.report.facts import PackedOrders
 from etl.report.tables import PlainOrder
 from etl.spill import Spill
 
@@ -119,6 +120,11 @@ class PlanStore:
     def keep_entries(self, room: int) -> None:
         """Makes room for the entries of so many orders by columns."""
         self.entries = KeptEntries(self._spill, room)
+
+    @property
+    def packed(self) -> list[PackedOrders]:
+        """Orders by columns whose entries are kept, as the page holds them."""
+        return self.entries.packed if self.entries else []
 
     @property
     def ready_count(self) -> int:

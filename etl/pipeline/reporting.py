@@ -232,7 +232,7 @@ def _write(
         categories=category_names(prepared.reference),
         next_steps=next_steps(document, has_attention=bool(reasons.by_order)),
     )
-    paths: list[Path] = list(writer.close(document, facts, details))
+    paths: list[Path] = list(writer.close(document, facts, details, prepared.store.packed))
     if reasons.by_order:
         inputs = [file.path for file in prepared.facts.files]
         batch, why = prepared.batch, reasons.by_order

@@ -34,7 +34,7 @@ from etl.staging.object_rows import ObjectLoader
 from etl.staging.orders import OrderReader, lines_of, rows_of
 from etl.staging.plain import PlainTable
 from etl.staging.raw import RawFile, object_text, raw_cells
-from etl.staging.source_rows import FileRows, FileText, PlainRows, file_rows, rows_hash
+from etl.staging.source_rows import FileRows, FileText, PlainRows, file_rows, heads_of, rows_hash
 from etl.staging.spool import Part, Parts, Spool
 from etl.staging.table_rows import TableLoader, is_total_word
 from etl.staging.totals_row import Control
@@ -228,6 +228,10 @@ class Batch:
         rows = PlainRows(self._files)
         for number, parts in self._spool.named(numbers):
             yield number, rows.of(parts)
+
+    def heads(self, file: int) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+        """The name of a flat file, and the headers of its order-level and line-level cells."""
+        return heads_of(self._files[file])
 
     def met(self, numbers: Collection[str]) -> dict[str, str]:
         """What attention.csv says of how the named orders were met; nested returns mean their order.

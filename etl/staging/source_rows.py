@@ -55,10 +55,7 @@ class PlainRows:
         index = parts[0].file
         heads = self._heads.get(index)
         if heads is None:
-            layout = self._files[index].layout
-            names = (layout.order, (*layout.line, *layout.other))
-            order, lines = (tuple(column.header for column in columns) for columns in names)
-            heads = self._heads[index] = (self._files[index].name, order, lines)
+            heads = self._heads[index] = heads_of(self._files[index])
         groups: list[Any] = []
         for part in parts:
             groups += marshal.loads(part.data)[0]  # noqa: S302 - written by this process, in a file that only it can read
@@ -67,6 +64,14 @@ class PlainRows:
             # Perhaps a mark of a cell's kind, which are control characters.
             text = _encode([(_plain(cells), [(row, _plain(line)) for row, line in rows]) for cells, rows in groups])
         return FileText(*heads, text)
+
+
+def heads_of(file: LoadedFile) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+    """The name of a flat file, and the headers of its order-level and line-level cells."""
+    layout = file.layout
+    names = (layout.order, (*layout.line, *layout.other))
+    order, lines = (tuple(column.header for column in columns) for columns in names)
+    return file.name, order, lines
 
 
 def rows_hash(file: LoadedFile, groups: Sequence[tuple[Sequence[str], Sequence[tuple[int, Sequence[str]]]]]) -> str:

@@ -65,13 +65,15 @@ def write_rows(path: Path, rows: list[dict[str, str]]) -> Path:
     return path
 
 
-def planned(paths: list[Path], ctx: Context, *, is_fast: bool) -> Outcome:
-    """The plan of these files."""
+def planned(paths: list[Path], ctx: Context, *, is_fast: bool, opened: int = 0) -> Outcome:
+    """The plan of these files; so many orders keep their entries for a page."""
     lanes: list[both_ways.FastLane] = []
     with ExitStack() as stack:
         batch = stack.enter_context(Batch(paths, open_export=open_export))
         batch.load()
         store = stack.enter_context(PlanStore())
+        if opened:
+            store.keep_entries(opened)
         made = both_ways.FastLane.__init__
 
         def watched(self: both_ways.FastLane, *given: Any) -> None:

@@ -353,7 +353,7 @@ def test_a_difference_ends_the_command_with_exit_code_1(what, tmp_path, monkeypa
         return quick._replace(report=quick.report._replace(total=quick.report.total + 1))
 
     monkeypatch.setattr(both_ways.FastLane, "_take", wrong)
-    monkeypatch.setattr(BulkLane, "take", lambda *_: Found([], []))
+    monkeypatch.setattr(BulkLane, "take", lambda *_, **__: Found([], []))
     with pytest.raises(InternalError) as caught:
         planned([write_rows(tmp_path / "a.csv", [row()])], CTX, is_fast=True)
     assert (caught.value.code, caught.value.exit_code) == ("internal.both_ways", ExitCode.INTERNAL)
@@ -370,7 +370,7 @@ def test_whoever_asks_for_the_whole_order_gets_what_entered_the_plan_id(tmp_path
         return quick if number == "1" else quick._replace(line=quick.line + b" ")
 
     monkeypatch.setattr(both_ways.FastLane, "_take", wrong_second)
-    monkeypatch.setattr(BulkLane, "take", lambda *_: Found([], []))
+    monkeypatch.setattr(BulkLane, "take", lambda *_, **__: Found([], []))
     with ExitStack() as stack:
         batch = stack.enter_context(Batch([path], open_export=open_export))
         batch.load()
@@ -415,21 +415,22 @@ def test_amounts_are_written_as_the_rules_write_them(units, digits):
     assert units_text(units, digits) == str(Decimal(units).scaleb(-digits))
 
 
-@pytest.mark.parametrize("what", ["line", "status"])
+@pytest.mark.parametrize("what", ["line", "status", "shown"])
 def test_a_difference_of_orders_taken_at_once_ends_the_command(what, tmp_path, monkeypatch):
     real = BulkLane.take
 
-    def wrong(self, offered):
-        bulks, held = real(self, offered)
+    def wrong(self, block, **how):
+        bulks, held = real(self, block, **how)
         for at, bulk in enumerate(bulks):
             lines = [line.replace(b"12.00", b"12.01") if what == "line" else line for line in bulk.lines]
             totals = [total + (what == "status") for total in bulk.sums.totals]
-            bulks[at] = bulk._replace(lines=lines, sums=bulk.sums._replace(totals=totals))
+            entries = bulk.entries._replace(net=bulk.entries.net + (what == "shown"))
+            bulks[at] = bulk._replace(lines=lines, sums=bulk.sums._replace(totals=totals), entries=entries)
         return Found(bulks, held)
 
     monkeypatch.setattr(BulkLane, "take", wrong)
     with pytest.raises(InternalError) as caught:
-        planned([write_rows(tmp_path / "a.csv", [row()])], CTX, is_fast=True)
+        planned([write_rows(tmp_path / "a.csv", [row()])], CTX, is_fast=True, opened=1)
     assert caught.value.code == "internal.both_ways"
 
 

@@ -1,0 +1,124 @@
+"""The entries of many orders as columns: what a person is shown of them, no text of an entry made. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import compress
+from typing import NamedTuple
+
+import numpy as np
+
+from etl.columns.block import Block, Column, Ints
+from etl.columns.bulk_goods import Articles, Goods, Parts, Sets
+from etl.columns.quick import Shown
+
+GOODS, SHIPPING, VOUCHER = range(3)
+LETTERS = ("p", "s", "v")
+"""How the names of lines begin, by the three above."""
+
+
+class Entries(NamedTuple):
+    """Entries of orders of one currency as they stand in the plan, amounts in its smallest units.
+
+    Shape: `first` where the entries of each order begin, and where the last one's end; the others an item an entry: one of
+    `LETTERS`, the number behind it, the row of the export (0 for none), count, unit, predicted net, one of `names`, and one
+    of `taxes` (codes, rule of the mapping).
+    """
+
+    names: Sequence[str]
+    taxes: Sequence[tuple[tuple[str, ...], str]]
+    first: Ints
+    letter: Ints
+    place: Ints
+    row: Ints
+    quantity: Ints
+    unit: Ints
+    net: Ints
+    name: Ints
+    tax: Ints
+
+    def of(self, at: int) -> Iterator[Shown]:
+        """The entries of one order."""
+        for here in range(self.first[at], self.first[at + 1]):
+            codes, rule = self.taxes[self.tax[here]]
+            line = f"{LETTERS[self.letter[here]]}{self.place[here]}"
+            numbers = (int(column[here]) for column in (self.quantity, self.unit, self.net, self.row))
+            count, unit, net, row = numbers
+            yield line, self.names[self.name[here]], count, unit, codes, net, row, rule
+
+
+def entries_of(
+    orders: int, goods: Goods, sent: Parts, back: Parts, articles: Articles, sets: Sets, names: Names
+) -> Entries:
+    """The entries of so many `orders`: their goods, the shares of shipping, the shares of vouchers."""
+    order = np.concatenate((goods.order, sent.order, back.order))
+    by = np.argsort(order, kind="stable")
+    sizes = (len(goods.order), len(sent.order), len(back.order))
+    ones, none = np.ones(sizes[1] + sizes[2], np.int64), np.zeros(sizes[1] + sizes[2], np.int64)
+    its = np.concatenate((goods.sets, sent.sets, back.sets))
+    gross = np.concatenate((goods.amount, sent.amount, -back.amount))
+    rule = np.concatenate((goods.rule, none))
+    tax, which = np.unique(its * len(names.rules) + rule, return_inverse=True)
+    article, name = np.unique(goods.article, return_inverse=True)
+    told = [articles.all[at].name for at in article.tolist()]
+    own = len(told) + 1 + names.rebate_at[back.order]
+    columns = (
+        np.repeat(np.arange(3), sizes),
+        np.concatenate((goods.place, sent.place, back.place)),
+        np.concatenate((goods.row, none)),
+        np.concatenate((np.abs(goods.pieces), ones)),
+        np.concatenate((np.where(goods.amount < 0, -goods.price, goods.price), sent.amount, -back.amount)),
+        sets.nets(its, gross),
+        np.concatenate((name, np.full(sizes[1], len(told)), own)),
+        which,
+    )
+    return Entries(
+        [*told, names.shipping, *names.rebates],
+        [(sets.all[key // len(names.rules)].codes, names.rules[key % len(names.rules)]) for key in tax.tolist()],
+        np.searchsorted(order[by], np.arange(orders + 1)),
+        *(column[by] for column in columns),
+    )
+
+
+class Names(NamedTuple):
+    """What entries are named by: the rules of the mapping ("" first), shipping, vouchers and which of them an order has."""
+
+    rules: Sequence[str]
+    shipping: str
+    rebates: Sequence[str]
+    rebate_at: Ints
+
+
+class Source(NamedTuple):
+    """The rows of orders as columns, no text that none of them has. `first` and `rows` as of a block."""
+
+    numbers: Sequence[str]
+    order: Sequence[Column]
+    first: Ints
+    rows: Ints
+    line: Sequence[Column]
+
+
+def source_of(block: Block, at: Ints, orders: int, lines: int) -> Source:
+    """The rows of the orders at these places of a block that has so many columns of orders and lines."""
+    starts = block.first[at]
+    sizes = block.first[at + 1] - starts
+    first = np.concatenate(([0], np.cumsum(sizes)))
+    here = np.arange(first[-1]) + np.repeat(starts - first[:-1], sizes)
+    return Source(
+        list(map(block.numbers.__getitem__, at.tolist())),
+        [_some(block.order(column), at) for column in range(orders)],
+        first,
+        block.rows[here],
+        [_some(block.line(column), here) for column in range(lines)],
+    )
+
+
+def _some(column: Column, here: Ints) -> Column:
+    """The cells at these places."""
+    codes = column.codes[here]
+    is_used = np.zeros(len(column.texts), bool)
+    is_used[codes] = True
+    if is_used.all():
+        return Column(column.texts, codes)
+    return Column(list(compress(column.texts, is_used.tolist())), (np.cumsum(is_used, dtype=np.int32) - 1)[codes])
