@@ -6,7 +6,6 @@ Rule: design sections 2 and 7.4. Every order read has exactly one standing.
 from __future__ import annotations
 
 from dataclasses import replace
-from enum import StrEnum
 from typing import Any
 
 from etl.evidence.match import match
@@ -21,72 +20,60 @@ from etl.model.plan import Basis, PlannedOrder, Verdict
 from etl.model.problem import Problem, notice
 from etl.model.sent import sent_hash, sent_payload
 from etl.model.states import PLANNED, State
-
-
-class Standing(StrEnum):
-    """The states after `read` in the JSON of dry-run and run; `different` counts under changed there."""
-
-    READY = "ready"
-    POSTED = "posted"
-    RECOVERED = "recovered"
-    ALREADY_POSTED = "already_posted"
-    REJECTED = "rejected"
-    UNKNOWN = "unknown"
-    BLOCKED = "blocked"
-    SKIPPED = "skipped"
-    CHANGED = "changed"
-    DIFFERENT = "different"
-    UNDONE = "undone"
-
+from etl.model.status import ReportState
 
 _STANDINGS = {
-    State.BLOCKED: Standing.BLOCKED,
-    State.SKIPPED: Standing.SKIPPED,
-    State.READY: Standing.READY,
-    State.IN_FLIGHT: Standing.UNKNOWN,
-    State.REJECTED: Standing.REJECTED,
-    State.UNKNOWN: Standing.UNKNOWN,
-    State.DIFFERENT: Standing.DIFFERENT,
-    State.UNDONE: Standing.UNDONE,
+    State.BLOCKED: ReportState.BLOCKED,
+    State.SKIPPED: ReportState.SKIPPED,
+    State.READY: ReportState.READY,
+    State.IN_FLIGHT: ReportState.UNKNOWN,
+    State.REJECTED: ReportState.REJECTED,
+    State.UNKNOWN: ReportState.UNKNOWN,
+    State.DIFFERENT: ReportState.CHANGED,
+    State.UNDONE: ReportState.UNDONE,
 }
 
 
-def standing(row: LedgerOrder | None, order: PlannedOrder | None, store: str, run_id: str = "") -> Standing:
+def standing(row: LedgerOrder | None, order: PlannedOrder | None, store: str, run_id: str = "") -> ReportState:
     """What this run (or dry run, without `run_id`) reports of an order that it read.
 
     `row` is the ledger's, None where it knows nothing; `order` is today's plan. At least one is given.
     """
     if row is None:
-        return Standing(order.verdict.value) if order is not None else Standing.SKIPPED
+        return ReportState(order.verdict.value) if order is not None else ReportState.SKIPPED
     if row.state is State.DIFFERENT:
-        return Standing.DIFFERENT
+        return ReportState.CHANGED
     if row.has_posted and order is not None and change(row, order, store):
-        return Standing.CHANGED
+        return ReportState.CHANGED
     if row.has_posted and order is None and row.changed:
-        return Standing.CHANGED
+        return ReportState.CHANGED
     if row.rejected_hash and not row.has_posted and row.state in PLANNED:
         return _after_refusal(row, order, store)
     if row.state is State.POSTED:
         if run_id and row.resolved_run_id == run_id:
-            return Standing.RECOVERED
-        return Standing.POSTED if run_id and run_id in (row.posted_run_id, row.last_run_id) else Standing.ALREADY_POSTED
+            return ReportState.RECOVERED
+        return (
+            ReportState.POSTED
+            if run_id and run_id in (row.posted_run_id, row.last_run_id)
+            else ReportState.ALREADY_POSTED
+        )
     if not run_id and order is not None and row.state in (State.BLOCKED, State.SKIPPED, State.READY):
         # A dry run reports its own verdict; the ledger's may be of an earlier export or mapping.
-        return Standing(order.verdict.value) if not row.has_posted else _STANDINGS[row.state]
+        return ReportState(order.verdict.value) if not row.has_posted else _STANDINGS[row.state]
     return _STANDINGS[row.state]
 
 
-def _after_refusal(row: LedgerOrder, order: PlannedOrder | None, store: str) -> Standing:
+def _after_refusal(row: LedgerOrder, order: PlannedOrder | None, store: str) -> ReportState:
     """What Mews refused stays rejected until its payload changes, also where today's plan blocks it (design section 2)."""
     if order is None:
-        return Standing.SKIPPED if row.state is State.SKIPPED else Standing.REJECTED
+        return ReportState.SKIPPED if row.state is State.SKIPPED else ReportState.REJECTED
     if order.verdict is Verdict.SKIPPED:
-        return Standing.SKIPPED
+        return ReportState.SKIPPED
     # Who is charged is not known yet where a customer is to be made.
     if order.verdict is Verdict.BLOCKED or order.create_customer:
-        return Standing.REJECTED
+        return ReportState.REJECTED
     planned = sent_hash(order, Identity(store, row.number, row.generation))
-    return Standing.REJECTED if planned == row.rejected_hash else Standing.READY
+    return ReportState.REJECTED if planned == row.rejected_hash else ReportState.READY
 
 
 def change(row: LedgerOrder, order: PlannedOrder, store: str) -> str:

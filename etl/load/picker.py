@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from etl.ledger.records import LedgerOrder
-from etl.ledger.standing import Standing, standing
+from etl.ledger.standing import standing
 from etl.load.jobs import Chooser, Job, Step, needs_record
 from etl.load.kinds import Kinds
 from etl.load.people import People
 from etl.load.session import Session
 from etl.model.plan import PlannedOrder
 from etl.model.states import State
+from etl.model.status import ReportState
 
 
 @dataclass(slots=True)
@@ -63,7 +64,7 @@ def pick(session: Session, people: People, kinds: Kinds, chooser: Chooser, chunk
         elif kinds.holding(job) is None:
             steps += own
             picked.jobs.append(job)
-        elif standing(row, order, facts.store, facts.run_id) is Standing.READY:
+        elif standing(row, order, facts.store, facts.run_id) is ReportState.READY:
             # Also one that was refused and changed since: ready again, it is blocked like the others.
             steps += own
             picked.held_back.append(job)

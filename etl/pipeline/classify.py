@@ -18,7 +18,7 @@ from etl.errors import InternalError
 from etl.ledger.corrections import is_original
 from etl.ledger.plan_rows import by_category
 from etl.ledger.records import ORDER_PART, RECOVERED_RUN, LedgerOrder, Part, PartKind, loads
-from etl.ledger.standing import Standing, change, notices_of, standing
+from etl.ledger.standing import change, notices_of, standing
 from etl.model.money import ZERO
 from etl.model.plan import Basis, Booked, PlannedOrder, RoundingCause, Verdict
 from etl.model.problem import Problem
@@ -70,8 +70,7 @@ def status_of(
     `order`: today's plan, None where the export is not read; `held`: the ledger's, None where it knows nothing; one of
     them is given. `parts`: the ledger's parts of the order, asked for where `needs_parts` says so.
     """
-    where = standing(held, order, store, run_id)
-    state = ReportState.CHANGED if where is Standing.DIFFERENT else ReportState(where.value)
+    state = standing(held, order, store, run_id)
     money = money_of(order, held, store, state, parts)
     if held is None:
         if order is None:

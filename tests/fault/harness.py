@@ -62,7 +62,6 @@ from etl.ledger.faults import translated
 from etl.ledger.holder import Holder
 from etl.ledger.ledger import Home, Ledger
 from etl.ledger.records import RECOVERED_RUN, RunRecord
-from etl.ledger.standing import Standing
 from etl.load.bill_poster import BillPoster
 from etl.load.poster import Poster
 from etl.load.recovery import RecoverResult, recover
@@ -808,7 +807,7 @@ class Runner:
         if not self.schedule.within_bounds:
             self._check_reports()
         rows = self._rows()
-        expected = Counter[Standing]()
+        expected = Counter[ReportState]()
         booked = held = ledger = Decimal(0)
         for number, versions in self.versions.items():
             spec = versions[self.current[number]]
@@ -825,7 +824,7 @@ class Runner:
             # Beyond the bounds another version may be there besides: the ledger speaks of the one that it knows.
             version = next((one.version for one in copies if one.id == row["mews_order_id"]), copies[0].version)
             held += sum((copy.version.gross for copy in copies), Decimal(0))
-            if name in (Standing.UNDONE, Standing.DIFFERENT):
+            if name is ReportState.UNDONE or row["state"] == "different":
                 continue
             if not self.schedule.within_bounds and row["fingerprint"] != version.fingerprint:
                 # Given up, planned anew in another version, and only then found: the facts are the newer plan's.
@@ -879,27 +878,27 @@ class Runner:
             return
         self._blame(f"order {number} is lost: {state} {code} {row['message']}")
 
-    def _check_posted(self, number: str, spec: Spec, row: Row, rows: _Rows) -> Standing:
+    def _check_posted(self, number: str, spec: Spec, row: Row, rows: _Rows) -> ReportState:
         """The order is there: so are its payments, and the ledger says so of the version that is there."""
         copies = self.watch.copies[number, "order"]
         version = next((one.version for one in copies if one.id == row["mews_order_id"]), None)
         if version is None:
             self._blame(f"order {number}: the ledger says {row['mews_order_id']}, Mews has {[c.id for c in copies]}")
-            return Standing.POSTED
+            return ReportState.POSTED
         if number in self.watch.over:
             if row["state"] not in ("undone", "different") or number not in self.reported:
                 self._blame(f"order {number} is reversed twice, and nobody says so: it is {row['state']}")
-            return Standing(row["state"])
+            return _reported(row["state"])
         is_touched = not self.watch.touched.isdisjoint(one.id for one in copies)
         if row["state"] == "undone" and number in self.to_undo:
             self._check_undone(number, version)
-            return Standing.UNDONE
+            return ReportState.UNDONE
         if row["state"] in ("undone", "different") and is_touched:
             # What the staff canceled is there no more, and `recover` says so.
-            return Standing(row["state"])
+            return _reported(row["state"])
         if row["state"] == "different" and version.version > 1:
             # An old copy of the ledger holds an attempt of an earlier version: a person compares.
-            return Standing.DIFFERENT
+            return _reported("different")
         if row["posted_fingerprint"] not in ("", version.fingerprint):
             self._blame(f"order {number}: the ledger posted {row['posted_fingerprint']}, Mews has v{version.version}")
         is_changed = version is not spec
@@ -919,10 +918,12 @@ class Runner:
                     self._blame(f"order {number}: {part} must be refused, it is {state}")
             elif not is_changed and (state != "posted" or not paid):
                 self._blame(f"order {number}: {part} is {state} and {paid} times in Mews")
+        if row["state"] == "different":
+            self._blame(f"order {number} is called different: {row['message']}")
         if is_changed:
-            return Standing.CHANGED
+            return ReportState.CHANGED
         types = set() if self.schedule.is_outlet else {kind for _, _, kind in version.payments}
-        return Standing.REJECTED if types & {"Invoice", self.refuses} else Standing.POSTED
+        return ReportState.REJECTED if types & {"Invoice", self.refuses} else ReportState.POSTED
 
     def _check_undone(self, number: str, version: Spec) -> None:
         """Nothing stands of an undone order, and each payment was paid back once."""
@@ -988,16 +989,21 @@ class Runner:
             if posted != due:
                 self._blame(f"a report says that {posted} of order {number} are posted, Mews holds {due}")
 
-    def _check_report(self, expected: Counter[Standing]) -> None:
+    def _check_report(self, expected: Counter[ReportState]) -> None:
         """The last run's counts and exit code say what Mews holds."""
         result = self.last
         if result is None:
             self._blame("no run came to an end")
             return
-        posted = sum(result.counts[name] for name in (Standing.POSTED, Standing.RECOVERED, Standing.ALREADY_POSTED))
-        if posted != expected[Standing.POSTED] or result.counts[Standing.CHANGED] != expected[Standing.CHANGED]:
+        posted = sum(
+            result.counts[name] for name in (ReportState.POSTED, ReportState.RECOVERED, ReportState.ALREADY_POSTED)
+        )
+        if (
+            posted != expected[ReportState.POSTED]
+            or result.counts[ReportState.CHANGED] != expected[ReportState.CHANGED]
+        ):
             self._blame(f"the last run counts {dict(result.counts)}, Mews holds {dict(expected)}")
-        all_good = expected[Standing.POSTED] + expected[Standing.UNDONE] == len(self.versions)
+        all_good = expected[ReportState.POSTED] + expected[ReportState.UNDONE] == len(self.versions)
         due = {ExitCode.DONE if all_good else ExitCode.ATTENTION}
         if self.watch.over or any(len(copies) > 1 for copies in self.watch.copies.values()):
             # What is there twice was told; a later run tells it again if it meets it again.
@@ -1331,6 +1337,11 @@ class _Running:
 
 
 _OWNER: ContextVar[_Running | None] = ContextVar("owner", default=None)
+
+
+def _reported(state: str) -> ReportState:
+    """How an order is reported that the ledger calls undone or different."""
+    return ReportState.UNDONE if state == "undone" else ReportState.CHANGED
 
 
 def _owned(loop: asyncio.AbstractEventLoop, work: Any, **named: Any) -> asyncio.Task[Any]:

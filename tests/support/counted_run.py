@@ -9,19 +9,18 @@ from typing import Any
 
 from etl.errors import ExitCode
 from etl.ledger.ledger import Ledger
-from etl.ledger.standing import Standing, standing
+from etl.ledger.standing import standing
 from etl.load.poster import Poster
 from etl.load.result import LoadResult
 from etl.model.plan import PlannedOrder
-
-_ATTENTION = (Standing.BLOCKED, Standing.REJECTED, Standing.UNKNOWN, Standing.CHANGED, Standing.DIFFERENT)
+from etl.model.status import ReportState
 
 
 @dataclass(slots=True)
 class CountedResult(LoadResult):
     """`counts`: each order that the run was given, in the standing that the ledger gives it."""
 
-    counts: Counter[Standing] = field(default_factory=Counter)
+    counts: Counter[ReportState] = field(default_factory=Counter)
 
     @property
     def exit_code(self) -> ExitCode:
@@ -30,7 +29,7 @@ class CountedResult(LoadResult):
             return self.stop.exit_code
         if self.is_interrupted:
             return ExitCode.INTERRUPTED
-        is_odd = self.duplicated or any(self.counts[name] for name in _ATTENTION)
+        is_odd = self.duplicated or any(count for state, count in self.counts.items() if state.needs_attention)
         return ExitCode.ATTENTION if is_odd else ExitCode.DONE
 
 

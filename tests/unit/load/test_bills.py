@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 
 from etl.errors import ExitCode
 from etl.ledger.ledger import Ledger
-from etl.ledger.standing import Standing
 from etl.load import refusals
 from etl.load.bills import Bill, batches
 from etl.load.breaker import Breaker
 from etl.mews.outlets import OutletReader
 from etl.model.outcome import Kind, Outcome
 from etl.model.states import State
+from etl.model.status import ReportState
 
 
 def orders(count: int, **more):
@@ -41,7 +41,7 @@ def test_many_orders_are_few_requests(tmp_path):
     shop, path = OutletShop(), tmp_path / "ledger"
     result = post(path, shop, orders(2501), most=1000)
     assert result.exit_code is ExitCode.DONE, result
-    assert result.counts == {Standing.POSTED: 2501}
+    assert result.counts == {ReportState.POSTED: 2501}
     assert shop.times_posted(numbers(2501)) == {1}
     assert shop.requests() == [200] * 4
     with Ledger.open(path, read_only=True) as ledger:
@@ -49,7 +49,7 @@ def test_many_orders_are_few_requests(tmp_path):
             assert [ledger.order(number).mews_order_id] == shop.bills_of(number)
         assert not ledger.lacks_ids()
     again = post(path, shop, orders(2501), "run-2")
-    assert again.counts == {Standing.ALREADY_POSTED: 2501}
+    assert again.counts == {ReportState.ALREADY_POSTED: 2501}
     assert shop.requests() == [200] * 4
 
 
@@ -98,10 +98,10 @@ def test_one_bad_bill_does_not_keep_the_others(tmp_path, kept):
     given[41] = replaced(given[41])
     result = post(path, shop, given, most=50)
     assert result.exit_code is ExitCode.ATTENTION, result
-    assert result.counts[Standing.REJECTED] == 1
+    assert result.counts[ReportState.REJECTED] == 1
     # Those that a refused request left there are found by looking.
-    recovered = result.counts[Standing.RECOVERED]
-    assert result.counts[Standing.POSTED] + recovered == 99
+    recovered = result.counts[ReportState.RECOVERED]
+    assert result.counts[ReportState.POSTED] + recovered == 99
     assert bool(recovered) == (kept != "whole")
     assert shop.times_posted([number for number in numbers(100) if number != "42"]) == {1}
     assert shop.times_posted(["42"]) == {0}
@@ -124,7 +124,7 @@ def test_a_bad_bill_at_the_head_proves_nothing(tmp_path, kept, concurrency):
     result = post(path, shop, given, most=10, concurrency=concurrency)
     assert result.exit_code is ExitCode.ATTENTION, result
     assert not result.duplicated
-    assert result.counts[Standing.REJECTED] == len(bad)
+    assert result.counts[ReportState.REJECTED] == len(bad)
     assert shop.times_posted(set(numbers(100)) - bad) == {1}
     assert shop.times_posted(bad) == {0}
     with Ledger.open(path, read_only=True) as ledger:
@@ -148,7 +148,7 @@ def test_refusals_are_found_out_once(tmp_path):
     more = [an_order(str(number)) for number in range(101, 141)]
     more[7] = replaced(more[7])
     result = post(path, shop, [*given, *more], "run-2", most=20)
-    assert result.counts[Standing.REJECTED] == 2
+    assert result.counts[ReportState.REJECTED] == 2
     assert shop.timeline.now - waited < 20
     assert shop.times_posted([order.number for order in more if order.number != "108"]) == {1}
 
@@ -163,7 +163,7 @@ def test_what_an_earlier_version_noted_without_a_proof_does_not_count(tmp_path, 
     given = orders(60)
     given[41] = replaced(given[41])
     result = post(path, shop, given, "run-2", most=30, concurrency=1)
-    assert result.counts[Standing.REJECTED] == 1
+    assert result.counts[ReportState.REJECTED] == 1
     assert not result.duplicated
     assert shop.times_posted([number for number in numbers(60) if number != "42"]) == {1}
     with Ledger.open(path, read_only=True) as ledger:
@@ -196,7 +196,7 @@ def test_no_request_is_larger_than_mews_takes(tmp_path):
     given = [replace(one, notes="x" * 60_000) for one in orders(150)]
     given[70] = replace(given[70], notes="x" * 5_000_000)
     result = post(path, shop, given)
-    assert result.counts == {Standing.POSTED: 149, Standing.REJECTED: 1}, result
+    assert result.counts == {ReportState.POSTED: 149, ReportState.REJECTED: 1}, result
     assert Counter(shop.requests()) == {200: 5, 413: 1}
     assert shop.times_posted([one.number for one in given if one.number != "71"]) == {1}
     assert states(path) == {State.POSTED: 149, State.REJECTED: 1}
@@ -270,8 +270,8 @@ def test_a_kill_anywhere_costs_nothing(tmp_path):
             break
         result = post(path, shop, given, "run-2", most=4)
         assert result.stop is None, (at, result.stop)
-        assert result.counts == {Standing.POSTED: 11, Standing.REJECTED: 1} or (
-            result.counts[Standing.REJECTED] == 1 and sum(result.counts.values()) == 12
+        assert result.counts == {ReportState.POSTED: 11, ReportState.REJECTED: 1} or (
+            result.counts[ReportState.REJECTED] == 1 and sum(result.counts.values()) == 12
         ), (at, result.counts)
         assert shop.times_posted([one for one in numbers(12) if one != "8"]) == {1}, at
     assert at > 20
@@ -342,9 +342,9 @@ def test_a_kind_is_tried_alone(tmp_path):
     old = [an_order(str(number), day=number, unproved=("old",)) for number in range(1, 31)]
     new = [an_order(str(number), day=100 + number % 90) for number in range(100, 130)]
     result = post(path, shop, [*new[:1], *old, *new[1:]])
-    assert result.counts[Standing.POSTED] == 30
-    assert result.counts[Standing.REJECTED] == 3
-    assert result.counts[Standing.BLOCKED] == 27
+    assert result.counts[ReportState.POSTED] == 30
+    assert result.counts[ReportState.REJECTED] == 3
+    assert result.counts[ReportState.BLOCKED] == 27
     assert shop.times_posted(order.number for order in old) == {0}
     with open_ledger(path, shop) as ledger:
         assert ledger.order("20").code == "kind.refused"
@@ -357,7 +357,7 @@ def test_a_return_follows_a_bill_whose_id_is_not_read_yet(tmp_path):
     shop, path = OutletShop(), tmp_path / "ledger"
     back = an_order("3-R1", amount="-12.00", paid="0", parent="3", unproved=("rebates",))
     result = post(path, shop, [*orders(6), back])
-    assert result.counts == {Standing.POSTED: 7}
+    assert result.counts == {ReportState.POSTED: 7}
     assert shop.times_posted(["3", "3-R1"]) == {1}
 
 

@@ -12,11 +12,11 @@ from test_bills import KillAt, numbers, orders, states
 
 from etl.errors import ExitCode, UsageError
 from etl.ledger.ledger import Ledger
-from etl.ledger.standing import Standing
 from etl.load.undo import Ending, UndoRules
 from etl.model.bill import bill_payload
 from etl.model.identity import Identity
 from etl.model.states import State
+from etl.model.status import ReportState
 
 
 def sums(shop: OutletShop, *bills: str) -> Counter:
@@ -68,9 +68,9 @@ def test_what_is_undone_goes_again_as_generation_two(tmp_path):
     post(path, shop, orders(3))
     undo(path, shop, "2")
     again = post(path, shop, orders(3), "run-2")
-    assert again.counts == {Standing.ALREADY_POSTED: 2, Standing.UNDONE: 1}
+    assert again.counts == {ReportState.ALREADY_POSTED: 2, ReportState.UNDONE: 1}
     again = post(path, shop, orders(3), "run-3", repost_undone=True)
-    assert again.counts == {Standing.ALREADY_POSTED: 2, Standing.POSTED: 1}
+    assert again.counts == {ReportState.ALREADY_POSTED: 2, ReportState.POSTED: 1}
     (bill_id,) = shop.bills_of("2~2")
     assert {one.external_identifier for one in shop.sandbox.outlets.items_of(bill_id)} == {
         "centra:uk:2~2:p1",
@@ -134,7 +134,7 @@ def test_a_lost_ledger_is_built_anew(tmp_path):
         assert ledger.order("31").planned_total == Decimal("10.90")
         assert ledger.order("1").mews_order_id == shop.bills_of("1")[0]
     again = post(tmp_path / "two", shop, [*orders(30), an_order("31", gift="5.00")], "run-2")
-    assert again.counts == {Standing.ALREADY_POSTED: 30, Standing.UNDONE: 1}
+    assert again.counts == {ReportState.ALREADY_POSTED: 30, ReportState.UNDONE: 1}
     assert shop.times_posted(numbers(31)) == {1}
 
 
@@ -176,7 +176,7 @@ def test_unmarked_bills_hold_an_order_for_a_person(tmp_path):
     )
     shop.sandbox.plan = plan
     result = post(path, shop, [an_order("1"), an_order("2")], "run-2")
-    assert result.counts[Standing.UNKNOWN] == 1
+    assert result.counts[ReportState.UNKNOWN] == 1
     assert len(shop.bills_of("2")) == 1
     with open_ledger(path, shop) as ledger:
         assert "looks like this order" in ledger.order("2").message
@@ -203,7 +203,7 @@ def test_unmarked_bills_that_are_met_on_two_walks_hold_an_order_too(tmp_path):
     shop.timeline.pass_until(shop.timeline.now + 300)
     shop.sandbox._quirks = replace(shop.sandbox._quirks, identifiers="ignored", keeps_notes=False)
     result = post(path, shop, [an_order("1"), an_order("2")], "run-3")
-    assert result.counts[Standing.UNKNOWN] == 1
+    assert result.counts[ReportState.UNKNOWN] == 1
     assert len(shop.bills_of("2")) == 1
 
 

@@ -17,7 +17,7 @@ from small_mews import Fate
 
 from etl.errors import ExitCode
 from etl.ledger.ledger import Ledger
-from etl.ledger.standing import Standing, standing
+from etl.ledger.standing import standing
 from etl.load.result import LoadResult
 from etl.load.stop import StopFlag
 from etl.model.outcome import Kind, Outcome
@@ -25,6 +25,7 @@ from etl.model.payload import Operation
 from etl.model.plan import PlannedOrder
 from etl.model.reference import Account
 from etl.model.states import State
+from etl.model.status import ReportState
 from etl.sandbox.core import Answer
 from etl.sandbox.state import Entry, Person
 
@@ -392,7 +393,7 @@ def test_a_recovered_order_that_staff_moved_is_told_once_its_customer_is_known(
         row = ledger.order("1")
         assert row.changed == "Mews has account moved, the plan says person-1"
         assert row.account_id == "moved", "what Mews holds stays on record"
-        assert standing(row, order, "uk") is standing(row, order, "uk", "run-2") is Standing.CHANGED
+        assert standing(row, order, "uk") is standing(row, order, "uk", "run-2") is ReportState.CHANGED
     assert mews.times_paid("1", "gift1") == 0
     assert len(mews.welcomes) == 1
 

@@ -15,11 +15,11 @@ from load_fakes import SmallMews, VirtualTime, a_payment, an_order, run_poster
 from etl.errors import ExitCode
 from etl.ledger.ledger import Ledger
 from etl.ledger.records import loads
-from etl.ledger.standing import Standing
 from etl.load.stop import StopFlag
 from etl.model.kinds import KindState
 from etl.model.outcome import Kind, Outcome
 from etl.model.states import State
+from etl.model.status import ReportState
 
 NEGATIVE = "Negative amounts are not allowed: this integration may not post rebates."
 
@@ -94,7 +94,7 @@ def test_three_equal_refusals_hold_the_kind_and_the_others_go_on(path, mews, tim
     result = run_poster(path, mews, time, a_month(sales=20, returns=50))
     assert sent(mews) == 3
     assert result.stop is None
-    assert result.counts == {Standing.POSTED: 21, Standing.REJECTED: 3, Standing.BLOCKED: 47}
+    assert result.counts == {ReportState.POSTED: 21, ReportState.REJECTED: 3, ReportState.BLOCKED: 47}
     with Ledger.open(path, read_only=True) as ledger:
         assert [ledger.order(str(1000 + at)).state for at in range(4)] == [State.REJECTED] * 3 + [State.BLOCKED]
         blocked = ledger.order("1049")
@@ -112,7 +112,7 @@ def test_a_later_run_sends_nothing_of_a_held_kind(path, mews, time):
     other = [a_return("1000", account_id="another"), *batch[2:], a_return("1999")]
     again = run_poster(path, mews, time, [batch[0], *other], run_id="run-2")
     assert len(mews.calls) == calls
-    assert again.counts == {Standing.ALREADY_POSTED: 3, Standing.REJECTED: 2, Standing.BLOCKED: 9}
+    assert again.counts == {ReportState.ALREADY_POSTED: 3, ReportState.REJECTED: 2, ReportState.BLOCKED: 9}
 
 
 def test_retrying_tries_three_again_and_no_more(path, mews, time):
@@ -124,7 +124,7 @@ def test_retrying_tries_three_again_and_no_more(path, mews, time):
     assert sent(mews) == 6
     mews.script = lambda _p, _n: None
     result = run_poster(path, mews, time, batch, run_id="run-3", run={"retry_rejected": True})
-    assert result.counts == {Standing.ALREADY_POSTED: 3, Standing.POSTED: 30}
+    assert result.counts == {ReportState.ALREADY_POSTED: 3, ReportState.POSTED: 30}
     assert kinds_of(path)["rebates"].state is KindState.PROVED
 
 
@@ -159,7 +159,7 @@ def test_one_goes_alone_and_proves_its_kind_for_this_ledger(path, mews, time):
 
     mews.send = watched
     result = run_poster(path, mews, time, a_month(sales=5, returns=30))
-    assert result.counts == {Standing.POSTED: 36}
+    assert result.counts == {ReportState.POSTED: 36}
     assert together["before proof"] == 1
     assert most[0] > 1
     assert kinds_of(path)["rebates"].state is KindState.PROVED
@@ -199,7 +199,7 @@ def test_refusals_in_other_words_do_not_add_up(path, mews, time):
 
     mews.script = script
     result = run_poster(path, mews, time, a_month(sales=2, returns=12))
-    assert result.counts == {Standing.POSTED: 11, Standing.REJECTED: 4}
+    assert result.counts == {ReportState.POSTED: 11, ReportState.REJECTED: 4}
 
 
 @pytest.mark.parametrize(
@@ -229,7 +229,7 @@ def test_words_that_a_sale_met_too_are_not_about_returns(path, mews, time):
         *(a_return(str(n), account_id="bad") for n in range(5, 10)),
     ]
     result = run_poster(path, mews, time, [*batch, a_return("20")])
-    assert result.counts == {Standing.POSTED: 2, Standing.REJECTED: 6}
+    assert result.counts == {ReportState.POSTED: 2, ReportState.REJECTED: 6}
     assert kinds_of(path)["rebates"].state is KindState.PROVED
 
 
@@ -262,15 +262,15 @@ def test_no_wait_leaves_the_kind_ready(path, mews, time, is_booked):
     result = run_poster(path, mews, time, a_month(sales=3, returns=4), run={"no_wait": True})
     assert sent(mews) == 1
     # The closing look finds the first where it is there; the others wait for the next run all the same.
-    first = Standing.RECOVERED if is_booked else Standing.UNKNOWN
-    assert result.counts == {Standing.POSTED: 4, first: 1, Standing.READY: 3}
+    first = ReportState.RECOVERED if is_booked else ReportState.UNKNOWN
+    assert result.counts == {ReportState.POSTED: 4, first: 1, ReportState.READY: 3}
     refuse_returns(mews)
     again = run_poster(path, mews, time, a_month(sales=3, returns=4), run_id="run-2")
     if is_booked:
         # The survey found the first: the kind is proved, so these refusals are nothing but refusals.
-        assert again.counts == {Standing.ALREADY_POSTED: 5, Standing.REJECTED: 3}
+        assert again.counts == {ReportState.ALREADY_POSTED: 5, ReportState.REJECTED: 3}
     else:
-        assert again.counts == {Standing.ALREADY_POSTED: 4, Standing.REJECTED: 3, Standing.BLOCKED: 1}
+        assert again.counts == {ReportState.ALREADY_POSTED: 4, ReportState.REJECTED: 3, ReportState.BLOCKED: 1}
 
 
 def test_an_order_that_gave_up_frees_its_kind(path, mews, time):
@@ -278,14 +278,14 @@ def test_an_order_that_gave_up_frees_its_kind(path, mews, time):
     gone = Outcome(Kind.UNKNOWN, message="reset")
     mews.script = lambda p, _: gone if p["Notes"].startswith("[centra:uk:1000]") else None
     result = run_poster(path, mews, time, a_month(sales=1, returns=5))
-    assert result.counts == {Standing.POSTED: 6, Standing.REJECTED: 1}
+    assert result.counts == {ReportState.POSTED: 6, ReportState.REJECTED: 1}
 
 
 def test_an_order_of_several_kinds_waits_for_all_but_the_last(path, mews, time):
     """Return 10 needs rebates and a company: return 11 proves rebates first, then 10 proves the company."""
     batch = [an_order("1"), a_return("10", unproved=("rebates", "company")), a_return("11")]
     result = run_poster(path, mews, time, batch)
-    assert result.counts == {Standing.POSTED: 3}
+    assert result.counts == {ReportState.POSTED: 3}
     notes = [call["Notes"] for call in mews.calls]
     assert notes.index("[centra:uk:11] Centra order 11") < notes.index("[centra:uk:10] Centra order 10")
     assert {kind: one.state for kind, one in kinds_of(path).items()} == {
@@ -299,7 +299,7 @@ def test_orders_of_several_kinds_go_one_by_one_where_nobody_else_can_try(path, m
     batch = [an_order("1"), *(a_return(str(n), unproved=("rebates", "company")) for n in range(10, 20))]
     refuse_returns(mews)
     result = run_poster(path, mews, time, batch)
-    assert result.counts == {Standing.POSTED: 1, Standing.REJECTED: 3, Standing.BLOCKED: 7}
+    assert result.counts == {ReportState.POSTED: 1, ReportState.REJECTED: 3, ReportState.BLOCKED: 7}
     # Mews's words name rebates; they say nothing of companies.
     assert kinds_of(path)["rebates"].state is KindState.HELD
     assert "company" not in kinds_of(path)
@@ -310,7 +310,7 @@ def test_a_held_kind_blocks_orders_that_wait_for_another_one_too(path, mews, tim
     refuse_returns(mews)
     batch = [an_order("1"), a_return("10", unproved=("rebates", "company")), *(a_return(str(n)) for n in range(20, 24))]
     result = run_poster(path, mews, time, batch)
-    assert result.counts == {Standing.POSTED: 1, Standing.REJECTED: 3, Standing.BLOCKED: 2}
+    assert result.counts == {ReportState.POSTED: 1, ReportState.REJECTED: 3, ReportState.BLOCKED: 2}
 
 
 def test_a_held_payment_type_holds_unsent_orders_whole(path, mews, time):
@@ -318,7 +318,7 @@ def test_a_held_payment_type_holds_unsent_orders_whole(path, mews, time):
     mews.script = refusing(lambda p: p.get("Type") == "GiftCard", message="This type of payment is not enabled.")
     batch = [an_order("1"), *paid_orders(10)]
     result = run_poster(path, mews, time, batch)
-    assert result.counts == {Standing.POSTED: 1, Standing.REJECTED: 3, Standing.BLOCKED: 7}
+    assert result.counts == {ReportState.POSTED: 1, ReportState.REJECTED: 3, ReportState.BLOCKED: 7}
     assert [mews.times_posted(str(100 + at)) for at in range(5)] == [1, 1, 1, 0, 0]
     assert sent(mews, lambda p: "Type" in p) == 3
     calls = len(mews.calls)
@@ -350,7 +350,7 @@ def test_a_posted_order_keeps_its_state_and_its_unsent_payment(path, mews, time)
     result = run_poster(path, mews, time, batch, run_id="run-3")
     assert sent(mews, lambda p: "Type" in p) == payments
     assert mews.times_posted("100") == 1
-    assert result.counts[Standing.READY] == 1
+    assert result.counts[ReportState.READY] == 1
 
 
 def test_two_payments_of_one_refused_type_are_one_refusal(path, mews, time):
@@ -360,7 +360,7 @@ def test_two_payments_of_one_refused_type_are_one_refusal(path, mews, time):
     mews.script = refusing(lambda p: "Type" in p, message="not enabled")
     result = run_poster(path, mews, time, batch)
     assert sent(mews, lambda p: "Type" in p) == 3
-    assert result.counts[Standing.REJECTED] == 3
+    assert result.counts[ReportState.REJECTED] == 3
 
 
 def test_a_refused_payment_never_loses_the_items(path, mews, time):
@@ -369,7 +369,7 @@ def test_a_refused_payment_never_loses_the_items(path, mews, time):
     order = an_order("7", payments=both, unproved=("payment:GiftCard",))
     mews.script = refusing(lambda p: p.get("ExternalIdentifier", "").endswith("gift1"), message="not enabled")
     result = run_poster(path, mews, time, [an_order("1"), order])
-    assert result.counts == {Standing.POSTED: 1, Standing.REJECTED: 1}
+    assert result.counts == {ReportState.POSTED: 1, ReportState.REJECTED: 1}
     with Ledger.open(path, read_only=True) as ledger:
         row = ledger.order("7")
         states = {part.part: part.state for part in ledger.parts(["7"])["7"]}
@@ -385,7 +385,7 @@ def test_firsts_count_towards_the_limit(path, mews, time):
     """`--limit 4` sends four orders, whatever their kinds."""
     result = run_poster(path, mews, time, a_month(sales=10, returns=10), run={"limit": 4})
     assert len(mews.calls) == 4
-    assert result.counts == {Standing.POSTED: 4, Standing.READY: 17}
+    assert result.counts == {ReportState.POSTED: 4, ReportState.READY: 17}
     refuse_returns(mews)
     run_poster(path, mews, time, a_month(sales=10, returns=10), run_id="run-2", run={"limit": 5})
     assert len(mews.calls) == 9
@@ -415,7 +415,7 @@ def test_returns_before_the_first_sale_are_tried_three_times(path, mews, time):
     mews.before_answer = lambda n: seen.append(len(mews.calls))
     batch = [*(a_return(str(n)) for n in range(1, 8)), *(an_order(str(n)) for n in range(10, 15))]
     result = run_poster(path, mews, time, batch)
-    assert result.counts == {Standing.POSTED: 5, Standing.REJECTED: 3, Standing.BLOCKED: 4}
+    assert result.counts == {ReportState.POSTED: 5, ReportState.REJECTED: 3, ReportState.BLOCKED: 4}
     assert (sent(mews), seen[0]) == (3, 4)
 
 
@@ -472,4 +472,4 @@ def test_a_kind_is_held_also_while_no_order_was_read_back(path, mews, time):
     time.seconds += 400
     result = run_poster(path, mews, time, batch, run_id="run-2")
     assert sent(mews) - before == 3
-    assert result.counts == {Standing.REJECTED: 3, Standing.BLOCKED: 2}
+    assert result.counts == {ReportState.REJECTED: 3, ReportState.BLOCKED: 2}

@@ -25,7 +25,7 @@ from etl.ledger.holder import Holder, is_alive, this_process
 from etl.ledger.ledger import Ledger
 from etl.ledger.lock import LockLost
 from etl.ledger.records import PartKind, RunRecord
-from etl.ledger.standing import Standing, standing
+from etl.ledger.standing import standing
 from etl.ledger.steps import Intent, NotReady
 from etl.model.kinds import KindState
 from etl.model.outcome import Kind, Outcome
@@ -33,6 +33,7 @@ from etl.model.place import Place
 from etl.model.plan import Verdict
 from etl.model.problem import Problem
 from etl.model.states import State
+from etl.model.status import ReportState
 
 
 @pytest.fixture
@@ -287,7 +288,7 @@ def test_plans_are_kept_and_counted(path, time):
         counts = ledger.counts()
         assert (counts[State.READY], counts[State.BLOCKED], counts[State.SKIPPED]) == (2, 1, 0)
         assert [row.number for row in ledger.orders([State.BLOCKED])] == ["3"]
-        assert standing(ledger.order("2"), fixed[1], "uk") is Standing.READY
+        assert standing(ledger.order("2"), fixed[1], "uk") is ReportState.READY
 
 
 def test_orders_come_by_number(path, time):

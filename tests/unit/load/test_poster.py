@@ -17,11 +17,11 @@ from sqlalchemy import text
 from etl.errors import ExitCode
 from etl.ledger.holder import Holder
 from etl.ledger.ledger import Ledger
-from etl.ledger.standing import Standing
 from etl.load.breaker import Breaker
 from etl.load.stop import StopFlag
 from etl.model.outcome import Kind, Outcome
 from etl.model.states import State
+from etl.model.status import ReportState
 
 
 @pytest.fixture
@@ -53,11 +53,11 @@ def state(path: Path, number: str) -> State:
 def test_every_order_is_posted_once_and_a_rerun_sends_nothing(path, mews, time):
     """The plain case: all are posted with concurrency, the next run finds nothing to do."""
     first = run_poster(path, mews, time, orders(30))
-    assert first.counts == {Standing.POSTED: 30}
+    assert first.counts == {ReportState.POSTED: 30}
     assert first.exit_code is ExitCode.DONE
     assert 1 < mews.most_in_flight <= 4
     again = run_poster(path, mews, time, orders(30), run_id="run-2")
-    assert again.counts == {Standing.ALREADY_POSTED: 30}
+    assert again.counts == {ReportState.ALREADY_POSTED: 30}
     assert len(mews.calls) == 30
 
 
@@ -89,7 +89,7 @@ def test_a_first_order_that_reads_back_wrong_stops_the_run(path, mews, time, fau
     assert result.stop.code == "run.first_order"
     assert result.exit_code is ExitCode.ATTENTION
     assert len(mews.calls) == 1
-    assert result.counts == {Standing.POSTED: 1, Standing.READY: 4}
+    assert result.counts == {ReportState.POSTED: 1, ReportState.READY: 4}
     again = run_poster(path, mews, time, orders(5), run_id="run-2", **more)
     assert again.stop.code == "run.first_order"
     assert len(mews.calls) == 1
@@ -107,7 +107,7 @@ def test_the_last_digit_of_a_tax_is_shown_and_goes_on(path, mews, time):
     """Mews may round a tax elsewhere; that is no reason to stop, but is to be told."""
     mews.tax_error = Decimal("0.01")
     result = run_poster(path, mews, time, orders(3))
-    assert result.counts == {Standing.POSTED: 3}
+    assert result.counts == {ReportState.POSTED: 3}
     assert len(result.first_check) == 1
 
 
@@ -116,7 +116,7 @@ def test_a_server_without_identifiers_is_recognised_by_the_marker(path, mews, ti
     mews.hides_identifiers = True
     mews.script = lambda _, n: ("lost", 0.0) if n == 3 else None
     result = run_poster(path, mews, time, orders(5))
-    assert result.counts == {Standing.POSTED: 4, Standing.RECOVERED: 1}
+    assert result.counts == {ReportState.POSTED: 4, ReportState.RECOVERED: 1}
     assert len(mews.calls) == 5
 
 
@@ -124,7 +124,7 @@ def test_a_lost_answer_is_found_not_sent_again(path, mews, time):
     """The order is in Mews although the answer never came."""
     mews.script = lambda _, n: ("lost", 0.0) if n in (2, 5) else None
     result = run_poster(path, mews, time, orders(8))
-    assert result.counts == {Standing.POSTED: 6, Standing.RECOVERED: 2}
+    assert result.counts == {ReportState.POSTED: 6, ReportState.RECOVERED: 2}
     assert all(mews.times_posted(str(n)) == 1 for n in range(1, 9))
 
 
@@ -136,7 +136,7 @@ def test_a_late_commit_within_the_settling_time_is_never_doubled(path, mews, tim
     mews.lag = lag
     result = run_poster(path, mews, time, orders(6))
     assert [mews.times_posted(str(n)) for n in range(1, 7)] == [1] * 6
-    assert result.counts[Standing.POSTED] + result.counts[Standing.RECOVERED] == 6
+    assert result.counts[ReportState.POSTED] + result.counts[ReportState.RECOVERED] == 6
 
 
 def test_what_was_never_processed_is_proved_absent_and_sent_again(path, mews, time):
@@ -144,7 +144,7 @@ def test_what_was_never_processed_is_proved_absent_and_sent_again(path, mews, ti
     mews.script = lambda _, n: Outcome(Kind.UNKNOWN, message="reset") if n in (2, 3, 4) else None
     before = time.seconds
     result = run_poster(path, mews, time, orders(6))
-    assert result.counts == {Standing.POSTED: 6}
+    assert result.counts == {ReportState.POSTED: 6}
     assert [mews.times_posted(str(n)) for n in range(1, 7)] == [1] * 6
     assert time.seconds - before >= 270
     assert result.surveys <= 7
@@ -154,15 +154,15 @@ def test_an_order_proved_absent_three_times_gives_up(path, mews, time):
     """An order that never arrives must not be tried for ever."""
     mews.script = lambda p, _: Outcome(Kind.UNKNOWN, message="reset") if "[centra:uk:3]" in p["Notes"] else None
     result = run_poster(path, mews, time, orders(4))
-    assert result.counts == {Standing.POSTED: 3, Standing.REJECTED: 1}
+    assert result.counts == {ReportState.POSTED: 3, ReportState.REJECTED: 1}
     with Ledger.open(path, read_only=True) as ledger:
         assert ledger.order("3").code == "send.gave_up"
         assert len(ledger.attempts("3")) == 3
     again = run_poster(path, mews, time, orders(4), run_id="run-2")
-    assert again.counts[Standing.REJECTED] == 1
+    assert again.counts[ReportState.REJECTED] == 1
     mews.script = lambda _p, _n: None
     retried = run_poster(path, mews, time, orders(4), run_id="run-3", run={"retry_rejected": True})
-    assert retried.counts == {Standing.ALREADY_POSTED: 3, Standing.POSTED: 1}
+    assert retried.counts == {ReportState.ALREADY_POSTED: 3, ReportState.POSTED: 1}
 
 
 def test_a_scan_that_fails_proves_nothing(path, mews, time):
@@ -171,7 +171,7 @@ def test_a_scan_that_fails_proves_nothing(path, mews, time):
     run_poster(path, mews, time, orders(3), run={"no_wait": True})
     mews.failing_reads = 3
     result = run_poster(path, mews, time, orders(3), run_id="run-2")
-    assert result.stop is not None or result.counts[Standing.UNKNOWN] == 0
+    assert result.stop is not None or result.counts[ReportState.UNKNOWN] == 0
     assert mews.times_posted("2") == 1
 
 
@@ -179,21 +179,21 @@ def test_no_wait_leaves_the_unknown_to_the_next_run(path, mews, time):
     """`--no-wait` ends with exit code 3; the next run resolves and recovers."""
     mews.script = lambda _, n: ("lost", 5.0) if n == 3 else None
     result = run_poster(path, mews, time, orders(4), run={"no_wait": True})
-    assert result.counts == {Standing.POSTED: 3, Standing.UNKNOWN: 1}
+    assert result.counts == {ReportState.POSTED: 3, ReportState.UNKNOWN: 1}
     assert result.exit_code is ExitCode.ATTENTION
     assert state(path, "3") is State.UNKNOWN
     time.seconds += 10
     again = run_poster(path, mews, time, orders(4), run_id="run-2")
-    assert again.counts == {Standing.ALREADY_POSTED: 3, Standing.RECOVERED: 1}
+    assert again.counts == {ReportState.ALREADY_POSTED: 3, ReportState.RECOVERED: 1}
     third = run_poster(path, mews, time, orders(4), run_id="run-3")
-    assert third.counts == {Standing.ALREADY_POSTED: 4}
+    assert third.counts == {ReportState.ALREADY_POSTED: 4}
 
 
 def test_a_commit_beyond_the_bounds_is_reported_as_duplicate(path, mews, time):
     """Beyond the settling time a duplicate can happen; silent it may not be."""
     mews.script = lambda _, n: ("lost", 1000.0) if n == 3 else None
     first = run_poster(path, mews, time, orders(4))
-    assert first.counts == {Standing.POSTED: 4}
+    assert first.counts == {ReportState.POSTED: 4}
     assert not first.duplicated
     time.seconds += 2000
     second = run_poster(path, mews, time, orders(4), run_id="run-2")
@@ -211,7 +211,7 @@ def test_items_without_any_mark_leave_the_decision_to_a_person(path, mews, time)
     mews.hides_identifiers = mews.hides_notes = True
     unlike = replace(an_order("2", amount="99.00"), consumption=an_order("2").consumption + timedelta(hours=1))
     result = run_poster(path, mews, time, [*orders(1), unlike], run_id="run-2")
-    assert result.counts[Standing.UNKNOWN] == 1
+    assert result.counts[ReportState.UNKNOWN] == 1
     assert len(mews.calls) == 2
     with Ledger.open(path, read_only=True) as ledger:
         (part,) = ledger.parts(["2"])["2"]
@@ -225,7 +225,7 @@ def test_refused_orders_stay_rejected_until_their_payload_changes(path, mews, ti
     mews.script = lambda p, _: refusal if p["AccountId"] == "bad" else None
     batch = [an_order("1"), an_order("2", account_id="bad")]
     result = run_poster(path, mews, time, batch)
-    assert result.counts == {Standing.POSTED: 1, Standing.REJECTED: 1}
+    assert result.counts == {ReportState.POSTED: 1, ReportState.REJECTED: 1}
     with Ledger.open(path, read_only=True) as ledger:
         row = ledger.order("2")
         assert (row.message, row.request_id, row.code) == ("closed", "r-9", "mews.refused")
@@ -234,7 +234,7 @@ def test_refused_orders_stay_rejected_until_their_payload_changes(path, mews, ti
     run_poster(path, mews, time, batch, run_id="run-3", run={"retry_rejected": True})
     assert len(mews.calls) == 3
     fixed = [an_order("1"), an_order("2", account_id="other")]
-    assert run_poster(path, mews, time, fixed, run_id="run-4").counts[Standing.POSTED] == 1
+    assert run_poster(path, mews, time, fixed, run_id="run-4").counts[ReportState.POSTED] == 1
 
 
 def test_twenty_equal_refusals_stop_the_run(path, mews, time):
@@ -261,9 +261,9 @@ def test_unreachable_is_not_sent(path, mews, time):
     mews.script = lambda _, n: Outcome(Kind.NOT_SENT, message="connection refused") if n > 1 else None
     result = run_poster(path, mews, time, orders(10))
     assert result.exit_code is ExitCode.MEWS
-    assert result.counts == {Standing.POSTED: 1, Standing.READY: 9}
+    assert result.counts == {ReportState.POSTED: 1, ReportState.READY: 9}
     mews.script = lambda _p, _n: None
-    assert run_poster(path, mews, time, orders(10), run_id="run-2").counts[Standing.POSTED] == 9
+    assert run_poster(path, mews, time, orders(10), run_id="run-2").counts[ReportState.POSTED] == 9
 
 
 def test_only_a_row_of_429_is_nothing_but_429():
@@ -284,7 +284,7 @@ def test_refused_credentials_stop_at_once(path, mews, time, status):
     result = run_poster(path, mews, time, orders(50))
     assert result.exit_code is ExitCode.MEWS
     assert len(mews.calls) <= 9
-    assert set(result.counts) == {Standing.POSTED, Standing.READY}
+    assert set(result.counts) == {ReportState.POSTED, ReportState.READY}
     assert sum(result.counts.values()) == 50
 
 
@@ -294,7 +294,7 @@ def test_429_makes_all_wait_and_the_order_is_sent_again(path, mews, time):
         Outcome(Kind.WAIT, status=429, retry_after=7.0 if n == 2 else None) if 2 <= n < 6 else None
     )
     result = run_poster(path, mews, time, orders(6))
-    assert result.counts == {Standing.POSTED: 6}
+    assert result.counts == {ReportState.POSTED: 6}
     assert any(7.0 <= pause < 8 for pause in mews.pauses)
     assert [mews.times_posted(str(n)) for n in range(1, 7)] == [1] * 6
 
@@ -303,7 +303,7 @@ def test_a_conflict_is_tried_a_few_times(path, mews, time):
     """409 means not done; four tries, then a person looks."""
     mews.script = lambda p, n: Outcome(Kind.CONFLICT, status=409, message="changed") if "uk:2]" in p["Notes"] else None
     result = run_poster(path, mews, time, orders(3))
-    assert result.counts == {Standing.POSTED: 2, Standing.REJECTED: 1}
+    assert result.counts == {ReportState.POSTED: 2, ReportState.REJECTED: 1}
     assert len(mews.calls) == 6
 
 
@@ -317,10 +317,10 @@ def test_payments_follow_their_order_and_only_the_missing_part_is_sent(path, mew
     refused = [*batch, an_order("3", payments=(a_payment(),))]
     mews.script = lambda p, _: Outcome(Kind.REFUSED, status=403, message="type") if "Type" in p else None
     second = run_poster(path, mews, time, refused, run_id="run-2")
-    assert second.counts == {Standing.ALREADY_POSTED: 2, Standing.REJECTED: 1}
+    assert second.counts == {ReportState.ALREADY_POSTED: 2, ReportState.REJECTED: 1}
     mews.script = lambda _p, _n: None
     third = run_poster(path, mews, time, refused, run_id="run-3", run={"retry_rejected": True})
-    assert third.counts == {Standing.ALREADY_POSTED: 2, Standing.POSTED: 1}
+    assert third.counts == {ReportState.ALREADY_POSTED: 2, ReportState.POSTED: 1}
     assert (mews.times_posted("3"), mews.times_paid("3", "gift1")) == (1, 1)
 
 
@@ -337,7 +337,7 @@ def test_an_unprocessed_payment_is_proved_absent_and_sent_again(path, mews, time
 
     mews.script = script
     result = run_poster(path, mews, time, batch)
-    assert result.counts == {Standing.POSTED: 2}
+    assert result.counts == {ReportState.POSTED: 2}
     assert (len(tries), mews.times_paid("2", "gift1"), mews.times_posted("2")) == (2, 1, 1)
 
 
@@ -355,7 +355,7 @@ def test_a_return_without_its_order_is_blocked(path, mews, time):
     """A return of what is not there would be a gift."""
     mews.script = lambda p, _: Outcome(Kind.REFUSED, status=403, message="x") if "uk:5]" in p["Notes"] else None
     result = run_poster(path, mews, time, [an_order("1"), an_order("5"), an_order("5-R9", parent="5")])
-    assert result.counts == {Standing.POSTED: 1, Standing.REJECTED: 1, Standing.BLOCKED: 1}
+    assert result.counts == {ReportState.POSTED: 1, ReportState.REJECTED: 1, ReportState.BLOCKED: 1}
     with Ledger.open(path, read_only=True) as ledger:
         assert ledger.order("5-R9").code == "return.parent"
 
@@ -364,7 +364,7 @@ def test_the_window_is_looked_at_just_before_sending(path, mews, time):
     """An order that the window left while it waited is blocked, not refused."""
     batch = [an_order("1", day=20), an_order("2", day=1), an_order("3", day=20)]
     result = run_poster(path, mews, time, batch, window_start=lambda now: now - timedelta(days=20))
-    assert result.counts == {Standing.POSTED: 2, Standing.BLOCKED: 1}
+    assert result.counts == {ReportState.POSTED: 2, ReportState.BLOCKED: 1}
     with Ledger.open(path, read_only=True) as ledger:
         assert ledger.order("2").code == "window.passed"
 
@@ -373,7 +373,7 @@ def test_changed_and_skipped_orders_are_reported_and_not_sent(path, mews, time):
     """What is posted is never sent again, whatever the source says now."""
     run_poster(path, mews, time, orders(2))
     result = run_poster(path, mews, time, [an_order("1", amount="13.00"), an_order("2")], run_id="run-2")
-    assert result.counts == {Standing.CHANGED: 1, Standing.ALREADY_POSTED: 1}
+    assert result.counts == {ReportState.CHANGED: 1, ReportState.ALREADY_POSTED: 1}
     assert len(mews.calls) == 2
     with Ledger.open(path, read_only=True) as ledger:
         row = ledger.order("1")
@@ -385,7 +385,7 @@ def test_changed_and_skipped_orders_are_reported_and_not_sent(path, mews, time):
 def test_limit_leaves_the_rest_ready(path, mews, time):
     """`--limit` is a choice, not a failure."""
     result = run_poster(path, mews, time, orders(10), run={"limit": 3})
-    assert result.counts == {Standing.POSTED: 3, Standing.READY: 7}
+    assert result.counts == {ReportState.POSTED: 3, ReportState.READY: 7}
     assert result.exit_code is ExitCode.DONE
 
 
@@ -501,7 +501,7 @@ def test_ctrl_c_awaits_what_is_in_flight(path, mews, time):
     result = run_poster(path, mews, time, orders(40), stop=stop)
     assert result.exit_code is ExitCode.INTERRUPTED
     assert sum(result.counts.values()) == 40
-    assert result.counts[Standing.POSTED] == len(mews.calls) < 20
+    assert result.counts[ReportState.POSTED] == len(mews.calls) < 20
     with Ledger.open(path, read_only=True) as ledger:
         assert ledger.counts()[State.IN_FLIGHT] == 0
 
@@ -526,7 +526,7 @@ def test_ctrl_c_does_not_wait_for_the_limiter(path, mews, time):
         result = asyncio.run(main())
     assert result.exit_code is ExitCode.INTERRUPTED
     assert time.seconds < 4000
-    assert result.counts == {Standing.ALREADY_POSTED: 1, Standing.READY: 8}
+    assert result.counts == {ReportState.ALREADY_POSTED: 1, ReportState.READY: 8}
 
 
 def test_a_second_ctrl_c_leaves_with_the_truth_on_disk(path, mews, time):
@@ -556,9 +556,9 @@ def test_an_undone_order_is_posted_again_only_on_request_and_as_second_generatio
     run_poster(path, mews, time, orders(2))
     with open_ledger(path, time) as ledger, ledger.steps(["2"]) as steps:
         steps.undo("2", 1)
-    assert run_poster(path, mews, time, orders(2), run_id="run-2").counts[Standing.UNDONE] == 1
+    assert run_poster(path, mews, time, orders(2), run_id="run-2").counts[ReportState.UNDONE] == 1
     result = run_poster(path, mews, time, orders(2), run_id="run-3", run={"repost_undone": True})
-    assert result.counts == {Standing.ALREADY_POSTED: 1, Standing.POSTED: 1}
+    assert result.counts == {ReportState.ALREADY_POSTED: 1, ReportState.POSTED: 1}
     assert mews.calls[-1]["Notes"].startswith("[centra:uk:2~2]")
     assert mews.calls[-1]["Items"][0]["ExternalIdentifier"] == "centra:uk:2~2:p1"
 

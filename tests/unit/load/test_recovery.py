@@ -13,11 +13,11 @@ from load_fakes import HOME, SERVICE, SmallMews, VirtualTime, a_payment, an_orde
 
 from etl.errors import ExitCode, MewsError, UsageError
 from etl.ledger.ledger import Ledger
-from etl.ledger.standing import Standing
 from etl.load.settling import settle
 from etl.model.outcome import Kind, Outcome
 from etl.model.plan import Verdict
 from etl.model.states import State
+from etl.model.status import ReportState
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_a_lost_ledger_is_rebuilt_and_a_run_posts_only_what_is_missing(tmp_path,
         assert ledger.order("1").posted_run_id == "recovered"
     batch.append(an_order("4"))
     result = run_poster(tmp_path / "new.sqlite", mews, time, batch, run_id="run-2")
-    assert result.counts == {Standing.ALREADY_POSTED: 2, Standing.POSTED: 2}
+    assert result.counts == {ReportState.ALREADY_POSTED: 2, ReportState.POSTED: 2}
     assert [mews.times_posted(number) for number in "1234"] == [1, 1, 1, 1]
     assert (mews.times_paid("2", "gift1"), mews.times_paid("2", "pay1")) == (1, 1)
 
@@ -80,10 +80,10 @@ def test_recovered_orders_that_differ_from_the_source_are_changed(tmp_path, mews
     batch[2] = an_order("3", account_id="other")
     batch[3] = an_order("4", day=5, is_clamped=True)
     result = run_poster(tmp_path / "new.sqlite", mews, time, batch, run_id="run-2")
-    assert result.counts == {Standing.ALREADY_POSTED: 2, Standing.CHANGED: 2}
+    assert result.counts == {ReportState.ALREADY_POSTED: 2, ReportState.CHANGED: 2}
     assert len(mews.calls) == 4
     again = run_poster(tmp_path / "new.sqlite", mews, time, orders(4, account_id="moved"), run_id="run-3")
-    assert again.counts[Standing.ALREADY_POSTED] == 2, "adopted orders go by their fingerprint: mapping is no change"
+    assert again.counts[ReportState.ALREADY_POSTED] == 2, "adopted orders go by their fingerprint: mapping is no change"
 
 
 def test_recover_waits_for_what_is_still_on_its_way(tmp_path, mews, time):
@@ -107,7 +107,7 @@ def test_recover_tells_what_is_there_twice_or_in_part(tmp_path, mews, time):
     assert set(found.duplicated) == {"2"}
     assert set(found.different) == {"3"}
     result = run_poster(tmp_path / "new.sqlite", mews, time, orders(3), run_id="run-2")
-    assert result.counts == {Standing.ALREADY_POSTED: 2, Standing.DIFFERENT: 1}
+    assert result.counts == {ReportState.ALREADY_POSTED: 2, ReportState.CHANGED: 1}
     assert len(mews.calls) == 3
 
 
@@ -121,7 +121,7 @@ def test_recover_completes_an_old_ledger(tmp_path, mews, time):
     found = recover_into(copy, mews, time)
     assert (found.found, found.known) == (3, 2)
     result = run_poster(copy, mews, time, orders(6), run_id="run-3")
-    assert result.counts == {Standing.ALREADY_POSTED: 5, Standing.POSTED: 1}
+    assert result.counts == {ReportState.ALREADY_POSTED: 5, ReportState.POSTED: 1}
 
 
 def test_a_broken_walk_changes_nothing(tmp_path, mews, time):

@@ -20,13 +20,13 @@ from etl.errors import ExitCode, LedgerError, MewsError, UsageError
 from etl.ledger.holder import Holder
 from etl.ledger.ledger import Ledger
 from etl.ledger.records import PartKind
-from etl.ledger.standing import Standing
 from etl.load.signs import IncompleteError
 from etl.load.stop import StopFlag
 from etl.load.undo import Ending, Selection, UndoResult
 from etl.model.outcome import Kind, Outcome
 from etl.model.rows import PaymentRow
 from etl.model.states import State
+from etl.model.status import ReportState
 
 NEVER = Outcome(Kind.UNKNOWN, message="reset")
 REFUSED = Outcome(Kind.REFUSED, status=403, message="not this one", request_id="r7")
@@ -480,12 +480,12 @@ def test_an_order_in_doubt_that_the_right_ledger_undid_is_not_recovered(path, me
     copy_ledger(path, old)
     assert state_of(old, "2") is State.UNKNOWN
     time.seconds += 400
-    assert run_poster(path, mews, time, batch, run_id="run-2").counts[Standing.RECOVERED] == 1
+    assert run_poster(path, mews, time, batch, run_id="run-2").counts[ReportState.RECOVERED] == 1
     mews.may_cancel = False
     assert undo_in(path, mews, time, run="", only=["2"]).count(Ending.REVERSED) == 1
     sent_before = len(mews.calls)
     result = run_poster(old, mews, time, batch, run_id="run-3")
-    assert (result.stop.code, result.counts[Standing.RECOVERED]) == ("ledger.incomplete", 0)
+    assert (result.stop.code, result.counts[ReportState.RECOVERED]) == ("ledger.incomplete", 0)
     assert "cancelled, reversed or paid back" in result.stop.message
     assert recover_into(old, mews, time).undone == 1
     assert (state_of(old, "2"), len(mews.calls)) == (State.UNDONE, sent_before)
