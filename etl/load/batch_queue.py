@@ -31,7 +31,7 @@ class BatchQueue(JobQueue):
         self._news.set()
 
     async def take(self) -> list[Job]:
-        """Jobs of one request, in their order; say `done` for each of them afterwards."""
+        """As `JobQueue.take`: the jobs of one request."""
         # One worker fills its request at a time: two would fill two by halves.
         async with self._filling:
             jobs = [await self._next()]

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from etl.errors import InternalError, LedgerError, MewsError, StoppedError
 from etl.ledger.ledger import Ledger
 from etl.ledger.records import ORDER_PART
 from etl.load.batch_queue import BatchQueue
@@ -86,19 +85,11 @@ class BillPoster(Poster):
             await self._survey(recheck_floor=None)
             await self._drain(no_wait=no_wait)
 
-    async def _work(self) -> None:
-        while True:
-            jobs = await self._queue.take()
-            try:
-                await (self._carry(jobs[0]) if len(jobs) == 1 else self._carry_all(jobs))
-            except (LedgerError, MewsError, StoppedError, InternalError) as error:
-                self._halt.stop(error)
-            finally:
-                for _ in jobs:
-                    self._queue.done()
-
-    async def _carry_all(self, jobs: Sequence[Job]) -> None:
-        """Sends jobs none of which tries a kind; a return that waits for its own order is put aside."""
+    async def _carry(self, jobs: Sequence[Job]) -> None:
+        """Sends jobs; of several, none tries a kind, and a return that waits for its own order is put aside."""
+        if len(jobs) == 1:
+            await super()._carry(jobs)
+            return
         if self._halt.is_set:
             return
         mine = [job for job in jobs if self._returns.may_go(job)]

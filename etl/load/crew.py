@@ -60,16 +60,21 @@ class JobQueue:
         self._jobs.put_nowait(job)
 
     async def get(self) -> Job:
-        """The next job; say `done` afterwards."""
+        """The next job."""
         job = await self._jobs.get()
         if job.has_room:
             job.has_room = False
             self._room.release()
         return job
 
-    def done(self) -> None:
-        """A job is through."""
-        self._jobs.task_done()
+    async def take(self) -> list[Job]:
+        """Jobs that go together, in their order; say `done` afterwards."""
+        return [await self.get()]
+
+    def done(self, count: int) -> None:
+        """So many jobs are through."""
+        for _ in range(count):
+            self._jobs.task_done()
 
     async def empty(self) -> None:
         """Waits until all jobs are through, unless a worker dies first."""

@@ -7,7 +7,7 @@ looking at Mews `watcher.py`; this module decides what is sent when, and when to
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 
@@ -278,17 +278,17 @@ class Poster:
 
     async def _work(self) -> None:
         while True:
-            job = await self._queue.get()
+            jobs = await self._queue.take()
             try:
-                await self._carry(job)
+                await self._carry(jobs)
             except (LedgerError, MewsError, StoppedError, InternalError) as error:
                 self._halt.stop(error)
             finally:
-                self._queue.done()
+                self._queue.done(len(jobs))
 
-    async def _carry(self, job: Job) -> None:
-        """Sends what a job has to send; what it found out about kinds lets others go on."""
-        await self._carry_parts(job)
+    async def _carry(self, jobs: Sequence[Job]) -> None:
+        """Sends what one job has to send; what it found out about kinds lets others go on."""
+        await self._carry_parts(job := jobs[0])
         if self._kinds.is_test(job):
             self._kinds.end(job)
             self._reconsider()
@@ -374,7 +374,7 @@ class Poster:
             await self._first.read_back(earlier.number)
             await self._queue.put(job)
             return
-        await self._carry(job)
+        await self._carry([job])
         row = self._ledger.order(job.number)
         if row is not None and row.state is State.UNKNOWN:
             await self._drain(no_wait=no_wait)

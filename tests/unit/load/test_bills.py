@@ -368,7 +368,7 @@ def test_a_return_does_not_travel_with_an_order_that_mews_refuses(tmp_path):
     given = [replaced(one) if one.number == "3" else one for one in orders(6)]
     result = post(path, shop, [*given, back])
     assert shop.times_posted(["3", "3-R1"]) == {0}
-    assert result.counts == {Standing.POSTED: 5, Standing.REJECTED: 1, Standing.BLOCKED: 1}
+    assert result.counts == {ReportState.POSTED: 5, ReportState.REJECTED: 1, ReportState.BLOCKED: 1}
 
 
 def test_a_bill_without_an_id_is_posted(tmp_path):
