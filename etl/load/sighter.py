@@ -42,6 +42,8 @@ class Look:
     present: dict[OrderKey, dict[str, None]] = field(default_factory=dict)
     extra: dict[PartKey, dict[str, None]] = field(default_factory=dict)
     elsewhere: dict[PartKey, str] = field(default_factory=dict)
+    unsent: dict[OrderKey, dict[str, None]] = field(default_factory=dict)
+    """OrderIds of orders that were met while this ledger had sent nothing of them."""
     in_doubt_undone: dict[OrderKey, None] = field(default_factory=dict)
     """Orders in doubt here of which another ledger's undo entries stand in Mews."""
     undone: dict[PartKey, dict[str, None]] = field(default_factory=dict)
@@ -161,6 +163,7 @@ class Sighter:
         part = _order_part(parts, generation)
         if part is None or _is_unsent(part):
             look.signs.never_sent[number] = None
+            look.unsent.setdefault(key, {}).update(order_ids)
         elif part.state in IN_MEWS:
             if not part.mews_id:
                 # One of many bills of one request, whose answer did not say which is which.
@@ -213,6 +216,14 @@ class Sighter:
                 named = self._with_id(part, mews_id)
                 return [named if one is part else one for one in parts]
         return parts
+
+    def see_sent_meanwhile(self, look: Look) -> None:
+        """What this very run sent after a page had shown it is there twice: its own, and what was met."""
+        parts = self._ledger.parts({number for number, _ in look.unsent})
+        for (number, generation), order_ids in look.unsent.items():
+            part = _order_part(parts.get(number, ()), generation)
+            if part is not None and part.state in IN_MEWS:
+                look.beside(part, (one for one in order_ids if one != part.mews_id))
 
     # Payments
 

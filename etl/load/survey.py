@@ -88,6 +88,7 @@ class Surveyor:
         # Met itself and reversed as well: another ledger found it, and undid it. The undo entries alone prove nothing.
         look.signs.reversed.update((key[0], None) for key in look.present if key in look.in_doubt_undone)
         if look.signs.lacks_orders:
+            self._sighter.see_sent_meanwhile(look)
             # Nothing can be decided from this ledger; what is there twice is told all the same, and the watermark stays.
             raise look.signs.error(self._store, self._note_copies(look))
         rows = await self._read_found(look)

@@ -16,9 +16,10 @@ from unittest import mock
 import pytest
 from fault_schedule import BEYOND_EVERY, Line, Process, Schedule, Spec, draw, of_a_kind, on_outlet
 from fault_world import ACCOUNT, enterprise_id
-from harness import OneEngineLedger, Parts, run_seed
+from harness import ON_SERVER, OneEngineLedger, Parts, run_seed
 
 from etl.ledger.records import LedgerOrder, loads
+from etl.ledger.send_steps import SendSteps
 from etl.ledger.steps import Steps
 from etl.load import refusals
 from etl.load.bill_poster import BillPoster
@@ -316,6 +317,17 @@ def _many_returns(schedule: Schedule) -> Schedule:
     return replace(schedule, refuses="rebates", orders=(*orders, *more), concurrency=5)
 
 
+def _two_with_returns(schedule: Schedule) -> Schedule:
+    """The same, met by two runs that share the ledger, of sales as many, nothing else in their way."""
+    schedule = replace(_many_returns(schedule), is_outlet=False, neighbours=(), latency=0.05, lag=0.0, hides="")
+    sales = tuple(
+        (Spec(str(900 + at), 1, (Line("p1", "Mug", 1, Decimal(5)),), basis=schedule.basis),) for at in range(4)
+    )
+    pair = Process(pause=0.0, twin=Process(pause=0.0, on="shared"))
+    returns = tuple(versions for versions in schedule.orders if versions[0].number.startswith("7"))
+    return replace(schedule, orders=(*sales, *returns), processes=(pair,), shared_slots=True, allows_from=None)
+
+
 def _with_people(schedule: Schedule) -> Schedule:
     """Every order charges a customer who has to be made; many answers about them are lost."""
     orders = tuple(tuple(replace(spec, email="ann@example.com") for spec in versions) for versions in schedule.orders)
@@ -544,6 +556,12 @@ BREAKS = {
     "the first of a kind does not go alone": Break(
         with_kinds(AllAtOnce), "times the ledger records", focus=_many_returns
     ),
+    "each of two runs tries a kind by itself": Break(
+        ON_SERVER,
+        "times the ledger records",
+        focus=_two_with_returns,
+        patch=(SendSteps, "_check_kinds", lambda _self, _intent: None),
+    ),
     "the limit is not kept": Break(
         Parts(rate=lambda count: 3 * count), "are allowed", focus=lambda schedule: replace(schedule, rate=(6, 2.0))
     ),
@@ -622,6 +640,8 @@ def _seeds_until_seen(broken: Break) -> int | None:
 
 
 @pytest.mark.parametrize("name", BREAKS)
-def test_a_broken_guard_is_seen(name):
+def test_a_broken_guard_is_seen(name, request):
     """The harness finds the harm that this guard prevents."""
+    if BREAKS[name].parts is ON_SERVER:
+        request.getfixturevalue("postgres")
     assert seeds_until_seen(BREAKS[name]) is not None

@@ -23,6 +23,7 @@ from load_fakes import (
     run_poster,
     some_facts,
 )
+from test_ledger import DONE, an_intent
 
 from etl.errors import ExitCode, LedgerError
 from etl.ledger.ledger import Ledger
@@ -267,6 +268,27 @@ def test_an_order_under_two_ids_is_there_twice(path, mews, time):
     assert caught.value.duplicated == {"2": (mine[0][1].order_id, "elsewhere")}
     with Ledger.open(path, read_only=True) as ledger:
         assert ledger.order("2").state is State.POSTED
+
+
+def test_an_order_that_was_met_before_it_was_sent_is_there_twice(path, mews, time, tmp_path, monkeypatch):
+    """A page shows it, posted by a copy of this ledger; before the last page came this one had sent it too."""
+    copy = tmp_path / "copy.sqlite"
+    run_poster(path, mews, time, [an_order("1")])
+    copy_ledger(path, copy)
+    run_poster(path, mews, time, [an_order("1"), an_order("2")], run_id="run-2")
+    judge = Surveyor._judge_copies
+
+    async def sent_meanwhile(self, met):
+        self._ledger.record_plan("run-9", [an_order("2")])
+        with self._ledger.steps(["2"]) as steps:
+            steps.conclude("2", 1, "order", steps.intend(an_intent("2", time)), DONE, at=time.wall(), mews_id="mine")
+        await judge(self, met)
+
+    monkeypatch.setattr(Surveyor, "_judge_copies", sent_meanwhile)
+    with pytest.raises(IncompleteError) as caught:
+        look(copy, mews, time)
+    assert caught.value.lacks_orders
+    assert caught.value.duplicated == {"2": ("mine", "OrderId-2")}
 
 
 @pytest.mark.parametrize("what", ["order", "payment"])

@@ -295,6 +295,15 @@ def test_payments_stay_where_the_opposite_of_the_order_can_not_be(path, mews, ti
     assert len(mews.paid) == 1
 
 
+def test_a_payment_of_another_amount_by_now_keeps_its_order(path, mews, time):
+    """What would balance it is for the hotel to say."""
+    posted(path, mews, time, [an_order("1", payments=(a_payment("gift1", "5.00"),))])
+    mews.paid = [(at, replace(row, gross=Decimal("-4.00"), net=Decimal("-4.00"))) for at, row in mews.paid]
+    mews.may_cancel = False
+    assert "not 5.00 as it was sent" in message_of(undo_in(path, mews, time), "1")
+    assert len(mews.paid) == 1
+
+
 # Returns
 
 
@@ -422,6 +431,15 @@ def test_order_ids_of_others_are_refused(path, mews, time, order_id, notes):
         mews.items.append((at - 400, replace(row, id="x", order_id=order_id, notes=notes, external_identifier="")))
     with pytest.raises((UsageError, LedgerError)):
         undo_in(path, mews, time, run="", order_ids=[order_id])
+    assert mews.cancel_calls == []
+
+
+def test_an_order_id_of_another_service_is_refused(path, mews, time):
+    """The same marks there are another ledger's business."""
+    posted(path, mews, time, orders(1))
+    mews.items = [(at, replace(row, service_id="another")) for at, row in mews.items]
+    with pytest.raises(UsageError, match="belongs to another service"):
+        undo_in(path, mews, time, run="", order_ids=["OrderId-1"])
     assert mews.cancel_calls == []
 
 
