@@ -15,7 +15,8 @@ from typing import NamedTuple
 import numpy as np
 
 from etl.columns.block import Block, Column, Ints, joint
-from etl.columns.bulk_goods import EMPTY, NONE, Articles, LineColumns, Weights
+from etl.columns.bulk_goods import NONE, Articles, LineColumns, Weights
+from etl.columns.bulk_numbers import EMPTY
 from etl.columns.bulk_writing import BulkWriting, Shares
 from etl.columns.cells import clean
 from etl.columns.decided import Rebate, Taxes

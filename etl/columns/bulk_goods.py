@@ -6,45 +6,22 @@ As `rows.LineCells` and `writing.Writing` do it line by line.
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from itertools import count
 from operator import itemgetter, ne
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from etl.columns.block import Block, Bools, Column, Ints, joint
+from etl.columns.bulk_numbers import EMPTY, LARGEST, Numbers
 from etl.columns.cells import KEPT, Units, is_clean
 from etl.columns.decided import Article, Decided, Tax, Taxes
 from etl.columns.rows import LineCells
 
 NONE = -1
-EMPTY, ODD = -(2**40), -(2**41)
-"""What stands for an empty cell, and for one that is not plain or too large."""
-LARGEST = 10**9
-"""Amounts stay below this many units of 10**-digits, quantities too, rates below 10**7: products of two are far from 2**63."""
 _RATES = 10**7
 _LARGEST_RATIO = 10**8
 _MOST_LINES = 10_000
-
-
-class Numbers(dict[str, int]):
-    """Cell to a whole number of either sign, `EMPTY` or `ODD`."""
-
-    def __init__(self, units: Units, below: int) -> None:
-        super().__init__()
-        self._units, self._below = units, below
-
-    def __missing__(self, cell: str) -> int:
-        if len(self) >= KEPT:
-            self.clear()
-        value = self._units[cell] if cell else EMPTY
-        found = self[cell] = value if value == EMPTY or (value is not None and abs(value) < self._below) else ODD
-        return found
-
-    def of(self, column: Column) -> Ints:
-        """The numbers of a column."""
-        texts, codes = column
-        numbers: Ints = np.fromiter(map(self.__getitem__, texts), np.int64, len(texts))
-        return numbers[codes]
 
 
 class _Met(dict[str, int]):
@@ -91,16 +68,17 @@ class Articles:
         ]
         keys: list[Hashable] = list(zip(*its, strict=True)) if its else [()] * len(first)
         found = list(map(self._known.get, keys))
-        for at, (key, number) in enumerate(zip(keys, found, strict=True)):
-            if number is None:
-                found[at] = self._known[key] = self._number(block, first[at], decided)
+        if news := [at for at, number in enumerate(found) if number is None]:
+            rows = [first[at] for at in news]
+            every = [block.line(at) for at in range(self._lines.width)]
+            cells = [list(map(texts.__getitem__, codes[rows].tolist())) for texts, codes in every]
+            for at, its_cells in zip(news, zip(*cells, strict=True), strict=True):
+                found[at] = self._known[keys[at]] = self._number(its_cells, decided)
         if len(self._sorted) != len(self.all):
             self._rank()
         return np.array(found, np.int64)[which]
 
-    def _number(self, block: Block, row: int, decided: Decided) -> int:
-        columns = [block.line(at) for at in range(self._lines.width)]
-        cells = tuple([texts[codes[row]] for texts, codes in columns])
+    def _number(self, cells: tuple[str, ...], decided: Decided) -> int:
         article = self._lines.article_of(self._lines.texts_of(cells), cells, decided)
         if article is None:
             return NONE
@@ -109,7 +87,7 @@ class Articles:
 
     def _rank(self) -> None:
         news = self.all[len(self._sorted) :]
-        self._sorted.extend([(one.keys, at) for at, one in enumerate(news, len(self._sorted))])
+        self._sorted += zip([one.keys for one in news], count(len(self._sorted)))
         # All but the last ones are in their order: next to nothing is compared.
         self._sorted.sort(key=itemgetter(0))
         keys, numbers = zip(*self._sorted, strict=True) if self._sorted else ((), ())

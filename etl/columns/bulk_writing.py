@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from etl.columns.block import Block, Bools, Ints
-from etl.columns.bulk_goods import EMPTY, LARGEST, Articles, Goods, Parts, Sets
+from etl.columns.bulk_goods import Articles, Goods, Parts, Sets
+from etl.columns.bulk_numbers import EMPTY, LARGEST
 from etl.columns.cells import KEPT, clean
 from etl.columns.entries import Entries, Names, entries_of
 from etl.columns.lane import Head, Lane

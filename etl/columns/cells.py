@@ -24,7 +24,10 @@ class Units(dict[str, int | None]):
         self._reader, self._scale = reader, 10**digits
         self._limit = below * self._scale
         self._digits = digits
-        self._is_plain = None if any(word[:1].isdigit() for word in nothing) else _plain_amount(reader)
+        self.mark = "" if any(word[:1].isdigit() for word in nothing) else _mark_of(reader)
+        """Between whole units and decimals of an amount without sign or thousands; "" where none is read at once."""
+        self.digits = digits
+        self._is_plain = _plain_amount(self.mark) if self.mark else None
 
     def __missing__(self, cell: str) -> int | None:
         if len(self) >= KEPT:
@@ -47,12 +50,14 @@ class Units(dict[str, int | None]):
         return None if rest or not -self._limit < units < self._limit else units
 
 
-def _plain_amount(reader: Reader[Any]) -> Callable[[str], re.Match[str] | None] | None:
-    """What matches an amount without sign or thousands, as the reader's file writes it; None for a file that writes none."""
-    for mark in ".,":
-        if clean(reader, f"1{mark}25") == Decimal("1.25"):
-            return re.compile(rf"(0|[1-9][0-9]{{0,8}})(?:[{mark}]([0-9]{{1,2}}))?").fullmatch
-    return None
+def _mark_of(reader: Reader[Any]) -> str:
+    """The decimal mark of the reader's file; "" where that is none of both."""
+    return next((mark for mark in ".," if clean(reader, f"1{mark}25") == Decimal("1.25")), "")
+
+
+def _plain_amount(mark: str) -> Callable[[str], re.Match[str] | None]:
+    """What matches an amount without sign or thousands."""
+    return re.compile(rf"(0|[1-9][0-9]{{0,8}})(?:[{mark}]([0-9]{{1,2}}))?").fullmatch
 
 
 def clean(reader: Reader[Any], cell: str) -> Any:

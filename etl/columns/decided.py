@@ -19,7 +19,7 @@ from etl.model.problem import Problem
 from etl.transform.accounts import Charged, account_of
 from etl.transform.booking import Booking
 from etl.transform.context import Context, Findings
-from etl.transform.products import article_of, usable_category
+from etl.transform.products import article_of, name_of, usable_category
 from etl.transform.remainders import half_up
 from etl.transform.taxes import LineTaxes, TaxAnswer, TaxCase, shipping_without_goods
 from etl.transform.vouchers import policy_of, voucher_name
@@ -118,6 +118,7 @@ class Decided:
         self._sets: dict[tuple[str, ...], Tax | None] = {}
         self._charged: dict[tuple[str, ...], Charged | None] = {}
         self._vouchers: dict[str, Rebate | None] = {}
+        self._every_item = self._category_of_all()
 
     def taxes(self, country: str, when: When, store: str) -> Taxes:
         """The taxes of an order's goods by their rates in units of 10**-4."""
@@ -166,17 +167,31 @@ class Decided:
         sku, ean, id_, item, brand, product, variant, size, text_sku, comment = key_and_names
         if not (sku or ean or id_ or item):
             return None
+        keys, names = (sku, ean, id_, item), (brand, product, variant, size, text_sku, comment)
+        if self._every_item is not None:
+            # One category for all, and no product: nothing is left to ask but the name.
+            category, its = self._every_item
+            name, is_told = name_of(keys, names, self._ctx)
+            what = f"[{text_as_json(name)},{its}]"
+            return Article(keys, names, _ITEM, what, category, sku, is_told, name, is_product=False)
         found = Findings("")
         article = article_of(_line(key_and_names, _NOWHERE), self._ctx, found)
         if found.problems and found.blocks:
             return None
-        keys, names = (sku, ean, id_, item), (brand, product, variant, size, text_sku, comment)
         category, is_told = article.category_id, bool(found.problems)
         if article.kind is EntryKind.PRODUCT:
             what = as_json([article.product_id])
             return Article(keys, names, _PRODUCT, what, category, sku, is_told, article.name, is_product=True)
         what = f"[{text_as_json(article.name)},{text_as_json(category)}]"
         return Article(keys, names, _ITEM, what, category, sku, is_told, article.name, is_product=False)
+
+    def _category_of_all(self) -> tuple[str, str] | None:
+        """The category of every article, and as it stands in a plan line, where nothing of an article decides on it."""
+        mapping, found = self._ctx.mapping, Findings("")
+        if mapping.products or mapping.categories or mapping.settings.products.unmapped != "item":
+            return None
+        category = usable_category(mapping.default_category("products"), self._ctx, found)
+        return None if found.problems else (category, text_as_json(category))
 
     def told(self, number: str, articles: list[tuple[Article, Place]]) -> tuple[Problem, ...]:
         """What there is to say of the lines of an order, in canonical order: (article, where the line stands)."""

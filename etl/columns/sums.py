@@ -52,19 +52,32 @@ class Sums(NamedTuple):
 
     def added(self) -> Iterator[tuple[int, Report]]:
         """(how many orders, one without a number that is as large as all of them) of each account and month, those with anything negative apart."""
-        own: dict[tuple[int, str, bool], list[int]] = {}
-        for at, key in enumerate(zip(self.charged, self.months, self.negative, strict=True)):
-            own.setdefault(key, []).append(at)
-        for places in own.values():
-            booked: dict[int, list[int]] = {}
-            for at in places:
-                for row in range(self.first[at], self.first[at + 1]):
-                    sums = booked.setdefault(self.which[row], [0, 0])
-                    sums[0] += self.net[row]
-                    sums[1] += self.gross[row]
-            rows = [(*self.keys[which][1:], net, gross) for which, (net, gross) in booked.items()]
-            total, size = (sum([column[at] for at in places]) for column in (self.totals, self.sizes))
-            yield len(places), self._report("", places[0], total, size, rows)
+        import numpy as np  # whoever has sums has it loaded
+
+        own: dict[tuple[int, str, bool], int] = {}
+        keys = zip(self.charged, self.months, self.negative, strict=True)
+        of_order = np.array([own.setdefault(key, len(own)) for key in keys], np.int64)
+        rows = np.diff(np.array(self.first))
+        width = len(self.keys)
+        booked, first, which = np.unique(
+            np.repeat(of_order, rows) * width + np.array(self.which, np.int64), return_index=True, return_inverse=True
+        )
+        net, gross = np.zeros(len(booked), np.int64), np.zeros(len(booked), np.int64)
+        np.add.at(net, which, self.net)
+        np.add.at(gross, which, self.gross)
+        of_key: list[list[Row]] = [[] for _ in own]
+        for at in np.argsort(first).tolist():
+            its, key = divmod(int(booked[at]), width)
+            of_key[its].append((*self.keys[key][1:], int(net[at]), int(gross[at])))
+        orders, totals, sizes = (np.zeros(len(own), np.int64) for _ in range(3))
+        np.add.at(orders, of_order, 1)
+        np.add.at(totals, of_order, self.totals)
+        np.add.at(sizes, of_order, self.sizes)
+        places = np.full(len(own), len(of_order))
+        np.minimum.at(places, of_order, np.arange(len(of_order)))
+        rest = zip(*[column.tolist() for column in (orders, places, totals, sizes)], of_key, strict=True)
+        for count, place, total, size, its_rows in rest:
+            yield count, self._report("", place, total, size, its_rows)
 
     def reports(self) -> Iterator[Report]:
         """What is reported of each order."""

@@ -140,8 +140,14 @@ _DAMAGED_SKU = re.compile(r"[0-9][.,][0-9]+[eE]\+[0-9]+")
 _POINT_ZERO = re.compile(r"([0-9]+)\.0+")
 
 
+_PLAIN_SKU = re.compile(r"[A-Za-z_-]*[0-9][A-Za-z0-9_-]{0,64}").fullmatch
+"""SKUs that there is nothing to say of: no word for nothing has a digit, and nothing else can begin an odd one."""
+
+
 def parse_sku(cell: str) -> str:
     """A SKU, trimmed; a leading apostrophe or a trailing `.0` is removed and told."""
+    if len(cell) < _LONGEST_PLAIN and _PLAIN_SKU(cell):
+        return cell
     text, remarks = _key_text(cell)
     if _DAMAGED_SKU.fullmatch(text) or (cell[:1] == NUMBER and "e" in text.lower()):
         raise bad(f"{text!r} is a number in scientific notation, no SKU.", "Format the column as text in the export.")

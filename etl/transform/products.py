@@ -158,33 +158,45 @@ def _category(line: Line, ctx: Context, found: Findings) -> str:
 
 
 def _name(line: Line, ctx: Context, found: Findings) -> str:
+    names = (line.brand, line.product, line.variant, line.size, line.text_sku, line.comment)
+    name, is_missing = name_of((line.sku, line.ean, line.id, line.item), names, ctx)
+    if is_missing and (key := line.key):
+        found.add(
+            notice(
+                "name.missing",
+                f"Line {key} has no product name; its key stands in the name.",
+                order=found.number,
+                place=line.place.at("products.itemText.product"),
+                value=key,
+            )
+        )
+    return name
+
+
+def name_of(
+    keys: tuple[str, str, str, str], names: tuple[str, str, str, str, str, str], ctx: Context
+) -> tuple[str, bool]:
+    """The name of an item with these four keys and six names, and whether it has none of its own."""
+    sku, ean, id_, item = keys
+    brand, product, variant, size, text_sku, comment = names
     values = {
-        "brand": line.brand,
-        "product": line.product,
-        "variant": line.variant,
-        "size": line.size,
-        "sku": line.sku or line.text_sku,
-        "ean": line.ean,
-        "id": line.id,
-        "item": line.item,
-        "comment": line.comment,
+        "brand": brand,
+        "product": product,
+        "variant": variant,
+        "size": size,
+        "sku": sku or text_sku,
+        "ean": ean,
+        "id": id_,
+        "item": item,
+        "comment": comment,
     }
     name = fill(ctx.mapping.settings.products.item_name, values)
-    if not line.product and not line.variant:
-        # A brand or size alone says nothing on a bill.
-        key = line.key
-        if key:
-            found.add(
-                notice(
-                    "name.missing",
-                    f"Line {key} has no product name; its key stands in the name.",
-                    order=found.number,
-                    place=line.place.at("products.itemText.product"),
-                    value=key,
-                )
-            )
-        name = f"{name} {key}".strip() if key not in name.split() else name
-    return cut(name or "Item", NAME_LIMIT)
+    if product or variant:
+        return cut(name or "Item", NAME_LIMIT), False
+    # A brand or size alone says nothing on a bill.
+    key = sku or ean or id_ or item or text_sku
+    name = f"{name} {key}".strip() if key not in name.split() else name
+    return cut(name or "Item", NAME_LIMIT), True
 
 
 def cut(text: str, limit: int) -> str:

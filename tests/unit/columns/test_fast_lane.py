@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -15,6 +16,7 @@ from two_ways import PLAIN, planned, same, write_rows
 
 from etl.columns import known
 from etl.columns.bulk import BulkLane, Found
+from etl.columns.bulk_numbers import plain_units
 from etl.columns.cells import Units
 from etl.columns.hours import Hours
 from etl.columns.moments import Moments
@@ -478,3 +480,36 @@ def test_an_hour_says_of_its_moments_what_each_of_them_says(wall, zone):
         assert (hours.days[at].day, hours.days[at].period) == (when.day, when.period)
     else:
         assert when is None or when.utc.minute != wall.minute or zone == "Europe/London"
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.from_regex(r"[0-9]{0,11}[.,]?[0-9]{0,3}", fullmatch=True), st.text("0159.,-+ \0\u0661", max_size=5)
+        ),
+        min_size=1,
+    ),
+    st.sampled_from([NumberStyle.POINT, NumberStyle.COMMA]),
+    st.sampled_from([0, 2, 3]),
+)
+def test_amounts_read_at_once_are_those_read_one_by_one(texts, style, digits):
+    units = Units(Readers(Style(style)).amount, digits, below=10**11)
+    numbers, is_plain = plain_units(texts, units.mark, digits)
+    for text, number, plain in zip(texts, numbers.tolist(), is_plain.tolist(), strict=True):
+        if plain:
+            assert units[text] == number
+        else:
+            assert not re.fullmatch(
+                rf"(0|[1-9][0-9]{{0,8}})([{units.mark}][0-9]{{1,{min(digits, 2) or 1}}})?", text
+            ) or (len(max(texts, key=len)) > 12 or (not digits and units.mark in text))
+
+
+def test_a_file_of_many_amounts_is_planned_as_one_of_few(tmp_path):
+    """More than are looked up one by one, odd ones among them."""
+    prices = [f"{at}.{at % 100:02d}" for at in range(1, 90)] + ["1.5", "7", "1.005", "-3.00", "0.00", ""]
+    rows = [
+        row(at, products__unitPrice=price, orderTotal="", payment__capture__amount="")
+        for at, price in enumerate(prices, 1)
+    ]
+    found = same([write_rows(tmp_path / "a.csv", rows)], CTX)
+    assert found.admitted == len(rows) - 4

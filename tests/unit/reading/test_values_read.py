@@ -18,6 +18,7 @@ from etl.reading.order_numbers import OrderNumbers
 from etl.reading.parse import Readers
 from etl.reading.remarks import Odd
 from etl.reading.style import NumberStyle, Seen, Shape, Style, Tally, dissect
+from etl.reading.texts import _DAMAGED_SKU, _key_text, parse_sku
 
 POINT = Style(NumberStyle.POINT)
 
@@ -295,3 +296,13 @@ def test_a_simple_amount_shows_the_style_that_it_has_taken_apart(text: str) -> N
     tally = Tally()
     tally.count(Seen("x", is_date=False), text, Place("x"), 1)
     assert [str(shape) for shape in tally.examples] == [number.shape.value if number else Shape.BAD.value]
+
+
+@given(st.from_regex(r"[A-Za-z0-9_-]{0,8}[0-9][A-Za-z0-9_.+'-]{0,8}", fullmatch=True))
+def test_a_plain_sku_is_read_as_one_that_is_looked_at(cell):
+    try:
+        read = parse_sku(cell)
+    except Odd:
+        return
+    assert (read, []) == _key_text(cell)
+    assert not _DAMAGED_SKU.fullmatch(read)

@@ -1,0 +1,78 @@
+"""Columns of cells to whole numbers; plain amounts without a look at each of them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from etl.columns.block import Bools, Column, Ints
+from etl.columns.cells import KEPT, Units
+
+EMPTY, ODD = -(2**40), -(2**41)
+"""What stands for an empty cell, and for one that is not plain or too large."""
+LARGEST = 10**9
+"""Amounts stay below this many units of 10**-digits, quantities too, rates below 10**7: products of two are far from 2**63."""
+_FEW = 64
+"""Of so few texts each is looked up."""
+_WIDEST, _WHOLE, _DECIMALS = 12, 9, 2
+"""Of a plain amount: all characters, digits before the mark and after it."""
+
+
+class Numbers(dict[str, int]):
+    """Cell to a whole number of either sign, `EMPTY` or `ODD`."""
+
+    def __init__(self, units: Units, below: int) -> None:
+        super().__init__()
+        self._units, self._below = units, below
+
+    def __missing__(self, cell: str) -> int:
+        if len(self) >= KEPT:
+            self.clear()
+        value = self._units[cell] if cell else EMPTY
+        found = self[cell] = value if value == EMPTY or (value is not None and abs(value) < self._below) else ODD
+        return found
+
+    def of(self, column: Column) -> Ints:
+        """The numbers of a column."""
+        texts, codes = column
+        if not self._units.mark or len(texts) < _FEW:
+            return self._looked_up(texts)[codes]
+        numbers, is_plain = plain_units(texts, self._units.mark, self._units.digits)
+        is_plain &= numbers < self._below
+        if not is_plain.all():
+            numbers[~is_plain] = self._looked_up([texts[at] for at in np.flatnonzero(~is_plain).tolist()])
+        return numbers[codes]
+
+    def _looked_up(self, texts: Sequence[str]) -> Ints:
+        return np.fromiter(map(self.__getitem__, texts), np.int64, len(texts))
+
+
+def plain_units(texts: Sequence[str], mark: str, digits: int) -> tuple[Ints, Bools]:
+    """Amounts in units of 10**-digits, and which of the texts are amounts without sign or thousands, and not finer.
+
+    As `cells.Units` reads them one by one: a 0 or at most nine digits, of which the first is none, then perhaps the mark
+    and one or two more.
+    """
+    chars = np.array(texts, np.str_)
+    wide = chars.itemsize // 4
+    numbers = np.zeros(len(texts), np.int64)
+    if not 0 < wide <= _WIDEST:
+        return numbers, np.zeros(len(texts), bool)
+    signs = chars.view(np.uint32).reshape(len(texts), wide)
+    # A text that ends in NUL is cut by numpy.
+    good = np.count_nonzero(signs, axis=1) == np.fromiter(map(len, texts), np.int64, len(texts))
+    whole, decimals, has_mark = (np.zeros(len(texts), kind) for kind in (np.int64, np.int64, bool))
+    for at in range(wide):
+        sign = signs[:, at]
+        digit = sign.astype(np.int64) - ord("0")
+        is_digit, is_mark = (digit >= 0) & (digit <= 9), sign == ord(mark)
+        good &= is_digit | (sign == 0) | (is_mark & ~has_mark)
+        numbers = np.where(is_digit, numbers * 10 + digit, numbers)
+        whole += is_digit & ~has_mark
+        decimals += is_digit & has_mark
+        has_mark |= is_mark
+    begins_with_0 = signs[:, 0] == ord("0")
+    good &= (whole > 0) & (whole <= np.where(begins_with_0, 1, _WHOLE)) & (has_mark == (decimals > 0))
+    good &= decimals <= min(digits, _DECIMALS)
+    return numbers * 10 ** np.where(good, digits - decimals, 0), good
