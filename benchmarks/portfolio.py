@@ -153,8 +153,8 @@ def rehearse(folder: Path, properties: int, orders: int, limit: str, jobs: int |
             "MEWS_CLIENT_TOKEN": world.client_token,
             FOLDER: str(folder / "limits"),
         }
-        alone, _, _ = run(folder, "one.toml", environment, jobs)
-        print(f"one alone: {alone:.1f} s", file=sys.stderr, flush=True)
+        alone, own_cost, _ = run(folder, "one.toml", environment, jobs)
+        print(f"one alone: {alone:.1f} s, {own_cost.cpu:.2f} s of CPU", file=sys.stderr, flush=True)
         own = time.process_time()
         seconds_of_all, cost, document = run(folder, "all.toml", environment, jobs)
         return Whole(

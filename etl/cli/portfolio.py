@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,8 @@ from etl.cli.portfolio_view import View, watched
 from etl.errors import UsageError
 
 if TYPE_CHECKING:
+    from etl.portfolio.file import Property
+    from etl.portfolio.place import Orders, Place
     from etl.portfolio.result import Result
 
 COMMANDS = ("preflight", "dry-run", "run", "status", "reconcile", "report")
@@ -44,7 +46,9 @@ _OF_REPORTS = ("jinja2", "xlsxwriter")
     help="Properties at a time; as many as memory and cores allow unless told.",
 )
 @options.report()
-@click.option("--scheduler", metavar="ADDRESS", default="", help="A cluster of Dask; not offered by this version.")
+@click.option(
+    "--scheduler", metavar="ADDRESS", default="", help="Tasks on a cluster of Dask (tcp://HOST:8786) instead."
+)
 @click.pass_context
 def command(
     ctx: click.Context, portfolio: Path, command_name: str, jobs: int | None, report: Path | None, scheduler: str
@@ -58,26 +62,26 @@ def command(
     The exit code is the worst of all, in the order 1, 4, 2, 3, 130, 0.
     """
     from etl.portfolio import page
-    from etl.portfolio.call import variables
     from etl.portfolio.file import read_portfolio
-    from etl.portfolio.jobs import Jobs, Orders
+    from etl.portfolio.jobs import Jobs
+    from etl.portfolio.place import Orders
     from etl.portfolio.result import document_of, worst
-    from etl.portfolio.room import at_once
-    from etl.portfolio.starting import NewInterpreter, starter
 
     console: Console = ctx.obj
-    _refuse(ctx, command_name, report, scheduler)
+    if command_name == "report" and report is None:
+        raise click.UsageError("Missing option '--report'.", ctx)
     _tell_unused(ctx, console)
     properties = read_portfolio(portfolio)
     view = View(console, [one.name for one in properties])
-    start = NewInterpreter if command_name == "status" else starter([*(_OF_REPORTS if report else ()), *LOADED])
-    level = console.settings.log_level
-    asked = Orders(command_name, jobs or at_once(properties), report, level, variables(portfolio), start)
-    work = Jobs(properties, asked, view.tell)
+    asked = Orders(command_name, report, console.settings.log_level)
+    place, at_once = (
+        _far(scheduler, asked, portfolio, properties, view) if scheduler else _here(asked, portfolio, properties)
+    )
+    work = Jobs(properties, asked, place, view.tell, min(jobs or at_once, len(properties)))
     since = datetime.now(UTC)
     folder = page.open_folder(report) if report else None
     try:
-        with watched(console, view), _passed_on(work.stop):
+        with closing(place), watched(console, view), _passed_on(work.stop):
             results = work.run()
         document = document_of(command_name, results)
         path = page.write(folder, command_name, document, results, since) if folder else None
@@ -92,15 +96,32 @@ def command(
     return int(worst(one.exit_code for one in results))
 
 
-def _refuse(ctx: click.Context, command_name: str, report: Path | None, scheduler: str) -> None:
-    if scheduler:
+def _here(asked: Orders, portfolio: Path, properties: Sequence[Property]) -> tuple[Place, int]:
+    """Processes of this machine, and how many at a time. *Effects*: starts the one that they are forked from."""
+    from etl.portfolio.call import variables
+    from etl.portfolio.place import Here, token_variables
+    from etl.portfolio.room import at_once
+    from etl.portfolio.starting import NewInterpreter, starter
+
+    values = variables(portfolio)
+    is_short = asked.command == "status"
+    start = NewInterpreter if is_short else starter([*(_OF_REPORTS if asked.report else ()), *LOADED])
+    return Here(asked, values, token_variables(properties), start), at_once(properties)
+
+
+def _far(
+    address: str, asked: Orders, portfolio: Path, properties: tuple[Property, ...], view: View
+) -> tuple[Place, int]:
+    """Tasks on a cluster, all handed in at once: its workers say how many they take at a time."""
+    try:
+        from etl.portfolio.cluster import connected
+    except ImportError as error:
         raise UsageError(
-            "--scheduler needs tasks on a cluster of Dask with ledgers in PostgreSQL, which this version does not have.",
+            f"--scheduler needs the extra dask ({error}).",
             code="portfolio.scheduler",
-            hint="Leave it out: --jobs N runs that many properties at a time on this machine.",
-        )
-    if command_name == "report" and report is None:
-        raise click.UsageError("Missing option '--report'.", ctx)
+            hint="pip install 'centra-mews[dask,postgres]', here and on the workers; or leave --scheduler out.",
+        ) from error
+    return connected(address, asked, portfolio, properties)(view.tell), len(properties)
 
 
 def _tell_unused(ctx: click.Context, console: Console) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import parse_qs
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
@@ -170,7 +171,9 @@ def _identity(folder: Path, ledger: str) -> str:
     scheme, _, rest = ledger.partition("://")
     if scheme.partition("+")[0] == "sqlite":
         return str((Path.cwd() / rest.partition("?")[0].removeprefix("/")).resolve())
-    return f"{scheme.partition('+')[0]}://{rest.rpartition('@')[2].partition('?')[0]}"
+    place, _, query = rest.rpartition("@")[2].partition("?")
+    # Schemas of one database are ledgers of their own; they are named by `options`.
+    return f"{scheme.partition('+')[0]}://{place}?{parse_qs(query).get('options', '')}"
 
 
 def _properties(folder: Path, rows: list[_Row]) -> Iterator[Property]:

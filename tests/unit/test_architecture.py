@@ -66,6 +66,8 @@ ALLOWED_BESIDES = {
     # Reports and ledgers carry the version that wrote them.
     ("report", "etl.version"),
     ("ledger", "etl.version"),
+    # Workers of a cluster must have the version that hands them their tasks.
+    ("portfolio", "etl.version"),
     # What is waited for, told by who waits and shown by who draws.
     ("pipeline", "etl.waiting"),
     # The one temporary store.

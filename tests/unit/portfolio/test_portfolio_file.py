@@ -88,6 +88,13 @@ def test_one_ledger_is_one_whoever_logs_in(tmp_path: Path) -> None:
         read(tmp_path, text)
 
 
+def test_schemas_of_one_database_are_ledgers_of_their_own(tmp_path: Path) -> None:
+    """As docs/operations.md advises for properties that share a token."""
+    urls = [f"postgresql+psycopg://db/one?options=-csearch_path%3D{name}" for name in ("bath", "dover")]
+    text = BATH.replace("bath.sqlite", urls[0]) + DOVER.replace("dover.sqlite", urls[1])
+    assert [one.ledger for one in read(tmp_path, text)] == urls
+
+
 def test_every_property_has_a_folder_of_its_own(tmp_path: Path) -> None:
     names = ("Bath/1", "Bath 1", "index.html", "..")
     text = "".join(

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from etl.errors import ExitCode
-from etl.portfolio import jobs
+from etl.portfolio import jobs, place
 from etl.portfolio.call import Call
 from etl.portfolio.file import Property
-from etl.portfolio.jobs import Jobs, Orders
+from etl.portfolio.jobs import Jobs
+from etl.portfolio.place import Here, Orders
 from etl.portfolio.process import Ended
 
 VALUES = {"MEWS_PLATFORM_ADDRESS": "http://127.0.0.1:1", "MEWS_CLIENT_TOKEN": "a", "MEWS_ACCESS_TOKEN": "b"}
@@ -47,11 +48,18 @@ def prop(name: str) -> Property:
 
 
 def ran(
-    monkeypatch: pytest.MonkeyPatch, machine: Machine, command: str = "run", *, stops: bool = False
+    monkeypatch: pytest.MonkeyPatch,
+    machine: Machine,
+    command: str = "run",
+    *,
+    stops: bool = False,
+    lock_seconds: float = 30,
 ) -> dict[str, tuple[str, int]]:
-    monkeypatch.setattr(jobs, "Process", machine)
+    monkeypatch.setattr(place, "Process", machine)
     monkeypatch.setattr(jobs, "_RETRY_SECONDS", 0.01)
-    work = Jobs([prop("a"), prop("b"), prop("c")], Orders(command, 2, None, "warning", VALUES), lambda *_: None)
+    orders = Orders(command, None, "warning")
+    here = Here(orders, VALUES, lock_seconds=lock_seconds)
+    work = Jobs([prop("a"), prop("b"), prop("c")], orders, here, lambda *_: None, 2)
     if stops:
         work.stop()
     return {one.whose.name: (one.stage, int(one.exit_code)) for one in work.run()}
@@ -77,8 +85,7 @@ def test_a_ledger_that_the_killed_one_still_holds_is_waited_for(monkeypatch: pyt
 
 
 def test_a_ledger_that_stays_held_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jobs, "LOCK_SECONDS", 0.05)
-    assert ran(monkeypatch, Machine({("b", "run"): [LOCKED]}))["b"] == ("run", 2)
+    assert ran(monkeypatch, Machine({("b", "run"): [LOCKED]}), lock_seconds=0.05)["b"] == ("run", 2)
 
 
 def test_after_ctrl_c_nothing_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
