@@ -6,12 +6,13 @@ See `steps.py`; no state is in it, but for orders that the ledger meets first: t
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, delete, insert, update
+from sqlalchemy import ColumnElement, bindparam, delete, insert, literal_column, update
 
 from etl.ledger import remembered, schema, versions
 from etl.ledger.plan_rows import plan_facts
+from etl.ledger.prepared import Prepared
 from etl.ledger.records import ORDER_PART, Correction, LedgerOrder
 from etl.ledger.unit_of_work import PartKey, UnitOfWork, chunks
 from etl.model.plan import PlannedOrder
@@ -53,16 +54,28 @@ _UPDATE_CHANGED = (
 )
 
 
-_ADOPT_ORDER = (
+_NOTHING: ColumnElement[str] = literal_column("''")
+
+
+class _Adopted(NamedTuple):
+    """A part whose id in Mews was read."""
+
+    k_number: str
+    k_generation: int
+    k_part: str
+    mews_id: str
+
+
+_ADOPT_ORDER = Prepared(
     update(schema.orders)
     .where(schema.orders.c.number == bindparam("k_number"), schema.orders.c.generation == bindparam("k_generation"))
-    .where(schema.orders.c.mews_order_id == "")
+    .where(schema.orders.c.mews_order_id == _NOTHING)
     .values(mews_order_id=bindparam("mews_id"))
 )
-_ADOPT_PART = (
+_ADOPT_PART = Prepared(
     update(schema.parts)
     .where(schema.parts.c.number == bindparam("k_number"), schema.parts.c.generation == bindparam("k_generation"))
-    .where(schema.parts.c.part == bindparam("k_part"), schema.parts.c.mews_id == "")
+    .where(schema.parts.c.part == bindparam("k_part"), schema.parts.c.mews_id == _NOTHING)
     .values(mews_id=bindparam("mews_id"))
 )
 
@@ -75,14 +88,9 @@ class FactSteps(UnitOfWork):
 
         To be the only step of its transaction: what others have read of these orders would be old.
         """
-        rows = [
-            {"k_number": number, "k_generation": generation, "k_part": part, "mews_id": mews_id}
-            for (number, generation, part), mews_id in ids.items()
-        ]
-        self._connection.execute(_ADOPT_PART, rows)
-        orders = [row for row in rows if row["k_part"] == ORDER_PART]
-        if orders:
-            self._connection.execute(_ADOPT_ORDER, orders)
+        rows = [_Adopted(*key, mews_id) for key, mews_id in ids.items()]
+        _ADOPT_PART.run(self._connection, rows)
+        _ADOPT_ORDER.run(self._connection, [row for row in rows if row.k_part == ORDER_PART])
 
     def stored_orders(self, numbers: Iterable[str]) -> dict[str, LedgerOrder]:
         """The orders of these numbers, as this transaction sees them; they are read for steps, too."""
