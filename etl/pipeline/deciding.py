@@ -57,9 +57,9 @@ class Knowledge:
 def first_fault(fault: Fault, more: int, desk: Desk) -> Step:
     """The step for the first fault of a folder that can't be used; `more` faults follow it."""
     if fault.place.column == SERVICE:
-        return service(desk, fault.place.row)
+        return THE_SERVICE.step(desk, fault.place.row)
     if fault.place.column == OUTLET:
-        return outlet(desk, fault.place.row)
+        return _OUTLET.step(desk, fault.place.row)
     rest = f" ({more} more after it)" if more else ""
     choices = _CHOICES.get(fault.place.column, ()) if fault.place.file == FILE else ()
     return Step(
@@ -67,34 +67,43 @@ def first_fault(fault: Fault, more: int, desk: Desk) -> Step:
     )
 
 
-def service(desk: Desk, row: int | None) -> Step:
-    """The service that nobody can guess: one of the catalogue's, else Mews is asked for them."""
-    known = stored_services(desk.settings.mappings)
-    if known:
-        what = f"{FILE} row {row}: write the Id of a service into {SERVICE} (candidates {', '.join(known)})"
-        return Step(what, FILE, row, SERVICE, _ids(known))
-    ask = desk.typed("preflight", *desk.files)
-    if has_catalogue(desk.settings.mappings):
-        what = f"{SERVICE}: Mews has no active additional service; ask the hotel to set one up for the shop, then ask Mews again"
-        return Step(what, FILE, row, type=ask)
-    if desk.has_tokens:
-        return Step(f"Ask Mews which services it has, for {SERVICE}", FILE, row, type=ask)
-    return Step("Write the three MEWS_ variables into .env, then let preflight list the services", ".env", type=ask)
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where orders go, which nobody can guess. `names`: how it may be named in the setting `key`."""
+
+    key: str
+    names: str
+    one: str
+    none: str
+
+    def step(self, desk: Desk, row: int | None) -> Step:
+        """One of the catalogue's, else Mews is asked for them."""
+        folder = desk.settings.mappings
+        known = stored_services(folder) if self.key == SERVICE else stored_names(folder, "outlets.csv")
+        if known:
+            what = f"{FILE} row {row}: write {self.names} of {self.one} into {self.key} (candidates {', '.join(known)})"
+            return Step(what, FILE, row, self.key, _ids(known))
+        ask = desk.typed("preflight", *desk.files)
+        many = f"{self.one.split()[-1]}s"
+        if has_catalogue(folder):
+            return Step(f"{self.key}: Mews {self.none}", FILE, row, self.key, type=ask)
+        if desk.has_tokens:
+            return Step(f"Ask Mews which {many} it has, for {self.key}", FILE, row, type=ask)
+        return Step(f"Write the three MEWS_ variables into .env, then let preflight list the {many}", ".env", type=ask)
 
 
-def outlet(desk: Desk, row: int | None) -> Step:
-    """The outlet of the outlet route: one of the catalogue's, else Mews is asked for them."""
-    known = stored_names(desk.settings.mappings, "outlets.csv")
-    if known:
-        what = f"{FILE} row {row}: write the Id or the name of an outlet into {OUTLET} (candidates {', '.join(known)})"
-        return Step(what, FILE, row, OUTLET, _ids(known))
-    ask = desk.typed("preflight", *desk.files)
-    if has_catalogue(desk.settings.mappings):
-        what = f"{OUTLET}: Mews lists no outlet for this integration; ask the hotel to set one up and Mews to open it"
-        return Step(what, FILE, row, OUTLET, type=ask)
-    if desk.has_tokens:
-        return Step(f"Ask Mews which outlets it has, for {OUTLET}", FILE, row, type=ask)
-    return Step("Write the three MEWS_ variables into .env, then let preflight list the outlets", ".env", type=ask)
+THE_SERVICE = _Place(
+    SERVICE,
+    "the Id",
+    "a service",
+    "has no active additional service; ask the hotel to set one up for the shop, then ask Mews again",
+)
+_OUTLET = _Place(
+    OUTLET,
+    "the Id or the name",
+    "an outlet",
+    "lists no outlet for this integration; ask the hotel to set one up and Mews to open it",
+)
 
 
 def decision(desk: Desk, chosen: tuple[Cause, Effect], causes: Causes, known: Knowledge) -> Step:

@@ -27,7 +27,7 @@ from etl.pipeline.aftermath import Left, after_decisions, aftermath
 from etl.pipeline.assumed import assumed_reference
 from etl.pipeline.catalogue import has_catalogue, is_orderable
 from etl.pipeline.causes import ASK_MEWS, DECISIONS, MAY_STAY, Causes
-from etl.pipeline.deciding import SERVICE, Knowledge, decision, first_fault, service
+from etl.pipeline.deciding import SERVICE, THE_SERVICE, Knowledge, decision, first_fault
 from etl.pipeline.from_ledger import ledger_statuses
 from etl.pipeline.planning import Progress
 from etl.pipeline.prepare import (
@@ -177,7 +177,7 @@ def _connect(desk: Desk, mapping: MappingFolder) -> Step | None:
         return None
     if is_orderable(desk.settings.mappings, mapping.settings.target.service) is False:
         row = row_of_setting(desk.settings.mappings, SERVICE)
-        step = service(desk, row)
+        step = THE_SERVICE.step(desk, row)
         what = f"{FILE} row {row}: {mapping.settings.target.service} takes no orders. {step.what}"
         return replace(step, what=what, type=desk.typed("preflight", *desk.files))
     return None
