@@ -7,10 +7,14 @@ from collections.abc import Sequence
 
 from etl.evidence.reader import Reader
 from etl.model.by_ids import REFUSED_REQUESTS, Refusals, read_by_ids
+from etl.model.pace import Pace
 from etl.model.rows import OrderItemRow, PaymentRow
 
 PAGE = 1000
 """Ids of one request, as Mews takes them."""
+
+LAGGING = Pace(0.1, 10.0, least=1.0)
+"""Pauses between looks for what Mews took just now: its reads may lag behind its writes."""
 
 WHATEVER_IT_COSTS = sys.maxsize
 """Refused requests of who may not fail for one id that Mews does not know, however many there are."""

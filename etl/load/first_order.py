@@ -13,7 +13,7 @@ from etl.errors import InternalError, StoppedError
 from etl.evidence.by_unit import of_single_units
 from etl.evidence.marks import identity_of
 from etl.evidence.match import Match
-from etl.evidence.read_back import WHATEVER_IT_COSTS, ReadBack
+from etl.evidence.read_back import LAGGING, WHATEVER_IT_COSTS, ReadBack
 from etl.evidence.scan import Progress
 from etl.ledger.records import ORDER_PART, Attempt, LedgerOrder, dumps, loads
 from etl.load.attempted import match_order
@@ -151,14 +151,13 @@ class FirstOrder:
 
     async def _read_until_there(self, order_id: str) -> list[OrderItemRow]:
         """The order's items; reads may lag behind the write."""
-        until = self._clock.monotonic() + self._patience
-        pause = 0.1
+        until, looks = self._clock.monotonic() + self._patience, 0
         while True:
             rows = await self._halt.unless(self._back.items_of(order_id)) or []
             if rows or self._clock.monotonic() >= until or self._halt.is_set:
                 return rows
-            await self._halt.sleep(pause)
-            pause = min(2 * pause, 10.0)
+            await self._halt.sleep(LAGGING.pause(looks, 1.0))
+            looks += 1
 
 
 def observed_amounts(attempt: Attempt, rows: Sequence[OrderItemRow]) -> tuple[Observed, ...]:

@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Any
 
 from etl.errors import StoppedError
-from etl.evidence.read_back import ReadBack
+from etl.evidence.read_back import LAGGING, ReadBack
 from etl.evidence.sent import payload_currency, sent_payment
 from etl.evidence.values import Expected, ExpectedPayment, What
 from etl.ledger.ledger import Ledger
@@ -25,7 +25,6 @@ from etl.reconcile.values import Klass, OrderFinding
 
 CHUNK = 200
 SHOWN = 5
-FIRST_PAUSE = 0.2
 _AMISS = (State.REJECTED, State.UNKNOWN, State.IN_FLIGHT, State.DIFFERENT)
 
 Sleep = Callable[[float], Awaitable[None]]
@@ -140,7 +139,7 @@ class CanaryCheck:
 
     async def _read_until_there(self, expected: list[Expected]) -> dict[str, OrderFinding]:
         """Findings by number. Reads may lag: what is missing is looked for again while there is patience."""
-        left, pause = self._patience, FIRST_PAUSE
+        left, looks = self._patience, 0
         findings: dict[str, OrderFinding] = {}
         waiting = expected
         while True:
@@ -155,8 +154,9 @@ class CanaryCheck:
             ]
             if not waiting or left <= 0 or self._is_over():
                 return findings
-            await self._sleep(min(pause, left))
-            left, pause = left - pause, min(2 * pause, 10.0)
+            pause = min(LAGGING.pause(looks, 1.0), left)
+            await self._sleep(pause)
+            left, looks = left - pause, looks + 1
 
     async def _reservations(self, order_ids: list[str]) -> dict[str, str]:
         found: dict[str, str] = {}

@@ -34,7 +34,7 @@ THINGS = {
     "the status of an order": one(r"\bOrderStatus\(", "pipeline/classify.py", "pipeline/plan_store.py"),
     "what an eid: leads to": one(r"\.eids\.get\(", "model/reference.py"),
     "growing pauses": one(
-        r"\b2(\.0)? ?\*\* ?\(?\w*(fail|fault|attempt|conflict|tries|waits|self\._waits)|min\(failures",
+        r"\b2(\.0)? ?\*\* ?\(?\w*(fail|fault|attempt|conflict|tries|waits|self\._waits)|min\(failures|min\(2 \* ",
         "model/pace.py",
     ),
     "halving of what Mews refuses": one(r"half = len\(batch\)", "model/by_ids.py"),
