@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from etl.pipeline.meter import Meter, Progress, Standing, short, waiting, words
+from etl.pipeline.meter import JobProgress, Meter, Progress, short, waiting, words
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -64,19 +64,19 @@ def drawn(console: Console, look: Callable[[], Text], write: Callable[[threading
         writer.join()
 
 
-def line(standing: Standing | None) -> Text:
+def line(job: JobProgress | None) -> Text:
     """One line for a terminal, its bar first; never more than one."""
     from rich.text import Text
 
-    if standing is None:
+    if job is None:
         return Text("starting ..", style="dim", no_wrap=True, overflow="ellipsis")
     found = Text(no_wrap=True, overflow="ellipsis")
-    if standing.total:
-        filled = BAR * min(standing.done, standing.total) // standing.total
+    if job.total:
+        filled = BAR * min(job.done, job.total) // job.total
         found.append("#" * filled, style="green")
         found.append("-" * (BAR - filled) + " ", style="dim")
-    found.append(short(standing))
-    if held := waiting(standing).removeprefix("waiting "):
+    found.append(short(job))
+    if held := waiting(job).removeprefix("waiting "):
         found.append(f"; {held}", style="yellow")
     return found
 
@@ -85,14 +85,14 @@ def _write_lines(console: Console, meter: Meter, over: threading.Event, every: f
     last = time.monotonic()
     while not over.wait(min(0.5, every)):
         now = time.monotonic()
-        standing = meter.look()
-        if standing is not None and now - last >= every:
+        job = meter.look()
+        if job is not None and now - last >= every:
             last = now
-            click.echo(_as_json(standing) if console.settings.log_format == "json" else words(standing), err=True)
+            click.echo(_as_json(job) if console.settings.log_format == "json" else words(job), err=True)
 
 
-def _as_json(standing: Standing) -> str:
+def _as_json(job: JobProgress) -> str:
     """The line as a record of the JSON log."""
-    fields = standing.document()
+    fields = job.document()
     at = fields.pop("at")
-    return json.dumps({"event": "progress", "level": "info", "timestamp": at, **fields, "message": words(standing)})
+    return json.dumps({"event": "progress", "level": "info", "timestamp": at, **fields, "message": words(job)})

@@ -16,7 +16,7 @@ from etl.model.status import ReportState
 from etl.model.words import counted
 from etl.pipeline.causes import Causes, Effect
 from etl.pipeline.reconciled import Trace
-from etl.pipeline.step import Desk, Step, told
+from etl.pipeline.step import Desk, Step, with_effect
 
 _REPORT = "reconciled"
 """Folder of the report that `reconcile` is to write."""
@@ -43,7 +43,7 @@ def after_decisions(desk: Desk, left: Left) -> Step:
     rest = f" ({out:,} stay out until corrected)" if out else ""
     review = desk.typed("dry-run", *desk.plan_files, "--report", "dry-run")
     what = f"Have dry-run/report.html reviewed, which `{review}` writes; then post what is ready{rest}"
-    return told(Step(what, type=left.run), ready, "posts")
+    return with_effect(Step(what, type=left.run), ready, "posts")
 
 
 def aftermath(desk: Desk, left: Left) -> Step:
@@ -54,15 +54,17 @@ def aftermath(desk: Desk, left: Left) -> Step:
         what = f"Order {held.number}: look in Mews whether it is there, then decide it: --posted ORDERID, or --absent"
         return Step(what, orders=1, type=desk.typed("settle", held.number, "--help"))
     if unknown := states.get(ReportState.UNKNOWN):
-        return told(Step("Let the run find out what became of orders in doubt", type=left.run), unknown, "settles")
+        return with_effect(
+            Step("Let the run find out what became of orders in doubt", type=left.run), unknown, "settles"
+        )
     if causes.refused:
         return _kind(desk, left)
     if rejected := states.get(ReportState.REJECTED):
         words = _words(causes, ReportState.REJECTED)
         what = f"Mews refused orders{words}: clear the cause, then send them again"
-        return told(Step(what, type=f"{left.run} --retry-rejected"), rejected)
+        return with_effect(Step(what, type=f"{left.run} --retry-rejected"), rejected)
     if changed := states.get(ReportState.CHANGED):
-        return told(_changed(desk, causes), changed, "about")
+        return with_effect(_changed(desk, causes), changed, "about")
     if (blocked := states.get(ReportState.BLOCKED)) or left.unassigned:
         return _corrections(desk, causes, blocked or Effect(), left.unassigned)
     return _whole(desk, left)
@@ -74,10 +76,10 @@ def _whole(desk: Desk, left: Left) -> Step:
     done = _sum(states, (ReportState.ALREADY_POSTED, ReportState.POSTED, ReportState.RECOVERED))
     undone = states.get(ReportState.UNDONE)
     if done.orders and trace is None:
-        return told(Step("Read everything back from Mews and compare it", type=_reconcile(desk)), done, "proves")
+        return with_effect(Step("Read everything back from Mews and compare it", type=_reconcile(desk)), done, "proves")
     if undone and (trace is None or not trace.is_complete):
         what = "Orders were undone: once the cause is mended, post them again"
-        return told(Step(what, type=f"{left.run} --repost-undone"), undone, "posts")
+        return with_effect(Step(what, type=f"{left.run} --repost-undone"), undone, "posts")
     if done.orders and trace is not None:
         return _reconciled(desk, trace)
     return Step("Nothing is left to do: no order of the export is to be sent")
@@ -119,7 +121,7 @@ def _kind(desk: Desk, left: Left) -> Step:
     if not is_taken:
         ways = f"{ways}; or {out.words}"
     key = "" if is_taken else out.key
-    return told(
+    return with_effect(
         Step(
             f"{why}. {name[:1].upper()}{name[1:]}: {ways}",
             FILE if key else "",
@@ -189,4 +191,4 @@ def _corrections(desk: Desk, causes: Causes, blocked: Effect, unassigned: int) -
     file = "attention.ndjson" if desk.exports and is_json else "attention.csv"
     what = f"Correct the orders of {file}{why}, which the command writes into dry-run, and give the file with --corrections{rows}"
     command = desk.typed("dry-run", *desk.plan_files, "--report", "dry-run")
-    return told(Step(what, file=file, type=command), blocked)
+    return with_effect(Step(what, file=file, type=command), blocked)

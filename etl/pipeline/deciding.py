@@ -21,7 +21,7 @@ from etl.model.rules import RateKind, TaxRule
 from etl.pipeline.candidates import tax_subject
 from etl.pipeline.catalogue import StoredRates, has_catalogue, paymasters, stored_names, stored_rates, stored_services
 from etl.pipeline.causes import ASK_MEWS, Cause, Causes, Effect, decision_of
-from etl.pipeline.step import Desk, Step, told
+from etl.pipeline.step import Desk, Step, with_effect
 from etl.pipeline.tax_candidates import NOT_ALWAYS, codes_valid, tax_candidates
 from etl.proposals.values import meanings_of
 
@@ -113,8 +113,8 @@ def decision(desk: Desk, chosen: tuple[Cause, Effect], causes: Causes, known: Kn
     words = "unlocks" if alone.orders else "with other decisions it keeps back"
     if cause.code in ASK_MEWS and not known.is_fresh:
         what = "Compare the mapping with Mews again: cells have changed since it was asked"
-        return told(Step(what, type=desk.typed("preflight", *desk.files)), effect, words)
-    return told(_cell(desk, cause, effect, known), effect, words)
+        return with_effect(Step(what, type=desk.typed("preflight", *desk.files)), effect, words)
+    return with_effect(_cell(desk, cause, effect, known), effect, words)
 
 
 def _cell(desk: Desk, cause: Cause, effect: Effect, known: Knowledge) -> Step:

@@ -8,7 +8,7 @@ from etl.model.problem import Problem
 from etl.pipeline.feasible import feasibility
 from etl.pipeline.planning import Span, compare_controls
 from etl.pipeline.prepare import Prepared
-from etl.pipeline.sources import file_document, texts, told
+from etl.pipeline.sources import file_document, problems_of_files, texts
 from etl.pipeline.unconfirmed import likely_rows
 
 PAYMENT_NOTE = "Mews books external payments when they are posted, whatever the date of the order."
@@ -53,7 +53,7 @@ def corrections_of(prepared: Prepared) -> list[str]:
 
 def file_notices(prepared: Prepared) -> list[Problem]:
     """What is told of the export files; complete once the orders have been planned."""
-    return told(prepared.facts, prepared.batch.unused_values())
+    return problems_of_files(prepared.facts, prepared.batch.unused_values())
 
 
 def reading_document(prepared: Prepared) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from etl.pipeline.gathering import Gathered
 from etl.pipeline.planning import Progress
 from etl.pipeline.prepare import Export, open_with
 from etl.pipeline.proposing import Proposed, propose_for, with_number_hint
-from etl.pipeline.sources import texts, told
+from etl.pipeline.sources import problems_of_files, texts
 from etl.pipeline.verdict import Verdict, word_columns
 from etl.proposals.propose import says_without_tax
 from etl.settings import Settings
@@ -114,7 +114,7 @@ def init(
     return Begun(
         written,
         proposed,
-        texts(told(facts)),
+        texts(problems_of_files(facts)),
         faults,
         verdict,
         proved,

@@ -19,7 +19,7 @@ from etl.pipeline.planning import Progress
 from etl.pipeline.prepare import Export, open_with, options_of
 from etl.pipeline.proposing import Proposed, propose_for, with_number_hint
 from etl.pipeline.readings import Proof
-from etl.pipeline.sources import file_document, texts, told
+from etl.pipeline.sources import file_document, problems_of_files, texts
 from etl.pipeline.stated_totals import StatedTotals
 from etl.pipeline.verdict import Verdict, amounts, word_columns
 from etl.report.summary import money_text
@@ -187,7 +187,7 @@ def inspect(stack: ExitStack, settings: Settings, export: Export, progress: Prog
         "proposals": proposing.document(proposed) if proposed else None,
         "next": next_step(settings, export, partial, verdict, proposed),
         "files": [file_document(file) for file in facts.files],
-        "told": texts(told(facts, batch.unused_values())),
+        "told": texts(problems_of_files(facts, batch.unused_values())),
         "mapping": partial_text(settings, partial),
         "orders": {"read": tally.orders, "returns": tally.returns, "unreadable": tally.unreadable},
         "lines": {"read": tally.lines, "unassigned": facts.unassigned_count},

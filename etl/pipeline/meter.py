@@ -46,7 +46,7 @@ _STAGES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class JobProgress:
     """How far a command is. *Units*: `rate` per second, None while unknown; `ends` and `at` aware UTC.
 
     `total` is None where nobody knows it. `waits_for` is "" where nothing is waited for, else until `waits_until`.
@@ -96,7 +96,7 @@ class Meter:
         while len(self._seen) > 2 and now - self._seen[1][0] >= RATE_OVER:
             self._seen.popleft()
 
-    def look(self) -> Standing | None:
+    def look(self) -> JobProgress | None:
         """How far it is now; None before the first stage."""
         seen = tuple(self._seen)
         if not seen:
@@ -110,7 +110,7 @@ class Meter:
         if waits and waits[0] == SETTLING and stage != SETTLE:
             # Somebody waits for the next look at what is unclear, and the others go on.
             waits = None
-        return Standing(
+        return JobProgress(
             stage=stage,
             unit=unit,
             done=done,
@@ -130,46 +130,44 @@ def _shown(stage: str) -> tuple[str, str]:
     return _STAGES.get(stage, (f"read {Path(stage).name}", "bytes"))
 
 
-def short(standing: Standing) -> str:
+def short(job: JobProgress) -> str:
     """As `words`, for beside a bar: within 80 columns, what is waited for last."""
-    done = (
-        f"{_number(standing.done, standing.unit)} of {_number(standing.total, standing.unit)}" if standing.total else ""
-    )
-    parts = [done or _count(standing)]
-    if standing.rate is not None:
-        parts.append(f"{_number(standing.rate, standing.unit)}/s")
-    if standing.ends is not None:
-        parts.append(f"ends {_clock(standing.ends, standing.at)}")
-    return f"{standing.stage}: {', '.join(part for part in parts if part)}".removesuffix(": ")
+    done = f"{_number(job.done, job.unit)} of {_number(job.total, job.unit)}" if job.total else ""
+    parts = [done or _count(job)]
+    if job.rate is not None:
+        parts.append(f"{_number(job.rate, job.unit)}/s")
+    if job.ends is not None:
+        parts.append(f"ends {_clock(job.ends, job.at)}")
+    return f"{job.stage}: {', '.join(part for part in parts if part)}".removesuffix(": ")
 
 
-def words(standing: Standing, now: datetime | None = None) -> str:
+def words(job: JobProgress, now: datetime | None = None) -> str:
     """How far it is, in one line: `post: 1,200 of 25,897 orders (4.6 %), 6.6/s, ends about 14:32; waiting 12 s for ..`."""
-    parts = [_count(standing)]
-    if standing.rate is not None:
-        parts.append(f"{_number(standing.rate, standing.unit)}/s")
-    if standing.ends is not None:
-        parts.append(f"ends about {_clock(standing.ends, standing.at)}")
-    text = f"{standing.stage}: {', '.join(part for part in parts if part)}".removesuffix(": ")
-    return "; ".join(part for part in (text, waiting(standing, now)) if part)
+    parts = [_count(job)]
+    if job.rate is not None:
+        parts.append(f"{_number(job.rate, job.unit)}/s")
+    if job.ends is not None:
+        parts.append(f"ends about {_clock(job.ends, job.at)}")
+    text = f"{job.stage}: {', '.join(part for part in parts if part)}".removesuffix(": ")
+    return "; ".join(part for part in (text, waiting(job, now)) if part)
 
 
-def waiting(standing: Standing, now: datetime | None = None) -> str:
+def waiting(job: JobProgress, now: datetime | None = None) -> str:
     """What is waited for and how long still; "" for nothing."""
-    if standing.waits_until is None:
+    if job.waits_until is None:
         return ""
-    left = (standing.waits_until - (now or standing.at)).total_seconds()
-    return f"waiting {max(0, round(left))} s for {standing.waits_for}" if left > 0 else ""
+    left = (job.waits_until - (now or job.at)).total_seconds()
+    return f"waiting {max(0, round(left))} s for {job.waits_for}" if left > 0 else ""
 
 
-def _count(standing: Standing) -> str:
-    if not standing.unit:
+def _count(job: JobProgress) -> str:
+    if not job.unit:
         return ""
-    done = _number(standing.done, standing.unit)
-    if standing.total is None:
-        return f"{done}{_unit(standing.unit)}" if standing.done else ""
-    share = 1000 * min(standing.done, standing.total) // standing.total
-    return f"{done} of {_number(standing.total, standing.unit)}{_unit(standing.unit)} ({share // 10}.{share % 10} %)"
+    done = _number(job.done, job.unit)
+    if job.total is None:
+        return f"{done}{_unit(job.unit)}" if job.done else ""
+    share = 1000 * min(job.done, job.total) // job.total
+    return f"{done} of {_number(job.total, job.unit)}{_unit(job.unit)} ({share // 10}.{share % 10} %)"
 
 
 def _number(value: float, unit: str) -> str:
@@ -188,11 +186,11 @@ def _clock(moment: datetime, now: datetime) -> str:
     return f"{local:%H:%M}" if local.date() == now.astimezone().date() else f"{local:%Y-%m-%d %H:%M}"
 
 
-def told(text: str) -> Standing | None:
-    """What `Standing.document` was written as JSON; None for nothing."""
+def read_progress(text: str) -> JobProgress | None:
+    """What `JobProgress.document` was written as JSON; None for nothing."""
     if not text:
         return None
     found = json.loads(text)
     for name in ("ends", "waits_until", "at"):
         found[name] = datetime.fromisoformat(found[name]) if found[name] else None
-    return Standing(**found)
+    return JobProgress(**found)

@@ -41,7 +41,7 @@ from etl.pipeline.prepare import (
     statuses,
 )
 from etl.pipeline.reconciled import last_trace
-from etl.pipeline.step import Desk, Step, told
+from etl.pipeline.step import Desk, Step, with_effect
 from etl.pipeline.unconfirmed import likely_rows
 from etl.settings import Settings
 from etl.staging.facts import BatchFacts
@@ -145,15 +145,15 @@ def _planned(stack: ExitStack, desk: Desk, mapping: MappingFolder, ledger: Ledge
     for status in statuses(prepared, ledger):
         causes.add(status)
     if mapping.likely and not desk.is_rehearsal(ledger):
-        return told(_confirm(mapping, facts), causes.everything, "the run waits with")
+        return with_effect(_confirm(mapping, facts), causes.everything, "the run waits with")
     if reference is None and (step := _connect(desk, mapping)) is not None:
-        return told(step, causes.everything)
+        return with_effect(step, causes.everything)
     decisions = causes.decisions()
     if decisions:
         is_fresh = ledger is not None and reference_is_of(ledger, mapping)
         return decision(desk, decisions[0], causes, Knowledge(mapping, reference, is_fresh))
     if reference is None:
-        return told(_compare(desk), causes.everything)
+        return with_effect(_compare(desk), causes.everything)
     run = desk.typed("run", *desk.plan_files, "--expect", prepared.plan.plan)
     trace = last_trace(ledger, mapping.digest) if ledger else None
     return after_decisions(desk, Left(causes, run, ledger, mapping, trace, facts.unassigned_count))
@@ -218,7 +218,7 @@ def _from_ledger(desk: Desk, ledger: Ledger | None, mapping: MappingFolder) -> S
         or ReportState.BLOCKED in causes.states
     ):
         step = Step("Name the export, so that it can be planned", type=desk.typed("next", "EXPORT..."))
-        return told(step, causes.everything, "the ledger knows")
+        return with_effect(step, causes.everything, "the ledger knows")
     named = replace(desk, exports=[Path("EXPORT...")])
     run = named.typed("run", "EXPORT...")
     return aftermath(named, Left(causes, run, ledger, mapping, last_trace(ledger, mapping.digest)))

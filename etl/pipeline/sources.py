@@ -64,7 +64,7 @@ def style_lines(style: Style) -> list[str]:
     return lines
 
 
-def told(facts: BatchFacts, unused_values: Sequence[tuple[str, str]] = ()) -> list[Problem]:
+def problems_of_files(facts: BatchFacts, unused_values: Sequence[tuple[str, str]] = ()) -> list[Problem]:
     """Notices about the files as a whole: amounts that are not read first, then the rest file by file."""
     found = [*_unread(facts.files)]
     for file in facts.files:

@@ -9,7 +9,7 @@ from typing import Any
 from etl.ledger.glance import RATE_OVER, glance
 from etl.model.ledger_place import shown
 from etl.model.states import State
-from etl.pipeline.meter import told, words
+from etl.pipeline.meter import read_progress, words
 
 RUNS_SHOWN = 10
 
@@ -18,7 +18,7 @@ def status(ledger_url: str) -> dict[str, Any]:
     """The `status --json` document. Raises LedgerError where there is no ledger."""
     now = datetime.now(UTC)
     seen = glance(ledger_url, now)
-    standing = told(seen.progress) if seen.holder else None
+    standing = read_progress(seen.progress) if seen.holder else None
     rate = round(seen.answered / RATE_OVER.total_seconds(), 2)
     ready = seen.counts.get(State.READY, 0)
     last = seen.runs[-1] if seen.runs else None

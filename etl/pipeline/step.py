@@ -57,7 +57,7 @@ class Step:
         }
 
 
-def told(step: Step, effect: Effect, words: str = "unlocks") -> Step:
+def with_effect(step: Step, effect: Effect, words: str = "unlocks") -> Step:
     """The step with what it unlocks, in figures and as a sentence."""
     what = step.what.rstrip(".")
     if effect.orders:
@@ -122,4 +122,4 @@ class Desk:
         except InputError:
             # A dump that only the mapping makes readable: its orders are not known yet.
             whole = Effect()
-        return told(step, whole)
+        return with_effect(step, whole)

@@ -10,7 +10,7 @@ import pytest
 
 from etl.ledger.ledger import Ledger
 from etl.pipeline.heart import KEY, Heart
-from etl.pipeline.meter import Meter, Standing, told, words
+from etl.pipeline.meter import JobProgress, Meter, read_progress, words
 from etl.pipeline.status import status
 from etl.waiting import LIMIT, Waits
 
@@ -143,8 +143,8 @@ def test_what_is_kept_comes_back(clock: Clock) -> None:
     meter("post", 3, 9)
     standing = meter.look()
     assert standing is not None
-    assert told(json.dumps(standing.document())) == standing
-    assert told("") is None
+    assert read_progress(json.dumps(standing.document())) == standing
+    assert read_progress("") is None
 
 
 def test_the_heart_beats_into_the_ledger(tmp_path: Path, clock: Clock) -> None:
@@ -176,13 +176,13 @@ def test_the_heart_beats_into_the_ledger(tmp_path: Path, clock: Clock) -> None:
     assert [one[1] for one in shown] == [5, 6, 7, 1]
 
 
-def _seen(path: Path) -> Standing:
+def _seen(path: Path) -> JobProgress:
     document = status(str(path))["progress"]
     assert document["seconds_old"] >= 0
     assert document["words"]
     import json
 
-    names = Standing.__dataclass_fields__
-    standing = told(json.dumps({name: document[name] for name in names}))
+    names = JobProgress.__dataclass_fields__
+    standing = read_progress(json.dumps({name: document[name] for name in names}))
     assert standing is not None
     return standing

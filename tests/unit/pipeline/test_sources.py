@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from etl.pipeline.sources import file_document, sections, texts, told
+from etl.pipeline.sources import file_document, problems_of_files, sections, texts
 from etl.reading.identify import open_export
 from etl.reading.options import ReadOptions
 from etl.staging.batch import Batch
@@ -29,7 +29,7 @@ def test_all_that_is_known_of_the_files_is_told(tmp_path: Path) -> None:
     with Batch([path], open_export=open_export, options=options) as batch:
         facts = batch.load()
         assert [order.status for order in batch.orders()] == ["Completed", "Completed"]
-        notices = told(facts, batch.unused_values())
+        notices = problems_of_files(facts, batch.unused_values())
     lines = texts(notices)
     assert lines[0] == "The column giftWrap is not read; it holds amounts of 2.50 in all, in 1 order."
     whole = "\n".join(lines)
