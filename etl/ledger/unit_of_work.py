@@ -191,7 +191,7 @@ class Concluded:
     finished_at: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class AttemptRow:
     """One new row of `attempts`. The outcome comes later (`Concluded`)."""
 

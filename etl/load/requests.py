@@ -76,8 +76,9 @@ class PartRecord:
 def order_request(order: PlannedOrder, identity: Identity, facts: RunFacts) -> Request:
     """An order as planned."""
     payload = freeze(order_payload(order, identity))
-    intent = replace(
-        part_intent(order, ORDER_PART, PartKind.ORDER, payload, identity, facts),
+    intent = Intent(
+        **_facts_of(order, ORDER_PART, payload, identity, facts),
+        kind=PartKind.ORDER,
         identifier=identity.stem,
         predicted=predicted_of(order),
         payments=tuple(payment.part for payment in order.payments),
@@ -98,26 +99,33 @@ def part_intent(
 ) -> Intent:
     """What is written of a part before its first byte leaves."""
     return Intent(
-        number=order.number,
-        generation=identity.generation,
-        part=part,
+        **_facts_of(order, part, payload, identity, facts),
         kind=kind,
-        run_id=facts.run_id,
-        payload=payload.text,
-        payload_hash=payload.hash,
         identifier=identity.line(part),
-        marker=identity.marker,
-        service_id=order.service_id,
-        account_id=order.account_id,
-        consumption=order.consumption,
-        basis=facts.basis.value,
-        fingerprint=order.fingerprint,
-        skip_fingerprint=order.skip_fingerprint,
-        recipe_version=RECIPE_VERSION,
         predicted="",
-        sent_at=_NEVER,
-        needs=needs_of_part(order, part),
     )
+
+
+def _facts_of(order: PlannedOrder, part: str, payload: Payload, identity: Identity, facts: RunFacts) -> dict[str, Any]:
+    """What is the same of an order and of its payments."""
+    return {
+        "number": order.number,
+        "generation": identity.generation,
+        "part": part,
+        "run_id": facts.run_id,
+        "payload": payload.text,
+        "payload_hash": payload.hash,
+        "marker": identity.marker,
+        "service_id": order.service_id,
+        "account_id": order.account_id,
+        "consumption": order.consumption,
+        "basis": facts.basis.value,
+        "fingerprint": order.fingerprint,
+        "skip_fingerprint": order.skip_fingerprint,
+        "recipe_version": RECIPE_VERSION,
+        "sent_at": _NEVER,
+        "needs": needs_of_part(order, part),
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -232,8 +232,10 @@ async def _whole_body(response: httpx.Response) -> tuple[bytes | None, str]:
 
 async def _pieces(response: httpx.Response) -> AsyncIterator[bytes]:
     """The body in pieces of at most 1 MiB: httpx would unpack all that a packet of a bomb holds, a thousandfold."""
-    if response.headers.get("Content-Encoding", "").strip().lower() not in ("gzip", "x-gzip"):
-        async for piece in response.aiter_bytes(_PIECE):
+    encoding = response.headers.get("Content-Encoding", "").strip().lower()
+    if encoding not in ("gzip", "x-gzip"):
+        # Not packed at all, as a rule: nothing has to be decoded or cut.
+        async for piece in response.aiter_bytes(_PIECE) if encoding else _stream(response):
             yield piece
         return
     gzip = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
@@ -245,6 +247,12 @@ async def _pieces(response: httpx.Response) -> AsyncIterator[bytes]:
     yield gzip.flush()
     if not gzip.eof:
         raise httpx.ReadError("the packed answer is cut short")
+
+
+def _stream(response: httpx.Response) -> httpx.AsyncByteStream:
+    if not isinstance(response.stream, httpx.AsyncByteStream):
+        raise httpx.ReadError("an answer that can't be awaited")
+    return response.stream
 
 
 class _IdleConnectionError(Exception):

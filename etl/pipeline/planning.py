@@ -11,9 +11,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
-from functools import partial
+from functools import lru_cache, partial
 from urllib.parse import urlsplit
 
 import structlog
@@ -116,8 +116,17 @@ def is_public_demo(address: str) -> bool:
 
 
 def earliest_consumption(mapping: Mapping, reference: Reference) -> Callable[[datetime], datetime]:
-    """Mews's now to the earliest consumption that it takes then."""
-    return lambda now: window_start(reference, mapping.settings.target.editable_window, now)
+    """Mews's now to the earliest consumption that it takes then, or in the second that begins next.
+
+    Asked before each order leaves; calendar arithmetic is done once a second.
+    """
+    which = mapping.settings.target.editable_window
+
+    @lru_cache(maxsize=1)
+    def start_at(second: datetime) -> datetime:
+        return window_start(reference, which, second)
+
+    return lambda now: start_at(now.replace(microsecond=0) + timedelta(seconds=bool(now.microsecond)))
 
 
 def plan_batch(
