@@ -102,12 +102,9 @@ class Spill:
             self._path.unlink(missing_ok=True)
 
     def _private_file(self) -> Path:
-        try:
-            handle, name = tempfile.mkstemp(prefix="centra-mews-", suffix=".spill", dir=self._folder)
-        except OSError as error:
-            raise _unusable(self._what, self._folder, error.strerror or str(error)) from error
+        handle, path = _private_file(self._what, self._folder)
         os.close(handle)
-        return Path(name)
+        return path
 
     @contextlib.contextmanager
     def _told(self) -> Iterator[None]:
@@ -118,6 +115,65 @@ class Spill:
                 # A statement of ours is wrong: no disk helps.
                 raise
             raise _unusable(self._what, self._folder, str(error)) from error
+
+
+class SpilledBytes:
+    """Bytes at the end of which more are put, in a private file as that of a `Spill`, and read back from anywhere.
+
+    Raises: UsageError `spill.unusable` where the disk is full or can't be written.
+    """
+
+    def __init__(self, what: str, folder: Path | None = None) -> None:
+        self._what, self._folder = what, folder
+        self._handle, self._path = _private_file(what, folder)
+        self.size = 0
+        with contextlib.suppress(OSError):
+            self._path.unlink()
+
+    def add(self, data: bytes | memoryview) -> int:
+        """Puts bytes at the end; where they begin."""
+        start, left = self.size, memoryview(data)
+        with self._told():
+            while left:
+                done = os.pwrite(self._handle, left, self.size)
+                self.size += done
+                left = left[done:]
+        return start
+
+    def read(self, start: int, size: int) -> bytes:
+        """These bytes, all of which were put there."""
+        found = b""
+        with self._told():
+            while len(found) < size:
+                more = os.pread(self._handle, size - len(found), start + len(found))
+                if not more:
+                    raise OSError(f"{self._what} end before their end")
+                found = found + more if found else more
+        return found
+
+    def close(self) -> None:
+        """Removes the file; harmless when done twice."""
+        if self._handle >= 0:
+            os.close(self._handle)
+            self._handle = -1
+        with contextlib.suppress(OSError):
+            self._path.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise _unusable(self._what, self._folder, error.strerror or str(error)) from error
+
+
+def _private_file(what: str, folder: Path | None) -> tuple[int, Path]:
+    """(descriptor, path) of a new file that nobody else can read."""
+    try:
+        handle, name = tempfile.mkstemp(prefix="centra-mews-", suffix=".spill", dir=folder)
+    except OSError as error:
+        raise _unusable(what, folder, error.strerror or str(error)) from error
+    return handle, Path(name)
 
 
 def _unusable(what: str, folder: Path | None, why: str) -> UsageError:

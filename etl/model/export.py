@@ -90,6 +90,14 @@ class BadRow(list[str]):
         self.code = code
 
 
+class RowBlock(list[str]):
+    """Plain rows that stand together, in the place of the cells of one: `grid` (`reading.grid.Grid`) has them as bytes."""
+
+    def __init__(self, grid: Any) -> None:
+        super().__init__()
+        self.grid = grid
+
+
 @dataclass(slots=True)
 class RowCount:
     """What became of the lines of a text file, counted twice: while the rows are read, and from its bytes.
@@ -117,7 +125,8 @@ class Table:
 
     `header_row` is the row the header stands on; `position` gives the bytes read so far.
     `sha256` is of the file's bytes. `count`, of text files, is complete once `rows` has ended, and so are `remarks`, the
-    notices that are only known then.
+    notices that are only known then. `in_blocks` asks that plain rows come together from here on, as a `RowBlock` in the
+    place of the first one's cells; false where they can't.
     """
 
     path: Path
@@ -134,6 +143,7 @@ class Table:
     close: Callable[[], None] = field(default=lambda: None)
     count: RowCount | None = None
     remarks: Callable[[], tuple[str, ...]] = field(default=tuple)
+    in_blocks: Callable[[], bool] = field(default=lambda: False)
 
 
 @dataclass(slots=True)

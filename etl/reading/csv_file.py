@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import IO
 
 from etl.errors import InputError, InternalError
-from etl.model.export import REPLACEMENT, BadRow, Dialect, HeaderTest, RowCount, Table, text_cell
-from etl.reading.encoding import TextFacts, closer, open_text, stamp
+from etl.model.export import REPLACEMENT, BadRow, Dialect, HeaderTest, RowBlock, RowCount, Table, text_cell
+from etl.reading.encoding import TextFacts, closer, open_bytes, open_text, stamp
+from etl.reading.line_source import LineSource, Pieces, Stream, may_come_in_pieces
 from etl.reading.texts import bare
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -47,7 +48,8 @@ class Quoting:
 class _Lines:
     """The physical lines of a file, with those of the record being read kept for repair."""
 
-    stream: Iterator[str]
+    more: Callable[[], Iterator[str] | None]
+    stream: Iterator[str] = field(default_factory=lambda: iter(()))
     pending: list[str] = field(default_factory=list)
     again: list[str] = field(default_factory=list)
 
@@ -57,9 +59,14 @@ class _Lines:
             self.pending.append(line)
             yield line
         keep = self.pending.append
-        for line in self.stream:
-            keep(line)
-            yield line
+        while True:
+            for line in self.stream:
+                keep(line)
+                yield line
+            if not self.pending or (more := self.more()) is None:
+                return
+            # A record goes on beyond these lines.
+            self.stream = more
 
 
 def _none(_cells: Sequence[str]) -> bool:
@@ -79,11 +86,10 @@ def read_csv(path: Path, facts: TextFacts, is_header: HeaderTest, is_comment: He
         )
     first = _sep_line(facts.head)
     quoting = find_quoting(facts.head, is_header, first[1] if first else "")
-    stream, raw = open_text(path, facts)
+    source, raw, close = _source(path, facts, quoting)
     count = RowCount(lines=facts.lines)
-    reader = _Rows(path, facts, stream, quoting, count)
+    reader = _Rows(path, facts, source, quoting, count)
     rows = reader.run()
-    close = closer(stream, raw)
     try:
         header_row, header, skipped = _header(rows, is_header, is_comment, 1 if first else 0)
     except BaseException:
@@ -112,7 +118,17 @@ def read_csv(path: Path, facts: TextFacts, is_header: HeaderTest, is_comment: He
         close=close,
         count=count,
         remarks=lambda: tuple(_full(path, count)),
+        in_blocks=reader.in_blocks,
     )
+
+
+def _source(path: Path, facts: TextFacts, quoting: Quoting) -> tuple[LineSource, IO[bytes], Callable[[], None]]:
+    """What gives the lines of the file, its raw bytes, and what closes it."""
+    if may_come_in_pieces(facts) and not quoting.has_backslash and not quoting.has_blanks:
+        stream, raw = open_bytes(path, facts)
+        return Pieces(stream, facts), raw, closer(stream, raw)
+    text, raw = open_text(path, facts)
+    return Stream(text), raw, closer(text, raw)
 
 
 def _full(path: Path, count: RowCount) -> Iterator[str]:
@@ -252,9 +268,10 @@ def unread_dialect(columns: Sequence[str]) -> str:
 class _Rows:
     """Reads the records of a file one by one, and accounts for every line."""
 
-    def __init__(self, path: Path, facts: TextFacts, stream: Iterator[str], quoting: Quoting, count: RowCount) -> None:
+    def __init__(self, path: Path, facts: TextFacts, source: LineSource, quoting: Quoting, count: RowCount) -> None:
         self._path, self._facts, self._quoting, self._count = path, facts, quoting, count
-        self._lines = _Lines(map(self._unescape, stream) if quoting.has_backslash else stream)
+        self._source = source
+        self._lines = _Lines(source.more)
         self._is_escaped = False
         self._columns: tuple[str, ...] = ()
         self._row = 1
@@ -267,6 +284,15 @@ class _Rows:
         count.above = header_row - 1
         count.header = self._row - header_row
         count.rows = count.inside = count.blank = 0
+        if isinstance(self._source, Pieces):
+            self._source.begin()
+
+    def in_blocks(self) -> bool:
+        """From here on plain rows come together; false where the file's can't."""
+        if not isinstance(self._source, Pieces) or len(self._columns) < 2:
+            return False
+        self._source.in_blocks(self._quoting.delimiter, len(self._columns))
+        return True
 
     def _unescape(self, line: str) -> str:
         changed = unescaped(line) if "\\" in line else line
@@ -275,6 +301,18 @@ class _Rows:
 
     def run(self) -> Iterator[tuple[int, list[str]]]:
         """(line on which the record starts, cells). Raises InputError where the file changes meanwhile."""
+        while (found := self._source.take()) is not None:
+            if isinstance(found, RowBlock):
+                start, rows = self._row, found.grid.count
+                self._row += rows
+                self._count.rows += rows
+                yield start, found
+            else:
+                self._lines.stream = map(self._unescape, found) if self._quoting.has_backslash else found
+                yield from self._records()
+        self._check()
+
+    def _records(self) -> Iterator[tuple[int, list[str]]]:
         lines, count = self._lines, self._count
         pending = lines.pending
         quoting, has_marks, is_odd = self._quoting, self._facts.has_marks, self._facts.has_damage
@@ -311,7 +349,6 @@ class _Rows:
                 reason = "A quotation mark that opens here is never closed: rows below stand within it."
             if is_broken:
                 yield self._broken(start, reason)
-        self._check()
 
     def _swallows(self, pending: list[str]) -> bool:
         """Whether lines within a quoted cell are rows of the file by themselves, as the first one is."""

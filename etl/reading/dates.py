@@ -206,14 +206,14 @@ def _numeric_shape(match: re.Match[str]) -> DateShape:
     return DateShape.MONTH_FIRST if second > 12 else DateShape.EITHER
 
 
-_PLAIN = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?: [0-9]{2}:[0-9]{2}:[0-9]{2})?")
+PLAIN_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?: [0-9]{2}:[0-9]{2}:[0-9]{2})?")
 """How most exports write all of their dates."""
 _DAY_LENGTH = len("2024-01-31")
 
 
 def date_shape(text: str) -> DateShape:
     """What a date's text shows."""
-    if _PLAIN.fullmatch(text):
+    if PLAIN_DATE.fullmatch(text):
         return DateShape.NONE if text.startswith(NO_DATE) else DateShape.ISO
     text = text.strip()
     if text.startswith(NO_DATE):
@@ -236,7 +236,7 @@ class Dates:
 
     def _read_plain(self, cell: str) -> LocalTime | None:
         """A likely date as most exports write all of them, at once; None for any other cell."""
-        if self._format is not None or not _PLAIN.fullmatch(cell):
+        if self._format is not None or not PLAIN_DATE.fullmatch(cell):
             return None
         try:
             wall = datetime.fromisoformat(cell)

@@ -30,7 +30,8 @@ _BOMS = (
 _NOT_1252 = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")
 _MULTIBYTE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 _ASCII = bytes(range(128))
-_MARKS = "".join(MARKS).encode()
+_MARKS = tuple(mark.encode() for mark in MARKS)
+_LONE_RETURN = re.compile(rb"\r(?!\n)")
 _WORDS_KEPT = 5_000
 _SAMPLES = 5
 _REMEMBERED_FROM = 16 << 20
@@ -155,11 +156,11 @@ class _Scan:
                 self.valid += len(chunk) - len(self._decoder.decode(chunk))
             except UnicodeDecodeError:
                 self.is_utf8 = False
-        high = chunk.translate(None, _ASCII)
+        high = b"" if chunk.isascii() else chunk.translate(None, _ASCII)
         if high and not self.is_utf8:
             self._weigh(chunk, high)
         self.not_1252 = self.not_1252 or _NOT_1252.search(high) is not None
-        self.has_marks = self.has_marks or len(chunk.translate(None, _MARKS)) < len(chunk)
+        self.has_marks = self.has_marks or any(mark in chunk for mark in _MARKS)
         self._count_lines(chunk)
         self.seen += len(chunk)
 
@@ -185,9 +186,8 @@ class _Scan:
     def _count_lines(self, chunk: bytes) -> None:
         returns = chunk.count(b"\r")
         # A pair of return and feed is one end, also where a chunk ends between the two.
-        pairs = (
-            chunk.count(b"\r\n") + (self._last == b"\r" and chunk[:1] == b"\n") if returns or self._last == b"\r" else 0
-        )
+        pairs = returns if _LONE_RETURN.search(chunk) is None else chunk.count(b"\r\n")
+        pairs += self._last == b"\r" and chunk[:1] == b"\n"
         self.ends += chunk.count(b"\n") + returns - pairs
         self._last = chunk[-1:]
         end = max(chunk.rfind(b"\n"), chunk.rfind(b"\r"))
@@ -247,14 +247,19 @@ def _notices(path: Path, scan: _Scan, encoding: str, decided: str) -> tuple[str,
 
 def open_text(path: Path, facts: TextFacts) -> tuple[TextIOWrapper, IO[bytes]]:
     """The file as a stream of text lines (newlines kept), after any byte order mark, and its raw bytes."""
-    raw = path.open("rb")
-    inner = cast("IO[bytes]", gzip.GzipFile(fileobj=raw) if facts.compressed else raw)
+    inner, raw = open_bytes(path, facts)
     # What is no character becomes U+FFFD: its row is blocked, and the rest of the file is read.
     text = TextIOWrapper(cast("BufferedReader", inner), encoding=facts.encoding, errors="replace", newline="")
     text._CHUNK_SIZE = CHUNK  # type: ignore[attr-defined]  # noqa: SLF001 - the default of 8 KiB halves the speed
     if facts.bom:
         text.read(1)
     return text, raw
+
+
+def open_bytes(path: Path, facts: TextFacts) -> tuple[IO[bytes], IO[bytes]]:
+    """The bytes of the file's text, unpacked, and its raw bytes."""
+    raw = path.open("rb")
+    return cast("IO[bytes]", gzip.GzipFile(fileobj=raw) if facts.compressed else raw), raw
 
 
 def read_text(path: Path) -> tuple[str, TextFacts]:
@@ -273,7 +278,7 @@ def read_text(path: Path) -> tuple[str, TextFacts]:
         closer(text, raw)()
 
 
-def closer(text: TextIOWrapper, raw: IO[bytes]) -> Callable[[], None]:
+def closer(text: TextIOWrapper | IO[bytes], raw: IO[bytes]) -> Callable[[], None]:
     """Closes a stream and what it reads from (a gzip stream leaves its file open)."""
 
     def close() -> None:

@@ -35,12 +35,13 @@ class OrderNumbers:
         self._groups = [(match[1], int(match[2] or 0)) for match in _GROUP.finditer(pattern)]
         self._is_composed = len(self._groups) > 1 or self._groups[0][1] > 0
         self._prefix, _, self._suffix = pattern.partition(NUMBER_FIELD)
-        self._is_bare = pattern == NUMBER_FIELD
+        self.is_bare = pattern == NUMBER_FIELD
+        """Whether nothing but the digits is written."""
         self._shape = _shape(pattern)
 
     def read(self, cell: str) -> str | None:
         """The canonical number: digits without blanks, leading zeros or a trailing `.0`; None where it is unreadable."""
-        if self._is_bare and cell.isascii() and cell.isdigit() and cell[0] != "0" and len(cell) <= LONGEST_NUMBER:
+        if self.is_bare and cell.isascii() and cell.isdigit() and cell[0] != "0" and len(cell) <= LONGEST_NUMBER:
             return cell
         if cell[:1] == BROKEN or len(cell) > _LONGEST_CELL:
             return None

@@ -165,6 +165,13 @@ class Tally:
         else:
             self.first(seen, cell, place, row)
 
+    def count_many(self, seen: Seen, cell: str, place: Place, row: int, count: int) -> None:
+        """Counts cells that are written alike; `cell` is the first of them, in that row."""
+        shape = _shape(cell, is_date=seen.is_date)
+        if shape not in self.examples:
+            self.examples[shape] = (cell, replace(place, row=row, column=seen.column))
+        self.counts[shape] = self.counts.get(shape, 0) + count
+
     def fold(self, seen: Seen) -> None:
         """Adds a column's counts."""
         for cell, count in seen.counts.items():

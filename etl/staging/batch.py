@@ -10,7 +10,7 @@ from itertools import chain, groupby
 from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from etl.errors import InputError, InternalError
 from etl.model.attention import met_text
@@ -34,12 +34,16 @@ from etl.staging.object_rows import ObjectLoader
 from etl.staging.orders import OrderReader, lines_of, rows_of
 from etl.staging.plain import PlainTable
 from etl.staging.raw import RawFile, object_text, raw_cells
+from etl.staging.raw_part import RawPart
 from etl.staging.source_rows import FileRows, FileText, PlainRows, file_rows, heads_of, rows_hash
 from etl.staging.spool import Part, Parts, Spool
 from etl.staging.table_rows import TableLoader, is_total_word
 from etl.staging.totals_row import Control
 from etl.staging.unread import UnreadCells
 from etl.staging.vocabulary import ATTENTION, Vocabulary
+
+if TYPE_CHECKING:
+    from etl.staging.raw_rows import RawRows
 
 UNASSIGNED_KEPT = 10_000
 Progress = Callable[[str, int, int | None], None]
@@ -248,7 +252,7 @@ class Batch:
             found[number] = met_text(versions)
         return found
 
-    def _raw_file(self, file: LoadedFile, parts: Iterator[tuple[str, Part]]) -> RawFile:
+    def _raw_file(self, file: LoadedFile, parts: Iterator[tuple[str, Part | RawPart]]) -> RawFile:
         export = file.export
         dialect = export.dialect or Dialect("utf-8", bom=True, newline="\r\n")
         if isinstance(export, Records):
@@ -261,7 +265,7 @@ class Batch:
         return RawFile(export.path, export.format, dialect, columns, rows, iter(()), style_text(file.style))
 
     def _raw(
-        self, file: LoadedFile, columns: tuple[str, ...], number: str, part: Part
+        self, file: LoadedFile, columns: tuple[str, ...], number: str, part: Part | RawPart
     ) -> Iterator[tuple[str, int, list[str]]]:
         groups, _, below = rows_of(part)
         table = file.export
@@ -381,11 +385,20 @@ class Batch:
         place = Place(file.place.file, file.place.sheet, row, column)
         self._unassigned.append(Problem("order.number_missing", "", place, plain(cell)[:300], text))
 
-    def spool(self, number: str, part: Part) -> None:
-        """Stores rows of an order."""
+    def spool(self, number: str, part: Part, row: int = 0) -> None:
+        """Stores rows of an order, the first of which is that row."""
         if self._is_correcting:
             self._reader.corrected.add(number)
-        self._spool.add(number, part)
+        self._spool.add(number, part, row)
+
+    @property
+    def takes_blocks(self) -> bool:
+        """Whether plain rows may be stored as they stand: where there is one file, and nothing to put in their place."""
+        return len(self._paths) == 1
+
+    def spool_rows(self, rows: RawRows) -> None:
+        """Stores plain rows of many orders."""
+        self._spool.add_rows(rows)
 
     def report(self, export: Export, *, is_done: bool = False) -> None:
         """Tells how far a file is read."""
@@ -419,7 +432,7 @@ def _unknown_columns(layout: Layout) -> Iterator[tuple[int, str]]:
             yield at, column.header
 
 
-def _object_text(part: Part) -> tuple[int, str]:
+def _object_text(part: Part | RawPart) -> tuple[int, str]:
     row, record = rows_of(part)
     return row, object_text(record)
 

@@ -86,6 +86,7 @@ class LoadedFile:
         """Prepares to read rows made from attention.csv: without its apostrophes, and with what its columns tell."""
         others = {column.header.casefold(): at for at, column in enumerate(self.layout.other, len(self.layout.line))}
         self.remarks = {name: others[name] for name in (MET, WRITTEN) if name in others}
+        table.in_blocks = lambda: False
         headers = [header.strip().casefold() for header in table.columns]
         table.rows = self._as_exported(table.rows, headers.index(STYLE) if STYLE in headers else None)
         if DAMAGED in headers:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import marshal
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
@@ -22,6 +21,7 @@ from etl.staging.draft import Draft
 from etl.staging.loaded import LoadedFile
 from etl.staging.order_rate import prove_rates
 from etl.staging.overlap import join
+from etl.staging.raw_part import RawPart
 from etl.staging.spool import LONGEST_ORDER, Part, Parts
 
 
@@ -59,7 +59,7 @@ class OrderReader:
         """
         if parts.is_cut or self.has_remarks or self.corrected:
             return None
-        file, copy, _ = parts[0]
+        file, copy = parts[0].file, parts[0].copy
         found: list[Group] = []
         for part in parts:
             if part.file != file or part.copy != copy or copy < 0 or self._files[file].objects is not None:
@@ -70,7 +70,7 @@ class OrderReader:
             found += groups
         return found
 
-    def _read(self, number: str, parts: list[Part], *, is_cut: bool) -> list[Order]:
+    def _read(self, number: str, parts: list[Part | RawPart], *, is_cut: bool) -> list[Order]:
         if self.has_remarks and len(parts) > 1:
             parts = self._newest(parts)
         if len(parts) == 1 and parts[0].copy >= 0:
@@ -84,7 +84,7 @@ class OrderReader:
             orders = as_met(orders, unread_version(map(self._cells, parts)), met_versions(met))
         return orders
 
-    def _joined(self, number: str, parts: list[Part]) -> Draft:
+    def _joined(self, number: str, parts: list[Part | RawPart]) -> Draft:
         returns = [part for part in parts if part.copy < 0]
         copies = [list(group) for _, group in groupby((p for p in parts if p.copy >= 0), key=itemgetter(0, 1))]
         drafts = [self._draft(number, copy) for copy in copies]
@@ -96,12 +96,12 @@ class OrderReader:
             self._add_return(draft, part)
         return draft
 
-    def _newest(self, parts: list[Part]) -> list[Part]:
+    def _newest(self, parts: list[Part | RawPart]) -> list[Part | RawPart]:
         """Without rows of an attention.csv that a later one has, too: they were corrected again."""
         written = [max(self._remarks(part, WRITTEN), default="") for part in parts]
         return [part for part, when in zip(parts, written, strict=True) if when in ("", max(written))]
 
-    def _remarks(self, part: Part, name: str) -> set[str]:
+    def _remarks(self, part: Part | RawPart, name: str) -> set[str]:
         """What the rows of an order say in a column of attention.csv; empty where they are none of it."""
         file = self._files[part.file]
         if file.objects is not None:
@@ -112,7 +112,7 @@ class OrderReader:
             return set()
         return found - {""}
 
-    def _cells(self, part: Part) -> Cells:
+    def _cells(self, part: Part | RawPart) -> Cells:
         """One part of an order as it stood."""
         file = self._files[part.file]
         layout = file.layout
@@ -125,7 +125,7 @@ class OrderReader:
         columns = (*layout.line, *layout.other)
         return Cells(layout.order, [order for order, _ in rows_of(part)[0]], columns, list(lines_of(part)))
 
-    def _add_return(self, draft: Draft, part: Part) -> None:
+    def _add_return(self, draft: Draft, part: Part | RawPart) -> None:
         file = self._files[part.file]
         if file.objects is None:
             raise InternalError("objects without a layout")
@@ -140,7 +140,7 @@ class OrderReader:
             file.builder = Builder(file.layout, file.style, file.place, self._options, headers)
         return file.builder
 
-    def _draft(self, number: str, parts: list[Part]) -> Draft:
+    def _draft(self, number: str, parts: list[Part | RawPart]) -> Draft:
         file = self._files[parts[0].file]
         builder = self.builder(file)
         if file.objects is not None:
@@ -166,16 +166,16 @@ def _named(faults: list[Fault], *, is_all_wide: bool) -> Iterator[Fault]:
             yield row, "value.invalid", message, shown, column
 
 
-def lines_of(part: Part) -> Iterator[tuple[str, ...]]:
+def lines_of(part: Part | RawPart) -> Iterator[tuple[str, ...]]:
     """The line-level cells of a part of a flat file."""
     groups, _, below = rows_of(part)
     yield from (line for _, rows in groups for _, line in rows)
     yield from (line for _, line, _ in below)
 
 
-def rows_of(part: Part) -> Any:
+def rows_of(part: Part | RawPart) -> Any:
     """What was spooled: (groups, faults, rows below) of a flat file, (number, object) of a JSON file."""
-    return marshal.loads(part.data)  # noqa: S302 - written by this process, in a file that only it can read
+    return part.content()
 
 
 def _too_long(order: Order) -> Order:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import marshal
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -11,6 +10,7 @@ from typing import Any
 
 from etl.model.export import plain
 from etl.staging.loaded import LoadedFile
+from etl.staging.raw_part import RawPart
 from etl.staging.spool import Part
 
 _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
@@ -50,7 +50,7 @@ class PlainRows:
         self._files = files
         self._heads: dict[int, tuple[str, tuple[str, ...], tuple[str, ...]]] = {}
 
-    def of(self, parts: Sequence[Part]) -> FileText:
+    def of(self, parts: Sequence[Part | RawPart]) -> FileText:
         """All rows of an order."""
         index = parts[0].file
         heads = self._heads.get(index)
@@ -58,7 +58,7 @@ class PlainRows:
             heads = self._heads[index] = heads_of(self._files[index])
         groups: list[Any] = []
         for part in parts:
-            groups += marshal.loads(part.data)[0]  # noqa: S302 - written by this process, in a file that only it can read
+            groups += part.content()[0]
         text = _encode(groups)
         if "\\u00" in text:
             # Perhaps a mark of a cell's kind, which are control characters.
@@ -84,7 +84,7 @@ def rows_hash(file: LoadedFile, groups: Sequence[tuple[Sequence[str], Sequence[t
     return sha256(f"{how}{cells}".encode(errors="surrogatepass")).hexdigest()
 
 
-def file_rows(files: Sequence[LoadedFile], parts: Iterable[Part]) -> list[FileRows]:
+def file_rows(files: Sequence[LoadedFile], parts: Iterable[Part | RawPart]) -> list[FileRows]:
     """The parts of an order, each with the headers of its file; parts of one flat file that follow each other are one."""
     found: list[FileRows] = []
     for part in parts:
@@ -102,11 +102,11 @@ def file_rows(files: Sequence[LoadedFile], parts: Iterable[Part]) -> list[FileRo
     return found
 
 
-def _rows_of(file: LoadedFile, part: Part) -> FileRows:
+def _rows_of(file: LoadedFile, part: Part | RawPart) -> FileRows:
     layout = file.layout
     order = tuple(column.header for column in layout.order)
     lines = tuple(column.header for column in (*layout.line, *layout.other))
-    content: Any = marshal.loads(part.data)  # noqa: S302 - written by this process, in a file that only it can read
+    content: Any = part.content()
     if file.objects is not None:
         return FileRows(file.name, order, lines, _object_groups(file, part, content), 0, file.is_correction)
     groups, _, below = content
@@ -116,7 +116,7 @@ def _rows_of(file: LoadedFile, part: Part) -> FileRows:
     return FileRows(file.name, order, lines, shown, len(below), file.is_correction)
 
 
-def _object_groups(file: LoadedFile, part: Part, content: Any) -> Groups:
+def _object_groups(file: LoadedFile, part: Part | RawPart, content: Any) -> Groups:
     row, record = content
     objects = file.objects
     if objects is None or part.copy < 0:

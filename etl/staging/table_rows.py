@@ -10,12 +10,11 @@ from __future__ import annotations
 import itertools
 import marshal
 import re
-from collections.abc import Callable, Iterator
-from operator import itemgetter
-from typing import NamedTuple, Protocol
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from etl.errors import InternalError
-from etl.model.export import Table, plain
+from etl.model.export import Dialect, RowBlock, Table, plain
 from etl.reading.kinds import NUMERIC, Kind
 from etl.reading.names import KINDS, ORDER_NUMBER
 from etl.reading.options import ReadOptions
@@ -24,7 +23,11 @@ from etl.reading.style import Seen
 from etl.staging.build import BESIDE, NOTICES, WIDE, Fault, Group, Row
 from etl.staging.fields import Column
 from etl.staging.loaded import SAMPLED_ROWS, SAMPLES, LoadedFile
+from etl.staging.raw_part import RowFormat, getter
 from etl.staging.spool import Part
+
+if TYPE_CHECKING:
+    from etl.staging.raw_rows import RawRows
 
 _REPORT_EVERY = 20_000
 
@@ -60,8 +63,16 @@ class RowSink(Protocol):
     numbers: OrderNumbers
     options: ReadOptions
 
-    def spool(self, number: str, part: Part) -> None:
-        """Stores rows of an order."""
+    @property
+    def takes_blocks(self) -> bool:
+        """Whether plain rows of many orders may be stored at once."""
+        ...
+
+    def spool_rows(self, rows: RawRows) -> None:
+        """Stores plain rows of many orders."""
+
+    def spool(self, number: str, part: Part, row: int = 0) -> None:
+        """Stores rows of an order, the first of which is that row."""
 
     def unassigned(self, file: LoadedFile, row: int, column: str, cell: str, message: str = "") -> None:
         """Counts a row that belongs to no order."""
@@ -102,12 +113,14 @@ class TableLoader:
         self._pending: list[Below] = []
         self._pending_length = 0
         self.tail: list[Below] = []
+        self._at_once = self._lines_at_once = self._stretches = 0
+        """Rows that were taken together, those of them that hold something of a line, and in how many stretches."""
 
     def run(self) -> None:
         """Reads all rows. Raises InputError where the file breaks off."""
         file, width, batch = self._file, self._width, self._batch
         at = self._number_at[0]
-        order_cells, line_cells = _getter(self._order_at), _getter(self._line_at)
+        order_cells, line_cells = getter(self._order_at), getter(self._line_at)
         line_width, line_style, together = self._line_width, self._line_style, _TOGETHER
         first, place = file.tally.first, file.place
         last_cell = ""
@@ -115,9 +128,13 @@ class TableLoader:
         rows: list[Row] | None = None
         count = lines = blank = 0
         passed = itertools.count()
-        for (row, cells), _ in zip(self._sampled(self._table.rows), passed, strict=False):
+        for (row, cells), _ in zip(self._rows(), passed, strict=False):
             fault = self._under_another
             if len(cells) != width or cells.__class__ is not list:
+                if cells.__class__ is RowBlock:
+                    # Taken already; what is below it begins anew.
+                    rows, last_cell = None, ""
+                    continue
                 # A row of which a stray quote or byte is all that is left is damage, not a blank line.
                 if not any(cell.strip() for cell in cells) and not getattr(cells, "message", ""):
                     blank += 1
@@ -169,6 +186,7 @@ class TableLoader:
                     counts[cell] += 1
                 elif cell:
                     first(seen, cell, place, row)
+        count, lines = count + self._at_once, lines + self._lines_at_once
         file.rows.orders += count
         if not count:
             file.tell(f"{file.name} holds no orders: no row below its header has an order number.")
@@ -176,7 +194,7 @@ class TableLoader:
         file.is_all_wide = file.wide == count
         if file.wide and file.is_all_wide:
             file.tell(f"{file.name}: every row ends with more delimiters than the header; they mean nothing.")
-        self._end(next(passed) - blank)
+        self._end(next(passed) - blank + self._at_once - self._stretches)
 
     def place(self, below: list[Below]) -> None:
         """Gives rows without number to the order directly above them, or reports them."""
@@ -310,7 +328,7 @@ class TableLoader:
         )
 
     def _take_under(self, below: Below) -> None:
-        line = _getter(self._line_at)(below.cells) + tuple(below.cells[self._width :])
+        line = getter(self._line_at)(below.cells) + tuple(below.cells[self._width :])
         self._below.append((below.row, line, below.fault))
         if len(self._below) >= _TOGETHER:
             self._store()
@@ -335,6 +353,49 @@ class TableLoader:
         """Whether the number's cell is a word for a total and nothing else of an order stands there, whatever is read."""
         own = [cells[column.index].strip() for column in self._file.layout.order if column.field != ORDER_NUMBER]
         return any(is_total_word(cells[at]) for at in self._number_at) and not any(own)
+
+    def _rows(self) -> Iterator[tuple[int, list[str]]]:
+        """The rows of the file; where plain ones may be taken together, a `RowBlock` stands for those that were."""
+        rows = self._sampled(self._table.rows)
+        is_simple = self._batch.takes_blocks and len(self._number_at) == 1 and not self._file.samples
+        return self._in_stretches(rows) if is_simple and self._table.in_blocks() else rows
+
+    def _in_stretches(self, rows: Iterator[tuple[int, list[str]]]) -> Iterator[tuple[int, list[str]]]:
+        # Loads numpy, which small files have no use for.
+        from etl.staging.raw_rows import RowTaker
+
+        dialect = self._table.dialect or Dialect()
+        how = RowFormat(
+            self._file.index, dialect.encoding, dialect.delimiter, tuple(self._order_at), tuple(self._line_at)
+        )
+        taker = RowTaker(self._file, self._batch.numbers, how, _TOGETHER)
+        for row, cells in rows:
+            if not isinstance(cells, RowBlock):
+                yield row, cells
+                continue
+            block = taker.block(cells.grid, row)
+            for start, end, is_left in block.stretches():
+                # Rows of the order that is open above go with it.
+                is_odd = is_left or self._under_another is not None
+                turn = end if is_odd else block.after(start, self._number)
+                yield from enumerate(block.cells(start, turn), row + start)
+                if turn < end:
+                    self._take(block.take(turn, end))
+                    yield row + turn, cells
+            self._batch.report(self._table)
+
+    def _take(self, taken: tuple[RawRows, int]) -> None:
+        """Stores rows that were taken together."""
+        raw, lines = taken
+        self._place_pending()
+        self._is_cut = False
+        self._flush()
+        self._stored = []
+        self._last_number = str(raw.numbers[-1])
+        self._batch.spool_rows(raw)
+        self._at_once += len(raw.offsets) - 1
+        self._lines_at_once += lines
+        self._stretches += 1
 
     def _sampled(self, rows: Iterator[tuple[int, list[str]]]) -> Iterator[tuple[int, list[str]]]:
         """The rows; of columns that nobody has confirmed the first few cells are kept, for a person to look at."""
@@ -395,7 +456,9 @@ class TableLoader:
     def _store(self) -> None:
         groups = [(order, rows) for order, rows in self._groups if rows]
         data = marshal.dumps((groups, self._faults, self._below))
-        self._batch.spool(self._number, Part(self._file.index, self._file.index, data))
+        firsts = [rows[0][0] for _, rows in groups[:1]] or [one[0] for one in (*self._below[:1], *self._faults[:1])]
+        at = min(firsts, default=0)
+        self._batch.spool(self._number, Part(self._file.index, self._file.index, data), at)
         if len(self._stored) < _PENDING:
             self._stored += [(order, []) for order, _ in groups[:_PENDING]]
         self._groups, self._faults, self._below = [], [], []
@@ -409,13 +472,3 @@ def is_total_word(cell: str) -> bool:
 def _styled(file: LoadedFile, columns: list[Column]) -> list[tuple[int, dict[str, int], Seen]]:
     found = [(column.index, file.seen_of(column.header, column.kind)) for column in columns]
     return [(index, seen.counts, seen) for index, seen in found if seen is not None]
-
-
-def _getter(indices: list[int]) -> Callable[[list[str]], tuple[str, ...]]:
-    match indices:
-        case []:
-            return lambda _cells: ()
-        case [index]:
-            return lambda cells: (cells[index],)
-        case _:
-            return itemgetter(*indices)

@@ -1,0 +1,259 @@
+"""Plain rows of a delimited file as bytes: where each cell stands, found for thousands of rows at once. Pure.
+
+Plain is a row that `csv.reader` reads as one line of as many cells as the header has, each of them bare or whole in quotes.
+Any other line is left to the reader of rows. The bytes have to be of an encoding in which those of ASCII stand for
+themselves, and hold no NUL: then the first bytes of a cell, filled up with zeros, are the cell's and no other's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+Words = npt.NDArray[np.uint64]
+_FEED, _RETURN, _QUOTE = b'\n\r"'
+_WIDE = 8
+_KEPT = np.array([(1 << (8 * size)) - 1 for size in range(_WIDE + 1)], np.uint64)
+"""Masks of the first bytes of a word, by how many they are."""
+_LONGEST = 12 * _WIDE
+"""Cells of more bytes are compared one by one: columns of long texts are few, and seldom alike."""
+_MIX = np.uint64(0x9E3779B97F4A7C15)
+_ONES = np.uint64(0x0101010101010101)
+_SEVENS, _EIGHTHS = _ONES * np.uint64(0x7F), _ONES * np.uint64(0x80)
+_LEAST = 64
+"""Fewer plain lines than this between others are not worth a grid of their own."""
+DIGITS = 18
+"""Longest whole number that is read as one."""
+
+
+class Piece(NamedTuple):
+    """Lines of a file that follow each other, all of them plain (`grid`), or for the reader of rows."""
+
+    data: bytes
+    grid: Grid | None
+
+
+class Grid:
+    """Plain rows. `offsets`: where each begins in `data`, and where the last one ends; `count`: how many there are."""
+
+    def __init__(self, data: bytes, marks: Ints, encoding: str) -> None:
+        """`marks`: where the delimiters and line ends of each row stand, in its columns."""
+        self.data, self.encoding = data, encoding
+        self.count = len(marks)
+        self.offsets = np.concatenate(([0], marks[:, -1] + 1)).astype(np.int32)
+        starts = np.empty(marks.shape[::-1], np.int32)
+        starts[1:] = marks[:, :-1].T
+        starts[1:] += 1
+        starts[0] = self.offsets[:-1]
+        lengths = marks.T.astype(np.int32)
+        lengths -= starts
+        bytes_ = np.frombuffer(data, np.uint8)
+        lengths[-1] -= bytes_[marks[:, -1] - 1] == _RETURN
+        self._has_quotes = b'"' in data
+        if self._has_quotes:
+            # Only of a cell in quotes is a quote the first byte; of an empty one it may be that of the next.
+            is_quoted = (bytes_[starts] == _QUOTE) & (lengths > 0)
+            starts += is_quoted
+            lengths -= 2 * is_quoted
+        self._starts, self.lengths = starts, lengths
+
+    @cached_property
+    def _text(self) -> str | None:
+        return self.data.decode("ascii") if self.data.isascii() else None
+
+    def texts(self, column: int, rows: Ints) -> list[str]:
+        """The cells of a column in these rows."""
+        starts = self._starts[column][rows]
+        spans = zip(starts.tolist(), (starts + self.lengths[column][rows]).tolist(), strict=True)
+        if (text := self._text) is not None:
+            found = [text[start:end] for start, end in spans]
+        else:
+            data, encoding = self.data, self.encoding
+            found = [data[start:end].decode(encoding) for start, end in spans]
+        return [cell.replace('""', '"') for cell in found] if self._has_quotes else found
+
+    def repeats(self, columns: Sequence[int]) -> Bools:
+        """Of each row whether its cells in these columns are those of the row before."""
+        same = np.ones(self.count, bool)
+        same[:1] = False
+        for column in columns:
+            length = self.lengths[column]
+            same[1:] &= length[1:] == length[:-1]
+        for column in columns:
+            start, length = self._starts[column], self.lengths[column]
+            rows = np.flatnonzero(same & (length > 0))
+            done = 0
+            while len(rows):
+                size = length[rows] - done
+                mask = _KEPT[np.minimum(size, _WIDE)]
+                differs = ((self._at(start[rows] + done) ^ self._at(start[rows - 1] + done)) & mask) != 0
+                same[rows[differs]] = False
+                done += _WIDE
+                rows = rows[~differs & (size > _WIDE)]
+        return same
+
+    def codes(self, column: int, rows: Ints) -> tuple[Ints, npt.NDArray[np.int32]]:
+        """(of each distinct cell of a column in these rows a row that has it, the number of its cell for each row)."""
+        length = self.lengths[column][rows]
+        if not len(rows) or int(length.max()) > _LONGEST:
+            return self._codes_one_by_one(column, rows)
+        words = self._words(column, rows, length)
+        return _distinct(words, rows) or self._codes_one_by_one(column, rows)
+
+    def shapes(self, column: int, rows: Ints, least: str) -> tuple[Ints, npt.NDArray[np.int32]] | None:
+        """As `codes`, with no difference between the digits from `least` on; None where cells are too long for that."""
+        length = self.lengths[column][rows]
+        if not len(rows) or int(length.max()) > 3 * _WIDE:
+            return None
+        words = self._words(column, rows, length)
+        return _distinct([_without_digits(word, ord(least)) for word in words], rows)
+
+    def begins(self, column: int, rows: Ints, text: str) -> Bools:
+        """Of each cell of a column in these rows whether it begins with a text of at most 8 bytes."""
+        wanted = np.uint64(int.from_bytes(text.encode(), "little"))
+        words = self._at(self._starts[column][rows]) & _KEPT[len(text)]
+        found: Bools = (words == wanted) & (self.lengths[column][rows] >= len(text))
+        return found
+
+    def whole_numbers(self, column: int, rows: Ints) -> Ints:
+        """Cells that are nothing but digits, at most 18 and no zero in front, as numbers; -1 for any other."""
+        length = self.lengths[column][rows]
+        found = np.full(len(rows), -1, np.int64)
+        fits = np.flatnonzero((length > 0) & (length <= DIGITS))
+        if not len(fits):
+            return found
+        start, length = self._starts[column][rows[fits]], length[fits]
+        bytes_ = np.frombuffer(self.data, np.uint8)
+        value, is_number = np.zeros(len(fits), np.int64), bytes_[start] != ord("0")
+        for place in range(int(length.max())):
+            has = place < length
+            digit = bytes_[np.where(has, start + place, start)] - np.uint8(ord("0"))
+            is_number &= digit <= 9
+            value = np.where(has, value * 10 + digit, value)
+        found[fits] = np.where(is_number, value, -1)
+        return found
+
+    @cached_property
+    def _every(self) -> Words:
+        """The word that begins at each byte."""
+        return np.ndarray((len(self.data) + 1,), "<u8", self.data + bytes(_WIDE), 0, (1,))
+
+    def _at(self, starts: npt.NDArray[np.int32]) -> Words:
+        return self._every[starts]
+
+    def _words(self, column: int, rows: Ints, length: npt.NDArray[np.int32]) -> list[Words]:
+        start, words = self._starts[column][rows], self._every
+        found = [words[start] & _KEPT[np.minimum(length, _WIDE)]]
+        for done in range(_WIDE, int(length.max()), _WIDE):
+            # Beyond a cell's end there may be no byte at all.
+            rest = np.clip(length - done, 0, _WIDE)
+            found.append(words[np.where(rest > 0, start + done, start)] & _KEPT[rest])
+        return found
+
+    def _codes_one_by_one(self, column: int, rows: Ints) -> tuple[Ints, npt.NDArray[np.int32]]:
+        texts = self.texts(column, rows)
+        known: dict[str, int] = {}
+        codes = np.fromiter((known.setdefault(text, len(known)) for text in texts), np.int32, len(texts))
+        first = np.zeros(len(known), np.int64)
+        first[codes[::-1]] = rows[::-1]
+        return first, codes
+
+
+def _without_digits(words: Words, least: int) -> Words:
+    """The words with the digit `least` in the place of each one from it on. Eight bytes at a time, as they stand in a word."""
+    low = words & _SEVENS
+    is_from = low + _ONES * np.uint64(128 - least)
+    is_beyond = low + _ONES * np.uint64(128 - ord("9") - 1)
+    is_digit = (is_from & ~is_beyond & ~words & _EIGHTHS) >> np.uint64(7)
+    every = is_digit * np.uint64(255)
+    found: Words = (words & ~every) | (is_digit * np.uint64(least))
+    return found
+
+
+def _distinct(words: list[Words], rows: Ints) -> tuple[Ints, npt.NDArray[np.int32]] | None:
+    """(a row of each distinct cell, the number of each row's cell); None where two cells mix to one."""
+    key = words[0]
+    if all((word == word[0]).all() for word in words):
+        return rows[:1], np.zeros(len(rows), np.int32)
+    for word in words[1:]:
+        key = (key ^ (key >> np.uint64(29))) * _MIX + word
+    by = np.argsort(key)
+    held = key[by]
+    begins = np.concatenate(([True], held[1:] != held[:-1]))
+    codes = np.empty(len(rows), np.int32)
+    codes[by] = np.cumsum(begins) - 1
+    one = by[begins]
+    if len(words) > 1 and any((word[one][codes] != word).any() for word in words):
+        return None
+    return rows[one], codes
+
+
+def pieces(data: bytes, delimiter: str, width: int, encoding: str) -> list[Piece]:
+    """Whole lines of a file, each ended, by what reads them; together they are the data."""
+    found = _lines(data, ord(delimiter), width)
+    if found is None:
+        return [Piece(data, None)]
+    marks, ends, is_plain = found
+    turns = np.flatnonzero(is_plain[1:] != is_plain[:-1]) + 1
+    pieces_: list[Piece] = []
+    start = 0
+    for first, last in zip([0, *turns.tolist()], [*turns.tolist(), len(ends)], strict=True):
+        end = int(marks[ends[last - 1]]) + 1
+        part = data[start:end] if len(turns) else data
+        if is_plain[first] and last - first >= _LEAST:
+            own = marks[ends[first] - width + 1 : ends[last - 1] + 1].reshape(-1, width)
+            pieces_.append(Piece(part, Grid(part, own - start, encoding)))
+        elif pieces_ and pieces_[-1].grid is None:
+            pieces_[-1] = Piece(pieces_[-1].data + part, None)
+        else:
+            pieces_.append(Piece(part, None))
+        start = end
+    return pieces_
+
+
+def _lines(data: bytes, delimiter: int, width: int) -> tuple[Ints, Ints, Bools] | None:
+    """(where delimiters and line ends stand, which of these are line ends, which lines are plain); None for no plain text."""
+    if b"\0" in data:
+        return None
+    bytes_ = np.frombuffer(data, np.uint8)
+    is_end = bytes_ == _FEED
+    is_mark = (bytes_ == delimiter) | is_end
+    quotes = np.flatnonzero(bytes_ == _QUOTE) if b'"' in data else None
+    if quotes is not None:
+        inside: Any = np.bitwise_xor.accumulate((bytes_ == _QUOTE).view(np.uint8)).view(bool)
+        if (is_end & inside).any():
+            return None
+        is_mark &= ~inside
+    marks = np.flatnonzero(is_mark)
+    ends = np.flatnonzero(is_end[marks])
+    if b"\r" in data and data.count(b"\r") != np.count_nonzero(bytes_[marks[ends] - 1] == _RETURN):
+        return None
+    is_plain = np.diff(ends, prepend=-1) == width
+    if quotes is not None:
+        is_plain[np.searchsorted(ends, _badly_quoted(bytes_, quotes, marks))] = False
+    return marks, ends, is_plain
+
+
+def _badly_quoted(bytes_: Any, quotes: Ints, marks: Ints) -> Ints:
+    """The cells, by the number of their mark, that hold quotes and do not stand whole in them."""
+    cell = np.searchsorted(marks, quotes)
+    begins = np.concatenate(([True], cell[1:] != cell[:-1]))
+    first = np.flatnonzero(begins)
+    last = np.append(first[1:], len(quotes)) - 1
+    its = cell[first]
+    start = np.where(its > 0, marks[its - 1] + 1, 0)
+    end = marks[its]
+    end = end - (bytes_[end - 1] == _RETURN) * (bytes_[end] == _FEED)
+    is_whole = (quotes[first] == start) & (quotes[last] == end - 1) & ((last - first) % 2 == 1)
+    # Within, quotes stand in pairs: the second, third and so on of a cell, but for the last one.
+    place = np.arange(len(quotes)) - np.repeat(first, last - first + 1)
+    is_open = (place % 2 == 1) & (np.arange(len(quotes)) != np.repeat(last, last - first + 1))
+    at = np.flatnonzero(is_open)
+    lone = at[quotes[at + 1] != quotes[at] + 1]
+    return np.concatenate((its[~is_whole], cell[lone]))
