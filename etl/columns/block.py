@@ -5,23 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import chain
 from operator import itemgetter
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from etl.columns.rows import Rows
+from etl.reading.grid import Bools, Ints
+from etl.staging.blocks import Column
 
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
+__all__ = ["Block", "Bools", "Column", "GroupBlock", "Ints", "column_of", "joint"]
 _MOST = 2**62
-
-
-class Column(NamedTuple):
-    """The distinct cells of a column within a block, and which of them stands where."""
-
-    texts: Sequence[str]
-    codes: npt.NDArray[np.int32]
 
 
 class Block(Protocol):

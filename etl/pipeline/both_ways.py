@@ -30,6 +30,7 @@ from etl.transform.context import Context
 from etl.transform.order import plan_order
 
 if TYPE_CHECKING:
+    from etl.columns.block import Block
     from etl.columns.bulk import Found
     from etl.columns.stretch import Of
 
@@ -65,9 +66,10 @@ class FastLane:
         from etl.columns.bulk import BulkLane
         from etl.columns.stretch import Of, in_order
         from etl.pipeline.packing import packed_bulk
+        from etl.staging.blocks import BlockOrders
 
         self._packed_bulk = packed_bulk
-        self._block, self._of, self._in_order = GroupBlock, Of, in_order
+        self._block, self._blocks, self._of, self._in_order = GroupBlock, BlockOrders, Of, in_order
         self._never = why_never(ctx)
         self._lanes: dict[int, Lane] = {}
         self._whys: dict[int, str] = {}
@@ -102,7 +104,7 @@ class FastLane:
             elif taken is None:
                 yield self._one(*orders[at])
             else:
-                yield self._held(file, taken, orders[at][1])
+                yield self._held(file, taken, orders, at)
 
     def _samples(self, file: int, run: Run) -> list[int]:
         """Which orders of a run are planned both ways."""
@@ -116,24 +118,31 @@ class FastLane:
                     found.add(at)
         return [at - 1 for at in sorted(found)]
 
-    def _held(self, file: int, order: Held, parts: Parts) -> Held:
+    def _held(self, file: int, order: Held, orders: Sequence[tuple[str, Parts]], at: int) -> Held:
         if self._is_sample(file, order.signature):
-            planned = alike_by_rules(self._batch, self._ctx, order.number, parts, order.line)
+            planned = alike_by_rules(self._batch, self._ctx, *orders[at], order.line)
             if planned is None or repr(planned_status(planned)) != repr(held_status(order)):
                 raise differs(order.number)
         return order
 
     def _at_once(self, orders: Sequence[tuple[str, Parts]]) -> list[Of]:
         """What is taken by whole columns."""
+        if isinstance(orders, self._blocks):
+            file, block = orders.file, orders.block
+            is_possible = file in self._bulks and len(block.rows) > 0
+            return [self._of(file, range(len(orders)), self._taken(file, block))] if is_possible else []
         offered: dict[int, dict[int, tuple[str, Rows]]] = {}
         for at, (number, parts) in enumerate(orders):
             if parts[0].file in self._bulks and (rows := self._batch.groups(parts)) is not None:
                 offered.setdefault(parts[0].file, {})[at] = (number, rows)
-        return [self._of(file, list(some), self._taken(file, list(some.values()))) for file, some in offered.items()]
+        return [
+            self._of(file, list(some), self._taken(file, self._block(list(some.values()))))
+            for file, some in offered.items()
+        ]
 
-    def _taken(self, file: int, orders: Sequence[tuple[str, Rows]]) -> Found:
-        """What is taken of some orders of a file; while there is room, their entries are kept for the page."""
-        entries, block = self._entries, self._block(orders)
+    def _taken(self, file: int, block: Block) -> Found:
+        """What is taken of the orders of a block; while there is room, their entries are kept for the page."""
+        entries = self._entries
         found = self._bulks[file].take(block, is_detailed=entries is not None and entries.room > 0)
         for bulk in found.bulks:
             if entries is not None and bulk.entries is not None:

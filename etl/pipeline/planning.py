@@ -251,7 +251,8 @@ def _orders(batch: Batch, span: Span, lane: FastLane | None) -> Iterator[Order |
     if lane is None or not lane.is_open:
         yield from batch.orders(start=span.start, end=span.end)
         return
-    for chunk in _chunks(batch.parts()):
+    chunks: Iterator[Sequence[tuple[str, Parts]]] = batch.blocks() if batch.has_blocks else _chunks(batch.parts())
+    for chunk in chunks:
         for found in lane.take(chunk):
             if isinstance(found, Left):
                 yield from batch.read(*found)

@@ -26,7 +26,7 @@ _LONGEST = 12 * _WIDE
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 _ONES = np.uint64(0x0101010101010101)
 _SEVENS, _EIGHTHS = _ONES * np.uint64(0x7F), _ONES * np.uint64(0x80)
-_LEAST = 64
+LEAST = 64
 """Fewer plain lines than this between others are not worth a grid of their own."""
 DIGITS = 18
 """Longest whole number that is read as one."""
@@ -194,8 +194,12 @@ def _distinct(words: list[Words], rows: Ints) -> tuple[Ints, npt.NDArray[np.int3
     return rows[one], codes
 
 
-def pieces(data: bytes, delimiter: str, width: int, encoding: str) -> list[Piece]:
-    """Whole lines of a file, each ended, by what reads them; together they are the data."""
+def pieces(data: bytes, delimiter: str, width: int, encoding: str, *, least: int | None = None) -> list[Piece]:
+    """Whole lines of a file, each ended, by what reads them; together they are the data.
+
+    `least`: so many plain lines that follow each other are given as such; fewer are not worth it.
+    """
+    least = LEAST if least is None else least
     found = _lines(data, ord(delimiter), width)
     if found is None:
         return [Piece(data, None)]
@@ -206,7 +210,7 @@ def pieces(data: bytes, delimiter: str, width: int, encoding: str) -> list[Piece
     for first, last in zip([0, *turns.tolist()], [*turns.tolist(), len(ends)], strict=True):
         end = int(marks[ends[last - 1]]) + 1
         part = data[start:end] if len(turns) else data
-        if is_plain[first] and last - first >= _LEAST:
+        if is_plain[first] and last - first >= least:
             own = marks[ends[first] - width + 1 : ends[last - 1] + 1].reshape(-1, width)
             pieces_.append(Piece(part, Grid(part, own - start, encoding)))
         elif pieces_ and pieces_[-1].grid is None:

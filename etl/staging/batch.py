@@ -43,6 +43,7 @@ from etl.staging.unread import UnreadCells
 from etl.staging.vocabulary import ATTENTION, Vocabulary
 
 if TYPE_CHECKING:
+    from etl.staging.blocks import BlockOrders
     from etl.staging.raw_rows import RawRows
 
 UNASSIGNED_KEPT = 10_000
@@ -168,6 +169,17 @@ class Batch:
         """(order number, its parts) by number; `read` gives the orders."""
         self._loaded()
         return self._spool.groups()
+
+    @property
+    def has_blocks(self) -> bool:
+        """Whether `blocks` gives the orders: where they are rows of one large csv."""
+        self._loaded()
+        return self._spool.has_blocks
+
+    def blocks(self) -> Iterator[BlockOrders]:
+        """All orders by number as `parts` gives them, some at a time, with the plain ones by columns. Loads numpy."""
+        self._loaded()
+        return self._spool.blocks()
 
     def groups(self, parts: Parts) -> list[Group] | None:
         """The rows of an order of one flat file; None where reading it has more to look at than its cells."""

@@ -16,6 +16,7 @@ class RowFormat(NamedTuple):
     file: int
     encoding: str
     delimiter: str
+    width: int
     order_at: tuple[int, ...]
     line_at: tuple[int, ...]
 

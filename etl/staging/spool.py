@@ -15,6 +15,7 @@ from etl.spill import Spill
 from etl.staging.raw_part import RawPart
 
 if TYPE_CHECKING:
+    from etl.staging.blocks import BlockOrders
     from etl.staging.raw_rows import RawRows
     from etl.staging.raw_store import RawStore
 
@@ -48,7 +49,7 @@ class Parts(list[Part | RawPart]):
     is_cut = False
 
 
-def _held(rows: Iterable[Part | RawPart]) -> Parts:
+def held(rows: Iterable[Part | RawPart]) -> Parts:
     """The parts of one order, as many as may be held; the first one always."""
     parts, size = Parts(), 0
     for part in rows:
@@ -134,6 +135,22 @@ class Spool:
         self._raw.seal()
         yield from _merged(_lined(rows), self._raw.parts())
 
+    @property
+    def has_blocks(self) -> bool:
+        """Whether plain rows of many orders are kept as they stand."""
+        return self._raw is not None
+
+    def blocks(self) -> Iterator[BlockOrders]:
+        """All orders by number as `groups` gives them, some at a time, plain ones by columns."""
+        from etl.staging.blocks import blocks
+
+        self._flush()
+        order = "rowid" if self._is_sorted else "key, rowid"
+        rows = self._spill.rows(f"SELECT file, copy, data, line, key FROM part ORDER BY {order}")
+        if self._raw is not None:
+            self._raw.seal()
+            yield from blocks(self._raw.orders(), _lined(rows))
+
     def ask(self, numbers: Collection[str]) -> list[tuple[int, Iterator[tuple[str, Part | RawPart]]]]:
         """(file, its parts of the named orders in input order) for each file that has any of them."""
         asked = self._asked(numbers)
@@ -195,7 +212,7 @@ class Spool:
 
 def _by_key(rows: Iterator[Any]) -> Iterator[tuple[str, Parts]]:
     for key, its in groupby(rows, itemgetter(4)):
-        yield key[3:], _held(Part(file, copy, data) for file, copy, data, _, _ in its)
+        yield key[3:], held(Part(file, copy, data) for file, copy, data, _, _ in its)
 
 
 def _lined(rows: Iterator[Any]) -> Iterator[tuple[int, Lined]]:
@@ -210,15 +227,15 @@ def _merged(stored: Iterator[tuple[int, Lined]], raw: Iterator[tuple[int, RawPar
     number, lined = next(stored, end)
     for own, part in raw:
         while number < own:
-            yield str(number), _held(one for _, one in lined)
+            yield str(number), held(one for _, one in lined)
             number, lined = next(stored, end)
         if number == own:
-            yield str(number), _held(in_order(lined, part))
+            yield str(number), held(in_order(lined, part))
             number, lined = next(stored, end)
         else:
-            yield str(own), _held((part,))
+            yield str(own), held((part,))
     while lined:
-        yield str(number), _held(one for _, one in lined)
+        yield str(number), held(one for _, one in lined)
         number, lined = next(stored, end)
 
 

@@ -366,7 +366,12 @@ class TableLoader:
 
         dialect = self._table.dialect or Dialect()
         how = RowFormat(
-            self._file.index, dialect.encoding, dialect.delimiter, tuple(self._order_at), tuple(self._line_at)
+            self._file.index,
+            dialect.encoding,
+            dialect.delimiter,
+            self._width,
+            tuple(self._order_at),
+            tuple(self._line_at),
         )
         taker = RowTaker(self._file, self._batch.numbers, how, _TOGETHER)
         for row, cells in rows:
@@ -456,7 +461,8 @@ class TableLoader:
     def _store(self) -> None:
         groups = [(order, rows) for order, rows in self._groups if rows]
         data = marshal.dumps((groups, self._faults, self._below))
-        firsts = [rows[0][0] for _, rows in groups[:1]] or [one[0] for one in (*self._below[:1], *self._faults[:1])]
+        firsts = [rows[0][0] for _, rows in groups[:1]]
+        firsts = firsts or [row for row, *_ in self._below[:1]] or [row for row, *_ in self._faults[:1]]
         at = min(firsts, default=0)
         self._batch.spool(self._number, Part(self._file.index, self._file.index, data), at)
         if len(self._stored) < _PENDING:

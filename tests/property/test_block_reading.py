@@ -4,34 +4,95 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
+from small_blocks import blocks
 
 from etl.errors import EtlError
 from etl.model.export import NUMBER
-from etl.reading import grid, line_source
 from etl.reading.identify import open_export
 from etl.reading.options import ReadOptions
-from etl.staging import raw_store, table_rows
 from etl.staging.batch import Batch
+from etl.staging.blocks import BlockOrders
 from etl.staging.raw_part import RawPart
 
-HEADER = ["orderNumber", "orderDate", "orderTotal", "comment", "products.sku", "products.qty", "products.unitPrice", "Fee"]
+HEADER = [
+    "orderNumber",
+    "orderDate",
+    "orderTotal",
+    "comment",
+    "products.sku",
+    "products.qty",
+    "products.unitPrice",
+    "Fee",
+]
 ODD_CELLS = [
-    *("", " ", "x", '"', '""', 'a "b" c', 'a""b', "a,b", "a;b", "line\nbreak", "line\r\nbreak", "\r", "\0", "\x1a", "é", "€"),
-    *("\ufeff", "\u2028", "\x85", "\x0b", "Total", "Summe", "orderNumber", " 12", "x" * 150, "é" * 70, NUMBER + "5", '",', ',"'),
+    *(
+        "",
+        " ",
+        "x",
+        '"',
+        '""',
+        'a "b" c',
+        'a""b',
+        "a,b",
+        "a;b",
+        "line\nbreak",
+        "line\r\nbreak",
+        "\r",
+        "\0",
+        "\x1a",
+        "é",
+        "€",
+    ),
+    *(
+        "\ufeff",
+        "\u2028",
+        "\x85",
+        "\x0b",
+        "Total",
+        "Summe",
+        "orderNumber",
+        " 12",
+        "x" * 150,
+        "é" * 70,
+        NUMBER + "5",
+        '",',
+        ',"',
+    ),
 ]
 NUMBERS = ["1", "2", "3", "10", "11", "12", "01", "1.0", " 3", "0", "000", "1234567890123456789", "'7", "12a", "1e5"]
 DATES = [
-    *("2024-03-01 10:00:00", "2024-03-01", "2024-02-30", "0000-00-00 00:00:00", "01/02/2024", "13/02/2024", "02/13/2024"),
+    *(
+        "2024-03-01 10:00:00",
+        "2024-03-01",
+        "2024-02-30",
+        "0000-00-00 00:00:00",
+        "01/02/2024",
+        "13/02/2024",
+        "02/13/2024",
+    ),
     *("1.2.2024", "2024-03-01T10:00:00+01:00", "11-03-14", "3 Mar 2024", "2024-13-01"),
 ]
-AMOUNTS = ["1.25", "12.00", "0.99", "1,234", "1.234", "1,234.50", "1.234,50", "0.123", "12,5", "100", "-3.10", "EUR 5", "x", ""]
+AMOUNTS = [
+    "1.25",
+    "12.00",
+    "0.99",
+    "1,234",
+    "1.234",
+    "1,234.50",
+    "1.234,50",
+    "0.123",
+    "12,5",
+    "100",
+    "-3.10",
+    "EUR 5",
+    "x",
+    "",
+]
 
 
 @st.composite
@@ -94,19 +155,6 @@ def _quoted(cell: str, delimiter: str, quoting: str) -> str:
     return cell
 
 
-@contextmanager
-def blocks(size: int, *, in_blocks: bool) -> Iterator[None]:
-    """Files of any size are read in blocks of about so many bytes, or none is."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(line_source, "BLOCKS_FROM", 0 if in_blocks else 1 << 40)
-        patch.setattr(line_source, "PIECE", size)
-        patch.setattr(grid, "_LEAST", 1 if size % 2 else 3)
-        patch.setattr(raw_store, "_SHARE", size)
-        patch.setattr(raw_store, "_STRETCH", size)
-        patch.setattr(table_rows, "_TOGETHER", 7)
-        yield
-
-
 def read(path: Path, options: ReadOptions) -> tuple[dict[str, Any], int]:
     """All that can be asked of a batch, and how many parts of orders were kept as they stand."""
     found: dict[str, Any] = {}
@@ -120,6 +168,14 @@ def read(path: Path, options: ReadOptions) -> tuple[dict[str, Any], int]:
             found["hashes"] = [(number, batch.rows_hash(its)) for number, its in parts]
             found["orders"] = [repr(order) for order in batch.orders()]
             numbers = [number for number, _ in parts]
+            if batch.has_blocks:
+                widths = next(
+                    (len(part.how.order_at), len(part.how.line_at))
+                    for _, its in parts
+                    for part in its
+                    if isinstance(part, RawPart)
+                )
+                assert [one for block in batch.blocks() for one in _seen(block, widths)] == found["contents"]
             found["again"] = [(number, _content(its)) for number, its in batch.parts()]
             found["raw"] = [(one.columns, list(one.rows)) for one in batch.raw_rows(numbers)]
             found["some"] = [(one.columns, list(one.rows)) for one in batch.raw_rows(numbers[::2])]
@@ -133,6 +189,26 @@ def read(path: Path, options: ReadOptions) -> tuple[dict[str, Any], int]:
 def _content(parts: Any) -> tuple[list[Any], ...]:
     contents = [part.content() for part in parts]
     return tuple([one for content in contents for one in content[at]] for at in range(3))
+
+
+def _seen(orders: BlockOrders, widths: tuple[int, int]) -> Iterator[tuple[str, tuple[list[Any], ...]]]:
+    """(number, content) of the orders of a block, from its columns where they have any."""
+    block, first = orders.block, orders.block.first.tolist()
+    heads, lines = (
+        list(zip(*([column.texts[code] for code in column.codes] for column in map(make, range(width))), strict=True))
+        for make, width in ((block.order, widths[0]), (block.line, widths[1]))
+    )
+    for at, (number, parts) in enumerate(orders):
+        content = _content(parts)
+        groups, faults, below = content
+        if rows := list(
+            zip(block.rows[first[at] : first[at + 1]].tolist(), lines[first[at] : first[at + 1]], strict=True)
+        ):
+            assert (faults, below) == ([], [])
+            assert [row for _, own in groups for row in own] == rows
+            assert groups[0][0] == heads[at]
+            assert bool(block.is_same[at]) == all(cells == groups[0][0] for cells, _ in groups)
+        yield number, content
 
 
 @settings(max_examples=60, deadline=None)

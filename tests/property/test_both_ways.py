@@ -8,6 +8,7 @@ from pathlib import Path
 from builders import CATEGORY, COMPANY, PRODUCT, UK_TAXES, a_context, a_mapping, a_reference, a_tax
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
+from small_blocks import blocks
 from two_ways import PLAIN, same, write_rows
 
 from etl.model.money import round_money
@@ -113,5 +114,14 @@ def contexts(draw: st.DrawFn) -> Context:
 def test_columns_plan_what_the_rules_plan(rows: list[dict[str, str]], ctx: Context) -> None:
     """Plan id, verdicts, fingerprints, payloads, money, problems: the lane shows in nothing."""
     with tempfile.TemporaryDirectory() as folder:
+        found = same([write_rows(Path(folder) / "a.csv", rows)], ctx)
+    event(f"{100 * found.admitted // max(1, len(found.orders)) // 25 * 25} % by columns")
+
+
+@settings(max_examples=40, deadline=None)
+@given(exports(), contexts(), st.sampled_from([301, 2000, 9999]))
+def test_blocks_of_columns_plan_what_the_rules_plan(rows: list[dict[str, str]], ctx: Context, size: int) -> None:
+    """The same of a file that is read in blocks."""
+    with tempfile.TemporaryDirectory() as folder, blocks(size):
         found = same([write_rows(Path(folder) / "a.csv", rows)], ctx)
     event(f"{100 * found.admitted // max(1, len(found.orders)) // 25 * 25} % by columns")
