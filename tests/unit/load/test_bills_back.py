@@ -7,7 +7,19 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
-from bill_world import START, Killed, OutletShop, an_order, open_ledger, post, recovered, settled, undo
+from bill_world import (
+    START,
+    STORE,
+    Killed,
+    OutletShop,
+    an_order,
+    open_ledger,
+    outlet_reader,
+    post,
+    recovered,
+    settled,
+    undo,
+)
 from test_bills import KillAt, numbers, orders, states
 
 from etl.errors import ExitCode, UsageError
@@ -17,6 +29,7 @@ from etl.model.bill import bill_payload
 from etl.model.identity import Identity
 from etl.model.states import State
 from etl.model.status import ReportState
+from etl.pipeline.outlet import read_missing_ids
 
 
 def sums(shop: OutletShop, *bills: str) -> Counter:
@@ -270,3 +283,23 @@ def test_an_id_is_read_back_only_where_one_bill_can_be_meant(tmp_path):
     assert (kept.result, kept.message.partition(":")[0]) == (Ending.KEPT, "which of Mews's bills it is, is not known")
     assert settled(path, shop, "2", posted_order_id=given.id) is State.POSTED
     assert endings(undo(path, shop, "2")) == [Ending.REVERSED]
+
+
+def test_reconcile_knows_unmarked_bills_too(tmp_path):
+    """It writes nothing, and finds by number, closing and amounts which bills to compare; so nothing is missing."""
+    shop, path = OutletShop(), tmp_path / "ledger"
+    post(path, shop, orders(1))
+    hide_marks(shop)
+    with pytest.raises(Killed):
+        post(path, shop, orders(3), checkpoint=KillAt("outcome.recorded", 1))
+    with Ledger.open(path, read_only=True) as ledger:
+
+        async def work(writer, _limiter):
+            await writer.configuration()
+            await read_missing_ids(outlet_reader(writer, closed_of=ledger.closings), ledger, STORE)
+
+        shop.run(work)
+        assert [ledger.order(number).mews_order_id for number in numbers(3)] == [
+            shop.bills_of(number)[0] for number in numbers(3)
+        ]
+    assert ids_of(path, 3)[1:] == ["", ""]
