@@ -448,8 +448,8 @@ class Poster:
             # Another run posted their order.
             self._release(job)
         await self._queue.empty()
-        for parent, orphan in () if self._halt.is_set else self._returns.take_orphans():
-            await self._block(orphan, "return.parent", f"its order {parent} is not in Mews")
+        for why, orphan in () if self._halt.is_set else self._returns.take_orphans():
+            await self._block(orphan, "return.parent", why)
         await self._look_back(no_wait=no_wait)
 
     async def _look_back(self, *, no_wait: bool) -> None:

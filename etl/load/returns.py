@@ -6,6 +6,9 @@ from etl.ledger.ledger import Ledger
 from etl.load.jobs import Job
 from etl.model.states import State
 
+_MISSING = "its order {parent} is not in Mews"
+_DIFFERENT = "its order {parent} is in Mews otherwise than it was sent: decide on that one first"
+
 
 class Returns:
     """The returns of one run that were put aside, by the number of their own order."""
@@ -34,7 +37,7 @@ class Returns:
         return [job for jobs in held.values() for job in jobs if self.may_go(job)]
 
     def take_orphans(self) -> list[tuple[str, Job]]:
-        """The returns whose own order will not be in Mews after this run, each with that order's number.
+        """The returns whose own order will not be in Mews as it was sent after this run, each with that in words.
 
         Those whose order is left for a later run are left likewise.
         """
@@ -43,5 +46,7 @@ class Returns:
         for parent, jobs in held.items():
             row = self._ledger.order(parent)
             if row is None or row.state not in (State.READY, State.UNKNOWN, State.IN_FLIGHT):
-                orphans += [(parent, job) for job in jobs]
+                is_different = row is not None and row.state is State.DIFFERENT
+                why = _DIFFERENT if is_different else _MISSING
+                orphans += [(why.format(parent=parent), job) for job in jobs]
         return orphans

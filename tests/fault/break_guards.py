@@ -1190,6 +1190,46 @@ GUARDS = (
         "customers",
         "two_looks or in_doubt",
     ),
+    _guard(
+        "an OrderId with another order's mark is reversed",
+        "load/reverser.py",
+        "            if identity is not None and (identity.store, identity.number) != (self._session.facts.store, work.number):\n                raise CantReverseError(",
+        "            if False:\n                raise CantReverseError(",
+        "undo",
+        "mark_of_another",
+    ),
+    _guard(
+        "what the staff changed is reversed as it was sent",
+        "load/reversal.py",
+        "    if count < 1 or unit * count != total:\n",
+        "    if False:\n",
+        "undo",
+        "staff_changed",
+    ),
+    _guard(
+        "two orders of a person make him twice",
+        "load/customers.py",
+        "        async with lock:\n            return await",
+        "        if lock:\n            return await",
+        "customers",
+        "same_moment",
+    ),
+    _guard(
+        "a copy of a payment is none",
+        "load/sighter.py",
+        "look.beside(part, (row.id for row in rows if row.id != part.mews_id and not row.is_canceled))",
+        "pass",
+        "poster",
+        "two_copies_of_a_ledger",
+    ),
+    _guard(
+        "a payment that the ledger never sent is passed over",
+        "load/sighter.py",
+        "            look.signs.never_sent[key[0]] = None\n        elif part.state in IN_MEWS:\n            look.beside(part, (row",
+        "            return\n        elif part.state in IN_MEWS:\n            look.beside(part, (row",
+        "fault/test_fault_regressions.py",
+        "does_not_pay_twice",
+    ),
 )
 
 

@@ -873,6 +873,9 @@ class Runner:
         above = self.watch.copies.get((spec.parent, "order"), [])
         # An order that the staff canceled counts as gone once `recover` has seen it.
         is_gone = not above or spec.parent in self.to_undo
+        # What an old ledger knows otherwise than Mews has it is for a person, and its return with it.
+        kept = self._rows().orders.get(spec.parent)
+        is_gone = is_gone or (kept is not None and kept["state"] == "different")
         parent = spec.parent and (is_gone or not self.watch.touched.isdisjoint(one.id for one in above))
         if state == "blocked" and code == "return.parent" and parent:
             return
@@ -1515,8 +1518,9 @@ def main(argv: list[str] | None = None) -> int:
         "--ledger", choices=("sqlite", "postgresql"), default="sqlite", help="a private server, or files"
     )
     options = parser.parse_args(argv)
-    # Ended from outside, it takes its server along.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    # Ended from outside, it says how far it came and takes its server along; where it was put into the background, too.
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(sign, signal.default_int_handler)
     on_server = options.ledger == "postgresql"
     if options.seed is not None:
         verdict = run_seed(options.seed, ON_SERVER if on_server else REAL)

@@ -158,6 +158,15 @@ def test_one_customer_for_all_orders_of_a_person(mews: People, path: Path) -> No
         assert ledger.order("2").account_id == mews.account_of("2")
 
 
+def test_orders_of_a_person_at_the_same_moment_make_one_customer(mews: People, path: Path) -> None:
+    """The first order is somebody else's; then all workers meet the same address at once."""
+    orders = [an_order("1"), *(new(str(number)) for number in range(2, 8))]
+    result = load(path, mews, orders)
+    assert result is not None
+    assert result.exit_code is ExitCode.DONE
+    assert len(mews.welcomes) == 1
+
+
 class KillAt:
     """Raises at the n-th checkpoint of all."""
 

@@ -351,6 +351,23 @@ def test_a_return_waits_for_its_order(path, mews, time):
     assert notes.index("[centra:uk:5") < notes.index("[centra:uk:5-R9")
 
 
+def test_a_return_of_an_order_that_is_there_otherwise_waits_for_a_person(path, mews, time):
+    """Its order is in Mews, and not as it was sent: the reason says so, not that it is missing."""
+    batch = [an_order("1"), an_order("2"), an_order("2-R1", amount="-2.00", parent="2")]
+    mews.script = lambda p, _: ("lost", 0.0) if "uk:2]" in p["Notes"] else None
+    mews.lag = 60.0
+    run_poster(path, mews, time, batch[:2], run={"no_wait": True})
+    mews.lag = 0.0
+    changed = {"gross": Decimal("11.00"), "net": Decimal("9.17")}
+    mews.items = [(at, replace(row, **changed) if "uk:2]" in row.notes else row) for at, row in mews.items]
+    run_poster(path, mews, time, batch, run_id="run-2")
+    with Ledger.open(path, read_only=True) as ledger:
+        assert ledger.order("2").state is State.DIFFERENT
+        row = ledger.order("2-R1")
+    assert (row.state, row.code) == (State.BLOCKED, "return.parent")
+    assert "otherwise than it was sent" in row.message
+
+
 def test_a_return_without_its_order_is_blocked(path, mews, time):
     """A return of what is not there would be a gift."""
     mews.script = lambda p, _: Outcome(Kind.REFUSED, status=403, message="x") if "uk:5]" in p["Notes"] else None

@@ -10,6 +10,7 @@ from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from ledger_copy import copy_ledger
@@ -22,7 +23,7 @@ from etl.ledger.ledger import Ledger
 from etl.ledger.records import PartKind
 from etl.load.signs import IncompleteError
 from etl.load.stop import StopFlag
-from etl.load.undo import Ending, Selection, UndoResult
+from etl.load.undo import Ending, Selection, Undoer, UndoResult
 from etl.model.outcome import Kind, Outcome
 from etl.model.rows import PaymentRow
 from etl.model.states import State
@@ -254,6 +255,34 @@ def test_an_order_with_a_part_in_doubt_is_kept(path, mews, time):
     result = undo_in(path, mews, time)
     assert endings(result) == {"1": Ending.KEPT}
     assert mews.cancel_calls == []
+
+
+def test_an_order_id_that_carries_the_mark_of_another_order_is_kept(path, mews, time):
+    """Whatever the ledger says: what stands there is another order, and cancelling it would take its money back."""
+    posted(path, mews, time, orders(2))
+    swapped = {"OrderId-1": "OrderId-2", "OrderId-2": "OrderId-1"}
+    watched = Undoer.watcher_type.look
+
+    async def swap(self, **more):
+        result = await watched(self, **more)
+        mews.items = [(at, replace(row, order_id=swapped[row.order_id])) for at, row in mews.items]
+        swapped.update({one: one for one in swapped})
+        return result
+
+    with mock.patch.object(Undoer.watcher_type, "look", swap):
+        result = undo_in(path, mews, time)
+    assert endings(result) == {"1": Ending.KEPT, "2": Ending.KEPT}
+    assert "carries the mark of order" in message_of(result, "1")
+    assert mews.cancel_calls == []
+
+
+def test_what_the_staff_changed_is_balanced_as_it_stands(path, mews, time):
+    """Another price by now: the opposite of what was sent would leave a difference on the guest's account."""
+    posted(path, mews, time, orders(1, amount="12.00"))
+    mews.items = [(at, replace(row, gross=Decimal("9.60"), net=Decimal("8.00"))) for at, row in mews.items]
+    mews.may_cancel = False
+    assert endings(undo_in(path, mews, time)) == {"1": Ending.REVERSED}
+    assert mews.balance() == 0
 
 
 # Payments
