@@ -38,6 +38,13 @@ class Block(Protocol):
         """A column of the rows: an item a row."""
         ...
 
+    def amounts(self, at: int, mark: str, digits: int, *, is_order: bool) -> tuple[Ints, Bools] | None:
+        """Cells of a column in units of 10**-digits, and which are amounts without sign or thousands, and not finer.
+
+        None where they have to be looked up one by one.
+        """
+        ...
+
 
 class GroupBlock:
     """The block of some orders: (number, its rows)."""
@@ -60,6 +67,9 @@ class GroupBlock:
     def line(self, at: int) -> Column:
         """As of `Block`."""
         return self._column(1, at)
+
+    def amounts(self, _at: int, _mark: str, _digits: int, *, is_order: bool) -> None:
+        """As of `Block`: the cells are texts already."""
 
     def _column(self, which: int, at: int) -> Column:
         if (which, at) not in self._known:

@@ -16,7 +16,7 @@ import numpy as np
 
 from etl.columns.block import Block, Column, Ints, joint
 from etl.columns.bulk_goods import NONE, Articles, LineColumns, Weights
-from etl.columns.bulk_numbers import EMPTY
+from etl.columns.bulk_numbers import EMPTY, Numbers
 from etl.columns.bulk_writing import BulkWriting, Shares
 from etl.columns.cells import clean
 from etl.columns.decided import Rebate, Taxes
@@ -45,6 +45,12 @@ class _Columns:
         if at == self._size:
             return Column([""], np.zeros(len(self._block.numbers), np.int32))
         return self._block.order(at)
+
+    def numbers(self, at: int, amounts: Numbers) -> Ints:
+        """The amounts of a column."""
+        if at == self._size:
+            return np.full(len(self._block.numbers), EMPTY)
+        return amounts.read(self._block, at, is_order=True)
 
     def cells(self, place: int, wanted: Sequence[int]) -> tuple[str, ...]:
         """The wanted cells of an order, each where it stands; all others empty."""
@@ -103,7 +109,7 @@ class BulkLane:
             return
         amounts = self._columns_of(head).amounts
         shipping, total, captured, value = (
-            amounts.of(columns[at])[places]
+            columns.numbers(at, amounts)[places]
             for at in (lane.shipping_at, lane.total_at, lane.captured_at, lane.voucher_at)
         )
         is_return = np.array([isinstance(one, Head) and one.sign < 0 for one in heads], bool)[which]

@@ -190,7 +190,7 @@ class LineColumns:
         here: Any = slice(None) if is_in.all() else np.repeat(is_in, np.diff(block.first))
         order = np.repeat(np.arange(len(places)), sizes)
         count, price, rate = (
-            known.of(block.line(at))[here]
+            known.read(block, at, is_order=False)[here]
             for known, at in zip((self._counts, self.amounts, self._rates), self._lines.numbers_at, strict=True)
         )
         article, row = self._articles.numbers(block, self._decided)[here], block.rows[here]
@@ -200,7 +200,7 @@ class LineColumns:
         # Only where both are below the bound is the product no more than its square.
         amount = np.where(is_plain, count * np.where(is_plain, price, 0), LARGEST)
         if (at := self._lines.stated_at) is not None:
-            stated = self.amounts.of(block.line(at))[here]
+            stated = self.amounts.read(block, at, is_order=False)[here]
             is_plain &= (stated == amount) | (stated == EMPTY)
         sets, rule = self._sets(taxes, which[order], np.where(is_plain, rate, 0), article)
         is_plain &= (sets >= 0) & (np.abs(amount) < LARGEST)

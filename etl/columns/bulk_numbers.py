@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from etl.columns.block import Bools, Column, Ints
+from etl.columns.block import Block, Bools, Ints
 from etl.columns.cells import KEPT, Units
 
 EMPTY, ODD = -(2**40), -(2**41)
@@ -33,16 +33,24 @@ class Numbers(dict[str, int]):
         found = self[cell] = value if value == EMPTY or (value is not None and abs(value) < self._below) else ODD
         return found
 
-    def of(self, column: Column) -> Ints:
-        """The numbers of a column."""
-        texts, codes = column
-        if not self._units.mark or len(texts) < _FEW:
-            return self._looked_up(texts)[codes]
-        numbers, is_plain = plain_units(texts, self._units.mark, self._units.digits)
-        is_plain &= numbers < self._below
-        if not is_plain.all():
-            numbers[~is_plain] = self._looked_up([texts[at] for at in np.flatnonzero(~is_plain).tolist()])
-        return numbers[codes]
+    def read(self, block: Block, at: int, *, is_order: bool) -> Ints:
+        """The numbers of a column of the block: an item an order, or a row."""
+        mark, digits = self._units.mark, self._units.digits
+        found = block.amounts(at, mark, digits, is_order=is_order) if mark else None
+        if found is None:
+            texts, codes = block.order(at) if is_order else block.line(at)
+            if not mark or len(texts) < _FEW:
+                return self._looked_up(texts)[codes]
+            numbers, is_plain = plain_units(texts, mark, digits)
+            numbers, is_plain = numbers[codes], is_plain[codes]
+        else:
+            numbers, is_plain = found
+        odd = ~(is_plain & (numbers < self._below))
+        if odd.any():
+            texts, codes = block.order(at) if is_order else block.line(at)
+            its, which = np.unique(codes[odd], return_inverse=True)
+            numbers[odd] = self._looked_up([texts[code] for code in its.tolist()])[which]
+        return numbers
 
     def _looked_up(self, texts: Sequence[str]) -> Ints:
         return np.fromiter(map(self.__getitem__, texts), np.int64, len(texts))

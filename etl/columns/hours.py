@@ -52,14 +52,15 @@ class Hours:
         keys = [cell[:_HOUR] for cell in cells]
         for key in set(keys) - hours.keys():
             hours[key] = self._read(key)
-        its = [hours[key] if _REST(cell, _HOUR) else None for key, cell in zip(keys, cells, strict=True)]
         found = Dated([""] * size, [""] * size, [NONE] * size)
-        for at, (hour, cell) in enumerate(zip(its, cells, strict=True)):
-            if hour is not None:
-                first, text, day = hour
-                found.texts[at], found.months[at], found.days[at] = f"{text}{cell[_HOUR:]}+00:00", first.month, day
+        texts, months, days = found
+        for at, (key, cell) in enumerate(zip(keys, cells, strict=True)):
+            hour = hours[key]
+            if hour is not None and _REST(cell, _HOUR):
+                first, text, days[at] = hour
+                texts[at], months[at] = f"{text}{cell[_HOUR:]}+00:00", first.month
             elif cell and (when := self._when(cell)) is not None:
-                found.texts[at], found.months[at], found.days[at] = when.text, when.month, self._number(when)
+                texts[at], months[at], days[at] = when.text, when.month, self._number(when)
         if len(hours) >= KEPT:
             hours.clear()
         return found

@@ -21,7 +21,9 @@ from etl.columns.writing import Shipping, Writing
 from etl.model.order import LocalTime
 from etl.model.problem import Problem
 from etl.model.rules import check_enabled
+from etl.reading.kinds import Kind
 from etl.reading.parse import Reader
+from etl.reading.texts import are_plain_emails
 from etl.staging.plain import PlainTable
 from etl.transform.accounts import Charged
 from etl.transform.checks import negative_in_sale
@@ -77,6 +79,7 @@ class Lane:
         self._ctx, self.table = ctx, table
         readers = table.readers
         self._at = at = {column.field: index for index, column in enumerate(table.order)}
+        self._emails = readers.by_kind[Kind.EMAIL]
         self._kind = {column.field: readers.by_kind[column.kind] for column in table.order}
         self._keyed = [name for name in KEYED if name in at]
         self.keyed_at = [at[name] for name in self._keyed]
@@ -212,6 +215,8 @@ class Lane:
         These are texts with a remark, and whatever stands in a field that only the rules weigh.
         """
         for index, reader in self._passive:
+            if reader is self._emails and are_plain_emails(columns[index].texts):
+                continue
             plain = [not cell or cell in reader or is_clean(reader, cell) for cell in columns[index].texts]
             if not all(plain):
                 yield columns[index], plain

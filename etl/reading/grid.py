@@ -28,6 +28,7 @@ _ONES = np.uint64(0x0101010101010101)
 _SEVENS, _EIGHTHS = _ONES * np.uint64(0x7F), _ONES * np.uint64(0x80)
 LEAST = 64
 """Fewer plain lines than this between others are not worth a grid of their own."""
+_LONGEST_AMOUNT = 12
 DIGITS = 18
 """Longest whole number that is read as one."""
 
@@ -138,6 +139,33 @@ class Grid:
             value = np.where(has, value * 10 + digit, value)
         found[fits] = np.where(is_number, value, -1)
         return found
+
+    def amounts(self, column: int, rows: Ints, mark: str, digits: int) -> tuple[Ints, Bools]:
+        """Cells in units of 10**-digits, and which of them are amounts without sign or thousands, and not finer.
+
+        These are a 0 or at most nine digits, of which the first is none, then perhaps the mark and one or two more.
+        """
+        length = self.lengths[column][rows]
+        good = (length > 0) & (length <= _LONGEST_AMOUNT)
+        numbers, decimals = np.zeros(len(rows), np.int64), np.zeros(len(rows), np.int64)
+        if not good.any():
+            return numbers, good
+        start, bytes_ = self._starts[column][rows], np.frombuffer(self.data, np.uint8)
+        has_mark = np.zeros(len(rows), bool)
+        for place in range(int(length[good].max())):
+            has = place < length
+            byte = bytes_[np.where(has, start + place, start)]
+            digit = byte - np.uint8(ord("0"))
+            is_digit, is_mark = has & (digit <= 9), has & (byte == ord(mark))
+            good &= is_digit | (is_mark & ~has_mark) | ~has
+            numbers = np.where(is_digit, numbers * 10 + digit, numbers)
+            decimals += is_digit & has_mark
+            has_mark |= is_mark
+        whole = length - decimals - has_mark
+        begins_with_0 = bytes_[start] == ord("0")
+        good &= (whole > 0) & (whole <= np.where(begins_with_0, 1, 9)) & (has_mark == (decimals > 0))
+        good &= decimals <= min(digits, 2)
+        return numbers * 10 ** np.where(good, digits - decimals, 0), good
 
     @cached_property
     def _every(self) -> Words:

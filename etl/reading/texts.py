@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Sequence
 
 from etl.model.export import BROKEN, DATE, NUMBER, plain
 from etl.reading.remarks import Odd, Remark, bad, told
@@ -232,11 +233,18 @@ _EMAIL = re.compile(
 _ERASED = re.compile(r"anonymi[sz]ed|erased|deleted|redacted", re.IGNORECASE)
 
 
-_PLAIN_EMAIL = re.compile(
-    r"[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*@(?:[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*\.)+[A-Za-z]{2,}", re.ASCII
-)
+_ADDRESS = r"[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*@(?:[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*\.)+[A-Za-z]{2,}"
+_PLAIN_EMAIL = re.compile(_ADDRESS, re.ASCII)
+_PLAIN_EMAILS = re.compile(rf"(?>(?:{_ADDRESS})?\n)*", re.ASCII)
 _LONGEST_PLAIN = 64
 """Characters: no part of a shorter address is too long."""
+
+
+def are_plain_emails(cells: Sequence[str]) -> bool:
+    """Whether `parse_email` has nothing to say of any of these cells; those of nothing are passed."""
+    return max(map(len, cells), default=0) <= _LONGEST_PLAIN and bool(
+        _PLAIN_EMAILS.fullmatch("\n".join([*cells, ""])) and "\n" not in "".join(cells)
+    )
 
 
 def parse_email(cell: str) -> str:

@@ -50,6 +50,13 @@ class Block:
         """A column of the rows, those of the lines first and then the others: an item a row."""
         return self._column(at, is_order=False)
 
+    def amounts(self, at: int, mark: str, digits: int, *, is_order: bool) -> tuple[Ints, Bools] | None:
+        """Cells of such a column in units of 10**-digits, and which are plain amounts; None where they have to be looked up."""
+        if self._cells is None or not len(self._cells.rows):
+            return None
+        size = len(self.numbers) if is_order else len(self.rows)
+        return self._cells.amounts(at, size, mark, digits, is_order=is_order)
+
     def _column(self, at: int, *, is_order: bool) -> Column:
         if (is_order, at) not in self._known:
             size = len(self.numbers) if is_order else len(self.rows)
@@ -78,6 +85,16 @@ class Cells(NamedTuple):
             spread[self.places] = codes
             codes = spread
         return Column(self.grid.texts(its, first), codes)
+
+    def amounts(self, at: int, size: int, mark: str, digits: int, *, is_order: bool) -> tuple[Ints, Bools]:
+        """As `Block.amounts`; an order without a row has none."""
+        its = (self.how.order_at if is_order else self.how.line_at)[at]
+        numbers, is_plain = self.grid.amounts(its, self.begins if is_order else self.rows, mark, digits)
+        if not is_order or len(self.places) == size:
+            return numbers, is_plain
+        spread, is_known = np.zeros(size, np.int64), np.zeros(size, bool)
+        spread[self.places], is_known[self.places] = numbers, is_plain
+        return spread, is_known
 
 
 class BlockOrders(Sequence[tuple[str, Parts]]):

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from decimal import Decimal
 
+import numpy as np
 import pytest
 from builders import CATEGORY, a_context, a_mapping, a_reference, a_tax
 from hypothesis import given
@@ -29,11 +30,14 @@ from etl.pipeline import both_ways, planning
 from etl.pipeline.both_ways import BOTH, RULES, SWITCH, is_switched_off
 from etl.pipeline.plan_store import PlanStore
 from etl.pipeline.planning import Span, plan_batch
+from etl.reading.grid import pieces
 from etl.reading.identify import open_export
+from etl.reading.kinds import Kind
 from etl.reading.names import KINDS, LINE
 from etl.reading.options import ReadOptions
 from etl.reading.parse import Readers
 from etl.reading.style import NumberStyle, Style
+from etl.reading.texts import are_plain_emails
 from etl.staging import build
 from etl.staging.batch import Batch
 from etl.transform.consumption import Window
@@ -513,3 +517,29 @@ def test_a_file_of_many_amounts_is_planned_as_one_of_few(tmp_path):
     ]
     found = same([write_rows(tmp_path / "a.csv", rows)], CTX)
     assert found.admitted == len(rows) - 4
+
+
+@given(
+    st.lists(st.from_regex(r"[0-9]{0,11}[.,]?[0-9]{0,3}|-?[0-9.,+ ]{0,14}", fullmatch=True), min_size=1),
+    st.sampled_from([NumberStyle.POINT, NumberStyle.COMMA]),
+    st.sampled_from([0, 2, 3]),
+)
+def test_amounts_read_from_bytes_are_those_read_from_texts(texts, style, digits):
+    units = Units(Readers(Style(style)).amount, digits, below=10**11)
+    data = "".join(f"x;{text}\n" for text in texts).encode()
+    (piece,) = pieces(data, ";", 2, "utf-8", least=1)
+    assert piece.grid is not None
+    numbers, is_plain = piece.grid.amounts(1, np.arange(len(texts)), units.mark, digits)
+    by_text = plain_units(texts, units.mark, digits)
+    for text, number, plain, other, is_other in zip(texts, numbers, is_plain, *by_text, strict=True):
+        assert not plain or units[text] == number
+        assert not is_other or (plain and number == other)
+
+
+@given(
+    st.lists(st.from_regex(r"[a-z0-9._-]{1,5}@[a-z0-9.-]{1,6}|[ a-z\n@.]{0,4}|redacted", fullmatch=True), max_size=4)
+)
+def test_plain_addresses_are_those_that_there_is_nothing_to_say_of(cells):
+    reader = Readers(Style(NumberStyle.POINT)).by_kind[Kind.EMAIL]
+    if are_plain_emails(cells):
+        assert all(reader[cell] == cell for cell in cells)
