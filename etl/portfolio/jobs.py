@@ -83,7 +83,7 @@ class Jobs:
         except OSError as error:
             result = Result(one, ExitCode.USAGE, {"error": _not_startable(error).attrs()}, stage=stage)
         is_last = stage == self._orders.command or not result.may_send
-        self._say(one, f"{stage}: {result.words}", ended=is_last)
+        self._say(one, f"{stage}: {result.words}", ended=is_last, code=int(result.exit_code))
         return result
 
     def _say(self, one: Property, message: str, **more: Any) -> None:

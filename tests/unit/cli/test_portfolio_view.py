@@ -41,11 +41,13 @@ def test_as_a_log_every_line_is_a_record_with_its_property(capsys: pytest.Captur
     told(view)
     view.write_all()
     records = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
-    assert [(one["property"], one["event"]) for one in records] == [
+    assert [(one.get("property"), one["event"]) for one in records] == [
         ("dover", "progress"),
         ("bath", "mews.slow"),
+        (None, "progress"),
         ("bath", "progress"),
     ]
+    assert records[2]["message"] == "2 properties: 1 ended, 1 under way"
 
 
 def test_quiet_is_quiet(capsys: pytest.CaptureFixture[str]) -> None:
@@ -60,4 +62,26 @@ def test_quiet_is_quiet(capsys: pytest.CaptureFixture[str]) -> None:
 def test_on_a_terminal_what_is_under_way_stands_first() -> None:
     view = View(Console(replace(PLAIN, quiet=True)), ["dover", "hull", "bath"])
     told(view)
-    assert [line.split()[0] for line in str(view.shown()).splitlines()] == ["bath", "hull", "dover"]
+    lines = str(view.shown(24)).splitlines()
+    assert lines[0] == "3 properties: 1 ended, 1 under way, 1 waiting"
+    assert [line.split()[0] for line in lines[1:]] == ["bath", "hull", "dover"]
+
+
+def test_of_a_hundred_a_terminal_shows_what_matters(capsys: pytest.CaptureFixture[str]) -> None:
+    """What ended not well is seen whatever is under way; the sum stands above; what does not fit is counted."""
+    names = [f"hotel-{number:03}" for number in range(100)]
+    view = View(Console(PLAIN), names)
+    for name in names[:70]:
+        view.tell(name, {"event": "state", "message": "run: starting"})
+    for name in names[:20]:
+        view.tell(name, {"event": "state", "message": "run: done", "ended": True, "code": 0})
+    view.tell("hotel-060", {"event": "state", "message": "run: refused", "ended": True, "code": 2})
+    lines = str(view.shown(24)).splitlines()
+    assert len(lines) == 23, "the last line is the cursor's"
+    assert lines[0] == "100 properties: 21 ended (1 not well), 49 under way, 30 waiting"
+    assert lines[1] == "hotel-060  run: refused"
+    assert lines[2] == "hotel-020  run: starting"
+    assert lines[-1].split() == ["and", "79", "more"]
+    capsys.readouterr()
+    view.write_all()
+    assert capsys.readouterr().err.splitlines() == [lines[0]]
