@@ -60,9 +60,25 @@ class Result:
 
     @property
     def error(self) -> Mapping[str, Any]:
-        """What stopped it: code, message, hint; {} where nothing did."""
+        """What stopped it, or what its preflight found: code, message, hint; {} where nothing did."""
         found = self.document.get("error") or self.document.get("stopped") or {}
+        if not found and self.stage == "preflight" and self.exit_code is not ExitCode.DONE:
+            return _found(self.document.get("checks", ()))
         return found if isinstance(found, Mapping) else {}
+
+
+def _found(checks: Sequence[Mapping[str, str]]) -> Mapping[str, str]:
+    """The gravest check that did not pass, and how many others there are like it."""
+    for grave in ("error", "warning"):
+        rows = [one for one in checks if one.get("result") == grave]
+        if rows:
+            more = f" (and {len(rows) - 1:,} more)" if len(rows) > 1 else ""
+            return {
+                "code": "preflight.findings",
+                "message": f"{rows[0]['detail']}{more}",
+                "hint": rows[0].get("next", ""),
+            }
+    return {}
 
 
 def worst(codes: Iterable[ExitCode]) -> ExitCode:

@@ -90,6 +90,8 @@ def test_one_that_fails_stops_no_other_and_a_rerun_does_the_rest(tmp_path: Path,
     assert 'href="bath/report.html"' in page
     assert 'href="dover' not in page
     assert all(name in page for name in made.shops)
+    assert "no column &#39;nonsense&#39;" in page
+    assert "hull: taxes.csv, row 1, column nonsense" in done.err
     assert (tmp_path / "report" / "bath" / "report.html").is_file()
     assert json.loads((tmp_path / "report" / "summary.json").read_text("utf-8"))["exit_code"] == 4
     everything = done.out + done.err + page

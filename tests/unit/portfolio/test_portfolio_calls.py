@@ -116,3 +116,19 @@ def test_sums_are_by_currency_exact_and_name_who_is_missing() -> None:
         ("york", 2),
     ]
     assert "orders" not in document["properties"][3]
+
+
+def test_what_a_preflight_found_is_told() -> None:
+    """A mapping that can't be used stops a property without an error of its own: its first fault stands for it."""
+    checks = [
+        {"check": "history", "result": "warning", "detail": "old", "next": ""},
+        {"check": "mapping", "result": "error", "detail": "taxes.csv, row 1: no", "next": "Correct it."},
+        {"check": "mapping", "result": "error", "detail": "taxes.csv, row 2: no", "next": "Correct it."},
+        {"check": "catalogue", "result": "ok", "detail": "fine", "next": ""},
+    ]
+    refused = Result(prop(), ExitCode.USAGE, {"checks": checks}, stage="preflight")
+    assert refused.error["message"] == "taxes.csv, row 1: no (and 1 more)"
+    assert refused.error["hint"] == "Correct it."
+    assert Result(prop(), ExitCode.ATTENTION, {"checks": checks[:1]}, stage="preflight").error["message"] == "old"
+    assert Result(prop(), ExitCode.DONE, {"checks": checks}, stage="preflight").error == {}
+    assert Result(prop(), ExitCode.ATTENTION, {"checks": checks}, stage="run").error == {}
