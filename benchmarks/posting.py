@@ -34,7 +34,10 @@ PAGE = HERE.parent / "docs" / "posting.md"
 
 @dataclass(frozen=True)
 class Posted:
-    """What one contender did. `seconds`: from its second request to its last; `cpu`: of its process, by `parts` where known."""
+    """What one contender did. `seconds`: from its second request to its last; `cpu`: of its process, by `parts` where known.
+
+    `server`: CPU seconds of the light Mews; it must not be what binds. `memory`: MiB of the whole command at most.
+    """
 
     name: str
     orders: int
@@ -45,6 +48,8 @@ class Posted:
     largest: int = 0
     whole: float = 0.0
     parts: dict[str, float] = field(default_factory=dict)
+    server: float = 0.0
+    memory: int = 0
 
     @property
     def rate(self) -> float:
@@ -60,12 +65,22 @@ class Posted:
             f"{self.requests:,}",
             f"{self.rate:,.0f}",
             f"{1000 * self.cpu / self.orders:.2f} ms",
+            f"{1000 * self.server / self.orders:.2f} ms",
             f"{self.orders / self.cpu:,.0f}",
             f"{self.load:.1f}",
         )
 
 
-TITLES = ("posted by", "orders", "requests", "orders a second", "CPU an order", "orders a CPU second", "load")
+TITLES = (
+    "posted by",
+    "orders",
+    "requests",
+    "orders a second",
+    "CPU an order",
+    "the server's",
+    "orders a CPU second",
+    "load",
+)
 
 
 class Light:
@@ -138,6 +153,8 @@ def ours(name: str, folder: Path, export: Path, mapping: str) -> Posted:
         seen["largest"],
         whole,
         told["parts"],
+        seen["cpu"],
+        told["memory"],
     )
 
 
@@ -149,7 +166,9 @@ def rival(name: str, kind: str, python: str, export: Path) -> Posted:
         done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         seen = mews.figures()
     told = json.loads(done.stdout.splitlines()[-1])
-    return Posted(name, seen["orders"], seen["requests"], seen["seconds_after_first"], told["cpu"], load)
+    return Posted(
+        name, seen["orders"], seen["requests"], seen["seconds_after_first"], told["cpu"], load, server=seen["cpu"]
+    )
 
 
 def child(arguments: list[str]) -> None:
@@ -173,6 +192,7 @@ def child(arguments: list[str]) -> None:
     try:
         command()
     finally:
+        figures["memory"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
         print(json.dumps(figures), file=sys.stderr)
 
 
@@ -204,7 +224,7 @@ def page(posted: list[Posted], told: list[Posted], limited: Posted | None) -> st
             (
                 f"At 200 requests in 30 s, {limited.orders:,} orders as outlet bills: {limited.seconds:.0f} s from the first to the last of "
                 f"{limited.requests:,} requests, the largest of {limited.largest / 1_048_576:.1f} MiB; {limited.cpu:.0f} s of CPU for posting; the "
-                f"whole command, planning included, {limited.whole:.0f} s; load {limited.load:.1f}."
+                f"whole command, planning included, {limited.whole:.0f} s and {limited.memory:,} MiB; load {limited.load:.1f}."
             ),
             "",
         ]
@@ -217,7 +237,7 @@ def page(posted: list[Posted], told: list[Posted], limited: Posted | None) -> st
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--orders", type=int, default=3_000)
+    parser.add_argument("--orders", type=int, default=3_000, help="0: bills alone")
     parser.add_argument("--bills", type=int, default=20_000)
     parser.add_argument("--limited", type=int, default=0, help="orders as bills at 200/30s")
     parser.add_argument("--dlt", default="", help="a Python that has dlt, pandas and httpx")
@@ -239,11 +259,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         export, many = folder / "orders.csv", folder / "many.csv"
-        generate(export, options.orders * 5)
-        told = [add(ours("centra-mews, orders/add", folder, export, str(HERE / "mapping")))]
-        if options.dlt:
-            add(rival("dlt, custom destination", "dlt", options.dlt, export))
-        add(rival("pandas and httpx", "script", sys.executable, export))
+        told = []
+        if options.orders:
+            generate(export, options.orders * 5)
+            told.append(add(ours("centra-mews, orders/add", folder, export, str(HERE / "mapping"))))
+            if options.dlt:
+                add(rival("dlt, custom destination", "dlt", options.dlt, export))
+            add(rival("pandas and httpx", "script", sys.executable, export))
         if options.bills:
             generate(many, options.bills * 5)
             told.append(add(ours("centra-mews, outlet bills", folder, many, str(HERE / "mapping-outlet"))))
@@ -256,7 +278,7 @@ def main() -> None:
                 text = file.read_text(encoding="utf-8").replace("100000/30s", "200/30s")
                 (rules / file.name).write_text(text, encoding="utf-8")
             limited = ours("centra-mews, outlet bills at 200/30s", folder, many, str(rules))
-            print(" | ".join(limited.cells), f"whole {limited.whole:.0f} s", flush=True)
+            print(" | ".join(limited.cells), f"whole {limited.whole:.0f} s, {limited.memory} MiB", flush=True)
     if options.write:
         PAGE.write_text(page(posted, told, limited), encoding="utf-8")
 
