@@ -53,8 +53,7 @@ from etl.reconcile.notebook import Notebook, Noted
 from etl.reconcile.presence import Held
 from etl.reconcile.totals import ControlTotals
 from etl.reconcile.values import Klass
-from etl.report.facts import Part as Part_
-from etl.report.facts import ReportFacts, Section
+from etl.report.facts import PagePart, ReportFacts, Section
 from etl.report.summary import Summary
 
 T = TypeVar("T")
@@ -63,10 +62,10 @@ SHOWN = 10_000
 """Most differences and notices of the `--json` document; reconciliation.csv holds all."""
 SHOWN_ON_PAGE = 1000
 _PARTS = {
-    "Certificate": Part_.CERTIFICATE,
-    "Sums of both sides": Part_.TOTALS,
-    "Runs, plans and sources": Part_.PROVENANCE,
-    "Waivers": Part_.CERTIFICATE,
+    "Certificate": PagePart.CERTIFICATE,
+    "Sums of both sides": PagePart.TOTALS,
+    "Runs, plans and sources": PagePart.PROVENANCE,
+    "Waivers": PagePart.CERTIFICATE,
 }
 """Where the tables of the certificate stand; the lines to sign are the page's own."""
 
@@ -387,7 +386,7 @@ def _facts(found: Found, account: _Account, document: dict[str, Any], summary: S
             heads,
             [tuple(row[name] for name in columns) for row in shown],
             "reconciliation.csv holds every order with both sides.",
-            Part_.PROBLEMS,
+            PagePart.PROBLEMS,
         ),
         Section("Control totals", *total_table(found.totals, _categories(found.reference))),
     ]

@@ -124,7 +124,7 @@ def report_on(
 
 def _sections(document: dict[str, Any]) -> list[Any]:
     from etl.report.bills import bill_section
-    from etl.report.facts import Part, Section
+    from etl.report.facts import PagePart, Section
 
     sections = [one for one in [bill_section(document)] if one is not None]
     if document["controls"]:
@@ -141,7 +141,7 @@ def _sections(document: dict[str, Any]) -> list[Any]:
                 [name.capitalize() for name in names],
                 rows,
                 "Accepted by a person in waivers.csv.",
-                Part.CERTIFICATE,
+                PagePart.CERTIFICATE,
             )
         )
     return sections

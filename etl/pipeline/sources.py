@@ -12,7 +12,7 @@ from typing import Any
 from etl.model.place import Place
 from etl.model.problem import Problem, notice
 from etl.reading.style import Style
-from etl.report.facts import Part, Section
+from etl.report.facts import PagePart, Section
 from etl.staging.facts import BatchFacts, FileFacts
 
 NAMES_SHOWN = 30
@@ -132,13 +132,17 @@ def sections(facts: BatchFacts, notices: Sequence[Problem]) -> list[Section]:
     text = "Every column and nested name of the files: used, not migrated on purpose, or unknown. " + " ".join(
         rows_text(file) for file in facts.files
     )
-    found = [Section("Columns", ["File", "Column", "What became of it", "As, or why"], rows, text, Part.COLUMNS)]
+    found = [Section("Columns", ["File", "Column", "What became of it", "As, or why"], rows, text, PagePart.COLUMNS)]
     if notices:
         lines = [(str(one.place), one.message) for one in notices]
         found.insert(
             0,
             Section(
-                "Told of the files", ["Where", "What"], lines, "What was met or left out while reading.", Part.COLUMNS
+                "Told of the files",
+                ["Where", "What"],
+                lines,
+                "What was met or left out while reading.",
+                PagePart.COLUMNS,
             ),
         )
     return found

@@ -19,7 +19,7 @@ _LINE_FIELDS = frozenset({"products.qty", "products.unitPrice", "products.sku", 
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class DumpTable:
     """A table within a dump: its first row, its sheet ("" for other files), its headers, and whether its end is cut."""
 
     start: int
@@ -41,7 +41,7 @@ class Dump:
     rows: list[Cells]
     line_headers: frozenset[str] | None = None
     lists: tuple[str, ...] = ()
-    parts: tuple[Part, ...] = ()
+    parts: tuple[DumpTable, ...] = ()
     nested: Mapping[str, Mapping[int, tuple[str, ...]]] = field(default_factory=dict)
     """Name inside a list that is none of lines (`fee_lines.total`) -> row -> what its elements say."""
 
@@ -65,7 +65,7 @@ class Grid:
         self._shared: dict[str, str] = {}
         self._line_headers: set[str] | None = None
         self._lists: dict[str, None] = {}
-        self._parts: list[Part] = []
+        self._parts: list[DumpTable] = []
         self._nested: dict[str, dict[int, tuple[str, ...]]] = {}
 
     def __len__(self) -> int:
@@ -74,7 +74,7 @@ class Grid:
     def add_table(self, headers: Sequence[str], rows: Iterable[Sequence[str]], limit: int, sheet: str = "") -> None:
         """Takes rows of a flat file, at most `limit` of them."""
         at = [self._index(header) for header in headers]
-        part = Part(len(self._rows), sheet, frozenset(header.strip() for header in headers))
+        part = DumpTable(len(self._rows), sheet, frozenset(header.strip() for header in headers))
         self._parts.append(part)
         for count, cells in enumerate(rows):
             if count >= limit:
@@ -88,7 +88,7 @@ class Grid:
         head = list(islice(found, _LOOKED_AT))
         name = _line_list(head)
         self._line_headers = self._line_headers or set()
-        part = Part(len(self._rows))
+        part = DumpTable(len(self._rows))
         self._parts.append(part)
         for record in chain(head, found):
             if len(self._rows) >= part.start + limit:

@@ -12,7 +12,7 @@ from typing import Any
 from etl.model.plan import BALANCE, CAPTURE, letters_of
 from etl.model.shares import CREDIT
 from etl.model.status import OrderStatus
-from etl.report.facts import Part, Section
+from etl.report.facts import PagePart, Section
 
 ZERO = Decimal(0)
 KINDS = {CREDIT: "gift cards and credit", CAPTURE: "captures", BALANCE: "balance, assumed and not recorded"}
@@ -107,7 +107,7 @@ def bill_section(document: Mapping[str, Any]) -> Section | None:
         return None
     rows = [(row["what"], row["bills"], row["currency"], Decimal(row["amount"])) for row in found["rows"]]
     told = f"{found['to_zero']:,} of {found['count']:,} bills add up to zero. {_TEXT}"
-    return Section("Bills of the outlet", ("What", "Bills", "Currency", "Amount"), rows, told, Part.BRIDGE)
+    return Section("Bills of the outlet", ("What", "Bills", "Currency", "Amount"), rows, told, PagePart.BRIDGE)
 
 
 def _add(sums: _Sums, currency: str, amount: Decimal) -> None:

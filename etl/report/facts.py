@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol
 Cell = str | int | Decimal | None
 
 
-class Part(StrEnum):
+class PagePart(StrEnum):
     """The parts of the page, in the order in which it tells its story (design section 8)."""
 
     VERDICT = "verdict"
@@ -38,7 +38,7 @@ class Section:
     columns: Sequence[str] = ()
     rows: Sequence[Sequence[Cell]] = ()
     text: str = ""
-    part: Part = Part.TOTALS
+    part: PagePart = PagePart.TOTALS
 
 
 @dataclass(frozen=True, slots=True)

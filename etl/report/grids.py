@@ -9,7 +9,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from etl.report.cells import amount_text
-from etl.report.facts import Cell, Part, Section
+from etl.report.facts import Cell, PagePart, Section
 
 _AMOUNT = re.compile(r"-?\d+\.\d{2,}")
 
@@ -45,7 +45,7 @@ class Grid:
     note: str = ""
     empty: str = ""
     foot: tuple[tuple[str, ...], ...] = ()
-    part: Part = Part.TOTALS
+    part: PagePart = PagePart.TOTALS
 
     @property
     def is_empty(self) -> bool:

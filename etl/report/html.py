@@ -20,7 +20,7 @@ from etl.model.words import moment_words
 from etl.report.cells import amount_text
 from etl.report.charts import css_of, money_charts, problem_charts, tax_charts, waterfalls
 from etl.report.details import filled_columns, has_booked, packed
-from etl.report.facts import Details, OrderDetail, Part, ReportFacts
+from etl.report.facts import Details, OrderDetail, PagePart, ReportFacts
 from etl.report.grids import Grid, basis_words, grouped, row_words
 from etl.report.parts import LINES, NO_CURRENCY, SHOWN_BALANCES
 from etl.report.spool import OrderSpool
@@ -72,7 +72,7 @@ def _values(content: Content) -> dict[str, Any]:
         "print_plan": _NOT_IN_CSS.sub("", facts.plan),
         "print_run": _NOT_IN_CSS.sub("", facts.run_id),
         "grids": content.grids,
-        "in_part": {part.value: _grids_of(content.grids, part) for part in Part},
+        "in_part": {part.value: _grids_of(content.grids, part) for part in PagePart},
         "tally": tally,
         "Group": Group,
         "words_of": row_words,
@@ -159,7 +159,7 @@ def _bridge_rows(content: Content) -> list[tuple[str, ...]]:
     return sorted(content.grids["bridge"].rows, key=lambda row: rank.get((row[0], row[1]), len(rank)))
 
 
-def _grids_of(grids: Mapping[str, Grid], part: Part) -> list[Grid]:
+def _grids_of(grids: Mapping[str, Grid], part: PagePart) -> list[Grid]:
     return [grid for grid in grids.values() if grid.part is part and not grid.is_empty]
 
 

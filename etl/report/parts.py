@@ -12,7 +12,7 @@ from etl.model.shares import ENDS, EXPLAINING, BridgeLine
 from etl.model.shares import Column as MoneyColumn
 from etl.model.status import ReportState
 from etl.report.cells import amount_text
-from etl.report.facts import Part, ReportFacts
+from etl.report.facts import PagePart, ReportFacts
 from etl.report.grids import (
     Column,
     Grid,
@@ -95,7 +95,7 @@ def bridge(document: Mapping[str, Any]) -> Grid:
         columns("Currency, Basis, Line, Amount:money"),
         rows,
         _beside_the_bridge(document),
-        part=Part.BRIDGE,
+        part=PagePart.BRIDGE,
     )
 
 
@@ -257,7 +257,7 @@ def problems(document: Mapping[str, Any]) -> Grid:
         "An error needs a person: its order is not posted, or stands in Mews otherwise than the shop has it now. A notice only "
         "tells. Charges and refunds are not netted, amounts without tax are told apart. An order with several problems counts "
         "under each. Every single one is in problems.csv.",
-        part=Part.PROBLEMS,
+        part=PagePart.PROBLEMS,
     )
 
 
@@ -274,7 +274,7 @@ def words(document: Mapping[str, Any]) -> Grid:
         columns("Code:code, In Mews's own words, Orders:count"),
         rows,
         "Numbers and ids are left out, so that equal refusals stand together.",
-        part=Part.PROBLEMS,
+        part=PagePart.PROBLEMS,
     )
 
 
@@ -291,7 +291,7 @@ def unproved(document: Mapping[str, Any]) -> Grid:
         columns("What only Mews can tell, Orders:count, Currency, Amount:money"),
         rows,
         "Mews's interface does not reveal these before the first order of its kind is sent; one of each goes first, alone.",
-        part=Part.UNPROVED,
+        part=PagePart.UNPROVED,
     )
 
 
@@ -323,7 +323,7 @@ def balances(facts: ReportFacts, precisions: Mapping[str, int]) -> Grid:
         f"What orders ready, in doubt or in Mews leave open, with tax and less their payments. {len(rows):,} "
         f"{'accounts and currencies' if len(rows) != 1 else 'account'}, in all {total}.",
         foot=foot,
-        part=Part.BALANCES,
+        part=PagePart.BALANCES,
     )
 
 
@@ -351,7 +351,7 @@ def sources(facts: ReportFacts) -> Grid:
         ),
         "",
         "No file was read for this report.",
-        part=Part.PROVENANCE,
+        part=PagePart.PROVENANCE,
     )
 
 

@@ -46,7 +46,7 @@ class TaxSet:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class TaxedAmount:
     """An amount of shipping, fee or voucher with one tax-code set, in the source's basis.
 
     `is_for_shipping`: the part of a voucher that lowers the shipping, never the goods. `is_decided`: as in `TaxAnswer`,
@@ -117,10 +117,10 @@ def _tax_set(codes: tuple[str, ...], lines: Sequence[TaxedLine], *, is_return: b
     return TaxSet(codes, lines[0].tax.percent, weight, net)
 
 
-def share_over(amount: Decimal, sets: Sequence[TaxSet], precision: int) -> list[Part]:
+def share_over(amount: Decimal, sets: Sequence[TaxSet], precision: int) -> list[TaxedAmount]:
     """`amount` in proportion to the sets' weights; parts of zero are left out."""
     amounts = share(amount, [one.weight for one in sets], precision, tie_keys=[one.codes for one in sets])
-    return [Part(one.codes, one.percent, part) for one, part in zip(sets, amounts, strict=True) if part]
+    return [TaxedAmount(one.codes, one.percent, part) for one, part in zip(sets, amounts, strict=True) if part]
 
 
 @dataclass(slots=True)
@@ -132,8 +132,13 @@ class Room:
 
 
 def share_voucher(
-    voucher: Voucher, amount: Decimal, sets: Sequence[TaxSet], shipping: Sequence[Part], room: Room, precision: int
-) -> tuple[list[Part], list[Part]]:
+    voucher: Voucher,
+    amount: Decimal,
+    sets: Sequence[TaxSet],
+    shipping: Sequence[TaxedAmount],
+    room: Room,
+    precision: int,
+) -> tuple[list[TaxedAmount], list[TaxedAmount]]:
     """A reducing `amount` (positive) over the goods, and what is left over the shipping.
 
     Shape: parts on goods, parts on shipping, all positive; `room` is lowered by what they take.
@@ -146,9 +151,9 @@ def share_voucher(
     )
     room.shipping = [space - part for space, part in zip(room.shipping, on_shipping, strict=True)]
     return (
-        [Part(one.codes, one.percent, part, voucher) for one, part in zip(sets, on_goods, strict=True) if part],
+        [TaxedAmount(one.codes, one.percent, part, voucher) for one, part in zip(sets, on_goods, strict=True) if part],
         [
-            Part(one.codes, one.percent, part, voucher, True)
+            TaxedAmount(one.codes, one.percent, part, voucher, True)
             for one, part in zip(shipping, on_shipping, strict=True)
             if part
         ],

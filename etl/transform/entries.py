@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from etl.model.money import ZERO
 from etl.model.order import Voucher
 from etl.model.plan import Basis, Entry
-from etl.transform.amounts import EntryMaker, Part, TaxedLine
+from etl.transform.amounts import EntryMaker, TaxedAmount, TaxedLine
 from etl.transform.goods import Goods
 from etl.transform.order_context import OrderContext
 from etl.transform.products import Article, usable_category
@@ -82,7 +82,9 @@ def _check_flat(case: OrderContext, taxed: TaxedLine, codes: tuple[str, ...]) ->
         )
 
 
-def _part_entries(case: OrderContext, maker: EntryMaker, letter: str, parts: Sequence[Part], name: str) -> list[Entry]:
+def _part_entries(
+    case: OrderContext, maker: EntryMaker, letter: str, parts: Sequence[TaxedAmount], name: str
+) -> list[Entry]:
     if not parts:
         return []
     category = usable_category(case.ctx.mapping.default_category("shipping"), case.ctx, case.found)
@@ -94,7 +96,7 @@ def _part_entries(case: OrderContext, maker: EntryMaker, letter: str, parts: Seq
 
 
 def _voucher_entries(
-    case: OrderContext, maker: EntryMaker, parts: Sequence[Part], texts: Mapping[str, str]
+    case: OrderContext, maker: EntryMaker, parts: Sequence[TaxedAmount], texts: Mapping[str, str]
 ) -> list[Entry]:
     entries: list[Entry] = []
     for index, part in enumerate(parts, 1):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from etl.model.order import Line, TaxMode, Voucher
-from etl.transform.amounts import Part, TaxedLine, rounded_totals, tax_sets
+from etl.transform.amounts import TaxedAmount, TaxedLine, rounded_totals, tax_sets
 from etl.transform.consumption import local_day
 from etl.transform.order_context import OrderContext
 from etl.transform.shipping import shipping_parts
@@ -28,10 +28,10 @@ class Goods:
     """
 
     lines: list[TaxedLine]
-    shipping: list[Part]
-    handling: list[Part]
-    fees: list[Part]
-    vouchers: list[Part]
+    shipping: list[TaxedAmount]
+    handling: list[TaxedAmount]
+    fees: list[TaxedAmount]
+    vouchers: list[TaxedAmount]
     paid: list[Voucher]
     is_taxed: bool
     is_rated: bool
@@ -69,7 +69,7 @@ def _taxed(case: OrderContext, tax_case: TaxCase | None) -> Goods:
     return Goods(lines, shipping, handling, fees, shared.parts, shared.paid, is_taxed, is_rated)
 
 
-def _is_rated(case: OrderContext, lines: Sequence[TaxedLine], parts: Sequence[Part]) -> bool:
+def _is_rated(case: OrderContext, lines: Sequence[TaxedLine], parts: Sequence[TaxedAmount]) -> bool:
     """Whether the source names the rate of every undecided line, and no part needs the codes of one."""
     is_told = all(taxed.tax.is_decided or taxed.line.vat_percent is not None for taxed in lines)
     is_highest = case.settings.shipping.tax == "highest" and bool(case.order.beside_goods)

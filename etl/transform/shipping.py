@@ -11,7 +11,7 @@ from decimal import Decimal
 from etl.model.mapping import SHIPPING_WORDS
 from etl.model.money import ZERO
 from etl.model.rules import plain
-from etl.transform.amounts import Part, TaxSet, share_over
+from etl.transform.amounts import TaxedAmount, TaxSet, share_over
 from etl.transform.order_context import OrderContext
 from etl.transform.taxes import UNDECIDED, TaxAnswer, TaxCase, answer, as_set, codes_usable, shipping_without_goods
 
@@ -24,7 +24,7 @@ def shipping_parts(
     *,
     own: Decimal | None = None,
     fee: bool = False,
-) -> list[Part]:
+) -> list[TaxedAmount]:
     """The amount with its taxes, `sets` being those of the goods; undecided with the reason in the findings.
 
     `own`: the rate that the export states or proves of it.
@@ -38,7 +38,7 @@ def shipping_parts(
     if sets and tax == "highest":
         rate = case.ctx.arithmetic.combined_rate
         top = max(sets, key=lambda one: (rate(one.codes), one.weight))
-        return [Part(top.codes, top.percent, amount)]
+        return [TaxedAmount(top.codes, top.percent, amount)]
     if sets and not is_named:
         return share_over(amount, sets, case.precision)
     bare: TaxAnswer | None = None
@@ -48,10 +48,10 @@ def shipping_parts(
         bare = shipping_without_goods(tax_case, case.ctx, case.found, fee=fee)
     bare = bare or UNDECIDED
     codes = case.ctx.arithmetic.without_flat(bare.codes)
-    return [Part(codes, bare.percent, amount, is_decided=bare.is_decided)]
+    return [TaxedAmount(codes, bare.percent, amount, is_decided=bare.is_decided)]
 
 
-def _at_own_rate(case: OrderContext, amount: Decimal, percent: Decimal, tax_case: TaxCase) -> Part:
+def _at_own_rate(case: OrderContext, amount: Decimal, percent: Decimal, tax_case: TaxCase) -> TaxedAmount:
     """The amount at a rate of its own, by the row of taxes.csv that a line of that rate would have."""
     country, day = tax_case.country, tax_case.day
     rule = case.ctx.lookups.taxes.find(
@@ -66,8 +66,8 @@ def _at_own_rate(case: OrderContext, amount: Decimal, percent: Decimal, tax_case
     else:
         found = answer(rule, percent, tax_case, case.ctx, case.found, rule.place, f"{country} {plain(percent)}")
     if found is None:
-        return Part((), percent, amount, is_decided=False, is_rated=True)
-    return Part(case.ctx.arithmetic.without_flat(found.codes), percent, amount)
+        return TaxedAmount((), percent, amount, is_decided=False, is_rated=True)
+    return TaxedAmount(case.ctx.arithmetic.without_flat(found.codes), percent, amount)
 
 
 def _named_codes(case: OrderContext, codes: tuple[str, ...], tax_case: TaxCase) -> TaxAnswer | None:

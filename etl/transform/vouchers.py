@@ -13,7 +13,7 @@ from etl.model.identity import IDENTIFIER_LIMIT
 from etl.model.money import ZERO, share_capped
 from etl.model.order import Voucher
 from etl.model.rules import Category, VoucherRule
-from etl.transform.amounts import Part, Room, TaxedLine, TaxSet, lowered, share_over, share_voucher
+from etl.transform.amounts import Room, TaxedAmount, TaxedLine, TaxSet, lowered, share_over, share_voucher
 from etl.transform.context import Context
 from etl.transform.order_context import OrderContext
 from etl.transform.products import cut, fill
@@ -25,7 +25,7 @@ from etl.transform.taxes import TaxCase
 class Shared:
     """Parts of the vouchers that lower the goods (positive: reducing), and the vouchers that are payments."""
 
-    parts: list[Part] = field(default_factory=list)
+    parts: list[TaxedAmount] = field(default_factory=list)
     paid: list[Voucher] = field(default_factory=list)
 
 
@@ -53,7 +53,7 @@ def shared_vouchers(
     case: OrderContext,
     vouchers: Sequence[Voucher],
     sets: Sequence[TaxSet],
-    shipping: Sequence[Part],
+    shipping: Sequence[TaxedAmount],
     tax_case: TaxCase | None,
 ) -> Shared:
     """The vouchers by their policies; what is undecided of them in the findings."""
@@ -82,11 +82,11 @@ def shared_vouchers(
 
 
 def _over_goods(
-    case: OrderContext, voucher: Voucher, sets: Sequence[TaxSet], shipping: Sequence[Part], room: Room
-) -> list[Part]:
+    case: OrderContext, voucher: Voucher, sets: Sequence[TaxSet], shipping: Sequence[TaxedAmount], room: Room
+) -> list[TaxedAmount]:
     """The parts of one voucher; `room` is lowered by what a reducing one takes."""
     sign, left = case.sign, voucher.value
-    parts: list[Part] = []
+    parts: list[TaxedAmount] = []
     if sign * voucher.value > 0:
         on_goods, on_shipping = share_voucher(voucher, abs(voucher.value), sets, shipping, room, case.precision)
         parts = [replace(part, amount=sign * part.amount) for part in (*on_goods, *on_shipping)]
@@ -100,37 +100,39 @@ def _over_goods(
 
 
 def _where_it_fits(
-    case: OrderContext, amount: Decimal, sets: Sequence[TaxSet], shipping: Sequence[Part]
-) -> tuple[list[Part], Decimal]:
+    case: OrderContext, amount: Decimal, sets: Sequence[TaxSet], shipping: Sequence[TaxedAmount]
+) -> tuple[list[TaxedAmount], Decimal]:
     """`amount` over the goods of a return, then its shipping, and what is left.
 
     What is given back takes any amount; what goes out in exchange no more than its own value.
     """
-    parts: list[Part] = []
+    parts: list[TaxedAmount] = []
     for group, is_for_shipping in ((sets, False), (_as_sets(shipping), True)):
         weights, keys = [one.weight for one in group], [one.codes for one in group]
         caps = [amount if one.net >= 0 else -one.net for one in group]
         taken, amount = share_capped(amount, weights, caps, case.precision, tie_keys=keys)
         parts += [
-            Part(one.codes, one.percent, part, is_for_shipping=is_for_shipping)
+            TaxedAmount(one.codes, one.percent, part, is_for_shipping=is_for_shipping)
             for one, part in zip(group, taken, strict=True)
             if part
         ]
     return parts, amount
 
 
-def _over_all(case: OrderContext, amount: Decimal, sets: Sequence[TaxSet], shipping: Sequence[Part]) -> list[Part]:
+def _over_all(
+    case: OrderContext, amount: Decimal, sets: Sequence[TaxSet], shipping: Sequence[TaxedAmount]
+) -> list[TaxedAmount]:
     """`amount` over goods without a cap (it makes the order larger), else over the shipping."""
     return share_over(amount, sets or _as_sets(shipping), case.precision)
 
 
-def _as_sets(shipping: Sequence[Part]) -> list[TaxSet]:
+def _as_sets(shipping: Sequence[TaxedAmount]) -> list[TaxSet]:
     return [TaxSet(part.codes, part.percent, abs(part.amount), -part.amount) for part in shipping]
 
 
 def spread_vouchers(
-    case: OrderContext, parts: Sequence[Part], lines: list[TaxedLine], shipping: list[Part]
-) -> tuple[list[TaxedLine], list[Part], list[Part]]:
+    case: OrderContext, parts: Sequence[TaxedAmount], lines: list[TaxedLine], shipping: list[TaxedAmount]
+) -> tuple[list[TaxedLine], list[TaxedAmount], list[TaxedAmount]]:
     """Lines and shipping with the vouchers taken off that are spread, and the parts that become items.
 
     Where neither can take a part, it is an item like those of rebates; these come first.
@@ -146,8 +148,8 @@ def spread_vouchers(
 
 
 def _spread(
-    case: OrderContext, part: Part, lines: list[TaxedLine], shipping: list[Part]
-) -> tuple[list[TaxedLine], list[Part], Decimal]:
+    case: OrderContext, part: TaxedAmount, lines: list[TaxedLine], shipping: list[TaxedAmount]
+) -> tuple[list[TaxedLine], list[TaxedAmount], Decimal]:
     """A part for shipping lowers the shipping, one for goods the goods, then the shipping."""
     left = part.amount
     if not part.is_for_shipping:
@@ -170,9 +172,9 @@ def _taken_off(case: OrderContext, amount: Decimal, totals: Sequence[Decimal]) -
     return lowered(totals, amount, case.precision, is_return=case.order.is_return)
 
 
-def merged(parts: Sequence[Part]) -> list[Part]:
+def merged(parts: Sequence[TaxedAmount]) -> list[TaxedAmount]:
     """One part for each voucher and tax-code set: what it takes of goods and of shipping together."""
-    found: dict[tuple[int, tuple[str, ...]], Part] = {}
+    found: dict[tuple[int, tuple[str, ...]], TaxedAmount] = {}
     for part in parts:
         key = (id(part.voucher), part.codes)
         found[key] = replace(part, amount=found[key].amount + part.amount) if key in found else part

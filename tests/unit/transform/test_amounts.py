@@ -12,8 +12,8 @@ from etl.model.plan import Basis
 from etl.model.reference import Pricing
 from etl.transform.amounts import (
     EntryMaker,
-    Part,
     Room,
+    TaxedAmount,
     TaxedLine,
     TaxSet,
     canonical,
@@ -88,13 +88,15 @@ def test_flat_codes_make_no_set_of_their_own() -> None:
 
 def test_shares_of_zero_are_left_out() -> None:
     """An item of 0.00 for a set that gets no cent says nothing."""
-    assert share_over(D("0.01"), [a_set(HIGH, "9.00"), a_set(LOW, "1.00")], 2) == [Part(("UK-20%",), D(20), D("0.01"))]
+    assert share_over(D("0.01"), [a_set(HIGH, "9.00"), a_set(LOW, "1.00")], 2) == [
+        TaxedAmount(("UK-20%",), D(20), D("0.01"))
+    ]
 
 
 def test_a_voucher_beyond_one_set_goes_to_the_others_then_to_shipping() -> None:
     """Nothing goes beyond its own value, nothing is lost."""
     sets = [a_set(HIGH, "30.00", "20.00"), a_set(LOW, "10.00")]
-    shipping = [Part(("UK-20%",), D(20), D("3.75")), Part(("UK-5%",), D(5), D("1.25"))]
+    shipping = [TaxedAmount(("UK-20%",), D(20), D("3.75")), TaxedAmount(("UK-5%",), D(5), D("1.25"))]
     room = Room([D("20.00"), D("10.00")], [D("3.75"), D("1.25")])
     on_goods, on_shipping = share_voucher(Voucher("V", D("32.00")), D("32.00"), sets, shipping, room, 2)
     assert [part.amount for part in on_goods] == [D("20.00"), D("10.00")]
