@@ -11,9 +11,9 @@ import numpy.typing as npt
 
 from etl.errors import InternalError
 from etl.reading.grid import Bools, Grid, Ints, pieces
-from etl.staging.raw_part import RowFormat
+from etl.staging.raw_part import LONGEST_ORDER, RowFormat
 from etl.staging.raw_store import Orders
-from etl.staging.spool import LONGEST_ORDER, Lined, Parts, held, in_order
+from etl.staging.spool import Lined, Parts, held, in_order
 
 AT_ONCE = 2_000
 """So many orders of which only their parts are known are held at once."""

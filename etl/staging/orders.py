@@ -21,8 +21,8 @@ from etl.staging.draft import Draft
 from etl.staging.loaded import LoadedFile
 from etl.staging.order_rate import prove_rates
 from etl.staging.overlap import join
-from etl.staging.raw_part import RawPart
-from etl.staging.spool import LONGEST_ORDER, Part, Parts
+from etl.staging.raw_part import LONGEST_ORDER, RawPart
+from etl.staging.spool import Part, Parts
 
 
 class OrderReader:

@@ -9,6 +9,9 @@ from collections.abc import Callable, Sequence
 from operator import itemgetter
 from typing import Any, NamedTuple
 
+LONGEST_ORDER = 8 << 20
+"""Bytes of rows that are held of one order: tens of thousands of lines. A column that is no order number has more."""
+
 
 class RowFormat(NamedTuple):
     """How the rows of a file are written, and which of their cells are an order's and which a line's."""
@@ -52,6 +55,11 @@ class RawPart(NamedTuple):
             groups[-1][1].append((row, line_of(cells)))
             last = row
         return groups, [], []
+
+    def within(self, size: int) -> RawPart:
+        """The first rows that are no more than so many bytes together, one at least."""
+        end = max(self.data.rfind(b"\n", 0, size), self.data.index(b"\n")) + 1
+        return self._replace(data=self.data[:end], rows=self.rows[: self.data.count(b"\n", 0, end)])
 
     def parted(self, row: int) -> tuple[RawPart | None, RawPart | None]:
         """The rows above a row of the file, and those below."""

@@ -6,7 +6,9 @@ small enough to be sorted at once. All that is kept of a stretch is where it lie
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,11 +16,13 @@ import numpy as np
 
 from etl.reading.grid import DIGITS, Ints
 from etl.spill import SpilledBytes
-from etl.staging.raw_part import RawPart, RowFormat
+from etl.staging.raw_part import LONGEST_ORDER, RawPart, RowFormat
 from etl.staging.raw_rows import LARGEST, RawRows
 
 _SHARE = 8 << 20
 """About so many bytes of scattered rows are sorted at once."""
+_LARGE_SHARES = 4
+"""So many times as large as it should be, a share holds a number with more rows than an order has."""
 _STRETCH = 1 << 20
 """About so many bytes of sorted rows are read back at once, whole orders of them."""
 _SAMPLE = 512
@@ -166,27 +170,31 @@ class RawStore:
         try:
             shares = [self._deal(dealt, _read(self._file, kept, self._how), bounds) for kept in self._met]
             for share in range(count):
-                yield from self._share(dealt, [pieces[share] for pieces in shares])
+                pieces = [_Kept(*its[share].tolist()) for its in shares if its[share][_Kept._fields.index("lines")]]
+                yield from self._share(dealt, pieces)
         finally:
             dealt.close()
 
-    def _deal(self, file: SpilledBytes, orders: Orders, bounds: Ints) -> list[_Kept | None]:
-        """The rows of a stretch, parted by number."""
+    def _deal(self, file: SpilledBytes, orders: Orders, bounds: Ints) -> Ints:
+        """The rows of a stretch, parted by number. Shape: a row for each part, as of `_Kept`, zeros for an empty one."""
         each = np.repeat(orders.numbers, np.diff(orders.first))
         which = np.searchsorted(bounds, each, side="right")
         by = np.argsort(which, kind="stable")
         ends = np.searchsorted(which[by], np.arange(len(bounds) + 2))
-        found: list[_Kept | None] = []
-        for low, high in zip(ends.tolist(), ends[1:].tolist(), strict=False):
-            own = by[low:high]
-            found.append(_keep(file, _picked(orders, own, each[own])) if low < high else None)
+        found = np.zeros((len(bounds) + 1, len(_Kept._fields)), np.int64)
+        for share, (low, high) in enumerate(pairwise(ends.tolist())):
+            if low < high:
+                own = by[low:high]
+                found[share] = _keep(file, _picked(orders, own, each[own]))
         return found
 
-    def _share(self, file: SpilledBytes, pieces: Sequence[_Kept | None]) -> Iterator[_Kept]:
+    def _share(self, file: SpilledBytes, pieces: Sequence[_Kept]) -> Iterator[_Kept]:
         """The rows of one part in order by number, then as they stood, in stretches of whole orders."""
-        there = [_read(file, kept, self._how) for kept in pieces if kept is not None]
-        if not there:
+        if not pieces:
             return
+        read = (_read(file, kept, self._how) for kept in pieces)
+        is_large = sum(kept.size for kept in pieces) > _LARGE_SHARES * _SHARE
+        there = list(_without_excess(read) if is_large else read)
         whole = _joined(there, self._how)
         by = np.argsort(whole.numbers, kind="stable")
         whole = _picked(whole, by, whole.numbers[by])
@@ -232,6 +240,19 @@ def _may_hold(kept: _Kept, numbers: Ints) -> bool:
 def _sorted_numbers(named: Collection[str]) -> Ints:
     """Order numbers as whole numbers, but for those that are too long to be any."""
     return np.sort(np.fromiter((int(number) for number in named if len(number) <= DIGITS), np.int64))
+
+
+def _without_excess(pieces: Iterable[Orders]) -> Iterator[Orders]:
+    """The pieces without rows of numbers that have far more of them than are held of an order, so that it shows."""
+    held: Counter[int] = Counter()
+    for orders in pieces:
+        full = [number for number, size in held.items() if size > 2 * LONGEST_ORDER]
+        is_in = ~np.isin(orders.numbers, full)
+        found = orders if is_in.all() else _picked(orders, np.flatnonzero(is_in), orders.numbers[is_in])
+        numbers, which = np.unique(found.numbers, return_inverse=True)
+        sizes = np.bincount(which, np.diff(found.offsets), len(numbers))
+        held.update(dict(zip(numbers.tolist(), sizes.astype(np.int64).tolist(), strict=True)))
+        yield found
 
 
 def _picked(orders: Orders, by: Ints, numbers: Ints) -> Orders:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from etl.spill import Spill
-from etl.staging.raw_part import RawPart
+from etl.staging.raw_part import LONGEST_ORDER, RawPart
 
 if TYPE_CHECKING:
     from etl.staging.blocks import BlockOrders
@@ -24,8 +24,6 @@ _WHAT = "the rows of the export"
 _TABLE = "CREATE TABLE part (key TEXT NOT NULL, file INT, copy INT, data BLOB NOT NULL, line INT)"
 _BATCH = 2000
 _BATCH_BYTES = 8 << 20
-LONGEST_ORDER = 8 << 20
-"""Bytes of rows that are held of one order: tens of thousands of lines. A column that is no order number has more."""
 
 
 class Part(NamedTuple):
@@ -53,11 +51,14 @@ def held(rows: Iterable[Part | RawPart]) -> Parts:
     """The parts of one order, as many as may be held; the first one always."""
     parts, size = Parts(), 0
     for part in rows:
-        size += len(part.data)
-        if size > LONGEST_ORDER and parts:
+        left, size = LONGEST_ORDER - size, size + len(part.data)
+        if size > LONGEST_ORDER and isinstance(part, RawPart):
             parts.is_cut = True
-            continue
-        parts.append(part)
+            parts += [part.within(left)] if left > 0 else []
+        elif size > LONGEST_ORDER and parts:
+            parts.is_cut = True
+        else:
+            parts.append(part)
     return parts
 
 

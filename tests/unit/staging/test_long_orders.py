@@ -6,10 +6,11 @@ import time
 from pathlib import Path
 
 import pytest
+from small_blocks import blocks
 from staged import Staged, stage
 
 from etl.reading.identify import open_export
-from etl.staging import spool, table_rows
+from etl.staging import raw_store, spool, table_rows
 from etl.staging.batch import Batch
 
 HEADER = "orderNumber,orderDate,currency,shippingValue,orderTotal,products.sku,products.qty,products.unitPrice,products.vatPercent"
@@ -93,3 +94,23 @@ def test_long_rows_without_number_are_not_held(tmp_path: Path, monkeypatch: pyte
     staged = read(tmp_path, first("1", "5.25"), *["z" * 400] * 20)
     assert max(held) <= 3
     assert staged.facts.unassigned_count == 20
+
+
+@pytest.mark.parametrize("in_blocks", [False, True])
+@pytest.mark.parametrize("is_scattered", [False, True])
+def test_a_number_with_too_many_rows_blocks_its_order_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, in_blocks: bool, is_scattered: bool
+) -> None:
+    """Read in blocks as row by row: what is held of it is bounded, and the orders among its rows are whole."""
+    monkeypatch.setattr(spool, "LONGEST_ORDER", 2_000)
+    monkeypatch.setattr(raw_store, "LONGEST_ORDER", 2_000)
+    rows = [f"7,2024-03-01,S-{at},1,1.00" for at in range(400)]
+    others = [f"{number},2024-03-01,T-{at},1,2.00" for number in range(100, 200) for at in range(2)]
+    every = [row for pair in zip(rows, others * 2, strict=True) for row in pair] if is_scattered else rows + others
+    text = "\n".join(["orderNumber,orderDate,products.sku,products.qty,products.unitPrice", *every, ""])
+    with blocks(500, in_blocks=in_blocks):
+        staged = stage(tmp_path, {"a.csv": text})
+    assert staged.codes("7") == {"order.incomplete"}
+    assert {len(order.lines) for order in staged.orders if order.number != "7"} == {4 if is_scattered else 2}
+    assert len(staged.orders) == 101
+    assert 0 < len(staged["7"].lines) < 300
