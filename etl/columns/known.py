@@ -81,7 +81,7 @@ def why_never(ctx: Context) -> str:
         (ctx.reference.pricing != "Gross", "an enterprise with net pricing"),
         (settings.source.prices_include_tax is False, "prices without tax"),
         (settings.source.consumption != "orderDate", "consumption by deliveryDate"),
-        (settings.accounts.lookup_email or settings.accounts.create_customers, "accounts by e-mail"),
+        (settings.accounts.create_customers, "customers that are made"),
         (settings.payments.post, "payments that are posted"),
         (bool(ctx.mapping.controls), "controls.csv"),
         (set(fields_of(settings.target.notes)) - {"orderNumber"} != set(), "fields in target.notes"),

@@ -111,7 +111,7 @@ class Lane:
         self.own = {*ctx.waivers, *mapping.bills, *mapping.reservations}
         self.no_shipping = None if "shippingValue" in at else 0
         """What an empty cell means: where there is no such column, nothing is said of it."""
-        self.has_accounts = bool(mapping.accounts)
+        self.has_accounts = bool(mapping.accounts) or mapping.settings.accounts.lookup_email
         self.skips_zero = mapping.settings.source.zero_orders == "skip"
         self.tolerance = mapping.settings.source.total_tolerance
         self._statuses = {"", *mapping.settings.source.import_statuses}

@@ -43,6 +43,16 @@ LINES: dict[str, list[str]] = {
 }
 
 
+KNOWN: list[dict[str, tuple[str, ...]]] = [{}, {"guest@example.com": (COMPANY,)}, {"guest@example.com": ("gone",)}]
+ODD = {
+    "orderTotal": ["1.00", "28.94"],
+    "status": ["Cancelled"],
+    "voucherValue": ["2.00", "0.01", "500"],
+    "shippingValue": ["", "0.00"],
+    "createdFromOrigin.type": ["return"],
+}
+
+
 @st.composite
 def exports(draw: st.DrawFn) -> list[dict[str, str]]:
     """Rows of some orders, most of whose cells are plain."""
@@ -54,6 +64,8 @@ def exports(draw: st.DrawFn) -> list[dict[str, str]]:
 
     for number in range(1, draw(st.integers(1, 5)) + 1):
         head = {"orderNumber": str(number)} | {name: cell(name, choices) for name, choices in CELLS.items()}
+        if odd := draw(st.sampled_from(["", *ODD])):
+            head[odd] = draw(st.sampled_from(ODD[odd]))
         is_return = head["createdFromOrigin.type"] == "return"
         own = []
         for _ in range(draw(st.integers(1, 4))):
@@ -101,12 +113,19 @@ def contexts(draw: st.DrawFn) -> Context:
                 st.sampled_from(["Centra order {orderNumber}", 'Shop "x"  {orderNumber}\u00e9 [centra:', ""])
             ),
         },
+        accounts={"lookup_email": draw(st.booleans())},
+        vouchers={"policy": draw(st.sampled_from(["rebate", "rebate", "payment"]))},
         shipping={
             "accounting_category": CATEGORY,
             "tax": draw(st.sampled_from(["proportional"] * 3 + ["highest", "UK-5%"])),
         },
     )
-    return a_context(mapping, a_reference(tax_precision=draw(st.sampled_from([None, None, 2, 4, 0]))))
+    return a_context(
+        mapping,
+        a_reference(
+            tax_precision=draw(st.sampled_from([None, None, 2, 4, 0])), accounts_by_email=draw(st.sampled_from(KNOWN))
+        ),
+    )
 
 
 @settings(max_examples=150, deadline=None)

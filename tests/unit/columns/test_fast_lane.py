@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import numpy as np
 import pytest
-from builders import CATEGORY, a_context, a_mapping, a_reference, a_tax
+from builders import ACCOUNT, CATEGORY, COMPANY, a_context, a_mapping, a_reference, a_tax
 from hypothesis import given
 from hypothesis import strategies as st
 from outlet_shop import outlet_context
@@ -275,7 +275,7 @@ NEVER = {
     "an enterprise with net pricing": a_context(reference=a_reference(pricing=Pricing.NET)),
     "prices without tax": a_context(a_mapping(source={"prices_include_tax": False})),
     "consumption by deliveryDate": a_context(a_mapping(source={"consumption": "deliveryDate"})),
-    "accounts by e-mail": a_context(a_mapping(accounts={"lookup_email": True})),
+    "customers that are made": a_context(a_mapping(accounts={"create_customers": True})),
     "payments that are posted": a_context(a_mapping(payments={"post": True, "type": "Cash"})),
     "fields in target.notes": a_context(a_mapping(target={"notes": "{orderNumber} {customerId}"})),
     "the public demo": a_context(is_public_demo=True),
@@ -293,6 +293,19 @@ def test_some_mappings_and_enterprises_have_no_plain_orders(reason, tmp_path):
         lane = both_ways.FastLane(batch, ctx)
         assert not lane.is_open
         assert lane.why_closed == reason
+
+
+def test_accounts_are_looked_up_by_address(tmp_path, monkeypatch):
+    """One customer is charged, nobody known goes to the fallback, and what is to be said of two is the rules' to say."""
+    monkeypatch.setenv(SWITCH, BOTH)
+    known = {"guest@example.com": (COMPANY,), "two@example.com": (COMPANY, ACCOUNT)}
+    mapping = a_mapping(accounts={"lookup_email": True}, shipping={"accounting_category": CATEGORY})
+    ctx = a_context(mapping, a_reference(accounts_by_email=known))
+    emails = ["Guest@Example.com", "nobody@example.com", "two@example.com", ""]
+    rows = [row(at, invoiceAddress__email=email) for at, email in enumerate(emails, 1)]
+    found = same([write_rows(tmp_path / "a.csv", rows)], ctx)
+    assert [order.account_id for order in found.orders] == [COMPANY, ACCOUNT, "", ACCOUNT]
+    assert found.reasons == {"an account with a remark": 1}
 
 
 def test_codes_that_mews_takes_until_the_afternoon_are_asked_by_the_hour(tmp_path):
