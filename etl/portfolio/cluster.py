@@ -31,6 +31,8 @@ from etl.version import __version__
 CONNECT_SECONDS = 10.0
 PATIENCE = 600.0
 """How long a scheduler may be gone before the properties that it had end with a sentence."""
+STEADY_SECONDS = 60.0
+"""A scheduler that kept a task for that long had come back."""
 RETRIES = 2
 """Of a task on a machine that can't start its process; of a lost worker Dask has a number of its own (allowed-failures)."""
 LOCK_SECONDS = 90.0
@@ -122,13 +124,16 @@ class Cluster:
         lost_at = 0.0
         while True:
             tell(one.name, state(f"{command}: handed to the cluster"))
+            handed_at = time.monotonic()
             try:
                 return self._outcome(one, task)
             except _LostError as lost:
                 if self._is_stopped:
                     return _taken_back()
-                lost_at = lost_at or time.monotonic()
-                if time.monotonic() - lost_at > self.patience:
+                now = time.monotonic()
+                if not lost_at or now - handed_at > STEADY_SECONDS:
+                    lost_at = now
+                if now - lost_at > self.patience:
                     raise _unreachable(self.address) from lost
                 tell(one.name, state(f"{command}: waits for the scheduler"))
                 self._reconnect()
