@@ -230,8 +230,8 @@ def parts(one: Posted) -> list[str]:
     return [f"CPU an order of {one.name}, by part:", "", "| part | CPU an order |", "| --- | ---: |", *rows, ""]
 
 
-def page(posted: dict[str, list[Posted]], told: list[str], limited: Posted | None, dlt: str) -> str:
-    """docs/posting.md. `posted`: the runs by contender; `told`: those whose parts are known; `dlt`: what it ran on."""
+def page(posted: dict[str, list[Posted]], told: list[str], limited: Posted | None, dlt: str, note: str) -> str:
+    """docs/posting.md. `posted`: the runs by contender; `told`: those whose parts are known; `dlt`: what it ran on; `note`: on this run."""
     lines = [
         "# Posting, measured",
         "",
@@ -259,7 +259,7 @@ def page(posted: dict[str, list[Posted]], told: list[str], limited: Posted | Non
     if limited is not None:
         lines += [
             (
-                f"At 200 requests in 30 s, {limited.orders:,} orders as outlet bills: {limited.seconds:.0f} s from the first to the last of "
+                f"At 200 requests in 30 s, {limited.orders:,} orders as outlet bills: {limited.seconds:.0f} s from the second to the last of "
                 f"{limited.requests:,} requests, the largest of {limited.largest / 1_048_576:.1f} MiB; {limited.cpu:.0f} s of CPU for posting; the "
                 f"whole command, planning included, {limited.whole:.0f} s and {limited.memory:,} MiB; load {limited.load:.1f}."
             ),
@@ -271,7 +271,7 @@ def page(posted: dict[str, list[Posted]], told: list[str], limited: Posted | Non
     lines += [
         (
             f"Machine: {os.cpu_count()} cores, {platform.machine()}, {platform.system()}. Python {platform.python_version()}, "
-            f"SQLite {sqlite3.sqlite_version}, {versions}{dlt}. {datetime.now(UTC):%Y-%m-%d}."
+            f"SQLite {sqlite3.sqlite_version}, {versions}{dlt}. {datetime.now(UTC):%Y-%m-%d}. {note}".rstrip()
         ),
         "",
     ]
@@ -293,6 +293,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="of orders/add; bills are posted once")
     parser.add_argument("--limited", type=int, default=0, help="orders as bills at 200/30s")
     parser.add_argument("--dlt", default="", help="a Python that has dlt, pandas and httpx")
+    parser.add_argument("--note", default="", help="a sentence about this run, for the page")
     parser.add_argument("--write", action="store_true", help="write docs/posting.md")
     options = parser.parse_args()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -333,7 +334,7 @@ def main() -> None:
             limited = ours("centra-mews, outlet bills at 200/30s", folder, many, str(rules))
             print(" | ".join(limited.cells), f"whole {limited.whole:.0f} s, {limited.memory} MiB", flush=True)
     if options.write:
-        PAGE.write_text(page(posted, told, limited, dlt_version(options.dlt)), encoding="utf-8")
+        PAGE.write_text(page(posted, told, limited, dlt_version(options.dlt), options.note), encoding="utf-8")
 
 
 if __name__ == "__main__":
