@@ -125,7 +125,8 @@ class SpilledBytes:
 
     def __init__(self, what: str, folder: Path | None = None) -> None:
         self._what, self._folder = what, folder
-        self._handle, self._path = _private_file(what, folder)
+        handle, self._path = _private_file(what, folder)
+        self._file = os.fdopen(handle, "w+b", buffering=0)
         self.size = 0
         with contextlib.suppress(OSError):
             self._path.unlink()
@@ -134,8 +135,9 @@ class SpilledBytes:
         """Puts bytes at the end; where they begin."""
         start, left = self.size, memoryview(data)
         with self._told():
+            self._file.seek(start)
             while left:
-                done = os.pwrite(self._handle, left, self.size)
+                done = self._file.write(left)
                 self.size += done
                 left = left[done:]
         return start
@@ -144,8 +146,9 @@ class SpilledBytes:
         """These bytes, all of which were put there."""
         found = b""
         with self._told():
+            self._file.seek(start)
             while len(found) < size:
-                more = os.pread(self._handle, size - len(found), start + len(found))
+                more = self._file.read(size - len(found))
                 if not more:
                     raise OSError(f"{self._what} end before their end")
                 found = found + more if found else more
@@ -153,9 +156,7 @@ class SpilledBytes:
 
     def close(self) -> None:
         """Removes the file; harmless when done twice."""
-        if self._handle >= 0:
-            os.close(self._handle)
-            self._handle = -1
+        self._file.close()
         with contextlib.suppress(OSError):
             self._path.unlink(missing_ok=True)
 

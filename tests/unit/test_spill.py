@@ -19,7 +19,7 @@ from builders import a_context, a_line, a_mapping, an_order
 from etl.errors import UsageError
 from etl.pipeline.plan_store import PlanStore
 from etl.reconcile.notebook import Amounts, Notebook, Page
-from etl.spill import Spill
+from etl.spill import Spill, SpilledBytes
 from etl.staging.spool import Part, Spool
 from etl.transform.order import plan_order
 
@@ -67,6 +67,16 @@ def fill_spool(folder: Path) -> None:
         spool.close()
 
 
+def fill_bytes(folder: Path) -> None:
+    """The rows of a large csv, as they stand."""
+    kept = SpilledBytes("the test", folder)
+    try:
+        for _ in range(100):
+            kept.add(os.urandom(1 << 20))
+    finally:
+        kept.close()
+
+
 def fill_plan(folder: Path) -> None:
     """The plan of a large export."""
     ctx = a_context(a_mapping())
@@ -86,7 +96,7 @@ def fill_notebook(folder: Path) -> None:
             notebook.see(page)
 
 
-@pytest.mark.parametrize("fill", [fill_spill, sort_spill, fill_spool, fill_plan, fill_notebook])
+@pytest.mark.parametrize("fill", [fill_spill, sort_spill, fill_spool, fill_bytes, fill_plan, fill_notebook])
 def test_a_full_disk_is_said(fill: Callable[[Path], None], tmp_path: Path) -> None:
     """Exit code 2 and what to do, in every place that spills: it ended as an internal error in two of three."""
     with small_disk(8 << 20), pytest.raises(UsageError) as caught:
