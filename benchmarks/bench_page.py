@@ -142,7 +142,7 @@ class Book:
         if not rows:
             return found[0]
         section = next(titles for titles in TITLES.values() if len(titles) == len(rows[0]) + 1)
-        return "\n".join([found[1].rstrip("\n"), *table(section[:-1], rows), found[3]])
+        return "\n".join([found[1].rstrip("\n"), *table(section[:-1], rows), "", found[3]])
 
 
 def table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
