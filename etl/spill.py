@@ -18,7 +18,8 @@ from typing import Any, Self
 
 from etl.errors import UsageError
 
-_CACHE_KIB = 16_384
+_CACHE_KIB = 4_096
+"""Most is written and read in one go, for which a cache is of no use; what is kept of it would grow with the history."""
 _PAGE_BYTES = 8192
 _PRAGMAS = (
     # Nothing here outlives the process: no journal, no waiting for the disk, nobody else to lock out.
