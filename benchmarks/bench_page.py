@@ -49,7 +49,7 @@ _SECTIONS = {
     STARTS: ("What answers at once", ""),
     POSTING: (
         "Posting",
-        "Against the sandbox, which looks at all that it is sent. `docs/posting.md` has posting by itself.",
+        "Against the sandbox, which looks at all that it is sent. `make bench-post` measures posting by itself.",
     ),
 }
 _FIGURES = re.compile(r"(<!-- figures: (.*?) -->\n).*?(<!-- end -->)", re.DOTALL)
