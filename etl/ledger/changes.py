@@ -85,8 +85,9 @@ def _read_as(before: Sequence[str], after: Sequence[str]) -> Iterator[str]:
             yield _was(what, before[at], after[at])
     if before[3] != after[3]:
         yield _was("consumption", _time(before[3]), _time(after[3]))
-    # Only where captures pay the bill, then and now: how it is paid otherwise is the mapping's to say.
-    if len(before) > len(_READ_AS) and len(after) > len(_READ_AS) and before[4] != after[4]:
+    # Only where captures pay the bill, then and now: how it is paid otherwise is the mapping's to say. An export that
+    # tells of no capture may just leave them out.
+    if len(before) > len(_READ_AS) and len(after) > len(_READ_AS) and after[4] and before[4] != after[4]:
         yield _was("what was captured", before[4], after[4])
 
 

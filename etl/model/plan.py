@@ -133,7 +133,8 @@ class PlannedOrder(Packed):
     `replaces` the originals of a corrected order.
     `consumption` is what Mews will see, `true_consumption` the unclamped moment.
     On the outlet `route`, `service_id` is the OutletId, `account_id` the bill's AccountId or "", every entry an item with
-    a category, and payments are entries; `payments` is empty then, and so are links and `enterprise_id`.
+    a category, and payments are entries; `payments` is empty then, and so are links and `enterprise_id`. `tells_captures`:
+    whether the export tells of a capture, None where captures don't pay the bill.
     `unproved`: the kinds of the order, what only Mews can tell (`model/kinds.py`); they enter no plan id.
     """
 
@@ -173,6 +174,7 @@ class PlannedOrder(Packed):
     unread: str = ""
     replaces: tuple[Replaced, ...] = ()
     route: Route = Route.ORDERS
+    tells_captures: bool | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Entries are most of a plan: flat and as text they are stored three times as fast as objects in objects,
@@ -192,13 +194,15 @@ class PlannedOrder(Packed):
     def read_as(self) -> str:
         """What migration.toml adds to the content: tax basis, currency, tax country, true consumption (UTC).
 
-        Of an outlet bill also what was captured, where captures pay it: money received is content of the bill then.
+        Of an outlet bill that captures pay also what was captured: money received is content of the bill then. It is empty
+        where the export tells of no capture, and 0 where it tells of none that counts.
         """
         when = "" if self.true_consumption is None else self.true_consumption.isoformat()
         said = f"{self.basis.value}|{self.currency}|{self.country}|{when}"
-        captured = [one.unit for one in self.entries if one.line.startswith(CAPTURE) and one.unit < 0]
-        captured = captured if self.route is Route.OUTLET else []
-        return f"{said}|{-sum(captured, Decimal(0))}" if captured else said
+        if self.tells_captures is None:
+            return said
+        captured = [-one.unit for one in self.entries if one.line.startswith(CAPTURE) and one.unit < 0]
+        return f"{said}|{sum(captured, Decimal(0)) if self.tells_captures else ''}"
 
     @property
     def is_charge_open(self) -> bool:

@@ -47,6 +47,13 @@ def bill_payments(
     return tuple(entries)
 
 
+def tells_captures(case: OrderContext) -> bool | None:
+    """Whether the export tells of a capture of the order, be it one that failed; None where captures don't pay its bill."""
+    if not case.ctx.is_outlet or case.settings.outlet.payments != "captures":
+        return None
+    return any(payment.kind == "capture" for payment in case.order.payments)
+
+
 def _gifts(case: OrderContext, paid: Sequence[Voucher], texts: Mapping[str, str]) -> Iterator[Item]:
     for voucher in payable(case.order, paid, case.ctx, case.found):
         name = voucher_name(case.ctx, voucher, texts)

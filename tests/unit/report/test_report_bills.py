@@ -24,15 +24,17 @@ from etl.report.summary import Summary
 from etl.transform.order import plan_order
 
 
-def planned(number: str, price: str, *captured: str, gift: str = "0", how: str = "captures") -> PlannedOrder:
-    """A bill of one line, paid by captures and perhaps by a gift card."""
+def planned(
+    number: str, price: str, *captured: str, gift: str = "0", how: str = "captures", status: str = "success"
+) -> PlannedOrder:
+    """A bill of one line, paid by captures (of `status`) and perhaps by a gift card."""
     vouchers = (Voucher("GC", D(gift), is_credit=True),) if D(gift) else ()
     order = an_order(
         a_line(price),
         number=number,
         vouchers=vouchers,
         voucher_value=gift,
-        payments=tuple(Payment(method="card", status="success", amount=D(one)) for one in captured),
+        payments=tuple(Payment(method="card", status=status, amount=D(one)) for one in captured),
     )
     return plan_order(order, outlet_context(outlet={"payments": how}))
 
@@ -144,6 +146,7 @@ def test_the_table_of_the_report_says_how_many_add_up() -> None:
         (planned("2", "20.00", "7.00", "5.00", gift="5.00"), ""),
         (planned("2", "20.00", "15.00", gift="5.00"), "what was captured was 12.00, is 15.00"),
         (planned("2", "20.00", gift="5.00"), ""),
+        (planned("2", "20.00", "12.00", gift="5.00", status="failed"), "what was captured was 12.00, is 0"),
         (planned("2", "20.00", "15.00", gift="5.00", how="balance"), ""),
         (planned("2", "21.00", "12.00", gift="5.00"), "21"),
     ],
@@ -153,6 +156,24 @@ def test_a_posted_bill_is_changed_where_other_money_was_captured(
 ) -> None:
     """What was captured is content of the bill; a capture that an export leaves out, and another way to pay, are not."""
     sent = BILLS[1]
+    row = replace(held(sent, tmp_path), posted_content=kept(sent.content), posted_as=sent.read_as)
+    found = change(row, today, "shop")
+    assert (said in found) if said else found == ""
+
+
+@pytest.mark.parametrize(
+    ("sent", "today", "said"),
+    [
+        (planned("2", "20.00"), planned("2", "20.00", "20.00"), "what was captured was empty, is 20.00"),
+        (planned("2", "20.00", "20.00", status="failed"), planned("2", "20.00", "20.00"), "was 0, is 20.00"),
+        (planned("2", "20.00", "20.00", status="failed"), planned("2", "20.00"), ""),
+        (planned("2", "20.00", "20.00", how="none"), planned("2", "20.00", "15.00"), ""),
+    ],
+)
+def test_money_that_came_after_a_bill_was_posted_without_it_is_told(
+    sent: PlannedOrder, today: PlannedOrder, said: str, tmp_path: Path
+) -> None:
+    """A capture where none was, or where it had failed, is money that the bill lacks."""
     row = replace(held(sent, tmp_path), posted_content=kept(sent.content), posted_as=sent.read_as)
     found = change(row, today, "shop")
     assert (said in found) if said else found == ""
