@@ -62,7 +62,7 @@ def command(
     The exit code is the worst of all, in the order 1, 4, 2, 3, 130, 0.
     """
     from etl.portfolio import page
-    from etl.portfolio.file import read_portfolio
+    from etl.portfolio.file import read_portfolio, refuse_copies
     from etl.portfolio.jobs import Jobs
     from etl.portfolio.place import Orders
     from etl.portfolio.result import document_of, worst
@@ -72,6 +72,8 @@ def command(
         raise click.UsageError("Missing option '--report'.", ctx)
     _tell_unused(ctx, console)
     properties = read_portfolio(portfolio)
+    if command_name == "run":
+        refuse_copies(portfolio, properties)
     view = View(console, [one.name for one in properties])
     asked = Orders(command_name, report, console.settings.log_level)
     place, at_once = (

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -106,6 +106,26 @@ def read_portfolio(path: Path) -> tuple[Property, ...]:
     if faults:
         raise _invalid(path, faults)
     return tuple(_properties(path.parent, [row for row, _ in found]))
+
+
+def refuse_copies(path: Path, properties: Sequence[Property]) -> None:
+    """One export by one mapping into one place would be posted by each property that names it: no ledger knows of another.
+
+    Raises: UsageError `portfolio.invalid` with every such property.
+    """
+    taken: dict[tuple[str, ...], str] = {}
+    faults = []
+    for one in properties:
+        for export in dict.fromkeys(file.resolve() for file in one.exports):
+            target = one.platform_address, one.access_token_env, str(one.mapping.resolve()), str(export)
+            first = taken.setdefault(target, one.name)
+            if first != one.name:
+                faults.append(
+                    f"property {one.name!r}: {export.name} goes by the same mapping and token as for {first!r}, "
+                    "and would be posted twice"
+                )
+    if faults:
+        raise _invalid(path, faults)
 
 
 def _text(path: Path) -> str:

@@ -7,10 +7,13 @@ from pathlib import Path
 import pytest
 
 from etl.errors import UsageError
-from etl.portfolio.file import Property, read_portfolio
+from etl.portfolio.file import Property, read_portfolio, refuse_copies
 
 BATH = '[[property]]\nname = "bath"\nexports = ["bath.csv"]\nmapping = "mappings/bath"\nledger = "bath.sqlite"\n'
 DOVER = BATH.replace("bath", "dover")
+SPA = (
+    BATH.replace('"bath"', '"spa"').replace('"bath.sqlite"', '"spa.sqlite"').replace('["bath', '["other.csv", "./bath')
+)
 
 
 def read(folder: Path, text: str) -> tuple[Property, ...]:
@@ -61,6 +64,15 @@ def test_a_fault_is_told_with_property_and_key(tmp_path: Path, text: str, said: 
     assert said in caught.value.message
     assert caught.value.code == "portfolio.invalid"
     assert caught.value.hint
+
+
+def test_an_export_named_twice_for_one_place_is_not_run(tmp_path: Path) -> None:
+    """Each ledger would post its orders; another token, address or mapping leads into another hotel."""
+    path = tmp_path / "portfolio.toml"
+    with pytest.raises(UsageError, match=r"'spa': bath\.csv goes by the same mapping and token as for 'bath'"):
+        refuse_copies(path, read(tmp_path, BATH + SPA))
+    for key in ('access_token_env = "SPA"\n', 'platform_address = "https://spa.example"\n'):
+        refuse_copies(path, read(tmp_path, BATH + SPA + key))
 
 
 def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
