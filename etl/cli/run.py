@@ -123,7 +123,8 @@ def command(
         console.text("Next: look at the problems above; `centra-mews status` shows the ledger at any time.")
     elif done.exit_code is ExitCode.DONE and not done.document["orders"]["ready"]:
         console.text("Next: centra-mews reconcile --report DIR")
-    if done.exit_code in (ExitCode.ATTENTION, ExitCode.DONE) and (ready := done.document["orders"]["ready"]):
+    ready = done.document["orders"]["ready"]
+    if ready and not done.stopped and done.exit_code in (ExitCode.ATTENTION, ExitCode.DONE):
         console.text(
             counted(ready, "order|orders is|are ready still: the same command, without a limit, posts it|them.")
         )

@@ -84,6 +84,9 @@ def command(
         console.text("Next: run the same command again; it goes on where it stopped.")
     elif done.exit_code is ExitCode.ATTENTION:
         console.text("Next: clear the reasons above and run the same command again; what is reversed stays so.")
+    elif order_id or not done.document["orders"]["reversed"]:
+        # A copy went and its order stands, or nothing went: there is nothing to post again.
+        console.text("Next: centra-mews reconcile --report DIR compares what Mews holds now.")
     else:
         console.text("Next: centra-mews run EXPORT... --repost-undone posts them again, once the cause is mended.")
     console.result(done.document)

@@ -62,11 +62,16 @@ class UndoChoice:
             return wanted
         mine = [row.number for row in self._ledger.orders(run_id=run)]
         if not mine:
-            runs = ", ".join(record.run_id for record in self._ledger.runs() if record.command == "run") or "none"
+            on_record = [record.run_id for record in self._ledger.runs() if record.command == "run"]
+            why = (
+                "it posted none, or they were undone and a later run posted them again"
+                if run in known
+                else "no such run"
+            )
             raise UsageError(
-                f"--run: no order in the ledger was posted by {run!r}.",
+                f"--run: no order of the ledger stands by run {run!r} now ({why}).",
                 code="undo.run",
-                hint=f"Runs on record: {runs}; `recovered` names the orders that recover found.",
+                hint=f"Runs on record: {', '.join(on_record) or 'none'}; `recovered` names the orders that recover found.",
             )
         _refuse_unknown([number for number in wanted if number not in set(mine)], f"{run} did not post order")
         return wanted or mine

@@ -135,6 +135,7 @@ def test_one_of_two_copies_goes(undo_shop: SmallShop) -> None:
     assert shell.run("reconcile").json["orders"]["duplicated"] == 1
     done = shell.run("undo", "--order-id", first, "--yes")
     assert (done.code, done.json["orders"]["reversed"]) == (0, 1), done.err
+    assert "Next: centra-mews reconcile" in done.err
     assert shell.run("status").json["orders"] == {"posted": 2}
     reconciled = shell.run("reconcile")
     assert (reconciled.code, reconciled.json["orders"]["matched"], reconciled.json["orders"]["duplicated"]) == (0, 2, 0)

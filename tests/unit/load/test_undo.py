@@ -20,7 +20,7 @@ from undo_fakes import UndoMews, an_undoer, posted, undo_in, with_lines
 from etl.errors import ExitCode, LedgerError, MewsError, UsageError
 from etl.ledger.holder import Holder
 from etl.ledger.ledger import Ledger
-from etl.ledger.records import PartKind
+from etl.ledger.records import PartKind, RunRecord
 from etl.load.signs import IncompleteError
 from etl.load.stop import StopFlag
 from etl.load.undo import Ending, Selection, Undoer, UndoResult
@@ -481,6 +481,19 @@ def test_names_that_mean_nothing_are_refused(path, mews, time):
     for names in ({"run": "run-9"}, {"only": ["2"]}, {"run": "", "only": ["2"]}):
         with pytest.raises(UsageError):
             undo_in(path, mews, time, **names)
+
+
+def test_a_run_whose_orders_a_later_one_posted_again_is_not_called_unknown(path, mews, time):
+    """It stands among the runs on record; what it posted was undone since, and is another run's now."""
+    posted(path, mews, time, orders(1))
+    with Ledger.open(path) as ledger:
+        ledger.take_lock("run")
+        ledger.save_run(RunRecord("run-0", "run"))
+        ledger.release_lock()
+    with pytest.raises(UsageError, match="a later run posted them again"):
+        undo_in(path, mews, time, run="run-0")
+    with pytest.raises(UsageError, match="no such run"):
+        undo_in(path, mews, time, run="run-9")
 
 
 def test_a_ledger_that_knows_less_than_mews_undoes_nothing(path, mews, time, tmp_path):
