@@ -65,7 +65,7 @@ class UndoChoice:
             on_record = [record.run_id for record in self._ledger.runs() if record.command == "run"]
             why = (
                 "it posted none, or they were undone and a later run posted them again"
-                if run in known
+                if run in on_record
                 else "no such run"
             )
             raise UsageError(
