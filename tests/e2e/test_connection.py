@@ -98,7 +98,7 @@ def test_wrong_tokens_stop_at_the_first_request(tmp_path_factory: pytest.TempPat
 
 def test_a_token_revoked_midway_stops_the_run(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Orders that were not sent stay ready; with a new token the next run posts them, each once."""
-    with running_sandbox(unlimited(), faults=[parse_fault("revoke-token:after=110")]) as mews:
+    with running_sandbox(unlimited(), faults=[parse_fault("revoke-token:after=40")]) as mews:
         shop = open_shop(tmp_path_factory.mktemp("shop"), mews, "revoked", concurrency=2)
         export = shop.export(rows(30))
         done = shop.shell.run("run", export)
