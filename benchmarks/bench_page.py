@@ -38,7 +38,7 @@ _SECTIONS = {
         "Speed",
         (
             "Odd orders are with a voucher, cancelled, without an amount of shipping, with a total that does not foot, returns, with "
-            "lines taken back or without names, in equal parts. `run again` meets a history that an earlier run has posted."
+            "lines taken back or without names, in equal parts. `again` meets a history that an earlier run has posted."
         ),
     ),
     MEMORY: ("Memory", "Dry runs of orders of 5 lines, rows of an order together or anywhere in the file."),
