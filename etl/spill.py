@@ -82,8 +82,15 @@ class Spill:
     def rows(self, query: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
         """The rows of a query, streamed."""
         # Sorting happens while rows are fetched, and needs room on the disk as well.
-        with self._told(), contextlib.closing(self._db.execute(query, values)) as cursor:
-            yield from cursor
+        with self._told():
+            cursor = self._db.execute(query, values)
+            try:
+                for row in cursor:  # noqa: UP028 -- `yield from` closes the cursor by itself
+                    yield row
+            finally:
+                # Whoever left off in the middle, by a fault, may let go of the rows after the store is closed.
+                with contextlib.suppress(sqlite3.ProgrammingError):
+                    cursor.close()
 
     def row(self, query: str, values: Sequence[Any] = ()) -> tuple[Any, ...] | None:
         """The first row of a query, or None."""

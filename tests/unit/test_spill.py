@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import resource
 import signal
@@ -163,3 +164,14 @@ def test_a_wrong_statement_is_our_fault(tmp_path: Path) -> None:
         spill.execute("INSERT INTO one VALUES (1, '')")
         with pytest.raises(Exception, match="UNIQUE"):
             spill.execute("INSERT INTO one VALUES (1, '')")
+
+
+def test_rows_that_were_left_off_may_be_let_go_after_the_store_is_closed(tmp_path: Path) -> None:
+    """A fault in the middle of them closes the store first; nothing is complained of then."""
+    store = Spill("rows", TABLE, folder=tmp_path)
+    store.insert("INSERT INTO one (content) VALUES (?)", [(b"1",), (b"2",)])
+    rows = store.rows("SELECT content FROM one")
+    assert next(rows) == (b"1",)
+    store.close()
+    del rows
+    gc.collect()
