@@ -43,7 +43,8 @@ class Spill:
     def __init__(self, what: str, *tables: str, folder: Path | None = None) -> None:
         self._what = what
         self._folder = folder
-        self._path = self._private_file()
+        handle, self._path = _private_file(what, folder)
+        os.close(handle)
         with self._told():
             self._db = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
             for pragma in _PRAGMAS:
@@ -51,8 +52,7 @@ class Spill:
             for table in tables:
                 self._db.execute(table).close()
             # SQLite opens its file with the first statement; from here on the name is not needed any more.
-            with contextlib.suppress(OSError):
-                self._path.unlink()
+            _unname(self._path)
 
     def __enter__(self) -> Self:
         return self
@@ -106,13 +106,7 @@ class Spill:
     def close(self) -> None:
         """Removes the file; harmless when done twice."""
         self._db.close()
-        with contextlib.suppress(OSError):
-            self._path.unlink(missing_ok=True)
-
-    def _private_file(self) -> Path:
-        handle, path = _private_file(self._what, self._folder)
-        os.close(handle)
-        return path
+        _unname(self._path)
 
     @contextlib.contextmanager
     def _told(self) -> Iterator[None]:
@@ -136,13 +130,12 @@ class SpilledBytes:
         handle, self._path = _private_file(what, folder)
         self._file = os.fdopen(handle, "w+b", buffering=0)
         self.size = 0
-        with contextlib.suppress(OSError):
-            self._path.unlink()
+        _unname(self._path)
 
     def add(self, data: bytes | memoryview) -> int:
         """Puts bytes at the end; where they begin."""
         start, left = self.size, memoryview(data)
-        with self._told():
+        with _told(self._what, self._folder):
             self._file.seek(start)
             while left:
                 done = self._file.write(left)
@@ -153,7 +146,7 @@ class SpilledBytes:
     def read(self, start: int, size: int) -> bytes:
         """These bytes, all of which were put there."""
         found = b""
-        with self._told():
+        with _told(self._what, self._folder):
             self._file.seek(start)
             while len(found) < size:
                 more = self._file.read(size - len(found))
@@ -165,24 +158,29 @@ class SpilledBytes:
     def close(self) -> None:
         """Removes the file; harmless when done twice."""
         self._file.close()
-        with contextlib.suppress(OSError):
-            self._path.unlink(missing_ok=True)
-
-    @contextlib.contextmanager
-    def _told(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise _unusable(self._what, self._folder, error.strerror or str(error)) from error
+        _unname(self._path)
 
 
 def _private_file(what: str, folder: Path | None) -> tuple[int, Path]:
     """(descriptor, path) of a new file that nobody else can read."""
-    try:
+    with _told(what, folder):
         handle, name = tempfile.mkstemp(prefix="centra-mews-", suffix=".spill", dir=folder)
+    return handle, Path(name)
+
+
+def _unname(path: Path) -> None:
+    """Takes the name away, if it is there and the system lets go of the name of an open file."""
+    with contextlib.suppress(OSError):
+        path.unlink()
+
+
+@contextlib.contextmanager
+def _told(what: str, folder: Path | None) -> Iterator[None]:
+    """The system's word on a file, in ours."""
+    try:
+        yield
     except OSError as error:
         raise _unusable(what, folder, error.strerror or str(error)) from error
-    return handle, Path(name)
 
 
 def _unusable(what: str, folder: Path | None, why: str) -> UsageError:
