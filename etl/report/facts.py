@@ -103,6 +103,7 @@ class Opened(Protocol):
 
 
 Details = Callable[[Collection[str]], Iterator[Opened]]
+"""What the named orders open to, each once and in any order; may be asked again."""
 
 
 class PackedOrders(NamedTuple):
@@ -110,9 +111,6 @@ class PackedOrders(NamedTuple):
 
     numbers: Sequence[str]
     data: Callable[[], bytes]
-
-
-"""What the named orders open to, each once and in any order; may be asked again."""
 
 
 @dataclass(frozen=True, slots=True)
