@@ -19,7 +19,7 @@ from etl.model.status import OrderStatus, ReportState
 from etl.report.cells import printable
 from etl.report.facts import ReportFacts
 from etl.report.grids import Column, Grid, Kind, row_words
-from etl.report.sheets import A4, SHEET_ROWS, Formats, Sheet, add_table, text_of
+from etl.report.sheets import A4, SHEET_ROWS, Formats, Sheet, add_table, set_pages, text_of
 from etl.report.tables import PROBLEM_COLUMNS, OrderRow, PlainOrder, problem_cells
 from etl.report.tally import Group, Tally
 
@@ -188,12 +188,7 @@ def _lay_out(sheet: Worksheet, grid: Grid) -> None:
         # Digits in groups, and the code of the currency behind them.
         room = longest * 4 // 3 + 4 if column.kind is Kind.MONEY else longest
         sheet.set_column(at, at, min(70, max(12, len(column.title) + 4, room + 3)))
-    sheet.freeze_panes(1, 0)
-    sheet.set_landscape()
-    sheet.set_paper(A4)
-    sheet.fit_to_pages(1, 0)
-    sheet.repeat_rows(0)
-    sheet.set_footer("&L&A&RPage &P of &N")
+    set_pages(sheet)
 
 
 def _write_row(

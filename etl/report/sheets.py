@@ -40,9 +40,7 @@ class LongSheet(Worksheet):  # type: ignore[misc]  # the library's types are not
 
     def append(self, row: int, cells: Sequence[str | Decimal | None], money: Format) -> None:
         """Writes one row below all that were written; empty cells take no room."""
-        if self.previous_row < row:
-            # The heading still stands in the library's one-row buffer.
-            self._write_single_row(row)
+        self._put_heading()
         parts = [f'<row r="{row + 1}">']
         for letter, cell in zip(_LETTERS, cells, strict=False):
             if cell is None or cell == "":
@@ -58,8 +56,7 @@ class LongSheet(Worksheet):  # type: ignore[misc]  # the library's types are not
 
     def append_plain(self, row: int, orders: Sequence[PlainOrder], money: Sequence[Format]) -> None:
         """Writes rows of the sheet of orders below all that were written, as `append` writes them one by one."""
-        if self.previous_row < row:
-            self._write_single_row(row)
+        self._put_heading()
         texts = _Tails()
         rows = zip(count(row + 1), orders, money, strict=False)
         self.fh.write("".join([_plain_row(at, order, style.xf_index, texts) for at, order, style in rows]))
@@ -67,9 +64,7 @@ class LongSheet(Worksheet):  # type: ignore[misc]  # the library's types are not
 
     def make_table(self, rows: int, columns: Sequence[Column], formats: Formats, name: str) -> None:
         """Makes a table of the heading and the `rows` below it."""
-        if not self.previous_row:
-            # The heading of an empty sheet still stands in the library's one-row buffer.
-            self._write_single_row(1)
+        self._put_heading()
         # The library refuses tables over rows that are on disk already; their cells are written as it would have. It also
         # keeps every cell of a table, gigabytes of a long history: it is told of one row, and then where the table ends.
         self.constant_memory = False
@@ -79,6 +74,11 @@ class LongSheet(Worksheet):  # type: ignore[misc]  # the library's types are not
             self.constant_memory = True
         whole = xl_range(0, 0, max(rows, 1), len(columns) - 1)
         self.tables[-1].update(range=whole, a_range=whole, autofilter=whole)
+
+    def _put_heading(self) -> None:
+        """Writes out the heading, which stands in the library's one-row buffer until then."""
+        if not self.previous_row:
+            self._write_single_row(1)
 
 
 class Sheet:
@@ -107,9 +107,7 @@ class Sheet:
 
     def append(self, cells: Sequence[str | Decimal | None], money: Format) -> None:
         """Writes one row: text as text, amounts as numbers in the format `money`."""
-        if self._row >= self._sheet_rows:
-            self._end()
-            self._start()
+        self._make_room()
         self._sheet.append(self._row, cells, money)
         self._row += 1
 
@@ -117,9 +115,7 @@ class Sheet:
         """Writes rows of the sheet of orders, amounts in the formats `money`."""
         start = 0
         while start < len(orders):
-            if self._row >= self._sheet_rows:
-                self._end()
-                self._start()
+            self._make_room()
             end = start + min(self._sheet_rows - self._row, len(orders) - start)
             self._sheet.append_plain(self._row, orders[start:end], money[start:end])
             self._row += end - start
@@ -128,6 +124,12 @@ class Sheet:
     def finish(self) -> None:
         """Sets the filter over what was written."""
         self._end()
+
+    def _make_room(self) -> None:
+        """Goes on in a further sheet where this one is full."""
+        if self._row >= self._sheet_rows:
+            self._end()
+            self._start()
 
     def _start(self) -> None:
         self._sheets += 1
@@ -139,12 +141,7 @@ class Sheet:
             self._sheet.write_string(0, at, text_of(column.title), self._formats.heading_of(column.kind))
         # Order numbers are texts: leading zeros and long ones stay as they are, without Excel's green corners.
         self._sheet.ignore_errors({"number_stored_as_text": f"A1:{_LETTERS[len(self._columns) - 1]}{SHEET_ROWS}"})
-        self._sheet.freeze_panes(1, 0)
-        self._sheet.set_landscape()
-        self._sheet.set_paper(A4)
-        self._sheet.fit_to_pages(1, 0)
-        self._sheet.repeat_rows(0)
-        self._sheet.set_footer("&L&A&RPage &P of &N")
+        set_pages(self._sheet)
         self._row = 1
 
     def _end(self) -> None:
@@ -231,6 +228,16 @@ def text_of(text: str) -> str:
         cut = f"{cut[: CELL_CHARS // 2 - 1]}…"
     # xlsxwriter writes `<r>..</r>` into the sheet unescaped, as rich text of its own making.
     return "'" + cut if cut.startswith("<r>") else cut
+
+
+def set_pages(sheet: Worksheet) -> None:
+    """A sheet under a heading, on the screen and on paper: the heading stays in sight and comes again on every page."""
+    sheet.freeze_panes(1, 0)
+    sheet.set_landscape()
+    sheet.set_paper(A4)
+    sheet.fit_to_pages(1, 0)
+    sheet.repeat_rows(0)
+    sheet.set_footer("&L&A&RPage &P of &N")
 
 
 def add_table(sheet: Worksheet, rows: int, columns: Sequence[Column], formats: Formats, name: str) -> None:
