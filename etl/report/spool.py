@@ -97,7 +97,8 @@ class OrderSpool:
         for order in orders:
             by_currency.setdefault((order.currency, order.precision), []).append(order)
         for (currency, precision), some in by_currency.items():
-            least = max(1, *nlargest(UNDER_A_LINE, [abs(order.units) for order in some])[UNDER_A_LINE - 1 :], 1)
+            # At least 1, the smallest unit: an order of nothing stands on no line.
+            least = max([1, *nlargest(UNDER_A_LINE, [abs(order.units) for order in some])[UNDER_A_LINE - 1 :]])
             for order in some:
                 if abs(order.units) >= least:
                     amount = -Decimal(order.units).scaleb(-precision)
