@@ -123,7 +123,7 @@ def _far(
             code="portfolio.scheduler",
             hint="pip install 'centra-mews[dask,postgres]', here and on the workers; or leave --scheduler out.",
         ) from error
-    return connected(address, asked, portfolio, properties)(view.tell), len(properties)
+    return connected(address, asked, portfolio, properties, view.tell), len(properties)
 
 
 def _tell_unused(ctx: click.Context, console: Console) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -24,7 +24,7 @@ from distributed.scheduler import KilledWorker
 from etl.errors import EtlError, ExitCode, UsageError
 from etl.portfolio.call import variables
 from etl.portfolio.file import Property
-from etl.portfolio.place import Here, Orders, Tell, state
+from etl.portfolio.place import Here, Orders, Tell, state, token_variables
 from etl.portfolio.process import Ended, Record
 from etl.version import __version__
 
@@ -222,12 +222,8 @@ def _result(future: Future[Ended]) -> Ended:
     return found
 
 
-def connected(
-    address: str, orders: Orders, portfolio: Path, properties: tuple[Property, ...]
-) -> Callable[[Tell], Cluster]:
-    """What makes the place, given where its records go. Raises UsageError for ledgers that only one machine can open."""
-    from etl.portfolio.place import token_variables
-
+def connected(address: str, orders: Orders, portfolio: Path, properties: tuple[Property, ...], tell: Tell) -> Cluster:
+    """The place, whose records go to `tell`. Raises UsageError `portfolio.scheduler`, for a ledger that only one machine opens too."""
     here = [one.name for one in properties if not one.ledger.startswith("postgresql")]
     if here:
         raise UsageError(
@@ -237,7 +233,7 @@ def connected(
         )
     report = orders.report and orders.report.resolve()
     far = replace(orders, report=report)
-    return partial(Cluster, address, far, portfolio.resolve(), token_variables(properties))
+    return Cluster(address, far, portfolio.resolve(), token_variables(properties), tell)
 
 
 def _absolute(one: Property) -> Property:

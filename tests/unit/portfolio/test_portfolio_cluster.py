@@ -90,7 +90,7 @@ def placed(monkeypatch: pytest.MonkeyPatch, *ends: Ended | BaseException | None)
     client = FakeClient(list(ends))
     monkeypatch.setattr(cluster, "Client", lambda *_, **__: client)
     monkeypatch.setattr(cluster, "_LOOK", 0.01)
-    made = connected("tcp://x:1", ORDERS, Path("portfolio.toml"), (prop(),))(lambda *_: None)
+    made = connected("tcp://x:1", ORDERS, Path("portfolio.toml"), (prop(),), lambda *_: None)
     return made, client
 
 
@@ -176,7 +176,7 @@ def test_after_ctrl_c_what_did_not_begin_is_taken_back_and_what_did_is_waited_fo
 
 def test_ledgers_that_are_files_are_refused_by_name() -> None:
     with pytest.raises(UsageError, match="a file has: bath") as caught:
-        connected("tcp://x:1", ORDERS, Path("p"), (prop("bath.sqlite"),))
+        connected("tcp://x:1", ORDERS, Path("p"), (prop("bath.sqlite"),), lambda *_: None)
     assert caught.value.code == "portfolio.scheduler"
 
 
