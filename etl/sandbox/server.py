@@ -264,11 +264,15 @@ def _is_loopback(host: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class RunningSandbox:
-    """A sandbox that answers at `url`; `sandbox` is its inside, `hotels` all of them where there are several tokens."""
+    """A sandbox that answers at `url`; `hotels` are its inside, one for each token."""
 
     url: str
-    sandbox: Sandbox
     hotels: tuple[Sandbox, ...]
+
+    @property
+    def sandbox(self) -> Sandbox:
+        """The first hotel, mostly the only one."""
+        return self.hotels[0]
 
 
 @contextlib.contextmanager
@@ -317,7 +321,7 @@ def running_sandbox(
     try:
         if failed:
             raise failed[0]
-        yield RunningSandbox(found[0], hotels.all[0], hotels.all)
+        yield RunningSandbox(found[0], hotels.all)
     finally:
         if not loop.is_closed():
             with contextlib.suppress(RuntimeError):
