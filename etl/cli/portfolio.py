@@ -23,15 +23,8 @@ if TYPE_CHECKING:
     from etl.portfolio.result import Result
 
 COMMANDS = ("preflight", "dry-run", "run", "status", "reconcile", "report")
-LOADED = (
-    "httpx",
-    "httpcore",
-    "anyio.to_thread",
-    "sqlalchemy.dialects.sqlite",
-    "etl.mews.reference_data",
-    "etl.cli.warm",
-)
-"""Loaded before the processes are forked; what they load themselves costs each of them the time."""
+LOADED = ("httpcore", "anyio.to_thread", "etl.cli.warm")
+"""Loaded before the processes are forked; what they load themselves costs each of them the time. Proxies need the first two."""
 _OF_REPORTS = ("jinja2", "xlsxwriter")
 """Libraries that only reports need."""
 
