@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -131,12 +131,6 @@ def environment_of(url: str) -> dict[str, str]:
     }
 
 
-def table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """The lines of a table whose columns are figures, but for the first."""
-    rule = ("---", *(["---:"] * (len(titles) - 1)))
-    return [f"| {' | '.join(row)} |" for row in (titles, rule, *rows)]
-
-
 def generate(path: Path, lines: int, *, lines_per_order: int = 5, shuffled: bool = False, odd: float = 0) -> int:
     """Writes an export in a process of its own: the peak memory of a command counts that of who started it."""
     options = f"lines_per_order={lines_per_order}, shuffled={shuffled}, odd={odd}"
@@ -221,8 +215,8 @@ def conversion(bench: Bench, precision: int | None) -> list[str]:
 
 def start(bench: Bench, name: str) -> list[str]:
     """CPU seconds of a command that answers at once, the quickest of three."""
-    bench.run("dry-run", str(bench.tiny), ledger="known.sqlite")
     if name == STATUS:
+        bench.run("dry-run", str(bench.tiny), ledger="known.sqlite")
         return [f"{min(bench.run('status', ledger='known.sqlite').cpu for _ in range(3)):.2f} s"]
     call = ["-c", "pass"] if name == BARE else ["-m", "etl", "--help"]
     found = []
