@@ -17,7 +17,7 @@ from etl.ledger.records import ORDER_PART, Attempt, PartKind
 from etl.ledger.steps import Intent, Steps
 from etl.load import refusals
 from etl.load.jobs import Job
-from etl.load.requests import Reversing, part_intent, predicted_of, undo_intent
+from etl.load.requests import Reversing, part_intent, undo_intent
 from etl.load.sender import Request
 from etl.load.session import RunFacts
 from etl.model.bill import bill_fragment, bills_body
@@ -45,14 +45,9 @@ def freeze_bill(job: Job, facts: RunFacts) -> Bill:
     """The bill of a job's order, and what is written of it before it leaves."""
     order, identity = job.order, Identity(facts.store, job.number, job.generation)
     content = bill_fragment(order, identity)
-    intent = replace(
-        part_intent(order, ORDER_PART, PartKind.ORDER, Payload(content, fragment_hash(content)), identity, facts),
-        identifier=identity.stem,
-        # Mews never shows it again, so nothing is compared with it.
-        account_id="",
-        predicted=predicted_of(order),
-    )
-    return Bill(content, intent)
+    payload = Payload(content, fragment_hash(content))
+    # Mews never shows again who is charged, so nothing is compared with it; what pays the bill is a part of it.
+    return Bill(content, part_intent(order, ORDER_PART, payload, identity, facts, account_id=""))
 
 
 @dataclass(slots=True)

@@ -76,13 +76,8 @@ class PartRecord:
 def order_request(order: PlannedOrder, identity: Identity, facts: RunFacts) -> Request:
     """An order as planned."""
     payload = freeze(order_payload(order, identity))
-    intent = Intent(
-        **_facts_of(order, ORDER_PART, payload, identity, facts),
-        kind=PartKind.ORDER,
-        identifier=identity.stem,
-        predicted=predicted_of(order),
-        payments=tuple(payment.part for payment in order.payments),
-    )
+    payments = tuple(payment.part for payment in order.payments)
+    intent = part_intent(order, ORDER_PART, payload, identity, facts, account_id=order.account_id, payments=payments)
     gate = open_gate if order.consumption is None else window_gate(order.consumption, facts.window_start)
     return Request(Operation.ADD_ORDER, payload, PartRecord(Operation.ADD_ORDER, intent), gate)
 
@@ -90,42 +85,47 @@ def order_request(order: PlannedOrder, identity: Identity, facts: RunFacts) -> R
 def payment_request(order: PlannedOrder, payment: PlannedPayment, identity: Identity, facts: RunFacts) -> Request:
     """A payment of an order that is in Mews."""
     payload = freeze(payment_payload(order, payment, identity, facts.basis))
-    intent = part_intent(order, payment.part, PartKind.PAYMENT, payload, identity, facts)
+    intent = part_intent(order, payment.part, payload, identity, facts, account_id=order.account_id)
     return Request(Operation.ADD_PAYMENT, payload, PartRecord(Operation.ADD_PAYMENT, intent))
 
 
 def part_intent(
-    order: PlannedOrder, part: str, kind: PartKind, payload: Payload, identity: Identity, facts: RunFacts
+    order: PlannedOrder,
+    part: str,
+    payload: Payload,
+    identity: Identity,
+    facts: RunFacts,
+    *,
+    account_id: str,
+    payments: tuple[str, ...] = (),
 ) -> Intent:
-    """What is written of a part before its first byte leaves."""
+    """What is written of an order, or of one payment of it, before its first byte leaves.
+
+    `account_id`: whom Mews shows as charged; `payments`: the payment parts that follow the order.
+    """
+    is_order = part == ORDER_PART
     return Intent(
-        **_facts_of(order, part, payload, identity, facts),
-        kind=kind,
-        identifier=identity.line(part),
-        predicted="",
+        number=order.number,
+        generation=identity.generation,
+        part=part,
+        kind=PartKind.ORDER if is_order else PartKind.PAYMENT,
+        run_id=facts.run_id,
+        payload=payload.text,
+        payload_hash=payload.hash,
+        identifier=identity.stem if is_order else identity.line(part),
+        marker=identity.marker,
+        service_id=order.service_id,
+        account_id=account_id,
+        consumption=order.consumption,
+        basis=facts.basis.value,
+        fingerprint=order.fingerprint,
+        skip_fingerprint=order.skip_fingerprint,
+        recipe_version=RECIPE_VERSION,
+        predicted=predicted_of(order) if is_order else "",
+        sent_at=_NEVER,
+        payments=payments,
+        needs=needs_of_part(order, part),
     )
-
-
-def _facts_of(order: PlannedOrder, part: str, payload: Payload, identity: Identity, facts: RunFacts) -> dict[str, Any]:
-    """What is the same of an order and of its payments."""
-    return {
-        "number": order.number,
-        "generation": identity.generation,
-        "part": part,
-        "run_id": facts.run_id,
-        "payload": payload.text,
-        "payload_hash": payload.hash,
-        "marker": identity.marker,
-        "service_id": order.service_id,
-        "account_id": order.account_id,
-        "consumption": order.consumption,
-        "basis": facts.basis.value,
-        "fingerprint": order.fingerprint,
-        "skip_fingerprint": order.skip_fingerprint,
-        "recipe_version": RECIPE_VERSION,
-        "sent_at": _NEVER,
-        "needs": needs_of_part(order, part),
-    }
 
 
 @dataclass(frozen=True, slots=True)
