@@ -31,13 +31,15 @@ class Look:
 
     `present`: OrderIds of orders that the ledger lost sight of; `undone`, `payments`: likewise of its undo orders and
     payments; `extra`: what is there beside the id that the ledger has, that id first. `elsewhere`: orders of which
-    Mews does not know the ledger's OrderId, with the one that it has.
+    Mews does not know the ledger's OrderId, with the one that it has. `unmarked`: on the outlet route, bills without a
+    mark that may be posted ones of which nobody has read the id.
     """
 
     started: datetime
     unknown: list[Part]
     rechecks: list[Part]
     attempts: dict[PartKey, list[Attempt]]
+    unmarked: UnmarkedBills
     seen: Sighted = field(default_factory=Sighted)
     present: dict[OrderKey, dict[str, None]] = field(default_factory=dict)
     extra: dict[PartKey, dict[str, None]] = field(default_factory=dict)
@@ -59,8 +61,6 @@ class Look:
     """Payments without a mark of ours that may be one in doubt, by id."""
     passed_over_since: datetime | None = None
     """When the oldest of what was met and not judged was made, as somebody had its order in hand: met again by the next."""
-    unmarked: UnmarkedBills | None = None
-    """On the outlet route, bills without a mark that may be posted ones of which nobody has read the id."""
     shows_payment_marks: bool = False
     """A payment of ours came back with its mark: one without can't be ours."""
 
@@ -87,7 +87,7 @@ class Sighter:
     def see_page(self, look: Look, page: list[OrderItemRow], found: dict[OrderKey, dict[str, None]]) -> None:
         """A page of order items; `found`: the orders of ours on it, see `scan.sight`."""
         undos = sight_undos(page, self._store)
-        unmarked = look.unmarked.of_page(page) if look.unmarked is not None else []
+        unmarked = look.unmarked.of_page(page)
         numbers = {number for number, _ in (*found, *undos)} | self._numbers_of(page)
         numbers.update(identity.number for identity, _ in unmarked)
         busy = self._in_hand(numbers)
@@ -106,9 +106,8 @@ class Sighter:
             if key[0] not in busy:
                 wanted |= self._see_undos(look, key, orders, parts.get(key[0], ()))
         self._adopt()
-        if look.unmarked is not None:
-            look.pass_over(row.updated for identity, row in unmarked if identity.number in busy)
-            look.unmarked.see(one for one in unmarked if one[0].number not in busy)
+        look.pass_over(row.updated for identity, row in unmarked if identity.number in busy)
+        look.unmarked.see(one for one in unmarked if one[0].number not in busy)
         for row in page if wanted else ():
             if row.order_id in wanted:
                 look.rows.setdefault(row.order_id, {})[row.id] = row
@@ -189,7 +188,7 @@ class Sighter:
 
     def adopt_unmarked(self, look: Look) -> None:
         """Ids of bills that came back without any mark. To be called after the last page: which is meant needs all."""
-        self._adopted = look.unmarked.ids() if look.unmarked is not None else {}
+        self._adopted = look.unmarked.ids()
         self._adopt()
 
     def _see_undos(

@@ -128,8 +128,7 @@ class Surveyor:
             for part in unknown
             if _is_order(part) or travels_as(part) is PartKind.PAYMENT
         }
-        unmarked = None if self._bills is None else UnmarkedBills(self._ledger, self._store)
-        return Look(started, unknown, rechecks, attempts, unmarked=unmarked)
+        return Look(started, unknown, rechecks, attempts, UnmarkedBills(self._ledger, self._store))
 
     async def _walk(self, look: Look) -> None:
         watermark = self._ledger.watermark()
@@ -161,7 +160,7 @@ class Surveyor:
         Nor does it prove that an unmarked bill is the only one of its kind.
         """
         due = [part for part in look.unknown if part.settle_from and look.started >= part.settle_from + self._settle]
-        moments = look.unmarked.closings() if look.unmarked is not None else set()
+        moments = look.unmarked.closings()
         for key in map(key_of, (*due, *look.rechecks)):
             attempts = look.attempts.get(key) or self._ledger.attempts(key[0], generation=key[1], part=key[2])
             moments.update(attempt.consumption for attempt in attempts if attempt.consumption is not None)
