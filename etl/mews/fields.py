@@ -70,19 +70,6 @@ def _read_moment(text: str) -> datetime | None:
         return None
 
 
-def known_moment(value: Any) -> datetime:
-    """A time that must be there. Raises ValueError where it is none."""
-    found = parse_moment(value)
-    if found is None:
-        raise ValueError("no time")
-    return found
-
-
-def optional_moment(value: Any) -> datetime | None:
-    """A time, or None where there is none. Raises ValueError where something else is there."""
-    return known_moment(value) if value else None
-
-
 _WRONG = "wrong"
 _WRONG_KINDS = frozenset({_WRONG, "string_type"})
 
@@ -107,20 +94,17 @@ def _count(value: Any) -> int:
     raise _missing() if value is None else PydanticCustomError(_WRONG, "wrong")
 
 
-def _moment(value: Any) -> datetime | None:
-    if not value:
-        return None
+def known_moment(value: Any) -> datetime:
+    """A time that must be there. Raises ValueError, which says whether it is missing or no time."""
     found = parse_moment(value)
     if found is None:
-        raise PydanticCustomError(_WRONG, "wrong")
+        raise PydanticCustomError(_WRONG, "wrong") if value else _missing()
     return found
 
 
-def _essential_moment(value: Any) -> datetime:
-    found = _moment(value)
-    if found is None:
-        raise _missing()
-    return found
+def optional_moment(value: Any) -> datetime | None:
+    """A time, or None where there is none. Raises ValueError where something else is there."""
+    return known_moment(value) if value else None
 
 
 def _part(value: Any) -> Any:
@@ -181,9 +165,9 @@ Number = Annotated[Decimal, _Exact()]
 """An amount that must be there."""
 Count = Annotated[int, PlainValidator(_count)]
 """A count that must be there; 2.0 is 2."""
-Moment = Annotated[datetime | None, PlainValidator(_moment)]
+Moment = Annotated[datetime | None, PlainValidator(optional_moment)]
 """A time, aware UTC; None where it is null or missing."""
-EssentialMoment = Annotated[datetime, PlainValidator(_essential_moment)]
+EssentialMoment = Annotated[datetime, PlainValidator(known_moment)]
 """A time that must be there."""
 Flag = Annotated[bool, BeforeValidator(lambda value: value is True)]
 """Yes only where Mews says true."""
