@@ -340,11 +340,10 @@ class _Attempt:
 
     def end(self, outcome: Outcome) -> None:
         """There is an outcome. Where nothing came back, the request may still be on its way."""
-        if outcome.kind is Kind.NOT_SENT and not self.has_left:
+        if outcome.kind is Kind.NOT_SENT:
             self._slot.give_back()
         else:
-            is_over = outcome.status is not None or outcome.kind is Kind.NOT_SENT
-            self._slot.release(self._clock.monotonic() if is_over else None)
+            self._slot.release(None if outcome.status is None else self._clock.monotonic())
 
     def give_up(self) -> None:
         """There is none: cancelled, or the intent could not be written."""
