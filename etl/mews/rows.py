@@ -28,7 +28,7 @@ def order_item(row: Json) -> OrderItemRow:
 def usual_order_item(row: Json) -> OrderItemRow | None:
     """An item that has nothing odd about it, read straight from the answer; None where the model has to judge it.
 
-    A look reads every item that Mews holds, and a model of each costs three times as much. All types are looked at: what
+    A look reads every item that Mews holds, and a model of each costs twice as much. All types are looked at: what
     is returned is what the model makes of it (a test holds both against each other).
     """
     try:
