@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import shutil
 import socket
 import ssl
@@ -48,7 +49,8 @@ def pump(source: socket.socket, target: socket.socket, far: bytes = b"", near: b
     """Bytes from one side to the other until either ends; the sandbox answers to its own name only."""
     with suppress(OSError):
         while data := source.recv(65536):
-            target.sendall(data.replace(b"Host: " + far, b"Host: " + near) if far else data)
+            # Names of headers are the same in any case, and each HTTP library has its own.
+            target.sendall(re.sub(rb"(?i)(?<=\nhost: )" + re.escape(far), near, data) if far else data)
     for one in (source, target):
         with suppress(OSError):
             one.shutdown(socket.SHUT_RDWR)
