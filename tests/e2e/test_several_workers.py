@@ -18,6 +18,7 @@ from small_shop import SmallShop, check_counts, open_shop, rows, unlimited
 
 from etl.sandbox.faults import parse_fault
 from etl.sandbox.server import running_sandbox
+from etl.sandbox.world import World
 
 pytestmark = pytest.mark.slow
 
@@ -69,19 +70,23 @@ def ended(process: subprocess.Popen[str], code: int | None = 0) -> dict[str, Any
     return json.loads(out) if out.strip() else {"err": err}
 
 
-@pytest.fixture
-def workers(postgres: Cluster, tmp_path: Path) -> Iterator[Workers]:
-    """A Mews that takes a while for each order, so that its workers meet."""
-    with running_sandbox(unlimited(), faults=[parse_fault("slow:1.0:seconds=0.4:on=orders/add")]) as mews:
-        found = Workers(
-            open_shop(tmp_path, mews, "uk", concurrency=2, settle="1"), postgres.new_database(f"w_{tmp_path.name}")
-        )
+def open_workers(folder: Path, postgres: Cluster, world: World, seconds: float) -> Iterator[Workers]:
+    """A Mews that takes so many seconds for each order, so that its workers meet; none is left in the end."""
+    with running_sandbox(world, faults=[parse_fault(f"slow:1.0:seconds={seconds}:on=orders/add")]) as mews:
+        shop = open_shop(folder, mews, "uk", concurrency=2, settle="1")
+        found = Workers(shop, postgres.new_database(f"w_{folder.name}"))
         yield found
         for process in found.started:
             if process.poll() is None:
                 os.kill(process.pid, signal.SIGCONT)
                 process.kill()
             process.communicate()
+
+
+@pytest.fixture
+def workers(postgres: Cluster, tmp_path: Path) -> Iterator[Workers]:
+    """A Mews without a limit."""
+    yield from open_workers(tmp_path, postgres, unlimited(), 0.4)
 
 
 def test_three_workers_share_one_plan(workers: Workers) -> None:

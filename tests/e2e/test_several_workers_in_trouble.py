@@ -11,12 +11,8 @@ from pathlib import Path
 import pytest
 from pg_cluster import Cluster
 from shop_settings import change_enterprise
-from small_shop import open_shop, row, rows
-from test_several_workers import ORDERS, Workers, ended
-
-from etl.sandbox.faults import parse_fault
-from etl.sandbox.server import running_sandbox
-from etl.sandbox.world import World
+from small_shop import row, rows, unlimited
+from test_several_workers import ORDERS, Workers, ended, open_workers
 
 pytestmark = pytest.mark.slow
 
@@ -24,26 +20,16 @@ STANDS_STILL = 8.0
 """Seconds: less than the patience with a server, far more than any transaction."""
 
 
-def open_workers(folder: Path, postgres: Cluster, world: World) -> Iterator[Workers]:
-    with running_sandbox(world, faults=[parse_fault("slow:1.0:seconds=0.3:on=orders/add")]) as mews:
-        found = Workers(open_shop(folder, mews, "uk", concurrency=2, settle="1"), postgres.new_database(folder.name))
-        yield found
-        for process in found.started:
-            if process.poll() is None:
-                process.kill()
-            process.communicate()
-
-
 @pytest.fixture
 def workers(postgres: Cluster, tmp_path: Path) -> Iterator[Workers]:
     """A Mews without a limit."""
-    yield from open_workers(tmp_path, postgres, change_enterprise(lambda one: one))
+    yield from open_workers(tmp_path, postgres, unlimited(), 0.3)
 
 
 @pytest.fixture
 def strict(postgres: Cluster, tmp_path: Path) -> Iterator[Workers]:
     """A Mews that takes no rebates."""
-    yield from open_workers(tmp_path, postgres, change_enterprise(lambda one: replace(one, allow_rebates=False)))
+    yield from open_workers(tmp_path, postgres, change_enterprise(lambda one: replace(one, allow_rebates=False)), 0.3)
 
 
 def test_a_server_that_starts_anew_under_two(workers: Workers, postgres: Cluster) -> None:
