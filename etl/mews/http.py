@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 from decimal import Decimal
+from functools import cache
+from types import ModuleType
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies
@@ -12,15 +14,6 @@ import httpx
 
 from etl.errors import UsageError
 from etl.version import __version__
-
-try:
-    from etl.mews import aiohttp_transport as under
-except ImportError:
-    # Where aiohttp, which is C, can't be had, posting is slower and nothing else.
-    from etl.mews import connections as under  # type: ignore[no-redef]
-
-BROKEN_OFF = under.BROKEN_OFF
-"""What the body of an answer may raise besides httpx's faults."""
 
 CLIENT_NAME = f"centra-mews {__version__}"
 """`Client` of every request body."""
@@ -68,6 +61,22 @@ def check_address(url: str) -> str:
     return text.rstrip("/")
 
 
+@cache
+def under() -> ModuleType:
+    """What is under httpx's client: its `Connections`, and BROKEN_OFF, which a body may raise besides httpx's faults.
+
+    Loaded once somebody talks to Mews: aiohttp takes as long as httpx, and most commands can do without.
+    """
+    try:
+        from etl.mews import aiohttp_transport
+    except ImportError:
+        # Where aiohttp, which is C, can't be had, posting is slower and nothing else.
+        from etl.mews import connections
+
+        return connections
+    return aiohttp_transport
+
+
 class PlainClient(httpx.AsyncClient):
     """httpx's client without what nobody here asks of it, which costs as much as the request: cookies, redirects, hooks."""
 
@@ -88,7 +97,7 @@ def http_client(timeout_seconds: Decimal | float, concurrency: int) -> httpx.Asy
     seconds = float(timeout_seconds)
     timeout = httpx.Timeout(seconds, connect=min(seconds, CONNECT_SECONDS))
     connections = concurrency + 2
-    direct = under.Connections(connections, KEEPALIVE_SECONDS)
+    direct = under().Connections(connections, KEEPALIVE_SECONDS)
     # httpx asks the environment for proxies only where it is given no transport.
     if not getproxies():
         return PlainClient(direct, timeout)

@@ -21,7 +21,7 @@ from tenacity import AsyncRetrying, RetryCallState
 from etl.errors import InternalError, MewsError
 from etl.mews import answers
 from etl.mews.clock import Clock, Sleep
-from etl.mews.http import BROKEN_OFF, CLIENT_NAME, KEEPALIVE_SECONDS, check_address
+from etl.mews.http import CLIENT_NAME, KEEPALIVE_SECONDS, check_address, under
 from etl.mews.limiter import Backoff, Limiter, Slot
 from etl.mews.operations import OPERATIONS, Operation
 from etl.mews.secrets import Tokens, redact
@@ -225,7 +225,7 @@ async def _whole_body(response: httpx.Response) -> tuple[bytes | None, str]:
             if left < 0:
                 return None, f"the answer is larger than {LARGEST_ANSWER >> 20} MiB"
             pieces.append(piece)
-    except (httpx.HTTPError, httpx.StreamError, OSError, zlib.error, *BROKEN_OFF):
+    except (httpx.HTTPError, httpx.StreamError, OSError, zlib.error, *under().BROKEN_OFF):
         return None, "the answer broke off"
     return b"".join(pieces), ""
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from etl.errors import MewsError
 from etl.mews.api import MewsReader, MewsWriter
 from etl.mews.clock import Clock, SystemClock
-from etl.mews.http import check_address, http_client
+from etl.mews.http import check_address, http_client, under
 from etl.mews.limiter import Limiter
 from etl.mews.secrets import Redactor, Tokens
 from etl.mews.server_slots import ServerSlots
@@ -48,6 +48,11 @@ class Link:
         from etl.mews.http import is_loopback
 
         return is_loopback(urlsplit(self.platform).hostname or "")
+
+
+def load_http() -> None:
+    """Loads what is loaded else when somebody first talks to Mews."""
+    under()
 
 
 def tokens_of(connection: Connection) -> Tokens:

@@ -195,7 +195,7 @@ def _catches(node: ast.ExceptHandler) -> set[str]:
         ("import etl.cli", HEAVY),
         ("import etl.cli.run, etl.cli.dry_run, etl.cli.inspect_export", {"pandas", "sqlalchemy", "pydantic", "httpx"}),
         ("import etl.cli.status, etl.pipeline.status", HEAVY),
-        ("import etl.pipeline.run, etl.pipeline.dry_run", {"pandas", "numpy", "xlsxwriter", "jinja2"}),
+        ("import etl.pipeline.run, etl.pipeline.dry_run", {"pandas", "numpy", "xlsxwriter", "jinja2", "aiohttp"}),
         ("import etl.sandbox", HEAVY),
     ],
     ids=["help", "options", "status", "run", "sandbox"],

@@ -29,7 +29,9 @@ from etl.model.outcome import Kind
 @pytest.fixture(params=["aiohttp_transport", "connections"])
 def library(request, monkeypatch):
     """Whoever speaks HTTP: aiohttp, or httpcore where that is not there."""
-    monkeypatch.setattr(mews_http, "under", pytest.importorskip(f"etl.mews.{request.param}"))
+    module = pytest.importorskip(f"etl.mews.{request.param}")
+    monkeypatch.setattr(mews_http, "under", lambda: module)
+    monkeypatch.setattr("etl.mews.transport.under", lambda: module)
 
 
 ORDER_ID = "11111111-2222-3333-4444-555555555555"
@@ -405,7 +407,7 @@ class SlowWay(httpx.AsyncBaseTransport):
 
     def __init__(self, on_the_way):
         self._on_the_way = on_the_way
-        self._inner = mews_http.under.Connections(1, 3.0)
+        self._inner = mews_http.under().Connections(1, 3.0)
 
     async def handle_async_request(self, request):
         self._on_the_way()
@@ -695,11 +697,11 @@ def test_proxies_of_the_environment_never_see_loopback(monkeypatch):
     async def main():
         async with http_client(5, 2) as http:
             direct = [
-                isinstance(http._transport_for_url(httpx.URL(url)), mews_http.under.Connections)
+                isinstance(http._transport_for_url(httpx.URL(url)), mews_http.under().Connections)
                 for url in ("http://127.0.0.1:1/", "http://127.0.0.9/", "http://localhost/", "https://localhost/")
             ]
             return direct, isinstance(
-                http._transport_for_url(httpx.URL("https://api.mews.com/")), mews_http.under.Connections
+                http._transport_for_url(httpx.URL("https://api.mews.com/")), mews_http.under().Connections
             )
 
     assert asyncio.run(main()) == ([True] * 4, False)
