@@ -127,14 +127,18 @@ class Spool:
 
     def groups(self) -> Iterator[tuple[str, Parts]]:
         """(order number, its parts in input order) by number; every call starts anew."""
-        self._flush()
-        order = "rowid" if self._is_sorted else "key, rowid"
-        rows = self._spill.rows(f"SELECT file, copy, data, line, key FROM part ORDER BY {order}")
+        rows = self._by_number()
         if self._raw is None:
             yield from _by_key(rows)
             return
         self._raw.seal()
         yield from _merged(_lined(rows), self._raw.parts())
+
+    def _by_number(self) -> Iterator[Any]:
+        """The parts that are kept one by one, by number and then in input order."""
+        self._flush()
+        order = "rowid" if self._is_sorted else "key, rowid"
+        return self._spill.rows(f"SELECT file, copy, data, line, key FROM part ORDER BY {order}")
 
     @property
     def has_blocks(self) -> bool:
@@ -145,10 +149,8 @@ class Spool:
         """All orders by number as `groups` gives them, some at a time, plain ones by columns."""
         from etl.staging.blocks import blocks
 
-        self._flush()
-        order = "rowid" if self._is_sorted else "key, rowid"
-        rows = self._spill.rows(f"SELECT file, copy, data, line, key FROM part ORDER BY {order}")
         if self._raw is not None:
+            rows = self._by_number()
             self._raw.seal()
             yield from blocks(self._raw.orders(), _lined(rows))
 
