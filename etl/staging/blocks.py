@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 from typing import NamedTuple, overload
 
 import numpy as np
@@ -132,14 +132,9 @@ def blocks(orders: Iterator[Orders], stored: Iterator[tuple[int, Lined]]) -> Ite
                     break
             yield _block(some.between(low, high), among) if low < high else _without_rows(among)
             low = high
-    rest = iter(()) if waiting is None else _with(waiting, stored)
+    rest = chain(() if waiting is None else (waiting,), stored)
     while among := list(islice(rest, AT_ONCE)):
         yield _without_rows(among)
-
-
-def _with(first: tuple[int, Lined], others: Iterator[tuple[int, Lined]]) -> Iterator[tuple[int, Lined]]:
-    yield first
-    yield from others
 
 
 def _without_rows(among: list[tuple[int, Lined]]) -> BlockOrders:
