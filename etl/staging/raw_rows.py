@@ -22,7 +22,6 @@ from etl.staging.loaded import LoadedFile
 from etl.staging.raw_part import RowFormat
 
 _NO_YEAR = "0000-"
-LARGEST = 10**DIGITS
 
 
 class RawRows(NamedTuple):

@@ -17,7 +17,7 @@ import numpy as np
 from etl.reading.grid import DIGITS, Ints
 from etl.spill import SpilledBytes
 from etl.staging.raw_part import LONGEST_ORDER, RawPart, RowFormat
-from etl.staging.raw_rows import LARGEST, RawRows
+from etl.staging.raw_rows import RawRows
 
 _SHARE = 8 << 20
 """About so many bytes of scattered rows are sorted at once."""
@@ -128,29 +128,30 @@ class RawStore:
             for orders in self.orders():
                 yield from orders.parts()
             return
-        numbers = _sorted_numbers(named)
-        for orders in self._holding(numbers):
-            for at in np.flatnonzero(np.isin(orders.numbers, numbers)).tolist():
-                yield int(orders.numbers[at]), orders.part(at)
+        yield from self._named(self._by_number or (), named)
 
     def met(self, named: Collection[str]) -> Iterator[tuple[int, str, RawPart]]:
         """(first row, number, rows) of the runs of the named orders in the order of the file."""
-        numbers = _sorted_numbers(named)
-        for kept in self._met:
-            if _may_hold(kept, numbers):
-                runs = _read(self._file, kept, self._how)
-                for at in np.flatnonzero(np.isin(runs.numbers, numbers)).tolist():
-                    part = runs.part(at)
-                    yield part.rows[0], str(runs.numbers[at]), part
+        for number, part in self._named(self._met, named):
+            yield part.rows[0], str(number), part
 
-    def count_of(self, numbers: Iterable[int]) -> int:
+    def count_of(self, numbers: Iterable[str]) -> int:
         """How many of some numbers, all different, have rows here."""
-        wanted = np.sort(np.fromiter((number for number in numbers if number < LARGEST), np.int64))
-        return sum(int(np.isin(orders.numbers, wanted).sum()) for orders in self._holding(wanted))
+        wanted = _sorted_numbers(numbers)
+        return sum(
+            int(np.isin(orders.numbers, wanted).sum()) for orders in self._holding(self._by_number or (), wanted)
+        )
 
-    def _holding(self, numbers: Ints) -> Iterator[Orders]:
-        """Those of the stretches that may hold any of some numbers, which are sorted."""
-        for kept in self._by_number or ():
+    def _named(self, stretches: Iterable[_Kept], named: Iterable[str]) -> Iterator[tuple[int, RawPart]]:
+        """(number, its rows) of the named orders or runs of some stretches, as they stand there."""
+        numbers = _sorted_numbers(named)
+        for orders in self._holding(stretches, numbers):
+            for at in np.flatnonzero(np.isin(orders.numbers, numbers)).tolist():
+                yield int(orders.numbers[at]), orders.part(at)
+
+    def _holding(self, stretches: Iterable[_Kept], numbers: Ints) -> Iterator[Orders]:
+        """Those of some stretches that may hold any of some numbers, which are sorted."""
+        for kept in stretches:
             if _may_hold(kept, numbers):
                 yield _read(self._file, kept, self._how)
 
@@ -237,7 +238,7 @@ def _may_hold(kept: _Kept, numbers: Ints) -> bool:
     return at < len(numbers) and bool(numbers[at] <= kept.highest)
 
 
-def _sorted_numbers(named: Collection[str]) -> Ints:
+def _sorted_numbers(named: Iterable[str]) -> Ints:
     """Order numbers as whole numbers, but for those that are too long to be any."""
     return np.sort(np.fromiter((int(number) for number in named if len(number) <= DIGITS), np.int64))
 

@@ -123,7 +123,7 @@ class Spool:
             return count
         orders = self._raw.seal()
         keys = self._spill.rows("SELECT DISTINCT key FROM part ORDER BY key") if count else iter(())
-        return orders + count - self._raw.count_of(int(key[3:]) for (key,) in keys)
+        return orders + count - self._raw.count_of(key[3:] for (key,) in keys)
 
     def groups(self) -> Iterator[tuple[str, Parts]]:
         """(order number, its parts in input order) by number; every call starts anew."""
