@@ -96,7 +96,7 @@ class Block:
             self._numbers[own],
             self._taker.how,
         )
-        return raw, int(self._taker.has_line(grid)[start:end].sum())
+        return raw, int(self._taker.has_line(grid, start, end).sum())
 
 
 class RowTaker:
@@ -125,11 +125,11 @@ class RowTaker:
         found[unread] = [_value(self._numbers.read(text) if text.strip() else None) for text in texts]
         return found
 
-    def has_line(self, grid: Grid) -> Bools:
-        """Of each row whether it holds something of a line."""
-        found: Bools = np.zeros(grid.count, bool)
+    def has_line(self, grid: Grid, start: int, end: int) -> Bools:
+        """Of each row of a stretch whether it holds something of a line."""
+        found: Bools = np.zeros(end - start, bool)
         for column in self._line_at:
-            found |= grid.lengths[column] > 0
+            found |= grid.lengths[column][start:end] > 0
         return found
 
     def count(self, grid: Grid, first_row: int, rows: Ints, heads: Ints) -> None:
