@@ -115,6 +115,11 @@ class LoadedFile:
             return None
         return self.seen.setdefault(column, Seen(column, kind is Kind.DATE))
 
+    def seen_of_all(self, columns: Sequence[Column]) -> list[tuple[int, Seen]]:
+        """(where its cells stand in a row, its counter) of those of the columns whose cells show the file's style."""
+        found = [(column.index, self.seen_of(column.header, column.kind)) for column in columns]
+        return [(index, seen) for index, seen in found if seen is not None]
+
     def count(self, column: str, kind: Kind, cell: str, row: int) -> None:
         """Counts a cell for the file's style."""
         seen = self.seen_of(column, kind)

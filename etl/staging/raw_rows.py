@@ -6,7 +6,7 @@ is read by itself is left to the loader, which knows what stands around it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -17,7 +17,6 @@ from etl.reading.grid import DIGITS, Bools, Grid, Ints
 from etl.reading.names import ORDER_NUMBER
 from etl.reading.order_numbers import OrderNumbers
 from etl.reading.style import Seen
-from etl.staging.fields import Column
 from etl.staging.loaded import LoadedFile
 from etl.staging.raw_part import RowFormat
 
@@ -108,8 +107,8 @@ class RowTaker:
         layout = file.layout
         self.number_at = next(column.index for column in layout.order if column.field == ORDER_NUMBER)
         self._line_at = [column.index for column in layout.line]
-        self._styled = [(column, seen, True) for column, seen in _styled(file, layout.order)]
-        self._styled += [(column, seen, False) for column, seen in _styled(file, layout.line)]
+        self._styled = [(column, seen, True) for column, seen in file.seen_of_all(layout.order)]
+        self._styled += [(column, seen, False) for column, seen in file.seen_of_all(layout.line)]
 
     def block(self, grid: Grid, row: int) -> Block:
         """The block of these rows, the first of which is that row of the file."""
@@ -138,8 +137,8 @@ class RowTaker:
         met: list[tuple[int, int, Seen, str, int]] = []
         for rank, (column, seen, is_order) in enumerate(self._styled):
             those = heads if is_order else rows
-            those = those[grid.lengths[column.index][those] > 0]
-            met += [(row, rank, seen, cell, count) for row, cell, count in _samples(grid, column.index, seen, those)]
+            those = those[grid.lengths[column][those] > 0]
+            met += [(row, rank, seen, cell, count) for row, cell, count in _samples(grid, column, seen, those)]
         for row, _, seen, cell, count in sorted(met, key=lambda one: one[:2]):
             tally.count_many(seen, cell, place, first_row + row, count)
 
@@ -183,8 +182,3 @@ def _first(codes: np.ndarray[tuple[int], np.dtype[np.int32]]) -> Ints:
 def _value(number: str | None) -> int:
     """A canonical number as an int64; -1 for none, and one that is too long."""
     return int(number) if number is not None and len(number) <= DIGITS else -1
-
-
-def _styled(file: LoadedFile, columns: Sequence[Column]) -> list[tuple[Column, Seen]]:
-    found = [(column, file.seen_of(column.header, column.kind)) for column in columns]
-    return [(column, seen) for column, seen in found if seen is not None]

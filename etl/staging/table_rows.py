@@ -476,5 +476,4 @@ def is_total_word(cell: str) -> bool:
 
 
 def _styled(file: LoadedFile, columns: list[Column]) -> list[tuple[int, dict[str, int], Seen]]:
-    found = [(column.index, file.seen_of(column.header, column.kind)) for column in columns]
-    return [(index, seen.counts, seen) for index, seen in found if seen is not None]
+    return [(index, seen.counts, seen) for index, seen in file.seen_of_all(columns)]
