@@ -150,9 +150,7 @@ class Tally:
 
     def first(self, seen: Seen, cell: str, place: Place, row: int) -> None:
         """Takes a cell that its column did not have before; its like are then counted in `seen.counts`."""
-        shape = seen.shapes[cell] = _shape(cell, is_date=seen.is_date)
-        if shape not in self.examples:
-            self.examples[shape] = (cell, replace(place, row=row, column=seen.column))
+        shape = seen.shapes[cell] = self._met(seen, cell, place, row)
         if len(seen.counts) > _REMEMBERED:
             self.fold(seen)
             seen.shapes[cell] = shape
@@ -167,10 +165,15 @@ class Tally:
 
     def count_many(self, seen: Seen, cell: str, place: Place, row: int, count: int) -> None:
         """Counts cells that are written alike; `cell` is the first of them, in that row."""
+        shape = self._met(seen, cell, place, row)
+        self.counts[shape] = self.counts.get(shape, 0) + count
+
+    def _met(self, seen: Seen, cell: str, place: Place, row: int) -> str:
+        """The shape of a cell, of which the first one is kept as an example."""
         shape = _shape(cell, is_date=seen.is_date)
         if shape not in self.examples:
             self.examples[shape] = (cell, replace(place, row=row, column=seen.column))
-        self.counts[shape] = self.counts.get(shape, 0) + count
+        return shape
 
     def fold(self, seen: Seen) -> None:
         """Adds a column's counts."""
