@@ -8,6 +8,7 @@ import numpy as np
 
 from etl.columns.block import Block, Bools, Ints
 from etl.columns.cells import KEPT, Units
+from etl.reading.grid import LONGEST_AMOUNT, plain_amounts
 
 EMPTY, ODD = -(2**40), -(2**41)
 """What stands for an empty cell, and for one that is not plain or too large."""
@@ -15,8 +16,6 @@ LARGEST = 10**9
 """Amounts stay below this many units of 10**-digits, quantities too, rates below 10**7: products of two are far from 2**63."""
 _FEW = 64
 """Of so few texts each is looked up."""
-_WIDEST, _WHOLE, _DECIMALS = 12, 9, 2
-"""Of a plain amount: all characters, digits before the mark and after it."""
 
 
 class Numbers(dict[str, int]):
@@ -59,28 +58,10 @@ class Numbers(dict[str, int]):
 def plain_units(texts: Sequence[str], mark: str, digits: int) -> tuple[Ints, Bools]:
     """Amounts in units of 10**-digits, and which of the texts are amounts without sign or thousands, and not finer.
 
-    As `cells.Units` reads them one by one: a 0 or at most nine digits, of which the first is none, then perhaps the mark
-    and one or two more.
+    As `cells.Units` reads them one by one.
     """
-    chars = np.array(texts, np.str_)
-    wide = chars.itemsize // 4
-    numbers = np.zeros(len(texts), np.int64)
-    if not 0 < wide <= _WIDEST:
-        return numbers, np.zeros(len(texts), bool)
-    signs = chars.view(np.uint32).reshape(len(texts), wide)
-    # A text that ends in NUL is cut by numpy.
-    good = np.count_nonzero(signs, axis=1) == np.fromiter(map(len, texts), np.int64, len(texts))
-    whole, decimals, has_mark = (np.zeros(len(texts), kind) for kind in (np.int64, np.int64, bool))
-    for at in range(wide):
-        sign = signs[:, at]
-        digit = sign.astype(np.int64) - ord("0")
-        is_digit, is_mark = (digit >= 0) & (digit <= 9), sign == ord(mark)
-        good &= is_digit | (sign == 0) | (is_mark & ~has_mark)
-        numbers = np.where(is_digit, numbers * 10 + digit, numbers)
-        whole += is_digit & ~has_mark
-        decimals += is_digit & has_mark
-        has_mark |= is_mark
-    begins_with_0 = signs[:, 0] == ord("0")
-    good &= (whole > 0) & (whole <= np.where(begins_with_0, 1, _WHOLE)) & (has_mark == (decimals > 0))
-    good &= decimals <= min(digits, _DECIMALS)
-    return numbers * 10 ** np.where(good, digits - decimals, 0), good
+    length = np.fromiter(map(len, texts), np.int64, len(texts))
+    wide = min(int(length.max(initial=1)), LONGEST_AMOUNT)
+    # Longer ones are cut, and none by their length; so is one with a NUL, which is no sign of an amount.
+    signs = np.array(texts, f"U{wide}").view(np.uint32).reshape(len(texts), wide)
+    return plain_amounts(lambda place, _: signs[:, place], length, mark, digits)

@@ -7,7 +7,7 @@ themselves, and hold no NUL: then the first bytes of a cell, filled up with zero
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -28,7 +28,8 @@ _ONES = np.uint64(0x0101010101010101)
 _SEVENS, _EIGHTHS = _ONES * np.uint64(0x7F), _ONES * np.uint64(0x80)
 LEAST = 64
 """Fewer plain lines than this between others are not worth a grid of their own."""
-_LONGEST_AMOUNT = 12
+LONGEST_AMOUNT, _WHOLE, _DECIMALS = 12, 9, 2
+"""Of a plain amount: all characters, digits before the mark and after it."""
 DIGITS = 18
 """Longest whole number that is read as one."""
 
@@ -141,31 +142,11 @@ class Grid:
         return found
 
     def amounts(self, column: int, rows: Ints, mark: str, digits: int) -> tuple[Ints, Bools]:
-        """Cells in units of 10**-digits, and which of them are amounts without sign or thousands, and not finer.
-
-        These are a 0 or at most nine digits, of which the first is none, then perhaps the mark and one or two more.
-        """
-        length = self.lengths[column][rows]
-        good = (length > 0) & (length <= _LONGEST_AMOUNT)
-        numbers, decimals = np.zeros(len(rows), np.int64), np.zeros(len(rows), np.int64)
-        if not good.any():
-            return numbers, good
-        start, bytes_ = self._starts[column][rows], np.frombuffer(self.data, np.uint8)
-        has_mark = np.zeros(len(rows), bool)
-        for place in range(int(length[good].max())):
-            has = place < length
-            byte = bytes_[np.where(has, start + place, start)]
-            digit = byte - np.uint8(ord("0"))
-            is_digit, is_mark = has & (digit <= 9), has & (byte == ord(mark))
-            good &= is_digit | (is_mark & ~has_mark) | ~has
-            numbers = np.where(is_digit, numbers * 10 + digit, numbers)
-            decimals += is_digit & has_mark
-            has_mark |= is_mark
-        whole = length - decimals - has_mark
-        begins_with_0 = bytes_[start] == ord("0")
-        good &= (whole > 0) & (whole <= np.where(begins_with_0, 1, 9)) & (has_mark == (decimals > 0))
-        good &= decimals <= min(digits, 2)
-        return numbers * 10 ** np.where(good, digits - decimals, 0), good
+        """Cells in units of 10**-digits, and which of them are amounts without sign or thousands, and not finer."""
+        start, length = self._starts[column][rows], self.lengths[column][rows]
+        bytes_ = np.frombuffer(self.data, np.uint8)
+        # Beyond a cell's end there may be no byte at all.
+        return plain_amounts(lambda place, has: bytes_[np.where(has, start + place, start)], length, mark, digits)
 
     @cached_property
     def _every(self) -> Words:
@@ -191,6 +172,36 @@ class Grid:
         first = np.zeros(len(known), np.int64)
         first[codes[::-1]] = rows[::-1]
         return first, codes
+
+
+def plain_amounts(
+    sign_at: Callable[[int, Bools], npt.NDArray[Any]], length: npt.NDArray[Any], mark: str, digits: int
+) -> tuple[Ints, Bools]:
+    """Cells in units of 10**-digits, and which of them are amounts without sign or thousands, and not finer.
+
+    These are a 0 or at most nine digits, of which the first is none, then perhaps the mark and one or two more.
+    `sign_at`: the characters of all cells at a place, as unsigned numbers; which of the cells are that long is given.
+    """
+    good = (length > 0) & (length <= LONGEST_AMOUNT)
+    numbers, decimals = np.zeros(len(length), np.int64), np.zeros(len(length), np.int64)
+    if not good.any():
+        return numbers, good
+    has_mark, begins_with_0 = np.zeros(len(length), bool), np.zeros(len(length), bool)
+    for place in range(int(length[good].max())):
+        has = place < length
+        sign = sign_at(place, has)
+        digit = sign - sign.dtype.type(ord("0"))
+        is_digit, is_mark = has & (digit <= 9), has & (sign == ord(mark))
+        if place == 0:
+            begins_with_0 = digit == 0
+        good &= is_digit | (is_mark & ~has_mark) | ~has
+        numbers = np.where(is_digit, numbers * 10 + digit, numbers)
+        decimals += is_digit & has_mark
+        has_mark |= is_mark
+    whole = length - decimals - has_mark
+    good &= (whole > 0) & (whole <= np.where(begins_with_0, 1, _WHOLE)) & (has_mark == (decimals > 0))
+    good &= decimals <= min(digits, _DECIMALS)
+    return numbers * 10 ** np.where(good, digits - decimals, 0), good
 
 
 def _without_digits(words: Words, least: int) -> Words:
