@@ -19,7 +19,7 @@ from etl.columns.bulk_goods import NONE, Articles, LineColumns, Weights
 from etl.columns.bulk_numbers import EMPTY, Numbers
 from etl.columns.bulk_writing import BulkWriting, Shares
 from etl.columns.cells import clean
-from etl.columns.decided import Rebate, Taxes
+from etl.columns.decided import Item, Taxes
 from etl.columns.hours import Hours
 from etl.columns.lane import Head, Lane
 from etl.columns.orders import Orders
@@ -150,10 +150,10 @@ class BulkLane:
         if good.any():
             yield orders.of(good)
 
-    def _rebates(self, column: Column, places: Ints, value: Ints, head: Head) -> tuple[Ints, list[Rebate]]:
+    def _rebates(self, column: Column, places: Ints, value: Ints, head: Head) -> tuple[Ints, list[Item]]:
         """How the voucher of each order is sent, NONE where it is no item of its own."""
         rebate = np.full(len(places), NONE)
-        rebates: list[Rebate] = []
+        rebates: list[Item] = []
         reader = self._lane.texts
         codes = column.codes[places]
         for code in np.unique(codes[value > 0]).tolist():

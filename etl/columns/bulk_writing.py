@@ -5,7 +5,6 @@ As `writing.Writing` does it order by order.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -16,6 +15,7 @@ from etl.columns.block import Block, Bools, Ints
 from etl.columns.bulk_goods import Articles, Goods, Parts, Sets
 from etl.columns.bulk_numbers import EMPTY, LARGEST
 from etl.columns.cells import KEPT, clean
+from etl.columns.decided import Item
 from etl.columns.entries import Entries, Names, entries_of
 from etl.columns.lane import Head, Lane
 from etl.columns.orders import Orders
@@ -61,6 +61,8 @@ class BulkWriting:
     def __init__(self, lane: Lane, head: Head, articles: Articles, sets: Sets) -> None:
         self._lane, self._articles, self._sets = lane, articles, sets
         self._writing, self._decided = head.writing, head.decided
+        # Where there is a problem with it, no order that is taken has any.
+        self._shipping = head.writing.shipping or Item("", "", "")
         self._starts, self._ends = _Fragments(_start), _Fragments(self._end)
         self._age = articles.age
         self._accounts: dict[str, int] = {}
@@ -233,7 +235,7 @@ class BulkWriting:
     def _shares(self, orders: Orders, shares: Shares) -> Iterator[tuple[int, str]]:
         """(order, entry with a comma before it) of shipping, then of vouchers."""
         texts, sets = self._writing.texts, self._sets.all
-        what, _ = self._writing.shipping or ("", "")
+        what = self._shipping.what
         for order, place, amount, its in zip(*[column.tolist() for column in shares.shipping], strict=True):
             yield order, f',["s{place}","item",1,"{texts[amount]}","gross",{sets[its].text},{what}]'
         rebates = [orders.rebates[at].what for at in orders.rebate_at[shares.vouchers.order].tolist()]
@@ -243,9 +245,7 @@ class BulkWriting:
 
     def entries(self, orders: Orders, goods: Goods, shares: Shares, rules: Sequence[str]) -> Entries:
         """The entries of the orders, as a person is shown them. `rules`: of the goods, "" first."""
-        shipping = [self._writing.shipping[0]] if self._writing.shipping else ['[""]']
-        names = [json.loads(what)[0] for what in (*shipping, *(one.what for one in orders.rebates))]
-        told = Names(rules, names[0], names[1:], orders.rebate_at)
+        told = Names(rules, self._shipping.name, [one.name for one in orders.rebates], orders.rebate_at)
         return entries_of(len(orders.at), goods, *shares, self._articles, self._sets, told)
 
     # What is reported
@@ -253,7 +253,7 @@ class BulkWriting:
     def _booked(self, orders: Orders, goods: Goods, shares: Shares) -> tuple[Ints, Ints, Ints, Ints]:
         """Tax-code set and category of what is booked of each order, in the order of its entries: key, order, net, gross."""
         categories = self._articles.categories
-        shipping = categories.setdefault((self._writing.shipping or ("", ""))[1], len(categories))
+        shipping = categories.setdefault(self._shipping.category, len(categories))
         own = np.array([categories.setdefault(one.category, len(categories)) for one in orders.rebates], np.int64)
         sent, back = shares
         order = np.concatenate((goods.order, sent.order, back.order))

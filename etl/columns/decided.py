@@ -75,9 +75,10 @@ class Article(NamedTuple):
     is_product: bool
 
 
-class Rebate(NamedTuple):
-    """The parts of a voucher's entry after its numbers, and its category."""
+class Item(NamedTuple):
+    """An item beside the goods, shipping or a voucher: its name, the parts of its entry after the numbers, its category."""
 
+    name: str
     what: str
     category: str
 
@@ -117,7 +118,7 @@ class Decided:
         self._taxes: dict[tuple[Any, ...], Taxes] = {}
         self._sets: dict[tuple[str, ...], Tax | None] = {}
         self._charged: dict[tuple[str, ...], Charged | None] = {}
-        self._vouchers: dict[str, Rebate | None] = {}
+        self._vouchers: dict[str, Item | None] = {}
         self._every_item = self._category_of_all()
 
     def taxes(self, country: str, when: When, store: str) -> Taxes:
@@ -200,14 +201,13 @@ class Decided:
             article_of(_line((*article.keys, *article.names), place), self._ctx, found)
         return tuple(found.problems)
 
-    def shipping(self) -> tuple[str, str] | None:
-        """The parts of a shipping entry after its numbers, and its category; None where that has a problem."""
+    def shipping(self) -> Item | None:
+        """How shipping is sent; None where its category has a problem."""
         found = Findings("")
         category = usable_category(self._ctx.mapping.default_category("shipping"), self._ctx, found)
-        name = self._ctx.mapping.settings.shipping.name
-        return None if found.problems else (as_json([name, category]), category)
+        return None if found.problems else _item(self._ctx.mapping.settings.shipping.name, category)
 
-    def voucher(self, code: str) -> Rebate | None:
+    def voucher(self, code: str) -> Item | None:
         """How a voucher of that code is sent, where it is an item of its own."""
         if code not in self._vouchers:
             if len(self._vouchers) >= KEPT:
@@ -215,14 +215,14 @@ class Decided:
             self._vouchers[code] = self._rebate(Voucher(code, Decimal(1)))
         return self._vouchers[code]
 
-    def _rebate(self, voucher: Voucher) -> Rebate | None:
+    def _rebate(self, voucher: Voucher) -> Item | None:
         found = Findings("")
         policy, category = policy_of(self._ctx, voucher)
         its = usable_category(category, self._ctx, found)
         fields = set(fields_of(self._ctx.mapping.settings.vouchers.name))
         if policy != "rebate" or found.problems or not fields <= {"voucherCode", "voucherName"}:
             return None
-        return Rebate(as_json([voucher_name(self._ctx, voucher, {}), its]), its)
+        return _item(voucher_name(self._ctx, voucher, {}), its)
 
     def charged(self, keys: tuple[str, str, str, str, str]) -> Charged | None:
         """The account of an e-mail address, customer, account, buyer and market."""
@@ -243,6 +243,10 @@ class Decided:
 def fields_of(template: str) -> list[str]:
     """The fields that a template names."""
     return [part.split("}")[0] for part in template.split("{")[1:]]
+
+
+def _item(name: str, category: str) -> Item:
+    return Item(name, as_json([name, category]), category)
 
 
 def _line(key_and_names: tuple[str, ...], place: Place) -> Line:

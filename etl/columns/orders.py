@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from etl.columns.block import Bools, Ints
-from etl.columns.decided import Rebate
+from etl.columns.decided import Item
 from etl.columns.hours import Dated
 from etl.columns.lane import Head
 from etl.transform.accounts import Charged
@@ -35,7 +35,7 @@ class Orders(NamedTuple):
     heads: Sequence[Any]
     dated: Dated
     charged: Sequence[Charged]
-    rebates: Sequence[Rebate]
+    rebates: Sequence[Item]
 
     def of(self, kept: Bools) -> Orders:
         """These orders only."""

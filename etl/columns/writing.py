@@ -10,7 +10,7 @@ from operator import itemgetter
 from typing import Any, NamedTuple
 
 from etl.columns.cells import KEPT
-from etl.columns.decided import Tax, Taxes, as_json
+from etl.columns.decided import Item, Tax, Taxes, as_json
 from etl.columns.moments import When
 from etl.columns.quick import Beside, Quick, Report
 from etl.columns.rows import Flat
@@ -51,8 +51,8 @@ class _Texts(dict[int, str]):
 class Writing:
     """Writes orders of one currency for one mapping and enterprise."""
 
-    def __init__(self, ctx: Context, currency: str, precision: int, shipping: tuple[str, str] | None) -> None:
-        """`shipping`: the end of a shipping entry and its category; None where that has a problem."""
+    def __init__(self, ctx: Context, currency: str, precision: int, shipping: Item | None) -> None:
+        """`shipping`: how it is sent; None where its category has a problem."""
         settings = ctx.mapping.settings
         self.currency, self.precision, self.shipping = currency, precision, shipping
         self.texts = _Texts(precision)
@@ -76,7 +76,7 @@ class Writing:
             parts = self._parts(shipping, weights)
             if parts is None or self.shipping is None:
                 return "shipping without goods of value, or taxed in a way of its own"
-            what, category = self.shipping
+            _, what, category = self.shipping
             is_negative = is_negative or shipping.amount < 0
             for place, (tax, amount) in enumerate(parts, 1):
                 entries.append(f'["s{place}","item",1,"{self.texts[amount]}","gross",{tax.text},{what}]')
