@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from etl.model.plan import Verdict
 from etl.model.problem import Problem
 
 Booked = tuple[int, int, bool]
@@ -73,7 +74,7 @@ class Beside(NamedTuple):
 
 
 class Held(NamedTuple):
-    """An order that is not sent: one that is skipped, or blocked by `codes`. `line` and `signature` as of a `Quick`.
+    """An order that is not sent: one that is skipped, or blocked by a problem. `line` and `signature` as of a `Quick`.
 
     `total`: of the source, in units of 10**-precision, gross. `consumption`: ISO, UTC; "" of a skipped order.
     `has_shipping`: whether anything is said of its shipping.
@@ -91,3 +92,8 @@ class Held(NamedTuple):
     skip_reason: str
     problems: tuple[Problem, ...]
     has_shipping: bool
+
+    @property
+    def verdict(self) -> Verdict:
+        """Skipped or blocked."""
+        return Verdict.SKIPPED if self.skip_reason else Verdict.BLOCKED

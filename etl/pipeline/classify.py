@@ -95,7 +95,7 @@ def quick_status(report: Report, problems: tuple[Problem, ...] = ()) -> OrderSta
 def held_status(held: Held) -> OrderStatus:
     """How an order that was not taken into the plan by columns is reported: as `planned_status`, likewise."""
     total = Decimal(held.total).scaleb(-held.precision)
-    state = ReportState.SKIPPED if held.skip_reason else ReportState.BLOCKED
+    state = ReportState(held.verdict.value)
     money = OrderMoney(SourceReading(held.currency, Basis.GROSS, total), _WHOLE[state])
     errors = [problem.message for problem in held.problems if problem.is_error]
     return OrderStatus(

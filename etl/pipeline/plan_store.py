@@ -286,9 +286,7 @@ def _row(at: int, order: PlannedOrder | Quick | Held, due: _Due) -> _Row:
     if isinstance(order, PlannedOrder):
         when = due.of(order.number, order.parent, order.consumption.isoformat() if order.consumption else "")
         return (at, order.number, order.parent, order.verdict.value, when, pickle.dumps(order, 5))
-    verdict = Verdict.READY
-    if isinstance(order, Held):
-        verdict = Verdict.SKIPPED if order.skip_reason else Verdict.BLOCKED
+    verdict = order.verdict if isinstance(order, Held) else Verdict.READY
     number = order.number
     return (at, number, "", verdict.value, due.of(number, "", order.consumption), digest_of(order.line))
 
