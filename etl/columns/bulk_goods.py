@@ -86,14 +86,15 @@ class Articles:
         return len(self.all) - 1
 
     def _rank(self) -> None:
+        """Takes those in that are new, one at least."""
         news = self.all[len(self._sorted) :]
         self._sorted += zip([one.keys for one in news], count(len(self._sorted)))
         # All but the last ones are in their order: next to nothing is compared.
         self._sorted.sort(key=itemgetter(0))
-        keys, numbers = zip(*self._sorted, strict=True) if self._sorted else ((), ())
-        is_next = np.fromiter(map(ne, keys, keys[1:]), np.int64, max(0, len(keys) - 1))
+        keys, numbers = zip(*self._sorted, strict=True)
+        is_next = np.fromiter(map(ne, keys, keys[1:]), np.int64, len(keys) - 1)
         self.by_keys = np.zeros(len(keys), np.int64)
-        self.by_keys[list(numbers)] = np.concatenate(([0], np.cumsum(is_next)))[: len(keys)]
+        self.by_keys[list(numbers)] = np.concatenate(([0], np.cumsum(is_next)))
         its = [self.categories.setdefault(one.category, len(self.categories)) for one in news]
         self.category = np.concatenate((self.category, np.array(its, np.int64)))
         self.is_told = np.concatenate((self.is_told, np.array([one.is_told for one in news], bool)))
@@ -288,13 +289,9 @@ class Weights:
         order, its = found // width, found % width
         by = np.lexsort((sets.ranks[its], -weights, order))
         self.order, self.sets, self._weights = order[by], its[by], weights[by]
-        self._sums = np.zeros(len(is_return), np.int64)
-        np.add.at(self._sums, self.order, self._weights)
-
-    @property
-    def sums(self) -> Ints:
+        self.sums: Ints = np.zeros(len(is_return), np.int64)
         """What the goods of each order weigh."""
-        return self._sums
+        np.add.at(self.sums, self.order, self._weights)
 
     def shares(self, amounts: Ints) -> Parts:
         """An amount of each order over its sets; of one that has none, nothing.
@@ -303,7 +300,7 @@ class Weights:
         """
         has = amounts[self.order] != 0
         order, its, weights = self.order[has], self.sets[has], self._weights[has]
-        whole, wanted = self._sums[order], np.abs(amounts)[order]
+        whole, wanted = self.sums[order], np.abs(amounts)[order]
         parts, rests = wanted * weights // whole, wanted * weights % whole
         left = np.abs(amounts)
         np.subtract.at(left, order, parts)
