@@ -15,10 +15,9 @@ from etl.transform.accounts import Charged
 class Orders(NamedTuple):
     """Orders of a block. `at`: their places in it.
 
-    `head_at`, `date_at`, `account_at`, `rebate_at`: which of `heads`, `dated`, `charged` and `rebates` (or none) are theirs; `day_at` as
-    of `Dated.days`; a head may be the
-    reason why none of the orders has it. Amounts in smallest units; `total` may be EMPTY, `value` is the voucher's. `is_told`: the cell of the shipping is empty,
-    and that is to be said.
+    `head_at`, `date_at`, `account_at`, `rebate_at`: which of `heads`, `dated`, `charged` and `rebates` (or none) are
+    theirs; `day_at` as of `Dated.days`; a head may be the reason why none of the orders has it. Amounts in smallest units;
+    `total` may be EMPTY, `value` is the voucher's. `is_told`: the cell of the shipping is empty, and that is to be said.
     """
 
     at: Ints
