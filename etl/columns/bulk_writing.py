@@ -5,7 +5,7 @@ As `writing.Writing` does it order by order.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -14,7 +14,7 @@ import numpy as np
 from etl.columns.block import Block, Bools, Ints
 from etl.columns.bulk_goods import Articles, Goods, Parts, Sets
 from etl.columns.bulk_numbers import EMPTY, LARGEST
-from etl.columns.cells import KEPT, clean
+from etl.columns.cells import Remembered, clean
 from etl.columns.decided import Item
 from etl.columns.entries import Entries, Names, entries_of
 from etl.columns.lane import Head, Lane
@@ -41,20 +41,6 @@ class Shares(NamedTuple):
     vouchers: Parts
 
 
-class _Fragments(dict[int, str]):
-    """Pieces of entries by what they are made of."""
-
-    def __init__(self, make: Callable[[int], str]) -> None:
-        super().__init__()
-        self._make = make
-
-    def __missing__(self, key: int) -> str:
-        if len(self) >= KEPT:
-            self.clear()
-        found = self[key] = self._make(key)
-        return found
-
-
 class BulkWriting:
     """Writes orders of one file and currency."""
 
@@ -63,7 +49,7 @@ class BulkWriting:
         self._writing, self._decided = head.writing, head.decided
         # Where there is a problem with it, no order that is taken has any.
         self._shipping = head.writing.shipping or Item("", "", "")
-        self._starts, self._ends = _Fragments(_start), _Fragments(self._end)
+        self._starts, self._ends = Remembered(_start), Remembered(self._end)
         self._age = articles.age
         self._accounts: dict[str, int] = {}
 

@@ -15,6 +15,20 @@ KEPT = 100_000
 _ABSENT = object()
 
 
+class Remembered(dict[int, str]):
+    """Texts by a number that they are made of: each is made once."""
+
+    def __init__(self, make: Callable[[int], str]) -> None:
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, key: int) -> str:
+        if len(self) >= KEPT:
+            self.clear()
+        found = self[key] = self._make(key)
+        return found
+
+
 class Units(dict[str, int | None]):
     """Cell to amount in units of 10**-digits; None for an empty cell, one with a remark, and one with finer digits."""
 

@@ -6,10 +6,11 @@ As `etl.model.plan.plan_line` writes it; amounts are whole numbers of the curren
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from etl.columns.cells import KEPT
+from etl.columns.cells import KEPT, Remembered
 from etl.columns.decided import Item, Tax, Taxes, as_json
 from etl.columns.moments import When
 from etl.columns.quick import Beside, Quick, Report
@@ -34,20 +35,6 @@ class Shipping(NamedTuple):
     is_return: bool
 
 
-class _Texts(dict[int, str]):
-    """Amounts in smallest units as texts."""
-
-    def __init__(self, precision: int) -> None:
-        super().__init__()
-        self._precision = precision
-
-    def __missing__(self, units: int) -> str:
-        if len(self) >= KEPT:
-            self.clear()
-        found = self[units] = units_text(units, self._precision)
-        return found
-
-
 class Writing:
     """Writes orders of one currency for one mapping and enterprise."""
 
@@ -55,7 +42,8 @@ class Writing:
         """`shipping`: how it is sent; None where its category has a problem."""
         settings = ctx.mapping.settings
         self.currency, self.precision, self.shipping = currency, precision, shipping
-        self.texts = _Texts(precision)
+        self.texts = Remembered(partial(units_text, digits=precision))
+        """Amounts in smallest units as texts."""
         self._accounts: dict[str, str] = {}
         self.is_proportional = settings.shipping.tax == "proportional"
         self.is_rebate_blocked = settings.target.rebates == "block"
