@@ -169,9 +169,14 @@ class Grid:
         texts = self.texts(column, rows)
         known: dict[str, int] = {}
         codes = np.fromiter((known.setdefault(text, len(known)) for text in texts), np.int32, len(texts))
-        first = np.zeros(len(known), np.int64)
-        first[codes[::-1]] = rows[::-1]
-        return first, codes
+        return rows[first_of(codes)], codes
+
+
+def first_of(codes: npt.NDArray[np.int32]) -> Ints:
+    """Where each code is met first."""
+    first = np.zeros(int(codes.max(initial=-1)) + 1, np.int64)
+    first[codes[::-1]] = np.arange(len(codes))[::-1]
+    return first
 
 
 def plain_amounts(

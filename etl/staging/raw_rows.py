@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from etl.reading.dates import PLAIN_DATE
-from etl.reading.grid import DIGITS, Bools, Grid, Ints
+from etl.reading.grid import DIGITS, Bools, Grid, Ints, first_of
 from etl.reading.names import ORDER_NUMBER
 from etl.reading.order_numbers import OrderNumbers
 from etl.reading.style import Seen
@@ -151,7 +151,7 @@ def _samples(grid: Grid, column: int, seen: Seen, rows: Ints) -> Iterator[tuple[
         yield from _distinct(grid, column, rows)
         return
     _, codes = found
-    first, counts = _first(codes), np.bincount(codes)
+    first, counts = first_of(codes), np.bincount(codes)
     cells = grid.texts(column, rows[first])
     for at, (cell, count) in enumerate(zip(cells, counts.tolist(), strict=True)):
         if not seen.is_date:
@@ -168,15 +168,8 @@ def _samples(grid: Grid, column: int, seen: Seen, rows: Ints) -> Iterator[tuple[
 def _distinct(grid: Grid, column: int, rows: Ints) -> Iterator[tuple[int, str, int]]:
     if len(rows):
         _, codes = grid.codes(column, rows)
-        first = _first(codes)
+        first = first_of(codes)
         yield from zip(rows[first].tolist(), grid.texts(column, rows[first]), np.bincount(codes).tolist(), strict=True)
-
-
-def _first(codes: np.ndarray[tuple[int], np.dtype[np.int32]]) -> Ints:
-    """Where each code is met first."""
-    first = np.zeros(int(codes.max()) + 1, np.int64)
-    first[codes[::-1]] = np.arange(len(codes))[::-1]
-    return first
 
 
 def _value(number: str | None) -> int:
