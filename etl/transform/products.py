@@ -103,8 +103,6 @@ def usable_category(category: Category, ctx: Context, found: Findings, place: Pl
 
 def _product(line: Line, ctx: Context, found: Findings) -> str:
     products = ctx.mapping.products
-    if not products and ctx.mapping.settings.products.unmapped == "item":
-        return ""
     if products:
         keys = {"sku": line.sku, "ean": line.ean, "id": line.id, "item": line.item}
         for key_type in PRODUCT_KEYS:
