@@ -31,7 +31,7 @@ from etl.staging.facts import BatchFacts
 from etl.staging.fields import Layout, Names, is_secret
 from etl.staging.loaded import LoadedFile
 from etl.staging.object_rows import ObjectLoader
-from etl.staging.orders import OrderReader, lines_of, rows_of
+from etl.staging.orders import OrderReader, lines_of
 from etl.staging.plain import PlainTable
 from etl.staging.raw import RawFile, object_text, raw_cells
 from etl.staging.raw_part import RawPart
@@ -279,7 +279,7 @@ class Batch:
     def _raw(
         self, file: LoadedFile, columns: tuple[str, ...], number: str, part: Part | RawPart
     ) -> Iterator[tuple[str, int, list[str]]]:
-        groups, _, below = rows_of(part)
+        groups, _, below = part.content()
         table = file.export
         if not isinstance(table, Table):
             raise InternalError("rows of a file that has none")
@@ -349,7 +349,7 @@ class Batch:
         """Tells rows of totals from rows of orders, once the file's style is known and all of it is read."""
         control = Control(file.layout, self._reader.builder(file).readers.amount)
         for _, parts in self._spool.groups():
-            control.add(rows_of(part) for part in parts if part.file == file.index and part.copy >= 0)
+            control.add(part.content() for part in parts if part.file == file.index and part.copy >= 0)
         for below in loader.tail:
             agrees, text = control.compare(below.cells)
             if agrees:
@@ -445,7 +445,7 @@ def _unknown_columns(layout: Layout) -> Iterator[tuple[int, str]]:
 
 
 def _object_text(part: Part | RawPart) -> tuple[int, str]:
-    row, record = rows_of(part)
+    row, record = part.content()
     return row, object_text(record)
 
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
 from operator import itemgetter
-from typing import Any
 
 from etl.errors import InternalError
 from etl.model.attention import MET, WRITTEN, met_versions
@@ -64,7 +63,7 @@ class OrderReader:
         for part in parts:
             if part.file != file or part.copy != copy or copy < 0 or self._files[file].objects is not None:
                 return None
-            groups, faults, below = rows_of(part)
+            groups, faults, below = part.content()
             if faults or below:
                 return None
             found += groups
@@ -105,7 +104,7 @@ class OrderReader:
         """What the rows of an order say in a column of attention.csv; empty where they are none of it."""
         file = self._files[part.file]
         if file.objects is not None:
-            found = {plain(str(rows_of(part)[1].get(name, "")))}
+            found = {plain(str(part.content()[1].get(name, "")))}
         elif name in file.remarks:
             found = {plain(line[file.remarks[name]]) for line in lines_of(part)}
         else:
@@ -118,18 +117,18 @@ class OrderReader:
         layout = file.layout
         if file.objects is not None:
             if part.copy < 0:
-                return Cells((), (), (), (), file.objects.flatten_return(rows_of(part)[1]))
-            flat = file.objects.flatten(rows_of(part)[1])
+                return Cells((), (), (), (), file.objects.flatten_return(part.content()[1]))
+            flat = file.objects.flatten(part.content()[1])
             lines = [*flat.lines, *(cells for _, contents in flat.contents for cells in contents)]
             return Cells(layout.order, [flat.order], layout.line, lines, (flat.nested, flat.broken, flat.unread))
         columns = (*layout.line, *layout.other)
-        return Cells(layout.order, [order for order, _ in rows_of(part)[0]], columns, list(lines_of(part)))
+        return Cells(layout.order, [order for order, _ in part.content()[0]], columns, list(lines_of(part)))
 
     def _add_return(self, draft: Draft, part: Part | RawPart) -> None:
         file = self._files[part.file]
         if file.objects is None:
             raise InternalError("objects without a layout")
-        row, record = rows_of(part)
+        row, record = part.content()
         place = replace(file.place, row=row, column="returns")
         self.builder(file).nested.add_return(draft, place, file.objects.flatten_return(record))
 
@@ -144,13 +143,13 @@ class OrderReader:
         file = self._files[parts[0].file]
         builder = self.builder(file)
         if file.objects is not None:
-            row, record = rows_of(parts[0])
+            row, record = parts[0].content()
             return builder.object_draft(number, row, file.objects.flatten(record))
         groups: list[Group] = []
         faults: list[Fault] = []
         below: list[BelowRow] = []
         for part in parts:
-            more, odd, under = rows_of(part)
+            more, odd, under = part.content()
             groups.extend(more)
             faults.extend(_named(odd, is_all_wide=file.is_all_wide))
             below.extend(under)
@@ -168,14 +167,9 @@ def _named(faults: list[Fault], *, is_all_wide: bool) -> Iterator[Fault]:
 
 def lines_of(part: Part | RawPart) -> Iterator[tuple[str, ...]]:
     """The line-level cells of a part of a flat file."""
-    groups, _, below = rows_of(part)
+    groups, _, below = part.content()
     yield from (line for _, rows in groups for _, line in rows)
     yield from (line for _, line, _ in below)
-
-
-def rows_of(part: Part | RawPart) -> Any:
-    """What was spooled: (groups, faults, rows below) of a flat file, (number, object) of a JSON file."""
-    return part.content()
 
 
 def _too_long(order: Order) -> Order:
