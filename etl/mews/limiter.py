@@ -33,7 +33,7 @@ THROTTLED = Pace(first=1.0, longest=60.0)
 LONGEST_PAUSE = 900.0
 """A longer wait than this is not believed: ask again after it."""
 CREDIT_SHARE = 0.02
-"""The most of a window that a steady way to Mews and back is worth."""
+"""The most of a window that a steady way to Mews and back is worth; see `Way`."""
 _CLOCK_DRIFT = 1e-4
 _MARGIN = 0.001
 _SHORTEST_SLEEP = 0.0005
@@ -107,39 +107,63 @@ class Way:
     """How long the way to Mews and back takes for certain. Units: seconds.
 
     Two requests a window apart by our clock (the first's answer, the second's first byte) are further apart at Mews: by
-    the way back of the first and the way there of the second. On a steady way these are a round trip; half the
-    shortest one is counted, less than that where round trips differ, nothing where they differ much. It holds also
-    where the way gets shorter, if it is as long in both directions or the time goes by behind Mews's door.
+    the way back of the first and the way there of the second. Nothing tells how a round trip is made of the two: a
+    starved server that counts behind its own queue has all of it on the way there, and none of it once it is quick. So
+    a credit is given only where it is worth a slot kept back, where round trips are long, many and alike; any shorter one
+    ends it; and it is used only while an answer shows how the way was a moment ago (`is_shown`). What is assumed then:
+    between that answer's request and the next one, a round trip does not become shorter by more than `1 - SHARE` of itself.
     """
 
-    LEAST = 20
+    LEAST = 100
+    """Round trips in a row that are alike."""
     MOST = 200
+    ALIKE = 0.8
+    """The shortest one beside the usual one."""
+    SHARE = 0.6
+    """Of the shortest one, that counts."""
+    FRESH = 2.5
+    """Usual round trips since a request whose answer shows the way."""
+    AHEAD = 1.1
+    """Usual round trips from the request that shows the way to the moment from which it is of use."""
 
     def __init__(self, seconds: float) -> None:
         self._most = CREDIT_SHARE * seconds
+        self._worth = seconds / 60
         self._age = 2 * seconds + 60.0
         self._trips: deque[tuple[float, float]] = deque(maxlen=self.MOST)
-        self._credit = 0.0
+        self._shown = -math.inf
         self._uses = 0
+        self.usual = 0.0
+        """The median."""
+        self.credit = 0.0
+        """How much earlier than a window after its answer a request stops to count."""
 
     def note(self, sent: float, answered: float) -> None:
         """A request was answered."""
         trip = max(0.0, answered - sent)
+        if trip < self.ALIKE * self.usual:
+            self.forget()
         self._trips.append((answered, trip))
+        self._shown = max(self._shown, sent)
         self._uses += 1
-        if trip < 2 * self._credit or self._uses >= self.LEAST:
+        if self._uses >= self.LEAST // 5:
             self._uses = 0
-            self._credit = self._told(answered)
+            self._learn(answered)
 
-    def credit(self) -> float:
-        """How much earlier than a window after its answer a request stops to count."""
-        return self._credit
+    def forget(self) -> None:
+        """Nothing is known any more."""
+        self._trips.clear()
+        self.credit = self.usual = 0.0
 
-    def _told(self, now: float) -> float:
+    def fresh_for(self, now: float) -> float:
+        """Seconds for which what is known of the way is fresh; negative where it is not."""
+        return self._shown + self.FRESH * self.usual - now
+
+    def _learn(self, now: float) -> None:
         trips = [trip for at, trip in self._trips if at > now - self._age]
-        if len(trips) < self.LEAST:
-            return 0.0
-        return max(0.0, min(self._most, (2 * min(trips) - median(trips)) / 2))
+        self.usual, shortest = median(trips), min(trips)
+        is_sure = len(trips) >= self.LEAST and shortest >= max(self._worth, self.ALIKE * self.usual)
+        self.credit = min(self._most, self.SHARE * shortest) if is_sure else 0.0
 
 
 class Limiter:
@@ -173,6 +197,7 @@ class Limiter:
         self._pausing = pausing or sleep
         self._turn = asyncio.Lock()
         self._block: _Block | None = None
+        self._probe: _Block | None = None
         self._open: dict[int, _Block] = {}
         self._moved: dict[int, _Block] = {}
         self._flush: asyncio.TimerHandle | None = None
@@ -212,6 +237,7 @@ class Limiter:
     def pause(self, seconds: float) -> None:
         """Nobody gets a slot for that long (429). A pause under way is never shortened."""
         self._paused_until = max(self._paused_until, self._clock.monotonic() + min(seconds, LONGEST_PAUSE))
+        self.way.forget()
 
     def note_over(self, block: _Block, until: float) -> None:
         """A request of the block is over; the row is final when all are."""
@@ -273,13 +299,40 @@ class Limiter:
                 return block
             self._drop(block)
         self._keep_alive(now)
+        if not self.way.credit or self.count < Way.LEAST:
+            return self._take(now, self._window, self.count, self._want)
+        return self._early_block(now)
+
+    def _early_block(self, now: float) -> _Block | float:
+        """On credit. One slot is kept back for a request that is early enough without it, and shows the way after a pause."""
+        credit, ahead = self.way.credit, Way.AHEAD * self.way.usual
+        fresh = self.way.fresh_for(now)
+        if fresh >= 0:
+            block = self._take(now, self._window - credit, self.count - 1, self._want)
+            if isinstance(block, _Block) or block <= fresh:
+                return block
+            return max(block - ahead, fresh + _MARGIN)
+        block = self._take(now, self._window, self.count - 1, self._want)
+        if isinstance(block, _Block):
+            return block
+        if block > credit + ahead:
+            return block - credit - ahead
+        if self._probe is None or not (self._probe.spare or self._probe.open):
+            probe = self._take(now, self._window, self.count, 1)
+            if isinstance(probe, _Block):
+                self._probe = probe
+                return probe
+        # The answer that is waited for wakes nobody.
+        return min(block, credit / 50)
+
+    def _take(self, now: float, window: float, count: int, want: int) -> _Block | float:
         moved = list(self._moved.values())
         taken = self._store.take(
             now=now,
-            window=self._window - self.way.credit(),
+            window=window,
             keep=self._window,
-            count=self.count,
-            want=self._want,
+            count=count,
+            want=want,
             lease=LEASE_SECONDS + self.timeout + self._block_life,
             moved=[block.row for block in moved],
         )
