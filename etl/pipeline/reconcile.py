@@ -39,6 +39,7 @@ from etl.pipeline.outlet import on_route, read_missing_ids
 from etl.pipeline.prepare import home_of, link_to_mews, read_mapping_of
 from etl.pipeline.reconcile_result import Found, Reconciled, tell
 from etl.pipeline.reconciled import Trace, keep, stand_of
+from etl.pipeline.unmarked_reversals import note_unmarked
 from etl.reconcile.compare import bookings, compare_order
 from etl.reconcile.controls import ControlSums
 from etl.reconcile.notebook import Amounts, Booked, Notebook, Noted, Task
@@ -158,6 +159,7 @@ class Reconciliation:
         for batches in _grouped(self._notebook.open_tasks(self._sizes.ids, self._sizes.items), self._sizes.parallel):
             await asyncio.gather(*(self._compare(tasks, is_last=False) for tasks in batches))
         await self._scan()
+        await note_unmarked(self._ledger, self._notebook, self._back, self._reader.bills, self._sizes.chunk)
         await self._wait_for_lagging_reads()
         self._read = 0
         for tasks in self._notebook.doubtful_tasks(self._sizes.ids, self._sizes.items):

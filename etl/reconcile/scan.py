@@ -48,12 +48,7 @@ def item_page(rows: Iterable[OrderItemRow], store: str) -> Page:
         if identity is None or identity.store != store:
             page.strangers.add(row.order_id)
             continue
-        part = UNDO_PART if identity.is_undo else ORDER_PART
-        amounts = None if row.is_canceled else Amounts(row.net, row.gross)
-        if row.is_payment and amounts is not None:
-            # It shows that the bill is there, and is nothing that was sold.
-            amounts = Amounts(Decimal(0), Decimal(0))
-        page.add(identity.number, identity.generation, part, row.order_id, amounts=amounts, currency=row.currency)
+        add_item(page, row, identity.number, identity.generation, UNDO_PART if identity.is_undo else ORDER_PART)
     return page
 
 
@@ -66,6 +61,20 @@ def payment_page(rows: Iterable[PaymentRow], store: str) -> Page:
             continue
         identity, name = found
         part = f"{UNDO_PART}:{name}" if identity.is_undo else name
-        amounts = None if row.is_canceled else Amounts(row.net, row.gross)
-        page.add(identity.number, identity.generation, part, row.id, amounts=amounts, currency=row.currency)
+        add_payment(page, row, identity.number, identity.generation, part)
     return page
+
+
+def add_item(page: Page, row: OrderItemRow, number: str, generation: int, part: str) -> None:
+    """Counts an item of an order, or of what reverses it."""
+    amounts = None if row.is_canceled else Amounts(row.net, row.gross)
+    if row.is_payment and amounts is not None:
+        # It shows that the bill is there, and is nothing that was sold.
+        amounts = Amounts(Decimal(0), Decimal(0))
+    page.add(number, generation, part, row.order_id, amounts=amounts, currency=row.currency)
+
+
+def add_payment(page: Page, row: PaymentRow, number: str, generation: int, part: str) -> None:
+    """Counts a payment, or what pays it back."""
+    amounts = None if row.is_canceled else Amounts(row.net, row.gross)
+    page.add(number, generation, part, row.id, amounts=amounts, currency=row.currency)
