@@ -28,15 +28,6 @@ def made_id(operation: Operation, outcome: Outcome) -> str:
     return str(outcome.body.get(_MADE.get(operation, "")) or "")
 
 
-def named(operation: Operation, outcome: Outcome) -> Outcome:
-    """The outcome, unclear where Mews says that it made something and does not name it."""
-    if outcome.kind is not Kind.DONE or operation not in _MADE or made_id(operation, outcome):
-        return outcome
-    return Outcome(
-        Kind.UNKNOWN, status=outcome.status, message="Mews's answer has no id", request_id=outcome.request_id
-    )
-
-
 @dataclass(slots=True)
 class PartRecord:
     """One part of one order on its way. `seq`: the attempt that its intent gave."""
@@ -61,8 +52,8 @@ class PartRecord:
         steps.renew(*self.intent_of.key, self.seq, sent_at)
 
     def judge(self, outcome: Outcome) -> Outcome:
-        """Unclear without the id of what was made."""
-        return named(self.operation, outcome)
+        """As the client tells it: a DONE names what was made."""
+        return outcome
 
     def conclude(self, steps: Steps, outcome: Outcome, *, at: datetime, is_last_try: bool) -> bool:
         """In flight -> what the outcome says."""

@@ -69,11 +69,11 @@ GUARDS = (
     ),
     _guard(
         "an answer without an id is an acceptance",
-        "load/requests.py",
-        "    if outcome.kind is not Kind.DONE or operation not in _MADE or made_id(operation, outcome):\n",
-        "    if True:\n",
-        "poster",
-        "without_an_id",
+        "mews/answers.py",
+        "if missing := operation.missing(body):",
+        "if (missing := operation.missing(body)) and not operation.is_write:",
+        "unit/mews/test_mews_answers.py",
+        "valid_order_id or own_key",
     ),
     _guard(
         "a part is sent from any state",
