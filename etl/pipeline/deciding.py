@@ -6,9 +6,10 @@ Rule: design sections 2 (`next`) and 3a: candidates are shown, nothing is filled
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 
 from etl.mapping.settings import FILE
@@ -69,39 +70,48 @@ def first_fault(fault: Fault, more: int, desk: Desk) -> Step:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where orders go, which nobody can guess. `names`: how it may be named in the setting `key`."""
+    """Where orders go, which nobody can guess. `names`: how it may be named in the setting `key`.
+
+    `known`: those of the catalogue in this folder; `none`: what Mews says where it has none.
+    """
 
     key: str
+    known: Callable[[Path], Sequence[str]]
     names: str
     one: str
+    many: str
     none: str
 
     def step(self, desk: Desk, row: int | None) -> Step:
         """One of the catalogue's, else Mews is asked for them."""
         folder = desk.settings.mappings
-        known = stored_services(folder) if self.key == SERVICE else stored_names(folder, "outlets.csv")
-        if known:
+        if known := self.known(folder):
             what = f"{FILE} row {row}: write {self.names} of {self.one} into {self.key} (candidates {', '.join(known)})"
             return Step(what, FILE, row, self.key, _ids(known))
         ask = desk.typed("preflight", *desk.files)
-        many = f"{self.one.split()[-1]}s"
         if has_catalogue(folder):
             return Step(f"{self.key}: Mews {self.none}", FILE, row, self.key, type=ask)
         if desk.has_tokens:
-            return Step(f"Ask Mews which {many} it has, for {self.key}", FILE, row, type=ask)
-        return Step(f"Write the three MEWS_ variables into .env, then let preflight list the {many}", ".env", type=ask)
+            return Step(f"Ask Mews which {self.many} it has, for {self.key}", FILE, row, type=ask)
+        return Step(
+            f"Write the three MEWS_ variables into .env, then let preflight list the {self.many}", ".env", type=ask
+        )
 
 
 THE_SERVICE = _Place(
     SERVICE,
+    stored_services,
     "the Id",
     "a service",
+    "services",
     "has no active additional service; ask the hotel to set one up for the shop, then ask Mews again",
 )
 _OUTLET = _Place(
     OUTLET,
+    partial(stored_names, file="outlets.csv"),
     "the Id or the name",
     "an outlet",
+    "outlets",
     "lists no outlet for this integration; ask the hotel to set one up and Mews to open it",
 )
 

@@ -46,6 +46,23 @@ def endings(result) -> list[Ending]:
     return [one.result for one in result.details]
 
 
+def hide_marks(shop: OutletShop) -> None:
+    """From now on Mews returns neither identifiers nor notes."""
+    shop.sandbox._quirks = replace(shop.sandbox._quirks, identifiers="ignored", keeps_notes=False)
+
+
+def ids_of(path, count: int) -> list[str]:
+    """The ids that the ledger has of orders 1 to `count`."""
+    with Ledger.open(path, read_only=True) as ledger:
+        return [ledger.order(number).mews_order_id for number in numbers(count)]
+
+
+def cut_off(path, shop: OutletShop, count: int) -> None:
+    """Posts so many orders, and ends before anybody reads which bill is whose."""
+    with pytest.raises(Killed):
+        post(path, shop, orders(count), checkpoint=KillAt("outcome.recorded", 1))
+
+
 def test_a_bill_is_balanced_by_its_opposite(tmp_path):
     """Number `{number}:undo` at the original times, every item opposite, once; and it reconciles to zero."""
     shop, path = OutletShop(), tmp_path / "ledger"
@@ -181,13 +198,7 @@ def test_unmarked_bills_hold_an_order_for_a_person(tmp_path):
     """Where neither mark comes back, number, outlet, time and amounts make it likely, and nothing is sent again."""
     shop, path = OutletShop("timeout-after-commit:on=outletBills/add:at=2"), tmp_path / "ledger"
     post(path, shop, [an_order("1")])
-    from etl.sandbox.faults import FaultPlan, parse_fault
-
-    plan = shop.sandbox.plan
-    shop.sandbox._quirks = FaultPlan((parse_fault("no-notes"), parse_fault("no-external-identifiers"))).quirks(
-        shop.sandbox._quirks
-    )
-    shop.sandbox.plan = plan
+    hide_marks(shop)
     result = post(path, shop, [an_order("1"), an_order("2")], "run-2")
     assert result.counts[ReportState.UNKNOWN] == 1
     assert len(shop.bills_of("2")) == 1
@@ -202,10 +213,7 @@ def test_recover_reads_ids_back(tmp_path):
     with Ledger.open(path, read_only=True) as ledger:
         assert ledger.lacks_ids()
     recovered(path, shop)
-    with Ledger.open(path, read_only=True) as ledger:
-        assert [ledger.order(number).mews_order_id for number in numbers(5)] == [
-            shop.bills_of(number)[0] for number in numbers(5)
-        ]
+    assert ids_of(path, 5) == [shop.bills_of(number)[0] for number in numbers(5)]
 
 
 def test_unmarked_bills_that_are_met_on_two_walks_hold_an_order_too(tmp_path):
@@ -214,7 +222,7 @@ def test_unmarked_bills_that_are_met_on_two_walks_hold_an_order_too(tmp_path):
     post(path, shop, [an_order("1")])
     post(path, shop, [an_order("1"), an_order("2")], "run-2", no_wait=True)
     shop.timeline.pass_until(shop.timeline.now + 300)
-    shop.sandbox._quirks = replace(shop.sandbox._quirks, identifiers="ignored", keeps_notes=False)
+    hide_marks(shop)
     result = post(path, shop, [an_order("1"), an_order("2")], "run-3")
     assert result.counts[ReportState.UNKNOWN] == 1
     assert len(shop.bills_of("2")) == 1
@@ -232,17 +240,6 @@ def test_payments_of_a_recovered_bill_are_told_by_their_type(tmp_path):
         assert [ledger.order(number).facts for number in "123"] == [{}] * 3
 
 
-def hide_marks(shop: OutletShop) -> None:
-    """From now on Mews returns neither identifiers nor notes."""
-    shop.sandbox._quirks = replace(shop.sandbox._quirks, identifiers="ignored", keeps_notes=False)
-
-
-def ids_of(path, count: int) -> list[str]:
-    """The ids that the ledger has of orders 1 to `count`."""
-    with Ledger.open(path, read_only=True) as ledger:
-        return [ledger.order(number).mews_order_id for number in numbers(count)]
-
-
 @pytest.mark.parametrize("again", ["the same run", "a later run", "recover"])
 def test_ids_of_unmarked_bills_are_read_back(tmp_path, again):
     """Posted among many, and no mark comes back: number, closing and amounts tell which bill is whose; so undo works."""
@@ -254,8 +251,7 @@ def test_ids_of_unmarked_bills_are_read_back(tmp_path, again):
     if again == "the same run":
         post(path, shop, orders(5))
     else:
-        with pytest.raises(Killed):
-            post(path, shop, orders(5), checkpoint=KillAt("outcome.recorded", 1))
+        cut_off(path, shop, 5)
         assert ids_of(path, 5)[1:] == [""] * 4
         _ = recovered(path, shop) if again == "recover" else post(path, shop, orders(5), "run-2")
     assert ids_of(path, 5) == [shop.bills_of(number)[-1] for number in numbers(5)]
@@ -273,8 +269,7 @@ def test_an_id_is_read_back_only_where_one_bill_can_be_meant(tmp_path):
     shop, path = OutletShop(), tmp_path / "ledger"
     post(path, shop, orders(1))
     hide_marks(shop)
-    with pytest.raises(Killed):
-        post(path, shop, orders(3), checkpoint=KillAt("outcome.recorded", 1))
+    cut_off(path, shop, 3)
     given = shop.sandbox.outlets.bills[shop.bills_of("2")[0]]
     shop.post([bill_payload(orders(2)[1], Identity("other", "2"))])
     post(path, shop, orders(3), "run-2")
@@ -290,8 +285,7 @@ def test_reconcile_knows_unmarked_bills_too(tmp_path):
     shop, path = OutletShop(), tmp_path / "ledger"
     post(path, shop, orders(1))
     hide_marks(shop)
-    with pytest.raises(Killed):
-        post(path, shop, orders(3), checkpoint=KillAt("outcome.recorded", 1))
+    cut_off(path, shop, 3)
     with Ledger.open(path, read_only=True) as ledger:
 
         async def work(writer, _limiter):
