@@ -26,6 +26,9 @@ from etl.model.states import PLANNED, State, after
 TOO_LARGE = 413
 """A refusal that is about the request's size and nothing else."""
 
+_NOT_ACTED_ON = frozenset({Kind.NOT_SENT, Kind.WAIT, Kind.STOP})
+"""Outcomes after which an attempt counts as never sent: met in Mews all the same, the order is another ledger's."""
+
 RECHECKS = 2
 """What was proved absent and sent again is looked up at the end of the run and in the next run."""
 
@@ -180,7 +183,7 @@ class SendSteps(UnitOfWork):
                 if outcome.kind is Kind.REFUSED:
                     self._refuse_kinds(row, outcome)
             case _:
-                if outcome.kind is Kind.NOT_SENT:
+                if outcome.kind in _NOT_ACTED_ON:
                     row.sends -= 1
         self._settle_order(row)
         return row.state

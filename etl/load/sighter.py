@@ -312,7 +312,8 @@ def key_of(part: Part) -> PartKey:
 
 
 def _is_unsent(part: Part) -> bool:
-    return part.state in PLANNED and part.seq == 0
+    """Whether no attempt of it, if there was one, can have brought it to Mews."""
+    return part.state in PLANNED and part.sends == 0
 
 
 def _order_part(parts: Iterable[Part], generation: int) -> Part | None:

@@ -359,6 +359,14 @@ GUARDS = (
         "fresh_ledger or old_copy",
     ),
     _guard(
+        "an order of which Mews acted on no attempt counts as sent",
+        "ledger/send_steps.py",
+        "_NOT_ACTED_ON = frozenset({Kind.NOT_SENT, Kind.WAIT, Kind.STOP})",
+        "_NOT_ACTED_ON = frozenset({Kind.NOT_SENT})",
+        "survey",
+        "never_sent",
+    ),
+    _guard(
         "cancelled items of posted orders are passed over",
         "load/sighter.py",
         "if suspects:",

@@ -33,7 +33,7 @@ from etl.load.survey import Survey, Surveyor
 from etl.model.identity import Identity
 from etl.model.outcome import Kind, Outcome
 from etl.model.plan import order_payload
-from etl.model.states import State
+from etl.model.states import IN_MEWS, State
 
 
 @pytest.fixture
@@ -289,6 +289,37 @@ def test_an_order_that_was_met_before_it_was_sent_is_there_twice(path, mews, tim
         look(copy, mews, time)
     assert caught.value.lacks_orders
     assert caught.value.duplicated == {"2": ("mine", "OrderId-2")}
+
+
+@pytest.mark.parametrize("kind", [Kind.NOT_SENT, Kind.WAIT, Kind.STOP])
+@pytest.mark.parametrize("is_sent_once", [False, True])
+def test_what_no_attempt_can_have_brought_to_mews_was_never_sent(path, mews, time, tmp_path, kind, is_sent_once):
+    """Mews acted on no attempt of an old copy (401, 429, no connection): somebody else posted the order."""
+    copy = tmp_path / "copy.sqlite"
+    answers = [Outcome(kind), Outcome(kind)]
+    if is_sent_once:
+        answers[0] = NEVER
+    with open_ledger(path, time) as ledger:
+        ledger.record_plan("run-1", [an_order("2")])
+        for answer in answers:
+            with ledger.steps(["2"]) as steps:
+                seq = steps.intend(an_intent("2", time))
+                if steps.conclude("2", 1, "order", seq, answer, at=time.wall()) is State.UNKNOWN:
+                    steps.miss("2", 1, "order", seq, proved=True, at=time.wall())
+    copy_ledger(path, copy)
+    run_poster(path, mews, time, [an_order("2")], run_id="run-2")
+    time.seconds += 1000
+    if is_sent_once:
+        # Proved absent, and there after all: it may be the first request, and is taken in.
+        assert ("2", 1, "order") in look(copy, mews, time).found
+    else:
+        with pytest.raises(IncompleteError) as caught:
+            look(copy, mews, time)
+        assert caught.value.lacks_orders
+        recover_into(copy, mews, time)
+    with Ledger.open(copy, read_only=True) as ledger:
+        assert ledger.order("2").state in IN_MEWS
+    assert look(copy, mews, time).found == {}
 
 
 @pytest.mark.parametrize("what", ["order", "payment"])
