@@ -514,8 +514,8 @@ GUARDS = (
     _guard(
         "a limit of N is one of N + 1",
         "mews/limiter.py",
-        "            count=self.count,\n",
-        "            count=self.count + 1,\n",
+        "return self._take(now, self._window, self.count, self._want)",
+        "return self._take(now, self._window, self.count + 1, self._want)",
         "unit/mews/test_mews_limiter.py",
     ),
     _guard(
