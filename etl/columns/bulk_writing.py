@@ -145,27 +145,30 @@ class BulkWriting:
         """Orders that are ready."""
         told = self._told(goods)
         keys, order, net, gross = self._booked(orders, goods, shares)
-        starts = np.searchsorted(order, np.arange(len(orders.at) + 1)).tolist()
+        starts = np.searchsorted(order, np.arange(len(orders.at) + 1))
         numbers = list(map(block.numbers.__getitem__, orders.at.tolist()))
         accounts = [(one.account_id, one.is_company) for one in orders.charged]
         dates = orders.date_at.tolist()
         texts = list(map(orders.dated.texts.__getitem__, dates))
+        months: dict[str, int] = {}
+        month_at = [months.setdefault(orders.dated.months[date], len(months)) for date in dates]
         which, sums_keys = self._keys(keys)
         sums = Sums(
             (self._writing.currency, self._writing.precision),
             sums_keys,
             accounts,
+            list(months),
             numbers,
-            totals.tolist(),
-            orders.account_at.tolist(),
             [text.replace(" ", "T", 1) for text in texts],
-            list(map(orders.dated.months.__getitem__, dates)),
-            np.diff(np.append(goods.first, len(goods.order))).tolist(),
-            is_negative.tolist(),
+            totals,
+            orders.account_at,
+            np.array(month_at, np.int64),
+            np.diff(np.append(goods.first, len(goods.order))),
+            is_negative.astype(np.int64),
             starts,
             which,
-            net.tolist(),
-            gross.tolist(),
+            net,
+            gross,
         )
         flags = (
             told * _TOLD
@@ -179,7 +182,7 @@ class BulkWriting:
         return Bulk(
             orders.at.tolist(),
             self._lines(orders, numbers, texts, goods, shares),
-            self._signatures(orders, flags, keys.tobytes(), starts),
+            self._signatures(orders, flags, keys.tobytes(), starts.tolist()),
             has_stated.tolist(),
             self._problems(block, orders, goods, told, is_back),
             sums,
@@ -262,12 +265,12 @@ class BulkWriting:
         its, category = np.divmod(found[by] % (width * size), size)
         return its * _SETS + category, of_order[by], summed[0][by], summed[1][by]
 
-    def _keys(self, keys: Ints) -> tuple[list[int], list[tuple[int, tuple[str, ...], str]]]:
+    def _keys(self, keys: Ints) -> tuple[Ints, list[tuple[int, tuple[str, ...], str]]]:
         """Which distinct key each row has, and what the keys mean."""
         distinct, which = np.unique(keys, return_inverse=True)
         names = list(self._articles.categories)
         pairs = [divmod(key, _SETS) for key in distinct.tolist()]
-        return which.tolist(), [(its, self._sets.all[its].codes, names[category]) for its, category in pairs]
+        return which.astype(np.int64), [(its, self._sets.all[its].codes, names[category]) for its, category in pairs]
 
     def _signatures(self, orders: Orders, flags: Any, keys: bytes, starts: Sequence[int]) -> list[tuple[Any, ...]]:
         """What each order is decided by: its head, account and flags, and the keys of what is booked of it."""

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from etl.columns.quick import Quick, Shown
-from etl.columns.sums import Sums
 from etl.model.problem import Problem
 
 if TYPE_CHECKING:
     from etl.columns.entries import Entries
+    from etl.columns.sums import Sums
 
 
 class Bulk(NamedTuple):

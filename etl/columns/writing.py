@@ -10,12 +10,12 @@ from functools import partial
 from operator import itemgetter
 from typing import Any, NamedTuple
 
+from etl.columns.booked import summed, unproved
 from etl.columns.cells import KEPT, Remembered
 from etl.columns.decided import Item, Tax, Taxes, as_json
 from etl.columns.moments import When
 from etl.columns.quick import Beside, Quick, Report
 from etl.columns.rows import Flat
-from etl.columns.sums import summed, unproved
 from etl.model.identity import RECIPE_VERSION, Identity
 from etl.model.money import share_units, units_text
 from etl.transform.accounts import Charged

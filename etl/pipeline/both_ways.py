@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import structlog
@@ -239,9 +238,9 @@ def by_rules(batch: Batch, ctx: Context, numbers: Sequence[str]) -> Iterator[tup
         yield planned, plan_line(planned, store)
 
 
-def digest_of(line: bytes) -> bytes:
-    """What is kept of an order's part of the plan id, to hold the rules against."""
-    return sha256(line).digest()
+def mark_of(line: bytes) -> int:
+    """What is kept of an order's part of the plan id, to hold the rules against: 64 bits that hold in this process alone."""
+    return hash(line)
 
 
 def differs(number: str) -> InternalError:

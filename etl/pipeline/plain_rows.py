@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
+from etl.columns.booked import unproved
 from etl.columns.quick import Report
-from etl.columns.sums import Sums, unproved
 from etl.model.money import units_text
 from etl.report.tables import PlainOrder
+
+if TYPE_CHECKING:
+    from etl.columns.sums import Sums
 
 
 def plain_order(report: Report) -> PlainOrder:
@@ -28,8 +32,10 @@ def plain_orders(sums: Sums) -> Iterator[PlainOrder]:
         [" ".join(unproved(is_negative=is_negative, is_company=is_company)) for is_negative in (False, True)]
         for _, is_company in sums.accounts
     ]
-    rows = zip(*sums[3:10], strict=True)
-    for at, (number, units, charged, consumption, month, size, is_negative) in enumerate(rows):
+    first, which = sums.first.tolist(), sums.which.tolist()
+    by_order = (sums.totals, sums.charged, sums.month_at, sums.sizes, sums.negative)
+    rows = zip(sums.numbers, sums.consumptions, *[column.tolist() for column in by_order], strict=True)
+    for at, (number, consumption, units, charged, month, size, is_negative) in enumerate(rows):
         yield PlainOrder(
             number,
             currency,
@@ -37,10 +43,10 @@ def plain_orders(sums: Sums) -> Iterator[PlainOrder]:
             units,
             units_text(units, precision),
             accounts[charged],
-            month,
+            sums.months[month],
             consumption[:19],
             str(size),
-            codes[tuple(sums.which[sums.first[at] : sums.first[at + 1]])],
+            codes[tuple(which[first[at] : first[at + 1]])],
             untold[charged][is_negative],
         )
 

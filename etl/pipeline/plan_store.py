@@ -8,28 +8,32 @@ from __future__ import annotations
 
 import marshal
 import pickle
+from array import array
+from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
 from etl.columns.quick import Held, Quick, Report
-from etl.columns.sums import Sums
-from etl.columns.taken import Run
+from etl.columns.taken import Bulk, Run
 from etl.model.packed import values_of
 from etl.model.plan import PlannedOrder, Verdict
 from etl.model.status import OrderStatus, TaxSum
 from etl.pipeline.alike import Alike
-from etl.pipeline.both_ways import differs, digest_of
+from etl.pipeline.both_ways import differs, mark_of
 from etl.pipeline.classify import held_status, planned_status, quick_status
 from etl.pipeline.kept_entries import KeptEntries
 from etl.pipeline.plain_rows import plain_order, plain_orders
 from etl.report.facts import PackedOrders
 from etl.report.tables import PlainOrder
 from etl.spill import Spill
+
+if TYPE_CHECKING:
+    from etl.columns.sums import Sums
 
 BATCH = 2_000
 _ASKED = 500
@@ -44,16 +48,23 @@ CREATE TABLE plan (
     content BLOB NOT NULL
 )
 """
+_RUN_SCHEMA = """
+CREATE TABLE run (
+    first INTEGER PRIMARY KEY,      -- position of the first order of a batch
+    size INTEGER NOT NULL,          -- how many of the batch were taken at once; all of them are ready
+    content BLOB NOT NULL           -- their rows of the plan, as columns, until somebody asks for them
+)
+"""
 _STATUS_SCHEMA = """
 CREATE TABLE status (
     batch INTEGER PRIMARY KEY,      -- BATCH orders each, by position
-    alike BLOB NOT NULL,            -- reports of orders by columns, None for each other order
+    alike BLOB NOT NULL,            -- reports of orders by columns, and where the others stand among them
     others BLOB NOT NULL            -- statuses of the others
 )
 """
 
 
-_DIGEST = 32
+_MARK = 8
 """Length of what is stored of an order by columns; a pickled order is longer."""
 T = TypeVar("T")
 ByRules = Callable[[Sequence[str]], Iterable[tuple[PlannedOrder, bytes]]]
@@ -83,7 +94,7 @@ class PlanStore:
     def __init__(self, folder: Path | None = None) -> None:
         self.by_rules: ByRules = _nothing
         """Plans orders that were stored by columns, when they are asked for whole."""
-        self._spill = Spill("the plan", _SCHEMA, _STATUS_SCHEMA, folder=folder)
+        self._spill = Spill("the plan", _SCHEMA, _RUN_SCHEMA, _STATUS_SCHEMA, folder=folder)
         self.entries: KeptEntries | None = None
         """Those of orders by columns, as a page shows them; None where no page was asked for."""
         self.count = 0
@@ -108,14 +119,21 @@ class PlanStore:
         due = _Due()
         for chunk in _batches(orders):
             rows: list[_Row] = []
+            runs: list[_Run] = []
+            first = at = self.count + 1
             for order in chunk:
                 if isinstance(order, Run):
-                    rows += _rows(self.count + len(rows) + 1, order, due)
+                    runs.append(_run(at, order, due))
+                    at += order.size
                 else:
-                    rows.append(_row(self.count + len(rows) + 1, order, due))
-            self._spill.insert("INSERT INTO plan VALUES (?, ?, ?, ?, ?, ?)", rows)
+                    rows.append(_row(at, order, due))
+                    at += 1
+            self._spill.insert(_INSERT, rows)
+            if runs:
+                size = at - first - len(rows)
+                self._spill.execute("INSERT INTO run VALUES (?, ?, ?)", (first, size, marshal.dumps(runs)))
             self._spill.insert("INSERT INTO status (alike, others) VALUES (?, ?)", [self._packed(chunk)])
-            self.count += len(rows)
+            self.count = at - 1
 
     def keep_entries(self, room: int) -> None:
         """Makes room for the entries of so many orders by columns."""
@@ -129,7 +147,8 @@ class PlanStore:
     @property
     def ready_count(self) -> int:
         """Orders that are to be sent."""
-        return int(self._spill.scalar("SELECT count(*) FROM plan WHERE verdict = ?", (Verdict.READY.value,)))
+        ready = self._spill.scalar("SELECT count(*) FROM plan WHERE verdict = ?", (Verdict.READY.value,))
+        return int(ready + self._spill.scalar("SELECT coalesce(sum(size), 0) FROM run"))
 
     def by_number(self) -> Iterator[PlannedOrder]:
         """All planned orders by number."""
@@ -137,6 +156,7 @@ class PlanStore:
 
     def ready(self) -> Iterator[PlannedOrder]:
         """Orders to be sent, oldest consumption first; a nested return after its own order."""
+        self._unpack()
         self._index("due", "due, position")
         yield from self._read(
             f"SELECT number, content FROM plan WHERE verdict = '{Verdict.READY.value}' ORDER BY due, position"
@@ -177,6 +197,7 @@ class PlanStore:
 
     def _contents(self, numbers: Sequence[str]) -> Iterator[Iterator[tuple[str, bytes]]]:
         """(number, content) of these numbers, by number, some hundreds at a time."""
+        self._unpack()
         self._index("by_number", "number")
         for start in range(0, len(numbers), _ASKED):
             some = numbers[start : start + _ASKED]
@@ -193,37 +214,47 @@ class PlanStore:
 
     def _packed(self, orders: Sequence[PlannedOrder | Quick | Held | Run]) -> tuple[bytes, bytes]:
         """What is reported of orders, without the classes around the values; what they have in common is stored once."""
-        alike: list[tuple[Any, ...] | int | None] = []
-        at_once: dict[int, tuple[int, Sums, list[int]]] = {}
+        alike: list[_InTurn] = []
+        at_once: dict[int, _AtOnce] = {}
         others: list[OrderStatus] = []
         for order in orders:
             if isinstance(order, Run):
                 bulk = order.bulk
-                at, _, places = at_once.setdefault(id(bulk), (len(at_once), bulk.sums, []))
-                for place in range(order.start, order.end):
-                    if place in bulk.problems:
-                        alike.append(None)
-                        others.append(quick_status(bulk.sums.report(place), bulk.problems[place]))
-                    else:
-                        places.append(place)
-                        alike.append(at)
+                its = at_once.setdefault(id(bulk), _AtOnce(len(at_once), bulk, sorted(bulk.problems), []))
+                for start, end, told in its.stretches(order):
+                    if start < end:
+                        its.spans.append((start, end))
+                        alike.append((end - start, its.at))
+                    if told:
+                        alike.append((1, None))
+                        others.append(quick_status(bulk.sums.report(end), bulk.problems[end]))
             elif isinstance(order, Quick) and not order.problems:
                 self.alike.add(order.report)
-                alike.append(tuple(order.report))
+                alike.append((1, tuple(order.report)))
             else:
-                alike.append(None)
+                alike.append((1, None))
                 others.append(_status_of(order))
-        sums = [every.of(places) for _, every, places in at_once.values()]
+        sums = [its.bulk.sums.of(its.spans) for its in at_once.values() if its.spans]
         for count, report in chain.from_iterable(one.added() for one in sums):
             self.alike.add(report, count)
-        return marshal.dumps((alike, list(map(tuple, sums)))), pickle.dumps(list(map(_flat, others)), 5)
+        return marshal.dumps((alike, [one.packed() for one in sums])), pickle.dumps(list(map(_flat, others)), 5)
+
+    def _unpack(self, first: int | None = None) -> None:
+        """Rows for orders that were taken at once, of all batches or that which begins at a position."""
+        named = "" if first is None else " WHERE first = ?"
+        for (at,) in list(self._spill.rows(f"SELECT first FROM run{named}", () if first is None else (first,))):
+            content = self._spill.scalar("SELECT content FROM run WHERE first = ?", (at,))
+            self._spill.insert(_INSERT, chain.from_iterable(map(_run_rows, marshal.loads(content))))  # noqa: S302 - our own private file
+            self._spill.execute("DELETE FROM run WHERE first = ?", (at,))
 
     def _planned(self, batch: int, numbers: Collection[str]) -> dict[str, PlannedOrder]:
+        self._unpack((batch - 1) * BATCH + 1)
         query = "SELECT number, content FROM plan WHERE position > ? AND position <= ?"
         rows = self._spill.rows(query, ((batch - 1) * BATCH, batch * BATCH))
         return {order.number: order for order in self._whole(row for row in rows if row[0] in numbers)}
 
     def _read(self, query: str) -> Iterator[PlannedOrder]:
+        self._unpack()
         yield from self._whole(self._spill.rows(query))
 
     def _whole(self, rows: Iterator[tuple[str, bytes]]) -> Iterator[PlannedOrder]:
@@ -246,9 +277,9 @@ def _again(
     Raises InternalError `internal.both_ways` where one is not given as it entered the plan id.
     """
     found = list(rows)
-    light = {number: content for number, content in found if len(content) == _DIGEST}
+    light = {number: content for number, content in found if len(content) == _MARK}
     answers = given(list(light)) if light else ()
-    anew = {number: one for number, line, one in answers if digest_of(line) == light.get(number)}
+    anew = {number: one for number, line, one in answers if _mark(line) == light.get(number)}
     for number, content in found:
         if number not in light:
             yield _order(content)
@@ -259,6 +290,28 @@ def _again(
 
 
 _Row = tuple[int, str, str, str, str, bytes]
+_INSERT = "INSERT INTO plan VALUES (?, ?, ?, ?, ?, ?)"
+_Run = tuple[int, list[str], list[str], bytes]
+"""Position of the first of some orders that follow each other, their numbers and consumptions, and the marks of all."""
+_InTurn = tuple[int, int | tuple[Any, ...] | None]
+"""How many orders follow each other of which the same is to be said: which sums hold them, the report of one, None for others."""
+
+
+class _AtOnce(NamedTuple):
+    """The orders of a bulk in a batch: the number of their sums, the places that problems are told of, the spans of all others."""
+
+    at: int
+    bulk: Bulk
+    told: list[int]
+    spans: list[tuple[int, int]]
+
+    def stretches(self, run: Run) -> Iterator[tuple[int, int, bool]]:
+        """(start, end, whether a problem is told of the order at the end) over the places of a run."""
+        start = run.start
+        for place in self.told[bisect_left(self.told, start) : bisect_left(self.told, run.end)]:
+            yield start, place, True
+            start = place + 1
+        yield start, run.end, False
 
 
 def _batches(orders: Iterable[PlannedOrder | Quick | Held | Run]) -> Iterator[list[PlannedOrder | Quick | Held | Run]]:
@@ -288,17 +341,26 @@ def _row(at: int, order: PlannedOrder | Quick | Held, due: _Due) -> _Row:
         return (at, order.number, order.parent, order.verdict.value, when, pickle.dumps(order, 5))
     verdict = order.verdict if isinstance(order, Held) else Verdict.READY
     number = order.number
-    return (at, number, "", verdict.value, due.of(number, "", order.consumption), digest_of(order.line))
+    return (at, number, "", verdict.value, due.of(number, "", order.consumption), _mark(order.line))
 
 
-def _rows(at: int, run: Run, due: _Due) -> Iterator[_Row]:
-    """The rows of orders that were taken at once; none of them has a parent, or is one."""
+def _run(at: int, run: Run, due: _Due) -> _Run:
+    """Orders that were taken at once; none of them has a parent, or is one."""
     sums, some = run.bulk.sums, slice(run.start, run.end)
-    due.of(sums.numbers[run.end - 1], "", sums.consumptions[run.end - 1])
+    numbers, consumptions = sums.numbers[some], sums.consumptions[some]
+    due.of(numbers[-1], "", consumptions[-1])
+    return at, numbers, consumptions, array("q", map(mark_of, run.lines)).tobytes()
+
+
+def _run_rows(run: _Run) -> Iterator[_Row]:
+    at, numbers, consumptions, marks = run
     ready = Verdict.READY.value
-    columns = (sums.numbers[some], sums.consumptions[some], map(digest_of, run.lines))
-    for place, (number, when, content) in enumerate(zip(*columns, strict=True), at):
-        yield place, number, "", ready, when, content
+    for place, (number, when) in enumerate(zip(numbers, consumptions, strict=True)):
+        yield at + place, number, "", ready, when, marks[_MARK * place : _MARK * (place + 1)]
+
+
+def _mark(line: bytes) -> bytes:
+    return array("q", [mark_of(line)]).tobytes()
 
 
 def _status_of(order: PlannedOrder | Quick | Held) -> OrderStatus:
@@ -341,13 +403,17 @@ def _others(content: bytes) -> list[OrderStatus]:
 
 def _in_turn(content: bytes, many: Callable[[Sums], Iterator[T]], one: Callable[[Report], T]) -> Iterator[T | None]:
     """Orders by columns that there is nothing to say of, made of what is reported of them; None for each other order."""
-    reports, sums = marshal.loads(content)  # noqa: S302 - likewise
-    at_once = [many(Sums(*columns)) for columns in sums]
-    for report in reports:
-        if report is None:
+    alike, packed = marshal.loads(content)  # noqa: S302 - likewise
+    if packed:
+        from etl.columns.sums import Sums  # loads numpy, which whoever has sums has loaded
+    at_once = [many(Sums.unpacked(values)) for values in packed]
+    for count, its in alike:
+        if its is None:
             yield None
+        elif isinstance(its, int):
+            yield from islice(at_once[its], count)
         else:
-            yield next(at_once[report]) if isinstance(report, int) else one(Report(*report))
+            yield one(Report(*its))
 
 
 def _status(row: tuple[Any, ...]) -> OrderStatus:

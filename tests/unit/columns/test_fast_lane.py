@@ -442,7 +442,7 @@ def test_a_difference_of_orders_taken_at_once_ends_the_command(what, tmp_path, m
         bulks, held = real(self, block, **how)
         for at, bulk in enumerate(bulks):
             lines = [line.replace(b"12.00", b"12.01") if what == "line" else line for line in bulk.lines]
-            totals = [total + (what == "status") for total in bulk.sums.totals]
+            totals = bulk.sums.totals + (what == "status")
             entries = bulk.entries._replace(net=bulk.entries.net + (what == "shown"))
             bulks[at] = bulk._replace(lines=lines, sums=bulk.sums._replace(totals=totals), entries=entries)
         return Found(bulks, held)
