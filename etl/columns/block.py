@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from itertools import chain
 from operator import itemgetter
 from typing import Any, Protocol
@@ -38,6 +38,14 @@ class Block(Protocol):
         """A column of the rows: an item a row."""
         ...
 
+    def line_keys(self, ats: Sequence[int]) -> Sequence[Hashable]:
+        """What stands in some columns (one at least) of each row: rows have the same there where these are equal."""
+        ...
+
+    def line_cells(self, rows: Sequence[int], size: int) -> list[tuple[str, ...]]:
+        """The cells of some rows in the first `size` columns of the lines."""
+        ...
+
     def amounts(self, at: int, mark: str, digits: int, *, is_order: bool) -> tuple[Ints, Bools] | None:
         """Cells of a column in units of 10**-digits, and which are amounts without sign or thousands, and not finer.
 
@@ -67,6 +75,14 @@ class GroupBlock:
     def line(self, at: int) -> Column:
         """As of `Block`."""
         return self._column(1, at)
+
+    def line_keys(self, ats: Sequence[int]) -> Sequence[Hashable]:
+        """As of `Block`."""
+        return list(map(itemgetter(*ats), self._lines))
+
+    def line_cells(self, rows: Sequence[int], size: int) -> list[tuple[str, ...]]:
+        """As of `Block`."""
+        return [self._lines[row][:size] for row in rows]
 
     def amounts(self, _at: int, _mark: str, _digits: int, *, is_order: bool) -> None:
         """As of `Block`: the cells are texts already."""

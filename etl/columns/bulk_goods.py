@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from etl.columns.block import Block, Bools, Column, Ints, joint
+from etl.columns.block import Block, Bools, Column, Ints
 from etl.columns.bulk_numbers import EMPTY, LARGEST, Numbers
 from etl.columns.cells import KEPT, Units, is_clean
 from etl.columns.decided import Article, Decided, Tax, Taxes
@@ -24,14 +24,6 @@ _LARGEST_RATIO = 10**8
 _MOST_LINES = 10_000
 
 
-class _Met(dict[str, int]):
-    """Texts by the order in which they were met."""
-
-    def __missing__(self, text: str) -> int:
-        found = self[text] = len(self)
-        return found
-
-
 class Articles:
     """The articles of a file by number, and how they sort by their keys."""
 
@@ -40,7 +32,6 @@ class Articles:
         self.all: list[Article] = []
         self.categories: dict[str, int] = {}
         self._known: dict[Hashable, int] = {}
-        self._texts = [_Met() for _ in lines.texts_at]
         self._sorted: list[tuple[tuple[str, ...], int]] = []
         """Keys and number of each, by keys."""
         self.by_keys: Ints = np.empty(0, np.int64)
@@ -52,31 +43,26 @@ class Articles:
 
     def numbers(self, block: Block, decided: Decided) -> Ints:
         """The article of each line of the block; NONE where it has none."""
-        memories: list[dict[Any, Any]] = [self._known, *self._texts]
-        if any(len(one) >= KEPT for one in memories):
-            for one in memories:
-                one.clear()
-            self.all.clear()
-            self.age += 1
-            self._sorted.clear()
-            self.category, self.is_told, self.is_product = self.category[:0], self.is_told[:0], self.is_product[:0]
-        columns = [block.line(at) for at in self._lines.texts_at]
-        which, first = joint([(codes, len(texts)) for texts, codes in columns], len(block.rows))
-        its = [
-            np.fromiter(map(texts_of.__getitem__, texts), np.int64, len(texts))[codes[first]].tolist()
-            for texts_of, (texts, codes) in zip(self._texts, columns, strict=True)
-        ]
-        keys: list[Hashable] = list(zip(*its, strict=True)) if its else [()] * len(first)
-        found = list(map(self._known.get, keys))
-        if news := [at for at, number in enumerate(found) if number is None]:
-            rows = [first[at] for at in news]
-            every = [block.line(at) for at in range(self._lines.width)]
-            cells = [list(map(texts.__getitem__, codes[rows].tolist())) for texts, codes in every]
-            for at, its_cells in zip(news, zip(*cells, strict=True), strict=True):
-                found[at] = self._known[keys[at]] = self._number(its_cells, decided)
+        if len(self._known) >= KEPT:
+            self._forget()
+        known, ats = self._known, self._lines.texts_at
+        keys: Sequence[Hashable] = block.line_keys(ats) if ats else [()] * len(block.rows)
+        found = list(map(known.get, keys))
+        if None in found:
+            news = {keys[row]: row for row, number in enumerate(found) if number is None}
+            for key, cells in zip(news, block.line_cells(list(news.values()), self._lines.width), strict=True):
+                known[key] = self._number(cells, decided)
+            found = list(map(known.get, keys))
         if len(self._sorted) != len(self.all):
             self._rank()
-        return np.array(found, np.int64)[which]
+        return np.array(found, np.int64)
+
+    def _forget(self) -> None:
+        self._known.clear()
+        self.all.clear()
+        self.age += 1
+        self._sorted.clear()
+        self.category, self.is_told, self.is_product = self.category[:0], self.is_told[:0], self.is_product[:0]
 
     def _number(self, cells: tuple[str, ...], decided: Decided) -> int:
         article = self._lines.article_of(self._lines.texts_of(cells), cells, decided)

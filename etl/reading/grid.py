@@ -7,7 +7,7 @@ themselves, and hold no NUL: then the first bytes of a cell, filled up with zero
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -79,6 +79,22 @@ class Grid:
             data, encoding = self.data, self.encoding
             found = [data[start:end].decode(encoding) for start, end in spans]
         return [cell.replace('""', '"') for cell in found] if self._has_quotes else found
+
+    def keys(self, columns: Sequence[int], rows: Ints) -> Sequence[Hashable]:
+        """What stands in several columns (one at least) in these rows: rows have the same there where these are equal."""
+        low, high = min(columns), max(columns)
+        is_span = len(columns) == high - low + 1 and not self._has_quotes
+        columns = [low] if is_span else columns
+        starts = [self._starts[column][rows] for column in columns]
+        ends = [start + self.lengths[column][rows] for column, start in zip(columns, starts, strict=True)]
+        if is_span:
+            ends = [self._starts[high][rows] + self.lengths[high][rows]]
+        data = self.data
+        cells = [
+            [data[low:high] for low, high in zip(start.tolist(), end.tolist(), strict=True)]
+            for start, end in zip(starts, ends, strict=True)
+        ]
+        return cells[0] if len(cells) == 1 else list(zip(*cells, strict=True))
 
     def repeats(self, columns: Sequence[int]) -> Bools:
         """Of each row whether its cells in these columns are those of the row before."""

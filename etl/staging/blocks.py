@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from itertools import chain, islice
 from typing import NamedTuple, overload
 
@@ -50,6 +50,14 @@ class Block:
         """A column of the rows, those of the lines first and then the others: an item a row."""
         return self._column(at, is_order=False)
 
+    def line_keys(self, ats: Sequence[int]) -> Sequence[Hashable]:
+        """What stands in some columns (one at least) of each row: rows have the same there where these are equal."""
+        return [] if self._cells is None else self._cells.keys(ats)
+
+    def line_cells(self, rows: Sequence[int], size: int) -> list[tuple[str, ...]]:
+        """The cells of some rows in the first `size` columns of the lines."""
+        return [] if self._cells is None else self._cells.lines(rows, size)
+
     def amounts(self, at: int, mark: str, digits: int, *, is_order: bool) -> tuple[Ints, Bools] | None:
         """Cells of such a column in units of 10**-digits, and which are plain amounts; None where they have to be looked up."""
         if self._cells is None or not len(self._cells.rows):
@@ -85,6 +93,15 @@ class Cells(NamedTuple):
             spread[self.places] = codes
             codes = spread
         return Column(self.grid.texts(its, first), codes)
+
+    def keys(self, ats: Sequence[int]) -> Sequence[Hashable]:
+        """As `Block.line_keys`."""
+        return self.grid.keys([self.how.line_at[at] for at in ats], self.rows)
+
+    def lines(self, rows: Sequence[int], size: int) -> list[tuple[str, ...]]:
+        """As `Block.line_cells`."""
+        its = self.rows[list(rows)]
+        return list(zip(*[self.grid.texts(column, its) for column in self.how.line_at[:size]], strict=True))
 
     def amounts(self, at: int, size: int, mark: str, digits: int, *, is_order: bool) -> tuple[Ints, Bools]:
         """As `Block.amounts`; an order without a row has none."""
