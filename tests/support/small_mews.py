@@ -662,7 +662,9 @@ class SmallMews:
                 store.commit(Entry(order=order))
         store.commit(Entry(items=tuple(rows)))
         store.before.update(old.before)
-        store.before.update({one.id: one for one in old.items})
+        # Whoever writes twice (`+=` does) has what stood before the first of it shown as before.
+        now = {item.id: item for item in rows}
+        store.before.update({one.id: one for one in old.items if one != now.get(one.id)})
         for paid in old.payments.values() if payments is None else payments:
             store.commit(Entry(payment=paid))
         store._seq = max(store._seq, old._seq)
