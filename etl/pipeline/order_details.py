@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from etl.columns.quick import Beside
 from etl.evidence.observed import observed_entries
 from etl.ledger.ledger import Ledger
 from etl.ledger.records import ORDER_PART, LedgerOrder, loads
@@ -36,6 +37,8 @@ _PAID = frozenset((CREDIT, *CAPTURED))
 _PAYMENT = "(payment)"
 """What stands for the tax codes of a payment, which is neither taxed nor exempt."""
 ROWS_NAMED = 5
+_NOTHING = Kept("[]", Beside([], [], [], []))
+"""What is shown of the entries of an order that is not sent."""
 
 
 def planned_details(prepared: Prepared, ledger: Ledger | None) -> Callable[[Collection[str]], Iterator[Opened]]:
@@ -47,11 +50,18 @@ def planned_details(prepared: Prepared, ledger: Ledger | None) -> Callable[[Coll
         held = ledger.lookup(numbers) if ledger else {}
         kept = store.entries.named(numbers) if store.entries else {}
         light = [number for number in numbers if number in kept and number not in held]
-        if light:
-            plain = {number: _plain_detail(number, rows, kept[number]) for number, rows in batch.plain_rows(light)}
+        unsent = dict.fromkeys(store.unsent([number for number in numbers if number not in held]), _NOTHING)
+        if light or unsent:
+            kept = {**kept, **unsent}
+            plain = {
+                number: _plain_detail(number, rows, kept[number])
+                for number, rows in batch.plain_rows([*light, *unsent])
+            }
             yield from plain.values()
             numbers = [number for number in numbers if number not in plain]
-        rows = dict(batch.source_rows(numbers)) if numbers else {}
+        if not numbers:
+            return
+        rows = dict(batch.source_rows(numbers))
         for order in store.named(list(numbers)):
             files = rows.get(split_number(order.number)[0], [])
             booked = _observed(held[order.number]) if order.number in held else {}

@@ -66,6 +66,7 @@ CREATE TABLE status (
 
 _MARK = 8
 """Length of what is stored of an order by columns; a pickled order is longer."""
+_IS_HELD = f"verdict <> '{Verdict.READY.value}' AND length(content) = {_MARK}"
 T = TypeVar("T")
 ByRules = Callable[[Sequence[str]], Iterable[tuple[PlannedOrder, bytes]]]
 """Numbers to planned orders, each with its part of the plan id."""
@@ -194,6 +195,16 @@ class PlanStore:
         """The planned orders of these numbers, by number."""
         for found in self._contents(numbers):
             yield from self._whole(found)
+
+    def unsent(self, numbers: Sequence[str]) -> list[str]:
+        """Those of these numbers, in their order, that columns gave as not to be sent: they have no entries."""
+        self._index("by_number", "number")
+        held: set[str] = set()
+        for start in range(0, len(numbers), _ASKED):
+            some = numbers[start : start + _ASKED]
+            query = f"SELECT number FROM plan WHERE number IN ({', '.join('?' * len(some))}) AND {_IS_HELD}"
+            held.update(number for (number,) in self._spill.rows(query, some))
+        return [number for number in numbers if number in held]
 
     def _contents(self, numbers: Sequence[str]) -> Iterator[Iterator[tuple[str, bytes]]]:
         """(number, content) of these numbers, by number, some hundreds at a time."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -24,10 +26,12 @@ from etl.columns.moments import Moments
 from etl.errors import ExitCode, InternalError
 from etl.model.mapping import Settings
 from etl.model.money import units_text
+from etl.model.plan import Verdict
 from etl.model.reference import Pricing
 from etl.model.rules import VoucherRule
 from etl.pipeline import both_ways, planning
 from etl.pipeline.both_ways import BOTH, RULES, SWITCH, is_switched_off
+from etl.pipeline.order_details import planned_details
 from etl.pipeline.plan_store import PlanStore
 from etl.pipeline.planning import Span, plan_batch
 from etl.reading.grid import pieces
@@ -556,3 +560,44 @@ def test_plain_addresses_are_those_that_there_is_nothing_to_say_of(cells):
     reader = Readers(Style(NumberStyle.POINT)).by_kind[Kind.EMAIL]
     if are_plain_emails(cells):
         assert all(reader[cell] == cell for cell in cells)
+
+
+def a_page_of(stack: ExitStack, tmp_path, rows: list[dict[str, str]]):
+    """Orders planned by columns as for a report, and what asks for what they open to."""
+    batch = stack.enter_context(Batch([write_rows(tmp_path / "a.csv", rows)], open_export=open_export))
+    batch.load()
+    store = stack.enter_context(PlanStore())
+    store.keep_entries(10)
+    plan_batch(batch, CTX, store, span=Span(), has_tax_modes=False, expected=2, progress=lambda *_: None, is_fast=True)
+    prepared = SimpleNamespace(reference=CTX.reference, store=store, batch=batch)
+    return store, planned_details(prepared, None)
+
+
+def test_what_is_not_sent_opens_to_its_rows_without_being_planned_again(tmp_path, monkeypatch):
+    """An order that is skipped or does not foot has no entries; planning it anew to learn that made reports slow."""
+    rows = [row(1), row(2, status="Cancelled"), row(3, orderTotal="99.99", payment__capture__amount="")]
+    with ExitStack() as stack:
+        store, details = a_page_of(stack, tmp_path, rows)
+        by_rules = store.by_rules
+        store.by_rules = lambda numbers: pytest.fail(f"planned again: {numbers}")
+        found = {one.number: one.whole for one in details(["3", "2"])}
+        store.by_rules = by_rules
+        assert store.unsent(["9", "3", "2", "1"]) == ["3", "2"]
+        assert [one.verdict for one in store.named(["2", "3"])] == [Verdict.SKIPPED, Verdict.BLOCKED]
+    assert all(one.joined.endswith(f"the order number {number}.") for number, one in found.items())
+    assert [list(one.entries) for one in found.values()] == [[], []]
+    assert "Cancelled" in found["2"].sources[0].groups[0][0]
+    assert "99.99" in found["3"].sources[0].groups[0][0]
+
+
+def test_an_order_that_the_rules_would_send_is_never_shown_without_entries(tmp_path, monkeypatch):
+    """That what is held back has no entries is proved with the samples that are planned both ways."""
+    real = both_ways.alike_by_rules
+
+    def with_entries(*given):
+        planned = real(*given)
+        return planned and replace(planned, entries=(object(),))
+
+    monkeypatch.setattr(both_ways, "alike_by_rules", with_entries)
+    with ExitStack() as stack, pytest.raises(InternalError):
+        a_page_of(stack, tmp_path, [row(2, status="Cancelled")])
