@@ -59,13 +59,16 @@ class Look:
     """On the outlet route, the parts that were looked for where they must have closed."""
     loose: dict[str, PaymentRow] = field(default_factory=dict)
     """Payments without a mark of ours that may be one in doubt, by id."""
+    passed_over: set[str] = field(default_factory=set)
+    """Orders that were met and not judged, as somebody had them in hand: what was met is not absent."""
     passed_over_since: datetime | None = None
     """When the oldest of what was met and not judged was made, as somebody had its order in hand: met again by the next."""
     shows_payment_marks: bool = False
     """A payment of ours came back with its mark: one without can't be ours."""
 
-    def pass_over(self, moments: Iterable[datetime]) -> None:
-        """Notes when what is not judged was made."""
+    def pass_over(self, numbers: Iterable[str], moments: Iterable[datetime]) -> None:
+        """Notes whose what is not judged was, and when it was made."""
+        self.passed_over.update(numbers)
         self.passed_over_since = min([*moments, *filter(None, [self.passed_over_since])], default=None)
 
     def beside(self, part: Part, copies: Iterable[str]) -> None:
@@ -95,7 +98,7 @@ class Sighter:
             # Bills are walked by their last change.
             made = ((row.updated if row.is_by_unit else row.created, identity_of(row)) for row in page)
             look.pass_over(
-                at for at, one in made if one is not None and one.store == self._store and one.number in busy
+                busy, (at for at, one in made if one is not None and one.store == self._store and one.number in busy)
             )
         parts = self._ledger.parts({number for number, _ in (*found, *undos)}) if found or undos else {}
         wanted: set[str] = set()
@@ -106,7 +109,7 @@ class Sighter:
             if key[0] not in busy:
                 wanted |= self._see_undos(look, key, orders, parts.get(key[0], ()))
         self._adopt()
-        look.pass_over(row.updated for identity, row in unmarked if identity.number in busy)
+        look.pass_over((), (row.updated for identity, row in unmarked if identity.number in busy))
         look.unmarked.see(one for one in unmarked if one[0].number not in busy)
         for row in page if wanted else ():
             if row.order_id in wanted:
@@ -119,7 +122,7 @@ class Sighter:
         if numbers:
             busy = self._in_hand(numbers)
             mine = ((row.canceled, self._mine(row)) for row in page if busy)
-            look.pass_over(at for at, one in mine if at is not None and one is not None and one.number in busy)
+            look.pass_over(busy, (at for at, one in mine if at is not None and one is not None and one.number in busy))
             self._note_cancelled(look, page, self._ledger.parts(numbers), busy)
 
     def _in_hand(self, numbers: Collection[str]) -> set[str]:
@@ -249,7 +252,7 @@ class Sighter:
             if identity.store != self._store:
                 continue
             if identity.number in busy:
-                look.pass_over([row.created])
+                look.pass_over([identity.number], [row.created])
             else:
                 side = undone if identity.is_undo else sent
                 side.setdefault((identity.number, identity.generation, name), []).append(row)

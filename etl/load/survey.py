@@ -262,6 +262,9 @@ class Surveyor:
         key = key_of(part)
         if key in result.found or steps.part_state(*key) is not State.UNKNOWN or part.settle_from is None:
             return
+        if part.number in look.passed_over:
+            # Somebody took it in hand while this walk was under way: what the walk met of it proves nothing here.
+            return
         candidates = self._candidates(look, part) if _is_order(part) else self._loose_payments(look, part)
         if candidates:
             steps.hold(*key, candidates)

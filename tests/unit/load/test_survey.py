@@ -239,6 +239,24 @@ def test_no_absence_is_proved_of_what_a_worker_has_in_hand(path, mews, time):
         assert part.unseen_at is None
 
 
+def test_what_was_taken_in_hand_while_a_look_was_under_way_is_not_absent(path, mews, time, monkeypatch):
+    """Another run claims an order in doubt behind our list of those: its page passes it over, which is no absence."""
+    an_unknown(path, mews, time, ("lost", 0.0))
+    # The first look is one whose reads lagged.
+    mews.lag = 600.0
+    time.seconds += 185
+    assert not look(path, mews, time).found
+    with Ledger.open(path, read_only=True) as ledger:
+        assert ledger.unsettled()[0].unseen_at is not None
+    mews.lag = 0.0
+    time.seconds += 95
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledger, "elsewhere", lambda _, numbers: frozenset({"2"} & set(numbers)))
+        patch.setattr(Ledger, "_mine", lambda _, parts: parts)
+        assert not look(path, mews, time).absent
+    assert look(path, mews, time).found == {("2", 1, "order"): State.POSTED}
+
+
 def test_an_order_under_another_id_than_was_answered_is_different(path, mews, time):
     """Mews does not know the OrderId that it answered: there is one order, and a person tells its id; it is no copy."""
     run_poster(path, mews, time, [an_order("1"), an_order("2")])
