@@ -41,6 +41,9 @@ LARGEST_ANSWER = 32 << 20
 _PIECE = 1 << 20
 """Bytes unpacked at a time."""
 
+BODY_PIECE = 1 << 16
+"""Bytes of a body that leave under one look at the age of its intent."""
+
 _TOKEN_FIELDS = ("ClientToken", "AccessToken", "Client")
 _RETRIED = frozenset({Kind.WAIT, Kind.NOT_SENT, Kind.UNKNOWN, Kind.CONFLICT})
 
@@ -163,11 +166,13 @@ class Transport:
                 return await self._exchange(operation, content, attempt)
 
     async def _exchange(self, operation: Operation, content: bytes, attempt: _Attempt) -> Outcome:
+        is_large = len(content) > BODY_PIECE
+        length = [(b"Content-Length", str(len(content)).encode())] if is_large else []
         request = httpx.Request(
             "POST",
             self._urls[operation.name],
-            headers=self._headers,
-            content=content,
+            headers=[*self._headers, *length],
+            content=attempt.pieces(content) if is_large else content,
             extensions={"timeout": self._timeout, "trace": attempt.trace},
         )
         attempt.hand_over()
@@ -328,9 +333,27 @@ class _Attempt:
 
     async def write_intent(self) -> None:
         self.is_handed_over = False
+        await self._write_intent()
+
+    async def _write_intent(self) -> None:
         if self._before_send is not None:
             await self._before_send()
         self._intent_at = (self._clock.monotonic(), self._clock.wall())
+
+    async def pieces(self, content: bytes) -> AsyncIterator[bytes]:
+        """A large body: no piece leaves under an intent that is too old, as no first byte does.
+
+        A process that was stopped in the middle may have lost its lease meanwhile, and its orders to others: where the
+        intent can't be written anew, the body is broken off, and what is not whole can't be taken.
+        """
+        for start in range(0, len(content), BODY_PIECE):
+            if start and self._is_stale():
+                try:
+                    await self._write_intent()
+                except Exception as error:
+                    # Part of it has left: not for the caller to take as held back.
+                    raise httpx.WriteError("broken off: the intent could not be written anew") from error
+            yield content[start : start + BODY_PIECE]
 
     def hand_over(self) -> None:
         """To the library: from now on only it knows whether the byte has left."""

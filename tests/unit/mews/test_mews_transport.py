@@ -607,6 +607,82 @@ def test_a_fresh_intent_is_written_once_over_a_real_socket():
     assert calls == [0]
 
 
+class Slow(Server):
+    """Reads the beginning of a body; then something happens before it reads the rest."""
+
+    def __init__(self, script, meanwhile):
+        super().__init__(script)
+        self._meanwhile = meanwhile
+        self.ended = asyncio.Event()
+
+    async def _serve(self, reader, writer):
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+            assert b"chunked" not in head.lower()
+            length = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
+            begun = await reader.readexactly(1000)
+            # Whatever the sockets between hold is on its way by then.
+            await asyncio.sleep(0.3)
+            self._meanwhile()
+            self.received.append(begun + await reader.readexactly(length - 1000))
+            await self.script(writer)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            self.received.append(b"")
+        finally:
+            self.ended.set()
+            writer.close()
+
+
+def large_body(intent, clock):
+    """Sends a body that no socket takes at once, six seconds passing in the middle: outcome, body, what came of it."""
+    body = b'{"A":"' + bytes(range(65, 91)) * (12 << 20 >> 5) + b'"}'
+
+    def six_seconds_pass():
+        clock.now += 6
+
+    async def main():
+        script = http_answer(f'{{"OrderId": "{ORDER_ID}"}}')
+        async with Slow(script, six_seconds_pass) as server, http_client(20, 4) as http:
+            limiter = Limiter(1000, Decimal(1), store=MemorySlots(), clock=clock)
+            transport = Transport(address=server.address, tokens=TOKENS, http=http, limiter=limiter, clock=clock)
+            outcome = await transport.send("outletBills/add", body, before_send=intent)
+            await server.ended.wait()
+            return outcome, body, server.received
+
+    return asyncio.run(main())
+
+
+@pytest.mark.usefixtures("library")
+def test_a_body_that_stood_still_is_vouched_for_again():
+    """A bill of many goes on where it stopped, once the intents of all of them are written anew; it arrives whole."""
+    intents = []
+
+    async def intent():
+        intents.append(1)
+
+    outcome, body, (came,) = large_body(intent, HandClock())
+    assert len(intents) == 2
+    assert outcome.kind is not Kind.NOT_SENT
+    assert came.endswith(body[1:])
+    assert outcome.status == 200
+
+
+@pytest.mark.usefixtures("library")
+@pytest.mark.parametrize("error", [DiskFullError("lease lost"), OSError(28, "no space"), ValueError("x")])
+def test_a_body_whose_lease_is_lost_is_broken_off(error):
+    """Others have its orders by then: Mews never gets the rest, and what left before is in doubt, not unsent."""
+    intents = []
+
+    async def intent():
+        intents.append(1)
+        if len(intents) > 1:
+            raise error
+
+    outcome, _, received = large_body(intent, HandClock())
+    assert received == [b""]
+    assert outcome.kind is Kind.UNKNOWN
+
+
 def kept_open(use, clock):
     """Runs `use(transport)` against a server that keeps its connections open; how many there were, and requests on each."""
     served: list[int] = []
