@@ -10,6 +10,7 @@ from typing import Any
 
 from etl.ledger.ledger import Ledger
 from etl.ledger.records import ORDER_PART
+from etl.ledger.steps import KindBusyError
 from etl.load.batch_queue import BatchQueue
 from etl.load.bill_sender import BillSender
 from etl.load.bills import Bill, freeze_bill
@@ -100,6 +101,13 @@ class BillPoster(Poster):
         except HaltedError:
             # Nothing of the rest left; the ledger says so.
             pass
+        except KindBusyError:
+            # Nor here: what is left is offered again once more is known of the kind.
+            await self._share.wait_for_kind()
+            for job in mine:
+                if job.states.get(ORDER_PART) is State.READY:
+                    self._kinds.park(job)
+            self._reconsider()
         finally:
             self._busy.difference_update(job.number for job in mine)
         for job in mine:

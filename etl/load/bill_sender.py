@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from math import isqrt
 
-from etl.ledger.steps import NotReady, PartKey
+from etl.ledger.steps import KindBusyError, NotReady, PartKey
 from etl.load import refusals
 from etl.load.bills import LARGEST_BODY, Bill, batches, bills_request, is_refused_together
 from etl.load.halt import HaltedError
@@ -51,8 +51,9 @@ class BillSender:
     async def send(self, bills: Sequence[Bill], tell: Tell) -> None:
         """Sends bills, at best in one request, and tells what became of each.
 
-        Raises HeldBackError: what was not told is not under way. Nothing is told of a bill that somebody else decided
-        on meanwhile: the ledger knows what became of it. Effects: sends, writes the ledger.
+        Raises HeldBackError, and KindBusyError where another run tries a kind that one of them needs: what was not told
+        is not under way. Nothing is told of a bill that somebody else decided on meanwhile: the ledger knows what became
+        of it. Effects: sends, writes the ledger.
         """
         if len(bills) == 1 and self._is_proof(bills[0].intent.key):
             self._proved.clear()
@@ -85,6 +86,10 @@ class BillSender:
         is_alone = len(bills) == 1
         try:
             outcome = await self._session.sender.send(bills_request(bills, self._session.ledger))
+        except KindBusyError:
+            if is_alone:
+                raise
+            return _halves(bills)
         except NotReady:
             # Of one of them, somebody decided meanwhile, such as a look at Mews that found it; nothing was sent.
             return [] if is_alone else _halves(bills)

@@ -42,6 +42,14 @@ class Meta(Protocol):
         ...
 
 
+class Shared(Meta, Protocol):
+    """What also knows who has which orders in hand."""
+
+    def elsewhere(self, numbers: Iterable[str]) -> frozenset[str]:
+        """Those of the orders that another worker has in hand."""
+        ...
+
+
 def verdict(ledger: Meta) -> Keep | None:
     """What this ledger has found out; None while nobody knows."""
     if ledger.meta(VERDICT) == Keep.SOME:
@@ -79,13 +87,16 @@ def _bill(key: PartKey, content_hash: str) -> str:
     return dumps([*key, content_hash])
 
 
-def judge(steps: Steps, ledger: Meta, absent: Iterable[PartKey]) -> Keep | None:
+def judge(steps: Steps, ledger: Shared, absent: Iterable[PartKey]) -> Keep | None:
     """What a look has found out, recorded with its decisions; None where that is open, unproved, or was known before.
 
     `absent`: the parts that this look proved absent.
     """
     pending = [(number, generation, part) for number, generation, part in loads(ledger.meta(PENDING) or "[]", [])]
     if not pending or verdict(ledger) is not None:
+        return None
+    if ledger.elsewhere({number for number, _, _ in pending}):
+        # Whose they are knows what became of them: a bill that was sent again since is none that Mews kept.
         return None
     gone = set(absent)
     left: list[PartKey] = []

@@ -25,8 +25,12 @@ class Share:
         self._elsewhere: dict[str, PlannedOrder] = {}
 
     def stretch(self, most: int) -> int:
-        """How many orders are taken at once: with others at work, what keeps this run busy for a moment."""
-        return min(most, PER_SENDER * self._session.facts.concurrency) if self._ledger.is_shared else most
+        """How many orders are taken at once: with others at work, what keeps this run busy for a moment.
+
+        Of bills as many as travel together, which are in one hand then.
+        """
+        facts = self._session.facts
+        return min(most, facts.bills_per_request or PER_SENDER * facts.concurrency) if self._ledger.is_shared else most
 
     def take(self, orders: Sequence[PlannedOrder]) -> tuple[list[PlannedOrder], list[str]]:
         """Shape: the orders that are in this run's hand now, and the numbers that nobody needs to look at any more."""

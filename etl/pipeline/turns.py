@@ -14,7 +14,6 @@ from etl.errors import LedgerError, StoppedError
 from etl.ledger.ledger import Ledger
 from etl.ledger.lock import LockLost
 from etl.model.mapping import Mapping
-from etl.model.route import Route
 
 BEGIN = "begin"
 CANARY = "canary"
@@ -25,12 +24,8 @@ Sleep = Callable[[float], Awaitable[None]]
 
 
 def may_share(mapping: Mapping) -> bool:
-    """Whether a run may have others beside it.
-
-    Not one that makes customers, or sends many bills in one request: of those only one process can know what is under way.
-    """
-    settings = mapping.settings
-    return settings.route is Route.ORDERS and not settings.accounts.create_customers
+    """Whether a run may have others beside it: not one that makes customers, whom no lease covers."""
+    return not mapping.settings.accounts.create_customers
 
 
 @asynccontextmanager

@@ -274,7 +274,7 @@ def draw_on_server(seed: int) -> Schedule:
     processes = tuple(_on_server(rng, process) for process in schedule.processes)
     schedule = replace(schedule, processes=processes)
     # Commands that may share: see `pipeline.turns.may_share`.
-    may_share = schedule.within_bounds and schedule.hides != "both" and not (schedule.is_outlet or schedule.neighbours)
+    may_share = schedule.within_bounds and schedule.hides != "both" and not schedule.neighbours
     has_people = any(spec.email for versions in schedule.orders for spec in versions)
     plain = [at for at, one in enumerate(processes) if one.command == "run" and one.twin is None]
     if not may_share or has_people or not plain or rng.random() > SHARED_SHARE:

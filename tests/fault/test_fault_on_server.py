@@ -9,11 +9,13 @@ from harness import ON_SERVER, run_seed
 DRAWN = 400
 SHARED = (0, 2, 13, 15, 22, 37)
 """Runs of one plan share the ledger; some are killed alone, cut off, or lose their lease."""
-ALONE = (1, 3, 4, 5, 6, 108, 109)
+SHARED_BILLS = (3, 7, 10, 32, 40)
+"""The same on the outlet route: requests of many orders."""
+ALONE = (1, 4, 5, 6, 108, 109)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [*SHARED, *ALONE])
+@pytest.mark.parametrize("seed", [*SHARED, *SHARED_BILLS, *ALONE])
 def test_every_order_is_there_once_or_reported(postgres, seed):
     """Whatever fails, the server included: no order twice, none lost, none reported wrongly (design 7.1 and 10)."""
     del postgres
@@ -46,6 +48,8 @@ def test_servers_meet_every_kind_of_trouble():
     specs = [spec for schedule in shared for versions in schedule.orders for spec in versions]
     assert any(spec.parent for spec in specs)
     assert any(spec.payments for spec in specs)
-    assert {schedule.refuses for schedule in shared} == {"", "rebates", "GiftCard"}
+    assert {schedule.refuses for schedule in shared} == {"", "rebates", "GiftCard", "old"}
     assert not any(spec.email for spec in specs)
-    assert not any(schedule.is_outlet for schedule in shared)
+    assert {schedule.is_outlet for schedule in shared} == {True, False}
+    bills = [schedule for schedule in shared if schedule.is_outlet]
+    assert {schedule.keeps for schedule in bills} == {"whole", "partial", "others"}
