@@ -1,7 +1,8 @@
 """What of this store was met on the other route, in a table of its own, and which orders of a run it concerns.
 
 Rule: design section 9: an order posted as `orders/add` and as an outlet bill would count twice. What was met stays on
-record, because a later plan may name it.
+record, because a later plan may name it. What stands in another outlet of the same route is in the table too, with its
+generation below 0: what is reversed in one place says nothing of the other.
 """
 
 from __future__ import annotations
@@ -19,11 +20,16 @@ Posting = tuple[str, int, bool]
 """Number, generation, and whether it is what reverses that."""
 
 
-def keep_met(ledger: Ledger, met: Mapping[Posting, str]) -> None:
-    """Keeps the ids of what was met, by posting; of one that is on record, the first stays. Effects: needs the lock."""
+def keep_met(ledger: Ledger, met: Mapping[Posting, str], *, is_same: bool = False) -> None:
+    """Keeps the ids of what was met, by posting; of one that is on record, the first stays. Effects: needs the lock.
+
+    `is_same`: on the ledger's own route, in another outlet.
+    """
     if not met:
         return
     table = schema.other_route
+    if is_same:
+        met = {(number, -generation, is_undo): mews_id for (number, generation, is_undo), mews_id in met.items()}
     with ledger.transaction() as connection:
         ledger.verify_lock(connection)
         numbers = {number for number, _, _ in met}
@@ -50,7 +56,7 @@ def days_of_unsent(ledger: Ledger, run_id: str) -> list[datetime]:
     return [datetime.fromisoformat(text).replace(tzinfo=UTC) for (text,) in ledger.select(query)]
 
 
-def met_of(ledger: Ledger, run_id: str) -> list[tuple[str, str]]:
+def met_of(ledger: Ledger, run_id: str, *, is_same: bool = False) -> list[tuple[str, str]]:
     """Number and id of what was met there and not reversed, of this run's orders and those in Mews."""
     met, undo, orders = schema.other_route, schema.other_route.alias(), schema.orders
     is_reversed = (
@@ -64,6 +70,7 @@ def met_of(ledger: Ledger, run_id: str) -> list[tuple[str, str]]:
         select(met.c.number, met.c.mews_id)
         .join(orders, orders.c.number == met.c.number)
         .where(~met.c.is_undo, ~is_reversed, is_ours)
+        .where(met.c.generation < 0 if is_same else met.c.generation > 0)
         .order_by(met.c.number)
     )
     return [(str(number), str(mews_id)) for number, mews_id in ledger.select(query)]

@@ -1,6 +1,6 @@
-"""What stands on the other route: an order posted as `orders/add` and as an outlet bill would count twice.
+"""What stands on the other route, or in another outlet: an order posted there and here would count twice.
 
-Rule: design section 9. A ledger belongs to one route; of the other, only the numbers of this plan matter. It is read
+Rule: design section 9. A ledger belongs to one route and outlet; of the others, only the numbers of this plan matter. They are read
 once since this program exists, then from where the last look ended; what of this store was met there stays in a table,
 because a later plan may name it.
 """
@@ -47,7 +47,7 @@ class OtherRoute:
     """How the other route is read. `words`: what it is, for people. `oldest`: nothing there is older, where known.
 
     `by_id`: where what was met can be cancelled meanwhile. `closed`: what closed in some windows of time, where that is
-    another way to find it.
+    another way to find it. `is_same`: it is the ledger's own route, in another outlet, and is kept apart.
     """
 
     since: Walk
@@ -55,6 +55,11 @@ class OtherRoute:
     oldest: datetime | None = None
     by_id: ById | None = None
     closed: Callable[[Sequence[Window]], AsyncIterator[Page]] | None = None
+    is_same: bool = False
+
+    def key(self, name: str) -> str:
+        """Under what a single fact about it stands in the ledger."""
+        return f"{name}:outlets" if self.is_same else name
 
     def begin(self, now: datetime) -> datetime | None:
         """Since when orders of this program may stand there; None: ever."""
@@ -88,11 +93,11 @@ async def look(
     read, that of a bill's closing never does: where bills can be found by it, the days of the orders that are to be
     sent are read so, too, each once, since what is made later changes later.
     """
-    start = moment(ledger.meta(READ_UNTIL))
+    start = moment(ledger.meta(other.key(READ_UNTIL)))
     if start is None:
         start = other.begin(now)
         is_whole = start is None or (other.oldest is not None and other.oldest >= start)
-        ledger.set_meta(UNREAD_BEFORE, stamp(None if is_whole else start))
+        ledger.set_meta(other.key(UNREAD_BEFORE), stamp(None if is_whole else start))
     pages = 0
     windows: list[Window] = []
     walks = [other.since(start)]
@@ -101,12 +106,12 @@ async def look(
         walks.append(other.closed(windows))
     for walk in walks:
         async for page in walk:
-            _keep(ledger, page, store)
+            _keep(ledger, page, store, is_same=other.is_same)
             pages += 1
             tell(pages)
     _remember(ledger, windows)
-    ledger.set_meta(READ_UNTIL, stamp(now - settle))
-    return moment(ledger.meta(UNREAD_BEFORE))
+    ledger.set_meta(other.key(READ_UNTIL), stamp(now - settle))
+    return moment(ledger.meta(other.key(UNREAD_BEFORE)))
 
 
 async def refuse(ledger: Ledger, other: OtherRoute, run_id: str) -> None:
@@ -114,14 +119,15 @@ async def refuse(ledger: Ledger, other: OtherRoute, run_id: str) -> None:
 
     Those that were cancelled or reversed there meanwhile do not count.
     """
-    standing = await _standing(met_of(ledger, run_id), other.by_id)
+    standing = await _standing(met_of(ledger, run_id, is_same=other.is_same), other.by_id)
     if standing:
         shown = ", ".join(f"{number} ({mews_id})" for number, mews_id in sorted(standing.items())[:EXAMPLES])
         more = ", ..." if len(standing) > EXAMPLES else ""
         raise LedgerError(
             f"Mews holds {len(standing)} orders of this plan already as {other.words}: {shown}{more}",
             code="ledger.other_route",
-            hint="Sent on this route too, they would count twice. Go on with the route and the ledger that posted them; "
+            hint=f"Sent {'to this outlet' if other.is_same else 'on this route'} too, they would count twice. Go on with the "
+            f"{'outlet' if other.is_same else 'route'} and the ledger that posted them; "
             "`centra-mews undo` with those reverses what is to move.",
         )
 
@@ -140,14 +146,14 @@ async def _standing(met: Sequence[tuple[str, str]], by_id: ById | None) -> dict[
     return found
 
 
-def _keep(ledger: Ledger, page: Page, store: str) -> None:
+def _keep(ledger: Ledger, page: Page, store: str, *, is_same: bool) -> None:
     found: dict[Posting, str] = {}
     for row in page:
         identity = identity_of(row)
         if identity is None or identity.store != store or (row.is_canceled and not identity.is_undo):
             continue
         found[identity.number, identity.generation, identity.is_undo] = row.order_id
-    keep_met(ledger, found)
+    keep_met(ledger, found, is_same=is_same)
 
 
 def _unread(ledger: Ledger, run_id: str) -> list[Window]:

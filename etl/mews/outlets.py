@@ -106,6 +106,11 @@ class OutletReader(MewsReader):
         async for page in self._since((start, end), None):
             yield page
 
+    async def of_other_outlets(self, start: datetime | None) -> AsyncIterator[list[OrderItemRow]]:
+        """Items of the bills of every outlet but this one, changed since `start` (None: ever)."""
+        async for page in self.of_all_outlets(start):
+            yield [row for row in page if row.service_id != self._outlet_id]
+
     async def closed_anywhere(self, spans: Sequence[Window]) -> AsyncIterator[list[OrderItemRow]]:
         """Items of all bills of every outlet that closed in one of these windows."""
         async for page in self._closed_in(spans, None):

@@ -68,13 +68,22 @@ async def read_missing_ids(reader: MewsReader, ledger: Ledger, store: str) -> No
 
 
 async def check_other_route(link: Link, mapping: Mapping, ledger: Ledger, run_id: str, progress: Tell) -> str:
-    """Raises LedgerError where orders of this plan stand on the other route. Shape: what was not read, "" if all was.
+    """Raises LedgerError where orders of this plan stand on the other route, or in another outlet of this one.
 
-    Rule: design section 9: it is read where the tokens permit. Effects: writes the ledger.
+    Shape: what was not read, "" if all was. Rule: design section 9: it is read where the tokens permit. Effects: writes
+    the ledger.
     """
-    other = await _other(link, mapping.settings.route, is_first=other_route.is_first(ledger))
-    if other is None:
-        return ""
+    if mapping.settings.route is Route.OUTLET:
+        home = ledger.home()
+        others = [await _orders(link.orders), await _outlets(link.reader, home.service_id) if home else None]
+    else:
+        others = [await _bills(link.reader, is_first=other_route.is_first(ledger))]
+    found = [await _check(other, link, mapping, ledger, run_id, progress) for other in others if other is not None]
+    return "; ".join(filter(None, found))
+
+
+async def _check(other: OtherRoute, link: Link, mapping: Mapping, ledger: Ledger, run_id: str, progress: Tell) -> str:
+    """As `check_other_route`, of one place."""
     settle = timedelta(seconds=float(mapping.settings.mews.settle_seconds))
     store, now = mapping.settings.source.store, link.reader.now()
 
@@ -103,27 +112,34 @@ def _told(other: OtherRoute, unread: datetime) -> str:
     return text
 
 
-async def _other(link: Link, route: Route, *, is_first: bool) -> OtherRoute | None:
-    """How the other route is read; None where there is nothing to be read."""
-    return await (_orders(link.orders) if route is Route.OUTLET else _bills(link.reader, is_first=is_first))
-
-
 async def _bills(reader: MewsReader, *, is_first: bool) -> OtherRoute | None:
     """The bills of all outlets. Only a first look asks which outlets there are: a later one reads what is new anyway."""
     bills = OutletReader(reader, "")
-    made: list[datetime] = []
-    if is_first:
-        try:
-            made = await bills.outlets_made()
-        except MewsError as error:
-            # Tokens that may not list outlets may read their items nevertheless.
-            if error.code not in NOT_PERMITTED:
-                raise
-        else:
-            if not made:
-                return None
+    made = await _made(bills) if is_first else None
+    if made == []:
+        return None
     oldest = min(made) if made else None
     return OtherRoute(bills.of_all_outlets, "bills of outlets", oldest, closed=bills.closed_anywhere)
+
+
+async def _outlets(reader: MewsReader, outlet_id: str) -> OtherRoute | None:
+    """The bills of the other outlets, if there are any; Mews tells them among this one's, as it has no filter for outlets."""
+    bills = OutletReader(reader, outlet_id)
+    made = await _made(bills)
+    if made is not None and len(made) <= 1:
+        return None
+    oldest = min(made) if made else None
+    return OtherRoute(bills.of_other_outlets, "bills of other outlets", oldest, is_same=True)
+
+
+async def _made(bills: OutletReader) -> list[datetime] | None:
+    """When each outlet was made; None where the tokens may not list them: they may read their items nevertheless."""
+    try:
+        return await bills.outlets_made()
+    except MewsError as error:
+        if error.code not in NOT_PERMITTED:
+            raise
+        return None
 
 
 async def _orders(reader: MewsReader) -> OtherRoute | None:

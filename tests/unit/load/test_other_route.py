@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from bill_world import ACCOUNT, OUTLET, SERVICE, START, OutletShop, an_order, open_ledger
+from bill_world import ACCOUNT, KIOSK, OUTLET, SERVICE, START, OutletShop, an_order, open_ledger
 
 from etl.errors import ExitCode, LedgerError
 from etl.load import other_route
@@ -46,9 +46,9 @@ def checked(
         return shop.run(work)
 
 
-def a_bill(shop: OutletShop, number: str, store: str = "uk", undo: str = "") -> str:
-    stem = f"centra:{store}:{number}{undo}"
-    return shop.till(number + undo, START - timedelta(days=40), notes=f"[{stem}]", identifier=f"{stem}:p1")
+def a_bill(shop: OutletShop, number: str, store: str = "uk", undo: str = "", outlet: str = OUTLET) -> str:
+    stem, closed = f"centra:{store}:{number}{undo}", START - timedelta(days=40)
+    return shop.till(number + undo, closed, outlet=outlet, notes=f"[{stem}]", identifier=f"{stem}:p1")
 
 
 def before(number: str, closed: str, **more: Any) -> dict[str, Any]:
@@ -241,6 +241,54 @@ def test_a_clock_from_before_this_program_ends_no_look(oldest):
     assert other.begin(datetime(2025, 6, 1, tzinfo=UTC)) == oldest
     younger = oldest if oldest and oldest > other_route.OURS_SINCE else other_route.OURS_SINCE
     assert other.begin(datetime(2026, 6, 1, tzinfo=UTC)) == younger
+
+
+def test_bills_of_another_outlet_stop_a_run(tmp_path):
+    """One store, one number, two outlets: sent there by another ledger, the same sale would stand in both."""
+    shop = OutletShop()
+    bill_id = a_bill(shop, "7", outlet=KIOSK)
+    a_bill(shop, "8", "de", outlet=KIOSK)
+    a_bill(shop, "9")
+    assert checked(tmp_path / "one", shop, ["1", "8"], route=Route.OUTLET).count("not looked at") == 2
+    with pytest.raises(LedgerError) as told:
+        checked(tmp_path / "two", shop, ["1", "7", "9"], route=Route.OUTLET)
+    assert (told.value.code, told.value.exit_code) == ("ledger.other_route", ExitCode.USAGE)
+    assert f"holds 1 orders of this plan already as bills of other outlets: 7 ({bill_id})" in told.value.message
+    assert "this outlet" in told.value.hint
+
+
+def test_what_was_reversed_in_another_outlet_may_go(tmp_path):
+    """The bill and its opposite there; an undo on the other route says nothing of it."""
+    shop, path = OutletShop(), tmp_path / "ledger"
+    a_bill(shop, "7", outlet=KIOSK)
+    a_bill(shop, "8", outlet=KIOSK)
+    a_bill(shop, "8", undo=":undo")
+    a_bill(shop, "7", undo=":undo", outlet=KIOSK)
+    checked(path, shop, ["7"], route=Route.OUTLET)
+    with pytest.raises(LedgerError):
+        checked(path, shop, ["8"], "run-2", Route.OUTLET)
+
+
+def test_other_outlets_are_looked_at_by_every_run(tmp_path):
+    """A later run meets what another ledger posted since; a ledger of an earlier version reads them from the start."""
+    shop, path = OutletShop(), tmp_path / "ledger"
+    checked(path, shop, ["7"], route=Route.OUTLET)
+    shop.timeline.pass_until(shop.timeline.now + 1000)
+    a_bill(shop, "7", outlet=KIOSK)
+    with pytest.raises(LedgerError):
+        checked(path, shop, ["7"], "run-2", Route.OUTLET)
+    older = tmp_path / "older"
+    with open_ledger(older, shop) as ledger:
+        ledger.set_meta(other_route.READ_UNTIL, f"{shop.now():%Y-%m-%dT%H:%M:%S}+00:00")
+    with pytest.raises(LedgerError):
+        checked(older, shop, ["7"], route=Route.OUTLET)
+
+
+def test_a_hotel_with_one_outlet_is_read_no_second_time(tmp_path):
+    """There is no other one."""
+    shop = OutletShop(outlets=[{"id": OUTLET, "name": "Shop", "created": "2012-01-01T00:00:00Z"}])
+    checked(tmp_path / "ledger", shop, ["1"], route=Route.OUTLET)
+    assert not shop.requests("outletItems/getAll")
 
 
 async def nothing():
