@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from load_fakes import SmallMews, VirtualTime, an_order, open_ledger, run_poster
+from load_fakes import SmallMews, VirtualTime, a_payment, an_order, open_ledger, run_poster
 
 from etl.ledger.corrections import held_back, newest_given
 from etl.ledger.standing import change, notices_of
@@ -163,3 +163,25 @@ def test_nothing_is_sent_of_an_order_that_comes_uncorrected(path: Path, time: Vi
         assert row is not None
         assert (row.state, row.mews_order_id) == (State.BLOCKED, "")
         assert ledger.attempts("1") == []
+
+
+def test_the_original_of_a_refused_correction_is_not_sent(path: Path, time: VirtualTime) -> None:
+    """Mews refused the correction, and the export has the original again: another payload, and not the one that was meant."""
+    mews = SmallMews(time)
+    mews.script = lambda _payload, _number: Outcome(Kind.REFUSED, status=403, message="no")
+    post(path, time, version("second", "first"), mews)
+    mews.script = lambda _payload, _number: None
+    run_poster(path, mews, time, [version("first", amount="13.00")], run_id="run-2")
+    assert mews.times_posted("1") == 0
+
+
+def test_no_payment_goes_as_the_original_has_it(path: Path, time: VirtualTime) -> None:
+    """The correction is posted, its gift card was refused: the original's gift card is no other attempt at it."""
+    mews = SmallMews(time)
+    refused = Outcome(Kind.REFUSED, status=403, message="no")
+    mews.script = lambda payload, _number: refused if "Type" in payload else None
+    post(path, time, version("second", "first", payments=(a_payment("gift1", "5.00"),)), mews)
+    mews.script = lambda _payload, _number: None
+    original = version("first", payments=(a_payment("gift1", "7.00"),))
+    run_poster(path, mews, time, [original], run_id="run-2")
+    assert (mews.times_posted("1"), mews.times_paid("1", "gift1")) == (1, 0)
