@@ -1318,6 +1318,38 @@ GUARDS = (
         "corrected_orders",
         "no_payment",
     ),
+    _guard(
+        "settle --absent believes the time of a bill's last change",
+        "load/settling.py",
+        "    if bills is not None:\n",
+        "    if False:\n",
+        "bills_back",
+        "settled_as_absent",
+    ),
+    _guard(
+        "what the staff cancelled of a known order is passed over by recover",
+        "load/recovery.py",
+        "        if not was_in_doubt:\n            self._cancelled(orders)\n",
+        "",
+        "recovery",
+        "staff_cancelled",
+    ),
+    _guard(
+        "each of several workers tries a kind by itself",
+        "ledger/send_steps.py",
+        "        if self.is_shared and intent.needs:\n",
+        "        if False:\n",
+        "server_ledger",
+        "kind_is_tried",
+    ),
+    _guard(
+        "a kind that Mews refused to another worker is tried on",
+        "ledger/send_steps.py",
+        "if is_tried or any(self.kinds.is_held(kind) for kind in unproved):",
+        "if is_tried:",
+        "server_ledger",
+        "refused_to_others",
+    ),
 )
 
 

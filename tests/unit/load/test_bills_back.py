@@ -25,6 +25,7 @@ from test_bills import KillAt, numbers, orders, states
 from etl.errors import ExitCode, UsageError
 from etl.ledger.ledger import Ledger
 from etl.load.undo import Ending, UndoRules
+from etl.mews.outlets import OutletReader
 from etl.model.bill import bill_payload
 from etl.model.identity import Identity
 from etl.model.states import State
@@ -192,6 +193,24 @@ def test_a_person_decides_after_mews_was_asked(tmp_path):
     assert settled(path, shop, "2", posted_order_id=shop.bills_of("2")[0]) is State.POSTED
     with pytest.raises(UsageError):
         settled(path, shop, "3", posted_order_id=shop.bills_of("2")[0])
+
+
+def test_a_bill_that_moves_past_every_page_is_not_settled_as_absent(tmp_path, monkeypatch):
+    """It was touched while bills were read by their last change: it is looked for where it closed, too."""
+    by_last_change = OutletReader._since
+
+    async def moved_past(self, given, outlets):
+        async for page in by_last_change(self, given, outlets):
+            yield [row for row in page if row.number != "2"]
+
+    shop, path = OutletShop("delayed-commit:on=outletBills/add:at=2:seconds=50"), tmp_path / "ledger"
+    post(path, shop, orders(3), no_wait=True)
+    shop.timeline.pass_until(shop.timeline.now + 100)
+    monkeypatch.setattr(OutletReader, "_since", moved_past)
+    with pytest.raises(UsageError) as told:
+        settled(path, shop, "2", absent=True)
+    assert told.value.code == "settle.contradicted"
+    assert states(path) == {State.POSTED: 1, State.UNKNOWN: 2}
 
 
 def test_unmarked_bills_hold_an_order_for_a_person(tmp_path):

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from ledger_copy import copy_ledger
 from load_fakes import HOME, SERVICE, SmallMews, VirtualTime, a_payment, an_order, open_ledger, recover_into, run_poster
+from undo_fakes import with_lines
 
 from etl.errors import ExitCode, MewsError, UsageError
 from etl.ledger.ledger import Ledger
@@ -109,6 +110,22 @@ def test_recover_tells_what_is_there_twice_or_in_part(tmp_path, mews, time):
     result = run_poster(tmp_path / "new.sqlite", mews, time, orders(3), run_id="run-2")
     assert result.counts == {ReportState.ALREADY_POSTED: 2, ReportState.CHANGED: 1}
     assert len(mews.calls) == 3
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_recover_tells_what_the_staff_cancelled_of_an_order(tmp_path, mews, time, is_known):
+    """One of two items is gone: the order is no longer there as it was posted, and is told once."""
+    path = tmp_path / "a.sqlite"
+    run_poster(path, mews, time, [with_lines("1", 2), an_order("2")])
+    mews.items = [
+        (at, replace(row, canceled=mews.now(), state="Canceled") if row.id == "OrderId-1-0" else row)
+        for at, row in mews.items
+    ]
+    ledger = path if is_known else tmp_path / "b.sqlite"
+    result = recover_into(ledger, mews, time)
+    assert result.different == {"1": "1 of its items are cancelled in Mews"}
+    with Ledger.open(ledger, read_only=True) as held:
+        assert [held.order(number).state for number in "12"] == [State.DIFFERENT, State.POSTED]
 
 
 def test_recover_completes_an_old_ledger(tmp_path, mews, time):

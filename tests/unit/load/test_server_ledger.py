@@ -19,7 +19,7 @@ from etl.ledger.holder import this_process
 from etl.ledger.ledger import Ledger
 from etl.ledger.lock import LockLost
 from etl.ledger.records import PartKind
-from etl.ledger.steps import Intent
+from etl.ledger.steps import Intent, KindBusyError
 from etl.model.outcome import Kind, Outcome
 from etl.model.states import State
 
@@ -104,6 +104,36 @@ def test_alone_means_alone(url):
             second.share_plan("sha256:a")
     with worker(url, shared=False), pytest.raises(LedgerError, match="held by process"):
         worker(url)
+
+
+def test_a_kind_is_tried_by_one_of_several_workers(url):
+    """What one has in flight may prove it or have it held: the others wait for that, and go on without the kind."""
+    with worker(url, elsewhere=True) as first, worker(url) as second:
+        first.record_plan("run-1", [an_order(str(number)) for number in range(1, 4)])
+        needy = {number: replace(an_intent(number), needs=("rebates",)) for number in "12"}
+        with first.steps(["1"]) as steps:
+            seq = steps.intend(needy["1"])
+        with pytest.raises(KindBusyError), second.steps(["2"]) as steps:
+            steps.intend(needy["2"])
+        with second.steps(["3"]) as steps:
+            steps.intend(an_intent("3"))
+        with first.steps(["1"]) as steps:
+            steps.conclude("1", 1, "order", seq, Outcome(Kind.DONE, {}, 200), at=datetime.now(UTC), mews_id="mews-1")
+        with second.steps(["2"]) as steps:
+            steps.intend(needy["2"])
+
+
+def test_a_kind_that_mews_refused_to_others_is_not_tried_on(url):
+    """Held by what one worker met, while the other has chosen its order already."""
+    refused = Outcome(Kind.REFUSED, {}, 403, message="Rebates are not allowed.")
+    with worker(url, elsewhere=True) as first, worker(url) as second:
+        first.record_plan("run-1", [an_order(str(number)) for number in range(1, 5)])
+        for number in "123":
+            with first.steps([number]) as steps:
+                seq = steps.intend(replace(an_intent(number), needs=("rebates",)))
+                steps.conclude(number, 1, "order", seq, refused, at=datetime.now(UTC), mews_id="")
+        with pytest.raises(KindBusyError), second.steps(["4"]) as steps:
+            steps.intend(replace(an_intent("4"), needs=("rebates",)))
 
 
 def test_turns(url):
