@@ -11,6 +11,7 @@ import click
 
 from etl.cli import options, show
 from etl.cli.console import Console
+from etl.model.route import Route
 from etl.model.words import counted
 
 DIFFERENCES_SHOWN = 20
@@ -53,7 +54,7 @@ def command(console: Console, report: Path | None) -> int:
 
 def _show(console: Console, document: dict[str, Any]) -> None:
     rows = [(name, f"{count:,}") for name, count in document["orders"].items()]
-    rows.append(("others' orders on the service", f"{document['foreign_orders']:,}"))
+    rows.append((Route(document["certificate"]["route"]).others, f"{document['foreign_orders']:,}"))
     console.table("Orders", ["class", "orders"], rows, right=[1])
     bridge(console, document)
     sums = document["certificate"]["sums"]

@@ -165,3 +165,25 @@ def units_text(units: int, digits: int) -> str:
 def tax_in(amount: Decimal, percent: Decimal, *, is_gross: bool) -> Decimal:
     """The tax in an amount with tax, or on one without it, not rounded."""
     return amount * percent / (100 + percent if is_gross else 100)
+
+
+_WHOLE = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
+_THOUSANDTHS = "BHD IQD JOD KWD LYD OMR TND"
+_USUAL = {
+    **dict.fromkeys(_WHOLE.split(" "), 0),
+    **dict.fromkeys(_THOUSANDTHS.split(" "), 3),
+}
+"""Minor units of ISO 4217, where they are not 2."""
+
+
+def usual_digits(currency: str) -> int:
+    """Decimals of a currency by ISO 4217, for amounts of which nobody has asked Mews; 2 for what is no currency."""
+    return _USUAL.get(currency, 2)
+
+
+def money_text(amount: Decimal, precision: int) -> str:
+    """Plain text without exponent, with at least `precision` decimals and no trailing zeros beyond."""
+    exponent = amount.normalize().as_tuple().exponent
+    digits = max(precision, -exponent if isinstance(exponent, int) else 0)
+    text = f"{amount:.{digits}f}"
+    return text.removeprefix("-") if not amount else text

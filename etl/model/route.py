@@ -14,3 +14,13 @@ class Route(StrEnum):
 
     ORDERS = "orders"
     OUTLET = "outlet"
+
+    @property
+    def place(self) -> str:
+        """What a ledger of the route belongs to."""
+        return "outlet" if self is Route.OUTLET else "service"
+
+    @property
+    def others(self) -> str:
+        """What else stands there, which is counted and nothing more."""
+        return "bills of others in the outlet" if self is Route.OUTLET else "orders of others on the service"

@@ -12,6 +12,7 @@ from typing import Any
 
 from etl.errors import ExitCode, InputError
 from etl.mapping.partial import Partial, is_begun, read_partial
+from etl.model.money import money_text, usual_digits
 from etl.model.order import Order
 from etl.model.problem import Problem
 from etl.pipeline import proposing
@@ -22,7 +23,6 @@ from etl.pipeline.readings import Proof
 from etl.pipeline.sources import file_document, problems_of_files, texts
 from etl.pipeline.stated_totals import StatedTotals
 from etl.pipeline.verdict import Verdict, amounts, word_columns
-from etl.report.summary import money_text
 from etl.settings import Settings
 from etl.staging.batch import Batch
 from etl.staging.facts import BatchFacts, FileFacts
@@ -199,7 +199,7 @@ def inspect(stack: ExitStack, settings: Settings, export: Export, progress: Prog
         "months": {month: amounts(sums) for month, sums in sorted(tally.months.items())},
         "markets": dict(tally.markets.most_common(50)),
         "sums": {
-            currency: {name: money_text(amount, 2) for name, amount in sums.items()}
+            currency: {name: money_text(amount, usual_digits(currency)) for name, amount in sums.items()}
             for currency, sums in sorted(tally.sums.items())
         },
         "stated": tally.stated.document() if _is_net(partial, proposed) else [],

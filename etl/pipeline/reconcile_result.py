@@ -35,7 +35,7 @@ from etl.pipeline.planning import Progress
 from etl.pipeline.reporting import account_names, told_details
 from etl.pipeline.source_again import SourceAgain
 from etl.pipeline.source_files import Sources, sources_of
-from etl.reconcile.bridge import Bridge, Shown, amount_text
+from etl.reconcile.bridge import Bridge, Shown
 from etl.reconcile.certificate import Certificate, RunFact
 from etl.reconcile.completeness import NOT_THERE, Completeness, Judged
 from etl.reconcile.controls import ControlFinding
@@ -129,7 +129,8 @@ def tell(found: Found, report: Path | None) -> Reconciled:
 def _account_for(found: Found, sinks: Iterable[_Sink]) -> tuple[_Account, list[dict[str, str]]]:
     basis = Basis.GROSS if found.reference.pricing is Pricing.GROSS else Basis.NET
     sources = sources_of(found.ledger.runs())
-    account = _Account(Bridge(basis), Completeness(waived_in(found.mapping), unassigned=sources.unassigned))
+    precisions = {code: currency.precision for code, currency in found.reference.currencies.items()}
+    account = _Account(Bridge(basis, precisions), Completeness(waived_in(found.mapping), unassigned=sources.unassigned))
     for orders in _grouped(found.ledger.orders(), CHUNK):
         _add_chunk(found, account, orders, sinks)
     for batch in found.notebook.sightings(CHUNK):
@@ -209,7 +210,7 @@ def _result(found: Found, account: _Account, bridge: list[dict[str, str]]) -> tu
         "not_in_mews": _not_in_mews(account),
         "bridge": bridge,
         "payments": [
-            {"currency": currency, "kind": kind, "amount": amount_text(amount)}
+            {"currency": currency, "kind": kind, "amount": account.bridge.text(amount, currency)}
             for (currency, kind), amount in sorted(found.paid.items())
         ],
         "source": _source(found, account),
@@ -236,7 +237,7 @@ def _not_in_mews(account: _Account) -> list[dict[str, Any]]:
             "state": state.value,
             "orders": account.not_there[state, currency],
             "currency": currency,
-            "amount": amount_text(-account.bridge.amount(BridgeLine(state.value), currency)),
+            "amount": account.bridge.text(-account.bridge.amount(BridgeLine(state.value), currency), currency),
         }
         for state, currency in sorted(keys, key=lambda key: (order[key[0]], key[1]))
     ]
@@ -293,7 +294,7 @@ def _certificate(found: Found, account: _Account, counts: dict[Klass, int]) -> C
         generated=found.generated,
         enterprise=reference.enterprise_name,
         enterprise_id=reference.enterprise_id,
-        service=reference.service.name or reference.service.id,
+        service=reference.place.name or reference.place.id,
         store=found.mapping.settings.source.store,
         platform=home.platform if home else reference.platform,
         mapping=found.mapping.digest,
@@ -312,6 +313,7 @@ def _certificate(found: Found, account: _Account, counts: dict[Klass, int]) -> C
         rounded_orders=sum(any(one.what is What.ROUNDING for one in noted.notices) for noted in found.notebook.all()),
         foreign_orders=found.notebook.strangers,
         waivers=found.mapping.waivers,
+        route=found.mapping.settings.route,
     )
 
 

@@ -11,12 +11,12 @@ from decimal import Decimal
 from typing import Any
 
 from etl.model.codes import CODES
+from etl.model.money import money_text, usual_digits
 from etl.model.order import Order
 from etl.model.problem import Problem
 from etl.pipeline.readings import CONTRACT, READINGS, amounts_are_read, foots
 from etl.reading.kinds import Kind
 from etl.reading.names import KINDS
-from etl.report.summary import money_text
 from etl.staging.facts import FileFacts
 
 EXAMPLES = 3
@@ -204,4 +204,7 @@ def _take(sums: dict[str, Decimal], order: Order) -> None:
 
 def amounts(sums: Mapping[str, Decimal]) -> list[dict[str, str]]:
     """Money by currency, as every document has it."""
-    return [{"currency": currency, "amount": money_text(amount, 2)} for currency, amount in sorted(sums.items())]
+    return [
+        {"currency": currency, "amount": money_text(amount, usual_digits(currency))}
+        for currency, amount in sorted(sums.items())
+    ]

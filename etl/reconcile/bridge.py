@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from etl.errors import InternalError
+from etl.model.money import money_text, usual_digits
 from etl.model.plan import Basis
 from etl.model.shares import BridgeLine, Fate, Line, OrderMoney
 from etl.model.states import PLANNED, State
@@ -40,9 +41,13 @@ class Shown:
 
 @dataclass(slots=True)
 class Bridge:
-    """Adds up order by order. `default`: the enterprise's basis, for what no source explains."""
+    """Adds up order by order. `default`: the enterprise's basis, for what no source explains.
+
+    `precisions`: the decimals of currencies, as Mews has them.
+    """
 
     default: Basis
+    precisions: Mapping[str, int] = field(default_factory=dict)
     rows: dict[Row, dict[BridgeLine, Decimal]] = field(default_factory=dict)
     held: dict[Row, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
     unexplained: list[Booked] = field(default_factory=list)
@@ -90,7 +95,11 @@ class Bridge:
             )
         for line in (*LINES, BridgeLine.IN_MEWS):
             amount = held if line is BridgeLine.IN_MEWS else lines.get(line, ZERO)
-            yield {"currency": row[0], "basis": str(row[1]), "line": line.value, "amount": amount_text(amount)}
+            yield {"currency": row[0], "basis": str(row[1]), "line": line.value, "amount": self.text(amount, row[0])}
+
+    def text(self, amount: Decimal, currency: str) -> str:
+        """An amount as text, with the decimals of its currency."""
+        return money_text(amount, self.precisions.get(currency, usual_digits(currency)))
 
     def amount(self, line: BridgeLine, currency: str) -> Decimal:
         """One line over all bases of a currency."""
@@ -183,10 +192,3 @@ def _where_it_went(money: OrderMoney, shown: Shown, found: _Sorted) -> BridgeLin
 
 def _booked(one: Sighting) -> Booked:
     return Booked(one.currency, one.net, one.gross)
-
-
-def amount_text(amount: Decimal) -> str:
-    """An amount as text, with two decimals at least; the minus of nothing is dropped."""
-    exponent = amount.normalize().as_tuple().exponent
-    digits = max(2, -exponent if isinstance(exponent, int) else 0)
-    return f"{amount or ZERO:.{digits}f}"

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from etl.model.mapping import Waiver
+from etl.model.route import Route
 from etl.model.words import counted, moment_words
 from etl.reconcile.totals import TotalRow
 from etl.reconcile.values import Klass
@@ -52,6 +53,8 @@ class Certificate:
     rounded_orders: int
     foreign_orders: int
     waivers: tuple[Waiver, ...]
+    route: Route = Route.ORDERS
+    """What `service` names: a service, or an outlet."""
 
     @property
     def is_clean(self) -> bool:
@@ -92,6 +95,7 @@ class Certificate:
             "enterprise": self.enterprise,
             "enterprise_id": self.enterprise_id,
             "service": self.service,
+            "route": self.route.value,
             "store": self.store,
             "platform": self.platform,
             "plans": list(dict.fromkeys(run.plan_id for run in self.runs if run.plan_id)),
@@ -133,13 +137,13 @@ class Certificate:
         """The certificate for people: title, columns, rows, text of each table; the signature lines last."""
         facts: list[Sequence[str | int | Decimal]] = [
             ("Enterprise", f"{self.enterprise} ({self.enterprise_id})"),
-            ("Service", self.service),
+            (self.route.place.capitalize(), self.service),
             ("Store", self.store),
             ("Platform", self.platform),
             ("Read back (Mews's time)", self.generated.strftime("%Y-%m-%d %H:%M:%S UTC")),
             ("Mapping now", self.mapping),
             *((f"Orders {klass.value}", str(count)) for klass, count in self.counts.items()),
-            ("Orders of others on the service", str(self.foreign_orders)),
+            (self.route.others.capitalize(), str(self.foreign_orders)),
         ]
         sums: list[Sequence[str | int | Decimal]] = [
             (

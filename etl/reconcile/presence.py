@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from etl.evidence.values import Difference, What
+from etl.model.money import money_text, usual_digits
 from etl.model.states import PLANNED, State
 from etl.reconcile.notebook import Sighting
 from etl.reconcile.values import ORDER_PART, UNDO_PART, Klass
@@ -19,6 +20,7 @@ from etl.reconcile.values import ORDER_PART, UNDO_PART, Klass
 PartKey = tuple[int, str]
 """Generation and part."""
 
+ZERO = Decimal(0)
 _RANK = (Klass.DUPLICATED, Klass.UNEXPECTED, Klass.MISSING, Klass.DIFFERENT, Klass.MATCHED)
 
 
@@ -123,14 +125,22 @@ def _judge_undone(key: PartKey, group: list[Sighting], reversals: list[Sighting]
     verdict.rank(Klass.DIFFERENT)
     currency = (group or reversals)[0].currency
     if key[1] == ORDER_PART:
-        verdict.differences.append(Difference(What.UNDONE, f"0.00 {currency}", f"{_money(left)} {currency} with tax"))
+        verdict.differences.append(
+            Difference(
+                What.UNDONE, f"{_money(ZERO, currency)} {currency}", f"{_money(left, currency)} {currency} with tax"
+            )
+        )
         verdict.mews_ids += [one.mews_id for one in group]
         verdict.strays += [one.mews_id for one in (*group, *reversals) if one.live]
         return
     # A payment left over, or paid back more than once: money of the guest, though none of the items' sums.
-    seen = ", ".join(f"PaymentId {one.mews_id}: {_money(one.gross)}" for one in (*group, *reversals) if one.live)
+    seen = ", ".join(
+        f"PaymentId {one.mews_id}: {_money(one.gross, currency)}" for one in (*group, *reversals) if one.live
+    )
     verdict.differences.append(
-        Difference(What.UNDONE, f"0.00 {currency}", f"{_money(left)} {currency} ({seen})", key[1])
+        Difference(
+            What.UNDONE, f"{_money(ZERO, currency)} {currency}", f"{_money(left, currency)} {currency} ({seen})", key[1]
+        )
     )
     verdict.mews_ids += [one.mews_id for one in (*group, *reversals)]
 
@@ -174,7 +184,7 @@ def _judge_posted(
 
 
 def _tell_reversals(reversals: list[Sighting], verdict: Verdict) -> None:
-    words = f"undo entries of {_money(_gross(reversals))} {reversals[0].currency} with tax"
+    words = f"undo entries of {_money(_gross(reversals), reversals[0].currency)} {reversals[0].currency} with tax"
     verdict.differences.append(Difference(What.UNDONE, "not undone", words))
 
 
@@ -182,14 +192,13 @@ def _gross(group: Sequence[Sighting]) -> Decimal:
     return sum((one.gross for one in group), Decimal(0))
 
 
-def _money(amount: Decimal) -> str:
-    cents = amount.quantize(Decimal("0.01"))
-    return f"{cents:f}" if cents == amount else f"{amount.normalize():f}"
+def _money(amount: Decimal, currency: str) -> str:
+    return money_text(amount, usual_digits(currency))
 
 
 def _words(one: Sighting) -> str:
     kind = "OrderId" if one.part in (ORDER_PART, UNDO_PART) else "PaymentId"
-    amount = f"{_money(one.gross)} {one.currency} with tax" if one.live else "cancelled"
+    amount = f"{_money(one.gross, one.currency)} {one.currency} with tax" if one.live else "cancelled"
     return f"{kind} {one.mews_id}: {amount}"
 
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import IO
 
 from etl.model.attention import runs_as_formula
-from etl.report.summary import money_text
+from etl.model.money import money_text
 
 _UNPRINTABLE = re.compile("[\ud800-\udfff]")
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from etl.errors import ExitCode, InternalError
 from etl.model.codes import hint_for
+from etl.model.money import money_text
 from etl.model.plan import Basis
 from etl.model.problem import Problem, Severity
 from etl.model.shares import EXPLAINING, BridgeLine, Column
@@ -334,14 +335,6 @@ def _state_rank(key: tuple[ReportState, str, str]) -> tuple[int, str, str]:
 def _without_numbers(message: str) -> str:
     """A refusal's words with ids and figures as `..`, so that equal ones are counted together."""
     return _IDS.sub("..", message)
-
-
-def money_text(amount: Decimal, precision: int) -> str:
-    """Plain text without exponent, with at least `precision` decimals and no trailing zeros beyond."""
-    exponent = amount.normalize().as_tuple().exponent
-    digits = max(precision, -exponent if isinstance(exponent, int) else 0)
-    text = f"{amount:.{digits}f}"
-    return text.removeprefix("-") if not amount else text
 
 
 def money_key(currency: str, basis: str) -> str:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from etl.model.route import Route
 from etl.reconcile.certificate import Certificate
 from etl.reconcile.values import Klass
 
@@ -20,7 +21,27 @@ ACCEPTED = (
 @pytest.mark.parametrize(("accepted", "words"), [(0, PLAIN), (3, ACCEPTED)])
 def test_the_statement_is_a_sentence(accepted: int, words: str) -> None:
     """With and without orders that a person accepted."""
-    certificate = Certificate(
+    certificate = a_certificate(accepted=accepted)
+    assert certificate.statement.startswith(f"Complete: {words}")
+
+
+@pytest.mark.parametrize(
+    ("route", "place", "others"),
+    [
+        (Route.ORDERS, "Service", "Orders of others on the service"),
+        (Route.OUTLET, "Outlet", "Bills of others in the outlet"),
+    ],
+)
+def test_it_names_what_the_route_has(route: Route, place: str, others: str) -> None:
+    """There is no service where bills of an outlet are compared."""
+    facts = dict(row[:2] for row in a_certificate(route=route).tables()[0][2])
+    assert (facts[place], facts[others]) == ("Web shop", "2")
+    assert a_certificate(route=route).document()["route"] == route
+
+
+def a_certificate(*, accepted: int = 0, route: Route = Route.ORDERS) -> Certificate:
+    """Of a source of which one order was compared."""
+    return Certificate(
         generated=datetime(2026, 11, 27, tzinfo=UTC),
         enterprise="Hotel",
         enterprise_id="e1",
@@ -38,7 +59,7 @@ def test_the_statement_is_a_sentence(accepted: int, words: str) -> None:
         not_posted=0,
         control_differences=0,
         rounded_orders=0,
-        foreign_orders=0,
+        foreign_orders=2,
         waivers=(),
+        route=route,
     )
-    assert certificate.statement.startswith(f"Complete: {words}")

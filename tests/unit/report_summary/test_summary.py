@@ -9,10 +9,11 @@ import pytest
 from money_samples import with_money
 
 from etl.errors import ExitCode, InternalError
+from etl.model.money import money_text
 from etl.model.plan import Basis
 from etl.model.problem import Problem, Severity, notice
 from etl.model.status import OrderStatus, ReportState, TaxSum
-from etl.report.summary import Summary, money_text
+from etl.report.summary import Summary
 
 
 def an_order(
