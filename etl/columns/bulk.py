@@ -17,12 +17,13 @@ import numpy as np
 from etl.columns.block import Block, Column, Ints, joint
 from etl.columns.bulk_goods import NONE, Articles, LineColumns, Weights
 from etl.columns.bulk_numbers import EMPTY, Numbers
-from etl.columns.bulk_writing import BulkWriting, Shares
+from etl.columns.bulk_writing import BulkWriting
 from etl.columns.cells import clean
 from etl.columns.decided import Item, Taxes
 from etl.columns.hours import Hours
 from etl.columns.lane import Head, Lane
 from etl.columns.orders import Orders
+from etl.columns.plan_lines import Shares
 from etl.columns.quick import Held
 from etl.columns.taken import Bulk
 from etl.transform.accounts import Charged

@@ -7,18 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from etl.columns.block import Block, Bools, Ints
-from etl.columns.bulk_goods import Articles, Goods, Parts, Sets
-from etl.columns.bulk_numbers import EMPTY, LARGEST
-from etl.columns.cells import Remembered, clean
+from etl.columns.bulk_goods import Articles, Goods, Sets
+from etl.columns.bulk_numbers import EMPTY
+from etl.columns.cells import clean
 from etl.columns.decided import Item
 from etl.columns.entries import Entries, Names, entries_of
 from etl.columns.lane import Head, Lane
 from etl.columns.orders import Orders
+from etl.columns.plan_lines import PlanLines, Shares
 from etl.columns.quick import Held
 from etl.columns.sums import Sums
 from etl.columns.taken import Bulk
@@ -28,17 +29,9 @@ from etl.transform.checks import negative_in_sale
 from etl.transform.totals import mismatch
 
 _SETS = 1 << 20
-_KINDS = ('"item"', '"product"')
 _TOLD, _BACK, _EMPTY_SHIPPING, _SHIPPING, _NEGATIVE, _VOUCHER = (1 << at for at in range(6))
 _FLAGS, _ACCOUNTS = 8, 24
 _MISMATCH = "total.mismatch"
-
-
-class Shares(NamedTuple):
-    """The shares of shipping and vouchers."""
-
-    shipping: Parts
-    vouchers: Parts
 
 
 class BulkWriting:
@@ -49,8 +42,7 @@ class BulkWriting:
         self._writing, self._decided = head.writing, head.decided
         # Where there is a problem with it, no order that is taken has any.
         self._shipping = head.writing.shipping or Item("", "", "")
-        self._starts, self._ends = Remembered(_start), Remembered(self._end)
-        self._age = articles.age
+        self._lines = PlanLines(head.writing, self._shipping, articles, sets)
         self._accounts: dict[str, int] = {}
 
     # What is not sent
@@ -181,56 +173,12 @@ class BulkWriting:
         has_stated = (orders.total != EMPTY) & (orders.shipping != 0)
         return Bulk(
             orders.at.tolist(),
-            self._lines(orders, numbers, texts, goods, shares),
+            self._lines.of(orders, numbers, texts, goods, shares),
             self._signatures(orders, flags, keys.tobytes(), starts.tolist()),
             has_stated.tolist(),
             self._problems(block, orders, goods, told, is_back),
             sums,
         )
-
-    def _lines(self, orders: Orders, numbers: list[str], texts: list[str], goods: Goods, shares: Shares) -> list[bytes]:
-        entries, ends = self._entries(goods), [*(3 * goods.first).tolist(), 3 * len(goods.order)]
-        beside = [""] * len(numbers)
-        for order, entry in self._shares(orders, shares):
-            beside[order] += entry
-        line, join = self._writing.line, "".join
-        accounts = [one.account_id for one in orders.charged]
-        return [
-            line(number, text, accounts[account], join(entries[ends[at] : ends[at + 1]]) + beside[at])
-            for at, (number, text, account) in enumerate(zip(numbers, texts, orders.account_at.tolist(), strict=True))
-        ]
-
-    def _entries(self, goods: Goods) -> list[str]:
-        """The entries of the lines as in a plan line, each in three pieces, with the commas between them."""
-        articles = self._articles
-        if self._age != articles.age:
-            self._ends.clear()
-            self._age = articles.age
-        is_product, pieces = articles.is_product[goods.article], np.abs(goods.pieces)
-        starts = (goods.place * 2 + is_product) * LARGEST + pieces
-        units = np.where(goods.amount < 0, -goods.price, goods.price)
-        tails = (goods.article * _SETS + goods.sets).tolist()
-        found = [""] * (3 * len(tails))
-        found[::3] = map(self._starts.__getitem__, starts.tolist())
-        found[1::3] = map(self._writing.texts.__getitem__, units.tolist())
-        found[2::3] = map(self._ends.__getitem__, tails)
-        return found
-
-    def _end(self, key: int) -> str:
-        """How the entry of a line ends: by its article and tax-code set."""
-        article, its = divmod(key, _SETS)
-        return f'","gross",{self._sets.all[its].text},{self._articles.all[article].what}]'
-
-    def _shares(self, orders: Orders, shares: Shares) -> Iterator[tuple[int, str]]:
-        """(order, entry with a comma before it) of shipping, then of vouchers."""
-        texts, sets = self._writing.texts, self._sets.all
-        what = self._shipping.what
-        for order, place, amount, its in zip(*[column.tolist() for column in shares.shipping], strict=True):
-            yield order, f',["s{place}","item",1,"{texts[amount]}","gross",{sets[its].text},{what}]'
-        rebates = [orders.rebates[at].what for at in orders.rebate_at[shares.vouchers.order].tolist()]
-        rows = zip(*[column.tolist() for column in shares.vouchers], rebates, strict=True)
-        for order, place, amount, its, what in rows:
-            yield order, f',["v{place}","item",1,"{texts[-amount]}","gross",{sets[its].text},{what}]'
 
     def entries(self, orders: Orders, goods: Goods, shares: Shares, rules: Sequence[str]) -> Entries:
         """The entries of the orders, as a person is shown them. `rules`: of the goods, "" first."""
@@ -279,10 +227,3 @@ class BulkWriting:
         heads = np.array([one.at if isinstance(one, Head) else 0 for one in orders.heads], np.int64)
         codes = (heads[orders.head_at] << (_FLAGS + _ACCOUNTS)) | (accounts[orders.account_at] << _FLAGS) | flags
         return [(code, keys[8 * starts[at] : 8 * starts[at + 1]]) for at, code in enumerate(codes.tolist())]
-
-
-def _start(key: int) -> str:
-    """How the entry of a line begins: by its place, whether it is a product, and its count."""
-    rest, pieces = divmod(key, LARGEST)
-    place, is_product = divmod(rest, 2)
-    return f'{"," * (place > 1)}["p{place}",{_KINDS[is_product]},{pieces},"'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from etl.columns.quick import Quick, Shown
@@ -13,6 +14,26 @@ if TYPE_CHECKING:
     from etl.columns.sums import Sums
 
 
+class Lines(NamedTuple):
+    """Parts of the plan id, one after the other; `first`: where each begins, and where the last one ends."""
+
+    data: bytes
+    first: Sequence[int]
+
+    def one(self, at: int) -> bytes:
+        """That at a place."""
+        return self.between(at, at + 1)
+
+    def between(self, start: int, end: int) -> bytes:
+        """Those from one place to before another."""
+        return self.data[self.first[start] : self.first[end]]
+
+    def each(self, start: int, end: int) -> list[bytes]:
+        """The same, one by one."""
+        data, first = self.data, self.first[start : end + 1]
+        return [data[low:high] for low, high in pairwise(first)]
+
+
 class Bulk(NamedTuple):
     """Orders of one currency that were taken at once.
 
@@ -21,7 +42,7 @@ class Bulk(NamedTuple):
     """
 
     at: Sequence[int]
-    lines: list[bytes]
+    lines: Lines
     signatures: list[tuple[Any, ...]]
     footed: list[bool]
     problems: dict[int, tuple[Problem, ...]]
@@ -35,7 +56,7 @@ class Bulk(NamedTuple):
     def quick(self, at: int) -> Quick:
         """One of the orders by itself."""
         problems = self.problems.get(at, ())
-        return Quick(self.lines[at], self.sums.report(at), self.signatures[at], problems, self.footed[at])
+        return Quick(self.lines.one(at), self.sums.report(at), self.signatures[at], problems, self.footed[at])
 
 
 class Run(NamedTuple):
@@ -51,9 +72,9 @@ class Run(NamedTuple):
         return self.end - self.start
 
     @property
-    def lines(self) -> list[bytes]:
+    def lines(self) -> bytes:
         """Their parts of the plan id."""
-        return self.bulk.lines[self.start : self.end]
+        return self.bulk.lines.between(self.start, self.end)
 
     @property
     def footed(self) -> list[str]:

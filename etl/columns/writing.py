@@ -5,10 +5,10 @@ As `etl.model.plan.plan_line` writes it; amounts are whole numbers of the curren
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from etl.columns.booked import summed, unproved
 from etl.columns.cells import KEPT, Remembered
@@ -25,6 +25,9 @@ from etl.transform.products import fill
 _Booked = dict[tuple[int, str], list[Any]]
 """(number of a tax-code set, category) to [tax, net, gross], in the order of the entries."""
 _NUMBER = "\0"
+_THEN, _NOTES, END = ',[],"', '","', "],[]]\n"
+"""What stands in a plan line between account and consumption, between that and the notes, and after the entries."""
+T = TypeVar("T")
 
 
 class Shipping(NamedTuple):
@@ -160,9 +163,25 @@ class Writing:
     def line(self, number: str, consumption: str, account_id: str, entries: str) -> bytes:
         """The part of the plan id of an order with these entries."""
         head, tail = number.join(self._head), number.join(self._tail)
+        return f"{head}{self.account(account_id)}{_THEN}{consumption}{_NOTES}{tail}{entries}{END}".encode()
+
+    def before(self, numbers: T, consumptions: T, accounts: T) -> list[str | T]:
+        """What stands before the entries, piece by piece; `accounts` as they are written."""
+        return [*_between(self._head, numbers), accounts, _THEN, consumptions, _NOTES, *_between(self._tail, numbers)]
+
+    def account(self, account_id: str) -> str:
+        """As it is written."""
         account = self._accounts.get(account_id)
         if account is None:
             if len(self._accounts) >= KEPT:
                 self._accounts.clear()
             account = self._accounts[account_id] = as_json(account_id)
-        return f'{head}{account},[],"{consumption}","{tail}{entries}],[]]\n'.encode()
+        return account
+
+
+def _between(parts: Sequence[str], number: T) -> Iterator[str | T]:
+    """As `join`."""
+    yield parts[0]
+    for part in parts[1:]:
+        yield number
+        yield part

@@ -360,7 +360,7 @@ def _run(at: int, run: Run, due: _Due) -> _Run:
     sums, some = run.bulk.sums, slice(run.start, run.end)
     numbers, consumptions = sums.numbers[some], sums.consumptions[some]
     due.of(numbers[-1], "", consumptions[-1])
-    return at, numbers, consumptions, array("q", map(mark_of, run.lines)).tobytes()
+    return at, numbers, consumptions, array("q", map(mark_of, run.bulk.lines.each(run.start, run.end))).tobytes()
 
 
 def _run_rows(run: _Run) -> Iterator[_Row]:

@@ -190,7 +190,7 @@ class _Planned:
             size = 1
             if isinstance(found, Run):
                 size = found.size
-                self._take(b"".join(found.lines), found.footed, size)
+                self._take(found.lines, found.footed, size)
                 yield found
             elif isinstance(found, Done):
                 self._take(found.line, [found.number] if found.has_shipping else [], 1)

@@ -445,7 +445,9 @@ def test_a_difference_of_orders_taken_at_once_ends_the_command(what, tmp_path, m
     def wrong(self, block, **how):
         bulks, held = real(self, block, **how)
         for at, bulk in enumerate(bulks):
-            lines = [line.replace(b"12.00", b"12.01") if what == "line" else line for line in bulk.lines]
+            lines = bulk.lines
+            if what == "line":
+                lines = lines._replace(data=lines.data.replace(b"12.00", b"12.01"))
             totals = bulk.sums.totals + (what == "status")
             entries = bulk.entries._replace(net=bulk.entries.net + (what == "shown"))
             bulks[at] = bulk._replace(lines=lines, sums=bulk.sums._replace(totals=totals), entries=entries)

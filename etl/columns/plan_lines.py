@@ -1,0 +1,154 @@
+"""Many orders to their parts of the plan id: pieces of text in one row, joined once. Pure.
+
+As `writing.Writing` does it order by order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import chain
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from etl.columns.block import Ints
+from etl.columns.bulk_goods import Articles, Goods, Parts, Sets
+from etl.columns.bulk_numbers import LARGEST
+from etl.columns.cells import Remembered
+from etl.columns.decided import Item
+from etl.columns.orders import Orders
+from etl.columns.taken import Lines
+from etl.columns.writing import END, Writing
+
+Texts = npt.NDArray[np.object_]
+_KINDS = ('"item"', '"product"')
+_FEED = ord("\n")
+_PIECES = 3
+"""An entry begins by its place, kind and count, has an amount, and ends by its taxes and article."""
+_FEW, _BEYOND = 64, 1 << 40
+"""Numbers of beginnings are dense below so many pieces, and begin there for others."""
+
+
+class Shares(NamedTuple):
+    """The shares of shipping and vouchers."""
+
+    shipping: Parts
+    vouchers: Parts
+
+
+class Made:
+    """Texts by whole numbers from 0 on that they are made of, each made once. Memory is bounded by that of `DENSE` texts."""
+
+    DENSE = 1 << 18
+    """Numbers below it are places in an array."""
+
+    def __init__(self, make: Callable[[int], str]) -> None:
+        self._make = make
+        self.clear()
+
+    def clear(self) -> None:
+        """Makes all of them anew: the numbers mean something else."""
+        self._texts: Texts = np.empty(0, object)
+        self._is_made = np.zeros(0, bool)
+        self._larger = Remembered(self._make)
+
+    def of(self, keys: Ints) -> Texts:
+        """The texts of these numbers."""
+        is_larger = keys >= self.DENSE
+        dense = np.where(is_larger, 0, keys)
+        if (size := int(dense.max(initial=0)) + 1) > len(self._texts):
+            more = min(2 * size, self.DENSE) - len(self._texts)
+            self._texts = np.append(self._texts, np.empty(more, object))
+            self._is_made = np.append(self._is_made, np.zeros(more, bool))
+        for key in set(dense[~self._is_made[dense] & ~is_larger].tolist()):
+            self._texts[key], self._is_made[key] = self._make(key), True
+        found = self._texts[dense]
+        if is_larger.any():
+            found[is_larger] = list(map(self._larger.__getitem__, keys[is_larger].tolist()))
+        return found
+
+
+class PlanLines:
+    """Writes orders of one file and currency. `shipping`: how it is sent."""
+
+    def __init__(self, writing: Writing, shipping: Item, articles: Articles, sets: Sets) -> None:
+        self._writing, self._shipping, self._articles, self._sets = writing, shipping, articles, sets
+        self._starts, self._units, self._ends = Made(_start), Made(self._unit), Made(self._end)
+        self._known = (0, 0)
+
+    def of(self, orders: Orders, numbers: Sequence[str], texts: Sequence[str], goods: Goods, shares: Shares) -> Lines:
+        """The parts of the plan id of orders with these numbers and consumptions."""
+        accounts = np.array([self._writing.account(one.account_id) for one in orders.charged], object)
+        head = self._writing.before(_texts(numbers), _texts(texts), accounts[orders.account_at])
+        beside, which, rank = self._beside(orders, shares)
+        size = len(numbers)
+        lines, others = np.bincount(goods.order, minlength=size), np.bincount(which, minlength=size)
+        ends = np.cumsum(len(head) + _PIECES * lines + others + 1)
+        starts = np.append(0, ends[:-1])
+        pieces: Texts = np.empty(ends[-1], object)
+        for at, piece in enumerate(head):
+            pieces[starts + at] = piece
+        at_goods = starts[goods.order] + len(head) + _PIECES * (goods.place - 1)
+        for at, entry in enumerate(self._entries(goods)):
+            pieces[at_goods + at] = entry
+        pieces[(starts + len(head) + _PIECES * lines)[which] + rank] = beside
+        pieces[ends - 1] = END
+        data = "".join(pieces.tolist()).encode()
+        # In texts of JSON a line feed is no character of its own.
+        feeds = np.flatnonzero(np.frombuffer(data, np.uint8) == _FEED) + 1
+        return Lines(data, [0, *feeds.tolist()])
+
+    def _entries(self, goods: Goods) -> tuple[Texts, Texts, Texts]:
+        """The entries of the lines as in a plan line, in three pieces, with the commas between them."""
+        width = len(self._sets.over) + 1
+        if self._known != (self._articles.age, width):
+            self._ends.clear()
+            self._known = (self._articles.age, width)
+        kind = goods.place * 2 + self._articles.is_product[goods.article]
+        pieces = np.abs(goods.pieces)
+        starts = np.where(pieces < _FEW, kind * _FEW + pieces, _BEYOND + kind * LARGEST + pieces)
+        units = goods.price * 2 + (goods.amount < 0)
+        return self._starts.of(starts), self._units.of(units), self._ends.of(goods.article * width + goods.sets)
+
+    def _unit(self, key: int) -> str:
+        units, is_negative = divmod(key, 2)
+        return self._writing.texts[-units if is_negative else units]
+
+    def _end(self, key: int) -> str:
+        """How the entry of a line ends: by its article and tax-code set."""
+        article, its = divmod(key, self._known[1])
+        return f'","gross",{self._sets.all[its].text},{self._articles.all[article].what}]'
+
+    def _beside(self, orders: Orders, shares: Shares) -> tuple[Texts, Ints, Ints]:
+        """Entries, each with a comma before it, of shipping, then of vouchers: their orders, and which of an order's they are."""
+        sent, back = shares
+        rebates = [orders.rebates[at].what for at in orders.rebate_at[back.order].tolist()]
+        named = chain(
+            self._shares("s", sent, sent.amount, [self._shipping.what] * len(sent.order)),
+            self._shares("v", back, -back.amount, rebates),
+        )
+        before = np.bincount(sent.order, minlength=len(orders.at))[back.order]
+        rank = np.concatenate((sent.place - 1, before + back.place - 1))
+        return _texts(list(named)), np.concatenate((sent.order, back.order)), rank
+
+    def _shares(self, kind: str, parts: Parts, amounts: Ints, whats: Sequence[str]) -> list[str]:
+        texts, sets = self._writing.texts, self._sets.all
+        rows = zip(parts.place.tolist(), amounts.tolist(), parts.sets.tolist(), whats, strict=True)
+        return [
+            f',["{kind}{at}","item",1,"{texts[amount]}","gross",{sets[its].text},{what}]'
+            for at, amount, its, what in rows
+        ]
+
+
+def _texts(texts: Sequence[str]) -> Texts:
+    found: Texts = np.empty(len(texts), object)
+    found[:] = list(texts)
+    return found
+
+
+def _start(key: int) -> str:
+    """How the entry of a line begins: by its place, whether it is a product, and its count."""
+    kind, pieces = divmod(key, _FEW) if key < _BEYOND else divmod(key - _BEYOND, LARGEST)
+    place, is_product = divmod(kind, 2)
+    return f'{"," * (place > 1)}["p{place}",{_KINDS[is_product]},{pieces},"'
