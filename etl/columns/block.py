@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from etl.columns.rows import Rows
+from etl.reading.distinct import distinct, first_of
 from etl.reading.grid import Bools, Ints
 from etl.staging.blocks import Column
 
@@ -113,11 +114,11 @@ def joint(keys: Sequence[tuple[npt.NDArray[Any], int]], size: int) -> tuple[Ints
         if count <= 1:
             continue
         if wide * count >= _MOST:
-            found, key = np.unique(key, return_inverse=True)
+            found, key = distinct(key)
             wide = len(found)
         key = key * count + codes
         wide *= count
     if wide == 1:
         return key, [0][:size]
-    _, first, back = np.unique(key, return_index=True, return_inverse=True)
-    return back.astype(np.int64), first.tolist()
+    _, which = distinct(key)
+    return which, first_of(which).tolist()

@@ -17,6 +17,7 @@ from etl.columns.bulk_numbers import EMPTY, LARGEST, Numbers
 from etl.columns.cells import KEPT, Units, is_clean
 from etl.columns.decided import Article, Decided, Tax, Taxes
 from etl.columns.rows import LineCells
+from etl.reading.distinct import distinct
 
 NONE = -1
 _RATES = 10**7
@@ -88,8 +89,8 @@ class Articles:
 
     def names(self, articles: Ints) -> Ints:
         """How some articles sort by their names."""
-        distinct, which = np.unique(articles, return_inverse=True)
-        names = [self.all[at].names for at in distinct.tolist()]
+        its, which = distinct(articles)
+        names = [self.all[at].names for at in its.tolist()]
         places = {value: at for at, value in enumerate(sorted(set(names)))}
         ranks: Ints = np.fromiter(map(places.__getitem__, names), np.int64, len(names))
         return ranks[which]
@@ -210,12 +211,13 @@ class LineColumns:
         if not taxes:
             return np.full(len(rate), NONE), np.zeros(len(rate), np.int64)
         has_skus, size = taxes[0].has_skus, len(self._articles.all) + 1
-        key = (of_line * _RATES + rate) * size + (article + 1 if has_skus else 0)
-        found, back = np.unique(key, return_inverse=True)
+        rates, of_rate = distinct(rate)
+        found, back = distinct((of_line * len(rates) + of_rate) * size + (article + 1 if has_skus else 0))
         answers = []
-        for key_and_article in found.tolist():
-            whole, at = divmod(key_and_article, size)
-            asked, percent = divmod(whole, _RATES)
+        for key in found.tolist():
+            whole, at = divmod(key, size)
+            asked, its = divmod(whole, len(rates))
+            percent = int(rates[its])
             sku = self._articles.all[at - 1].sku if at else ""
             tax = taxes[asked][(percent, sku) if has_skus else percent]
             answers.append((self.sets.add(tax), self.rules.setdefault(tax.rule if tax else "", len(self.rules))))
@@ -269,7 +271,7 @@ class Weights:
     def __init__(self, goods: Goods, sets: Sets, is_return: Bools) -> None:
         width = len(sets.over) + 1
         weighs = (goods.amount > 0) | ((goods.amount != 0) & is_return[goods.order])
-        found, back = np.unique((goods.order * width + goods.sets)[weighs], return_inverse=True)
+        found, back = distinct((goods.order * width + goods.sets)[weighs])
         weights = np.zeros(len(found), np.int64)
         np.add.at(weights, back, np.abs(goods.amount[weighs]))
         order, its = found // width, found % width

@@ -8,6 +8,7 @@ import numpy as np
 
 from etl.columns.block import Block, Bools, Ints
 from etl.columns.cells import KEPT, Units
+from etl.reading.distinct import distinct
 from etl.reading.grid import LONGEST_AMOUNT, plain_amounts
 
 EMPTY, ODD = -(2**40), -(2**41)
@@ -47,7 +48,7 @@ class Numbers(dict[str, int]):
         odd = ~(is_plain & (numbers < self._below))
         if odd.any():
             texts, codes = block.order(at) if is_order else block.line(at)
-            its, which = np.unique(codes[odd], return_inverse=True)
+            its, which = distinct(codes[odd].astype(np.int64))
             numbers[odd] = self._looked_up([texts[code] for code in its.tolist()])[which]
         return numbers
 

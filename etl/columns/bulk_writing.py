@@ -25,6 +25,7 @@ from etl.columns.sums import Sums
 from etl.columns.taken import Bulk
 from etl.model.plan import Verdict, held_line
 from etl.model.problem import Problem
+from etl.reading.distinct import distinct, first_of
 from etl.transform.checks import negative_in_sale
 from etl.transform.totals import mismatch
 
@@ -202,9 +203,8 @@ class BulkWriting:
         net = self._sets.nets(its, gross)
         width = len(self._sets.over)
         size = len(categories)
-        found, first, places = np.unique(
-            (order * width + its) * size + category, return_index=True, return_inverse=True
-        )
+        found, places = distinct((order * width + its) * size + category)
+        first = first_of(places)
         summed = np.zeros((2, len(found)), np.int64)
         np.add.at(summed[0], places, net)
         np.add.at(summed[1], places, gross)
@@ -215,10 +215,10 @@ class BulkWriting:
 
     def _keys(self, keys: Ints) -> tuple[Ints, list[tuple[int, tuple[str, ...], str]]]:
         """Which distinct key each row has, and what the keys mean."""
-        distinct, which = np.unique(keys, return_inverse=True)
         names = list(self._articles.categories)
-        pairs = [divmod(key, _SETS) for key in distinct.tolist()]
-        return which.astype(np.int64), [(its, self._sets.all[its].codes, names[category]) for its, category in pairs]
+        found, which = distinct(keys // _SETS * len(names) + keys % _SETS)
+        pairs = [divmod(key, len(names)) for key in found.tolist()]
+        return which, [(its, self._sets.all[its].codes, names[category]) for its, category in pairs]
 
     def _signatures(self, orders: Orders, flags: Any, keys: bytes, starts: Sequence[int]) -> list[tuple[Any, ...]]:
         """What each order is decided by: its head, account and flags, and the keys of what is booked of it."""

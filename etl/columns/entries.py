@@ -11,6 +11,7 @@ import numpy as np
 from etl.columns.block import Block, Column, Ints
 from etl.columns.bulk_goods import Articles, Goods, Parts, Sets
 from etl.columns.quick import Shown
+from etl.reading.distinct import distinct
 
 GOODS, SHIPPING, VOUCHER = range(3)
 LETTERS = ("p", "s", "v")
@@ -58,8 +59,8 @@ def entries_of(
     its = np.concatenate((goods.sets, sent.sets, back.sets))
     gross = np.concatenate((goods.amount, sent.amount, -back.amount))
     rule = np.concatenate((goods.rule, none))
-    tax, which = np.unique(its * len(names.rules) + rule, return_inverse=True)
-    article, name = np.unique(goods.article, return_inverse=True)
+    tax, which = distinct(its * len(names.rules) + rule)
+    article, name = distinct(goods.article)
     told = [articles.all[at].name for at in article.tolist()]
     own = len(told) + 1 + names.rebate_at[back.order]
     columns = (

@@ -9,7 +9,7 @@ import numpy as np
 
 from etl.columns.booked import Row, summed, unproved
 from etl.columns.quick import Report
-from etl.reading.grid import Ints
+from etl.reading.distinct import Ints, distinct, first_of
 
 Key = tuple[int, tuple[str, ...], str]
 """A tax-code set by its number and codes, and an AccountingCategoryId."""
@@ -65,14 +65,13 @@ class Sums(NamedTuple):
     def added(self) -> Iterator[tuple[int, Report]]:
         """(how many orders, one without a number that is as large as all of them) of each account and month, those with anything negative apart."""
         kinds = (self.charged * len(self.months) + self.month_at) * 2 + self.negative
-        _, places, of_order = np.unique(kinds, return_index=True, return_inverse=True)
+        _, of_order = distinct(kinds)
+        places = first_of(of_order)
         width, count = len(self.keys), len(places)
-        booked, first, which = np.unique(
-            np.repeat(of_order, np.diff(self.first)) * width + self.which, return_index=True, return_inverse=True
-        )
+        booked, which = distinct(np.repeat(of_order, np.diff(self.first)) * width + self.which)
         of_kind: list[list[Row]] = [[] for _ in range(count)]
         net, gross = added_up(which, self.net, len(booked)), added_up(which, self.gross, len(booked))
-        for at in np.argsort(first).tolist():
+        for at in np.argsort(first_of(which)).tolist():
             its, key = divmod(int(booked[at]), width)
             of_kind[its].append((*self.keys[key][1:], int(net[at]), int(gross[at])))
         orders = np.bincount(of_order, minlength=count)

@@ -14,16 +14,16 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-Ints = npt.NDArray[np.int64]
+from etl.reading.distinct import Ints, Words, alike, first_of
+
+__all__ = ["Bools", "Grid", "Ints", "Piece", "pieces", "plain_amounts"]
 Bools = npt.NDArray[np.bool_]
-Words = npt.NDArray[np.uint64]
 _FEED, _RETURN, _QUOTE = b'\n\r"'
 _WIDE = 8
 _KEPT = np.array([(1 << (8 * size)) - 1 for size in range(_WIDE + 1)], np.uint64)
 """Masks of the first bytes of a word, by how many they are."""
 _LONGEST = 12 * _WIDE
 """Cells of more bytes are compared one by one: columns of long texts are few, and seldom alike."""
-_MIX = np.uint64(0x9E3779B97F4A7C15)
 _ONES = np.uint64(0x0101010101010101)
 _SEVENS, _EIGHTHS = _ONES * np.uint64(0x7F), _ONES * np.uint64(0x80)
 LEAST = 64
@@ -188,13 +188,6 @@ class Grid:
         return rows[first_of(codes)], codes
 
 
-def first_of(codes: npt.NDArray[np.int32]) -> Ints:
-    """Where each code is met first."""
-    first = np.zeros(int(codes.max(initial=-1)) + 1, np.int64)
-    first[codes[::-1]] = np.arange(len(codes))[::-1]
-    return first
-
-
 def plain_amounts(
     sign_at: Callable[[int, Bools], npt.NDArray[Any]], length: npt.NDArray[Any], mark: str, digits: int
 ) -> tuple[Ints, Bools]:
@@ -238,20 +231,8 @@ def _without_digits(words: Words, least: int) -> Words:
 
 def _distinct(words: list[Words], rows: Ints) -> tuple[Ints, npt.NDArray[np.int32]] | None:
     """(a row of each distinct cell, the number of each row's cell); None where two cells mix to one."""
-    key = words[0]
-    if all((word == word[0]).all() for word in words):
-        return rows[:1], np.zeros(len(rows), np.int32)
-    for word in words[1:]:
-        key = (key ^ (key >> np.uint64(29))) * _MIX + word
-    by = np.argsort(key)
-    held = key[by]
-    begins = np.concatenate(([True], held[1:] != held[:-1]))
-    codes = np.empty(len(rows), np.int32)
-    codes[by] = np.cumsum(begins) - 1
-    one = by[begins]
-    if len(words) > 1 and any((word[one][codes] != word).any() for word in words):
-        return None
-    return rows[one], codes
+    found = alike(words)
+    return found and (rows[found[0]], found[1])
 
 
 def pieces(data: bytes, delimiter: str, width: int, encoding: str, *, least: int | None = None) -> list[Piece]:

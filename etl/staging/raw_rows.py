@@ -13,7 +13,8 @@ from typing import NamedTuple
 import numpy as np
 
 from etl.reading.dates import PLAIN_DATE
-from etl.reading.grid import DIGITS, Bools, Grid, Ints, first_of
+from etl.reading.distinct import first_of
+from etl.reading.grid import DIGITS, Bools, Grid, Ints
 from etl.reading.names import ORDER_NUMBER
 from etl.reading.order_numbers import OrderNumbers
 from etl.reading.style import Seen
