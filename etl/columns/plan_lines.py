@@ -58,7 +58,7 @@ class Made:
         is_larger = keys >= self.DENSE
         dense = np.where(is_larger, 0, keys)
         if (size := int(dense.max(initial=0)) + 1) > len(self._texts):
-            more = min(2 * size, self.DENSE) - len(self._texts)
+            more = min(self.DENSE, 2 * size) - len(self._texts)
             self._texts = np.append(self._texts, np.empty(more, object))
             self._is_made = np.append(self._is_made, np.zeros(more, bool))
         for key in set(dense[~self._is_made[dense] & ~is_larger].tolist()):

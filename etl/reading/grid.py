@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from etl.reading.distinct import Ints, Words, alike, first_of
 
-__all__ = ["Bools", "Grid", "Ints", "Piece", "pieces", "plain_amounts"]
+__all__ = ["Bools", "Grid", "Ints", "Piece", "keep_freed_memory", "pieces", "plain_amounts"]
 Bools = npt.NDArray[np.bool_]
 _FEED, _RETURN, _QUOTE = b'\n\r"'
 _WIDE = 8
@@ -26,6 +26,8 @@ _LONGEST = 12 * _WIDE
 """Cells of more bytes are compared one by one: columns of long texts are few, and seldom alike."""
 _ONES = np.uint64(0x0101010101010101)
 _SEVENS, _EIGHTHS = _ONES * np.uint64(0x7F), _ONES * np.uint64(0x80)
+_FREED = 16 << 20
+"""Bytes that arrays of a block do not come to; as many are never touched."""
 LEAST = 64
 """Fewer plain lines than this between others are not worth a grid of their own."""
 LONGEST_AMOUNT, _WHOLE, _DECIMALS = 12, 9, 2
@@ -82,39 +84,52 @@ class Grid:
 
     def keys(self, columns: Sequence[int], rows: Ints) -> Sequence[Hashable]:
         """What stands in several columns (one at least) in these rows: rows have the same there where these are equal."""
-        low, high = min(columns), max(columns)
-        is_span = len(columns) == high - low + 1 and not self._has_quotes
-        columns = [low] if is_span else columns
-        starts = [self._starts[column][rows] for column in columns]
-        ends = [start + self.lengths[column][rows] for column, start in zip(columns, starts, strict=True)]
-        if is_span:
-            ends = [self._starts[high][rows] + self.lengths[high][rows]]
-        data = self.data
-        cells = [
-            [data[low:high] for low, high in zip(start.tolist(), end.tolist(), strict=True)]
-            for start, end in zip(starts, ends, strict=True)
-        ]
+        cells: list[list[bytes]] = []
+        for low, high in self._spans(columns):
+            starts, ends = self._starts[low][rows], self._starts[high][rows] + self.lengths[high][rows]
+            cells.append([self.data[start:end] for start, end in zip(starts.tolist(), ends.tolist(), strict=True)])
         return cells[0] if len(cells) == 1 else list(zip(*cells, strict=True))
 
     def repeats(self, columns: Sequence[int]) -> Bools:
         """Of each row whether its cells in these columns are those of the row before."""
         same = np.ones(self.count, bool)
         same[:1] = False
-        for column in columns:
-            length = self.lengths[column]
-            same[1:] &= length[1:] == length[:-1]
-        for column in columns:
-            start, length = self._starts[column], self.lengths[column]
-            rows = np.flatnonzero(same & (length > 0))
-            done = 0
-            while len(rows):
-                size = length[rows] - done
-                mask = _KEPT[np.minimum(size, _WIDE)]
-                differs = ((self._at(start[rows] + done) ^ self._at(start[rows - 1] + done)) & mask) != 0
-                same[rows[differs]] = False
-                done += _WIDE
-                rows = rows[~differs & (size > _WIDE)]
+        spans = [(self._starts[low], self._starts[high] + self.lengths[high]) for low, high in self._spans(columns)]
+        for start, end in spans:
+            same[1:] &= (end - start)[1:] == (end - start)[:-1]
+        for start, end in spans:
+            self._clear_differing(same, start, end - start)
         return same
+
+    def _clear_differing(self, same: Bools, start: npt.NDArray[np.int32], length: npt.NDArray[np.int32]) -> None:
+        """Clears rows whose bytes there differ from those of the row before, which are as many."""
+        longest = int(length.max(initial=0))
+        for done in range(0, min(longest, _LONGEST), _WIDE):
+            # Beyond a cell's end there may be no byte at all.
+            word = self._at(np.minimum(start + done, len(self.data))) & _KEPT[np.clip(length - done, 0, _WIDE)]
+            same[1:] &= word[1:] == word[:-1]
+        rows = np.flatnonzero(same & (length > _LONGEST)) if longest > _LONGEST else np.empty(0, np.int64)
+        done = _LONGEST
+        while len(rows):
+            size = length[rows] - done
+            mask = _KEPT[np.minimum(size, _WIDE)]
+            differs = ((self._at(start[rows] + done) ^ self._at(start[rows - 1] + done)) & mask) != 0
+            same[rows[differs]] = False
+            done += _WIDE
+            rows = rows[~differs & (size > _WIDE)]
+
+    def _spans(self, columns: Sequence[int]) -> list[tuple[int, int]]:
+        """These columns, those that stand beside each other together: the first and the last of each.
+
+        A span holds its delimiters, which no cell holds. Not so in quotes: there each column is by itself.
+        """
+        found: list[tuple[int, int]] = []
+        for column in sorted(columns):
+            if found and found[-1][1] == column - 1 and not self._has_quotes:
+                found[-1] = (found[-1][0], column)
+            else:
+                found.append((column, column))
+        return found
 
     def codes(self, column: int, rows: Ints) -> tuple[Ints, npt.NDArray[np.int32]]:
         """(of each distinct cell of a column in these rows a row that has it, the number of its cell for each row)."""
@@ -233,6 +248,14 @@ def _distinct(words: list[Words], rows: Ints) -> tuple[Ints, npt.NDArray[np.int3
     """(a row of each distinct cell, the number of each row's cell); None where two cells mix to one."""
     found = alike(words)
     return found and (rows[found[0]], found[1])
+
+
+def keep_freed_memory() -> None:
+    """Has glibc keep what the arrays of one block let go of for those of the next, which else come page by page anew.
+
+    It maps what is larger than any that was let go of, and trims what is twice as large; elsewhere this does nothing.
+    """
+    np.empty(_FREED, np.uint8)
 
 
 def pieces(data: bytes, delimiter: str, width: int, encoding: str, *, least: int | None = None) -> list[Piece]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from etl.reading.dates import PLAIN_DATE
 from etl.reading.distinct import first_of
-from etl.reading.grid import DIGITS, Bools, Grid, Ints
+from etl.reading.grid import DIGITS, Bools, Grid, Ints, keep_freed_memory
 from etl.reading.names import ORDER_NUMBER
 from etl.reading.order_numbers import OrderNumbers
 from etl.reading.style import Seen
@@ -103,6 +103,7 @@ class RowTaker:
     """Takes blocks of one file with one column of order numbers. `longest_run`: runs of so many rows are left."""
 
     def __init__(self, file: LoadedFile, numbers: OrderNumbers, how: RowFormat, longest_run: int) -> None:
+        keep_freed_memory()
         self.how, self.longest_run = how, longest_run
         self._file, self._numbers = file, numbers
         layout = file.layout
