@@ -14,6 +14,7 @@ from etl.ledger.changes import edited
 from etl.ledger.faults import translated
 from etl.ledger.home import LedgerHome
 from etl.ledger.kind_record import KindStanding, standing_of
+from etl.ledger.order_rows import ledger_order, part_value
 from etl.ledger.records import (
     ORDER_PART,
     Attempt,
@@ -23,10 +24,8 @@ from etl.ledger.records import (
     PartKind,
     attempt_value,
     customer_value,
-    ledger_order,
     loads,
     moment,
-    part_value,
     stored_state,
 )
 from etl.ledger.remembered import PostedOrder, RememberedOrder

@@ -7,16 +7,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from functools import wraps
+from functools import lru_cache, wraps
 from typing import Any, ParamSpec, TypeVar
 
 import simplejson
 
 from etl.errors import LedgerError
 from etl.ledger import stamps
-from etl.model.place import Place
 from etl.model.plan import Basis
-from etl.model.problem import Problem, Severity
+from etl.model.problem import Problem
 from etl.model.route import Route
 from etl.model.shares import SourceReading
 from etl.model.states import CustomerState, State
@@ -290,7 +289,7 @@ def damaged(what: str) -> LedgerError:
     )
 
 
-def _readable(what: str) -> Callable[[Callable[P, V]], Callable[P, V]]:
+def readable(what: str) -> Callable[[Callable[P, V]], Callable[P, V]]:
     """Makes a reader of rows raise LedgerError `ledger.corrupt` where the row is not as it was written."""
 
     def decorate(read: Callable[P, V]) -> Callable[P, V]:
@@ -308,109 +307,46 @@ def _readable(what: str) -> Callable[[Callable[P, V]], Callable[P, V]]:
     return decorate
 
 
+_STATES = {state.value: state for state in State}
+
+
 def stored_state(text: str) -> State:
     """A state as the ledger holds it."""
     try:
-        return State(text)
-    except ValueError as error:
+        return _STATES[text]
+    except KeyError as error:
         raise damaged("a state") from error
 
 
-@_readable("a time")
+@readable("a time")
 def moment(text: str | None) -> datetime | None:
     """The time that `stamp` wrote; None for ""."""
-    return datetime.fromisoformat(text) if text else None
+    return _moment(text) if text else None
+
+
+_moment = lru_cache(maxsize=4096)(datetime.fromisoformat)
+"""The parts of an order, and all bills of a request, have the same times."""
 
 
 def dumps(value: Any) -> str:
     """Compact JSON with exact decimals."""
-    return simplejson.dumps(value, separators=(",", ":"), ensure_ascii=False, use_decimal=True)
+    text: str = _ENCODER.encode(value)
+    return text
 
 
-@_readable("a record")
+_ENCODER = simplejson.JSONEncoder(separators=(",", ":"), ensure_ascii=False, use_decimal=True)
+
+
+@readable("a record")
 def loads(text: str | None, default: Any) -> Any:
     """What `dumps` wrote, numbers with a point as Decimal; `default` for nothing."""
-    return simplejson.loads(text, use_decimal=True) if text else default
+    return _DECODER.decode(text) if text else default
 
 
-@_readable("the row")
-def ledger_order(row: Any, posted_content: str = "", posted_as: str = "") -> LedgerOrder:
-    """A row of `orders` as a value, with the posted version where it was asked for."""
-    return LedgerOrder(
-        number=row.number,
-        state=State(row.state),
-        generation=row.generation,
-        mews_order_id=row.mews_order_id,
-        posted_run_id=row.posted_run_id,
-        last_run_id=row.last_run_id,
-        resolved_run_id=row.resolved_run_id,
-        posted_fingerprint=row.posted_fingerprint,
-        posted_skip_fingerprint=row.posted_skip_fingerprint,
-        rejected_hash=row.rejected_hash,
-        code=row.code,
-        message=row.message,
-        request_id=row.request_id,
-        duplicates=tuple(loads(row.duplicates, ())),
-        observed=row.observed,
-        changed=row.changed,
-        verdict=row.verdict,
-        plan_run_id=row.plan_run_id,
-        currency=row.currency,
-        basis=row.basis,
-        source_total=None if row.source_total is None else Decimal(row.source_total),
-        planned_total=Decimal(row.planned_total),
-        rounding=Decimal(row.rounding),
-        month=row.month,
-        consumption=moment(row.consumption),
-        true_consumption=moment(row.true_consumption),
-        is_clamped=bool(row.is_clamped),
-        account_id=row.account_id,
-        account_key=row.account_key,
-        parent=row.parent,
-        line_count=row.line_count,
-        fingerprint=row.fingerprint,
-        skip_fingerprint=row.skip_fingerprint,
-        skip_reason=row.skip_reason,
-        codes=tuple(row.codes.split()),
-        problems=tuple(_problem(value) for value in loads(row.problems, ())),
-        facts=loads(row.facts, {}),
-        version=row.version,
-        posted_content=posted_content,
-        posted_as=posted_as,
-        reading=row.reading,
-    )
+_DECODER = simplejson.JSONDecoder(parse_float=Decimal)
 
 
-@_readable("a part")
-def part_value(row: Any) -> Part:
-    """A row of `parts` as a value."""
-    return Part(
-        number=row.number,
-        generation=row.generation,
-        part=row.part,
-        state=State(row.state),
-        kind=PartKind(row.kind),
-        mews_id=row.mews_id,
-        run_id=row.run_id,
-        seq=row.seq,
-        sends=row.sends,
-        absents=row.absents,
-        rejected_hash=row.rejected_hash,
-        fingerprint=row.fingerprint,
-        first_sent_at=moment(row.first_sent_at),
-        settle_from=moment(row.settle_from),
-        unseen_at=moment(row.unseen_at),
-        recheck=row.recheck,
-        held=row.held,
-        code=row.code,
-        message=row.message,
-        request_id=row.request_id,
-        needs=tuple(row.needs.split()),
-        target=row.target,
-    )
-
-
-@_readable("an attempt")
+@readable("an attempt")
 def attempt_value(row: Any, payload: str) -> Attempt:
     """A row of `attempts` as a value; `payload` is its own, or the equal one of an earlier attempt."""
     sent_at = moment(row.sent_at)
@@ -445,7 +381,7 @@ def attempt_value(row: Any, payload: str) -> Attempt:
     )
 
 
-@_readable("a customer")
+@readable("a customer")
 def customer_value(row: Any) -> Customer:
     """A row of `customers` as a value."""
     return Customer(
@@ -460,8 +396,3 @@ def customer_value(row: Any) -> Customer:
         code=row.code,
         message=row.message,
     )
-
-
-def _problem(row: list[Any]) -> Problem:
-    code, order, (file, sheet, number, column), value, message, hint, severity = row
-    return Problem(code, order, Place(file, sheet, number, column), value, message, hint, Severity(severity))

@@ -10,7 +10,8 @@ from sqlalchemy import Connection, and_, bindparam, delete, insert, select
 
 from etl.ledger import schema
 from etl.ledger.changes import kept
-from etl.ledger.records import Correction, LedgerOrder, ledger_order
+from etl.ledger.order_rows import ledger_order
+from etl.ledger.records import Correction, LedgerOrder
 from etl.model.plan import PlannedOrder
 
 _ORDERS, _VERSIONS, _CORRECTIONS = schema.orders, schema.versions, schema.corrections

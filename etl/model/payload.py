@@ -51,7 +51,11 @@ def freeze(body: Mapping[str, Any]) -> Payload:
 
 def dump(body: Mapping[str, Any]) -> bytes:
     """`body` as JSON, Decimals digit by digit. Raises ValueError or TypeError for what is no JSON."""
-    return _ENCODER.encode(body).encode()
+    text: str = _QUICK.encode(body)
+    if any(sign in text for sign in _INEXACT):
+        # Never 1E+2: not every reader of JSON numbers takes an exponent for money. Or a name has these letters.
+        text = _ENCODER.encode(body)
+    return text.encode()
 
 
 def entries_of(body: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], int]]:
@@ -65,11 +69,17 @@ def _exact(value: object) -> RawJSON:
     if isinstance(value, Decimal):
         if not value.is_finite():
             raise ValueError("an amount is no number")
-        # Never 1E+2: not every reader of JSON numbers takes an exponent for money.
         return RawJSON(format(value, "f"))
     raise TypeError(f"{type(value).__name__} has no place in a request")
 
 
-_ENCODER = simplejson.JSONEncoder(
-    use_decimal=False, default=_exact, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-)
+_FORM: dict[str, Any] = {
+    "separators": (",", ":"),
+    "ensure_ascii": False,
+    "allow_nan": False,
+    "namedtuple_as_object": False,
+}
+_ENCODER = simplejson.JSONEncoder(use_decimal=False, default=_exact, **_FORM)
+_QUICK = simplejson.JSONEncoder(use_decimal=True, default=_exact, **_FORM)
+"""Writes a Decimal as `str` does: the same digits, unless one of `_INEXACT` is among them."""
+_INEXACT = ("E+", "E-", "NaN", "Infinity")

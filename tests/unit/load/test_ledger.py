@@ -24,7 +24,7 @@ from etl.ledger.commit import Committer
 from etl.ledger.holder import Holder, is_alive, this_process
 from etl.ledger.ledger import Ledger
 from etl.ledger.lock import LockLost
-from etl.ledger.records import PartKind, RunRecord
+from etl.ledger.records import PartKind, RunRecord, loads
 from etl.ledger.standing import standing
 from etl.ledger.steps import Intent, NotReady
 from etl.model.kinds import KindState
@@ -426,3 +426,20 @@ def test_a_full_disk_is_called_full(tmp_path, monkeypatch, free, code):
     assert caught.value.code == code
     assert ("Free some space" in caught.value.hint) is (free == 0)
     ledger.close()
+
+
+def test_what_nobody_asks_of_an_order_is_not_read(path, time):
+    """Posting asks for the facts of no order; whoever does is told where they are not as they were written."""
+    with open_ledger(path, time) as ledger:
+        ledger.record_plan("run-1", [an_order("1"), an_order("2")])
+    with closing(sqlite3.connect(path)) as database, database:
+        (text,) = database.execute("SELECT facts FROM orders WHERE number = '2'").fetchone()
+        database.execute("UPDATE orders SET facts = '{' WHERE number = '1'")
+    with Ledger.open(path, read_only=True) as ledger:
+        known = ledger.lookup(["1", "2"])
+        assert known["1"].state is State.READY
+        with pytest.raises(LedgerError) as caught:
+            known["1"].facts.get("payments")
+        assert caught.value.code == "ledger.corrupt"
+        assert known["2"].facts == loads(text, {})
+        assert dict(known["2"].facts) == loads(text, {})

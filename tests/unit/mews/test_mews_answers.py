@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -207,6 +208,14 @@ def test_messages_lose_control_characters():
 def test_decimals_leave_as_plain_numbers(value, text):
     """Never a float, never an exponent, no digit lost."""
     assert dump({"V": Decimal(value)}) == b'{"V":' + text + b"}"
+
+
+@pytest.mark.parametrize("name", ["E-bike", "SIZE+E+", "NaN", "Infinity", "1E+2", 'Zoë \\ "x" \u2028'])
+@pytest.mark.parametrize("value", ["12.30", "1E+2"])
+def test_a_name_that_looks_like_a_number_changes_nothing(name, value):
+    """What is written in one go and what is written digit by digit are the same bytes."""
+    text = json.dumps(name, ensure_ascii=False)
+    assert dump({"N": name, "V": Decimal(value)}) == f'{{"N":{text},"V":{Decimal(value):f}}}'.encode()
 
 
 @pytest.mark.parametrize("value", [Decimal("NaN"), Decimal("Infinity"), float("nan"), object()])
