@@ -16,6 +16,7 @@ from etl.errors import LedgerError
 from etl.ledger import stamps
 from etl.model.plan import Basis
 from etl.model.problem import Problem
+from etl.model.quick import quick
 from etl.model.route import Route
 from etl.model.shares import SourceReading
 from etl.model.states import CustomerState, State
@@ -55,6 +56,7 @@ class Home:
     store: str
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Part:
     """One part of one generation of an order. Times are Mews's.
@@ -162,6 +164,7 @@ class Correction:
     given_at: str = ""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class LedgerOrder:
     """One order as the ledger has it. Facts are those of the plan that its state rests on.

@@ -21,6 +21,7 @@ from etl.ledger.unit_of_work import (
     UnitOfWork,
 )
 from etl.model.outcome import Kind, Outcome
+from etl.model.quick import quick
 from etl.model.states import PLANNED, State, after
 
 TOO_LARGE = 413
@@ -33,6 +34,7 @@ RECHECKS = 2
 """What was proved absent and sent again is looked up at the end of the run and in the next run."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Intent:
     """What is frozen on disk before the first byte of a request. `payload` is canonical JSON without tokens.

@@ -17,6 +17,7 @@ from etl.ledger.kind_record import KindRecord
 from etl.ledger.leases import serialize
 from etl.ledger.prepared import Prepared, PreparedLookup
 from etl.ledger.records import ORDER_PART, PartKind, stamp, stored_state
+from etl.model.quick import quick
 from etl.model.states import PLANNED, State, check, worst
 
 CHUNK = 500
@@ -175,6 +176,7 @@ class Renewal:
     machine_at: str
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Concluded:
     """What became of an attempt, as it is stored. `outcome`: a `Kind`."""

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
 
+from etl.model.quick import quick
+
 RECIPE_VERSION = 1
 """Version of the canonical line order and of the hashes below."""
 
@@ -37,6 +39,7 @@ def return_number(order: str, identifier: str) -> str:
     return f"{order}{RETURN_MARK}{identifier}"
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Identity:
     """One posting of one order: what its items carry so that it can be recognised in Mews."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from etl.model.packed import Packed
+from etl.model.quick import quick
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Place(Packed):
     """A spot in an export or mapping table, as a person would look it up.

@@ -19,6 +19,7 @@ from etl.model.order import Replaced
 from etl.model.packed import Packed, values_of
 from etl.model.place import Place
 from etl.model.problem import Problem
+from etl.model.quick import quick
 from etl.model.route import Route
 
 
@@ -69,6 +70,7 @@ class RoundingCause(StrEnum):
     MEWS = "mews"
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Booked(Packed):
     """What Mews books (or is predicted to book) for a whole entry. `taxes`: (code, amount) per code."""
@@ -79,6 +81,7 @@ class Booked(Packed):
     taxes: tuple[tuple[str, Decimal], ...] = ()
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Entry(Packed):
     """One ProductOrder or Item of `orders/add`, or one item of an outlet bill.
@@ -120,6 +123,7 @@ class PlannedPayment(Packed):
     category_id: str = ""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class PlannedOrder(Packed):
     """What would be sent for one order, or why not.

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from etl.model.packed import Packed
 from etl.model.place import Place
+from etl.model.quick import quick
 
 
 class Severity(StrEnum):
@@ -23,6 +24,7 @@ HEADINGS = {
 """What stands over each kind in tables. Not every error keeps its order out of Mews: one may have changed since."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Problem(Packed):
     """One fault of one order (or of one row, where the order number is unreadable).

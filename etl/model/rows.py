@@ -10,12 +10,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from etl.model.quick import quick
+
 PAYMENT = "Payment"
 """Type of the items of an outlet bill that pay it."""
 REVENUE = "Revenue"
 """Type of those of what was sold."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class OrderItemRow:
     """One order item. `order_id` is ServiceOrderId, the OrderId of `orders/add`; `name` is BillingName.
