@@ -3,7 +3,9 @@
 Writes are kept as bytes and answered at once, without a look inside. Items are made of them when somebody reads; whatever else is
 read is answered by the sandbox. It checks nothing: whether a run is right is shown against the sandbox (`--check` there).
 
-    python benchmarks/light_mews.py WORLD    prints its address; a line on stdin is answered with its figures as JSON
+    python benchmarks/light_mews.py WORLD [N/S]    prints its address; a line on stdin is answered with its figures as JSON
+
+With N/S it refuses with 429 what is over N requests in any S seconds, as the sandbox does: what is refused does not count.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import asyncio
 import json
 import sys
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
@@ -33,7 +36,7 @@ _CENT = Decimal("0.01")
 class LightMews:
     """What was sent, when, and how it reads."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, limit: str = "") -> None:
         self.sandbox = Sandbox(world, rng=Random(1))
         self.rates = {code: rate.value for code, rate in world.rates.items()}
         self.sent: list[tuple[float, bytes]] = []
@@ -43,9 +46,16 @@ class LightMews:
         self.read = 0
         self.largest = 0
         self._made = 0
+        count, _, seconds = limit.partition("/")
+        self._window: deque[float] = deque(maxlen=int(count or 1))
+        self._seconds = float(seconds or 0)
+        self.asked = self.refused = 0
 
     def answer(self, path: str, body: bytes) -> tuple[int, bytes]:
         """Status and body of an answer."""
+        if self._is_too_early(time.monotonic()):
+            self.refused += 1
+            return 429, b'{"Message":"Too many requests"}'
         operation = path.removeprefix(PREFIX)
         if operation == "orders/add":
             self._keep(body, 1)
@@ -72,8 +82,19 @@ class LightMews:
             "seconds_after_first": rest,
             "cpu": time.process_time(),
             "largest": self.largest,
+            "asked": self.asked,
+            "refused": self.refused,
             "distinct": len({number for _, body in self.sent for number in _numbers(json.loads(body))}),
         }
+
+    def _is_too_early(self, now: float) -> bool:
+        self.asked += 1
+        if not self._seconds:
+            return False
+        if len(self._window) == self._window.maxlen and now - self._window[0] < self._seconds:
+            return True
+        self._window.append(now)
+        return False
 
     def _keep(self, body: bytes, orders: int) -> None:
         self.sent.append((time.monotonic(), body))
@@ -217,4 +238,4 @@ async def _serve(mews: LightMews) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve(LightMews(load_world(sys.argv[1]))))
+    asyncio.run(_serve(LightMews(load_world(sys.argv[1]), *sys.argv[2:])))

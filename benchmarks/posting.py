@@ -5,7 +5,7 @@ rounds; the middle one of each is told, with the slowest and the fastest. Second
 between the second and the last request as the server saw them, CPU that of the contender's process while it posts. Of the
 product they are measured around the whole of posting: intents and outcomes on disk, the first order's read-back and the looks
 at Mews included, planning left out; the parts are what was at work at every tick of CPU. `--dlt` names a Python that has dlt.
-`--limited` posts so many orders as outlet bills at 200/30s, planning included. `--write` writes docs/posting.md.
+`--limited` posts so many orders as outlet bills at 200/30s, planning included, to a server that counts and answers 429. `--write` writes docs/posting.md.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ HERE = Path(__file__).parent
 PAGE = HERE.parent / "docs" / "posting.md"
 ORDERS = "centra-mews, orders/add"
 BILLS = "centra-mews, outlet bills"
+LIMIT = "200/30s"
+"""With `--limited`; the server answers 429 beyond it."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class Posted:
     """What one contender did. `seconds`: from its second request to its last; `cpu`: of its process, by `parts` where known.
 
     `server`: CPU seconds of the light Mews; it must not be what binds. `memory`: MiB of the whole command at most.
+    `asked`: requests of any kind, `refused` of them with 429.
     """
 
     name: str
@@ -55,6 +58,8 @@ class Posted:
     parts: dict[str, float] = field(default_factory=dict)
     server: float = 0.0
     memory: int = 0
+    asked: int = 0
+    refused: int = 0
 
     @property
     def rate(self) -> float:
@@ -114,8 +119,8 @@ def middle(runs: list[Posted]) -> Posted:
 class Light:
     """A light Mews in a process of its own."""
 
-    def __init__(self) -> None:
-        command = [sys.executable, str(HERE / "light_mews.py"), str(HERE / "world.json")]
+    def __init__(self, limit: str) -> None:
+        command = [sys.executable, str(HERE / "light_mews.py"), str(HERE / "world.json"), *([limit] if limit else [])]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.url = self._line()
 
@@ -136,18 +141,19 @@ class Light:
 
 
 @contextmanager
-def light() -> Iterator[Light]:
-    mews = Light()
+def light(limit: str = "") -> Iterator[Light]:
+    """`limit`: N/S, beyond which it answers 429."""
+    mews = Light(limit)
     try:
         yield mews
     finally:
         mews.end()
 
 
-def ours(name: str, folder: Path, export: Path, mapping: str) -> Posted:
+def ours(name: str, folder: Path, export: Path, mapping: str, limit: str = "") -> Posted:
     """`run` of the product, from a fresh ledger on this disk."""
     ledger = Path(tempfile.mkdtemp(dir=folder)) / "ledger.sqlite"
-    with light() as mews:
+    with light(limit) as mews:
         known = ["--quiet", "--json", "--mappings", mapping, "--ledger", str(ledger)]
         command = [sys.executable, str(Path(__file__).resolve()), "--child", *known, "run", str(export)]
         load, begun = os.getloadavg()[0], time.monotonic()
@@ -183,6 +189,8 @@ def ours(name: str, folder: Path, export: Path, mapping: str) -> Posted:
         told["parts"],
         seen["cpu"],
         told["memory"],
+        seen["asked"],
+        seen["refused"],
     )
 
 
@@ -261,7 +269,8 @@ def page(posted: dict[str, list[Posted]], told: list[str], limited: Posted | Non
             (
                 f"At 200 requests in 30 s, {limited.orders:,} orders as outlet bills: {limited.seconds:.0f} s from the second to the last of "
                 f"{limited.requests:,} requests, the largest of {limited.largest / 1_048_576:.1f} MiB; {limited.cpu:.0f} s of CPU for posting; the "
-                f"whole command, planning included, {limited.whole:.0f} s and {limited.memory:,} MiB; load {limited.load:.1f}."
+                f"whole command, planning included, {limited.whole:.0f} s and {limited.memory:,} MiB; {limited.refused} of {limited.asked:,} "
+                f"requests of any kind were answered 429; load {limited.load:.1f}."
             ),
             "",
         ]
@@ -329,10 +338,13 @@ def main() -> None:
             rules = folder / "limited"
             rules.mkdir()
             for file in (HERE / "mapping-outlet").iterdir():
-                text = file.read_text(encoding="utf-8").replace("100000/30s", "200/30s")
+                text = file.read_text(encoding="utf-8").replace("100000/30s", LIMIT)
                 (rules / file.name).write_text(text, encoding="utf-8")
-            limited = ours("centra-mews, outlet bills at 200/30s", folder, many, str(rules))
-            print(" | ".join(limited.cells), f"whole {limited.whole:.0f} s, {limited.memory} MiB", flush=True)
+            limited = ours("centra-mews, outlet bills at 200/30s", folder, many, str(rules), LIMIT.removesuffix("s"))
+            told_of = (
+                f"whole {limited.whole:.0f} s, {limited.memory} MiB, {limited.refused} of {limited.asked} requests 429"
+            )
+            print(" | ".join(limited.cells), told_of, flush=True)
     if options.write:
         PAGE.write_text(page(posted, told, limited, dlt_version(options.dlt), options.note), encoding="utf-8")
 
