@@ -130,16 +130,21 @@ def test_who_sleeps_past_its_lease_sends_nothing_when_it_wakes(workers: Workers)
 
 def test_others_are_told_to_wait(workers: Workers) -> None:
     """Another plan, an undo, a settling, a recover: none of them while runs are at work, each with a sentence."""
+    # So many that it is at work for longer than they take, however slow the machine: it gets slower with them.
+    workers.export = workers.shop.export(rows(10 * ORDERS))
     process = workers.run()
     workers.wait_until(lambda: workers.sent() >= 5)
     other = workers.shop.export(rows(ORDERS + 1), "other.csv")
-    for arguments in (("run", other), ("undo", "--run", "x", "--yes"), ("settle", "1001", "--absent"), ("recover",)):
-        refused = workers.start(*arguments)
+    commands = (("run", other), ("undo", "--run", "x", "--yes"), ("settle", "1001", "--absent"), ("recover",))
+    for arguments, refused in [(arguments, workers.start(*arguments)) for arguments in commands]:
         out, err = refused.communicate(timeout=60)
+        assert process.poll() is None
         assert refused.returncode == 2, (arguments, out, err)
-        assert f"process {process.pid}" in err + out
+        assert f"process {process.pid}" in err + out, (arguments, out, err)
         assert "Traceback" not in err
-    assert ended(process)["orders"]["posted"] == ORDERS
+    process.send_signal(signal.SIGTERM)
+    assert 0 < ended(process, 130)["orders"]["posted"] < 10 * ORDERS
+    assert set(workers.shop.held().values()) == {1}
 
 
 def test_the_canary_is_one_for_all(workers: Workers) -> None:
