@@ -30,10 +30,7 @@ Item = tuple[str, Decimal, str]
 def bill_payments(
     case: OrderContext, paid: Sequence[Voucher], revenue: Sequence[Entry], texts: Mapping[str, str]
 ) -> tuple[Entry, ...]:
-    """The payments of the bill of `revenue`; `paid` are its vouchers that are money, `texts` the fields of their names.
-
-    A bill that they do not bring to zero is told with its sum.
-    """
+    """The payments of the bill of `revenue`; `paid` are its vouchers that are money, `texts` the fields of their names."""
     how = case.settings.outlet.payments
     basis = case.ctx.arithmetic.basis
     entries = [_entry(CREDIT, at, one, basis) for at, one in enumerate(_gifts(case, paid, texts), 1)]
@@ -42,9 +39,16 @@ def bill_payments(
     rest = sum([entry.predicted.gross for entry in (*revenue, *entries)], ZERO)
     if how == "balance" and rest:
         entries.append(_entry(BALANCE, 1, _balance(case, rest), basis))
-    elif rest:
-        _tell_rest(case, rest)
     return tuple(entries)
+
+
+def tell_rest(case: OrderContext, bill: Sequence[Entry]) -> None:
+    """Tells with its sum a bill that its payments do not bring to zero. To be called of one that is sent."""
+    rest = sum([entry.predicted.gross for entry in bill], ZERO)
+    if rest:
+        text = f"The bill of order {case.order.number} adds up to {rest} {case.currency}: revenue less payments."
+        place = case.order.place.at("payment.capture.amount")
+        case.found.add(notice("bill.not_zero", text, order=case.order.number, place=place, value=str(rest)))
 
 
 def tells_captures(case: OrderContext) -> bool | None:
@@ -87,13 +91,6 @@ def _capture(case: OrderContext, payment: Payment, amount: Decimal) -> Item:
 def _balance(case: OrderContext, rest: Decimal) -> Item:
     category = usable_category(case.ctx.mapping.balance_category, case.ctx, case.found)
     return case.settings.outlet.balance_name, rest, category
-
-
-def _tell_rest(case: OrderContext, rest: Decimal) -> None:
-    number = case.order.number
-    text = f"The bill of order {number} adds up to {rest} {case.currency}: revenue less payments."
-    place = case.order.place.at("payment.capture.amount")
-    case.found.add(notice("bill.not_zero", text, order=number, place=place, value=str(rest)))
 
 
 def _entry(letters: str, at: int, item: Item, basis: Basis) -> Entry:

@@ -17,7 +17,7 @@ from etl.model.plan import Basis, Entry, PlannedOrder, PlannedPayment, Verdict
 from etl.model.route import Route
 from etl.model.shares import CREDIT
 from etl.transform.accounts import Charged, account_of
-from etl.transform.bill_payments import bill_payments, tells_captures
+from etl.transform.bill_payments import bill_payments, tell_rest, tells_captures
 from etl.transform.checks import (
     check_assumed_rates,
     check_currency,
@@ -102,6 +102,8 @@ def _planned(case: OrderContext) -> PlannedOrder:
     money = _money(case, goods, entries, [*payments, *of_bill])
     tell_rounding(case, entries, money["rounding_causes"])
     tell_tax(case, entries)
+    if ctx.is_outlet:
+        tell_rest(case, (*entries, *of_bill))
     return _result(
         case,
         Verdict.READY,

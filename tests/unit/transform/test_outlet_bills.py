@@ -157,6 +157,13 @@ def test_a_bill_that_captures_do_not_pay_is_told_with_its_sum() -> None:
     assert result.verdict is Verdict.READY
 
 
+def test_a_bill_that_is_not_sent_has_no_sum_to_be_told() -> None:
+    """What blocks it is told, and how far captures pay it once it is not blocked any more."""
+    result = bill(CUP, order={"payments": (captured("20.00"),)}, products={"unmapped": "block"})
+    assert result.verdict is Verdict.BLOCKED
+    assert "bill.not_zero" not in {problem.code for problem in result.problems}
+
+
 def test_the_balance_brings_the_bill_to_zero() -> None:
     """One item for the rest, captures or not; its category is its own."""
     outlet = {"payments": "balance", "balance_category": SHIPPING, "balance_name": "Paid in the shop"}
