@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 
 from etl.errors import ExitCode
 from etl.ledger.ledger import Ledger
+from etl.ledger.send_steps import SendSteps
+from etl.ledger.steps import KindBusyError
 from etl.load import refusals
 from etl.load.bills import Bill, batches
 from etl.load.breaker import Breaker
@@ -51,6 +53,36 @@ def test_many_orders_are_few_requests(tmp_path):
     again = post(path, shop, orders(2501), "run-2")
     assert again.counts == {ReportState.ALREADY_POSTED: 2501}
     assert shop.requests() == [200] * 4
+
+
+@pytest.mark.parametrize("most", [1, 10])
+def test_a_bill_whose_kind_another_run_tries_waits_for_it(tmp_path, monkeypatch, most):
+    """On a shared ledger: it stays out of its request, which goes, and is sent once the kind is known."""
+    shop, path, check = OutletShop(), tmp_path / "ledger", SendSteps._check_ready
+    busy = [("7", KindBusyError)] * 4
+
+    def check_ready(steps, intent):
+        if busy and intent.number == busy[0][0]:
+            raise busy.pop()[1]("another run tries it")
+        check(steps, intent)
+
+    monkeypatch.setattr(SendSteps, "_check_ready", check_ready)
+    result = post(path, shop, orders(20), most=most)
+    assert (result.exit_code, result.counts) == (ExitCode.DONE, {ReportState.POSTED: 20})
+    assert not busy
+    assert shop.times_posted(numbers(20)) == {1}
+
+
+def test_what_refusals_keep_is_judged_by_whoever_has_them_in_hand():
+    """Another run may have sent one of them again by now: there it would be taken for kept by Mews."""
+    facts = {refusals.PENDING: '[["1", 1, "order"]]', refusals.FIRST: '["1", 1, "order", "sha256:1"]'}
+    written = {}
+    steps = SimpleNamespace(part_state=lambda *_: State.POSTED, meta=written.__setitem__)
+    ledger = SimpleNamespace(meta=facts.get, elsewhere=frozenset)
+    assert refusals.judge(steps, ledger, ()) is None
+    assert written == {}
+    ledger.elsewhere = lambda _: frozenset()
+    assert refusals.judge(steps, ledger, ()) is refusals.Keep.SOME
 
 
 def test_a_bill_is_what_was_planned(tmp_path):
