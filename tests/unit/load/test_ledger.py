@@ -428,6 +428,7 @@ def test_a_full_disk_is_called_full(tmp_path, monkeypatch, free, code):
     ledger.close()
 
 
+@pytest.mark.sqlite
 def test_what_nobody_asks_of_an_order_is_not_read(path, time):
     """Posting asks for the facts of no order; whoever does is told where they are not as they were written."""
     with open_ledger(path, time) as ledger:
