@@ -117,11 +117,10 @@ class LedgerHome(LedgerSharing):
         return moment(self._scalar(query))
 
     def save_run(self, run: RunRecord) -> None:
-        """Writes or rewrites the record of a command."""
+        """Writes or rewrites the record of a command. It started when it was written first, unless `run.started` says."""
         values = {
             "command": run.command,
             "plan_id": run.plan_id,
-            "started": run.started or stamp(self._wall()),
             "finished": run.finished,
             "exit_code": run.exit_code,
             "summary": dumps(run.summary),
@@ -130,8 +129,10 @@ class LedgerHome(LedgerSharing):
         }
         table = schema.runs
         with self.transaction() as connection:
-            done = connection.execute(update(table).where(table.c.run_id == run.run_id).values(values))
+            told = {"started": run.started} if run.started else {}
+            done = connection.execute(update(table).where(table.c.run_id == run.run_id).values(values | told))
             if not done.rowcount:
+                values["started"] = run.started or stamp(self._wall())
                 connection.execute(insert(table).values(run_id=run.run_id, **values))
 
     def runs(self) -> list[RunRecord]:

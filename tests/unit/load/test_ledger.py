@@ -24,7 +24,7 @@ from etl.ledger.commit import Committer
 from etl.ledger.holder import Holder, is_alive, this_process
 from etl.ledger.ledger import Ledger
 from etl.ledger.lock import LockLost
-from etl.ledger.records import PartKind, RunRecord, loads
+from etl.ledger.records import PartKind, RunRecord, loads, stamp
 from etl.ledger.standing import standing
 from etl.ledger.steps import Intent, NotReady
 from etl.model.kinds import KindState
@@ -312,6 +312,17 @@ def test_runs_reference_and_meta(path, time):
         assert ledger.load_reference() == '{"x": 1}'
         assert ledger.reference_saved_at() == time.wall() - timedelta(seconds=60)
         assert ledger.home() == HOME
+
+
+def test_a_command_started_when_it_began(path, time):
+    """Its record is written again at its end, which is no start."""
+    with open_ledger(path, time) as ledger:
+        began = time.wall()
+        ledger.save_run(RunRecord("r1", "run"))
+        time.seconds += 3600
+        ledger.save_run(RunRecord("r1", "run", exit_code=0))
+        (stored,) = ledger.runs()
+        assert (stored.started, stored.exit_code) == (stamp(began), 0)
 
 
 def test_writing_without_the_lock_is_an_error(path, time):
