@@ -7,12 +7,14 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
 
-from etl.columns.cells import KEPT, clean
+from etl.columns.cells import clean
 from etl.columns.moments import Moments, When
 from etl.model.order import LocalTime
 from etl.reading.parse import Reader
 
 NONE = -1
+_KEPT = 50_000
+"""Hours that are remembered: almost six years of them, some 250 bytes each."""
 _HOUR = len("2024-03-01 10")
 _REST = re.compile(r":[0-5][0-9]:[0-5][0-9]").fullmatch
 _LAST = timedelta(minutes=59, seconds=59)
@@ -26,12 +28,8 @@ class Dated(NamedTuple):
     days: list[int]
 
 
-class Hour(NamedTuple):
-    """An hour of a shop's clock: its first moment, its hour in UTC as it begins a text, and which of `Hours.days` it is in."""
-
-    first: When
-    text: str
-    day: int
+Hour = tuple[str, str, int]
+"""An hour of a shop's clock: its hour in UTC as it begins a text, its month, and which of `Hours.days` it is in."""
 
 
 class Hours:
@@ -57,11 +55,11 @@ class Hours:
         for at, (key, cell) in enumerate(zip(keys, cells, strict=True)):
             hour = hours[key]
             if hour is not None and _REST(cell, _HOUR):
-                first, text, days[at] = hour
-                texts[at], months[at] = f"{text}{cell[_HOUR:]}+00:00", first.month
+                text, months[at], days[at] = hour
+                texts[at] = f"{text}{cell[_HOUR:]}+00:00"
             elif cell and (when := self._when(cell)) is not None:
                 texts[at], months[at], days[at] = when.text, when.month, self._number(when)
-        if len(hours) >= KEPT:
+        if len(hours) >= _KEPT:
             hours.clear()
         return found
 
@@ -83,4 +81,8 @@ class Hours:
             return None
         hour = datetime(first.utc.year, first.utc.month, first.utc.day, first.utc.hour, tzinfo=UTC)
         is_one = (first.day, first.month, first.period) == (last.day, last.month, last.period)
-        return Hour(first, f"{hour:%Y-%m-%d %H}", self._number(first)) if is_one and hour == first.utc else None
+        if not is_one or hour != first.utc:
+            return None
+        day = self._number(first)
+        # The text of the day's own, so that hours of a day share it.
+        return f"{hour:%Y-%m-%d %H}", self.days[day].month, day

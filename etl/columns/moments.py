@@ -9,10 +9,12 @@ from bisect import bisect_right
 from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
 
-from etl.columns.cells import KEPT
 from etl.model.order import LocalTime
 from etl.transform.consumption import local_day, utc_of
 from etl.transform.context import Context
+
+_KEPT = 10_000
+"""Hours of which the day is remembered."""
 
 
 class When(NamedTuple):
@@ -79,7 +81,7 @@ class Moments:
         """The hotel's day and month; all times of an hour that begins and ends on one day are on it."""
         key = (utc.year, utc.month, utc.day, utc.hour)
         if key not in self._days:
-            if len(self._days) >= KEPT:
+            if len(self._days) >= _KEPT:
                 self._days.clear()
             first, last = (local_day(utc.replace(minute=n, second=n, microsecond=0), self._hotel) for n in (0, 59))
             self._days[key] = (first, _month(first)) if first == last else None

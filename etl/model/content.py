@@ -94,6 +94,6 @@ def _owner_of(content: Line, lines: Sequence[Line]) -> Line | None:
 _key = attrgetter("sku", "ean", "id", "item")
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=16_384)
 def _plain(number: Decimal) -> str:
     return f"{number.normalize():f}" if number else "0"

@@ -30,7 +30,8 @@ ORDER_STATUSES = (
 )  # fmt: skip
 _STATUS_NUMBERS = ("Incomplete", "Pending", "Confirmed", "Processing", "Completed", "Archived", "Cancelled")
 PAYMENT_STATUSES = {"0": "pending", "1": "success", "2": "failed"}
-_MEMO = 100_000
+_MEMO = 30_000
+"""Cells that are remembered of each kind, some 200 bytes each: what goes by order soon has more than any memory."""
 _FORMATTED = (NUMBER, DATE, BROKEN)
 
 

@@ -26,7 +26,8 @@ _LARGE_SHARES = 4
 _STRETCH = 1 << 20
 """About so many bytes of sorted rows are read back at once, whole orders of them."""
 _SAMPLE = 512
-"""So many numbers of each stretch tell how they are spread."""
+"""So many numbers of each stretch tell how they are spread, while there are not too many of them."""
+_SAMPLES = 1 << 16
 
 _KINDS = ("i4", "i8", "i4", "i8")
 """Of what is kept of a stretch: offsets and rows of lines, first lines and numbers of orders."""
@@ -94,7 +95,7 @@ class RawStore:
         self._by_number: list[_Kept] | None = None
         self._is_sorted = True
         self._last = -1
-        self._samples: list[Ints] = []
+        self._samples = _Samples()
 
     def add(self, raw: RawRows) -> None:
         """Keeps rows as they stand in the file; `first` are runs of one number."""
@@ -102,9 +103,7 @@ class RawStore:
         if self._is_sorted:
             self._is_sorted = int(numbers[0]) > self._last and bool((numbers[1:] > numbers[:-1]).all())
             self._last = int(numbers[-1])
-        if len(numbers) > _SAMPLE:
-            numbers = np.sort(numbers)[:: len(numbers) // _SAMPLE]
-        self._samples.append(numbers)
+        self._samples.add(numbers)
         lines = len(raw.offsets) - 1
         rows = np.arange(raw.first_row, raw.first_row + lines)
         orders = Orders(raw.data, raw.offsets, rows, np.append(raw.first, lines), raw.numbers, raw.how)
@@ -114,7 +113,7 @@ class RawStore:
         """Ends the storing, and sorts; the count of distinct numbers."""
         if self._by_number is None:
             self._by_number = self._met if self._is_sorted else list(self._sorted())
-            self._samples.clear()
+            self._samples = _Samples()
         return sum(kept.orders for kept in self._by_number)
 
     def orders(self) -> Iterator[Orders]:
@@ -164,7 +163,7 @@ class RawStore:
     def _sorted(self) -> Iterator[_Kept]:
         """The rows by number."""
         size = sum(kept.size for kept in self._met)
-        samples = np.sort(np.concatenate(self._samples))
+        samples = self._samples.all()
         count = max(1, -(-size // _SHARE))
         bounds = samples[np.arange(1, count) * len(samples) // count]
         dealt = SpilledBytes(self._what, self._folder)
@@ -208,6 +207,28 @@ class RawStore:
             high = max(low + 1, int(np.searchsorted(begins, begins[low] + _STRETCH)))
             yield _keep(self._file, orders.between(low, high))
             low = high
+
+
+class _Samples:
+    """Numbers of orders out of all stretches: about as many of each, and not more of them the longer a file is."""
+
+    def __init__(self) -> None:
+        self._found: list[Ints] = []
+        self._count, self._every = 0, 1
+
+    def add(self, numbers: Ints) -> None:
+        """Takes some of the numbers of a stretch."""
+        # A copy: what is cut out of an array keeps all of it in memory.
+        some = np.sort(numbers)[:: max(1, len(numbers) // _SAMPLE) * self._every].copy()
+        self._found.append(some)
+        self._count += len(some)
+        if self._count > _SAMPLES:
+            self._found = [self.all()[::2].copy()]
+            self._count, self._every = len(self._found[0]), 2 * self._every
+
+    def all(self) -> Ints:
+        """What was taken, ascending."""
+        return np.sort(np.concatenate(self._found))
 
 
 def _keep(file: SpilledBytes, orders: Orders) -> _Kept:

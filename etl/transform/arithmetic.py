@@ -14,6 +14,9 @@ from etl.model.plan import Basis, Booked
 from etl.model.reference import Reference, Strategy, TaxRate
 from etl.model.taxes import by_dependency, combined_rate, taxes_on
 
+_KEPT = 16_384
+"""Bookings that are remembered."""
+
 
 class TaxRounding(StrEnum):
     """The ways of rounding that are known, likeliest first. The first is what is assumed.
@@ -56,9 +59,10 @@ class Arithmetic:
         self._rates = reference.tax_rates
         self._tax_precision = reference.tax_precision
         self.basis = Basis.GROSS if reference.pricing == "Gross" else Basis.NET
-        self.predict = lru_cache(maxsize=65_536)(self._predict)
+        # Each takes most of a KiB, and a history has any number of lines that differ.
+        self.predict = lru_cache(maxsize=_KEPT)(self._predict)
         self.combined_rate = lru_cache(maxsize=4_096)(self._combined_rate)
-        self.constant = lru_cache(maxsize=65_536)(self._constant)
+        self.constant = lru_cache(maxsize=_KEPT)(self._constant)
         self.without_flat = lru_cache(maxsize=4_096)(self._without_flat)
 
     def knows(self, codes: tuple[str, ...]) -> bool:
@@ -92,7 +96,8 @@ class Arithmetic:
     def _booked(self, value: Decimal, count: int, codes: tuple[str, ...], step: Decimal) -> Booked:
         if self.basis is Basis.GROSS:
             net = self._net_of(value, count, codes, step)
-            return Booked(net, value - net, value, ((codes[0], value - net),))
+            tax = value - net
+            return Booked(net, tax, value, ((codes[0], tax),))
         taxes = taxes_on(self._rates, codes, value, count, lambda tax: self._rounded(tax, step))
         tax = sum(taxes.values(), ZERO)
         return Booked(value, tax, value + tax, tuple(taxes.items()))

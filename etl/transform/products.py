@@ -20,7 +20,7 @@ from etl.model.rules import Category
 from etl.transform.context import Context, Findings
 
 NAME_LIMIT = 255
-ARTICLES_KEPT = 50_000
+ARTICLES_KEPT = 20_000
 _DASH = re.compile("[\u2010-\u2015\u2212\u00ad_-]+")
 _FIELD = re.compile(r"\{([A-Za-z][A-Za-z0-9.]*)\}")
 
