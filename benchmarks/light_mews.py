@@ -1,7 +1,8 @@
 """A Mews that costs next to nothing, in a process of its own: what is measured beside it is the client.
 
-Writes are kept as bytes and answered at once, without a look inside. Items are made of them when somebody reads; whatever else is
-read is answered by the sandbox. It checks nothing: whether a run is right is shown against the sandbox (`--check` there).
+Writes are kept as bytes and answered at once, without a look inside. A page of items is made of those bytes that it asks for,
+when somebody reads it: making all of them would leave a client waiting longer than it has patience. Whatever else is read is
+answered by the sandbox. It checks nothing: whether a run is right is shown against the sandbox (`--check` there).
 
     python benchmarks/light_mews.py WORLD [N/S]    prints its address; a line on stdin is answered with its figures as JSON
 
@@ -14,10 +15,12 @@ import asyncio
 import json
 import sys
 import time
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
+from itertools import islice
 from random import Random
 from typing import Any
 
@@ -31,6 +34,8 @@ Json = dict[str, Any]
 
 _HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: "
 _CENT = Decimal("0.01")
+_ITEMS = 1 << 16
+"""More than an order has items: their ids go by order, then place."""
 
 
 class LightMews:
@@ -40,12 +45,11 @@ class LightMews:
         self.sandbox = Sandbox(world, rng=Random(1))
         self.rates = {code: rate.value for code, rate in world.rates.items()}
         self.sent: list[tuple[float, bytes]] = []
+        self.before: list[int] = []
+        """Orders before each request."""
         self.orders = 0
-        self.items: list[tuple[datetime, Json]] = []
-        self.bills: dict[str, Json] = {}
-        self.read = 0
         self.largest = 0
-        self._made = 0
+        self._began = time.monotonic(), self.sandbox.mews_time(self.sandbox.clock())
         count, _, seconds = limit.partition("/")
         self._window: deque[float] = deque(maxlen=int(count or 1))
         self._seconds = float(seconds or 0)
@@ -98,52 +102,83 @@ class LightMews:
 
     def _keep(self, body: bytes, orders: int) -> None:
         self.sent.append((time.monotonic(), body))
+        self.before.append(self.orders)
         self.orders += orders
         self.largest = max(self.largest, len(body))
 
     def _page(self, operation: str, asked: Json) -> bytes:
-        self._make_items()
-        is_bills = operation == "outletItems/getAll"
+        """The newest items first; a cursor is the id of the last one given."""
         limit = asked["Limitation"]
-        start = int(limit["Cursor"].rpartition("-")[2], 16) - 1 if "Cursor" in limit else len(self.items)
-        found = []
-        for at in range(start - 1, -1, -1):
-            created, item = self.items[at]
-            if _passes(asked, created, item, self.bills.get(item.get("BillId") or "")):
-                found.append(item)
-                if len(found) == limit["Count"]:
-                    break
+        end = _number(limit["Cursor"]) if "Cursor" in limit else None
+        found: list[Json] = []
+        bills: dict[str, Json] = {}
+        # An order is in one of the two lists: a run looks into the other one as well, for orders that went that way.
+        of_bills = operation == "outletItems/getAll"
+        every = (one for one in self._asked_for(asked, end) if (one[1] is not None) == of_bills)
+        for item, bill in islice(every, limit["Count"]):
+            found.append(item)
+            if bill is not None:
+                bills[bill["Id"]] = bill
         answer: Json = {
-            "OutletItems" if is_bills else "OrderItems": found,
+            "OutletItems" if of_bills else "OrderItems": found,
             "Cursor": found[-1]["Id"] if found else None,
         }
-        if is_bills:
-            answer["OutletBills"] = list({item["BillId"]: self.bills[item["BillId"]] for item in found}.values())
+        if of_bills:
+            answer["OutletBills"] = list(bills.values())
         return simplejson.dumps(answer, use_decimal=True).encode()
 
-    def _make_items(self) -> None:
-        order = self._made
-        for moment, content in self.sent[self.read :]:
+    def _asked_for(self, asked: Json, end: int | None) -> Iterator[tuple[Json, Json | None]]:
+        """(item, its bill), of those with smaller ids than `end`."""
+        for request, orders in self._requests(asked, end):
+            moment, content = self.sent[request]
+            created = self._created(moment)
             body = json.loads(content, parse_float=Decimal)
-            created = self.sandbox.mews_time(self.sandbox.clock() - timedelta(seconds=time.monotonic() - moment))
-            for one in body.get("Bills") or [body]:
-                order += 1
-                self.items += [(created, row) for row in self._rows(one, _id(1, order), created)]
-        self.read, self._made = len(self.sent), order
+            every = body.get("Bills") or [body]
+            for order in orders:
+                one = every[order - self.before[request] - 1]
+                bill = _bill(one, _id(1, order), created)
+                for item in reversed(list(self._rows(one, order, created))):
+                    if (end is None or _number(item["Id"]) < end) and _passes(asked, created, item, bill):
+                        yield item, bill
 
-    def _rows(self, sent: Json, order_id: str, created: datetime) -> Iterator[Json]:
+    def _requests(self, asked: Json, end: int | None) -> Iterator[tuple[int, list[int]]]:
+        """(request, its orders) that may hold what is asked for, the newest first."""
+        low, high = 0, len(self.sent)
+        for span in filter(None, (asked.get("CreatedUtc"), asked.get("UpdatedUtc"))):
+            low = max(low, bisect_left(self.sent, self._moment(span["StartUtc"]), key=_moment_of))
+            high = min(high, bisect_left(self.sent, self._moment(span["EndUtc"]), key=_moment_of))
+        last = self.orders if end is None else end // _ITEMS
+        wanted = {_number(one) for one in asked.get("ServiceOrderIds", ())}
+        wanted |= {_number(one) // _ITEMS for name in ("OrderItemIds", "Ids") for one in asked.get(name, ())}
+        if wanted:
+            for order in sorted(wanted, reverse=True):
+                request = bisect_left(self.before, order) - 1
+                if low <= request < high and order <= last:
+                    yield request, [order]
+            return
+        accounts = [one.encode() for one in asked.get("AccountIds", ())]
+        for request in range(min(high, bisect_left(self.before, last)) - 1, low - 1, -1):
+            if not accounts or any(one in self.sent[request][1] for one in accounts):
+                first = self.before[request]
+                after = self.before[request + 1] if request + 1 < len(self.before) else self.orders
+                yield request, list(range(min(after, last), first, -1))
+
+    def _created(self, moment: float) -> datetime:
+        began, then = self._began
+        return then + timedelta(seconds=moment - began)
+
+    def _moment(self, utc: str) -> float:
+        began, then = self._began
+        return began + (datetime.fromisoformat(utc) - then).total_seconds()
+
+    def _rows(self, sent: Json, order: int, created: datetime) -> Iterator[Json]:
         times = {"CreatedUtc": _utc(created), "UpdatedUtc": _utc(created)}
-        if "OutletId" in sent:
-            self.bills[order_id] = {
-                **{name: sent[name] for name in ("OutletId", "Number", "ClosedUtc", "Notes")},
-                "Id": order_id,
-                "UpdatedUtc": _utc(created),
-            }
+        order_id = _id(1, order)
         for at, item in enumerate([*sent.get("ProductOrders", ()), *sent.get("Items", ())]):
             unit = item["UnitAmount"]
             count = item.get("UnitCount", item.get("Count"))
             shared = {
-                "Id": _id(2, len(self.items) + at + 1),
+                "Id": _id(2, order * _ITEMS + at),
                 "Name": item.get("Name"),
                 "ExternalIdentifier": item.get("ExternalIdentifier"),
                 "UnitCount": count,
@@ -175,6 +210,22 @@ class LightMews:
         net = (gross / (1 + rate)).quantize(_CENT, ROUND_HALF_UP)
         taxes = [{"Code": code, "Value": gross - net} for code in codes]
         return {"Currency": unit["Currency"], "NetValue": net, "GrossValue": gross, "TaxValues": taxes}
+
+
+def _bill(sent: Json, order_id: str, created: datetime) -> Json | None:
+    if "OutletId" not in sent:
+        return None
+    told = {name: sent[name] for name in ("OutletId", "Number", "ClosedUtc", "Notes")}
+    return {**told, "Id": order_id, "UpdatedUtc": _utc(created)}
+
+
+def _moment_of(sent: tuple[float, bytes]) -> float:
+    return sent[0]
+
+
+def _number(id_: str) -> int:
+    """As it was given to `_id`."""
+    return int(id_.rpartition("-")[2], 16)
 
 
 def _numbers(body: Json) -> Iterable[str]:
