@@ -49,11 +49,12 @@ class Articles:
         known, ats = self._known, self._lines.texts_at
         keys: Sequence[Hashable] = block.line_keys(ats) if ats else [()] * len(block.rows)
         found = list(map(known.get, keys))
-        if None in found:
-            news = {keys[row]: row for row, number in enumerate(found) if number is None}
+        if holes := [row for row, number in enumerate(found) if number is None]:
+            news = {keys[row]: row for row in holes}
             for key, cells in zip(news, block.line_cells(list(news.values()), self._lines.width), strict=True):
                 known[key] = self._number(cells, decided)
-            found = list(map(known.get, keys))
+            for row in holes:
+                found[row] = known[keys[row]]
         if len(self._sorted) != len(self.all):
             self._rank()
         return np.array(found, np.int64)

@@ -137,7 +137,7 @@ class BulkWriting:
     ) -> Bulk:
         """Orders that are ready."""
         told = self._told(goods)
-        keys, order, net, gross = self._booked(orders, goods, shares)
+        kinds, keys, order, net, gross = self._booked(orders, goods, shares)
         starts = np.searchsorted(order, np.arange(len(orders.at) + 1))
         numbers = list(map(block.numbers.__getitem__, orders.at.tolist()))
         accounts = [(one.account_id, one.is_company) for one in orders.charged]
@@ -175,7 +175,7 @@ class BulkWriting:
         return Bulk(
             orders.at.tolist(),
             self._lines.of(orders, numbers, texts, goods, shares),
-            self._signatures(orders, flags, keys.tobytes(), starts.tolist()),
+            self._signatures(orders, flags, kinds.tobytes(), starts.tolist()),
             has_stated.tolist(),
             self._problems(block, orders, goods, told, is_back),
             sums,
@@ -188,8 +188,11 @@ class BulkWriting:
 
     # What is reported
 
-    def _booked(self, orders: Orders, goods: Goods, shares: Shares) -> tuple[Ints, Ints, Ints, Ints]:
-        """Tax-code set and category of what is booked of each order, in the order of its entries: key, order, net, gross."""
+    def _booked(self, orders: Orders, goods: Goods, shares: Shares) -> tuple[Ints, Ints, Ints, Ints, Ints]:
+        """Tax-code set and category of what is booked of each order, first as keys that ascend within the order.
+
+        Then in the order of its entries: key, order, net, gross.
+        """
         categories = self._articles.categories
         shipping = categories.setdefault(self._shipping.category, len(categories))
         own = np.array([categories.setdefault(one.category, len(categories)) for one in orders.rebates], np.int64)
@@ -210,8 +213,9 @@ class BulkWriting:
         np.add.at(summed[1], places, gross)
         of_order = found // (width * size)
         by = np.lexsort((first, of_order))
-        its, category = np.divmod(found[by] % (width * size), size)
-        return its * _SETS + category, of_order[by], summed[0][by], summed[1][by]
+        its, category = np.divmod(found % (width * size), size)
+        keys = its * _SETS + category
+        return keys, keys[by], of_order[by], summed[0][by], summed[1][by]
 
     def _keys(self, keys: Ints) -> tuple[Ints, list[tuple[int, tuple[str, ...], str]]]:
         """Which distinct key each row has, and what the keys mean."""
@@ -221,7 +225,7 @@ class BulkWriting:
         return which, [(its, self._sets.all[its].codes, names[category]) for its, category in pairs]
 
     def _signatures(self, orders: Orders, flags: Any, keys: bytes, starts: Sequence[int]) -> list[tuple[Any, ...]]:
-        """What each order is decided by: its head, account and flags, and the keys of what is booked of it."""
+        """What each order is decided by: its head, account and flags, and what is booked of it, in whatever order."""
         known = self._accounts
         accounts = np.array([known.setdefault(one.key, len(known)) for one in orders.charged], np.int64)
         heads = np.array([one.at if isinstance(one, Head) else 0 for one in orders.heads], np.int64)
