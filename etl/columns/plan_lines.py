@@ -20,6 +20,7 @@ from etl.columns.decided import Item
 from etl.columns.orders import Orders
 from etl.columns.taken import Lines
 from etl.columns.writing import END, Writing
+from etl.model.money import units_text
 
 Texts = npt.NDArray[np.object_]
 _KINDS = ('"item"', '"product"')
@@ -113,7 +114,7 @@ class PlanLines:
 
     def _unit(self, key: int) -> str:
         units, is_negative = divmod(key, 2)
-        return self._writing.texts[-units if is_negative else units]
+        return units_text(-units if is_negative else units, self._writing.precision)
 
     def _end(self, key: int) -> str:
         """How the entry of a line ends: by its article and tax-code set."""

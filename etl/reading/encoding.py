@@ -125,6 +125,10 @@ def _look_at(path: Path, encoding: str, before: tuple[int, int]) -> TextFacts:
     )
 
 
+_BETWEEN = (b"", 0)
+"""The state of a decoder that is in the middle of no character."""
+
+
 class _Scan:
     """The first pass over a file's bytes: what they show of its encoding, and how many lines there are."""
 
@@ -151,12 +155,13 @@ class _Scan:
         """Looks at the next bytes."""
         if len(self.head) < CHUNK:
             self.head += chunk[: CHUNK - len(self.head)]
-        if self.is_utf8:
+        is_ascii = chunk.isascii()
+        if self.is_utf8 and not (is_ascii and self._decoder.getstate() == _BETWEEN):
             try:
                 self.valid += len(chunk) - len(self._decoder.decode(chunk))
             except UnicodeDecodeError:
                 self.is_utf8 = False
-        high = b"" if chunk.isascii() else chunk.translate(None, _ASCII)
+        high = b"" if is_ascii else chunk.translate(None, _ASCII)
         if high and not self.is_utf8:
             self._weigh(chunk, high)
         self.not_1252 = self.not_1252 or _NOT_1252.search(high) is not None
@@ -186,7 +191,7 @@ class _Scan:
     def _count_lines(self, chunk: bytes) -> None:
         returns = chunk.count(b"\r")
         # A pair of return and feed is one end, also where a chunk ends between the two.
-        pairs = returns if _LONE_RETURN.search(chunk) is None else chunk.count(b"\r\n")
+        pairs = returns if not returns or _LONE_RETURN.search(chunk) is None else chunk.count(b"\r\n")
         pairs += self._last == b"\r" and chunk[:1] == b"\n"
         self.ends += chunk.count(b"\n") + returns - pairs
         self._last = chunk[-1:]
