@@ -54,6 +54,9 @@ _SECTIONS = {
 }
 _FIGURES = re.compile(r"(<!-- figures: (.*?) -->\n).*?(<!-- end -->)", re.DOTALL)
 _MACHINE = "machine"
+REPORT = ", with the report"
+"""How the names of rows end that measure a dry run with its report."""
+_PEAK = _COMMAND.index("peak memory") - 1
 
 
 @dataclass(frozen=True)
@@ -114,10 +117,31 @@ class Book:
             lines += table(titles, [[name, *self.rows[name].shown] for name in mine if name in self.rows])
             if missing := [name for name in mine if name not in self.rows]:
                 lines += ["", f"Not measured: {'; '.join(missing)}."]
+            ratios = {PASSES: self._with_report, MEMORY: self._growth}.get(section)
+            if ratios and (told := ratios(mine)):
+                lines += ["", told]
             if section == PASSES:
                 lines += ["", "![CPU of commands in passes of csv.reader](benchmarks.svg)"]
             lines.append("")
         return "\n".join([*lines, f"Machine: {_machine()}", ""])
+
+    def _with_report(self, names: Sequence[str]) -> str:
+        """How many times the work a report makes of each dry run, in a sentence; "" where there is nothing to compare."""
+        found = []
+        for name in names:
+            one, whole = self.rows.get(name), self.rows.get(f"{name}{REPORT}")
+            if one and whole and one.passes and whole.passes:
+                found.append(f"{whole.passes / one.passes:.2f} ({name})")
+        return f"With the report in that without it: {'; '.join(found)}." if found else ""
+
+    def _growth(self, names: Sequence[str]) -> str:
+        """The peaks in the least of them, in a sentence."""
+        peaks = {name: int(self.rows[name].cells[_PEAK].split()[0]) for name in names if name in self.rows}
+        if len(peaks) < 2:
+            return ""
+        least = min(peaks, key=peaks.__getitem__)
+        found = [f"{peak / peaks[least]:.2f} ({name})" for name, peak in peaks.items() if name != least]
+        return f"Peaks in that of {least}: {'; '.join(found)}."
 
     def _plot(self, names: Sequence[str]) -> str:
         """The passes as bars, in SVG."""
