@@ -12,6 +12,7 @@ import click
 
 from etl.cli import options, show
 from etl.cli.console import Console
+from etl.model.money import about_text
 
 if TYPE_CHECKING:
     from etl.pipeline.init import Begun
@@ -96,7 +97,9 @@ def _filled(console: Console, begun: Begun) -> tuple[list[str], list[dict[str, A
                 "what": cell.what,
                 "candidates": cell.candidates,
                 "lines": cell.lines,
-                "money": [{"currency": code, "amount": f"{amount:.2f}"} for code, amount in cell.money.items()],
+                "money": [
+                    {"currency": code, "amount": about_text(amount, code)} for code, amount in cell.money.items()
+                ],
             }
             for cell in filled.open
         )

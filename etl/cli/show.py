@@ -263,7 +263,7 @@ def _unproved(console: Console, rows: Sequence[dict[str, Any]]) -> None:
 
 def money(rows: Sequence[dict[str, str]]) -> str:
     """Amounts, each with its currency."""
-    return ", ".join(f"{Decimal(row['amount']):,.2f} {row['currency']}".strip() for row in rows)
+    return ", ".join(f"{grouped(row['amount'])} {row['currency']}".strip() for row in rows)
 
 
 def verdict(console: Console, document: dict[str, Any]) -> None:

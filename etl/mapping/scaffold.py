@@ -29,6 +29,7 @@ from etl.model.mapping import (
     Settings,
 )
 from etl.model.mapping_tables import TABLES
+from etl.model.money import about_words
 
 Rows = Iterable[Sequence[str]]
 COLUMN_COMMENTS = ("# evidence", "# candidates", "# samples")
@@ -262,7 +263,9 @@ def by_money(found: Mapping[str, Found]) -> list[tuple[str, Found]]:
 
 def money_of(money: Money) -> str:
     """Amounts for a comment column, each with its currency."""
-    return ", ".join(f"{currency} {amount:,.2f}".strip() for currency, amount in sorted(money.items()) if amount)
+    return ", ".join(
+        f"{currency} {about_words(amount, currency)}".strip() for currency, amount in sorted(money.items()) if amount
+    )
 
 
 def _count(count: int) -> str:

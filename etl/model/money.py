@@ -7,7 +7,7 @@ Amounts stay below 10**20 units of the last digit (the transform refuses larger 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import ROUND_FLOOR, ROUND_HALF_UP, Decimal
 from functools import cache
 from typing import Any, TypeVar
@@ -179,6 +179,27 @@ _USUAL = {
 def usual_digits(currency: str) -> int:
     """Decimals of a currency by ISO 4217, for amounts of which nobody has asked Mews; 2 for what is no currency."""
     return _USUAL.get(currency, 2)
+
+
+def digits_of(currency: str, precisions: Mapping[str, int]) -> int:
+    """Decimals of a currency as Mews has them, else the usual ones: also of one that is not enabled amounts are told."""
+    found = precisions.get(currency)
+    return usual_digits(currency) if found is None else found
+
+
+def usual_text(amount: Decimal, currency: str) -> str:
+    """An amount with the usual decimals of its currency; finer ones are never rounded away."""
+    return money_text(amount, usual_digits(currency))
+
+
+def about_text(amount: Decimal, currency: str) -> str:
+    """An amount that says how much is at stake, rounded to the usual decimals of its currency."""
+    return f"{amount:.{usual_digits(currency)}f}"
+
+
+def about_words(amount: Decimal, currency: str) -> str:
+    """As `about_text`, its digits in groups of three."""
+    return f"{amount:,.{usual_digits(currency)}f}"
 
 
 def money_text(amount: Decimal, precision: int) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from etl.errors import ExitCode, InputError
 from etl.mapping.partial import Partial, is_begun, read_partial
-from etl.model.money import money_text, usual_digits
+from etl.model.money import usual_text
 from etl.model.order import Order
 from etl.model.problem import Problem
 from etl.pipeline import proposing
@@ -199,7 +199,7 @@ def inspect(stack: ExitStack, settings: Settings, export: Export, progress: Prog
         "months": {month: amounts(sums) for month, sums in sorted(tally.months.items())},
         "markets": dict(tally.markets.most_common(50)),
         "sums": {
-            currency: {name: money_text(amount, usual_digits(currency)) for name, amount in sums.items()}
+            currency: {name: usual_text(amount, currency) for name, amount in sums.items()}
             for currency, sums in sorted(tally.sums.items())
         },
         "stated": tally.stated.document() if _is_net(partial, proposed) else [],

@@ -15,6 +15,7 @@ from etl.evidence.observed import observed_entries
 from etl.ledger.ledger import Ledger
 from etl.ledger.records import ORDER_PART, LedgerOrder, loads
 from etl.model.identity import parse_identifier, split_number
+from etl.model.money import digits_of
 from etl.model.payload import entries_of
 from etl.model.place import Place
 from etl.model.plan import Basis, Entry, letters_of
@@ -65,7 +66,7 @@ def planned_details(prepared: Prepared, ledger: Ledger | None) -> Callable[[Coll
         for order in store.named(list(numbers)):
             files = rows.get(split_number(order.number)[0], [])
             booked = _observed(held[order.number]) if order.number in held else {}
-            entries = [_entry(entry, precisions.get(order.currency, 2), booked) for entry in order.entries]
+            entries = [_entry(entry, digits_of(order.currency, precisions), booked) for entry in order.entries]
             yield OrderDetail(order.number, _joined(order.number, files), [_source(one) for one in files], entries)
 
     return of
@@ -94,13 +95,13 @@ def ledger_details(
             entries: list[EntryRow] = []
             if sent:
                 predicted = {line: (net, tax, gross) for line, net, tax, gross in sent[-1].predicted}
-                places = precisions.get(order.currency, 2)
+                places = digits_of(order.currency, precisions)
                 origins = _origins(order)
                 entries = [
                     _sent(one, count, predicted, places, booked, origins) for one, count in entries_of(sent[-1].payload)
                 ]
             elif order.has_posted:
-                entries = seen_entries(loads(order.observed, {}), booked, precisions.get(order.currency, 2))
+                entries = seen_entries(loads(order.observed, {}), booked, digits_of(order.currency, precisions))
             files = rows[number].files
             joined = _joined(number, files) + _since(order) if files else _not_there(order, rows[number])
             yield OrderDetail(number, joined, [_source(one) for one in files], entries)

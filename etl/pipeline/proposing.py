@@ -10,6 +10,7 @@ from typing import Any
 from etl.errors import InputError
 from etl.mapping.partial import Partial
 from etl.model.mapping import Sure
+from etl.model.money import about_text
 from etl.pipeline.dumps import read_dump, sheets_beside
 from etl.pipeline.prepare import Export, options_of
 from etl.proposals.propose import Proposals, propose
@@ -150,7 +151,9 @@ def document(proposed: Proposed) -> dict[str, Any]:
                 "sure": one.sure.value if one.sure else "",
                 "candidates": list(one.candidates),
                 "orders": one.orders,
-                "money": [{"currency": code, "amount": f"{amount:.2f}"} for code, amount in sorted(one.money.items())],
+                "money": [
+                    {"currency": code, "amount": about_text(amount, code)} for code, amount in sorted(one.money.items())
+                ],
             }
             for one in proposed.values
         ],

@@ -14,6 +14,7 @@ from etl.errors import InputError, UsageError
 from etl.ledger.ledger import Ledger
 from etl.mapping.partial import read_partial
 from etl.mews.http import is_loopback
+from etl.model.money import about_text, about_words
 from etl.model.words import counted
 from etl.pipeline.causes import Effect
 from etl.pipeline.planning import Progress
@@ -51,7 +52,9 @@ class Step:
             "column": self.column,
             "candidates": list(self.candidates),
             "orders": self.orders,
-            "money": [{"currency": currency, "amount": f"{amount:.2f}"} for currency, amount in self.money],
+            "money": [
+                {"currency": currency, "amount": about_text(amount, currency)} for currency, amount in self.money
+            ],
             "type": self.type,
             "exit_code": 0,
         }
@@ -67,7 +70,12 @@ def with_effect(step: Step, effect: Effect, words: str = "unlocks") -> Step:
 
 def _counted(effect: Effect) -> str:
     count = counted(effect.orders, "order|orders")
-    return ", ".join([count, *(f"{currency or '(no currency)'} {amount:,.2f}" for currency, amount in effect.amounts)])
+    return ", ".join(
+        [
+            count,
+            *(f"{currency or '(no currency)'} {about_words(amount, currency)}" for currency, amount in effect.amounts),
+        ]
+    )
 
 
 @dataclass(frozen=True, slots=True)

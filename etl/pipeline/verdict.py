@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from etl.model.codes import CODES
-from etl.model.money import money_text, usual_digits
+from etl.model.money import usual_text
 from etl.model.order import Order
 from etl.model.problem import Problem
 from etl.pipeline.readings import CONTRACT, READINGS, amounts_are_read, foots
@@ -204,7 +204,4 @@ def _take(sums: dict[str, Decimal], order: Order) -> None:
 
 def amounts(sums: Mapping[str, Decimal]) -> list[dict[str, str]]:
     """Money by currency, as every document has it."""
-    return [
-        {"currency": currency, "amount": money_text(amount, usual_digits(currency))}
-        for currency, amount in sorted(sums.items())
-    ]
+    return [{"currency": currency, "amount": usual_text(amount, currency)} for currency, amount in sorted(sums.items())]

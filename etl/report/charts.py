@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
 
+from etl.model.money import digits_of
 from etl.model.shares import ENDS, BridgeLine
 from etl.report.cells import amount_text
 from etl.report.grids import basis_words, grouped, key_words, row_words
@@ -96,7 +97,7 @@ def money_charts(tally: Tally, precisions: Mapping[str, int]) -> list[MoneyChart
         months = {when[1] for when in tally.months if when[0] == row}
         source, title = (tally.days, "Money by day") if len(months) < FEW_MONTHS else (tally.months, "Money by month")
         found = {when: groups for when, groups in source.items() if when[0] == row}
-        charts.append(_money_chart(title, row, found, precisions.get(row[0], 2)))
+        charts.append(_money_chart(title, row, found, digits_of(row[0], precisions)))
     return charts
 
 

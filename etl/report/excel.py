@@ -14,6 +14,7 @@ from xlsxwriter.exceptions import FileCreateError
 from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
+from etl.model.money import digits_of
 from etl.model.problem import Problem
 from etl.model.status import OrderStatus, ReportState
 from etl.report.cells import printable
@@ -107,7 +108,7 @@ class Workbook:
         )
 
     def _money(self, currency: str) -> Format:
-        return self._formats.money(self._precisions.get(currency, 2), currency)
+        return self._formats.money(digits_of(currency, self._precisions), currency)
 
     def add_problem(self, problem: Problem) -> None:
         """Appends one problem or notice."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
+from etl.model.money import digits_of
 from etl.report.cells import amount_text
 from etl.report.facts import Cell, PagePart, Section
 
@@ -93,7 +94,7 @@ def _total_cell(
     if head.kind is Kind.COUNT:
         return str(int(found[at]))
     if head.kind is Kind.MONEY:
-        return amount_text(found[at], precisions.get(key[0], 2))
+        return amount_text(found[at], digits_of(key[0], precisions))
     if at in keys:
         return key[list(keys).index(at)]
     return "All" if at == 0 else ""

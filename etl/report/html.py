@@ -13,6 +13,7 @@ from typing import IO, Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from etl.model.money import digits_of
 from etl.model.problem import HEADINGS
 from etl.model.shares import ENDS, BridgeLine
 from etl.model.status import ReportState
@@ -209,7 +210,7 @@ def _tiles(content: Content) -> list[Tile]:
 def _tile_money(content: Content, group: Group | None) -> tuple[tuple[str, str, str], ...]:
     found = []
     for (currency, basis), (plus, minus) in content.tally.money(group).items():
-        precision = content.precisions.get(currency, 2)
+        precision = digits_of(currency, content.precisions)
         refunded = amount_text(minus, precision) if minus else ""
         found.append((row_words(currency, basis), amount_text(plus + minus, precision), refunded))
     return tuple(found)

@@ -8,6 +8,7 @@ from typing import Any
 
 from etl.model.codes import CODES
 from etl.model.kinds import is_payment_kind, payment_type_of
+from etl.model.money import digits_of
 from etl.model.shares import ENDS, EXPLAINING, BridgeLine
 from etl.model.shares import Column as MoneyColumn
 from etl.model.status import ReportState
@@ -216,7 +217,7 @@ def states(tally: Tally, precisions: Mapping[str, int]) -> Grid:
     for state in ReportState:
         for key in sorted(key for key in tally.amounts if key[0] is state):
             _, currency, basis = key
-            source, planned = (amount_text(a, precisions.get(currency, 2)) for a in tally.amounts[key])
+            source, planned = (amount_text(a, digits_of(currency, precisions)) for a in tally.amounts[key])
             where = (currency or NO_CURRENCY, basis_words(basis))
             rows.append(
                 (state.value.replace("_", " "), GROUPS[state].value, str(tally.counts[key]), *where, source, planned)

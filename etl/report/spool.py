@@ -12,7 +12,7 @@ from typing import IO, Any
 
 from markupsafe import Markup
 
-from etl.model.money import units_text
+from etl.model.money import digits_of, units_text
 from etl.model.order import number_key
 from etl.model.shares import ENDS, BridgeLine
 from etl.model.status import OrderStatus, ReportState
@@ -185,7 +185,9 @@ class OrderSpool:
     def line_orders(self) -> dict[tuple[str, str, str], list[tuple[str, str]]]:
         """The orders with most money on each line of the bridge, by line, currency and basis: number and amount there."""
         return {
-            key: [(number, amount_text(amount, self._precisions.get(key[1], 2))) for amount, number in _most(orders)]
+            key: [
+                (number, amount_text(amount, digits_of(key[1], self._precisions))) for amount, number in _most(orders)
+            ]
             for key, orders in self._few.items()
         }
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from etl.errors import ExitCode, InternalError
 from etl.model.codes import hint_for
-from etl.model.money import money_text
+from etl.model.money import digits_of, money_text
 from etl.model.plan import Basis
 from etl.model.problem import Problem, Severity
 from etl.model.shares import EXPLAINING, BridgeLine, Column
@@ -195,7 +195,7 @@ class Summary:
 
     def text(self, amount: Decimal, currency: str) -> str:
         """An amount with at least its currency's decimals."""
-        return money_text(amount, self.precisions.get(currency, 2))
+        return money_text(amount, digits_of(currency, self.precisions))
 
     def _add_money(self, order: OrderStatus, orders: int) -> None:
         self.unreadable += order.source_total is None and order.is_read
@@ -344,4 +344,4 @@ def money_key(currency: str, basis: str) -> str:
 
 def _texts(amounts: dict[str, Decimal], precisions: dict[str, int]) -> dict[str, str]:
     """By `money_key`."""
-    return {key: money_text(amount, precisions.get(key[:3], 2)) for key, amount in sorted(amounts.items())}
+    return {key: money_text(amount, digits_of(key[:3], precisions)) for key, amount in sorted(amounts.items())}

@@ -11,7 +11,7 @@ from operator import itemgetter
 from typing import IO, NamedTuple
 
 from etl.model.codes import CODES
-from etl.model.money import units_text
+from etl.model.money import digits_of, units_text
 from etl.model.plan import Basis
 from etl.model.problem import Problem
 from etl.model.status import OrderStatus, ReportState
@@ -158,8 +158,8 @@ def plain_row(order: PlainOrder) -> OrderRow:
 
 def order_row(order: OrderStatus, precisions: Mapping[str, int]) -> OrderRow:
     """The order as texts."""
-    now = precisions.get(order.currency, 2)
-    held = precisions.get(order.planned_currency or order.currency, 2)
+    now = digits_of(order.currency, precisions)
+    held = digits_of(order.planned_currency or order.currency, precisions)
     consumption = order.consumption
     return OrderRow(
         order.number,

@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 from etl.errors import InternalError
+from etl.model.money import digits_of
 from etl.model.status import OrderStatus, ReportState
 from etl.report.tables import GROSS, PlainOrder
 
@@ -131,7 +132,7 @@ class Tally:
 
     def decimals(self, currency: str) -> int:
         """The decimals of a currency; 2 where they are not known."""
-        return self._precisions.get(currency, 2)
+        return digits_of(currency, self._precisions)
 
     @property
     def read(self) -> int:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from etl.model.identity import IDENTIFIER_LIMIT, Identity
-from etl.model.money import ZERO, is_finer, tax_in, ulp
+from etl.model.money import ZERO, is_finer, money_text, tax_in, ulp
 from etl.model.order import Line, Order, TaxMode
 from etl.model.place import Place
 from etl.model.plan import Basis, Entry, RoundingCause, Verdict
@@ -244,7 +244,7 @@ def check_assumed_rates(case: OrderContext, goods: Goods) -> None:
     case.problem(
         "tax.rate_unproved",
         f"{assumed.key or assumed.product or 'A line'} of order {case.order.number} has no VAT rate, and with the one that "
-        f"fits its country the tax would be {tax + as_planned:.2f}; the order's own is {stated}.",
+        f"fits its country the tax would be {money_text(tax + as_planned, case.precision)}; the order's own is {stated}.",
         place=assumed.place.at("products.vatPercent"),
         value=stated,
     )

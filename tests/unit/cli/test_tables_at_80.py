@@ -95,7 +95,7 @@ def test_reconciles_tables_group_their_digits_and_fit(console: Console, capsys: 
         "not_in_mews": [{"state": "ready", "orders": 1689, "currency": "GBP", "amount": "628199.00"}],
         "orders": {"matched": 25801, "missing": 0},
         "foreign_orders": 1200,
-        "certificate": {"sums": [{"currency": "GBP", "ledger": {"gross": "12120758.02"}, "mews": {"gross": "12120758.02"},
+        "certificate": {"route": "orders", "sums": [{"currency": "GBP", "ledger": {"gross": "12120758.02"}, "mews": {"gross": "12120758.02"},
                                   "difference": {"gross": "0.00"}}], "statement": "Not complete."},
         "differences": [{"order": "48048", "class": "different", "mews_order_id": "b5c25d42-9626-48c4-b44a-f454f0a61c5e",
                          "what": "amount", "item": "centra:sample:48048:p1", "expected": "66.00 GBP", "found": "67.00 GBP"}],

@@ -117,7 +117,7 @@ def test_a_changed_currency_balances_both_rows() -> None:
     summary = summed(an_order("1", ReportState.CHANGED, "9.000", currency="KWD", planned_total=D("12.00")))
     gbp, kwd = row(summary, 0), row(summary, 1)
     assert (gbp["source"], gbp["planned"], gbp["changed"], gbp["posted"]) == ("0.00", "12.00", "-12.00", "12.00")
-    assert (kwd["source"], kwd["planned"], kwd["changed"]) == ("9.00", "0.00", "9.00")
+    assert (kwd["source"], kwd["planned"], kwd["changed"]) == ("9.000", "0.000", "9.000")
 
 
 def test_unreadable_totals_are_counted_apart() -> None:
