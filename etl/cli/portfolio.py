@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 COMMANDS = ("preflight", "dry-run", "run", "status", "reconcile", "report")
 LOADED = ("httpcore", "anyio.to_thread", "etl.cli.warm")
 """Loaded before the processes are forked; what they load themselves costs each of them the time. Proxies need the first two."""
+_REPORT_OF = {"dry-run": "dry-run", "run": "run", "reconcile": "reconciled"}
+"""The report of each command that is told next, as docs/operations.md names them."""
 _OF_REPORTS = ("jinja2", "xlsxwriter")
 """Libraries that only reports need."""
 
@@ -79,6 +82,7 @@ def command(
         with closing(place), watched(console, view), _passed_on(work.stop):
             results = work.run()
         document = document_of(command_name, results)
+        document["next"] = _next(ctx, results)
         path = page.write(folder, command_name, document, results, since) if folder else None
     except BaseException:
         if folder:
@@ -158,4 +162,31 @@ def _show(console: Console, document: dict[str, Any], results: Sequence[Result])
         show.bridge(console, document["bridge"])
     if document["not_in_sums"]:
         console.text(f"Not in the sums, without figures: {', '.join(document['not_in_sums'])}.")
+    _show_plans(console, document.get("plans", ()))
     console.text(verdict(results))
+    if document["next"]["what"]:
+        show.step(console, document["next"]["what"], document["next"]["type"])
+
+
+def _show_plans(console: Console, plans: Sequence[dict[str, Any]]) -> None:
+    """The plan id of each property as the line that it is in the portfolio."""
+    if plans:
+        console.text("Once its report is reviewed, each line goes into its property:")
+    for one in plans:
+        console.text(f"  [[property]] {one['property']}{' (is there)' if one['is_there'] else ''}", f"  {one['line']}")
+
+
+def _next(ctx: click.Context, results: Sequence[Result]) -> dict[str, str]:
+    """What to do now, and the command to type then, as this one was given."""
+    from etl.portfolio.result import next_step
+
+    given = ctx.params
+    what, command_name = next_step(given["command_name"], results)
+    if not command_name:
+        return {"what": what, "type": ""}
+    words = ["centra-mews", "portfolio", str(given["portfolio"]), command_name]
+    is_same = command_name == given["command_name"]
+    report = given["report"] if is_same else _REPORT_OF.get(command_name)
+    for option, value in (("--jobs", given["jobs"]), ("--scheduler", given["scheduler"]), ("--report", report)):
+        words += [option, str(value)] if value else []
+    return {"what": what, "type": shlex.join(words)}

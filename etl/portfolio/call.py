@@ -6,10 +6,12 @@ Tokens and ledger travel as variables, never as arguments that other users of th
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from etl.errors import PlanError
@@ -20,6 +22,7 @@ from etl.settings import ACCESS_TOKEN, ADDRESS, CLIENT_TOKEN, TIED, environment,
 _READ_EXPORTS = frozenset({"preflight", "dry-run", "run"})
 _CORRECTED = frozenset({"dry-run", "run"})
 _REPORTING = frozenset({"dry-run", "run", "reconcile", "report"})
+_USUAL = re.compile(rf"\b(?:{ADDRESS}|{CLIENT_TOKEN}|{ACCESS_TOKEN})\b")
 _OFFLINE = frozenset({"status", "report"})
 """Commands that ask nothing of Mews, and need no tokens."""
 
@@ -57,6 +60,25 @@ def call(
         # A file whose name starts with a dash is no option.
         arguments += ["--", *map(str, one.exports)]
     return Call(tuple(arguments), {**kept, **link, "CENTRA_MEWS_LEDGER": one.ledger, TIED: "1"})
+
+
+def in_its_names(one: Property, found: Any) -> Any:
+    """What a property's process says (texts, or documents of them), with its connection as the portfolio names it.
+
+    The process itself knows its tokens by the usual names; whoever corrects one has to find it.
+    """
+    if isinstance(found, str):
+        return _USUAL.sub(lambda name: _names(one)[name[0]], found)
+    if isinstance(found, Mapping):
+        return {key: in_its_names(one, value) for key, value in found.items()}
+    if isinstance(found, list):
+        return [in_its_names(one, value) for value in found]
+    return found
+
+
+def _names(one: Property) -> dict[str, str]:
+    address = f"platform_address of [[property]] {one.name}" if one.platform_address else ADDRESS
+    return {ADDRESS: address, CLIENT_TOKEN: one.client_token_env, ACCESS_TOKEN: one.access_token_env}
 
 
 def interpreter() -> list[str]:

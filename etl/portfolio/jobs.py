@@ -12,12 +12,15 @@ from threading import Event
 from typing import Any
 
 from etl.errors import EtlError, ExitCode, UsageError
+from etl.portfolio.call import in_its_names
 from etl.portfolio.file import Property
 from etl.portfolio.place import Orders, Place, Tell, state
 from etl.portfolio.process import Ended
 from etl.portfolio.result import Result
 
 LOCKED = "ledger.locked"
+TOLD = ("error", "stopped", "checks")
+"""Where a document says what is to be corrected."""
 _POLL_SECONDS = 0.5
 _RETRY_SECONDS = 1.0
 
@@ -60,7 +63,7 @@ class Jobs:
 
     def _checked(self, one: Property) -> Result:
         ended = self._place.do(one, "preflight", self._tell)
-        return Result(one, ended.exit_code, ended.document, stage="preflight")
+        return _result(one, ended, "preflight")
 
     def _work(self, one: Property) -> Result:
         return self._guarded(one, self._orders.command, lambda: self._worked(one))
@@ -72,7 +75,7 @@ class Jobs:
             self._say(one, "waits for the run that holds its ledger")
             self._stopping.wait(_RETRY_SECONDS)
             ended = self._place.do(one, self._orders.command, self._tell)
-        return Result(one, ended.exit_code, ended.document, stage=self._orders.command)
+        return _result(one, ended, self._orders.command)
 
     def _guarded(self, one: Property, stage: str, work: Callable[[], Result]) -> Result:
         """The result, or the fault as one: it is this property's alone."""
@@ -88,6 +91,11 @@ class Jobs:
 
     def _say(self, one: Property, message: str, **more: Any) -> None:
         self._tell(one.name, state(message, **more))
+
+
+def _result(one: Property, ended: Ended, stage: str) -> Result:
+    told = {key: in_its_names(one, ended.document[key]) for key in TOLD if key in ended.document}
+    return Result(one, ended.exit_code, {**ended.document, **told}, stage=stage)
 
 
 def not_started(one: Property, stage: str) -> Result:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -60,8 +61,10 @@ def write(
         "exit_code": int(code),
         "rows": [_row(folder.path, command, one, since) for one in results],
         "orders": [(state.replace("_", " "), count) for state, count in document.get("orders", {}).items() if count],
-        "grids": [_grid(name, document[name]) for name in _TITLES if document.get(name)],
+        "grids": [_grid(name, _telling(document[name])) for name in _TITLES if document.get(name)],
         "not_in_sums": document["not_in_sums"],
+        "plans": document.get("plans", ()),
+        "next": document.get("next", {"what": "", "type": ""}),
     }
     with explained(folder.path):
         with private_text(folder.scratch / INDEX) as stream:
@@ -99,6 +102,11 @@ def _money(command: str, document: Mapping[str, Any]) -> Iterator[str]:
 
 def _css(code: ExitCode) -> str:
     return {ExitCode.DONE: "good", ExitCode.INTERRUPTED: "open"}.get(code, "bad")
+
+
+def _telling(rows: Sequence[Mapping[str, str]]) -> Sequence[Mapping[str, str]]:
+    """Of a bridge its ends, and the lines between them that hold money."""
+    return [row for row in rows if row.get("line", ENDS[0]) in ENDS or Decimal(row["amount"])]
 
 
 def _grid(name: str, rows: Sequence[Mapping[str, str]]) -> Grid:

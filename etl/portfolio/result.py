@@ -33,6 +33,11 @@ SUMMED = {
     "reconcile": "bridge",
 }
 """The table of each command's document that is summed over the properties."""
+_AFTER = {
+    "preflight": ("plan all of them", "dry-run"),
+    "run": ("read all of them back", "reconcile"),
+}
+"""The command after one that was done: its words, its name."""
 KEYS = ("currency", "basis", "line")
 """What tells its rows apart; all else in a row is an amount."""
 
@@ -90,7 +95,8 @@ def document_of(command: str, results: Sequence[Result]) -> dict[str, Any]:
     """The `--json` document, which summary.json holds too.
 
     *Shape*: `command`, `exit_code`, `properties` (name, exit_code and the keys of the command's own document), the sums
-    `orders`, `totals`, `bridge` where the command has them, and `not_in_sums`: properties without figures.
+    `orders`, `totals`, `bridge` where the command has them, and `not_in_sums`: properties without figures; of a dry run
+    also `plans`: property, plan, the `line` to write into it, and whether it `is_there`.
     """
     counted_in = [one for one in results if has_figures(command, one)]
     found: dict[str, Any] = {
@@ -105,7 +111,35 @@ def document_of(command: str, results: Sequence[Result]) -> dict[str, Any]:
     if command == "reconcile":
         found["complete"] = all(one.document.get("complete") is True for one in results)
     found["not_in_sums"] = [one.whose.name for one in results if one not in counted_in]
+    if command == "dry-run":
+        found["plans"] = [_planned(one) for one in results if _plan(one)]
     return found
+
+
+def next_step(command: str, results: Sequence[Result]) -> tuple[str, str]:
+    """What to do now in words, and the command of the portfolio to type then; "" for none."""
+    code = worst(one.exit_code for one in results)
+    if code is ExitCode.INTERRUPTED:
+        return "start the same command again; what was sent is recorded, and nothing is sent twice", command
+    if code in (ExitCode.INTERNAL, ExitCode.MEWS, ExitCode.USAGE):
+        return "mend what is named above, and start the same command again; it does only what is missing", command
+    if command == "dry-run":
+        if any(_plan(one) != one.whose.expect for one in results):
+            return "review the reports, write each plan id into its property as shown, then type", "run"
+        return "every property has the plan id of this dry run as its expect: type", "run"
+    if command == "run" and code is ExitCode.ATTENTION:
+        return "look at what needs attention in each report; what was posted is compared with Mews by", "reconcile"
+    return _AFTER.get(command, ("", ""))
+
+
+def _plan(one: Result) -> str:
+    return str(one.document.get("plan") or "") if has_figures("dry-run", one) else ""
+
+
+def _planned(one: Result) -> dict[str, Any]:
+    plan = _plan(one)
+    is_there = plan == one.whose.expect
+    return {"property": one.whose.name, "plan": plan, "line": f'expect = "{plan}"', "is_there": is_there}
 
 
 def verdict(results: Sequence[Result]) -> str:
@@ -120,8 +154,11 @@ def verdict(results: Sequence[Result]) -> str:
 
 
 def has_figures(command: str, one: Result) -> bool:
-    """Whether the command itself came to figures for this property; a preflight before it has others."""
-    return one.stage == command and "error" not in one.document
+    """Whether the command itself came to figures for this property; a preflight before it has others.
+
+    A preflight that finds the mapping faulty has findings, and counts no order.
+    """
+    return one.stage == command and "error" not in one.document and "orders" in one.document
 
 
 def _entry(command: str, one: Result) -> dict[str, Any]:

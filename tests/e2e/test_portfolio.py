@@ -139,7 +139,11 @@ def test_what_a_dry_run_tells_and_what_is_refused(tmp_path: Path, mews: RunningS
     done = made.run("dry-run")
     found = entries(done)
     assert "HULL_ACCESS is not set" in found["hull"]["error"]["message"]
-    assert found["bath"]["plan"].startswith("sha256:")
+    plan = found["bath"]["plan"]
+    assert plan.startswith("sha256:")
+    assert {"property": "bath", "plan": plan, "line": f'expect = "{plan}"', "is_there": False} in done.json["plans"]
+    assert f'  expect = "{plan}"' in done.err.splitlines()
+    assert done.json["next"]["type"] == "centra-mews portfolio portfolio.toml dry-run"
     assert done.code == 2
     made.write(dover='expect = "sha256:00"\n')
     done = made.run("run")

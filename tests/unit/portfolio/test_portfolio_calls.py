@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from etl.errors import ExitCode, PlanError, UsageError
-from etl.portfolio.call import Call, call, refuse_unreviewed
+from etl.portfolio.call import Call, call, in_its_names, refuse_unreviewed
 from etl.portfolio.file import Property
-from etl.portfolio.result import WORST_FIRST, Result, document_of, worst
+from etl.portfolio.result import WORST_FIRST, Result, document_of, next_step, worst
 
 VALUES = {"BATH_CLIENT": "one", "BATH_ACCESS": "two", "MEWS_PLATFORM_ADDRESS": "http://127.0.0.1:1"}
 
@@ -132,3 +132,56 @@ def test_what_a_preflight_found_is_told() -> None:
     assert Result(prop(), ExitCode.ATTENTION, {"checks": checks[:1]}, stage="preflight").error["message"] == "old"
     assert Result(prop(), ExitCode.DONE, {"checks": checks}, stage="preflight").error == {}
     assert Result(prop(), ExitCode.ATTENTION, {"checks": checks}, stage="run").error == {}
+
+
+@pytest.mark.parametrize("command", ["preflight", "status", "run", "dry-run", "reconcile"])
+def test_whoever_came_to_no_figures_is_named(command: str) -> None:
+    """Also where the command itself found faults and no order: it is no property without orders."""
+    good = Result(prop("bath"), ExitCode.DONE, {"orders": {"posted": 1}}, command)
+    faulty = Result(prop("hull"), ExitCode.USAGE, {"checks": [], "exit_code": 2}, command)
+    assert document_of(command, [good, faulty])["not_in_sums"] == ["hull"]
+
+
+def test_a_token_is_told_by_the_name_that_the_portfolio_gives_it() -> None:
+    said = "Check MEWS_PLATFORM_ADDRESS, MEWS_CLIENT_TOKEN and MEWS_ACCESS_TOKEN."
+    whose = prop(access_token_env="MEWS_CLIENT_TOKEN")
+    assert in_its_names(whose, said) == "Check MEWS_PLATFORM_ADDRESS, BATH_CLIENT and MEWS_CLIENT_TOKEN."
+    far = in_its_names(prop(platform_address="https://x"), {"error": {"hint": said, "exit_code": 4}, "checks": [said]})
+    told = "Check platform_address of [[property]] bath, BATH_CLIENT and BATH_ACCESS."
+    assert far == {"error": {"hint": told, "exit_code": 4}, "checks": [told]}
+    assert in_its_names(whose, "MEWS_CLIENT_TOKENS") == "MEWS_CLIENT_TOKENS"
+
+
+def test_plans_are_lines_to_paste_and_say_which_are_there() -> None:
+    planned = [
+        Result(prop(name), ExitCode.DONE, {"orders": {}, "plan": plan}, "dry-run")
+        for name, plan in (("bath", "sha256:ab"), ("hull", "sha256:cd"))
+    ]
+    refused = Result(prop("york"), ExitCode.USAGE, {"error": {}}, "dry-run")
+    assert document_of("dry-run", [*planned, refused])["plans"] == [
+        {"property": "bath", "plan": "sha256:ab", "line": 'expect = "sha256:ab"', "is_there": True},
+        {"property": "hull", "plan": "sha256:cd", "line": 'expect = "sha256:cd"', "is_there": False},
+    ]
+    assert "plans" not in document_of("run", planned)
+    assert next_step("dry-run", planned)[0].startswith("review")
+    assert next_step("dry-run", planned[:1])[0].startswith("every property has")
+    assert next_step("dry-run", [*planned, refused])[1] == "dry-run"
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "then"),
+    [
+        ("preflight", ExitCode.DONE, "dry-run"),
+        ("dry-run", ExitCode.ATTENTION, "run"),
+        ("run", ExitCode.DONE, "reconcile"),
+        ("run", ExitCode.ATTENTION, "reconcile"),
+        ("run", ExitCode.INTERRUPTED, "run"),
+        ("run", ExitCode.MEWS, "run"),
+        ("reconcile", ExitCode.INTERRUPTED, "reconcile"),
+        ("reconcile", ExitCode.DONE, ""),
+        ("status", ExitCode.DONE, ""),
+    ],
+)
+def test_each_end_leads_on(command: str, code: ExitCode, then: str) -> None:
+    what, typed = next_step(command, [Result(prop(), code, {"orders": {}}, command)])
+    assert (typed, bool(what)) == (then, bool(then))

@@ -41,3 +41,22 @@ def test_somebody_elses_page_is_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "index.html").write_text("mine")
     with pytest.raises(UsageError, match="would be replaced"):
         page.open_folder(tmp_path)
+
+
+def test_plans_and_the_next_step_stand_on_the_page_and_empty_lines_of_the_bridge_do_not(tmp_path: Path) -> None:
+    place = Property("bath", "bath", (), Path("m"), "bath.sqlite", "", "C", "A", "", ())
+    planned = Result(place, ExitCode.DONE, {"orders": {}, "plan": "sha256:ab"}, "dry-run")
+    document = document_of("dry-run", [planned])
+    document["next"] = {"what": "review", "type": "centra-mews portfolio p.toml run --report run"}
+    text = page.write(page.open_folder(tmp_path / "dry"), "dry-run", document, [planned], datetime.now(UTC)).read_text()
+    assert "<code>expect = &#34;sha256:ab&#34;</code>" in text
+    assert "<code>centra-mews portfolio p.toml run --report run</code>" in text
+    amounts = {"source": "5.00", "blocked": "-2.00", "rejected": "0.00", "items in Mews": "0.00"}
+    rows = [{"currency": "GBP", "basis": "gross", "line": line, "amount": amount} for line, amount in amounts.items()]
+    read = Result(place, ExitCode.DONE, {"orders": {}, "bridge": rows}, "reconcile")
+    document = document_of("reconcile", [read])
+    text = page.write(page.open_folder(tmp_path / "rec"), "reconcile", document, [read], datetime.now(UTC)).read_text()
+    bridge = text[text.index('id="bridge"') : text.index('id="properties"')]
+    assert "locked" in bridge
+    assert "ejected" not in bridge
+    assert bridge.count("0.00") == 1
