@@ -324,25 +324,20 @@ class Reconciliation:
     # The scan
 
     async def _scan(self) -> None:
-        start = None
-        if self._knows_first and self._first_sent is not None:
-            start = self._first_sent - MARGIN
-        await scan_items(
+        start = self._first_sent - MARGIN if self._knows_first and self._first_sent is not None else None
+        progress = self._progress
+        since = await scan_items(
             self._reader,
             self._notebook,
             service_id=self._reference.place.id,
             store=self._store,
             start=start,
-            progress=self._progress,
+            progress=progress,
         )
-        if self._has_payments and self._first_sent is not None:
-            await scan_payments(
-                self._reader,
-                self._notebook,
-                store=self._store,
-                start=self._first_sent - MARGIN,
-                progress=self._progress,
-            )
+        # A payment is never sent before its order: where nobody knows when that was, Mews's time of it tells.
+        paid_from = start or (since and since - MARGIN)
+        if self._has_payments and paid_from:
+            await scan_payments(self._reader, self._notebook, store=self._store, start=paid_from, progress=progress)
 
     def _judge(self) -> None:
         """Copies, strangers and reversals, by what the ledger says now, after the scan."""

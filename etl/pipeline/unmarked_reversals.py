@@ -48,14 +48,17 @@ async def _read(back: ReadBack, unmet: dict[str, Part]) -> Page:
             add_item(page, row, unmet[key].number, unmet[key].generation, UNDO_PART)
     for key, paid in (await back.payments([one for one in unmet if one not in orders])).items():
         part = unmet[key]
-        add_payment(page, paid, part.number, part.generation, f"{UNDO_PART}:{_what(part)}")
+        name = f"{UNDO_PART}:{_what(part)}" if part.kind is PartKind.UNDO else part.part
+        add_payment(page, paid, part.number, part.generation, name)
     return page
 
 
 def _reversals(parts: Iterable[Part]) -> Iterator[Part]:
-    """The opposites in Mews among these; a cancellation leaves nothing to be read."""
+    """The opposites in Mews among these, and the payments paid back; a cancellation leaves nothing to be read."""
     for part in parts:
-        if part.kind is PartKind.UNDO and part.state is State.POSTED and part.mews_id != part.target:
+        is_opposite = part.kind is PartKind.UNDO and part.state is State.POSTED and part.mews_id != part.target
+        is_paid_back = part.kind is PartKind.PAYMENT and part.state is State.UNDONE and part.mews_id
+        if is_opposite or is_paid_back:
             yield part
 
 

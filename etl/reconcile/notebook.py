@@ -113,10 +113,14 @@ class Sighting:
 
 @dataclass(slots=True)
 class Page:
-    """What one page of a scan adds: sums by (number, generation, part, id), and strangers' OrderIds."""
+    """What one page of a scan adds: sums by (number, generation, part, id), and strangers' OrderIds.
+
+    `since`: when the first of our items on it was created.
+    """
 
     seen: dict[tuple[str, int, str, str], list[Decimal | int | str]] = field(default_factory=dict)
     strangers: set[str] = field(default_factory=set)
+    since: datetime | None = None
 
     def add(
         self, number: str, generation: int, part: str, mews_id: str, *, amounts: Amounts | None, currency: str

@@ -17,27 +17,26 @@ Progress = Callable[[str, int, int | None], None]
 
 async def scan_items(
     reader: Reader, notebook: Notebook, *, service_id: str, store: str, start: datetime | None, progress: Progress
-) -> int:
-    """Notes every order of the service created since `start` (None: ever). Shape: how many items were read."""
-    count = 0
+) -> datetime | None:
+    """Notes every order of the service created since `start` (None: ever). Shape: when the first of ours was created."""
+    count, since = 0, None
     created = None if start is None else (start, None)
     async for rows in reader.order_items(service_ids=[service_id], created=created):
-        notebook.see(item_page(rows, store))
+        page = item_page(rows, store)
+        notebook.see(page)
+        since = min(filter(None, (since, page.since)), default=None)
         count += len(rows)
         progress("scan items", count, None)
-    return count
+    return since
 
 
-async def scan_payments(
-    reader: Reader, notebook: Notebook, *, store: str, start: datetime | None, progress: Progress
-) -> int:
+async def scan_payments(reader: Reader, notebook: Notebook, *, store: str, start: datetime, progress: Progress) -> None:
     """Notes this store's payments among all of the enterprise created since `start`."""
     count = 0
     async for rows in reader.payments(created=(start, None)):
         notebook.see(payment_page(rows, store))
         count += len(rows)
         progress("scan payments", count, None)
-    return count
 
 
 def item_page(rows: Iterable[OrderItemRow], store: str) -> Page:
@@ -48,6 +47,7 @@ def item_page(rows: Iterable[OrderItemRow], store: str) -> Page:
         if identity is None or identity.store != store:
             page.strangers.add(row.order_id)
             continue
+        page.since = min(page.since or row.created, row.created)
         add_item(page, row, identity.number, identity.generation, UNDO_PART if identity.is_undo else ORDER_PART)
     return page
 

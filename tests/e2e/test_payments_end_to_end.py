@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from in_process import in_process
 from shop_settings import HOUSE, bad_day, change_enterprise, configure
 from small_shop import SmallShop, check_counts, open_shop, row, unlimited, write_export
 
@@ -316,6 +317,27 @@ def test_a_lost_ledger_finds_its_payments(shop: SmallShop) -> None:
     assert (done.code, done.json["orders"]["posted"], done.json["orders"]["already_posted"]) == (0, 1, 2)
     assert once(shop)
     assert len(payments(shop)) == 3
+
+
+@pytest.mark.parametrize("again", [(), ("--repost-undone",)], ids=["undone", "posted again"])
+def test_a_lost_ledger_finds_what_its_undo_paid_back(shop: SmallShop, again: tuple[str, ...]) -> None:
+    """A payment and its reversal are both taken in, and both counted: reconcile finds nothing of them left."""
+    configure(shop, payments=POST)
+    shell = in_process(shop.shell)
+    file = export(shop, [paid(1), paid(2)])
+    assert shell.run("undo", "--run", shell.run("run", file).json["run_id"], "--yes").code == 0
+    if again:
+        assert shell.run("run", file, *again).code == 0
+    for one in shop.folder.glob(f"{shop.ledger.name}*"):
+        one.unlink()
+    found = shell.run("recover")
+    assert (found.code, found.json["undone"]) == (0, 2)
+    shell.run("run", file)
+    reconciled = shell.run("reconcile").json
+    assert reconciled["differences"] == []
+    assert reconciled["orders"]["matched"] == (2 if again else 0)
+    held = {(row["kind"], row["amount"]) for row in reconciled["payments"]}
+    assert held == ({("captures", "24.00")} if again else set())
 
 
 def test_payments_are_read_back_with_either_sign(tmp_path: Path) -> None:

@@ -249,6 +249,52 @@ def test_what_reversed_an_order_counts_where_no_mark_of_it_comes_back(house: Hou
     assert house.reconcile().document["orders"] == found
 
 
+def test_a_payment_and_what_pays_it_back_count_together_where_no_mark_of_them_comes_back(house: House) -> None:
+    """Neither is met by the scan: a reversal read by its id without what it reverses would seem money of the guest."""
+    order = a_plan("1", payments=(a_payment(),))
+    house.post(order, a_plan("2"))
+    back = replace(house.mews.paid[0], id="m-back")
+    both = (house.mews.paid[0], replace(back, net=-back.net, gross=-back.gross))
+    house.mews.paid = [replace(one, external_identifier="", notes="") for one in both]
+    house.mews.items += rows_of(order, "o-undo", undo=True)
+    with house.ledger.steps(["1"]) as steps:
+        steps.see_undo("1", 1, "undo:order", mews_id="o-undo", target="o-1", run_id="undo-1")
+        steps.see_undo("1", 1, "undo:gift1", mews_id="m-back", target="m-1-gift1", run_id="undo-1")
+        steps.undo_all("1", 1)
+    assert house.reconcile().document["orders"] == {**ZEROS, "matched": 1}
+
+
+@pytest.mark.parametrize("is_undone", [True, False])
+def test_payments_of_a_recovered_ledger_are_scanned_for(house: House, is_undone: bool) -> None:
+    """No attempt tells when the first was sent: paid back, they come to nothing; booked twice, they are told."""
+    order = a_plan("1", payments=(a_payment(),))
+    house.mews.items += rows_of(order, "o-1")
+    house.mews.paid += [payment_row(order, order.payments[0], "m-1")]
+    facts = {"currency": "GBP", "basis": "gross", "planned_total": "10.00", "account_id": order.account_id}
+    with house.ledger.steps(["1"]) as steps:
+        steps.recover(
+            "1",
+            1,
+            mews_order_id="o-1",
+            observed="",
+            payments=[("gift1", "m-1")],
+            differences=[],
+            run_id="recovered",
+            facts=facts,
+        )
+        if is_undone:
+            steps.see_undo("1", 1, "undo:order", mews_id="o-undo", target="o-1", run_id="recovered")
+            steps.see_undo("1", 1, "undo:gift1", mews_id="m-back", target="m-1", run_id="recovered")
+            steps.undo_all("1", 1)
+    if is_undone:
+        house.mews.items += rows_of(order, "o-undo", undo=True)
+        house.mews.paid += [a_pay_back(order, "m-back")]
+        assert house.reconcile().document["orders"] == ZEROS
+    else:
+        house.mews.paid += [payment_row(order, order.payments[0], "m-twice")]
+        assert house.reconcile().document["orders"] == {**ZEROS, "duplicated": 1}
+
+
 def test_generations_do_not_mix(house: House) -> None:
     """An order undone and posted again is in Mews once, under its second name."""
     order = a_plan("1")
