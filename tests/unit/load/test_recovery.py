@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from ledger_copy import copy_ledger
 from load_fakes import HOME, SERVICE, SmallMews, VirtualTime, a_payment, an_order, open_ledger, recover_into, run_poster
-from undo_fakes import with_lines
+from undo_fakes import UndoMews, undo_in, with_lines
 
 from etl.errors import ExitCode, MewsError, UsageError
 from etl.ledger.ledger import Ledger
@@ -298,3 +298,53 @@ def test_home_is_checked(tmp_path, time):
         ledger.bind(replace(HOME, enterprise_id="enterprise-2"))
     assert "enterprise-1" in caught.value.message
     assert "enterprise-2" in caught.value.message
+
+
+@pytest.mark.parametrize("choice", [{}, {"posted_order_id": "OrderId-1", "absent": True}], ids=["neither", "both"])
+def test_a_person_says_one_thing(tmp_path, mews, time, choice):
+    """Neither word, or both: nothing is decided."""
+    path = tmp_path / "a.sqlite"
+    an_unknown(path, mews, time, lost=False)
+    time.seconds += 200
+    with pytest.raises(UsageError) as caught:
+        settle_in(path, mews, time, "2", **choice)
+    assert caught.value.code == "settle.choice"
+
+
+def test_nobody_decides_on_an_order_that_the_ledger_does_not_know(tmp_path, mews, time):
+    """A slip of the pen in the number is told as that; so is an order of which nothing was ever sent."""
+    path = tmp_path / "a.sqlite"
+    run_poster(path, mews, time, orders(1))
+    with open_ledger(path, time) as ledger:
+        ledger.record_plan("run-2", [an_order("3")])
+    for number, why in (("77", "knows no order 77"), ("3", "order 3 is ready")):
+        with pytest.raises(UsageError, match=why) as caught:
+            settle_in(path, mews, time, number, absent=True)
+        assert caught.value.code == "settle.not_open"
+
+
+def test_a_person_decides_on_the_generation_that_is_in_doubt(tmp_path, time):
+    """The order was undone and is on its way again: the first generation is decided long since."""
+    path, mews = tmp_path / "a.sqlite", UndoMews(time)
+    run_poster(path, mews, time, orders(2))
+    undo_in(path, mews, time, only=["2"])
+    mews.script = lambda _payload, _number: Outcome(Kind.UNKNOWN, message="reset")
+    again = {"no_wait": True, "repost_undone": True}
+    run_poster(path, mews, time, orders(2), run_id="run-2", run=again)
+    time.seconds += 200
+    assert settle_in(path, mews, time, "2", absent=True) is State.READY
+    with Ledger.open(path, read_only=True) as ledger:
+        assert {part.generation: part.state for part in ledger.parts(["2"])["2"] if part.part == "order"} == {
+            1: State.UNDONE,
+            2: State.READY,
+        }
+
+
+def test_a_person_decides_on_an_order_before_its_payments(tmp_path, mews, time):
+    """Its gift card waits for it, and is not what is in doubt."""
+    path = tmp_path / "a.sqlite"
+    mews.script = lambda _payload, number: Outcome(Kind.UNKNOWN, message="reset") if number == 2 else None
+    paid = an_order("2", payments=(a_payment("gift1", "5.00"),))
+    run_poster(path, mews, time, [*orders(1), paid], run={"no_wait": True})
+    time.seconds += 200
+    assert settle_in(path, mews, time, "2", absent=True) is State.READY

@@ -98,3 +98,21 @@ def test_a_payment_on_a_closed_bill_keeps_its_order(path, mews, time, may_cancel
     assert endings(result) == {"1": Ending.KEPT}
     assert "closed bill" in message_of(result, "1")
     assert (len(mews.paid), mews.reversals(), mews.balance()) == (1, [], Decimal("12.00"))
+
+
+@pytest.mark.parametrize("lost", ["order", "payment"])
+def test_what_was_found_after_a_lost_answer_is_reversed_as_it_was_sent(path, mews, time, lost):
+    """No answer named it: the attempt of that very part says what it was, and not the last one of any part."""
+    seen: list[str] = []
+
+    def lose(payload: dict[str, Any], _number: int) -> tuple[str, float] | None:
+        is_lost = ("Type" in payload) == (lost == "payment") and payload["Notes"].startswith("[centra:uk:2]")
+        seen.extend(["lost"] if is_lost else [])
+        return ("lost", 0.0) if is_lost and len(seen) == 1 else None
+
+    mews.script = lose
+    posted(path, mews, time, [an_order("1"), an_order("2", payments=(a_payment("gift1"),))])
+    assert seen
+    mews.script, mews.may_cancel = (lambda _p, _n: None), False
+    assert endings(undo_in(path, mews, time)) == {"1": Ending.REVERSED, "2": Ending.REVERSED}
+    assert (mews.balance(), mews.paid_balance()) == (0, 0)
