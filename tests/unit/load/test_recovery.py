@@ -348,3 +348,41 @@ def test_a_person_decides_on_an_order_before_its_payments(tmp_path, mews, time):
     run_poster(path, mews, time, [*orders(1), paid], run={"no_wait": True})
     time.seconds += 200
     assert settle_in(path, mews, time, "2", absent=True) is State.READY
+
+
+def test_nothing_is_decided_of_what_is_certain(tmp_path, time):
+    """Posted and there, with its gift card; and a reversal in doubt is for an undo to settle, not for a person."""
+    path, mews = tmp_path / "a.sqlite", UndoMews(time)
+    run_poster(path, mews, time, [an_order("1", payments=(a_payment("gift1"),)), an_order("2")])
+    time.seconds += 400
+    for number in "12":
+        with pytest.raises(UsageError, match="there is nothing to decide") as caught:
+            settle_in(path, mews, time, number, absent=True)
+        assert caught.value.code == "settle.not_open"
+    mews.may_cancel = False
+    mews.script = lambda _payload, _number: Outcome(Kind.UNKNOWN, message="reset")
+    undo_in(path, mews, time, only=["2"])
+    time.seconds += 400
+    with pytest.raises(UsageError, match="there is nothing to decide"):
+        settle_in(path, mews, time, "2", absent=True)
+
+
+def test_a_posted_order_that_mews_does_not_know_is_for_a_person(tmp_path, mews, time):
+    """Its OrderId leads nowhere: it may go again once somebody says that nothing of it is there, and not before."""
+    path = tmp_path / "a.sqlite"
+    run_poster(path, mews, time, orders(2))
+    mews.items = [(at, row) for at, row in mews.items if row.order_id != "OrderId-2"]
+    with pytest.raises(UsageError, match="may still be on its way"):
+        settle_in(path, mews, time, "2", absent=True)
+    time.seconds += 400
+    assert settle_in(path, mews, time, "2", absent=True) is State.READY
+    run_poster(path, mews, time, orders(2), run_id="run-2")
+    assert mews.times_posted("2") == 1
+
+
+def test_what_carries_the_orders_own_mark_may_be_named(tmp_path, mews, time):
+    """Mews shows marks again: an OrderId that bears the order's own is the likeliest of all."""
+    path = tmp_path / "a.sqlite"
+    an_unknown(path, mews, time, lost=True)
+    mews.hides_identifiers = mews.hides_notes = False
+    assert settle_in(path, mews, time, "2", posted_order_id="OrderId-2") is State.POSTED

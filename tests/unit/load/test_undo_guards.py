@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from load_fakes import VirtualTime, a_payment, an_order
-from test_undo import endings, message_of, state_of
+from test_undo import a_copy, endings, message_of, state_of
 from undo_fakes import UndoMews, posted, undo_in, with_lines
 
 from etl.load.undo import Ending
@@ -116,3 +116,14 @@ def test_what_was_found_after_a_lost_answer_is_reversed_as_it_was_sent(path, mew
     mews.script, mews.may_cancel = (lambda _p, _n: None), False
     assert endings(undo_in(path, mews, time)) == {"1": Ending.REVERSED, "2": Ending.REVERSED}
     assert (mews.balance(), mews.paid_balance()) == (0, 0)
+
+
+@pytest.mark.parametrize("may_cancel", [True, False])
+def test_payments_stay_where_one_copy_of_their_order_goes(path, mews, time, may_cancel):
+    """The order that stays is paid as before; paying it back with the copy would leave the guest in debt."""
+    posted(path, mews, time, [an_order("1", payments=(a_payment("gift1"),))])
+    a_copy(mews)
+    mews.may_cancel = may_cancel
+    result = undo_in(path, mews, time, run="", order_ids=["copy"])
+    assert [detail.result for detail in result.details] == [Ending.REVERSED]
+    assert (len(mews.paid), mews.balance(), mews.standing("1") - {"copy"}) == (1, Decimal("12.00"), {"OrderId-1"})
