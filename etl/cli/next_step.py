@@ -13,8 +13,9 @@ from etl.cli.console import Console
 
 @click.command("next")
 @options.exports(required=False)
+@options.corrections
 @click.pass_obj
-def command(console: Console, exports: tuple[Path, ...]) -> int:
+def command(console: Console, exports: tuple[Path, ...], corrections: tuple[Path, ...]) -> int:
     """Say the one thing to do now, and the orders and money that it unlocks. No network.
 
     From the mapping folder, the plan of EXPORT and the ledger; the reference data of Mews is what was stored last.
@@ -24,7 +25,7 @@ def command(console: Console, exports: tuple[Path, ...]) -> int:
 
     console.start_logging()
     with ExitStack() as stack, console.progress() as progress:
-        step = next_step(stack, console.settings, exports, environment(), progress)
+        step = next_step(stack, console.settings, exports, environment(), progress, corrections)
     console.text(f"{step.what}.")
     if step.type:
         console.text("", f"  {step.type}")

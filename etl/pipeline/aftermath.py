@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from etl.errors import ExitCode
 from etl.ledger.kind_record import KindStanding
 from etl.ledger.ledger import Ledger
+from etl.ledger.records import RunRecord
+from etl.load.signs import IncompleteError
 from etl.mapping.settings import FILE
 from etl.mapping.whereabouts import row_of_setting
 from etl.model.kinds import BILL, COMPANY, OLD, REBATES, RESERVATION, is_payment_kind, name_of
 from etl.model.ledger_place import shown
 from etl.model.mapping import Mapping as MappingFolder
+from etl.model.route import Route
 from etl.model.status import ReportState
 from etl.model.words import counted
 from etl.pipeline.causes import Causes, Effect
-from etl.pipeline.reconciled import Trace
+from etl.pipeline.reconciled import RECOVERED_AT, Trace
 from etl.pipeline.step import Desk, Step, with_effect
 
 _REPORT = "reconciled"
@@ -36,14 +41,43 @@ class Left:
 
 def after_decisions(desk: Desk, left: Left) -> Step:
     """Nothing is left to decide: run, what the run left, corrections, reconciliation."""
+    last = left.ledger.runs()[-1:] if left.ledger else []
+    if last and (step := _halted(desk, last[0], left)) is not None:
+        return step
     ready = left.causes.states.get(ReportState.READY)
     if not ready:
         return aftermath(desk, left)
+    if last and (stop := _stop_of(last[0])):
+        what = f"The last {last[0].command} stopped: {stop}. Once that is mended, post what is ready"
+        return with_effect(Step(what, type=left.run), ready, "posts")
     out = left.causes.states.get(ReportState.BLOCKED, Effect()).orders
     rest = f" ({out:,} stay out until corrected)" if out else ""
     review = desk.typed("dry-run", *desk.plan_files, "--report", "dry-run")
     what = f"Have dry-run/report.html reviewed, which `{review}` writes; then post what is ready{rest}"
     return with_effect(Step(what, type=left.run), ready, "posts")
+
+
+def _halted(desk: Desk, last: RunRecord, left: Left) -> Step | None:
+    """What goes before everything else after the last command, which did not come to its end; None where nothing does."""
+    recovered = left.ledger.meta(RECOVERED_AT) if left.ledger else None
+    if _stop(last).get("code") == IncompleteError.code and (recovered or "") < last.started:
+        return Step(f"The last {last.command} stopped: {_stop_of(last)}", type=desk.typed("recover"))
+    if last.command == "undo" and (last.exit_code in (None, ExitCode.INTERRUPTED) or _stop(last)):
+        why = f" ({stop})" if (stop := _stop_of(last)) else ""
+        what = "The last undo did not come to its end: give the same undo again; what is reversed already is not reversed twice"
+        return Step(f"{what}{why}", type=desk.typed("undo", "--help"))
+    return None
+
+
+def _stop(record: RunRecord) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = record.summary.get("stopped") or {}
+    return found
+
+
+def _stop_of(record: RunRecord) -> str:
+    """Why a command ended early, and what to do about it; "" where it did not."""
+    stop = _stop(record)
+    return " ".join(filter(None, (f"{stop['message'].rstrip('.')}.", stop.get("hint", "")))).rstrip(".") if stop else ""
 
 
 def aftermath(desk: Desk, left: Left) -> Step:
@@ -64,7 +98,9 @@ def aftermath(desk: Desk, left: Left) -> Step:
         what = f"Mews refused orders{words}: clear the cause, then send them again"
         return with_effect(Step(what, type=f"{left.run} --retry-rejected"), rejected)
     if changed := states.get(ReportState.CHANGED):
-        return with_effect(_changed(desk, causes), changed, "about")
+        return with_effect(
+            _changed(desk, causes, is_bill=left.mapping.settings.route is Route.OUTLET), changed, "about"
+        )
     if (blocked := states.get(ReportState.BLOCKED)) or left.unassigned:
         return _corrections(desk, causes, blocked or Effect(), left.unassigned)
     return _whole(desk, left)
@@ -170,7 +206,7 @@ def _words(causes: Causes, state: ReportState) -> str:
     return f" ({found.message.rstrip('.')})" if found and found.message else ""
 
 
-def _changed(desk: Desk, causes: Causes) -> Step:
+def _changed(desk: Desk, causes: Causes, *, is_bill: bool) -> Step:
     different = causes.examples.get((ReportState.CHANGED, "different"))
     if different is not None:
         what = f"Order {different.number} stands in Mews with other amounts: compare both sides, then decide it"
@@ -180,7 +216,12 @@ def _changed(desk: Desk, causes: Causes) -> Step:
     what = (
         f"Order {number} was posted and reads differently now{_words(causes, ReportState.CHANGED)}: correct the export"
     )
-    return Step(f"{what}, or accept it in waivers.csv", file="waivers.csv")
+    way = (
+        ", or accept it in waivers.csv, or undo it (`undo --only NUMBER`) and run with --repost-undone: a bill itself can't be changed"
+        if is_bill
+        else ", or accept it in waivers.csv"
+    )
+    return Step(f"{what}{way}", file="waivers.csv")
 
 
 def _corrections(desk: Desk, causes: Causes, blocked: Effect, unassigned: int) -> Step:

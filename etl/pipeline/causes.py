@@ -79,7 +79,14 @@ DECISIONS: dict[str, Decision] = {
         FILE,
         "target.rebates",
         'write "allow" once Mews lets the integration post negative amounts ("block" leaves such orders out), '
-        'or set vouchers.policy = "spread", with which vouchers lower the prices instead',
+        "or, where vouchers are gift cards or credit, that is money, give their codes the policy payment in vouchers.csv; or set "
+        'vouchers.policy = "spread", with which they lower the prices instead',
+    ),
+    "bill.not_zero": Decision(
+        FILE,
+        "outlet.payments",
+        'say how these bills were paid: "captures" tells only the payments that the export holds and leaves the rest of a bill '
+        'unpaid, "balance" adds an item for the rest, told as assumed, "none" adds nothing',
     ),
     "window.outside": Decision(
         FILE,
@@ -114,6 +121,8 @@ _ONE_KEY = frozenset(code for code, one in DECISIONS.items() if one.file == FILE
 """Codes of which one key answers all, whatever stands in the order."""
 MAY_STAY = frozenset({"rebate.not_allowed", "window.outside", "window.vat_undeclared"})
 """Codes whose key has a default that a person may mean: once it stands in the file, it is decided."""
+UNPAID = "bill.not_zero"
+"""No reason to hold a bill back, but to ask once how the history was paid: the default may not be meant."""
 _BY_KEY = "category.missing"
 """Has a key for goods, shipping, vouchers and payments each."""
 _GOES_WITH = "return.parent"
@@ -138,6 +147,11 @@ class Cause:
 def decision_of(cause: Cause) -> Decision:
     """What is to be done about it; it has to be one that a cell answers."""
     return DECISIONS.get(cause.code, WORD)
+
+
+def setting_of(code: str) -> Cause:
+    """The key of migration.toml that answers a code."""
+    return Cause(code, FILE, None, "", DECISIONS[code].column)
 
 
 def _has_answer(cause: Cause) -> bool:
@@ -203,6 +217,8 @@ class Causes:
         self.open: dict[Cause, Effect] = defaultdict(Effect)
         """What each cause keeps back, alone or with others that cells decide too: what the export has to mend is not in it."""
         self.examples: dict[tuple[ReportState, str], OrderStatus] = {}
+        self.unpaid = Effect()
+        """Orders that are to be sent as bills which do not come to zero; their totals."""
         self.refused: dict[str, Effect] = defaultdict(Effect)
         """What waits for each held kind: the orders that Mews refused for it, and those that were not sent since."""
 
@@ -215,6 +231,8 @@ class Causes:
         self.states[status.state].add(status)
         errors = [problem for problem in status.problems if problem.is_error]
         self._count_refused(status, {problem.code for problem in errors})
+        if status.state is ReportState.READY and any(problem.code == UNPAID for problem in status.problems):
+            self.unpaid.add(status)
         if status.state is not ReportState.BLOCKED:
             if errors or status.state.needs_attention:
                 self.examples.setdefault((status.state, errors[0].code if errors else ""), status)

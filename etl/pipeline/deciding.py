@@ -21,7 +21,7 @@ from etl.model.reference import Reference
 from etl.model.rules import RateKind, TaxRule
 from etl.pipeline.candidates import tax_subject
 from etl.pipeline.catalogue import StoredRates, has_catalogue, paymasters, stored_names, stored_rates, stored_services
-from etl.pipeline.causes import ASK_MEWS, Cause, Causes, Effect, decision_of
+from etl.pipeline.causes import ASK_MEWS, UNPAID, Cause, Causes, Effect, decision_of, setting_of
 from etl.pipeline.step import Desk, Step, with_effect
 from etl.pipeline.tax_candidates import NOT_ALWAYS, codes_valid, tax_candidates
 from etl.proposals.values import meanings_of
@@ -35,6 +35,7 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {
     "target.rebates": ("allow", "block"),
     "target.outside_editable_window": ("clamp", "block"),
     "target.clamped_vat": ("declare", "block"),
+    "outlet.payments": ("captures", "balance", "none"),
 }
 _NAMED_IN: Mapping[str, str] = {
     "categories.csv": "categories.csv",
@@ -125,6 +126,14 @@ def decision(desk: Desk, chosen: tuple[Cause, Effect], causes: Causes, known: Kn
         what = "Compare the mapping with Mews again: cells have changed since it was asked"
         return with_effect(Step(what, type=desk.typed("preflight", *desk.files)), effect, words)
     return with_effect(_cell(desk, cause, effect, known), effect, words)
+
+
+def how_paid(desk: Desk, mapping: MappingFolder, unpaid: Effect) -> Step | None:
+    """How a history was paid that comes as outlet bills, where nobody has said it and bills are left open; else None."""
+    if not unpaid.orders or "payments" in mapping.settings.outlet.model_fields_set:
+        return None
+    cause = setting_of(UNPAID)
+    return with_effect(_setting(desk, cause, decision_of(cause).verb), unpaid, "bills that do not come to zero:")
 
 
 def _cell(desk: Desk, cause: Cause, effect: Effect, known: Knowledge) -> Step:

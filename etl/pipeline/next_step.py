@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 
 from etl.errors import InputError, LedgerError, MappingError
@@ -19,15 +20,18 @@ from etl.mapping.folder import FaultyMappingError
 from etl.mapping.settings import FILE
 from etl.mapping.whereabouts import open_words, row_of_setting
 from etl.model.kinds import KindState
+from etl.model.ledger_place import is_server, shown
 from etl.model.mapping import Mapping as MappingFolder
+from etl.model.reference import Reference
 from etl.model.route import Route
+from etl.model.states import PLANNED, State
 from etl.model.status import ReportState
 from etl.model.words import counted
 from etl.pipeline.aftermath import Left, after_decisions, aftermath
 from etl.pipeline.assumed import assumed_reference
 from etl.pipeline.catalogue import has_catalogue, is_orderable
 from etl.pipeline.causes import ASK_MEWS, DECISIONS, MAY_STAY, Causes
-from etl.pipeline.deciding import SERVICE, THE_SERVICE, Knowledge, decision, first_fault
+from etl.pipeline.deciding import SERVICE, THE_SERVICE, Knowledge, decision, first_fault, how_paid
 from etl.pipeline.from_ledger import ledger_statuses
 from etl.pipeline.planning import Progress
 from etl.pipeline.prepare import (
@@ -48,9 +52,16 @@ from etl.staging.facts import BatchFacts
 
 
 def next_step(
-    stack: ExitStack, settings: Settings, paths: Iterable[Path], environ: Mapping[str, str], progress: Progress
+    stack: ExitStack,
+    settings: Settings,
+    paths: Iterable[Path],
+    environ: Mapping[str, str],
+    progress: Progress,
+    corrected: Iterable[Path] = (),
 ) -> Step:
     """What to do now. `paths` empty: the files of the last run where they lie here, else the ledger alone.
+
+    `corrected`: files of corrections, those of the last run if there are none.
 
     Raises InputError, MappingError and LedgerError only where what they tell is no step of a migration.
     Effects: reads the files, never writes.
@@ -61,7 +72,8 @@ def next_step(
     exports = typed or known
     if not {path.name for path in exports} & {path.name for path in known}:
         corrections = []
-    for path in exports:
+    corrections = [*corrected] or corrections
+    for path in (*exports, *corrections):
         if not path.exists():
             raise InputError(f"{path} does not exist.", place=str(path), hint="Check the name and the folder.")
     desk = Desk(settings, exports, environ, progress, corrections)
@@ -132,6 +144,8 @@ def _files_of_runs(ledger: Ledger | None) -> tuple[list[Path], list[Path]]:
 
 def _planned(stack: ExitStack, desk: Desk, mapping: MappingFolder, ledger: Ledger | None) -> Step:
     stored = reference_offline(ledger) if ledger and ledger.load_reference() else None
+    if ledger is not None and stored is not None and (step := _elsewhere(desk, mapping, ledger, stored)) is not None:
+        return step
     reference = stored if stored is not None and is_of_route(stored, mapping) else None
     batch, facts = stack.enter_context(
         open_batch(Export(desk.exports, corrections=desk.corrections), mapping, desk.progress)
@@ -152,11 +166,37 @@ def _planned(stack: ExitStack, desk: Desk, mapping: MappingFolder, ledger: Ledge
     if decisions:
         is_fresh = ledger is not None and reference_is_of(ledger, mapping)
         return decision(desk, decisions[0], causes, Knowledge(mapping, reference, is_fresh))
+    if (step := how_paid(desk, mapping, causes.unpaid)) is not None:
+        return step
     if reference is None:
         return with_effect(_compare(desk), causes.everything)
     run = desk.typed("run", *desk.plan_files, "--expect", prepared.plan.plan)
     trace = last_trace(ledger, mapping.digest) if ledger else None
     return after_decisions(desk, Left(causes, run, ledger, mapping, trace, facts.unassigned_count))
+
+
+def _elsewhere(desk: Desk, mapping: MappingFolder, ledger: Ledger, stored: Reference) -> Step | None:
+    """Where the ledger belongs to another service or outlet than the mapping names by now; None where it does not."""
+    wanted = mapping.settings.target.service.lower()
+    is_other_service = stored.outlet is None and not wanted.startswith("eid:") and wanted != stored.service.id.lower()
+    if is_of_route(stored, mapping) and not is_other_service:
+        return None
+    place = f"{'service' if stored.outlet is None else 'outlet'} {stored.place.name or stored.place.id}"
+    what = f"The ledger {shown(desk.settings.ledger)} belongs to the {place}, and {FILE} names another place by now"
+    if any(orders for state, orders in ledger.counts().items() if state not in {*PLANNED, State.UNDONE}):
+        what += ": what was posted stands there, and posted elsewhere too it would count twice. Undo it first, or name that place again"
+        return Step(what, file=FILE)
+    what += "; nothing of it is in Mews. Begin another ledger, and name it with --ledger in each command from now on"
+    other = _free_name(desk.settings.ledger)
+    return Step(what, type=replace(desk.settings, ledger=other).typed("preflight", *desk.files) if other else "")
+
+
+def _free_name(ledger: str) -> str:
+    """A file beside the ledger that is not there yet; "" for one on a server."""
+    if is_server(ledger):
+        return ""
+    path = Path(ledger)
+    return str(next(one for at in count(2) if not (one := path.with_stem(f"{path.stem}-{at}")).exists()))
 
 
 def _confirm(mapping: MappingFolder, facts: BatchFacts) -> Step:

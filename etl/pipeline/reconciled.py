@@ -13,6 +13,8 @@ from etl.errors import LedgerError
 from etl.ledger.ledger import Ledger
 from etl.ledger.records import dumps, loads
 
+RECOVERED_AT = "recovered_at"
+"""Where the ledger keeps when it was last completed from Mews, by this machine's clock."""
 _KEY = "reconciled"
 _REASONS_KEPT = 20
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import uuid
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 from etl.errors import ExitCode
 from etl.ledger.ledger import Ledger
+from etl.ledger.records import stamp
 from etl.load.recovery import recover
 from etl.load.settling import settle
 from etl.model.mapping import Mapping
@@ -17,6 +19,7 @@ from etl.pipeline.connect import Link
 from etl.pipeline.outlet import on_route
 from etl.pipeline.planning import Progress, Span
 from etl.pipeline.prepare import keep_reference, link_to_mews, locked, read_mapping_of, reference_online
+from etl.pipeline.reconciled import RECOVERED_AT
 from etl.settings import Connection, Settings
 from etl.waiting import SETTLING, WAITS
 
@@ -44,6 +47,7 @@ async def recover_ledger(
             sleep=WAITS.sleep(SETTLING),
             progress=progress,
         )
+    ledger.set_meta(RECOVERED_AT, stamp(datetime.now(UTC)))
     # Nothing is known of this store, and there is what may be its: whoever went on would post it again.
     is_unmarked = bool(result.nameless) and not (result.found or result.known or result.resolved)
     attention = result.different or result.duplicated or is_unmarked

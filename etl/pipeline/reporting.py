@@ -182,7 +182,8 @@ def next_steps(document: dict[str, Any], *, has_attention: bool) -> list[str]:
             f"{'the attention.csv of the last run' if document['command'] == 'report' else 'attention.csv'} and give it with --corrections."
         )
     if orders["ready"] and document["command"] == "dry-run":
-        steps.append(f"Post exactly this plan: `centra-mews run EXPORT... --expect {document['plan']}`")
+        fixed = "".join(f" --corrections {name}" for name in document.get("corrections", ()))
+        steps.append(f"Post exactly this plan: `centra-mews run EXPORT...{fixed} --expect {document['plan']}`")
     elif orders["ready"] and not stopped:
         steps.append("Start the same run again: it posts what is still ready.")
     if document["command"] in ("run", "report"):

@@ -100,7 +100,7 @@ async def undo(
                 run_id,
                 "undo",
                 exit_code=int(result.exit_code),
-                summary={"orders": document["orders"]},
+                summary={"orders": document["orders"], "stopped": document["stopped"]},
                 mapping={"digest": mapping.digest},
             )
         )

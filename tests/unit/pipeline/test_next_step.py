@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterable
 from contextlib import ExitStack
 from decimal import Decimal
 from pathlib import Path
@@ -77,15 +78,17 @@ def settings() -> Settings:
     return Settings(Path("mappings"), "ledger.sqlite")
 
 
-def ask(*exports: str, environ: dict[str, str] | None = None) -> Step:
+def ask(*exports: str, environ: dict[str, str] | None = None, corrections: Iterable[str] = ()) -> Step:
     """`centra-mews next EXPORT...`."""
+    paths, fixed = [Path(one) for one in exports], [Path(one) for one in corrections]
     with ExitStack() as stack:
-        return next_step(stack, settings(), [Path(one) for one in exports], environ or {}, lambda *_: None)
+        return next_step(stack, settings(), paths, environ or {}, lambda *_: None, fixed)
 
 
 def remember_mews() -> None:
     """What preflight leaves behind."""
-    reference = a_reference(accounts={ADA: Account(ADA, "Customer", "Ada", True)}, tax_country="GB")
+    shop = Service("5e000000-0000-4000-a000-000000000001", "Web shop", True, True)
+    reference = a_reference(service=shop, accounts={ADA: Account(ADA, "Customer", "Ada", True)}, tax_country="GB")
     with Ledger.open("ledger.sqlite") as ledger:
         ledger.bind(Home(reference.platform, reference.enterprise_id, reference.service.id, "shop"))
         ledger.save_reference(dump_reference(reference))

@@ -115,6 +115,16 @@ def test_the_cause_of_a_stop_is_the_first_thing_to_do() -> None:
     assert next_steps(document, has_attention=False)[0] == "Check MEWS_ACCESS_TOKEN."
 
 
+def test_the_plan_that_is_posted_is_the_one_with_its_corrections():
+    """Without them the plan id is another one, of orders that nobody reviewed."""
+    orders = dict.fromkeys(("unknown", "ready"), 1)
+    document = {"command": "dry-run", "orders": orders, "plan": "sha256:1", "corrections": ["fixed.csv"]}
+    assert (
+        "`centra-mews run EXPORT... --corrections fixed.csv --expect sha256:1`"
+        in next_steps(document, has_attention=False)[-1]
+    )
+
+
 def test_nothing_calls_an_order_unposted_that_is_in_mews(tmp_path: Path) -> None:
     """A changed order is an error of the source's, and stands in Mews."""
     changed = OrderStatus(
