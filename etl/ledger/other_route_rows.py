@@ -1,8 +1,8 @@
 """What of this store was met on the other route, in a table of its own, and which orders of a run it concerns.
 
 Rule: design section 9: an order posted as `orders/add` and as an outlet bill would count twice. What was met stays on
-record, because a later plan may name it. What stands in another outlet of the same route is in the table too, with its
-generation below 0: what is reversed in one place says nothing of the other.
+record, because a later plan may name it. What stands in another outlet or service of the same route is in the table too, with
+its generation below 0: what is reversed in one place says nothing of the other.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Posting = tuple[str, int, bool]
 def keep_met(ledger: Ledger, met: Mapping[Posting, str], *, is_same: bool = False) -> None:
     """Keeps the ids of what was met, by posting; of one that is on record, the first stays. Effects: needs the lock.
 
-    `is_same`: on the ledger's own route, in another outlet.
+    `is_same`: on the ledger's own route, in another outlet or service.
     """
     if not met:
         return

@@ -1,14 +1,14 @@
-"""What stands on the other route, or in another outlet: an order posted there and here would count twice.
+"""What stands on the other route, or in another outlet or service: an order posted there and here would count twice.
 
-Rule: design section 9. A ledger belongs to one route and outlet; of the others, only the numbers of this plan matter. They are read
-once since this program exists, then from where the last look ended; what of this store was met there stays in a table,
-because a later plan may name it.
+Rule: design section 9. A ledger belongs to one route, and one outlet or service; of the others, only the numbers of this
+plan matter. They are read once since this program exists, then from where the last look ended; what of this store was met
+there stays in a table, because a later plan may name it.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from etl.errors import LedgerError
@@ -47,7 +47,8 @@ class OtherRoute:
     """How the other route is read. `words`: what it is, for people. `oldest`: nothing there is older, where known.
 
     `by_id`: where what was met can be cancelled meanwhile. `closed`: what closed in some windows of time, where that is
-    another way to find it. `is_same`: it is the ledger's own route, in another outlet, and is kept apart.
+    another way to find it. `another`: "outlet" or "service" where it is the ledger's own route, in another one, which is
+    kept apart. `names`: of outlets or services by id, where `by_id` tells which one.
     """
 
     since: Walk
@@ -55,11 +56,17 @@ class OtherRoute:
     oldest: datetime | None = None
     by_id: ById | None = None
     closed: Callable[[Sequence[Window]], AsyncIterator[Page]] | None = None
-    is_same: bool = False
+    another: str = ""
+    names: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_same(self) -> bool:
+        """Whether it is the ledger's own route."""
+        return bool(self.another)
 
     def key(self, name: str) -> str:
         """Under what a single fact about it stands in the ledger."""
-        return f"{name}:outlets" if self.is_same else name
+        return f"{name}:{self.another}s" if self.another else name
 
     def begin(self, now: datetime) -> datetime | None:
         """Since when orders of this program may stand there; None: ever."""
@@ -119,30 +126,31 @@ async def refuse(ledger: Ledger, other: OtherRoute, run_id: str) -> None:
 
     Those that were cancelled or reversed there meanwhile do not count.
     """
-    standing = await _standing(met_of(ledger, run_id, is_same=other.is_same), other.by_id)
+    standing = await _standing(met_of(ledger, run_id, is_same=other.is_same), other)
     if standing:
         shown = ", ".join(f"{number} ({mews_id})" for number, mews_id in sorted(standing.items())[:EXAMPLES])
         more = ", ..." if len(standing) > EXAMPLES else ""
         raise LedgerError(
             f"Mews holds {len(standing)} orders of this plan already as {other.words}: {shown}{more}",
             code="ledger.other_route",
-            hint=f"Sent {'to this outlet' if other.is_same else 'on this route'} too, they would count twice. Go on with the "
-            f"{'outlet' if other.is_same else 'route'} and the ledger that posted them; "
+            hint=f"Sent {f'to this {other.another}' if other.another else 'on this route'} too, they would count twice. "
+            f"Go on with the {other.another or 'route'} and the ledger that posted them; "
             "`centra-mews undo` with those reverses what is to move.",
         )
 
 
-async def _standing(met: Sequence[tuple[str, str]], by_id: ById | None) -> dict[str, str]:
-    """What of that still stands: ids by number."""
-    if by_id is None:
+async def _standing(met: Sequence[tuple[str, str]], other: OtherRoute) -> dict[str, str]:
+    """What of that still stands: ids by number, and where, if that is known."""
+    if other.by_id is None:
         return dict(met)
     found: dict[str, str] = {}
     for start in range(0, len(met), 500):
         numbers = {mews_id: number for number, mews_id in met[start : start + 500]}
-        async for page in by_id(list(numbers)):
+        async for page in other.by_id(list(numbers)):
             for row in page:
                 if row.order_id in numbers and not row.is_canceled:
-                    found[numbers[row.order_id]] = row.order_id
+                    where = other.names.get(row.service_id)
+                    found[numbers[row.order_id]] = f"{row.order_id}, {where}" if where else row.order_id
     return found
 
 

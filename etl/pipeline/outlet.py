@@ -68,16 +68,17 @@ async def read_missing_ids(reader: MewsReader, ledger: Ledger, store: str) -> No
 
 
 async def check_other_route(link: Link, mapping: Mapping, ledger: Ledger, run_id: str, progress: Tell) -> str:
-    """Raises LedgerError where orders of this plan stand on the other route, or in another outlet of this one.
+    """Raises LedgerError where orders of this plan stand on the other route, or in another outlet or service of this one.
 
     Shape: what was not read, "" if all was. Rule: design section 9: it is read where the tokens permit. Effects: writes
     the ledger.
     """
+    home = ledger.home()
     if mapping.settings.route is Route.OUTLET:
-        home = ledger.home()
         others = [await _orders(link.orders), await _outlets(link.reader, home.service_id) if home else None]
     else:
-        others = [await _bills(link.reader, is_first=other_route.is_first(ledger))]
+        bills = await _bills(link.reader, is_first=other_route.is_first(ledger))
+        others = [bills, await _orders(link.orders, home.service_id) if home else None]
     found = [await _check(other, link, mapping, ledger, run_id, progress) for other in others if other is not None]
     return "; ".join(filter(None, found))
 
@@ -129,7 +130,7 @@ async def _outlets(reader: MewsReader, outlet_id: str) -> OtherRoute | None:
     if made is not None and len(made) <= 1:
         return None
     oldest = min(made) if made else None
-    return OtherRoute(bills.of_other_outlets, "bills of other outlets", oldest, is_same=True)
+    return OtherRoute(bills.of_other_outlets, "bills of other outlets", oldest, another="outlet")
 
 
 async def _made(bills: OutletReader) -> list[datetime] | None:
@@ -142,15 +143,20 @@ async def _made(bills: OutletReader) -> list[datetime] | None:
         return None
 
 
-async def _orders(reader: MewsReader) -> OtherRoute | None:
-    services = [one.id for one in await reader.services() if one.is_orderable]
+async def _orders(reader: MewsReader, own: str = "") -> OtherRoute | None:
+    """The orders of all orderable services but the ledger's `own`; None where there is no other."""
+    services = {one.id: one.name for one in await reader.services() if one.is_orderable and one.id != own}
     if not services:
         return None
 
     def since(start: datetime | None) -> AsyncIterator[Page]:
-        return reader.order_items(service_ids=services, created=None if start is None else (start, None))
+        return reader.order_items(service_ids=list(services), created=None if start is None else (start, None))
 
     def by_id(order_ids: Sequence[str]) -> AsyncIterator[Page]:
         return reader.order_items(order_ids=order_ids)
 
-    return OtherRoute(since, "orders of services (route orders)", by_id=by_id)
+    if own:
+        words, another = "orders of other services", "service"
+    else:
+        words, another = "orders of services (route orders)", ""
+    return OtherRoute(since, words, by_id=by_id, another=another, names=services)

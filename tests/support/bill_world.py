@@ -242,10 +242,10 @@ def _entry(line: str, kind: EntryKind, name: str, count: int, unit: Decimal) -> 
     )
 
 
-def open_ledger(path: Path, shop: OutletShop, *, lock: bool = True) -> Ledger:
+def open_ledger(path: Path, shop: OutletShop, *, lock: bool = True, home: Home = HOME) -> Ledger:
     """The ledger at `path`, locked by this pretended process; whoever held it before counts as dead."""
     ledger = Ledger.open(path, wall=shop.clock.wall)
-    ledger.bind(HOME)
+    ledger.bind(home)
     if lock:
         ledger.take_lock("run", me=ME, alive=lambda _: False)
     return ledger

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from bill_world import ACCOUNT, KIOSK, OUTLET, SERVICE, START, OutletShop, an_order, open_ledger
+from bill_world import ACCOUNT, HOME, KIOSK, OUTLET, SERVICE, START, OutletShop, an_order, open_ledger
 
 from etl.errors import ExitCode, LedgerError
 from etl.load import other_route
@@ -18,6 +20,12 @@ from etl.pipeline.meter import Meter, words
 from etl.pipeline.outlet import Tell, check_other_route
 from etl.sandbox.core import PREFIX
 from etl.sandbox.world import ACCESS_TOKEN, CLIENT_TOKEN
+
+AT_SERVICE = replace(HOME, service_id=SERVICE)
+"""Where orders of the shop go that charge guests."""
+
+SPA = "5e000000-0000-4000-a000-000000000002"
+STAY = "5e000000-0000-4000-a000-000000000003"
 
 
 def settings(route: Route) -> Any:
@@ -35,7 +43,7 @@ def checked(
     progress: Tell = lambda *_: None,
 ) -> str:
     """The check before a run of these numbers sends anything. Shape: what it could not look at."""
-    with open_ledger(path, shop) as ledger:
+    with open_ledger(path, shop, home=HOME if route is Route.OUTLET else AT_SERVICE) as ledger:
         ledger.record_plan(run_id, [an_order(number) for number in planned])
 
         async def work(writer, _limiter):
@@ -142,7 +150,7 @@ def test_days_of_orders_are_read_once(tmp_path):
 
     def asked(numbers: Sequence[int], run_id: str) -> int:
         begun = len(shop.requests("outletItems/getAll"))
-        with open_ledger(path, shop) as ledger:
+        with open_ledger(path, shop, home=AT_SERVICE) as ledger:
             ledger.record_plan(run_id, [an_order(str(number), day=number) for number in numbers])
 
             async def work(writer, _limiter):
@@ -193,34 +201,45 @@ def test_a_look_of_an_earlier_version_is_not_taken_for_whole(tmp_path):
     shop, path = OutletShop(), tmp_path / "ledger"
     shop.post([before("7", "2012-05-05T10:00:00Z", Notes="[centra:uk:7] Centra order 7")])
     shop.timeline.pass_until(200.0)
-    with open_ledger(path, shop) as ledger:
+    with open_ledger(path, shop, home=AT_SERVICE) as ledger:
         ledger.set_meta("other_route_watermark", f"{shop.now() - timedelta(seconds=60):%Y-%m-%dT%H:%M:%S}+00:00")
     with pytest.raises(LedgerError):
         checked(path, shop, ["7"])
 
 
-def an_order_of_the_service(shop: OutletShop, number: str) -> str:
-    """An order of the other route, posted by somebody else. Shape: its OrderId."""
+def an_order_of_the_service(shop: OutletShop, number: str, service: str = SERVICE, **item_or_notes: str) -> str:
+    """An order posted by somebody else, known by its identifier unless `item_or_notes` says otherwise. Shape: its OrderId."""
     item = {
         "Name": "Mug",
         "UnitCount": 1,
         "UnitAmount": {"Currency": "GBP", "TaxCodes": ["UK-20%"], "GrossValue": 12},
-        "ExternalIdentifier": f"centra:uk:{number}:p1",
     }
+    told = item_or_notes or {"ExternalIdentifier": f"centra:uk:{number}:p1"}
+    if "ExternalIdentifier" in told:
+        item["ExternalIdentifier"] = told["ExternalIdentifier"]
     body = {
-        "ClientToken": CLIENT_TOKEN,
-        "AccessToken": ACCESS_TOKEN,
-        "Client": "Other",
-        "ServiceId": SERVICE,
+        "ServiceId": service,
         "AccountId": ACCOUNT,
         "Items": [item],
         "ConsumptionUtc": f"{shop.now():%Y-%m-%dT%H:%M:%SZ}",
     }
-    import json
+    if "Notes" in told:
+        body["Notes"] = told["Notes"]
+    return str(asked(shop, "orders/add", body)["OrderId"])
 
-    answer = shop.sandbox.handle(f"{PREFIX}orders/add", json.dumps(body).encode(), shop.sandbox.clock())
+
+def cancel(shop: OutletShop, order_id: str) -> None:
+    """Somebody cancels all items of an order."""
+    items = [item.id for item in shop.sandbox.items if item.order_id == order_id]
+    asked(shop, "orderItems/cancel", {"OrderItemIds": items})
+
+
+def asked(shop: OutletShop, operation: str, body: dict[str, Any]) -> Any:
+    """The answer to a request of somebody else."""
+    tokens = {"ClientToken": CLIENT_TOKEN, "AccessToken": ACCESS_TOKEN, "Client": "Other"}
+    answer = shop.sandbox.handle(f"{PREFIX}{operation}", json.dumps({**tokens, **body}).encode(), shop.sandbox.clock())
     assert answer.status == 200, answer.body
-    return str(json.loads(answer.body)["OrderId"])
+    return json.loads(answer.body)
 
 
 def test_orders_of_services_stop_a_run_of_bills(tmp_path):
@@ -231,7 +250,7 @@ def test_orders_of_services_stop_a_run_of_bills(tmp_path):
     assert unread.startswith("orders of services (route orders) from before 2026-01-01 were not looked at")
     with pytest.raises(LedgerError) as told:
         checked(path, shop, ["7"], "run-2", Route.OUTLET)
-    assert f"7 ({order_id})" in told.value.message
+    assert f"7 ({order_id}, Web shop)" in told.value.message
 
 
 @pytest.mark.parametrize("oldest", [None, datetime(2012, 1, 1, tzinfo=UTC), datetime(2026, 5, 1, tzinfo=UTC)])
@@ -289,6 +308,68 @@ def test_a_hotel_with_one_outlet_is_read_no_second_time(tmp_path):
     shop = OutletShop(outlets=[{"id": OUTLET, "name": "Shop", "created": "2012-01-01T00:00:00Z"}])
     checked(tmp_path / "ledger", shop, ["1"], route=Route.OUTLET)
     assert not shop.requests("outletItems/getAll")
+
+
+def two_services(**more: Any) -> OutletShop:
+    """A hotel without outlets, with two services that take orders and one that is booked."""
+    services = [{"id": SPA, "name": "Spa"}, {"id": STAY, "name": "Stay", "type": "Bookable"}]
+    return OutletShop(services=services, outlets=[], **more)
+
+
+@pytest.mark.parametrize("mark", [{}, {"Notes": "[centra:uk:7] Centra order 7"}])
+def test_orders_of_another_service_stop_a_run(tmp_path, mark):
+    """One store, one number, two services: by another ledger sent there, the same guest would be charged twice."""
+    shop = two_services()
+    order_id = an_order_of_the_service(shop, "7", SPA, **mark)
+    an_order_of_the_service(shop, "8", SPA, ExternalIdentifier="centra:de:8:p1")
+    an_order_of_the_service(shop, "9")
+    unread = checked(tmp_path / "one", shop, ["1", "8"])
+    assert unread.startswith("orders of other services from before 2026-01-01 were not looked at")
+    with pytest.raises(LedgerError) as told:
+        checked(tmp_path / "two", shop, ["1", "7", "9"])
+    assert (told.value.code, told.value.exit_code) == ("ledger.other_route", ExitCode.USAGE)
+    assert f"holds 1 orders of this plan already as orders of other services: 7 ({order_id}, Spa)" in told.value.message
+    assert "this service" in told.value.hint
+
+
+def test_what_was_cancelled_or_reversed_in_another_service_may_go(tmp_path):
+    """Before it was met, and since."""
+    shop, path = two_services(), tmp_path / "ledger"
+    cancel(shop, an_order_of_the_service(shop, "7", SPA))
+    an_order_of_the_service(shop, "8", SPA)
+    an_order_of_the_service(shop, "8", SPA, ExternalIdentifier="centra:uk:8:undo:p1")
+    met = an_order_of_the_service(shop, "9", SPA)
+    checked(path, shop, ["7", "8"])
+    with pytest.raises(LedgerError):
+        checked(path, shop, ["9"], "run-2")
+    cancel(shop, met)
+    checked(path, shop, ["9"], "run-3")
+
+
+def test_other_services_are_looked_at_by_every_run(tmp_path):
+    """A later run reads what is new, and meets it; a ledger of an earlier version reads them from the start."""
+    shop, path = two_services(), tmp_path / "ledger"
+    checked(path, shop, ["7"])
+    asked_before = len(shop.requests("orderItems/getAll"))
+    shop.timeline.pass_until(shop.timeline.now + 1000)
+    checked(path, shop, ["7"], "run-2")
+    assert len(shop.requests("orderItems/getAll")) - asked_before == 1
+    an_order_of_the_service(shop, "7", SPA)
+    with pytest.raises(LedgerError):
+        checked(path, shop, ["7"], "run-3")
+    older = tmp_path / "older"
+    with open_ledger(older, shop, home=AT_SERVICE) as ledger:
+        ledger.set_meta(other_route.READ_UNTIL, f"{shop.now():%Y-%m-%dT%H:%M:%S}+00:00")
+    with pytest.raises(LedgerError):
+        checked(older, shop, ["7"])
+
+
+def test_a_hotel_with_one_service_to_order_from_is_asked_only_which_it_has(tmp_path):
+    """The list, and the page that ends it; a service that is booked takes no orders of ours."""
+    shop = OutletShop(services=[{"id": STAY, "name": "Stay", "type": "Bookable"}], outlets=[])
+    assert checked(tmp_path / "ledger", shop, ["1"]) == ""
+    assert not shop.requests("orderItems/getAll")
+    assert len(shop.requests("services/getAll")) == 2
 
 
 async def nothing():
