@@ -95,6 +95,7 @@ def _show(console: Console, document: dict[str, Any]) -> None:
 def bridge(console: Console, document: dict[str, Any]) -> None:
     """From what the shop sold to what Mews holds, and what is not there."""
     show.bridge(console, document["bridge"])
+    show.bills(console, document)
     for row in document["payments"]:
         console.text(f"Payments in Mews, not in the sum: {row['kind']} {show.grouped(row['amount'])} {row['currency']}")
     if document["source"]["unreadable_totals"]:

@@ -71,6 +71,8 @@ class BridgeLine(StrEnum):
     ROUNDING = "rounding"
     CREDITS = "credits booked as payments"
     OTHERWISE = "booked otherwise by Mews"
+    NOT_READ = "not read back"
+    """Posted while a reconciliation looked: told only where there is any."""
     MISSING = "missing"
     TWICE = "booked twice"
     UNEXPECTED = "unexpected"

@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from etl.model.plan import Basis
 from etl.model.problem import Problem
-from etl.model.shares import Line, Share
+from etl.model.shares import Column, Line, Share
 
 
 class ReportState(StrEnum):
@@ -99,6 +99,11 @@ class OrderStatus:
     categories: tuple[CategorySum, ...] = ()
     is_bill: bool = False
     paid: tuple[tuple[str, str, Decimal], ...] = ()
+
+    @property
+    def is_planned(self) -> bool:
+        """Whether Mews holds, or will hold, something of it."""
+        return any(share[0] == Column.PLANNED for share in self.money)
 
     @property
     def needs_attention(self) -> bool:

@@ -22,7 +22,7 @@ from etl.ledger.holder import is_gone
 from etl.ledger.ledger import Ledger
 from etl.ledger.records import LedgerOrder, Part, PartKind
 from etl.model.mapping import Mapping
-from etl.model.plan import Basis
+from etl.model.plan import BALANCE, Basis
 from etl.model.problem import Problem
 from etl.model.reference import Pricing, Reference
 from etl.model.shares import BridgeLine
@@ -53,6 +53,7 @@ from etl.reconcile.notebook import Notebook, Noted
 from etl.reconcile.presence import Held
 from etl.reconcile.totals import ControlTotals
 from etl.reconcile.values import Klass
+from etl.report.bills import KINDS, BillSums, bill_section
 from etl.report.facts import PagePart, ReportFacts, Section
 from etl.report.summary import Summary
 
@@ -112,6 +113,7 @@ class _Account:
     bridge: Bridge
     completeness: Completeness
     not_there: Counter[tuple[ReportState, str]] = field(default_factory=Counter)
+    bills: BillSums = field(default_factory=BillSums)
     orders: int = 0
 
 
@@ -158,6 +160,7 @@ def _add_chunk(found: Found, account: _Account, orders: list[LedgerOrder], sinks
         if status.state in NOT_THERE:
             account.not_there[status.state, status.currency] += 1
         told = replace(_beside(status, own), bridge=lines)
+        account.bills.add(told)
         for sink in sinks:
             sink.add(told)
 
@@ -213,6 +216,7 @@ def _result(found: Found, account: _Account, bridge: list[dict[str, str]]) -> tu
             {"currency": currency, "kind": kind, "amount": account.bridge.text(amount, currency)}
             for (currency, kind), amount in sorted(found.paid.items())
         ],
+        **({"bills": account.bills.document(account.bridge.text)} if account.bills.count else {}),
         "source": _source(found, account),
         "foreign_orders": found.notebook.strangers,
         "unsettled": unsettled,
@@ -314,7 +318,15 @@ def _certificate(found: Found, account: _Account, counts: dict[Klass, int]) -> C
         foreign_orders=found.notebook.strangers,
         waivers=found.mapping.waivers,
         route=found.mapping.settings.route,
+        payments=tuple((kind, _amounts(found, account, kind)) for kind in dict.fromkeys(key[1] for key in found.paid)),
+        assumed=_amounts(found, account, KINDS[BALANCE]),
     )
+
+
+def _amounts(found: Found, account: _Account, kind: str) -> str:
+    """What Mews holds of one kind of payments, in each currency; "" for none."""
+    held = sorted((currency, amount) for (currency, name), amount in found.paid.items() if name == kind)
+    return ", ".join(f"{account.bridge.text(amount, currency)} {currency}" for currency, amount in held)
 
 
 def _narrowed_words(sources: Sources) -> str:
@@ -353,7 +365,8 @@ def _written(found: Found, path: Path) -> Reconciled:
                 rows.write(CSV_COLUMNS)
                 for one in found.notebook.all():
                     rows.write([safe_cell(cell) for cell in csv_cells(one)])
-            page = {**summary.document("reconcile", exit_code=document["exit_code"]), "bridge": bridge}
+            held = {"bridge": bridge, "payments": document["payments"]}
+            page = {**summary.document("reconcile", exit_code=document["exit_code"]), **held}
             with ExitStack() as stack:
                 again = SourceAgain(stack, found.ledger.runs(), found.progress)
                 details = ledger_details(found.ledger, precisions, again, found.notebook.entries_of)
@@ -382,6 +395,8 @@ def _facts(found: Found, account: _Account, document: dict[str, Any], summary: S
     heads = ("Order", "Class", "What", "Line", "Expected", "Found", "Mews order")
     columns = ("order", "class", "what", "item", "expected", "found", "mews_order_id")
     controls = found.controls
+    if (bills := bill_section(document)) is not None:
+        sections.append(bills)
     sections += [
         Section(
             "Differences",

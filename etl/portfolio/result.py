@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from etl.errors import ExitCode
+from etl.model.shares import BridgeLine
 from etl.model.words import counted
 from etl.portfolio.file import Property
 
@@ -182,7 +183,18 @@ def _sums(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
     groups: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
     for row in rows:
         groups.setdefault(tuple(str(row[key]) for key in KEYS if key in row), []).append(row)
-    return [dict(_added(group)) for group in groups.values()]
+    found = [dict(_added(group)) for group in groups.values()]
+    rows_met = list(dict.fromkeys(_row_of(row) for row in found))
+    return sorted(found, key=lambda row: (rows_met.index(_row_of(row)), _rank(row)))
+
+
+def _row_of(row: Mapping[str, str]) -> tuple[str, ...]:
+    return row["currency"], row.get("basis", "")
+
+
+def _rank(row: Mapping[str, str]) -> int:
+    """Lines of a bridge in their order: one that only some properties have stands where it stands in theirs."""
+    return list(BridgeLine).index(BridgeLine(row["line"])) if "line" in row else 0
 
 
 def _added(rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:

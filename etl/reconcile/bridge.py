@@ -66,7 +66,7 @@ class Bridge:
         against = _where_it_went(money, shown, sorted_out)
         if against is not None and money.amounts is not None:
             self._line(against, (money.amounts.currency, basis), -expected)
-        for one in (*(shown.own or ()), *_not_own(shown, parts)):
+        for one in (*(shown.own or ()), *_not_own(money, shown, parts)):
             self.held[one.currency, basis] += one.amount(basis)
             key = (BridgeLine.IN_MEWS, (one.currency, str(basis)))
             self._order[key] = self._order.get(key, ZERO) + one.amount(basis)
@@ -95,6 +95,8 @@ class Bridge:
             )
         for line in (*LINES, BridgeLine.IN_MEWS):
             amount = held if line is BridgeLine.IN_MEWS else lines.get(line, ZERO)
+            if line is BridgeLine.NOT_READ and not amount:
+                continue
             yield {"currency": row[0], "basis": str(row[1]), "line": line.value, "amount": self.text(amount, row[0])}
 
     def text(self, amount: Decimal, currency: str) -> str:
@@ -119,7 +121,7 @@ class Bridge:
     @staticmethod
     def _in_mews(money: OrderMoney, shown: Shown, found: _Sorted) -> Iterator[tuple[BridgeLine, Booked]]:
         yield from ((BridgeLine.OTHERWISE, one) for one in shown.own or ())
-        if shown.own is None:
+        if shown.own is None and money.items is not Fate.POSTED:
             yield from ((BridgeLine.OTHERWISE, one) for one in found.own)
         yield from ((BridgeLine.OTHERWISE, one) for one in found.doubtful)
         copies = BridgeLine.OTHERWISE if _is_replaced(money, shown, found) else BridgeLine.TWICE
@@ -159,8 +161,12 @@ def _list_of(one: Sighting, held: Held | None, found: _Sorted) -> list[Booked]:
     return found.own if one.mews_id.lower() == held.mews_id.lower() else found.copies
 
 
-def _not_own(shown: Shown, parts: Mapping[PartKey, Held]) -> Iterator[Booked]:
-    """What the scan met beside the items that were read back."""
+def _not_own(money: OrderMoney, shown: Shown, parts: Mapping[PartKey, Held]) -> Iterator[Booked]:
+    """What the scan met beside the items that were read back, and beside those of what was posted meanwhile.
+
+    Of the latter the scan may have met some items and not the others: they are on a line of their own.
+    """
+    is_known = shown.own is not None or money.items is Fate.POSTED
     for one in shown.seen:
         held = parts.get((one.generation, ORDER_PART))
         is_own = (
@@ -169,7 +175,7 @@ def _not_own(shown: Shown, parts: Mapping[PartKey, Held]) -> Iterator[Booked]:
             and held.state in (State.POSTED, State.DIFFERENT)
             and one.mews_id.lower() == held.mews_id.lower()
         )
-        if one.is_order and one.live and not (is_own and shown.own is not None):
+        if one.is_order and one.live and not (is_own and is_known):
             yield _booked(one)
 
 
@@ -184,10 +190,10 @@ def _where_it_went(money: OrderMoney, shown: Shown, found: _Sorted) -> BridgeLin
         return BridgeLine.OTHERWISE if found.doubtful else None
     if money.items is not Fate.POSTED:
         return None
-    if shown.own or (shown.own is None and found.own) or _is_replaced(money, shown, found):
+    if shown.own or _is_replaced(money, shown, found):
         return BridgeLine.OTHERWISE
     # Not read back at all: posted while this looked.
-    return BridgeLine.MISSING if shown.own is not None else BridgeLine.UNKNOWN
+    return BridgeLine.MISSING if shown.own is not None else BridgeLine.NOT_READ
 
 
 def _booked(one: Sighting) -> Booked:

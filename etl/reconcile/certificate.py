@@ -55,6 +55,10 @@ class Certificate:
     waivers: tuple[Waiver, ...]
     route: Route = Route.ORDERS
     """What `service` names: a service, or an outlet."""
+    payments: tuple[tuple[str, str], ...] = ()
+    """What Mews holds of payments: kind, and amounts with their currencies."""
+    assumed: str = ""
+    """Amounts of payments that no source records, only what was left of their bills; "" for none."""
 
     @property
     def is_clean(self) -> bool:
@@ -70,6 +74,10 @@ class Certificate:
         if self.rounded_orders:
             parts.append(
                 f"In {counted(self.rounded_orders, 'order|orders')} Mews rounds the last digit of a tax in another way."
+            )
+        if self.assumed:
+            parts.append(
+                f"Payments of {self.assumed} are assumed: what was left of their bills, recorded in no source."
             )
         if self.waivers:
             parts.append(f"{counted(len(self.waivers), 'problem|problems is|are')} accepted by name in waivers.csv.")
@@ -94,8 +102,11 @@ class Certificate:
             "read_back_utc": self.generated.strftime("%Y-%m-%dT%H:%M:%SZ"),
             "enterprise": self.enterprise,
             "enterprise_id": self.enterprise_id,
-            "service": self.service,
             "route": self.route.value,
+            "service": self.service if self.route is Route.ORDERS else "",
+            "outlet": self.service if self.route is Route.OUTLET else "",
+            "payments": [{"kind": kind, "amounts": amounts} for kind, amounts in self.payments],
+            "assumed_payments": self.assumed,
             "store": self.store,
             "platform": self.platform,
             "plans": list(dict.fromkeys(run.plan_id for run in self.runs if run.plan_id)),
@@ -137,6 +148,7 @@ class Certificate:
         """The certificate for people: title, columns, rows, text of each table; the signature lines last."""
         facts: list[Sequence[str | int | Decimal]] = [
             ("Enterprise", f"{self.enterprise} ({self.enterprise_id})"),
+            ("Route", self.route.value),
             (self.route.place.capitalize(), self.service),
             ("Store", self.store),
             ("Platform", self.platform),
@@ -144,6 +156,7 @@ class Certificate:
             ("Mapping now", self.mapping),
             *((f"Orders {klass.value}", str(count)) for klass, count in self.counts.items()),
             (self.route.others.capitalize(), str(self.foreign_orders)),
+            *((f"Payments in Mews: {kind}", amounts) for kind, amounts in self.payments),
         ]
         sums: list[Sequence[str | int | Decimal]] = [
             (

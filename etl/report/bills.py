@@ -50,8 +50,8 @@ class BillSums:
         return sum(bills for sums in self._open.values() for bills, _ in sums.values())
 
     def add(self, order: OrderStatus) -> None:
-        """Counts an order that Mews holds or will hold, if it is a bill."""
-        if not order.is_bill:
+        """Counts an order if it is a bill that Mews holds or will hold."""
+        if not (order.is_bill and order.is_planned):
             return
         currency = order.planned_currency or order.currency
         by_kind: dict[str, Decimal] = {}
@@ -107,6 +107,8 @@ def bill_section(document: Mapping[str, Any]) -> Section | None:
         return None
     rows = [(row["what"], row["bills"], row["currency"], Decimal(row["amount"])) for row in found["rows"]]
     told = f"{found['to_zero']:,} of {found['count']:,} bills add up to zero. {_TEXT}"
+    if document.get("command") == "reconcile":
+        told += " As the ledger holds them; what Mews showed stands in the bridge."
     return Section("Bills of the outlet", ("What", "Bills", "Currency", "Amount"), rows, told, PagePart.BRIDGE)
 
 

@@ -52,6 +52,7 @@ LINES = {
     BridgeLine.ROUNDING: "Rounding",
     BridgeLine.CREDITS: "Credits booked as payments",
     BridgeLine.OTHERWISE: "Booked otherwise by Mews",
+    BridgeLine.NOT_READ: "Posted meanwhile, not read back",
     BridgeLine.MISSING: "Missing in Mews",
     BridgeLine.TWICE: "Booked twice",
     BridgeLine.UNEXPECTED: "Unexpected in Mews",

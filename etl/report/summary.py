@@ -100,7 +100,7 @@ class Summary:
         for line, currency, basis, amount in order.bridge:
             lines = self.bridge.setdefault((currency, str(basis)), {})
             lines[line] = lines.get(line, Decimal(0)) + amount
-        if any(share[0] == Column.PLANNED for share in order.money):
+        if order.is_planned:
             self._add_planned(order, orders)
 
     def add_unassigned(self, problems: Iterable[Problem], count: int) -> None:

@@ -118,6 +118,17 @@ def test_sums_are_by_currency_exact_and_name_who_is_missing() -> None:
     assert "orders" not in document["properties"][3]
 
 
+def test_a_line_of_the_bridge_that_one_property_has_stands_in_its_place() -> None:
+    def read(name: str, *lines: str) -> Result:
+        rows = [{"currency": "GBP", "basis": "gross", "line": line, "amount": "1.00"} for line in lines]
+        return Result(prop(name), ExitCode.DONE, {"orders": {}, "bridge": rows}, "reconcile")
+
+    one, other = read("bath", "source", "items in Mews"), read("hull", "source", "not read back", "items in Mews")
+    rows = document_of("reconcile", [one, other])["bridge"]
+    found = [(row["line"], row["amount"]) for row in rows]
+    assert found == [("source", "2.00"), ("not read back", "1.00"), ("items in Mews", "2.00")]
+
+
 def test_what_a_preflight_found_is_told() -> None:
     """A mapping that can't be used stops a property without an error of its own: its first fault stands for it."""
     checks = [

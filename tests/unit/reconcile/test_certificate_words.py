@@ -39,7 +39,21 @@ def test_it_names_what_the_route_has(route: Route, place: str, others: str) -> N
     assert a_certificate(route=route).document()["route"] == route
 
 
-def a_certificate(*, accepted: int = 0, route: Route = Route.ORDERS) -> Certificate:
+def test_it_names_the_outlet_and_what_is_assumed() -> None:
+    """An outlet is no service; what nobody recorded stands in the sentence that is signed."""
+    signed = a_certificate(route=Route.OUTLET, assumed="40.00 GBP")
+    document = signed.document()
+    assert (document["route"], document["outlet"], document["service"]) == ("outlet", "Web shop", "")
+    assert "Payments of 40.00 GBP are assumed" in signed.statement
+    assert document["payments"] == [{"kind": "captures", "amounts": "3.00 GBP"}]
+    facts = dict(row[:2] for row in signed.tables()[0][2])
+    assert (facts["Route"], facts["Payments in Mews: captures"]) == ("outlet", "3.00 GBP")
+    plain = a_certificate()
+    assert (plain.document()["service"], plain.document()["outlet"]) == ("Web shop", "")
+    assert "assumed" not in plain.statement
+
+
+def a_certificate(*, accepted: int = 0, route: Route = Route.ORDERS, assumed: str = "") -> Certificate:
     """Of a source of which one order was compared."""
     return Certificate(
         generated=datetime(2026, 11, 27, tzinfo=UTC),
@@ -62,4 +76,6 @@ def a_certificate(*, accepted: int = 0, route: Route = Route.ORDERS) -> Certific
         foreign_orders=2,
         waivers=(),
         route=route,
+        payments=(("captures", "3.00 GBP"),),
+        assumed=assumed,
     )
