@@ -1446,6 +1446,41 @@ GUARDS = (
         "undo_guards",
         "one_copy",
     ),
+    _guard(
+        "a reversal serves another copy than its notes name",
+        "load/balance.py",
+        'target_of(undo[0].notes) or sent.get(one, "")',
+        'sent.get(one, "")',
+        "balance",
+    ),
+    _guard(
+        "a reversal serves another copy than the ledger aimed it at",
+        "load/balance.py",
+        'target_of(undo[0].notes) or sent.get(one, "")',
+        "target_of(undo[0].notes)",
+        "balance",
+    ),
+    _guard(
+        "a reversal of what is gone serves a copy that stands",
+        "load/balance.py",
+        "nameless = [one for one in left if not targets[one]]",
+        "nameless = list(left)",
+        "balance",
+    ),
+    _guard(
+        "a reversal serves a copy on another account",
+        "load/balance.py",
+        "if len(orders) == 1 or _accounts(undos[one]) == _accounts(orders[order_id])]",
+        "if orders]",
+        "balance",
+    ),
+    _guard(
+        "a reversal that leaves something takes its order back",
+        "load/balance.py",
+        "if one in left and balances(orders[order_id], left[one])), None)",
+        "if one in left), None)",
+        "balance",
+    ),
 )
 
 
