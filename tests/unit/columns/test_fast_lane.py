@@ -406,6 +406,38 @@ def test_whoever_asks_for_the_whole_order_gets_what_entered_the_plan_id(tmp_path
             list(store.ready())
 
 
+def test_orders_taken_at_once_are_held_against_the_rules_when_they_are_asked_for(tmp_path, monkeypatch):
+    """They are kept as columns until then; the second is no sample, so that nothing is said of it before."""
+    path = write_rows(tmp_path / "a.csv", [row(number) for number in (1, 2, 3)])
+    real = BulkLane.take
+
+    def wrong_second(self, block, **how):
+        bulks, held = real(self, block, **how)
+        lines = [
+            line.replace(b"12.00", b"12.01") if at == 1 else line for at, line in enumerate(bulks[0].lines.each(0, 3))
+        ]
+        assert len(set(map(len, lines))) == 1
+        return Found([bulks[0]._replace(lines=bulks[0].lines._replace(data=b"".join(lines)))], held)
+
+    monkeypatch.setattr(BulkLane, "take", wrong_second)
+    with ExitStack() as stack:
+        batch = stack.enter_context(Batch([path], open_export=open_export))
+        batch.load()
+        store = stack.enter_context(PlanStore())
+        plan_batch(
+            batch, CTX, store, span=Span(), has_tax_modes=False, expected=3, progress=lambda *_: None, is_fast=True
+        )
+        (found,) = store.batches()
+        assert store.ready_count == len(found.statuses) == 3
+        assert list(found.planned({"1", "3"})) == ["1", "3"]
+        assert store.ready_count == 3
+        assert [order.number for order in store.named(["3"])] == ["3"]
+        with pytest.raises(InternalError):
+            list(store.named(["2"]))
+        with pytest.raises(InternalError):
+            list(store.by_number())
+
+
 def test_the_lane_is_open_unless_it_is_switched_off(monkeypatch):
     monkeypatch.delenv(SWITCH, raising=False)
     assert not is_switched_off()
