@@ -15,6 +15,7 @@ from hashlib import sha256
 from typing import Any
 
 from etl.ledger.records import dumps, loads
+from etl.model.plan import REFUNDS
 from etl.model.words import counted
 
 _ERASED = re.compile(r"anonymi[sz]|erased|deleted|redacted|removed", re.IGNORECASE)
@@ -24,7 +25,7 @@ _MAIL, _MARKET = 0, 4
 _SHOWN = 4
 
 _READ_AS = ("basis", "currency", "tax country", "consumption")
-"""What `PlannedOrder.read_as` always says; of a bill, what was captured follows."""
+"""What `PlannedOrder.read_as` always says; of a bill that captures pay, what was captured and its rule follow."""
 
 Line = tuple[str, ...]
 """sku, ean, id, item (or the line's texts), unit price, quantity, VAT percent, bundle."""
@@ -56,14 +57,15 @@ def is_nobodys(content: str) -> bool:
     return not any(loads(kept(content), {})["account"][:_MARKET])
 
 
-def compare(posted: str, posted_as: str, now: str, now_as: str) -> Changes:
+def compare(posted: str, posted_as: str, now: str, now_as: str, captured: Sequence[Decimal] = ()) -> Changes:
     """Two versions of an order: `posted` as the ledger keeps it, `now` with the e-mail address as it is.
 
-    `.._as`: `PlannedOrder.read_as`.
+    `.._as`: `PlannedOrder.read_as`. `captured`: `PlannedOrder.captured` now.
     """
     before, after = loads(posted, {}), loads(kept(now), {})
     differences = [
         *_read_as(posted_as.split("|"), now_as.split("|")),
+        *_captured(posted_as.split("|"), now_as.split("|"), captured),
         *_lines(before, after),
         *_amounts(before, after),
         *_countries(before["countries"], after["countries"]),
@@ -85,10 +87,21 @@ def _read_as(before: Sequence[str], after: Sequence[str]) -> Iterator[str]:
             yield _was(what, before[at], after[at])
     if before[3] != after[3]:
         yield _was("consumption", _time(before[3]), _time(after[3]))
-    # Only where captures pay the bill, then and now: how it is paid otherwise is the mapping's to say. An export that
-    # tells of no capture may just leave them out.
-    if len(before) > len(_READ_AS) and len(after) > len(_READ_AS) and after[4] and before[4] != after[4]:
-        yield _was("what was captured", before[4], after[4])
+
+
+def _captured(before: Sequence[str], after: Sequence[str], captured: Sequence[Decimal]) -> Iterator[str]:
+    """What the bill holds of captures, and what it would hold now by the rule under which it was posted.
+
+    How a bill is paid is the mapping's to say: that of today counts only where an earlier version kept no rule. An export
+    that tells of no capture may just leave them out.
+    """
+    paid = len(_READ_AS)
+    if len(before) <= paid or not captured:
+        return
+    rule = next((one[paid + 1] for one in (before, after) if len(one) > paid + 1), REFUNDS[0])
+    held, now = before[paid], captured[REFUNDS.index(rule)]
+    if Decimal(held or 0) != now:
+        yield _was("what was captured", held, str(now))
 
 
 def _time(text: str) -> str:

@@ -120,7 +120,7 @@ def _change(row: LedgerOrder, order: PlannedOrder, store: str) -> str:
 
 
 def _compared(row: LedgerOrder, order: PlannedOrder) -> Changes:
-    return compare(row.posted_content, row.posted_as, order.content, order.read_as)
+    return compare(row.posted_content, row.posted_as, order.content, order.read_as, order.captured)
 
 
 def _unread(order: PlannedOrder) -> str:

@@ -48,6 +48,8 @@ class EntryKind(StrEnum):
 
 CAPTURE = "pay"
 """How the names of payments begin that were captured."""
+REFUNDS = ("none", "post")
+"""What `payments.refunds` can say: whether captures below zero are posted."""
 BALANCE = "bal"
 """How that of the rest of an outlet bill begins, which is assumed to be paid: nobody recorded it."""
 
@@ -137,8 +139,9 @@ class PlannedOrder(Packed):
     `replaces` the originals of a corrected order.
     `consumption` is what Mews will see, `true_consumption` the unclamped moment.
     On the outlet `route`, `service_id` is the OutletId, `account_id` the bill's AccountId or "", every entry an item with
-    a category, and payments are entries; `payments` is empty then, and so are links and `enterprise_id`. `tells_captures`:
-    whether the export tells of a capture, None where captures don't pay the bill.
+    a category, and payments are entries; `payments` is empty then, and so are links and `enterprise_id`. `captured`: what
+    the captures of the export come to by each of `REFUNDS`, whatever pays the bill, empty where it tells of none;
+    `captured_by`: by which of them captures pay the bill, "" where they don't.
     `unproved`: the kinds of the order, what only Mews can tell (`model/kinds.py`); they enter no plan id.
     """
 
@@ -178,7 +181,8 @@ class PlannedOrder(Packed):
     unread: str = ""
     replaces: tuple[Replaced, ...] = ()
     route: Route = Route.ORDERS
-    tells_captures: bool | None = None
+    captured: tuple[Decimal, ...] = ()
+    captured_by: str = ""
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Entries are most of a plan: flat and as text they are stored three times as fast as objects in objects,
@@ -198,15 +202,15 @@ class PlannedOrder(Packed):
     def read_as(self) -> str:
         """What migration.toml adds to the content: tax basis, currency, tax country, true consumption (UTC).
 
-        Of an outlet bill that captures pay also what was captured: money received is content of the bill then. It is empty
-        where the export tells of no capture, and 0 where it tells of none that counts.
+        Of an outlet bill that captures pay also what was captured, and by which of `REFUNDS`: money received is content
+        of the bill then. The amount is empty where the export tells of no capture, and 0 where it tells of none that counts.
         """
         when = "" if self.true_consumption is None else self.true_consumption.isoformat()
         said = f"{self.basis.value}|{self.currency}|{self.country}|{when}"
-        if self.tells_captures is None:
+        if not self.captured_by:
             return said
-        captured = [-one.unit for one in self.entries if one.line.startswith(CAPTURE) and one.unit < 0]
-        return f"{said}|{sum(captured, Decimal(0)) if self.tells_captures else ''}"
+        amount = self.captured[REFUNDS.index(self.captured_by)] if self.captured else ""
+        return f"{said}|{amount}|{self.captured_by}"
 
     @property
     def is_charge_open(self) -> bool:

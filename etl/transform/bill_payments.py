@@ -9,14 +9,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 
 from etl.model.identity import IDENTIFIER_LIMIT
-from etl.model.money import ZERO
+from etl.model.money import ZERO, round_money
 from etl.model.order import Payment, Voucher
-from etl.model.plan import BALANCE, CAPTURE, Basis, Booked, Entry, EntryKind
+from etl.model.plan import BALANCE, CAPTURE, REFUNDS, Basis, Booked, Entry, EntryKind
 from etl.model.problem import notice
 from etl.model.rules import Category
 from etl.model.shares import CREDIT
 from etl.transform.order_context import OrderContext
-from etl.transform.payments import compare_captures, payable, taken
+from etl.transform.payments import compare_captures, not_posted, payable, taken
 from etl.transform.products import cut, usable_category
 from etl.transform.vouchers import rule_of, voucher_name
 
@@ -51,11 +51,24 @@ def tell_rest(case: OrderContext, bill: Sequence[Entry]) -> None:
         case.found.add(notice("bill.not_zero", text, order=case.order.number, place=place, value=str(rest)))
 
 
-def tells_captures(case: OrderContext) -> bool | None:
-    """Whether the export tells of a capture of the order, be it one that failed; None where captures don't pay its bill."""
-    if not case.ctx.is_outlet or case.settings.outlet.payments != "captures":
-        return None
-    return any(payment.kind == "capture" for payment in case.order.payments)
+def captured(case: OrderContext) -> tuple[Decimal, ...]:
+    """What the captures of the export come to on a bill by each of `REFUNDS`, whatever pays it today.
+
+    Empty where it tells of none, be it one that failed, and off the outlet route.
+    """
+    told = [payment for payment in case.order.payments if payment.kind == "capture"]
+    return tuple(_captured(case, told, rule) for rule in REFUNDS) if case.ctx.is_outlet and told else ()
+
+
+def _captured(case: OrderContext, told: Sequence[Payment], refunds: str) -> Decimal:
+    amounts = ((one, None if one.amount is None else round_money(one.amount, case.precision)) for one in told)
+    return sum((amount for one, amount in amounts if amount and not not_posted(case.order, one, amount, refunds)), ZERO)
+
+
+def captured_by(case: OrderContext) -> str:
+    """By which of `REFUNDS` captures pay the bill; "" where they don't."""
+    settings = case.settings
+    return settings.payments.refunds if case.ctx.is_outlet and settings.outlet.payments == "captures" else ""
 
 
 def _gifts(case: OrderContext, paid: Sequence[Voucher], texts: Mapping[str, str]) -> Iterator[Item]:

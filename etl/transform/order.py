@@ -17,7 +17,7 @@ from etl.model.plan import Basis, Entry, PlannedOrder, PlannedPayment, Verdict
 from etl.model.route import Route
 from etl.model.shares import CREDIT
 from etl.transform.accounts import Charged, account_of
-from etl.transform.bill_payments import bill_payments, tell_rest, tells_captures
+from etl.transform.bill_payments import bill_payments, captured, captured_by, tell_rest
 from etl.transform.checks import (
     check_assumed_rates,
     check_currency,
@@ -112,7 +112,8 @@ def _planned(case: OrderContext) -> PlannedOrder:
         **_address(case, charged, links),
         notes=notes_of(case, moment, texts),
         entries=(*entries, *of_bill),
-        tells_captures=tells_captures(case),
+        captured=captured(case),
+        captured_by=captured_by(case),
         payments=payments,
         unproved=_unproved(charged, links, entries, payments, is_old_bill=is_old_bill(case, moment)),
     )

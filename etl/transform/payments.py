@@ -70,7 +70,7 @@ def taken(order: Order, ctx: Context, found: Findings, precision: int) -> Iterat
     all_of_them = [payment for payment in order.payments if payment.kind == "capture"]
     for payment in all_of_them:
         amount = None if payment.amount is None else round_money(payment.amount, precision)
-        reason = _not_posted(order, payment, amount, refunds)
+        reason = not_posted(order, payment, amount, refunds)
         if reason:
             _tell(order, reason, payment.status if payment.status != "success" else str(amount or ""), found)
         elif amount:
@@ -79,7 +79,7 @@ def taken(order: Order, ctx: Context, found: Findings, precision: int) -> Iterat
         _tell(order, "is missing", "", found)
 
 
-def _not_posted(order: Order, payment: Payment, amount: Decimal | None, refunds: str) -> str:
+def not_posted(order: Order, payment: Payment, amount: Decimal | None, refunds: str) -> str:
     """Why nothing is posted for a capture; "" where it is, or where it is of nothing."""
     if payment.status != "success":
         return f"is {payment.status}" if payment.status else "is missing"
