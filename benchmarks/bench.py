@@ -123,9 +123,13 @@ class Bench:
         if export not in self._posted:
             mews = self._stack.enter_context(light())
             ledger = f"posted-{next(_NUMBERS)}.sqlite"
-            done = Bench(mews.url, self.folder, self.exports, self._stack).run("run", str(export), ledger=ledger)
-            if done.code not in (0, 3):
-                raise SystemExit(f"the run of {export.name} ended with exit code {done.code}")
+            there = Bench(mews.url, self.folder, self.exports, self._stack)
+            for _ in range(2):
+                # The second run still looks back at what the first has sent; those after it have no reason to.
+                done = there.run("run", str(export), ledger=ledger)
+                if done.code not in (0, 3):
+                    raise SystemExit(f"the run of {export.name} ended with exit code {done.code}")
+                mews.figures(later=3600)
             self._posted[export] = Posted(mews.url, ledger)
         return self._posted[export]
 

@@ -4,7 +4,8 @@ Writes are kept as bytes and answered at once, without a look inside. A page of 
 when somebody reads it: making all of them would leave a client waiting longer than it has patience. Whatever else is read is
 answered by the sandbox. It checks nothing: whether a run is right is shown against the sandbox (`--check` there).
 
-    python benchmarks/light_mews.py WORLD [N/S]    prints its address; a line on stdin is answered with its figures as JSON
+    python benchmarks/light_mews.py WORLD [N/S]    prints its address; a line on stdin is answered with its figures as JSON;
+                                             seconds in it pass at once
 
 With N/S it refuses with 429 what is over N requests in any S seconds, as the sandbox does: what is refused does not count.
 """
@@ -26,7 +27,7 @@ from typing import Any
 
 import simplejson
 
-from etl.sandbox.core import PREFIX, Sandbox
+from etl.sandbox.core import PREFIX, Sandbox, steady_clock
 from etl.sandbox.world import World
 from etl.sandbox.world_file import load_world
 
@@ -42,7 +43,9 @@ class LightMews:
     """What was sent, when, and how it reads."""
 
     def __init__(self, world: World, limit: str = "") -> None:
-        self.sandbox = Sandbox(world, rng=Random(1))
+        self._later = 0
+        machine = steady_clock()
+        self.sandbox = Sandbox(world, lambda: machine() + timedelta(seconds=self._later), rng=Random(1))
         self.rates = {code: rate.value for code, rate in world.rates.items()}
         self.sent: list[tuple[float, bytes]] = []
         self.before: list[int] = []
@@ -91,6 +94,10 @@ class LightMews:
             "distinct": len({number for _, body in self.sent for number in _numbers(json.loads(body))}),
         }
 
+    def wait(self, seconds: int) -> None:
+        """So much later is it in this Mews, at once."""
+        self._later += seconds
+
     def _is_too_early(self, now: float) -> bool:
         self.asked += 1
         if not self._seconds:
@@ -101,7 +108,7 @@ class LightMews:
         return False
 
     def _keep(self, body: bytes, orders: int) -> None:
-        self.sent.append((time.monotonic(), body))
+        self.sent.append((time.monotonic() + self._later, body))
         self.before.append(self.orders)
         self.orders += orders
         self.largest = max(self.largest, len(body))
@@ -284,7 +291,8 @@ async def _serve(mews: LightMews) -> None:
     print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
     reader = asyncio.StreamReader()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    while await reader.readline():
+    while line := await reader.readline():
+        mews.wait(int(line.strip() or 0))
         print(json.dumps(mews.figures()), flush=True)
 
 

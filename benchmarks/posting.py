@@ -124,10 +124,10 @@ class Light:
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.url = self._line()
 
-    def figures(self) -> dict[str, Any]:
-        """What it has seen."""
+    def figures(self, later: int = 0) -> dict[str, Any]:
+        """What it has seen, before so many seconds pass in it at once."""
         assert self._process.stdin is not None
-        self._process.stdin.write("\n")
+        self._process.stdin.write(f"{later}\n")
         self._process.stdin.flush()
         return json.loads(self._line())
 
