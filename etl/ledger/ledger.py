@@ -67,10 +67,11 @@ class Ledger(LedgerQueries):
                 state = steps.replan(number, State(order.verdict.value))
                 counts[state] += 1
                 reason = change(row, order, store)
-                # What `recover` found has no facts of its own yet; the plan that it equals gives them. One that does
-                # not say whom to charge equals nothing yet: the run finds the customer, and records the plan again.
+                # What `recover` found has the facts that Mews showed; the plan that it equals gives better ones. A blocked
+                # plan says nothing of what Mews holds. One that does not say whom to charge equals nothing yet: the run
+                # finds the customer, and records the plan again.
                 is_open = row.has_posted and order.verdict is Verdict.READY and order.is_charge_open
-                is_equal = row.verdict == "" and not reason and not is_open
+                is_equal = row.verdict == "" and order.verdict is Verdict.READY and not reason and not is_open
                 if (state in PLANNED and not row.has_posted) or is_equal:
                     met.append(order)
                     planned.append(order)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from etl.ledger.records import dumps, stamp
+from etl.model.identity import parse_identifier
 from etl.model.place import Place
-from etl.model.plan import PlannedOrder
+from etl.model.plan import CAPTURE, PlannedOrder
 from etl.model.problem import Problem
 from etl.model.route import Route
 from etl.model.rows import OrderItemRow, PaymentRow
+
+_ZERO = Decimal(0)
 
 
 def plan_facts(order: PlannedOrder, run_id: str) -> dict[str, Any]:
@@ -81,6 +84,36 @@ def _more_facts(order: PlannedOrder) -> dict[str, Any]:
         facts["by_category"] = by_category(order)
         facts["origin"] = _origin(order)
     return facts
+
+
+def seen_facts(items: Sequence[OrderItemRow], payments: Iterable[tuple[str, str, Decimal]]) -> dict[str, Any]:
+    """As `_more_facts`, of an order that `recover` read: what Mews holds, until a plan is found to be the same.
+
+    `payments`: those beside the items, as `PlannedOrder.paid`.
+    """
+    paid = [*payments, *bill_payments(items)]
+    facts: dict[str, Any] = {"payments": paid} if paid else {}
+    if any(item.is_by_unit for item in items):
+        facts["route"] = Route.OUTLET.value
+    by_codes: dict[str, list[Decimal]] = {}
+    categories: dict[str, list[Decimal]] = {}
+    for item in items:
+        if not item.is_payment:
+            net, gross = item.first_booked
+            codes = " ".join(sorted({code for code, _ in item.taxes}))
+            for sums in (by_codes.setdefault(codes, [_ZERO] * 3), categories.setdefault(item.category_id, [_ZERO] * 3)):
+                sums[:] = [one + more for one, more in zip(sums, (net, gross - net, gross), strict=True)]
+    return {**facts, "by_codes": by_codes, "by_category": categories} if by_codes else facts
+
+
+def bill_payments(items: Iterable[OrderItemRow]) -> list[tuple[str, str, Decimal]]:
+    """What the items of a bill pay, as `PlannedOrder.paid`. Only the identifier tells a gift card, and it may be hidden."""
+    paid: list[tuple[str, str, Decimal]] = []
+    for item in items:
+        if item.is_payment:
+            parsed = parse_identifier(item.external_identifier)
+            paid.append((parsed[1] if parsed else f"{CAPTURE}{len(paid) + 1}", item.name, -item.first_booked[1]))
+    return paid
 
 
 def _problem_row(problem: Problem) -> list[Any]:

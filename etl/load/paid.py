@@ -16,12 +16,23 @@ from etl.load.reversal import target_of
 class Paid:
     """The payments of one generation, by part. `sent`: gross amounts by PaymentId; `canceled`: of which nothing stands.
 
+    `received`: by PaymentId, with their signs: Mews shows what was received as negative.
     `undone`: by PaymentId of the reversal, what it names ("" where Mews returns no notes) and its gross amount.
     """
 
     sent: dict[str, dict[str, Decimal]] = field(default_factory=dict)
     canceled: set[str] = field(default_factory=set)
     undone: dict[str, dict[str, tuple[str, Decimal]]] = field(default_factory=dict)
+    received: dict[str, Decimal] = field(default_factory=dict)
+
+    def amounts(self, worth: Decimal) -> list[tuple[str, Decimal]]:
+        """What each part pays of an order that is worth so much, positive for money received.
+
+        Some servers show that as positive: payments add up to the sign of what they pay.
+        """
+        found = [(part, self.received[self.first(part)]) for part in self.sent]
+        is_turned = sum((amount for _, amount in found), Decimal(0)) * worth < 0
+        return [(part, -amount if is_turned else amount) for part, amount in found]
 
     def reversals(self, part: str) -> dict[str, str]:
         """What pays back each payment of a part, by its PaymentId; each reversal serves one payment."""
@@ -80,6 +91,7 @@ async def read_payments(reader: Reader, store: str, start: datetime, now: dateti
             paid = found.setdefault((identity.number, identity.generation), Paid())
             if not identity.is_undo:
                 paid.sent.setdefault(part, {})[row.id] = abs(row.gross)
+                paid.received[row.id] = -row.gross
                 if row.is_canceled:
                     paid.canceled.add(row.id)
             elif not row.is_canceled:

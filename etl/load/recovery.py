@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -15,7 +15,7 @@ from etl.evidence.reader import Clock, Reader
 from etl.evidence.scan import MARGIN, OrderKey, Progress, walk_items
 from etl.ledger.cancelled import unknown
 from etl.ledger.ledger import Ledger
-from etl.ledger.plan_rows import stamp_seconds
+from etl.ledger.plan_rows import bill_payments, seen_facts, stamp_seconds
 from etl.ledger.records import ORDER_PART, RECOVERED_RUN, Attempt, dumps, stamp
 from etl.ledger.side_table import empty, keep, met_elsewhere, met_of, sighting, sightings
 from etl.ledger.steps import CHUNK, PartKey, Steps
@@ -30,6 +30,8 @@ from etl.model.identity import Identity, parse_identifier
 from etl.model.rows import OrderItemRow, PaymentRow
 from etl.model.shares import CREDIT
 from etl.model.states import IN_MEWS, State
+
+Whole = Callable[[Sequence[OrderItemRow]], list[OrderItemRow]]
 
 
 @dataclass(slots=True)
@@ -62,11 +64,13 @@ class Met:
     """What was read beside the items. `in_doubt`: by PaymentId, those of which the ledger holds an attempt and no end.
 
     `nowhere`: orders that Mews holds under another OrderId than the ledger, and does not know under the ledger's.
+    `whole`: completes the items of an order of which Mews tells the amounts of one unit alone.
     """
 
     payments: Payments
     in_doubt: Mapping[str, PaymentRow]
     nowhere: frozenset[tuple[str, int]]
+    whole: Whole
 
 
 async def recover(
@@ -78,12 +82,13 @@ async def recover(
     settle_seconds: Decimal,
     clock: Clock,
     sleep: Sleep,
+    whole: Whole = list,
     progress: Progress = lambda _stage, _done, _total: None,
 ) -> RecoverResult:
     """Reads every order of this store from Mews into the ledger, cancelled ones included.
 
     Rule: design section 2: after `settle_seconds` the recent part is read again, so that what was still on its
-    way is not missed. Raises: MewsError where a page can't be read; then the ledger is as before.
+    way is not missed. `whole`: as of `Met`. Raises: MewsError where a page can't be read; then the ledger is as before.
     Effects: writes the ledger; needs its lock. Memory stays bounded: what was read waits in a table.
     """
     time = MewsTime(reader, clock)
@@ -106,7 +111,7 @@ async def recover(
         payments = await read_payments(reader, store, result.since - MARGIN, second)
     result.payments = sum(len(paid.sent) for paid in payments.values())
     # All is read before anything is recorded: where a page can't be read, the ledger stays as it was.
-    met = Met(payments, await _read_in_doubt(ledger, reader, payments), await _read_nowhere(ledger, reader))
+    met = Met(payments, await _read_in_doubt(ledger, reader, payments), await _read_nowhere(ledger, reader), whole)
     _adopt_ids(ledger, walks.unmarked.ids())
     _take_unmarked(ledger, walks.unmarked, store, result)
     _record(ledger, met, result, progress)
@@ -313,7 +318,8 @@ class _OneOrder:
 
     def _adopt(self, orders: Items) -> None:
         """An order of this store that this ledger never sent: what Mews shows of it stands in for what was sent."""
-        order_id, items = next(iter(orders.items()))
+        order_id, rows = next(iter(orders.items()))
+        items = self._met.whole(rows)
         first, paid = items[0], self._paid
         different = _missing_lines(items)
         if several := self._result.unclear.get(self._number):
@@ -328,11 +334,11 @@ class _OneOrder:
             "items": shown(items),
             "order_id": order_id,
         }
-        # Captures pay what the order is worth; credits lower it.
-        credit = [(part, "", ids[paid.first(part)]) for part, ids in paid.sent.items() if part.startswith(CREDIT)]
-        # Those of a bill are items of it. Its type tells a payment; only the identifier tells which, and it may be hidden.
-        credit_items = [(line, "", -item.first_booked[1]) for item in items if (line := _credit_line(item))]
-        worth = sum((item.first_booked[1] for item in items if not item.is_payment or _credit_line(item)), Decimal(0))
+        # Captures pay what the order is worth; credits lower it. Those of a bill are items of it.
+        paid_by_items = [one for one in bill_payments(items) if one[0].startswith(CREDIT)]
+        sold = sum((item.first_booked[1] for item in items if not item.is_payment), Decimal(0))
+        payments = [(part, "", amount) for part, amount in paid.amounts(sold)]
+        credit = [amount for part, _, amount in (*paid_by_items, *payments) if part.startswith(CREDIT)]
         self._steps.recover(
             *self._key,
             mews_order_id=order_id,
@@ -343,8 +349,8 @@ class _OneOrder:
             facts={
                 "currency": first.currency,
                 "basis": "gross",
-                "planned_total": str(worth - sum((amount for _, _, amount in credit), Decimal(0))),
-                "facts": dumps({"payments": credit + credit_items} if credit or credit_items else {}),
+                "planned_total": str(sold - sum(credit, Decimal(0))),
+                "facts": dumps(seen_facts(items, payments)),
                 "account_id": first.account_id,
             },
         )
@@ -372,12 +378,6 @@ def _is_undo(items: Sequence[OrderItemRow]) -> bool:
 
 def _is_of(orders: Items, item_ids: Mapping[str, str], order_id: str) -> bool:
     return any(item.id in item_ids for item in orders.get(order_id, ()))
-
-
-def _credit_line(item: OrderItemRow) -> str:
-    """The line of a gift card or credit that is an item of a bill; "" of all else, and where no identifier comes back."""
-    parsed = parse_identifier(item.external_identifier) if item.is_payment else None
-    return parsed[1] if parsed is not None and parsed[1].startswith(CREDIT) else ""
 
 
 def _missing_lines(items: Iterable[OrderItemRow]) -> list[str]:

@@ -340,6 +340,23 @@ def test_a_lost_ledger_finds_what_its_undo_paid_back(shop: SmallShop, again: tup
     assert held == ({("captures", "24.00")} if again else set())
 
 
+def test_what_a_recovered_order_leaves_open_is_what_mews_holds(shop: SmallShop) -> None:
+    """The source changed after the ledger was lost: balances and taxes are those of items and payments in Mews."""
+    configure(shop, payments=f'{POST}\nrefunds = "post"')
+    shell = in_process(shop.shell)
+    refund = paid(8, amount="-12.00", total="-12.00", qty=-1)
+    posted = shell.run("run", export(shop, [paid(1), paid(2, amount="5.00"), refund])).json
+    for one in shop.folder.glob(f"{shop.ledger.name}*"):
+        one.unlink()
+    assert shell.run("recover").code == 0
+    more = {"qty": 10, "total": "120.00", "amount": "120.00"}
+    told = shell.run("run", export(shop, [paid(1, **more), paid(2, **more), refund])).json
+    assert told["orders"]["changed"] == 2
+    assert [one["balance"] for one in posted["balances"]] == ["7.00"]
+    for one in (told, shell.run("report", "--report", shop.folder / "again").json):
+        assert (one["balances"], one["taxes"]) == (posted["balances"], posted["taxes"])
+
+
 def test_payments_are_read_back_with_either_sign(tmp_path: Path) -> None:
     """Mews shows money received as negative, other servers do not: both are found and match."""
     world = change_enterprise(lambda one: replace(one, payments_negative=False))

@@ -256,7 +256,9 @@ def test_payments_of_a_recovered_bill_are_told_by_their_type(tmp_path):
     recovered(path, shop)
     with Ledger.open(path, read_only=True) as ledger:
         assert [ledger.order(number).planned_total for number in "123"] == [Decimal("15.90")] * 3
-        assert [ledger.order(number).facts for number in "123"] == [{}] * 3
+        paid = [[(line, amount) for line, _, amount in ledger.order(number).facts["payments"]] for number in "123"]
+    gift_card = [("pay1", Decimal("10.90")), ("pay2", Decimal("5.00"))]
+    assert paid == [[("pay1", Decimal("15.90"))], [("pay1", Decimal("5.00"))], gift_card]
 
 
 @pytest.mark.parametrize("again", ["the same run", "a later run", "recover"])
