@@ -1481,6 +1481,13 @@ GUARDS = (
         "if one in left), None)",
         "balance",
     ),
+    _guard(
+        "a reversal that was cancelled takes an order of nothing back",
+        "load/balance.py",
+        "left = {undo_id: items for undo_id, items in undos.items() if standing_of(items)}",
+        "left = dict(undos)",
+        "balance",
+    ),
 )
 
 

@@ -14,6 +14,7 @@ from etl.model.rows import OrderItemRow
 from etl.model.states import State
 
 (ITEM,) = rows()
+NOTHING = replace(ITEM, net=Decimal(0), gross=Decimal(0))
 CANCELLED = replace(ITEM, canceled=ITEM.created, state="Canceled")
 
 
@@ -44,6 +45,7 @@ COPIES = {"A": [ITEM], "B": [ITEM]}
         ({"A": [CANCELLED], "B": [ITEM]}, {"u": undo()}, "A", (), {"A": "", "B": "u"}),
         ({"A": [CANCELLED]}, {"u": undo("A")}, "A", (), {"A": ""}),
         (COPIES, {"u": undo("A"), "v": undo("A")}, "A", (), {"A": "u"}),
+        ({"A": [NOTHING]}, {"u": [replace(undo()[0], canceled=ITEM.created, state="Canceled")]}, "A", (), {}),
         ({"A": [ITEM]}, {"u": [replace(undo()[0], gross=Decimal("-6.00"), net=Decimal("-5.00"))]}, "A", (), {}),
     ],
     ids=[
@@ -56,13 +58,14 @@ COPIES = {"A": [ITEM], "B": [ITEM]}
             "of what is gone",
             "other account",
         ),
-        *("alone on any account", "one cancelled", "cancelled and reversed", "twice", "half"),
+        *("alone on any account", "one cancelled", "cancelled and reversed", "twice", "cancelled reversal", "half"),
     ],
 )
 def test_a_reversal_serves_one_copy(orders, undos, own, known, expected):
     """Never two, never one that it does not balance; whatever is named goes before whatever is guessed."""
     assert reversed_by(orders, undos, own, known) == expected
-    assert set(lonely(undos, expected)) == set(undos) - set(expected.values())
+    standing = {one for one, items in undos.items() if not items[0].is_canceled}
+    assert set(lonely(undos, expected)) == standing - set(expected.values())
 
 
 @pytest.mark.parametrize(
