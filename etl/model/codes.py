@@ -340,7 +340,8 @@ _ALL = (
     Code(
         "changed",
         "A posted order looks different in the export now",
-        "Read in what it differs. Correct the order in Mews by hand only if the export is right; it is never sent again.",
+        "Read in what it differs; it is never sent again by itself. Only if the export is right: `centra-mews undo --only "
+        "ORDER`, then run with --repost-undone, or correct an order (no bill can be) in Mews by hand.",
         _L,
         can_accept=True,
     ),

@@ -51,6 +51,12 @@ _CODES = {
     ReportState.CHANGED: "changed",
 }
 
+CHANGED_BILL = (
+    "Read in what it differs; it is never sent again by itself, and nobody can change a bill in Mews. Only if the export "
+    "is right: reverse it with `centra-mews undo --only ORDER`, then run with --repost-undone."
+)
+"""What to do about an outlet bill that is changed."""
+
 
 def needs_parts(held: LedgerOrder) -> bool:
     """Whether the ledger's parts say more of an order than its state: not where all of it was posted by a run."""
@@ -387,7 +393,7 @@ def _in_ledger(
         bridge=tuple(_bridge(money)),
         categories=ledger_categories(held.facts) if is_held else (),
         is_read=order is not None or held.is_read,
-        is_bill=held.is_bill or (order is not None and order.route is Route.OUTLET),
+        is_bill=_is_bill(order, held),
         paid=_paid(order, held) if is_held else (),
     )
 
@@ -397,7 +403,8 @@ def _problems(order: PlannedOrder | None, held: LedgerOrder, state: ReportState,
     code = held.code or _CODES.get(state, "")
     if state is ReportState.CHANGED:
         code = "different" if held.state is State.DIFFERENT else "changed"
-    mine = [Problem(code, held.number, message=message)] if code and state in _CODES else []
+    hint = CHANGED_BILL if code == "changed" and _is_bill(order, held) else ""
+    mine = [Problem(code, held.number, message=message, hint=hint)] if code and state in _CODES else []
     if order is None:
         if state is ReportState.BLOCKED and held.code:
             # Held back by the run, not by the plan: a kind that Mews refused, a window that passed.
@@ -431,6 +438,10 @@ def _paid(order: PlannedOrder | None, held: LedgerOrder) -> tuple[tuple[str, str
     if _is_frozen_bill(held):
         return tuple((str(line), str(name), Decimal(amount)) for line, name, amount in held.facts.get("payments", ()))
     return order.paid if order is not None and order.route is Route.OUTLET else ()
+
+
+def _is_bill(order: PlannedOrder | None, held: LedgerOrder) -> bool:
+    return held.is_bill or (order is not None and order.route is Route.OUTLET)
 
 
 def _is_frozen_bill(held: LedgerOrder) -> bool:

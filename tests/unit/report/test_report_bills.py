@@ -14,8 +14,10 @@ from etl.ledger.changes import kept
 from etl.ledger.ledger import Ledger
 from etl.ledger.records import LedgerOrder
 from etl.ledger.standing import change
+from etl.model.codes import hint_for
 from etl.model.order import Payment, Voucher
 from etl.model.plan import PlannedOrder
+from etl.model.route import Route
 from etl.model.states import State
 from etl.model.status import OrderStatus
 from etl.pipeline.classify import planned_status, status_of
@@ -218,3 +220,19 @@ def test_a_ledger_of_an_earlier_version_kept_no_rule(
     row = replace(held(sent, tmp_path), posted_content=kept(sent.content), posted_as=said_then)
     found = change(row, today, "shop")
     assert (said in found) if said else found == ""
+
+
+def test_what_to_do_about_a_changed_bill_can_be_done(tmp_path: Path) -> None:
+    """Mews changes no bill: its opposite goes, then the new one; an order of a service can be corrected, too."""
+    sent, today = BILLS[1], planned("2", "20.00", "15.00", gift="5.00")
+    row = replace(held(sent, tmp_path), posted_content=kept(sent.content), posted_as=sent.read_as)
+    (problem,) = (one for one in status_of(today, row, "shop").problems if one.code == "changed")
+    assert "by hand" not in problem.hint
+    assert "`centra-mews undo --only ORDER`, then run with --repost-undone" in problem.hint
+    (told,) = (
+        one for one in summed(status_of(today, row, "shop")).document("run")["problems"] if one["code"] == "changed"
+    )
+    assert told["hint"] == problem.hint
+    assert "--repost-undone" in hint_for("changed")
+    found = status_of(replace(today, route=Route.ORDERS), replace(row, facts={}), "shop").problems
+    assert [one.hint for one in found if one.code == "changed"] == [""]
