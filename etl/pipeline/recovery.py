@@ -20,6 +20,7 @@ from etl.pipeline.outlet import on_route
 from etl.pipeline.planning import Progress, Span
 from etl.pipeline.prepare import keep_reference, link_to_mews, locked, read_mapping_of, reference_online
 from etl.pipeline.reconciled import RECOVERED_AT
+from etl.pipeline.whole_entries import whole_entries
 from etl.settings import Connection, Settings
 from etl.waiting import SETTLING, WAITS
 
@@ -45,6 +46,7 @@ async def recover_ledger(
             settle_seconds=mapping.settings.mews.settle_seconds,
             clock=link.clock,
             sleep=WAITS.sleep(SETTLING),
+            whole=whole_entries(reference),
             progress=progress,
         )
     ledger.set_meta(RECOVERED_AT, stamp(datetime.now(UTC)))
