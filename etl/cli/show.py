@@ -10,7 +10,7 @@ from typing import Any
 from etl.cli.console import Console
 from etl.model.problem import HEADINGS
 from etl.model.shares import ENDS
-from etl.model.words import counted
+from etl.model.words import counted, moment_words
 
 PROBLEMS_SHOWN = 12
 TOLD_SHOWN = 20
@@ -59,7 +59,7 @@ def _dates(console: Console, document: dict[str, Any]) -> None:
         console.text(
             f"{counted(feasible['at_their_own_date'], 'order|orders')} can be booked at their own date, "
             f"{feasible['older_than_the_editable_window']:,} can't: Mews takes consumption from "
-            f"{feasible['bookable_from_utc']} on."
+            f"{moment_words(feasible['bookable_from_utc'])} on."
         )
         console.text(feasible["told"])
     else:

@@ -249,10 +249,11 @@ def _clock(reference: Reference, machine_now: datetime) -> Check:
     offset = machine_now - reference.now
     detail = f"Mews says {reference.now:%Y-%m-%d %H:%M:%S} UTC; everything is compared with that clock"
     if abs(offset) > CLOCK_TOLERANCE:
+        way = "ahead" if offset > timedelta(0) else "behind"
         return Check(
             "clock",
             Result.WARNING,
-            f"{detail}. This machine is {offset} off.",
+            f"{detail}. This machine is {timedelta(seconds=round(abs(offset).total_seconds()))} {way}.",
             "Nothing; correct the machine's clock if you can.",
         )
     return Check("clock", Result.OK, detail)

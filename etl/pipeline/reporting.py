@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from etl.errors import ExitCode
 from etl.ledger.ledger import Ledger
 from etl.model.mapping import Settings
+from etl.model.problem import Problem
 from etl.model.reference import Reference
 from etl.model.route import Route
 from etl.model.status import OrderStatus
@@ -61,17 +62,27 @@ def told_details(details: Details, progress: Progress, total: int) -> Details:
     return of
 
 
+PROBLEMS_TOLD = 5
+"""Problems of one order that are named beside its rows in attention.csv; problems.csv has all."""
+CELLS_TOLD = 50_000
+"""Orders whose bad cells are named in attention.csv; of further ones the codes and what to do about them."""
+
+
 class Reasons:
     """Gathers, for attention.csv, which orders need attention and why."""
 
     def __init__(self) -> None:
         self.by_order: dict[str, str] = {}
+        self.problems: dict[str, tuple[Problem, ...]] = {}
 
     def add(self, order: OrderStatus) -> None:
         """Keeps the reason of an order that needs attention."""
         if order.needs_attention:
-            codes = [problem.code for problem in order.problems if problem.is_error]
+            errors = [problem for problem in order.problems if problem.is_error]
+            codes = [problem.code for problem in errors]
             self.by_order[order.number] = " ".join(dict.fromkeys(codes)) or order.state.value
+            if errors and len(self.problems) < CELLS_TOLD:
+                self.problems[order.number] = tuple(errors[:PROBLEMS_TOLD])
 
 
 def report_on(
@@ -242,6 +253,7 @@ def _write(
             folder,
             batch.raw_rows(why),
             why,
+            problems=reasons.problems,
             met=batch.met(why),
             written=written,
             inputs=inputs,

@@ -10,19 +10,23 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any, Protocol
 
 import simplejson
 
-from etl.model.attention import COLUMNS, MET, PROBLEM, damaged_text, quoted
-from etl.model.codes import CODES
+from etl.model.attention import COLUMNS, MET, PROBLEM, as_written, damaged_text, quoted
+from etl.model.codes import CODES, hint_for
 from etl.model.export import REPLACEMENT, Dialect
 from etl.model.identity import split_number
+from etl.model.problem import Problem
 from etl.report.cells import CsvRows
 from etl.report.folder import ReportFolder, explained, is_same_file, private_text
 
 _CHUNK = 1 << 20
+_VALUE = 60
+"""Letters of a bad cell that are shown beside it."""
 
 
 class RawFile(Protocol):
@@ -62,6 +66,7 @@ def write_attention(
     raw_files: Iterable[RawFile],
     reasons: Mapping[str, str],
     *,
+    problems: Mapping[str, Sequence[Problem]] | None = None,
     met: Mapping[str, str] | None = None,
     written: str = "",
     inputs: Iterable[Path] = (),
@@ -70,6 +75,7 @@ def write_attention(
     """Writes attention.csv, attention-2.csv .. (JSON: .ndjson), one for each export file, and gives their paths.
 
     `reasons`: order number to its problem codes, space-separated; a nested return `1-R2` speaks for order `1`.
+    `problems`: order number to its problems, whose cells are named; where there are none the codes' own hints are told.
     `met`: order number to the text of the MET column; `written`: the text of the WRITTEN column.
     `encoding_of`: as what the reader takes the text of a file. Rows alone may hold too few letters to show the
     encoding of their export; such a file is written as UTF-8 with its mark instead, which can't be mistaken.
@@ -77,7 +83,7 @@ def write_attention(
     *Effects*: a file of that name from an earlier report, which somebody may be correcting, is kept as
     `attention.earlier-1.csv`; one that is itself an export being read is never touched.
     """
-    why = _by_parent(reasons)
+    why, told = _by_parent(reasons), _told_by_parent(problems or {})
     given = list(inputs)
     target = ReportFolder(folder, ())
     names: list[str] = []
@@ -88,7 +94,7 @@ def write_attention(
                 name = _free_name(folder, names, ".csv" if raw.columns else ".ndjson", given)
                 path = target.scratch / name
                 with private_text(path, encoding=raw.dialect.encoding) as stream:
-                    _write(stream, raw, why, met or {}, written)
+                    _write(stream, raw, _Remarks(raw, why, told, met or {}, written))
                 if encoding_of is not None and _is_mistaken(path, raw.dialect.encoding, encoding_of):
                     _mark(path, raw.dialect.encoding)
                 names.append(name)
@@ -125,31 +131,63 @@ def _mark(path: Path, encoding: str) -> None:
     marked.replace(path)
 
 
-def _write(stream: IO[str], raw: RawFile, why: Mapping[str, str], met: Mapping[str, str], written: str) -> None:
+@dataclass(slots=True)
+class _Remarks:
+    """What stands beside the rows of one file."""
+
+    raw: RawFile
+    why: Mapping[str, str]
+    told: Mapping[str, Sequence[Problem]]
+    met: Mapping[str, str]
+    written: str
+    hints: dict[str, str] = field(default_factory=dict)
+
+    def beside(self, number: str, row: int) -> tuple[str, ...]:
+        """The cells of all COLUMNS but the last."""
+        codes = self.why.get(number, "")
+        return codes, self._hint(number, row, codes), self.met.get(number, ""), self.raw.style, self.written
+
+    def _hint(self, number: str, row: int, codes: str) -> str:
+        if found := self.told.get(number):
+            here = self.raw.path.name, row
+            first = sorted(found, key=lambda one: (one.place.file, one.place.row) != here)
+            text = as_written(" ".join(dict.fromkeys(_sentence(one, here) for one in first)))
+            # What is told of another file may have letters that this one's encoding lacks.
+            encoding = self.raw.dialect.encoding
+            return quoted(" ".join(text.encode(encoding, "replace").decode(encoding).split()))
+        if codes not in self.hints:
+            self.hints[codes] = hints_for(codes)
+        return self.hints[codes]
+
+
+def _sentence(problem: Problem, here: tuple[str, int]) -> str:
+    """The bad cell, as seen from a row of the file, and what to do about it."""
+    place, hint = problem.place, problem.hint or hint_for(problem.code)
+    shown = f" ({problem.value[:_VALUE]})" if problem.value else ""
+    if (place.file, place.row) == here:
+        where = place.column
+    else:
+        where = str(place if place.file != here[0] else replace(place, file="", sheet=""))
+    return f"{where}{shown}: {hint}" if where else hint
+
+
+def _write(stream: IO[str], raw: RawFile, remarks: _Remarks) -> None:
     dialect = raw.dialect
     if dialect.bom:
         stream.write("\ufeff")
-    hints: dict[str, str] = {}
-
-    def remarks(number: str) -> tuple[str, ...]:
-        codes = why.get(number, "")
-        if codes not in hints:
-            hints[codes] = hints_for(codes)
-        return codes, hints[codes], met.get(number, ""), raw.style, written
-
     if not raw.columns:
-        for number, _, text in raw.objects:
-            stream.write(_with_remarks(text, (*remarks(number), _damaged_in(text))) + "\n")
+        for number, row, text in raw.objects:
+            stream.write(_with_remarks(text, (*remarks.beside(number, row), _damaged_in(text))) + "\n")
         return
     rows = CsvRows(stream, delimiter=dialect.delimiter or ",", quote=dialect.quote, newline=dialect.newline or "\n")
     width = len(raw.columns)
     # A file that was attention.csv already gets its remarks anew.
     old = [at for at, name in enumerate(raw.columns) if name.strip().casefold() in COLUMNS]
     rows.write([*map(quoted, _without(raw.columns, old)), *COLUMNS])
-    for number, _, cells in raw.rows:
+    for number, row, cells in raw.rows:
         safe = [quoted(cell) for cell in cells]
         # Cells beyond the header stay beyond it, so that they are still noticed when the file is read again.
-        rows.write([*_without(safe[:width], old), *remarks(number), damaged_text(cells), *safe[width:]])
+        rows.write([*_without(safe[:width], old), *remarks.beside(number, row), damaged_text(cells), *safe[width:]])
 
 
 def _without(cells: Sequence[str], positions: Sequence[int]) -> Sequence[str]:
@@ -189,6 +227,13 @@ def _by_parent(reasons: Mapping[str, str]) -> dict[str, str]:
         parent, nested = split_number(number)
         text = f"{number}: {codes}" if nested else codes
         found[parent] = f"{found[parent]} {text}" if parent in found else text
+    return found
+
+
+def _told_by_parent(problems: Mapping[str, Sequence[Problem]]) -> dict[str, list[Problem]]:
+    found: dict[str, list[Problem]] = {}
+    for number, those in problems.items():
+        found.setdefault(split_number(number)[0], []).extend(those)
     return found
 
 

@@ -36,18 +36,30 @@ _IDS = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|\d+(?:[
 class ProblemCount:
     """How often a code was met, and the readable totals of its orders by `money_key`: as one sum, charges and refunds apart.
 
-    `words`: how often Mews refused in which words, numbers and ids aside.
+    `words`: how often Mews refused in which words, numbers and ids aside. `hints`: what to do, by the column that it is about.
     """
 
     orders: int = 0
     examples: list[str] = field(default_factory=list)
     severity: Severity = Severity.NOTICE
-    hint: str = ""
+    hints: dict[str, str] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
     amounts: dict[str, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
     plus: dict[str, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
     minus: dict[str, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
     words: Counter[str] = field(default_factory=Counter)
+
+    def add_hint(self, code: str, hint: str, column: str = "") -> None:
+        """Keeps what to do of the first problem in each column: a quantity is not mended like a date."""
+        if len(self.hints) < EXAMPLES:
+            self.hints.setdefault(column, hint or hint_for(code))
+
+    @property
+    def hint(self) -> str:
+        """What to do; of several columns each by its name, where they are mended in different ways."""
+        if len(set(self.hints.values())) <= 1:
+            return next(iter(self.hints.values()), "")
+        return " ".join(f"In {column}: {hint}" if column else hint for column, hint in self.hints.items())
 
     def add_money(self, order: OrderStatus) -> None:
         """Adds an order's total."""
@@ -109,11 +121,11 @@ class Summary:
         codes: Counter[str] = Counter()
         for problem in problems:
             codes[problem.code] += 1
-            self._count_problem(problem.code, str(problem.place), problem.severity, problem.hint)
+            self._count_problem(problem, str(problem.place))
         if count > codes.total():
             # The rest is most likely what most of the kept ones are.
             code = codes.most_common(1)[0][0] if codes else "order.number_missing"
-            row = self.problems.setdefault(code, ProblemCount(severity=Severity.ERROR, hint=hint_for(code)))
+            row = self.problems.setdefault(code, ProblemCount(severity=Severity.ERROR, hints={"": hint_for(code)}))
             row.orders += count - codes.total()
 
     @property
@@ -236,21 +248,22 @@ class Summary:
         seen: set[str] = set()
         for problem in order.problems:
             if problem.code in seen:
+                self.problems[problem.code].add_hint(problem.code, problem.hint, problem.place.column)
                 continue
             seen.add(problem.code)
-            row = self._count_problem(problem.code, order.number, problem.severity, problem.hint)
+            row = self._count_problem(problem, order.number)
             row.add_money(order)
             if problem.code in IN_MEWS_WORDS and problem.message and len(row.words) < WORDS:
                 row.words[_without_numbers(problem.message)] += 1
 
-    def _count_problem(self, code: str, example: str, severity: Severity, hint: str) -> ProblemCount:
-        row = self.problems.setdefault(code, ProblemCount())
+    def _count_problem(self, problem: Problem, example: str) -> ProblemCount:
+        row = self.problems.setdefault(problem.code, ProblemCount())
         row.orders += 1
         if len(row.examples) < EXAMPLES:
             row.examples.append(example)
-        if severity is Severity.ERROR:
-            row.severity = severity
-        row.hint = row.hint or hint or hint_for(code)
+        if problem.severity is Severity.ERROR:
+            row.severity = problem.severity
+        row.add_hint(problem.code, problem.hint, problem.place.column)
         return row
 
     def _sums(self, currency: str, basis: str) -> dict[str, Decimal]:

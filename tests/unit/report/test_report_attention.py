@@ -13,6 +13,8 @@ from etl.errors import UsageError
 from etl.model.attention import COLUMNS, DAMAGED, HINT, MET, PROBLEM, STYLE, WRITTEN
 from etl.model.export import Dialect
 from etl.model.order import Order
+from etl.model.place import Place
+from etl.model.problem import Problem
 from etl.reading.identify import open_export
 from etl.report.attention import hints_for, write_attention
 from etl.staging.batch import Batch
@@ -142,6 +144,26 @@ def test_a_nested_return_speaks_for_the_rows_of_its_order(tmp_path: Path) -> Non
     (row,) = csv.DictReader(path.read_text(encoding="utf-8").splitlines())
     assert row[PROBLEM] == "5-R1: tax.unmapped 5-R2: account.unmapped"
     assert row[HINT] == hints_for("tax.unmapped account.unmapped") != ""
+
+
+def test_the_bad_cell_is_named_beside_its_row(tmp_path: Path) -> None:
+    """A quantity is not mended like a date; what stands in another row or in the mapping is told with its place."""
+    here = Place("a.csv", row=3)
+    problems = (
+        Problem("value.invalid", "5", Place("a.csv", row=2, column="date"), "1.13.24", hint="Write YYYY-MM-DD."),
+        Problem("value.invalid", "5", here.at("=qty"), "zwölf\n€", hint="Write digits."),
+        Problem("tax.undecided", "5", Place("taxes.csv", row=7, column="tax_codes"), hint="Fill it in."),
+    )
+    rows = [("5", ["5", "x"]), ("5", ["5", "y"]), ("6", ["6", "z"])]
+    file = flat(tmp_path / "a.csv", *rows, dialect=Dialect("latin-1"))
+    (path,) = write_attention(
+        tmp_path / "r", [file], {"5": "value.invalid tax.undecided", "6": "value.invalid"}, problems={"5": problems}
+    )
+    first, second, third = csv.DictReader(path.read_bytes().decode("latin-1").splitlines())
+    mapped = "taxes.csv, row 7, column tax_codes: Fill it in."
+    assert first[HINT] == f"date (1.13.24): Write YYYY-MM-DD. row 3, column =qty (zwölf ?): Write digits. {mapped}"
+    assert second[HINT] == f"'=qty (zwölf ?): Write digits. row 2, column date (1.13.24): Write YYYY-MM-DD. {mapped}"
+    assert third[HINT] == hints_for("value.invalid")
 
 
 def test_cells_beyond_the_header_stay_beyond_it(tmp_path: Path) -> None:

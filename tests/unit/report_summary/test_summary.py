@@ -10,6 +10,7 @@ from money_samples import with_money
 
 from etl.errors import ExitCode, InternalError
 from etl.model.money import money_text
+from etl.model.place import Place
 from etl.model.plan import Basis
 from etl.model.problem import Problem, Severity, notice
 from etl.model.status import OrderStatus, ReportState, TaxSum
@@ -185,6 +186,21 @@ def test_problems_count_orders_not_occurrences() -> None:
     )
     assert first["hint"]
     assert (second["code"], second["orders"], second["severity"]) == ("country.default", 3, Severity.NOTICE.value)
+
+
+def test_what_to_do_is_told_of_each_column() -> None:
+    """A quantity is not mended like a date; one way for all columns is told once."""
+    when = Problem("value.invalid", "1", Place("a.csv", row=2, column="orderDate"), hint="Write YYYY-MM-DD.")
+    much = Problem("value.invalid", "1", Place("a.csv", row=2, column="qty"), hint="Write digits.")
+    later = Problem("value.invalid", "2", Place("a.csv", row=9, column="orderDate"), hint="Write YYYY-MM-DD!")
+    summary = summed(
+        an_order("1", ReportState.BLOCKED, problems=(when, much)), an_order("2", ReportState.BLOCKED, problems=(later,))
+    )
+    (row,) = summary.document("run")["problems"]
+    assert (row["orders"], row["hint"]) == (2, "In orderDate: Write YYYY-MM-DD. In qty: Write digits.")
+    plain = [Problem("tax.unmapped", "1", Place("a.csv", row=2, column=column)) for column in ("a", "b")]
+    (row,) = summed(an_order("1", ReportState.BLOCKED, problems=tuple(plain))).document("run")["problems"]
+    assert not row["hint"].startswith("In ")
 
 
 def test_examples_are_few() -> None:
