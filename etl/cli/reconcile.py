@@ -104,12 +104,12 @@ def bridge(console: Console, document: dict[str, Any]) -> None:
         )
     console.table(
         "Not in Mews, as far as the ledger knows",
-        ["state", "orders", "currency", "amount"],
+        ["state", "orders", "currency", "basis", "amount"],
         [
-            (row["state"], f"{row['orders']:,}", row["currency"] or "(none)", show.grouped(row["amount"]))
+            (row["state"], f"{row['orders']:,}", row["currency"] or "(none)", row["basis"], show.grouped(row["amount"]))
             for row in document["not_in_mews"]
         ],
-        right=[1, 3],
+        right=[1, 4],
     )
 
 

@@ -27,6 +27,13 @@ def command(console: Console) -> int:
         right=[1],
     )
     run = document["run"]
+    for one in document["workers"]:
+        console.text(
+            f"At work: {one['purpose']} on {one['host']}, process {one['pid']}, since {moment_words(one['since'])}."
+        )
+    for one in document["gone"]:
+        then = "who is at work finds out what became of it" if document["workers"] else "the next run finds out"
+        console.text(f"Gone: process {one['pid']} on {one['host']}; of what it had under way {then}.")
     if run:
         console.text(f"Last run {run['run_id']}: {run['state']}, started {moment_words(run['started'])}.")
         if document["holder"] is None and run["exit_code"] is None:
@@ -36,7 +43,7 @@ def command(console: Console) -> int:
     if progress := document["progress"]:
         old = progress["seconds_old"]
         console.text(f"Now: {progress['words']}" + (f" ({old} s ago)" if old > STALE else ""))
-    elif document["rate_per_second"]:
+    elif document["rate_per_second"] and document["holder"]:
         left = document["seconds_left"]
         console.text(
             f"{document['rate_per_second']} orders/s over the last minute"

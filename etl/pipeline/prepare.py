@@ -435,7 +435,7 @@ def _hint_at_shipping(summary: Summary, plan: PlanFacts) -> None:
     hint = plan.shipping.hint() if plan.shipping else ""
     for code in WATCHED if hint else ():
         if row := summary.problems.get(code):
-            row.hint = f"{hint} {row.hint}"
+            row.first_hint = hint
 
 
 def read_mapping_of(settings: Settings) -> Mapping:

@@ -18,7 +18,6 @@ from zoneinfo import ZoneInfo
 
 from etl.errors import ExitCode
 from etl.evidence.values import What
-from etl.ledger.holder import is_gone
 from etl.ledger.ledger import Ledger
 from etl.ledger.records import LedgerOrder, Part, PartKind
 from etl.model.mapping import Mapping
@@ -35,6 +34,7 @@ from etl.pipeline.planning import Progress
 from etl.pipeline.reporting import account_names, told_details
 from etl.pipeline.source_again import SourceAgain
 from etl.pipeline.source_files import Sources, sources_of
+from etl.pipeline.workers import is_at_work
 from etl.reconcile.bridge import Bridge, Shown
 from etl.reconcile.certificate import Certificate, RunFact
 from etl.reconcile.completeness import NOT_THERE, Completeness, Judged
@@ -112,7 +112,7 @@ class _Account:
 
     bridge: Bridge
     completeness: Completeness
-    not_there: Counter[tuple[ReportState, str]] = field(default_factory=Counter)
+    not_there: Counter[tuple[ReportState, str, str]] = field(default_factory=Counter)
     bills: BillSums = field(default_factory=BillSums)
     orders: int = 0
 
@@ -158,7 +158,7 @@ def _add_chunk(found: Found, account: _Account, orders: list[LedgerOrder], sinks
         account.completeness.add(_judged(order, status, own, store))
         account.orders += 1
         if status.state in NOT_THERE:
-            account.not_there[status.state, status.currency] += 1
+            account.not_there[status.state, status.currency, str(status.basis)] += 1
         told = replace(_beside(status, own), bridge=lines)
         account.bills.add(told)
         for sink in sinks:
@@ -231,19 +231,20 @@ def _result(found: Found, account: _Account, bridge: list[dict[str, str]]) -> tu
 
 
 def _not_in_mews(account: _Account) -> list[dict[str, Any]]:
-    """What of the source is not in Mews, by state and currency; a refused part of an order counts with its amount."""
+    """What of the source is not in Mews, by state, currency and basis; a refused part of an order counts with its amount."""
     keys = set(account.not_there)
-    for (currency, _), lines in account.bridge.rows.items():
-        keys |= {(state, currency) for state in NOT_THERE if lines.get(BridgeLine(state.value))}
+    for row, lines in account.bridge.rows.items():
+        keys |= {(state, *row) for state in NOT_THERE if lines.get(BridgeLine(state.value))}
     order = {state: at for at, state in enumerate(NOT_THERE)}
     return [
         {
             "state": state.value,
-            "orders": account.not_there[state, currency],
+            "orders": account.not_there[state, currency, basis],
             "currency": currency,
-            "amount": account.bridge.text(-account.bridge.amount(BridgeLine(state.value), currency), currency),
+            "basis": basis,
+            "amount": account.bridge.text(-account.bridge.amount(BridgeLine(state.value), currency, basis), currency),
         }
-        for state, currency in sorted(keys, key=lambda key: (order[key[0]], key[1]))
+        for state, currency, basis in sorted(keys, key=lambda key: (order[key[0]], *key[1:]))
     ]
 
 
@@ -254,7 +255,14 @@ def _source(found: Found, account: _Account) -> dict[str, Any]:
         "unreadable_totals": account.completeness.unreadable,
         "unassigned": sources.unassigned,
         "files": [
-            {"file": one.file, "sha256": one.sha256, "rows": one.rows, "run_id": one.run_id, "read_at": one.read_at}
+            {
+                "file": one.file,
+                "sha256": one.sha256,
+                "format": one.format,
+                "rows": one.rows,
+                "run_id": one.run_id,
+                "read_at": one.read_at,
+            }
             for one in sources.files
         ],
         "narrowed": [{"from": start or None, "to": end or None} for start, end in sources.narrowed],
@@ -267,15 +275,10 @@ def _unsettled(found: Found) -> dict[str, Any]:
     return {
         "in_flight": counts[State.IN_FLIGHT],
         "unknown": counts[State.UNKNOWN],
-        "in_progress": _is_being_written(found.ledger),
+        "in_progress": is_at_work(found.ledger),
         "seen_in_mews": len(found.unsettled_seen),
         "examples": list(found.unsettled_seen[:10]),
     }
-
-
-def _is_being_written(ledger: Ledger) -> bool:
-    held = ledger.holder()
-    return held is not None and not is_gone(held.holder)
 
 
 def _listed(notebook: Notebook) -> dict[str, Any]:
@@ -420,7 +423,7 @@ def _facts(found: Found, account: _Account, document: dict[str, Any], summary: S
         platform=certificate.platform,
         store=found.mapping.settings.source.store,
         files=[
-            {"file": one["file"], "sha256": one["sha256"], "format": "", "rows": one["rows"] or 0}
+            {"file": one["file"], "sha256": one["sha256"], "format": one["format"], "rows": one["rows"] or 0}
             for one in document["source"]["files"]
         ],
         mapping_digest=found.mapping.digest,

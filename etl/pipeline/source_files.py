@@ -18,6 +18,7 @@ class SourceFile:
     rows: int | None
     run_id: str
     read_at: str
+    format: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +40,19 @@ def sources_of(runs: Sequence[RunRecord]) -> Sources:
     narrowed = [_narrowed(run.summary) for run in last.values()]
     return Sources(
         tuple(
-            SourceFile(name, str(run.sources[name]), _rows(run.summary, name), run.run_id, run.started)
+            SourceFile(name, str(run.sources[name]), rows, run.run_id, run.started, kind)
             for name, run in sorted(newest.items())
+            for rows, kind in [_told(run.summary, name)]
         ),
         sum(int(run.summary.get("lines", {}).get("unassigned", 0)) for run in last.values()),
         tuple(dict.fromkeys(span for span in narrowed if span != ("", ""))),
     )
 
 
-def _rows(summary: Any, name: str) -> int | None:
-    return next((int(one["rows"]) for one in summary.get("sources", ()) if one["file"] == name), None)
+def _told(summary: Any, name: str) -> tuple[int | None, str]:
+    """Rows and format of a file as a run's summary tells them."""
+    found = (one for one in summary.get("sources", ()) if one["file"] == name)
+    return next(((int(one["rows"]), str(one.get("format", ""))) for one in found), (None, ""))
 
 
 def _narrowed(summary: Any) -> tuple[str, str]:

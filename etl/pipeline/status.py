@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from etl.ledger.glance import RATE_OVER, glance
-from etl.model.ledger_place import shown
+from etl.model.ledger_place import is_server, shown
 from etl.model.states import State
 from etl.pipeline.meter import read_progress, words
+from etl.pipeline.workers import Worker, workers_of
 
 RUNS_SHOWN = 10
 
@@ -18,7 +19,10 @@ def status(ledger_url: str) -> dict[str, Any]:
     """The `status --json` document. Raises LedgerError where there is no ledger."""
     now = datetime.now(UTC)
     seen = glance(ledger_url, now)
-    standing = read_progress(seen.progress) if seen.holder else None
+    workers = _workers(ledger_url)
+    living = [one for one in workers if not one.is_gone]
+    holder = (living[0].host, living[0].pid) if living else seen.holder
+    standing = read_progress(seen.progress) if holder else None
     rate = round(seen.answered / RATE_OVER.total_seconds(), 2)
     ready = seen.counts.get(State.READY, 0)
     last = seen.runs[-1] if seen.runs else None
@@ -41,7 +45,7 @@ def status(ledger_url: str) -> dict[str, Any]:
         else {
             "run_id": last.run_id,
             "started": last.started,
-            "state": "running" if seen.holder and last.exit_code is None else _ended(last.exit_code),
+            "state": "running" if holder and last.exit_code is None else _ended(last.exit_code),
             "exit_code": last.exit_code,
             "plan": last.plan_id,
         },
@@ -49,9 +53,11 @@ def status(ledger_url: str) -> dict[str, Any]:
             {"run_id": one.run_id, "command": one.command, "started": one.started, "exit_code": one.exit_code}
             for one in seen.runs[-RUNS_SHOWN:]
         ],
-        "holder": None if seen.holder is None else {"host": seen.holder[0], "pid": seen.holder[1]},
+        "holder": None if holder is None else {"host": holder[0], "pid": holder[1]},
+        "workers": [one.document() for one in living],
+        "gone": [one.document() for one in workers if one.is_gone],
         "rate_per_second": rate,
-        "seconds_left": round(ready / rate) if rate and seen.holder else None,
+        "seconds_left": round(ready / rate) if rate and holder else None,
         "progress": None
         if standing is None
         else {
@@ -65,6 +71,16 @@ def status(ledger_url: str) -> dict[str, Any]:
         ],
         "exit_code": 0,
     }
+
+
+def _workers(ledger_url: str) -> list[Worker]:
+    """Everybody who has a lease of a ledger on a server; a file has one holder, whom the glance saw."""
+    if not is_server(ledger_url):
+        return []
+    from etl.ledger.ledger import Ledger
+
+    with Ledger.open(ledger_url, create=False, read_only=True) as ledger:
+        return workers_of(ledger)
 
 
 def _by_state(counts: Mapping[State, int]) -> dict[str, int]:

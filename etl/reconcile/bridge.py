@@ -103,9 +103,9 @@ class Bridge:
         """An amount as text, with the decimals of its currency."""
         return money_text(amount, self.precisions.get(currency, usual_digits(currency)))
 
-    def amount(self, line: BridgeLine, currency: str) -> Decimal:
-        """One line over all bases of a currency."""
-        return sum((lines.get(line, ZERO) for row, lines in self.rows.items() if row[0] == currency), ZERO)
+    def amount(self, line: BridgeLine, currency: str, basis: str) -> Decimal:
+        """One line of one currency and basis: what is with tax and what is without is never added up."""
+        return self.rows.get((currency, basis), {}).get(line, ZERO)
 
     def _row_of(self, currency: str) -> Row:
         """Where money without a source stands: in the one basis of its currency, else in the enterprise's."""

@@ -36,13 +36,15 @@ _IDS = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|\d+(?:[
 class ProblemCount:
     """How often a code was met, and the readable totals of its orders by `money_key`: as one sum, charges and refunds apart.
 
-    `words`: how often Mews refused in which words, numbers and ids aside. `hints`: what to do, by the column that it is about.
+    `words`: how often Mews refused in which words, numbers and ids aside. `hints`: what to do, by the column that it is about;
+    `first_hint` goes before them.
     """
 
     orders: int = 0
     examples: list[str] = field(default_factory=list)
     severity: Severity = Severity.NOTICE
     hints: dict[str, str] = field(default_factory=dict)
+    first_hint: str = ""
     counts: Counter[str] = field(default_factory=Counter)
     amounts: dict[str, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
     plus: dict[str, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
@@ -57,9 +59,10 @@ class ProblemCount:
     @property
     def hint(self) -> str:
         """What to do; of several columns each by its name, where they are mended in different ways."""
-        if len(set(self.hints.values())) <= 1:
-            return next(iter(self.hints.values()), "")
-        return " ".join(f"In {column}: {hint}" if column else hint for column, hint in self.hints.items())
+        told = list(self.hints.values())[:1]
+        if len(set(self.hints.values())) > 1:
+            told = [f"In {column}: {hint}" if column else hint for column, hint in self.hints.items()]
+        return " ".join(one for one in (self.first_hint, *told) if one)
 
     def add_money(self, order: OrderStatus) -> None:
         """Adds an order's total."""

@@ -92,7 +92,7 @@ def test_reconciles_tables_group_their_digits_and_fit(console: Console, capsys: 
         ],
         "payments": [{"kind": "credits", "currency": "GBP", "amount": "1052.98"}],
         "source": {"unreadable_totals": 1},
-        "not_in_mews": [{"state": "ready", "orders": 1689, "currency": "GBP", "amount": "628199.00"}],
+        "not_in_mews": [{"state": "ready", "orders": 1689, "currency": "GBP", "basis": "gross", "amount": "628199.00"}],
         "orders": {"matched": 25801, "missing": 0},
         "foreign_orders": 1200,
         "certificate": {"route": "orders", "sums": [{"currency": "GBP", "ledger": {"gross": "12120758.02"}, "mews": {"gross": "12120758.02"},

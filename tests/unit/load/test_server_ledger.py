@@ -6,22 +6,27 @@ import asyncio
 import threading
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from load_fakes import HOME, an_order
 from pg_cluster import PASSWORD, Cluster
 from sqlalchemy import text
 
+from etl.cli.console import Console
+from etl.cli.status import command as status_command
 from etl.errors import LedgerError
 from etl.ledger import leases, patient, server
 from etl.ledger.commit import Committer
 from etl.ledger.holder import this_process
 from etl.ledger.ledger import Ledger
 from etl.ledger.lock import LockLost
-from etl.ledger.records import PartKind
+from etl.ledger.records import PartKind, RunRecord
 from etl.ledger.steps import Intent, KindBusyError
 from etl.model.outcome import Kind, Outcome
 from etl.model.states import State
+from etl.pipeline.status import status
+from etl.settings import Settings
 
 THERE = replace(this_process(), host="another-host")
 
@@ -134,6 +139,35 @@ def test_a_kind_that_mews_refused_to_others_is_not_tried_on(url):
                 steps.conclude(number, 1, "order", seq, refused, at=datetime.now(UTC), mews_id="")
         with pytest.raises(KindBusyError), second.steps(["4"]) as steps:
             steps.intend(replace(an_intent("4"), needs=("rebates",)))
+
+
+def test_whoever_is_at_work_is_told_though_another_was_killed(url, capsys):
+    """The lease of a killed process runs on for a minute: `status` names who goes on, and does not say to run again."""
+    gone = replace(this_process(), pid=2**22 + 1, started="ticks:1")
+    with Ledger.open(url) as ledger:
+        ledger.bind(HOME)
+        ledger.save_run(RunRecord("r1", "run", "sha256:x", "2026-03-01T11:00:00.000000Z"))
+    killed = worker(url)
+    with worker(url) as one, worker(url, elsewhere=True) as other:
+        with one.transaction() as connection:
+            values = {"pid": gone.pid, "started": gone.started, "token": killed.token}
+            connection.execute(text("UPDATE workers SET pid = :pid, started = :started WHERE token = :token"), values)
+        document = status(url)
+        assert [row["host"] for row in document["workers"]] == [this_process().host, "another-host"]
+        assert [row["pid"] for row in document["gone"]] == [gone.pid]
+        assert document["run"]["state"] == "running"
+        assert document["holder"] == {"host": this_process().host, "pid": this_process().pid}
+        console = Console(Settings(Path("mappings"), url))
+        assert not status_command.callback.__wrapped__(console)
+        told = capsys.readouterr().err
+        assert told.count("At work: run on ") == 2
+        assert f"Gone: process {gone.pid}" in told
+        assert "run the same command again" not in told
+        one.release_lock()
+        other.release_lock()
+    document = status(url)
+    assert (document["workers"], document["holder"], len(document["gone"])) == ([], None, 1)
+    killed.abandon()
 
 
 def test_turns(url):

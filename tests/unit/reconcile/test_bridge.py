@@ -14,7 +14,7 @@ from reconcile_fakes import House, a_payment, a_plan, an_entry, rows_of
 from etl.errors import InternalError
 from etl.model.mapping import Waiver
 from etl.model.outcome import Kind
-from etl.model.plan import Verdict
+from etl.model.plan import Basis, Verdict
 from etl.model.problem import Problem
 from etl.model.shares import BridgeLine
 from etl.reconcile import bridge as bridges
@@ -76,9 +76,9 @@ def test_the_source_is_more_than_what_was_posted(house: House) -> None:
         "items in Mews": "12.00",
     }
     assert document["not_in_mews"] == [
-        {"state": "blocked", "orders": 1, "currency": "GBP", "amount": "7.00"},
-        {"state": "rejected", "orders": 1, "currency": "GBP", "amount": "5.00"},
-        {"state": "ready", "orders": 2, "currency": "GBP", "amount": "24.00"},
+        {"state": "blocked", "orders": 1, "currency": "GBP", "basis": "gross", "amount": "7.00"},
+        {"state": "rejected", "orders": 1, "currency": "GBP", "basis": "gross", "amount": "5.00"},
+        {"state": "ready", "orders": 2, "currency": "GBP", "basis": "gross", "amount": "24.00"},
     ]
     assert "Not complete" in document["certificate"]["statement"]
 
@@ -114,7 +114,9 @@ def test_a_refused_credit_is_rejected_with_its_sign(house: House) -> None:
     house.mews.items += rows_of(order, "o-1")
     document = house.reconcile().document
     assert lines_of(document) == {"source": "12.00", "rejected": "20.00", "items in Mews": "32.00"}
-    assert document["not_in_mews"] == [{"state": "rejected", "orders": 1, "currency": "GBP", "amount": "-20.00"}]
+    assert document["not_in_mews"] == [
+        {"state": "rejected", "orders": 1, "currency": "GBP", "basis": "gross", "amount": "-20.00"}
+    ]
     assert document["complete"] is False
 
 
@@ -152,7 +154,9 @@ def test_what_undo_left_is_told(house: House) -> None:
         "left by undo": "12.00",
         "items in Mews": "12.00",
     }
-    assert document["not_in_mews"] == [{"state": "undone", "orders": 2, "currency": "GBP", "amount": "24.00"}]
+    assert document["not_in_mews"] == [
+        {"state": "undone", "orders": 2, "currency": "GBP", "basis": "gross", "amount": "24.00"}
+    ]
 
 
 def test_the_newest_reading_is_the_source(house: House) -> None:
@@ -301,3 +305,13 @@ def test_a_bridge_that_does_not_arrive_fails(house: House, monkeypatch: pytest.M
     monkeypatch.setattr(bridges, "_where_it_went", lambda *_: None)
     with pytest.raises(InternalError, match="leads to"):
         house.reconcile()
+
+
+def test_what_is_not_there_is_told_by_basis(house: House) -> None:
+    """Amounts with tax and without are never one sum."""
+    net = replace(blocked("2", "10.00"), basis=Basis.NET)
+    house.plan(blocked("1"), net)
+    assert house.reconcile().document["not_in_mews"] == [
+        {"state": "blocked", "orders": 1, "currency": "GBP", "basis": "gross", "amount": "12.00"},
+        {"state": "blocked", "orders": 1, "currency": "GBP", "basis": "net", "amount": "10.00"},
+    ]

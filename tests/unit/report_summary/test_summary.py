@@ -198,6 +198,9 @@ def test_what_to_do_is_told_of_each_column() -> None:
     )
     (row,) = summary.document("run")["problems"]
     assert (row["orders"], row["hint"]) == (2, "In orderDate: Write YYYY-MM-DD. In qty: Write digits.")
+    summary.problems["value.invalid"].first_hint = "Set shipping.tax."
+    (row,) = summary.document("run")["problems"]
+    assert row["hint"].startswith("Set shipping.tax. In orderDate: ")
     plain = [Problem("tax.unmapped", "1", Place("a.csv", row=2, column=column)) for column in ("a", "b")]
     (row,) = summed(an_order("1", ReportState.BLOCKED, problems=tuple(plain))).document("run")["problems"]
     assert not row["hint"].startswith("In ")
