@@ -30,12 +30,13 @@ from etl.mews.reference_data import Needs, read_reference
 from etl.model.identity import Identity, parse_identifier
 from etl.model.mapping import Mapping
 from etl.model.outcome import Kind
-from etl.model.plan import BALANCE, Basis
+from etl.model.plan import Basis
 from etl.model.reference import Pricing, Reference
 from etl.model.rows import OrderItemRow, PaymentRow
 from etl.model.states import IN_MEWS, State
 from etl.pipeline.needs import needs_of
 from etl.pipeline.outlet import on_route, read_missing_ids
+from etl.pipeline.paid_in_mews import PaidInMews
 from etl.pipeline.prepare import home_of, link_to_mews, read_mapping_of
 from etl.pipeline.reconcile_result import Found, Reconciled, tell
 from etl.pipeline.reconciled import Trace, keep, stand_of
@@ -47,7 +48,6 @@ from etl.reconcile.presence import Held, Verdict, judge
 from etl.reconcile.scan import scan_items, scan_payments
 from etl.reconcile.totals import ControlTotals
 from etl.reconcile.values import Booking, Klass, OrderFinding, sums
-from etl.report.bills import KINDS
 from etl.report.folder import PAGE
 from etl.settings import Connection, Settings
 
@@ -150,7 +150,7 @@ class Reconciliation:
         self._posted_meanwhile = 0
         self._not_posted = 0
         self._unsettled_seen: list[str] = []
-        self._paid: dict[tuple[str, str], Decimal] = {}
+        self._paid = PaidInMews(self._basis)
         self._generated = reference.now
 
     async def work(self) -> None:
@@ -293,11 +293,7 @@ class Reconciliation:
 
     def _count(self, order: LedgerOrder, finding: OrderFinding) -> None:
         self._totals.add(finding.ledger, finding.mews)
-        paid = (("credits", finding.credits), ("captures", finding.captures), (KINDS[BALANCE], finding.assumed))
-        for kind, amount in paid:
-            if amount:
-                key = (order.currency, kind)
-                self._paid[key] = self._paid.get(key, Decimal(0)) + amount
+        self._paid.add(finding, order.currency)
         if finding.klass is Klass.MISSING:
             return
         net, gross = sums(finding.mews)
@@ -354,6 +350,7 @@ class Reconciliation:
                 verdict = judge(sightings, held, own.klass if own else None)
                 if verdict.unsettled:
                     self._unsettled_seen.append(number)
+                self._paid.see(sightings, parts.get(number, ()), own, is_open=verdict.unsettled)
                 self._apply(number, own, verdict, sightings[0].currency)
                 if own is None and verdict.klass is None and any(one.state is State.POSTED for one in held.values()):
                     self._posted_meanwhile += 1
@@ -387,11 +384,15 @@ class Reconciliation:
             for rows in (await self._back.items(order_ids)).values():
                 found = bookings(rows)
                 self._totals.add((), found)
+                self._paid.add_items(rows)
                 number = _number_of(rows)
                 for own in self._notebook.noted([number]).values():
                     net, gross = sums(found)
                     more = own.mews or Amounts(Decimal(0), Decimal(0))
                     self._notebook.amend(replace(own, mews=Amounts(more.net + net, more.gross + gross)))
+        if self._reader.bills is not None:
+            for rows in (await self._back.items(self._paid.open_bills)).values():
+                self._paid.add_items(rows)
 
     # The result
 
@@ -408,7 +409,7 @@ class Reconciliation:
             self._not_posted,
             self._posted_meanwhile,
             self._unsettled_seen,
-            self._paid,
+            self._paid.amounts(),
             self._progress,
         )
         return tell(found, report)

@@ -295,6 +295,24 @@ def test_payments_of_a_recovered_ledger_are_scanned_for(house: House, is_undone:
         assert house.reconcile().document["orders"] == {**ZEROS, "duplicated": 1}
 
 
+@pytest.mark.parametrize("sign", [1, -1], ids=["received is negative", "received is positive"])
+def test_payments_in_mews_are_what_stands_there(house: House, sign: int) -> None:
+    """A copy adds, a reversal takes away, whether the ledger knows them or not, as it is with items."""
+    orders = [a_plan(number, payments=(a_payment("pay1", "7.00", "Card"),)) for number in "1234"]
+    house.post(*orders)
+    one = orders[0].payments[0]
+    house.mews.paid += [payment_row(orders[0], one, "m-again"), payment_row(a_plan("9"), one, "m-9")]
+    house.mews.paid += [a_pay_back(orders[1], "m-back")]
+    with house.ledger.steps(["3"]) as steps:
+        steps.undo_all("3", 1)
+    house.mews.items += rows_of(orders[2], "o-undo", undo=True)
+    house.mews.paid += [a_pay_back(orders[2], "m-back-3")]
+    house.mews.paid = [replace(one, net=sign * one.net, gross=sign * one.gross) for one in house.mews.paid]
+    held = house.reconcile().document["payments"]
+    # Twice of the first, none of the second and third, one of the fourth, one that the ledger never sent.
+    assert held == [{"currency": "GBP", "kind": "captures", "amount": "28.00"}]
+
+
 def test_generations_do_not_mix(house: House) -> None:
     """An order undone and posted again is in Mews once, under its second name."""
     order = a_plan("1")
@@ -366,7 +384,8 @@ def test_a_payment_paid_back_by_somebody_else_is_different(house: House) -> None
 
 def a_pay_back(order: PlannedOrder, payment_id: str) -> PaymentRow:
     row = payment_row(order, order.payments[0], payment_id)
-    identifier, notes = row.external_identifier.replace(":gift1", ":undo:gift1"), row.notes.replace("]", ":undo]")
+    part = order.payments[0].part
+    identifier, notes = row.external_identifier.replace(f":{part}", f":undo:{part}"), row.notes.replace("]", ":undo]")
     return replace(row, external_identifier=identifier, notes=notes, gross=-row.gross, net=-row.net)
 
 
