@@ -9,6 +9,7 @@ import click
 
 from etl.cli import options, show
 from etl.cli.console import Console
+from etl.model.words import counted
 
 
 @click.command("recover")
@@ -31,6 +32,11 @@ def command(console: Console, take_over: str) -> int:
         f"Read {document['items_read']:,} items: {document['found']:,} orders were new to the ledger, "
         f"{document['known']:,} were known, {document['resolved']:,} in doubt were resolved."
     )
+    held = sum(document["orders"].values())
+    if document["found"] > held:
+        console.text(
+            f"These are {counted(held, 'order number|order numbers')}: one that was undone and posted again counts each time."
+        )
     for number, why in document["different"].items():
         console.text(f"  different: {number}: {why}")
     show.duplicates(console, document["duplicated"])

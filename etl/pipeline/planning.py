@@ -304,7 +304,7 @@ def _add_control(order: PlannedOrder, ctx: Context, facts: PlanFacts) -> None:
     if not ctx.mapping.controls or order.verdict is Verdict.SKIPPED:
         return
     moment = order.true_consumption
-    month = "" if moment is None else f"{local_day(moment, ctx.reference.timezone):%Y-%m}"
+    month = order.month if moment is None else f"{local_day(moment, ctx.reference.timezone):%Y-%m}"
     sums = facts.controls.setdefault((month, order.currency), ControlSum())
     sums.orders += 1
     sums.total += order.source_total or Decimal(0)

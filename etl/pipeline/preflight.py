@@ -215,7 +215,7 @@ def _history(prepared: Prepared) -> Iterator[Check]:
             "history",
             Result.WARNING,
             f"{detail}; {plan.outside_window:,} are older and blocked. {told}",
-            'Ask Mews for a longer editable window, set target.route = "outlet" (docs/mapping-guide.md), or '
+            'Ask Mews for a longer editable window, set target.route = "outlet", or '
             'target.outside_editable_window = "clamp".',
         )
 

@@ -454,6 +454,8 @@ def next_words(document: dict[str, Any]) -> str:
     states = {row["state"] for row in document["not_in_mews"]}
     if states & {"ready", "unknown"}:
         return "`centra-mews run EXPORT...` posts what is ready, and finds out about what is unknown."
+    if "undone" in states:
+        return "`centra-mews run EXPORT... --repost-undone` posts again what was undone; if it is to stay out, the history is open."
     if document["settled"]:
         return "accept the orders settled by a person in waivers.csv (different), or correct them in Mews."
     return "clear what is left open, or accept single orders by name in waivers.csv."

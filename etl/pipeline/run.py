@@ -436,13 +436,21 @@ def _record(
     )
 
 
+def _interrupted(stop: StopFlag) -> None:
+    if not stop.is_set:
+        structlog.get_logger().warning(
+            "interrupted: what is in flight is awaited and recorded, nothing more is sent; a second Ctrl-C leaves at once"
+        )
+    stop.request()
+
+
 @contextmanager
 def signals(stop: StopFlag) -> Iterator[None]:
     """Ctrl-C and SIGTERM: the first stops after what is in flight, the second leaves at once."""
     loop = asyncio.get_running_loop()
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     for number in before:
-        loop.add_signal_handler(number, stop.request)
+        loop.add_signal_handler(number, _interrupted, stop)
     try:
         yield
     finally:

@@ -22,6 +22,10 @@ from etl.settings import ACCESS_TOKEN, CLIENT_TOKEN
 
 TABLE = "property"
 _VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
+_EXAMPLE = (
+    'such as: name = "bath", exports = ["bath/orders.csv"], mapping = "bath/mapping", ledger = "bath/ledger.sqlite", '
+    'client_token_env = "BATH_CLIENT", access_token_env = "BATH_ACCESS" (a line each)'
+)
 _HEADER = re.compile(r"^\s*\[\[\s*property\s*\]\]", re.MULTILINE)
 _UNSAFE = re.compile(r"[^\w.-]+")
 _OURS = frozenset({"index.html", "summary.json"})
@@ -136,7 +140,7 @@ def _text(path: Path) -> str:
             f"The portfolio {path} can't be read: {error.strerror or error}.",
             code="portfolio.unreadable",
             place=str(path),
-            hint="Name a file of [[property]] tables; docs/operations.md has one to copy.",
+            hint=f"Name a file of [[property]] tables, {_EXAMPLE}.",
         ) from error
     except UnicodeDecodeError as error:
         raise _invalid(path, [f"{path}: it is not UTF-8 (byte {error.start})"]) from error
@@ -229,5 +233,5 @@ def _invalid(path: Path, faults: list[str]) -> UsageError:
         "The portfolio can't be used; nothing was started:\n" + "\n".join(f"  {fault}" for fault in faults),
         code="portfolio.invalid",
         place=str(path),
-        hint=f"Correct {path}; docs/operations.md has a portfolio to copy.",
+        hint=f"Correct {path}; a property is a table [[property]], {_EXAMPLE}.",
     )

@@ -20,6 +20,7 @@ from etl.model.attention import COLUMNS, MET, PROBLEM, as_written, damaged_text,
 from etl.model.codes import CODES, hint_for
 from etl.model.export import REPLACEMENT, Dialect
 from etl.model.identity import split_number
+from etl.model.place import Place
 from etl.model.problem import Problem
 from etl.report.cells import CsvRows
 from etl.report.folder import ReportFolder, explained, is_same_file, private_text
@@ -149,9 +150,8 @@ class _Remarks:
 
     def _hint(self, number: str, row: int, codes: str) -> str:
         if found := self.told.get(number):
-            here = self.raw.path.name, row
-            first = sorted(found, key=lambda one: (one.place.file, one.place.row) != here)
-            text = as_written(" ".join(dict.fromkeys(_sentence(one, here) for one in first)))
+            first = sorted(found, key=lambda one: not (_is_of(one.place, self.raw.path) and one.place.row == row))
+            text = as_written(" ".join(dict.fromkeys(_sentence(one, self.raw.path, row) for one in first)))
             # What is told of another file may have letters that this one's encoding lacks.
             encoding = self.raw.dialect.encoding
             return quoted(" ".join(text.encode(encoding, "replace").decode(encoding).split()))
@@ -160,14 +160,19 @@ class _Remarks:
         return self.hints[codes]
 
 
-def _sentence(problem: Problem, here: tuple[str, int]) -> str:
+def _is_of(place: Place, file: Path) -> bool:
+    """Whether a place is in the file, named as it was given or by its name alone."""
+    return place.file in (str(file), file.name)
+
+
+def _sentence(problem: Problem, file: Path, row: int) -> str:
     """The bad cell, as seen from a row of the file, and what to do about it."""
     place, hint = problem.place, problem.hint or hint_for(problem.code)
     shown = f" ({problem.value[:_VALUE]})" if problem.value else ""
-    if (place.file, place.row) == here:
-        where = place.column
+    if _is_of(place, file):
+        where = place.column if place.row == row else str(replace(place, file="", sheet=""))
     else:
-        where = str(place if place.file != here[0] else replace(place, file="", sheet=""))
+        where = str(place)
     return f"{where}{shown}: {hint}" if where else hint
 
 

@@ -79,10 +79,7 @@ def window_at(reference: Reference, settings: Settings, now: datetime, run_secon
 def consumption_of(order: Order, settings: Settings) -> tuple[datetime | None, list[Problem]]:
     """The order's own time of consumption in UTC, or the problem with it."""
     source = settings.source
-    chosen = order.order_date
-    # A nested return has one date only: its own.
-    if source.consumption == "deliveryDate" and not order.parent:
-        chosen = order.delivery_date
+    chosen = _chosen(order, settings)
     if chosen is None:
         if not order.is_readable:
             return None, []  # the date itself is among the problems, or nobody can tell
@@ -97,6 +94,18 @@ def consumption_of(order: Order, settings: Settings) -> tuple[datetime | None, l
         ]
     column = "deliveryDate" if chosen is not order.order_date else "orderDate"
     return _to_utc(chosen, source.timezone, order, column)
+
+
+def month_of(order: Order, settings: Settings) -> str:
+    """YYYY-MM on the shop's calendar, also of a time that its clocks skipped; "" where the order has no readable date."""
+    chosen = _chosen(order, settings)
+    return "" if chosen is None else f"{chosen.wall:%Y-%m}"
+
+
+def _chosen(order: Order, settings: Settings) -> LocalTime | None:
+    # A nested return has one date only: its own.
+    is_delivery = settings.source.consumption == "deliveryDate" and not order.parent
+    return order.delivery_date if is_delivery else order.order_date
 
 
 def local_day(moment: datetime, timezone: str) -> date:

@@ -28,7 +28,7 @@ from etl.transform.checks import (
     tell_rounding,
     tell_tax,
 )
-from etl.transform.consumption import consumption_of, local_day
+from etl.transform.consumption import consumption_of, local_day, month_of
 from etl.transform.context import Context, Footing
 from etl.transform.entries import entries_of
 from etl.transform.goods import Goods, goods_of
@@ -192,9 +192,16 @@ def _unproved(
     return (*(kind for kind, holds in cases if holds), *(payment_kind(one) for one in types))
 
 
+def _month(case: OrderContext, verdict: Verdict, moment: Moment) -> str:
+    """Of the consumption on the enterprise's calendar; of an order that is blocked because there is no such time, the date's."""
+    when = moment.seen or moment.true
+    if when is not None:
+        return local_day(when, case.ctx.reference.timezone).isoformat()[:7]
+    return month_of(case.order, case.settings) if verdict is Verdict.BLOCKED else ""
+
+
 def _result(case: OrderContext, verdict: Verdict, moment: Moment, **more: Any) -> PlannedOrder:
     order = case.order
-    when = moment.seen or moment.true
     content = content_of(order)
     if "source_total" not in more:
         more["source_total"] = source_total(case)
@@ -207,7 +214,7 @@ def _result(case: OrderContext, verdict: Verdict, moment: Moment, **more: Any) -
         consumption=moment.seen,
         true_consumption=moment.true,
         is_clamped=moment.is_clamped and verdict is Verdict.READY,
-        month="" if when is None else local_day(when, case.ctx.reference.timezone).isoformat()[:7],
+        month=_month(case, verdict, moment),
         parent=order.parent,
         fingerprint=fingerprint_of(content),
         skip_fingerprint=skip_fingerprint(order),

@@ -148,7 +148,7 @@ def test_a_nested_return_speaks_for_the_rows_of_its_order(tmp_path: Path) -> Non
 
 def test_the_bad_cell_is_named_beside_its_row(tmp_path: Path) -> None:
     """A quantity is not mended like a date; what stands in another row or in the mapping is told with its place."""
-    here = Place("a.csv", row=3)
+    here = Place(str(tmp_path / "a.csv"), row=3)
     problems = (
         Problem("value.invalid", "5", Place("a.csv", row=2, column="date"), "1.13.24", hint="Write YYYY-MM-DD."),
         Problem("value.invalid", "5", here.at("=qty"), "zwölf\n€", hint="Write digits."),
