@@ -19,6 +19,7 @@ from etl.ledger.unit_of_work import SELECT_META, chunks
 from etl.model.states import State
 
 _UNFINISHED = (State.READY.value, State.IN_FLIGHT.value, State.UNKNOWN.value)
+_IDLE = (State.READY.value, State.UNKNOWN.value)
 _ORDERS, _WORKERS = schema.orders, schema.workers
 _WORKER = select(_WORKERS.c.token).where(_WORKERS.c.token == bindparam("token"))
 
@@ -74,6 +75,21 @@ class LedgerSharing(LedgerStore):
                 ):
                     left[number] = True
         return left
+
+    def let_go(self, kept: Iterable[str]) -> None:
+        """Of what this worker has in hand and has not decided, only `kept` stays in it. Nothing of it is under way."""
+        if not self.is_shared:
+            return
+        with self.transaction() as connection:
+            self.verify_lock(connection)
+            mine = select(_ORDERS.c.number).where(_ORDERS.c.claim == self._token, _ORDERS.c.state.in_(_IDLE))
+            free = sorted(set(connection.scalars(mine)).difference(kept))
+            for chunk in chunks(free):
+                connection.execute(
+                    update(_ORDERS)
+                    .where(_ORDERS.c.number.in_(chunk), _ORDERS.c.claim == self._token, _ORDERS.c.state.in_(_IDLE))
+                    .values(claim="")
+                )
 
     def elsewhere(self, numbers: Iterable[str]) -> frozenset[str]:
         """Those of the orders that another worker has in hand."""

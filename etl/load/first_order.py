@@ -5,7 +5,7 @@ Rule: design section 7.6.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -24,6 +24,7 @@ from etl.model.observed import Observed, SentEntry
 from etl.model.payload import entries_of
 from etl.model.plan import Basis, PlannedOrder
 from etl.model.rows import OrderItemRow
+from etl.model.states import State
 
 FIRST_CHECK = "first_check"
 _NEXT = "Nothing else was sent. Compare the order in Mews, correct the mapping, undo it, and run again."
@@ -35,7 +36,7 @@ _LOST = (
 )
 
 
-def in_doubt(number: str) -> StoppedError:
+def _in_doubt(number: str) -> StoppedError:
     """Why a run stops whose first order has no certain end."""
     return StoppedError(
         f"nobody knows yet whether Mews took the first order, {number}",
@@ -81,6 +82,38 @@ class FirstOrder:
         """Whether the ledger's first order was never read back."""
         self._is_wanted = self._is_wanted and self._ledger.meta(FIRST_CHECK) is None
         return self._is_wanted
+
+    async def send(
+        self,
+        job: Job,
+        put: Callable[[Job], Awaitable[None]],
+        carry: Callable[[list[Job]], Awaitable[None]],
+        drain: Callable[[], Awaitable[None]],
+    ) -> None:
+        """Sends one order alone and reads it back. `put`: leaves it to the workers; `drain`: settles what is unknown.
+
+        Raises StoppedError where it has no certain end, and as `read_back`. Effects: sends, writes the ledger.
+        """
+        if not job.send_order:
+            # Payments of an order that was found in Mews: there is no order of ours to read back yet.
+            await put(job)
+            return
+        earlier = self._ledger.first_posted()
+        if earlier is not None:
+            await self.read_back(earlier.number)
+            await put(job)
+            return
+        await carry([job])
+        row = self._ledger.order(job.number)
+        if row is not None and row.state is State.UNKNOWN:
+            await drain()
+            row = self._ledger.order(job.number)
+        if self._halt.is_set or row is None:
+            return
+        if row.has_posted:
+            await self.read_back(job.number)
+        elif row.state is State.UNKNOWN:
+            raise _in_doubt(job.number)
 
     async def read_back(self, number: str) -> None:
         """Raises StoppedError unless Mews returns the order as it was sent, and marks the ledger as checked."""

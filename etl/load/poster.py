@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 
 from etl.errors import InternalError, LedgerError, MewsError, StoppedError
@@ -20,7 +21,7 @@ from etl.ledger.steps import KindBusyError, NotReady
 from etl.load.carrier import Carrier
 from etl.load.crew import Crew, JobQueue
 from etl.load.customers import email_of
-from etl.load.first_order import FirstCheck, FirstOrder, in_doubt
+from etl.load.first_order import FirstCheck, FirstOrder
 from etl.load.halt import HaltedError, WindowPassedError, cancel
 from etl.load.jobs import Chooser, Job
 from etl.load.kinds import Kinds
@@ -134,9 +135,11 @@ class Poster:
             self._crew.start(self._watch())
             await self._feed(iter(orders), chooser, no_wait=no_wait)
             await self._settle_down(no_wait=no_wait)
-            while not (no_wait or self._is_spent) and (freed := await self._share.freed()):
-                await self._feed(iter(freed), chooser, no_wait=no_wait)
-                await self._settle_down(no_wait=no_wait)
+            while not (no_wait or self._is_spent) and self._share.is_waiting:
+                await self._let_go()
+                if freed := await self._share.freed():
+                    await self._feed(iter(freed), chooser, no_wait=no_wait)
+                    await self._settle_down(no_wait=no_wait)
             await self._end(no_wait=no_wait)
         except (LedgerError, MewsError, StoppedError) as error:
             self._halt.stop(error)
@@ -365,26 +368,7 @@ class Poster:
 
     async def _send_first(self, job: Job, *, no_wait: bool) -> None:
         """The first order of a ledger goes alone and is read back before any other is sent."""
-        if not job.send_order:
-            # Payments of an order that was found in Mews: there is no order of ours to read back yet.
-            await self._queue.put(job)
-            return
-        earlier = self._ledger.first_posted()
-        if earlier is not None:
-            await self._first.read_back(earlier.number)
-            await self._queue.put(job)
-            return
-        await self._carry([job])
-        row = self._ledger.order(job.number)
-        if row is not None and row.state is State.UNKNOWN:
-            await self._drain(no_wait=no_wait)
-            row = self._ledger.order(job.number)
-        if self._halt.is_set or row is None:
-            return
-        if row.has_posted:
-            await self._first.read_back(job.number)
-        elif row.state is State.UNKNOWN:
-            raise in_doubt(job.number)
+        await self._first.send(job, self._queue.put, self._carry, partial(self._drain, no_wait=no_wait))
 
     # Looking at Mews
 
@@ -442,14 +426,30 @@ class Poster:
         await self._drain(no_wait=no_wait)
         await self._try_several(no_wait=no_wait)
 
-    async def _end(self, *, no_wait: bool) -> None:
-        """Nothing else is left to be sent: returns go, or are blocked without their order; look again at resends."""
-        for job in self._returns.take_ready():
-            # Another run posted their order.
+    async def _let_go(self) -> None:
+        """Others may wait for what is in this run's hand while it waits for theirs: what it does nothing more about is free."""
+        if await self._release_returns():
+            await self._settle_down(no_wait=False)
+        await self._block_returns(self._returns.take_decided())
+        self._share.let_go(self._returns.keep(self._share.may_come))
+
+    async def _release_returns(self) -> bool:
+        """The returns whose order another run has posted go. Shape: whether there were any."""
+        ready = self._returns.take_ready()
+        for job in ready:
             self._release(job)
         await self._queue.empty()
-        for why, orphan in () if self._halt.is_set else self._returns.take_orphans():
+        return bool(ready)
+
+    async def _block_returns(self, orphans: Iterable[tuple[str, Job]]) -> None:
+        for why, orphan in orphans:
             await self._block(orphan, "return.parent", why)
+
+    async def _end(self, *, no_wait: bool) -> None:
+        """Nothing else is left to be sent: returns go, or are blocked without their order; look again at resends."""
+        await self._release_returns()
+        if not self._halt.is_set:
+            await self._block_returns(self._returns.take_orphans())
         await self._look_back(no_wait=no_wait)
 
     async def _look_back(self, *, no_wait: bool) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
+
 from etl.ledger.ledger import Ledger
 from etl.load.jobs import Job
 from etl.model.states import State
@@ -36,17 +38,28 @@ class Returns:
         held, self._held = self._held, {}
         return [job for jobs in held.values() for job in jobs if self.may_go(job)]
 
+    def take_decided(self) -> list[tuple[str, Job]]:
+        """The returns whose own order will not be in Mews as it was sent, each with that in words; the others stay."""
+        orphans = []
+        for parent in [*self._held]:
+            row = self._ledger.order(parent)
+            if row is None or row.state not in (State.READY, State.UNKNOWN, State.IN_FLIGHT):
+                is_different = row is not None and row.state is State.DIFFERENT
+                why = _DIFFERENT if is_different else _MISSING
+                orphans += [(why.format(parent=parent), job) for job in self._held.pop(parent)]
+        return orphans
+
     def take_orphans(self) -> list[tuple[str, Job]]:
         """The returns whose own order will not be in Mews as it was sent after this run, each with that in words.
 
         Those whose order is left for a later run are left likewise.
         """
-        held, self._held = self._held, {}
-        orphans = []
-        for parent, jobs in held.items():
-            row = self._ledger.order(parent)
-            if row is None or row.state not in (State.READY, State.UNKNOWN, State.IN_FLIGHT):
-                is_different = row is not None and row.state is State.DIFFERENT
-                why = _DIFFERENT if is_different else _MISSING
-                orphans += [(why.format(parent=parent), job) for job in jobs]
+        orphans = self.take_decided()
+        self._held = {}
         return orphans
+
+    def keep(self, may_come: Callable[[Collection[str]], Collection[str]]) -> list[str]:
+        """Leaves for a later run the returns of whose order nobody will make more now. Shape: the numbers of the others."""
+        living = may_come(self._held.keys())
+        self._held = {parent: jobs for parent, jobs in self._held.items() if parent in living}
+        return [job.number for jobs in self._held.values() for job in jobs]

@@ -5,7 +5,7 @@ Rule: design section 10. On a file, or alone, everything is in hand and every tu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from etl.load.session import Session
 from etl.model.plan import PlannedOrder
@@ -39,20 +39,31 @@ class Share:
         mine = [order for order in orders if order.number not in left]
         return mine, [number for number, is_open in left.items() if not is_open]
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether others have orders in hand that this run would take."""
+        return bool(self._elsewhere) and not self._session.halt.is_set
+
     async def freed(self) -> list[PlannedOrder]:
-        """Waits for orders that others had in hand and left; [] once they are done with all of them.
+        """The orders that others had in hand and left; [] a moment later where there is none.
 
         Effects: workers that are gone are buried, and what they had under way settles.
         """
-        while self._elsewhere and not self._session.halt.is_set:
-            self._bury()
-            waiting, self._elsewhere = self._elsewhere, {}
-            mine, _ = self.take(list(waiting.values()))
-            if mine:
-                return mine
-            if self._elsewhere:
-                await self._session.halt.sleep(POLL)
-        return []
+        self._bury()
+        waiting, self._elsewhere = self._elsewhere, {}
+        mine, _ = self.take(list(waiting.values()))
+        if self._elsewhere and not mine:
+            await self._session.halt.sleep(POLL)
+        return mine
+
+    def may_come(self, numbers: Iterable[str]) -> set[str]:
+        """Those of the orders that somebody else, or this run after him, will still do something about."""
+        wanted = list(numbers)
+        return {*self._ledger.elsewhere(wanted), *(number for number in wanted if number in self._elsewhere)}
+
+    def let_go(self, kept: Collection[str]) -> None:
+        """Of what is in this run's hand and undecided, only `kept` stays there: nobody waits for the rest for ever."""
+        self._ledger.let_go(kept)
 
     async def turn(self, name: str, is_done: Callable[[], bool]) -> bool:
         """Waits until this run alone may do something, or somebody has done it. Shape: whether it may."""

@@ -1004,8 +1004,8 @@ GUARDS = (
     ),
     _guard(
         "a run goes on while its first order is in doubt",
-        "load/poster.py",
-        "            raise in_doubt(job.number)\n",
+        "load/first_order.py",
+        "            raise _in_doubt(job.number)\n",
         "            return\n",
         "poster",
         "nothing_follows",

@@ -86,6 +86,21 @@ def test_orders_are_in_one_hand(url):
         first._token = ""
 
 
+def test_what_a_run_does_nothing_more_about_is_anybodys(url):
+    """Two runs that have what the other waits for would wait for ever; what is under way or posted stays as it is."""
+    with worker(url, elsewhere=True) as first, worker(url) as second:
+        first.record_plan("run-1", [an_order(str(number)) for number in range(1, 6)])
+        assert first.claim(["1", "2", "3", "4"]) == {}
+        assert second.claim(["5"]) == {}
+        with first.transaction() as connection:
+            connection.execute(text("UPDATE orders SET state = 'unknown' WHERE number = '3'"))
+            connection.execute(text("UPDATE orders SET state = 'in_flight' WHERE number = '4'"))
+        first.let_go({"2"})
+        assert second.elsewhere(["1", "2", "3", "4", "5"]) == {"2", "4"}
+        assert first.elsewhere(["5"]) == {"5"}
+        assert second.claim(["1", "3"]) == {}
+
+
 def test_a_lease_that_is_over_is_not_renewed(url):
     """By the server's clock alone: who slept through it has no say any more, even if nobody noticed."""
     with worker(url) as ledger:
