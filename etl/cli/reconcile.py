@@ -87,7 +87,9 @@ def _show(console: Console, document: dict[str, Any]) -> None:
         right=[3, 4, 5, 6],
     )
     for row in document["notices"][:DIFFERENCES_SHOWN]:
-        console.text(f"Order {row['order']}, {row['what']}: expected {row['expected']}, found {row['found']}")
+        # Where nothing was expected, nothing is wrong with what was met: it stands for nothing any more.
+        found = row["found"] if row["expected"] == "nothing" else f"expected {row['expected']}, found {row['found']}"
+        console.text(f"Order {row['order']}, {row['what']}: {found}")
     _show_unsettled(console, document["unsettled"])
     console.text(document["certificate"]["statement"])
 

@@ -22,5 +22,5 @@ class Route(StrEnum):
 
     @property
     def others(self) -> str:
-        """What else stands there, which is counted and nothing more."""
-        return "bills of others in the outlet" if self is Route.OUTLET else "orders of others on the service"
+        """What else was met there, which is counted and nothing more: what was not looked at may hold more."""
+        return "bills of others met in the outlet" if self is Route.OUTLET else "orders of others met on the service"

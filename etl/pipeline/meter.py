@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from etl.waiting import SETTLING, WAITS, Waits
+from etl.waiting import LIMIT, SETTLING, WAITS, Waits
 
 Progress = Callable[[str, int, int | None], None]
 
@@ -104,9 +104,12 @@ class Meter:
         stage, unit = _shown(self._stage)
         done, wall, total = seen[-1][1], self._wall(), self._total
         since = self._clock() - seen[0][0]
+        waits = self._waits.now()
+        if waits and waits[0] == LIMIT:
+            # What went in a burst is paid for by the wait after it: the pace is that of both.
+            since += waits[1]
         rate = (done - seen[0][1]) / since if since >= 1 and done > seen[0][1] else None
         left = None if total is None or rate is None else max(0, total - done) / rate
-        waits = self._waits.now()
         if waits and waits[0] == SETTLING and stage != SETTLE:
             # Somebody waits for the next look at what is unclear, and the others go on.
             waits = None

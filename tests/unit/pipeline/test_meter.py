@@ -53,6 +53,29 @@ def test_rate_and_end_follow_from_what_was_done(clock: Clock) -> None:
     assert words(standing).startswith("post: 1,000 of 3,000 orders (33.3 %), ")
 
 
+def test_a_burst_is_paid_for_by_the_wait_after_it(clock: Clock) -> None:
+    """200 orders in two seconds, then 28 of waiting: the pace is 200 in half a minute, not 100 a second."""
+    waits = Waits(clock)
+    meter = a_meter(clock, waits)
+    meter("post", 0, 2200)
+    clock.seconds += 2
+    meter("post", 200, 2200)
+    waiting = waits.sleep(LIMIT)(28)
+
+    async def look() -> JobProgress | None:
+        task = asyncio.ensure_future(waiting)
+        await asyncio.sleep(0)
+        seen = meter.look()
+        task.cancel()
+        return seen
+
+    standing = asyncio.run(look())
+    assert standing is not None
+    assert standing.rate == pytest.approx(200 / 30, rel=0.01)
+    assert standing.ends is not None
+    assert (standing.ends - clock.wall()).total_seconds() == pytest.approx(300, rel=0.01)
+
+
 def test_the_rate_is_of_the_last_half_minute(clock: Clock) -> None:
     """A run that stood for an hour must not promise an end that its first hour would have meant."""
     meter = a_meter(clock)

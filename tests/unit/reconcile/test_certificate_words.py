@@ -28,8 +28,8 @@ def test_the_statement_is_a_sentence(accepted: int, words: str) -> None:
 @pytest.mark.parametrize(
     ("route", "place", "others"),
     [
-        (Route.ORDERS, "Service", "Orders of others on the service"),
-        (Route.OUTLET, "Outlet", "Bills of others in the outlet"),
+        (Route.ORDERS, "Service", "Orders of others met on the service"),
+        (Route.OUTLET, "Outlet", "Bills of others met in the outlet"),
     ],
 )
 def test_it_names_what_the_route_has(route: Route, place: str, others: str) -> None:
