@@ -40,15 +40,7 @@ def command(console: Console) -> int:
             under_way = document["orders"].get("in_flight", 0) + document["orders"].get("unknown", 0)
             first = f"; it first finds out about {counted(under_way, 'order|orders')} under way" if under_way else ""
             console.text(f"Next: run the same command again{first}. Nothing is sent twice.")
-    if progress := document["progress"]:
-        old = progress["seconds_old"]
-        console.text(f"Now: {progress['words']}" + (f" ({old} s ago)" if old > STALE else ""))
-    elif document["rate_per_second"] and document["holder"]:
-        left = document["seconds_left"]
-        console.text(
-            f"{document['rate_per_second']} orders/s over the last minute"
-            + (f", about {left} s left for what is ready." if left is not None else ".")
-        )
+    _show_progress(console, document)
     console.table(
         "Runs", ["run", "command", "started", "exit code"], [_row(one) for one in document["runs"]], right=[3]
     )
@@ -59,6 +51,22 @@ def command(console: Console) -> int:
         console.text("The ledger is empty. Next: centra-mews dry-run EXPORT...")
     console.result(document)
     return 0
+
+
+def _show_progress(console: Console, document: dict[str, Any]) -> None:
+    """What a run says of itself; of several at work, each of which tells of its own part, also the pace of all."""
+    is_shared = len(document["workers"]) > 1
+    progress = document["progress"]
+    if progress:
+        old = progress["seconds_old"]
+        whose = "Now, one of them" if is_shared else "Now"
+        console.text(f"{whose}: {progress['words']}" + (f" ({old} s ago)" if old > STALE else ""))
+    if document["rate_per_second"] and document["holder"] and (is_shared or not progress):
+        left = document["seconds_left"]
+        console.text(
+            f"{document['rate_per_second']} orders/s over the last minute{', by all' if is_shared else ''}"
+            + (f", about {left} s left for what is ready." if left is not None else ".")
+        )
 
 
 def _row(run: dict[str, Any]) -> tuple[object, ...]:
