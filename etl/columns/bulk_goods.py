@@ -247,20 +247,20 @@ def _clean(lines: LineCells, column: Column) -> Bools:
     return np.array(clean, bool)[column.codes]
 
 
-class Parts(NamedTuple):
-    """Shares of an amount: of which order, which of its shares, how much, with which tax-code set."""
+class Portions(NamedTuple):
+    """Portions of an amount: of which order, which of its shares, how much, with which tax-code set."""
 
     order: Ints
     place: Ints
     amount: Ints
     sets: Ints
 
-    def of(self, kept: Bools) -> Parts:
+    def of(self, kept: Bools) -> Portions:
         """The shares of these orders only, numbered anew."""
         if kept.all():
             return self
         here, number = kept[self.order], np.cumsum(kept) - 1
-        return Parts(number[self.order[here]], self.place[here], self.amount[here], self.sets[here])
+        return Portions(number[self.order[here]], self.place[here], self.amount[here], self.sets[here])
 
 
 class Weights:
@@ -282,7 +282,7 @@ class Weights:
         """What the goods of each order weigh."""
         np.add.at(self.sums, self.order, self._weights)
 
-    def shares(self, amounts: Ints) -> Parts:
+    def shares(self, amounts: Ints) -> Portions:
         """An amount of each order over its sets; of one that has none, nothing.
 
         Rule: the largest remainder of `model.money.share_units`, of absolute amounts.
@@ -299,7 +299,7 @@ class Weights:
         # A share of nothing is no entry, and takes no place.
         is_sent = parts > 0
         order, its, parts = order[is_sent], its[is_sent], parts[is_sent]
-        return Parts(order, _places(order), np.where(amounts[order] < 0, -parts, parts), its)
+        return Portions(order, _places(order), np.where(amounts[order] < 0, -parts, parts), its)
 
 
 def _places(order: Ints) -> Ints:

@@ -110,7 +110,9 @@ class BulkWriting:
     def _names(self, number: str, goods: Goods, lines: slice) -> tuple[Problem, ...]:
         place, articles = self._lane.table.place_of, self._articles.all
         pairs = zip(goods.article[lines].tolist(), goods.row[lines].tolist(), strict=True)
-        return self._decided.told(number, [(articles[its], place(row)) for its, row in pairs if articles[its].is_told])
+        return self._decided.notices(
+            number, [(articles[its], place(row)) for its, row in pairs if articles[its].is_told]
+        )
 
     def _problems(self, block: Block, orders: Orders, goods: Goods, told: Bools, is_back: Bools) -> dict[int, Any]:
         found: dict[int, tuple[Problem, ...]] = {}

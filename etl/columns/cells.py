@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from etl.reading.parse import Reader
-from etl.reading.remarks import Odd
+from etl.reading.remarks import RemarkedValue
 
 KEPT = 100_000
 """Distinct cells that are remembered of one column."""
@@ -78,7 +78,7 @@ def clean(reader: Reader[Any], cell: str) -> Any:
     """The value of a cell that there is nothing to say about; `_ABSENT` where there is."""
     try:
         return reader[cell]
-    except Odd:
+    except RemarkedValue:
         return _ABSENT
 
 

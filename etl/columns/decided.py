@@ -194,7 +194,7 @@ class Decided:
         category = usable_category(mapping.default_category("products"), self._ctx, found)
         return None if found.problems else (category, text_as_json(category))
 
-    def told(self, number: str, articles: list[tuple[Article, Place]]) -> tuple[Problem, ...]:
+    def notices(self, number: str, articles: list[tuple[Article, Place]]) -> tuple[Problem, ...]:
         """What there is to say of the lines of an order, in canonical order: (article, where the line stands)."""
         found = Findings(number)
         for article, place in articles:

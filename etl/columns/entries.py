@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from etl.columns.block import Block, Column, Ints
-from etl.columns.bulk_goods import Articles, Goods, Parts, Sets
+from etl.columns.bulk_goods import Articles, Goods, Portions, Sets
 from etl.columns.quick import Shown
 from etl.reading.distinct import distinct
 
@@ -49,7 +49,7 @@ class Entries(NamedTuple):
 
 
 def entries_of(
-    orders: int, goods: Goods, sent: Parts, back: Parts, articles: Articles, sets: Sets, names: Names
+    orders: int, goods: Goods, sent: Portions, back: Portions, articles: Articles, sets: Sets, names: Names
 ) -> Entries:
     """The entries of so many `orders`: their goods, the shares of shipping, the shares of vouchers."""
     order = np.concatenate((goods.order, sent.order, back.order))

@@ -199,7 +199,7 @@ class Lane:
         if is_negative:
             problems.append(negative_in_sale(number, [(row.qty, place(row.at)) for row in rows if row.qty < 0]))
         if is_told:
-            problems += head.decided.told(number, [(row.article, place(row.at)) for row in rows])
+            problems += head.decided.notices(number, [(row.article, place(row.at)) for row in rows])
         return Quick(quick.line, quick.report, signature, tuple(problems), is_footed and bool(shipping.amount))
 
     # Order-level cells

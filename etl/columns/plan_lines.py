@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from etl.columns.block import Ints
-from etl.columns.bulk_goods import Articles, Goods, Parts, Sets
+from etl.columns.bulk_goods import Articles, Goods, Portions, Sets
 from etl.columns.bulk_numbers import LARGEST
 from etl.columns.cells import Remembered
 from etl.columns.decided import Item
@@ -34,8 +34,8 @@ _FEW, _BEYOND = 64, 1 << 40
 class Shares(NamedTuple):
     """The shares of shipping and vouchers."""
 
-    shipping: Parts
-    vouchers: Parts
+    shipping: Portions
+    vouchers: Portions
 
 
 class Made:
@@ -133,7 +133,7 @@ class PlanLines:
         rank = np.concatenate((sent.place - 1, before + back.place - 1))
         return _texts(list(named)), np.concatenate((sent.order, back.order)), rank
 
-    def _shares(self, kind: str, parts: Parts, amounts: Ints, whats: Sequence[str]) -> list[str]:
+    def _shares(self, kind: str, parts: Portions, amounts: Ints, whats: Sequence[str]) -> list[str]:
         texts, sets = self._writing.texts, self._sets.all
         rows = zip(parts.place.tolist(), amounts.tolist(), parts.sets.tolist(), whats, strict=True)
         return [

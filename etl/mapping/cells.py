@@ -22,7 +22,7 @@ from etl.reading.dates import DateFormat, Dates, DateShape, date_shape
 from etl.reading.numbers import parse_amount, plain_rate
 from etl.reading.options import NUMBER_FIELD
 from etl.reading.order_numbers import OrderNumbers, fault_of
-from etl.reading.remarks import Odd
+from etl.reading.remarks import RemarkedValue
 from etl.reading.style import NumberStyle, Shape, dissect
 
 T = TypeVar("T")
@@ -98,7 +98,7 @@ def _read(parser: Callable[[str], T], value: str) -> T:
     """A value by the rules of the export. What only the export could say (values.csv) is no hint here."""
     try:
         return parser(value)
-    except Odd as odd:
+    except RemarkedValue as odd:
         if not odd.is_error:
             found: T = odd.value
             return found
@@ -204,7 +204,7 @@ class DateStyle:
         """A day, as `etl.reading.dates` reads it in the file's style."""
         try:
             found = Dates(self.day_first).read(value)
-        except Odd as odd:
+        except RemarkedValue as odd:
             remark = odd.remarks[0]
             if remark.code == "value.ambiguous":
                 raise CellError(

@@ -50,7 +50,7 @@ from etl.reading.kinds import NESTED_FIELDS
 from etl.reading.names import GET_ORDERS
 from etl.reading.options import NUMBER_FIELD
 from etl.reading.parse import MEANINGS
-from etl.reading.remarks import Odd
+from etl.reading.remarks import RemarkedValue
 from etl.reading.style import NumberStyle
 from etl.reading.texts import is_scientific, without_traces
 
@@ -361,7 +361,7 @@ def _meaning(name: str, value: str) -> str:
         return value
     try:
         parser(value)
-    except Odd as odd:
+    except RemarkedValue as odd:
         remark = odd.remarks[0]
         raise CellError(f"{remark.message}{' ' * bool(remark.hint)}{remark.hint}") from None
     return value

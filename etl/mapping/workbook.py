@@ -18,7 +18,7 @@ from etl.model.faults import Fault, nearest
 from etl.model.mapping_tables import TABLES, TableSpec
 from etl.model.place import Place
 from etl.reading.office import open_workbook
-from etl.reading.remarks import Odd
+from etl.reading.remarks import RemarkedValue
 from etl.reading.sheet import Findings, Sheet, address
 from etl.reading.shown import Role, taken
 
@@ -161,7 +161,7 @@ class _SheetRows:
         here = here.at(name) if name else here
         try:
             cell, remarks = taken(cell, _ROLES.get(name, Role.TEXT))
-        except Odd as odd:
+        except RemarkedValue as odd:
             remark = odd.remarks[0]
             self.faults.append(Fault(here, f"{remark.message} {remark.hint}".rstrip()))
             return ""

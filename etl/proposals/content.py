@@ -14,7 +14,7 @@ from etl.reading.dates import DateShape, date_shape
 from etl.reading.kinds import Kind
 from etl.reading.numbers import parse_amount, parse_percent
 from etl.reading.order_numbers import OrderNumbers
-from etl.reading.remarks import Odd
+from etl.reading.remarks import RemarkedValue
 from etl.reading.style import NumberStyle, Shape, dissect
 
 SAMPLES = 3
@@ -107,7 +107,7 @@ def _read(parse: Callable[[str, NumberStyle], Decimal | None], cell: str, style:
     held = NUMBER + stored(cell) if cell[:1] == NUMBER else cell
     try:
         return parse(held, style)
-    except Odd as odd:
+    except RemarkedValue as odd:
         return odd.value if isinstance(odd.value, Decimal) else None
 
 

@@ -16,7 +16,7 @@ from etl.proposals.content import SAMPLES
 from etl.proposals.footing import Footing
 from etl.proposals.names import gives_back, words
 from etl.proposals.sheet import Sheet
-from etl.staging.parts import Part, list_in
+from etl.staging.parts import ObjectKind, list_in
 
 BREAKDOWN = "taxBreakdown"
 RATE, VALUE = f"{BREAKDOWN}.taxPercent", f"{BREAKDOWN}.value"
@@ -76,7 +76,7 @@ def proposed(
             yield ColumnProposal(value, VALUE, Sure.LIKELY, "by name", (), samples_of(sheet, value))
             yield from _rest(sheet, head, {**taken, rate: RATE, value: VALUE}, footing)
     for name in sheet.dump.lists:
-        if name in taken or name in used or list_in(Part.ORDER, name):
+        if name in taken or name in used or list_in(ObjectKind.ORDER, name):
             continue
         if gives_back(name) and any(_is_money(sheet, one) for one in _inside(sheet, name)):
             yield ColumnProposal(name, evidence=GIVEN_BACK, candidates=(NOT_MIGRATED,))

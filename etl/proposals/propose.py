@@ -29,7 +29,7 @@ from etl.reading.kinds import Kind
 from etl.reading.names import KINDS, LINE, ORDER_NUMBER, TAX_RATES
 from etl.reading.parse import STORE_TYPES
 from etl.staging.fields import Names, canonical_field
-from etl.staging.parts import AMOUNT_TAILS, Part, list_in
+from etl.staging.parts import AMOUNT_TAILS, ObjectKind, list_in
 from etl.staging.vocabulary import Vocabulary
 
 _MOST = Decimal("0.95")
@@ -154,7 +154,7 @@ def _field_of_objects(header: str, dump: Dump, vocabulary: Vocabulary) -> str | 
     wanted, is_line = header, header in (dump.line_headers or ())
     if is_line:
         name, _, inner = header.partition(".")
-        if list_in(Part.ORDER, name) is not Part.LINE:
+        if list_in(ObjectKind.ORDER, name) is not ObjectKind.LINE:
             return None
         wanted = LINE + inner
     for tail in AMOUNT_TAILS:

@@ -18,7 +18,7 @@ from etl.proposals.names import RETURN_WORDS, spelled
 from etl.proposals.sheet import Sheet
 from etl.reading.codes import currency_fault, nearest_country
 from etl.reading.parse import MEANINGS
-from etl.reading.remarks import Odd
+from etl.reading.remarks import RemarkedValue
 
 _OPEN_CODES = frozenset({"GE", "CG", "CD", "KP", "KR", "GN", "WS", "MF", "SX", "VI", "VG", "FM"})
 """Countries whose short name is that of another country or part of one too: Georgia, Congo, Korea, Guinea, .."""
@@ -109,7 +109,7 @@ def _percents(
 def _is_read(parse: Callable[[str], Any], word: str) -> bool:
     try:
         parse(word)
-    except Odd as odd:
+    except RemarkedValue as odd:
         return not odd.is_error
     return True
 

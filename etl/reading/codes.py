@@ -8,7 +8,7 @@ import pycountry
 
 from etl.model.export import plain
 from etl.model.faults import nearest
-from etl.reading.remarks import Odd, bad, told
+from etl.reading.remarks import RemarkedValue, bad, noted
 from etl.reading.texts import is_nothing
 
 _COUNTRY_SLIPS = {"UK": "GB", "EL": "GR", "EN": "GB", "ENG": "GB", "SCO": "GB", "WAL": "GB", "EIRE": "IE", "KO": "KR"}
@@ -65,7 +65,7 @@ def parse_country(cell: str) -> str:
         return text
     upper = text.upper()
     if text.isascii() and upper in countries():
-        raise Odd(upper, [told("country.lowercase", f"{text!r} was read as {upper}.")])
+        raise RemarkedValue(upper, [noted("country.lowercase", f"{text!r} was read as {upper}.")])
     raise bad(*country_fault(text), "country.invalid")
 
 
@@ -96,7 +96,7 @@ def parse_currency(cell: str) -> str:
         return text
     upper = text.upper()
     if text.isascii() and upper in currencies():
-        raise Odd(upper, [told("currency.lowercase", f"{text!r} was read as {upper}.")])
+        raise RemarkedValue(upper, [noted("currency.lowercase", f"{text!r} was read as {upper}.")])
     raise bad(*currency_fault(text), "currency.invalid")
 
 

@@ -231,7 +231,7 @@ class Dates:
         self._format = DateFormat(options.date_format) if options.date_format else None
 
     def read(self, cell: str) -> LocalTime | None:
-        """A local date or time; None for an empty cell and Centra's `0000-00-00 00:00:00`. Raises Odd."""
+        """A local date or time; None for an empty cell and Centra's `0000-00-00 00:00:00`. Raises RemarkedValue."""
         return self._read_plain(cell) or self._read_any(cell)
 
     def _read_plain(self, cell: str) -> LocalTime | None:

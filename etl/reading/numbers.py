@@ -7,7 +7,7 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal
 
 from etl.model.export import BROKEN, DATE, NUMBER, plain
 from etl.reading.codes import currencies
-from etl.reading.remarks import Odd, Remark, bad, told
+from etl.reading.remarks import Remark, RemarkedValue, bad, noted
 from etl.reading.style import LONGEST_NUMBER, NumberStyle, Shape, dissect
 from etl.reading.texts import has_foreign_digits
 
@@ -39,7 +39,7 @@ def parse_amount(cell: str, style: NumberStyle) -> Decimal | None:
     """An amount in the file's style; None for an empty cell."""
     value, _, remarks, symbol = _number(cell, style)
     if remarks:
-        raise Odd(value, remarks, symbol)
+        raise RemarkedValue(value, remarks, symbol)
     return value
 
 
@@ -53,7 +53,7 @@ def parse_percent(cell: str, style: NumberStyle) -> Decimal | None:
     if value is not None and not 0 <= value <= 100:
         raise bad(f"{plain(cell)!r} is no rate in percent between 0 and 100.")
     if remarks:
-        raise Odd(value, remarks)
+        raise RemarkedValue(value, remarks)
     return value
 
 
@@ -69,7 +69,7 @@ def plain_rate(text: str) -> Decimal | None:
 _RATE = re.compile(r"(?<![0-9.,])([0-9]{1,3})(?:[.,]([0-9]{1,6}))?(?![0-9.,]*[0-9])")
 
 
-def _rate_in_words(text: str) -> Odd:
+def _rate_in_words(text: str) -> RemarkedValue:
     """The one number of a rate's text, as a remark: a clerk reads it so, and nobody guesses between two."""
     numbers = re.findall(r"[0-9][0-9.,]*", text)
     match = _RATE.search(text)
@@ -83,7 +83,7 @@ def _rate_in_words(text: str) -> Odd:
     if value > 100:
         return bad(f"{text[:80]!r} is no rate in percent between 0 and 100.")
     value = Decimal(f"{value:f}")
-    return Odd(value, [told("number.symbol", f"{text[:80]!r} was read as {value}.")])
+    return RemarkedValue(value, [noted("number.symbol", f"{text[:80]!r} was read as {value}.")])
 
 
 def parse_qty(cell: str, style: NumberStyle) -> int | None:
@@ -96,7 +96,7 @@ def parse_qty(cell: str, style: NumberStyle) -> int | None:
     if abs(value) > _INT32:
         raise bad(f"{plain(cell)!r} pieces are more than Mews takes in one line.")
     if remarks:
-        raise Odd(int(value), remarks)
+        raise RemarkedValue(int(value), remarks)
     return int(value)
 
 
@@ -115,14 +115,14 @@ def parse_either_sign(cell: str, style: NumberStyle) -> Decimal | None:
     value, _, remarks, symbol = _number(cell, style)
     size = None if value is None else value.copy_abs()
     if remarks:
-        raise Odd(size, remarks, symbol)
+        raise RemarkedValue(size, remarks, symbol)
     return size
 
 
 def _number(
     cell: str, style: NumberStyle, *, allow_percent: bool = False
 ) -> tuple[Decimal | None, bool, list[Remark], str]:
-    """(value, has percent sign, remarks, currency sign). Raises Odd where there is no value."""
+    """(value, has percent sign, remarks, currency sign). Raises RemarkedValue where there is no value."""
     fast = _PLAIN_COMMA if style is NumberStyle.COMMA else _PLAIN_POINT
     if len(cell) <= _EXACT_DIGITS + 1 and _PLAIN_NUMBER.fullmatch(cell):
         return _unsigned_zero(Decimal(cell)), False, [], ""
@@ -150,7 +150,7 @@ def _number(
     if len(symbol) == 3 and symbol.isalpha() and symbol not in _CODES and symbol.upper() not in currencies():
         raise bad(f"{text!r} carries {symbol!r}, which is no currency.")
     if number.decorated or _has_groups(number.digits, digits):
-        remarks.append(told("number.symbol", f"{text!r} was read as {value}."))
+        remarks.append(noted("number.symbol", f"{text!r} was read as {value}."))
     return value, number.percent, remarks, symbol
 
 
@@ -182,7 +182,7 @@ def _literal(cell: str, *, allow_percent: bool) -> tuple[Decimal | None, bool, l
     if "e" in text.lower():
         value = Decimal(format(value, "f"))
     if match[2]:
-        remarks.append(told("number.symbol", f"{text!r} was read as {value}."))
+        remarks.append(noted("number.symbol", f"{text!r} was read as {value}."))
     return value, bool(match[2]), remarks, ""
 
 
@@ -192,7 +192,7 @@ def _sized(digits: str, text: str) -> tuple[Decimal, list[Remark]]:
     if len(value.as_tuple().digits) > _EXACT_DIGITS:
         exact, value = value, _FIFTEEN.create_decimal(value).normalize(_FIFTEEN)
         if value != exact:
-            remarks.append(told("number.digits", f"{text[:80]!r} was read at 15 digits as {value:f}."))
+            remarks.append(noted("number.digits", f"{text[:80]!r} was read at 15 digits as {value:f}."))
         value = Decimal(f"{value:f}")
     exponent = value.as_tuple().exponent
     if value.adjusted() >= _WHOLE_DIGITS or (isinstance(exponent, int) and exponent < -_DECIMALS):

@@ -1,6 +1,6 @@
 """Cells to values: one parser for each kind of field, each with what it has to remark.
 
-A clean cell is worked out once and then looked up; whatever there is to say comes as `Odd`.
+A clean cell is worked out once and then looked up; whatever there is to say comes as `RemarkedValue`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from etl.reading.kinds import Kind
 from etl.reading.numbers import parse_amount, parse_either_sign, parse_percent, parse_qty, parse_switch
 from etl.reading.options import DEFAULT, ReadOptions
 from etl.reading.order_numbers import OrderNumbers
-from etl.reading.remarks import Odd, Remark, bad, told
+from etl.reading.remarks import Remark, RemarkedValue, bad, noted
 from etl.reading.shown import Role, role_of, taken
 from etl.reading.style import NumberStyle, Style
 from etl.reading.texts import bare, is_nothing, parse_ean, parse_email, parse_id, parse_key, parse_sku, parse_text
@@ -36,7 +36,7 @@ _FORMATTED = (NUMBER, DATE, BROKEN)
 
 
 class Reader(dict[str, T], Generic[T]):
-    """Cell -> value; a cell met for the first time is parsed. Raises Odd on lookup, each time anew."""
+    """Cell -> value; a cell met for the first time is parsed. Raises RemarkedValue on lookup, each time anew."""
 
     def __init__(self, parse: Callable[[str], T]) -> None:
         super().__init__()
@@ -57,10 +57,10 @@ class Reader(dict[str, T], Generic[T]):
         given, remarks = taken(cell, self.role)
         try:
             value = self._parse(given)
-        except Odd as odd:
-            raise Odd(odd.value, [*remarks, *odd.remarks], odd.symbol) from odd
+        except RemarkedValue as odd:
+            raise RemarkedValue(odd.value, [*remarks, *odd.remarks], odd.symbol) from odd
         if remarks:
-            raise Odd(value, remarks)
+            raise RemarkedValue(value, remarks)
         return value
 
 
@@ -125,7 +125,7 @@ def number_remark(cell: str) -> Remark | None:
     clean = bare(seen.removeprefix("'"))
     if clean == seen:
         return None
-    return told("text.cleaned", f"{seen[:80]!r} was read as {clean!r}.")
+    return noted("text.cleaned", f"{seen[:80]!r} was read as {clean!r}.")
 
 
 _NO = frozenset(

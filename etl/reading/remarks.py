@@ -18,7 +18,7 @@ class Remark:
     severity: Severity = Severity.ERROR
 
 
-class Odd(Exception):  # noqa: N818 - a value with remarks, caught where its place is known
+class RemarkedValue(Exception):  # noqa: N818 - a value with remarks, caught where its place is known
     """The value of a cell with remarks; `value` may be used unless one of them is an error."""
 
     def __init__(self, value: Any, remarks: list[Remark], symbol: str = "") -> None:
@@ -33,11 +33,11 @@ class Odd(Exception):  # noqa: N818 - a value with remarks, caught where its pla
         return any(remark.severity is Severity.ERROR for remark in self.remarks)
 
 
-def bad(message: str, hint: str = "", code: str = "value.invalid") -> Odd:
+def bad(message: str, hint: str = "", code: str = "value.invalid") -> RemarkedValue:
     """A cell that can't be read."""
-    return Odd(None, [Remark(code, message, hint)])
+    return RemarkedValue(None, [Remark(code, message, hint)])
 
 
-def told(code: str, message: str, hint: str = "") -> Remark:
+def noted(code: str, message: str, hint: str = "") -> Remark:
     """A remark that blocks nothing."""
     return Remark(code, message, hint, Severity.NOTICE)

@@ -12,7 +12,7 @@ from enum import Enum, auto
 
 from etl.model.export import BROKEN, DATE, NUMBER, SHOWN, plain, reason_of, stored, text_cell
 from etl.reading.kinds import NUMERIC, Kind
-from etl.reading.remarks import Remark, bad, told
+from etl.reading.remarks import Remark, bad, noted
 
 
 class Role(Enum):
@@ -41,7 +41,7 @@ def role_of(kind: Kind) -> Role:
 
 
 def taken(cell: str, role: Role) -> tuple[str, list[Remark]]:
-    """The cell as its field takes it, and what there is to say. Raises Odd for a cell that holds no value."""
+    """The cell as its field takes it, and what there is to say. Raises RemarkedValue for a cell that holds no value."""
     if cell[0] == BROKEN and (reason := reason_of(cell)):
         sentence, _, way_out = reason.partition("; ")
         raise bad(
@@ -60,7 +60,7 @@ def _date(cell: str, role: Role) -> tuple[str, list[Remark]]:
     text = plain(cell).removesuffix(" 00:00:00")
     held = stored(cell).removesuffix(" 00:00:00")
     return text_cell(text), [
-        told("text.date", f"The cell is a date, {held}, in a column of texts; it was read as {text!r}.",
+        noted("text.date", f"The cell is a date, {held}, in a column of texts; it was read as {text!r}.",
               "If it was no date before a spreadsheet made it one, write the text again, in a cell formatted as text.")
     ]  # fmt: skip
 
@@ -75,7 +75,7 @@ def _number(cell: str, role: Role) -> tuple[str, list[Remark]]:
     if role is Role.KEY:
         return _key(literal, held, shown)
     if not shown.strip():
-        return literal, [told("number.hidden", f"The cell's format hides {held}.", "Check the cell.")]
+        return literal, [noted("number.hidden", f"The cell's format hides {held}.", "Check the cell.")]
     return text_cell(shown), []
 
 
@@ -86,7 +86,7 @@ def _hidden_cents(held: str, shown: str) -> list[Remark]:
     if abs(value) in _readings(shown) and (_SIGN.search(shown) is not None) == (value < 0):
         return []
     text = f"The cell holds {held} and its format shows {shown!r}; {held} was read."
-    return [told("number.hidden", text, "Show all decimals in the spreadsheet and check the amount.")]
+    return [noted("number.hidden", text, "Show all decimals in the spreadsheet and check the amount.")]
 
 
 def _readings(shown: str) -> list[Decimal]:
@@ -110,13 +110,13 @@ def _key(literal: str, held: str, shown: str) -> tuple[str, list[Remark]]:
     """A key as it is seen; where the format only adds separators, decimals or an exponent, the number itself."""
     seen = shown.strip()
     if not seen:
-        return literal, [told("number.hidden", f"The cell's format hides {held}.", "Check the cell.")]
+        return literal, [noted("number.hidden", f"The cell's format hides {held}.", "Check the cell.")]
     value = Decimal(held.rstrip("%"))
     if _SCIENTIFIC.fullmatch(seen) or (re.fullmatch(r"[0-9.,' \u00a0\u202f]+", seen) and not seen.isdigit()):
         if not _SCIENTIFIC.fullmatch(seen) and value not in _readings(seen):
             raise bad(f"The cell holds {held} and its format shows {seen!r}: which of them is the key?",
                       "Format the column as text, with the key in full.")  # fmt: skip
-        return literal, [told("sku.cleaned", f"{seen!r} was read as {held!r}, which the cell holds.")]
+        return literal, [noted("sku.cleaned", f"{seen!r} was read as {held!r}, which the cell holds.")]
     digits = "".join(char for char in seen if char.isdigit())
     if held.lstrip("-").replace(".", "") not in digits:
         raise bad(f"The cell holds {held} and its format shows {seen!r}: which of them is the key?",

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 
 from etl.model.export import BROKEN, DATE, NUMBER, plain
-from etl.reading.remarks import Odd, Remark, bad, told
+from etl.reading.remarks import Remark, RemarkedValue, bad, noted
 
 LONG_TEXT = 255
 NOTHING = frozenset({"null", "nan", "none", r"\n", "#n/a", "n/a", "<null>", "(null)", "[null]"})
@@ -61,11 +61,11 @@ def parse_text(cell: str) -> str:
         return text
     clean, remarks = _cleaned(text)
     if is_nothing(clean.strip()):
-        remarks.append(told("text.empty_word", f"{clean.strip()!r} is a word for nothing and was read as empty."))
-        raise Odd("", remarks)
+        remarks.append(noted("text.empty_word", f"{clean.strip()!r} is a word for nothing and was read as empty."))
+        raise RemarkedValue("", remarks)
     remarks += _text_remarks(clean)
     if remarks:
-        raise Odd(clean, remarks)
+        raise RemarkedValue(clean, remarks)
     return clean
 
 
@@ -73,7 +73,7 @@ def parse_key(cell: str) -> str:
     """A key, trimmed, as a person sees it; a word for nothing is no key."""
     text, remarks = _key_text(cell)
     if remarks:
-        raise Odd(text, remarks)
+        raise RemarkedValue(text, remarks)
     return text
 
 
@@ -91,7 +91,7 @@ def _cleaned(text: str) -> tuple[str, list[Remark]]:
         what.append(f"the invisible character{'s' * (len(codes) > 1)} {', '.join(codes)}")
     if not what:
         return clean, []
-    return clean, [told("text.cleaned", f"{text[:80]!r} was read as {clean[:80]!r}, without {' and '.join(what)}.")]
+    return clean, [noted("text.cleaned", f"{text[:80]!r} was read as {clean[:80]!r}, without {' and '.join(what)}.")]
 
 
 def _text_remarks(text: str) -> list[Remark]:
@@ -104,13 +104,13 @@ def _text_remarks(text: str) -> list[Remark]:
             )
         )
     if _BIDI.search(text):
-        remarks.append(told("text.bidi", "The text has bidirectional control characters."))
+        remarks.append(noted("text.bidi", "The text has bidirectional control characters."))
     meant = _meant(text)
     if meant != text:
         message = f"{text[:80]!r} looks like {meant[:80]!r}, written by a program that took it for something else."
-        remarks.append(told("text.garbled", message))
+        remarks.append(noted("text.garbled", message))
     if len(text) > LONG_TEXT:
-        remarks.append(told("text.long", f"The text has {len(text)} characters."))
+        remarks.append(noted("text.long", f"The text has {len(text)} characters."))
     return remarks
 
 
@@ -153,7 +153,7 @@ def parse_sku(cell: str) -> str:
     if _DAMAGED_SKU.fullmatch(text) or (cell[:1] == NUMBER and "e" in text.lower()):
         raise bad(f"{text!r} is a number in scientific notation, no SKU.", "Format the column as text in the export.")
     if remarks:
-        raise Odd(text, remarks)
+        raise RemarkedValue(text, remarks)
     return text
 
 
@@ -167,9 +167,9 @@ def parse_ean(cell: str) -> str:
     if has_foreign_digits(text):
         raise bad(f"{text!r} has digits other than 0 to 9.")
     if not _is_ean(text):
-        remarks.append(told("ean.invalid", f"{text!r} has a wrong length or check digit."))
+        remarks.append(noted("ean.invalid", f"{text!r} has a wrong length or check digit."))
     if remarks:
-        raise Odd(text, remarks)
+        raise RemarkedValue(text, remarks)
     return text
 
 
@@ -181,13 +181,13 @@ def _key_text(cell: str) -> tuple[str, list[Remark]]:
         raise bad(f"{seen.strip()!r} is a word for nothing where a key belongs.", "Fill in the key, or empty the cell.")
     try:
         text, remarks = parse_text(cell).strip(), []
-    except Odd as odd:
+    except RemarkedValue as odd:
         if odd.is_error:
             raise
         text, remarks = odd.value.strip(), list(odd.remarks)
     cleaned = without_traces(text)
     if cleaned != text:
-        remarks.append(told("sku.cleaned", f"{text!r} was read as {cleaned!r}."))
+        remarks.append(noted("sku.cleaned", f"{text!r} was read as {cleaned!r}."))
     return cleaned, remarks
 
 
@@ -220,7 +220,7 @@ def parse_id(cell: str) -> str:
         return match[1]
     inner = bare(text)
     if cell[:1] != BROKEN and inner != text and inner.isascii() and (inner.isdigit() or not inner):
-        raise Odd(inner, [told("text.cleaned", f"{text[:80]!r} was read as {inner!r}.")])
+        raise RemarkedValue(inner, [noted("text.cleaned", f"{text[:80]!r} was read as {inner!r}.")])
     raise bad(f"{text[:80]!r} is no whole number.")
 
 
@@ -254,11 +254,13 @@ def parse_email(cell: str) -> str:
     seen = plain(cell).strip()
     text = bare(seen) if not seen.isprintable() or seen[:1] == "=" else seen
     if _ERASED.fullmatch(text):
-        raise Odd("", [told("text.cleaned", f"{seen[:80]!r} was read as no address: the customer was erased.")])
+        raise RemarkedValue(
+            "", [noted("text.cleaned", f"{seen[:80]!r} was read as no address: the customer was erased.")]
+        )
     if text and not _is_email(text):
         raise bad(f"{seen[:80]!r} is no e-mail address.")
     if text != seen:
-        raise Odd(text, [told("text.cleaned", f"{seen[:80]!r} was read as {text!r}.")])
+        raise RemarkedValue(text, [noted("text.cleaned", f"{seen[:80]!r} was read as {text!r}.")])
     return text
 
 

@@ -36,7 +36,7 @@ from etl.staging.plain import PlainTable
 from etl.staging.raw import RawFile, object_text, raw_cells
 from etl.staging.raw_part import RawPart
 from etl.staging.source_rows import FileRows, FileText, PlainRows, file_rows, heads_of, rows_hash
-from etl.staging.spool import Part, Parts, Spool
+from etl.staging.spool import ParsedPart, Parts, Spool
 from etl.staging.table_rows import TableLoader, is_total_word
 from etl.staging.totals_row import Control
 from etl.staging.unread import UnreadCells
@@ -264,7 +264,7 @@ class Batch:
             found[number] = met_text(versions)
         return found
 
-    def _raw_file(self, file: LoadedFile, parts: Iterator[tuple[str, Part | RawPart]]) -> RawFile:
+    def _raw_file(self, file: LoadedFile, parts: Iterator[tuple[str, ParsedPart | RawPart]]) -> RawFile:
         export = file.export
         dialect = export.dialect or Dialect("utf-8", bom=True, newline="\r\n")
         if isinstance(export, Records):
@@ -277,7 +277,7 @@ class Batch:
         return RawFile(export.path, export.format, dialect, columns, rows, iter(()), style_text(file.style))
 
     def _raw(
-        self, file: LoadedFile, columns: tuple[str, ...], number: str, part: Part | RawPart
+        self, file: LoadedFile, columns: tuple[str, ...], number: str, part: ParsedPart | RawPart
     ) -> Iterator[tuple[str, int, list[str]]]:
         groups, _, below = part.content()
         table = file.export
@@ -397,7 +397,7 @@ class Batch:
         place = Place(file.place.file, file.place.sheet, row, column)
         self._unassigned.append(Problem("order.number_missing", "", place, plain(cell)[:300], text))
 
-    def spool(self, number: str, part: Part, row: int = 0) -> None:
+    def spool(self, number: str, part: ParsedPart, row: int = 0) -> None:
         """Stores rows of an order, the first of which is that row."""
         if self._is_correcting:
             self._reader.corrected.add(number)
@@ -444,7 +444,7 @@ def _unknown_columns(layout: Layout) -> Iterator[tuple[int, str]]:
             yield at, column.header
 
 
-def _object_text(part: Part | RawPart) -> tuple[int, str]:
+def _object_text(part: ParsedPart | RawPart) -> tuple[int, str]:
     row, record = part.content()
     return row, object_text(record)
 

@@ -16,7 +16,7 @@ from etl.reading.names import KINDS, LINE, ORDER_NUMBER
 from etl.reading.numbers import symbol_fits
 from etl.reading.options import DEFAULT, ReadOptions
 from etl.reading.parse import Reader, Readers, number_remark
-from etl.reading.remarks import Odd
+from etl.reading.remarks import RemarkedValue
 from etl.reading.style import Style
 from etl.staging.draft import Draft, Source, canonical_text, same_value
 from etl.staging.fields import Column, Layout
@@ -319,7 +319,7 @@ class Builder:
             try:
                 value = reader[cell]
                 shown = text[cell]
-            except Odd as odd:
+            except RemarkedValue as odd:
                 value = self._spots.remarked(draft, odd, row, column, cell)
                 shown = "" if value is None else canonical_text(value)
             if value.__class__ is str:

@@ -16,7 +16,7 @@ from etl.model.order import Line
 from etl.model.place import Place
 from etl.reading.options import ReadOptions
 from etl.reading.parse import Reader, Readers
-from etl.reading.remarks import Odd
+from etl.reading.remarks import RemarkedValue
 from etl.staging.draft import Draft, canonical_text
 from etl.staging.fields import Layout
 from etl.staging.spots import Spots
@@ -114,7 +114,7 @@ class Lines:
         column = self._layout.line[self._discount_at - 1]
         try:
             discount = self._readers.amount[cell]
-        except Odd as odd:
+        except RemarkedValue as odd:
             self._spots.remarked(draft, odd, row, column, cell)
             return line
         price = price_less(line.unit_price, line.qty, discount or Decimal(0))
@@ -133,7 +133,7 @@ class Lines:
             cell = cells[at] if at else ""
             try:
                 found.append(reader[cell] if cell.strip() else None)
-            except Odd as odd:
+            except RemarkedValue as odd:
                 found.append(self._spots.remarked(draft, odd, row, self._layout.line[(at or 1) - 1], cell))
         return replace(line, tax_total=found[0], is_taxable=found[1])
 
@@ -159,7 +159,7 @@ class Lines:
                 "",
                 Place(self._place.file, self._place.sheet, row),
             )
-        except Odd:
+        except RemarkedValue:
             return self._read_singly(draft, row, found)
         if line.qty is None or line.unit_price is None or not known.is_whole:
             return self._complete(draft, row, line, found)
@@ -198,7 +198,7 @@ class Lines:
                 continue
             try:
                 values[name] = self._readers.by_kind[column.kind][cell]
-            except Odd as odd:
+            except RemarkedValue as odd:
                 values[name] = self._spots.remarked(draft, odd, row, column, cell)
                 is_bad = is_bad or odd.is_error
         get = values.get
@@ -288,7 +288,7 @@ def value_or_none(reader: Reader[Any], cell: str) -> Any:
     """What the cell says; None where that can't be read."""
     try:
         return reader[cell]
-    except Odd as odd:
+    except RemarkedValue as odd:
         return None if odd.is_error else odd.value
 
 

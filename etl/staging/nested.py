@@ -15,14 +15,14 @@ from etl.model.problem import Problem, notice
 from etl.reading.kinds import Kind
 from etl.reading.numbers import symbol_fits
 from etl.reading.parse import Reader, Readers
-from etl.reading.remarks import Odd
+from etl.reading.remarks import RemarkedValue
 from etl.staging.draft import Draft
 from etl.staging.objects import UNREAD
-from etl.staging.parts import Part
+from etl.staging.parts import ObjectKind
 
 _PRICE_OFF = ("priceOffAsANumber", "priceOffAsNumber", "priceOff")
-Headers = Mapping[tuple[Part, str], str]
-"""(Part, key) -> the file's own name of it."""
+Headers = Mapping[tuple[ObjectKind, str], str]
+"""(ObjectKind, key) -> the file's own name of it."""
 
 
 @dataclass(slots=True)
@@ -32,7 +32,7 @@ class _Scope:
     draft: Draft
     readers: Readers
     place: Place
-    part: Part
+    part: ObjectKind
     headers: Headers
     record: dict[str, Any]
 
@@ -43,7 +43,7 @@ class _Scope:
             return None
         try:
             return reader[cell]
-        except Odd as odd:
+        except RemarkedValue as odd:
             for remark in odd.remarks:
                 self.draft.add(remark, self.at(name), plain(cell))
             currency = self.draft.values.get("currency")
@@ -75,11 +75,11 @@ class _Scope:
 
 
 _NAMES = {
-    Part.VOUCHER: "discounts",
-    Part.TAX: "taxBreakdown",
-    Part.PAYMENT: "paymentHistory",
-    Part.RETURN: "returns",
-    Part.RETURN_LINE: "returns.products",
+    ObjectKind.VOUCHER: "discounts",
+    ObjectKind.TAX: "taxBreakdown",
+    ObjectKind.PAYMENT: "paymentHistory",
+    ObjectKind.RETURN: "returns",
+    ObjectKind.RETURN_LINE: "returns.products",
 }
 """What a part is called where the file does not name a key of it."""
 
@@ -91,22 +91,24 @@ class NestedReader:
     readers: Readers
     headers: Headers
 
-    def read(self, draft: Draft, nested: Mapping[Part, list[dict[str, Any]]], place: Place) -> None:
+    def read(self, draft: Draft, nested: Mapping[ObjectKind, list[dict[str, Any]]], place: Place) -> None:
         """Adds vouchers, tax breakdown, payments and returns to the draft. Rule: the tables of the contract."""
         draft.vouchers = tuple(
             voucher
-            for record in nested.get(Part.VOUCHER, ())
-            if (voucher := _voucher(self._scope(draft, place, Part.VOUCHER, record)))
+            for record in nested.get(ObjectKind.VOUCHER, ())
+            if (voucher := _voucher(self._scope(draft, place, ObjectKind.VOUCHER, record)))
         )
         draft.tax_breakdown = tuple(
-            row for record in nested.get(Part.TAX, ()) if (row := _tax_row(self._scope(draft, place, Part.TAX, record)))
+            row
+            for record in nested.get(ObjectKind.TAX, ())
+            if (row := _tax_row(self._scope(draft, place, ObjectKind.TAX, record)))
         )
         draft.payments = tuple(
             payment
-            for record in nested.get(Part.PAYMENT, ())
-            if (payment := _payment(self._scope(draft, place, Part.PAYMENT, record)))
+            for record in nested.get(ObjectKind.PAYMENT, ())
+            if (payment := _payment(self._scope(draft, place, ObjectKind.PAYMENT, record)))
         )
-        for record in nested.get(Part.RETURN, ()):
+        for record in nested.get(ObjectKind.RETURN, ()):
             self.add_return(draft, place.at("returns"), record)
 
     def add_return(self, draft: Draft, place: Place, record: dict[str, Any]) -> None:
@@ -115,14 +117,14 @@ class NestedReader:
         if child is not None:
             _add_return(draft, child)
 
-    def _scope(self, draft: Draft, place: Place, part: Part, record: dict[str, Any]) -> _Scope:
+    def _scope(self, draft: Draft, place: Place, part: ObjectKind, record: dict[str, Any]) -> _Scope:
         return _Scope(draft, self.readers, place, part, self.headers, record)
 
     def _return(self, draft: Draft, place: Place, record: dict[str, Any]) -> Order | None:
         """A return as an order: quantities negative, what is paid back negative, the cost kept positive."""
         own = Draft(draft.number, place)
         own.values = draft.values
-        scope = self._scope(own, place, Part.RETURN, record)
+        scope = self._scope(own, place, ObjectKind.RETURN, record)
         identifier = scope.read("returnId", self.readers.id)
         if not identifier:
             draft.problems.extend(own.problems)
@@ -160,7 +162,7 @@ class NestedReader:
         )
 
     def _return_line(self, draft: Draft, own: Draft, place: Place, record: dict[str, Any]) -> Line | None:
-        scope = self._scope(own, place, Part.RETURN_LINE, record)
+        scope = self._scope(own, place, ObjectKind.RETURN_LINE, record)
         for unread in record.get(UNREAD, ()):
             own.fault("order.incomplete", f"The return holds {unread}, which was not read.", place.at(unread.path))
         identifier = scope.text("orderLineId")

@@ -17,8 +17,8 @@ from etl.reading.order_numbers import OrderNumbers
 from etl.staging.fields import Names
 from etl.staging.loaded import SAMPLED_ROWS, SAMPLES, LoadedFile
 from etl.staging.objects import Flat, Objects
-from etl.staging.parts import Part as ObjectPart
-from etl.staging.spool import Part
+from etl.staging.parts import ObjectKind
+from etl.staging.spool import ParsedPart
 from etl.staging.vocabulary import Vocabulary, vocabulary_of
 
 _REPORT_EVERY = 20_000
@@ -34,7 +34,7 @@ class ObjectSink(Protocol):
     numbers: OrderNumbers
     options: ReadOptions
 
-    def spool(self, number: str, part: Part) -> None:
+    def spool(self, number: str, part: ParsedPart) -> None:
         """Stores an object of an order."""
 
     def unassigned(self, file: LoadedFile, row: int, column: str, cell: str, message: str = "") -> None:
@@ -109,9 +109,9 @@ class ObjectLoader:
             self._sample(flat)
         file.unread.add((*flat.unread, *flat.loose))
         file.lines += len(flat.lines)
-        file.returns += len(flat.nested.get(ObjectPart.RETURN, ()))
+        file.returns += len(flat.nested.get(ObjectKind.RETURN, ()))
         self._copies += 1
-        self._batch.spool(number, Part(file.index, self._copies, marshal.dumps((row, record))))
+        self._batch.spool(number, ParsedPart(file.index, self._copies, marshal.dumps((row, record))))
         return True
 
     def _sample(self, flat: Flat) -> None:
@@ -136,13 +136,13 @@ class ObjectLoader:
         if number is None:
             message = "" if cell.strip() else "The return names no order (orderId)."
             self._batch.unassigned(
-                file, row, objects.headers.get((ObjectPart.RETURN, "orderId"), "orderId"), cell, message
+                file, row, objects.headers.get((ObjectKind.RETURN, "orderId"), "orderId"), cell, message
             )
             return False
-        _tally_nested(file, ObjectPart.RETURN, [flat], row)
+        _tally_nested(file, ObjectKind.RETURN, [flat], row)
         file.returns += 1
         self._copies += 1
-        self._batch.spool(number, Part(file.index, -self._copies, marshal.dumps((row, record))))
+        self._batch.spool(number, ParsedPart(file.index, -self._copies, marshal.dumps((row, record))))
         return True
 
     def _number_of(self, cells: Sequence[str]) -> tuple[str | None, str, str]:
@@ -172,13 +172,13 @@ _NESTED_KINDS = {
 """Keys of nested records whose cells show the file's style."""
 
 
-def _tally_nested(file: LoadedFile, part: ObjectPart, records: Sequence[Mapping[str, Any]], row: int) -> None:
+def _tally_nested(file: LoadedFile, part: ObjectKind, records: Sequence[Mapping[str, Any]], row: int) -> None:
     headers = file.objects.headers if file.objects else {}
     for record in records:
         for key, cell in record.items():
             kind = _NESTED_KINDS.get(key)
             if key == "products":
-                _tally_nested(file, ObjectPart.RETURN_LINE, cell, row)
+                _tally_nested(file, ObjectKind.RETURN_LINE, cell, row)
             elif kind is not None and cell:
                 file.count(headers.get((part, key), key), kind, cell, row)
 

@@ -29,7 +29,7 @@ from etl.staging.fields import (
     nearest,
     reason_of,
 )
-from etl.staging.parts import AMOUNT_TAILS, COLUMNS, HOLDERS, Part, key_in, list_in, list_named, why_not
+from etl.staging.parts import AMOUNT_TAILS, COLUMNS, HOLDERS, ObjectKind, key_in, list_in, list_named, why_not
 from etl.staging.unread import Unread, amount_in
 from etl.staging.vocabulary import LINE_TOTAL, NOT_MIGRATED, Vocabulary, known_names
 
@@ -61,7 +61,7 @@ class Flat:
     order: list[str]
     lines: list[list[str]] = field(default_factory=list)
     contents: list[tuple[int, list[list[str]]]] = field(default_factory=list)
-    nested: dict[Part, list[dict[str, Any]]] = field(default_factory=dict)
+    nested: dict[ObjectKind, list[dict[str, Any]]] = field(default_factory=dict)
     blank: set[str] = field(default_factory=set)
     broken: list[tuple[str, str]] = field(default_factory=list)
     unread: list[Unread] = field(default_factory=list)
@@ -96,7 +96,7 @@ class _Meaning:
 class _Sink:
     """Where what is read inside one object goes."""
 
-    part: Part
+    part: ObjectKind
     cells: dict[int, str] = field(default_factory=dict)
     record: dict[str, Any] = field(default_factory=dict)
     unread: list[Unread] = field(default_factory=list)
@@ -108,12 +108,12 @@ class Objects:
     def __init__(self, names: Names, vocabulary: Vocabulary) -> None:
         self.layout = Layout(vocabulary)
         self._names = names
-        self._meanings: dict[tuple[Part, str], _Meaning] = {}
+        self._meanings: dict[tuple[ObjectKind, str], _Meaning] = {}
         self._secret: dict[str, bool] = {}
         self.used: dict[str, str] = {}
         """Names used beyond the layout's columns -> what they are read as."""
-        self.headers: dict[tuple[Part, str], str] = {}
-        """(Part, key) -> the file's own name of it, for messages."""
+        self.headers: dict[tuple[ObjectKind, str], str] = {}
+        """(ObjectKind, key) -> the file's own name of it, for messages."""
         self._lists = _named_lists(names.renames)
         """Name of a list, folded -> what columns.csv makes of its elements."""
         self._summed = _summed_lists(names.renames)
@@ -130,7 +130,7 @@ class Objects:
     def flatten(self, record: dict[str, Any]) -> Flat:
         """The cells of an order object, in the layout's order as it is now."""
         flat = Flat([])
-        sink = _Sink(Part.ORDER, unread=flat.unread)
+        sink = _Sink(ObjectKind.ORDER, unread=flat.unread)
         self._walk(record, "", "", sink, flat, 0)
         flat.order = _row(sink.cells, len(self.layout.order))
         return flat
@@ -138,7 +138,7 @@ class Objects:
     def flatten_return(self, record: dict[str, Any]) -> dict[str, Any]:
         """The record of a return of get-returns."""
         flat = Flat([])
-        sink = _Sink(Part.RETURN)
+        sink = _Sink(ObjectKind.RETURN)
         self._walk(record, "", "", sink, flat, 0)
         return _record(sink)
 
@@ -177,16 +177,23 @@ class Objects:
         cell = _cell(part)
         if cell:
             sink.cells[column.index] = cell
-        elif sink.part is Part.ORDER:
+        elif sink.part is ObjectKind.ORDER:
             flat.blank.add(column.field)
 
     def _unknown(self, name: str, own: str, part: Any, sink: _Sink, flat: Flat) -> None:
-        if sink.part in (Part.LINE, Part.CONTENT) and name.endswith("__typename") and isinstance(part, str):
+        if sink.part in (ObjectKind.LINE, ObjectKind.CONTENT) and name.endswith("__typename") and isinstance(part, str):
             self._typename(name, part, sink)
             return
-        if list_in(sink.part, name.rpartition(".")[2] if sink.part is not Part.ORDER else name) and not _is_count(part):
+        if list_in(sink.part, name.rpartition(".")[2] if sink.part is not ObjectKind.ORDER else name) and not _is_count(
+            part
+        ):
             flat.add_broken(name, _cell(part))
-        if sink.part is Part.ORDER and _cell(part) and self._is_flat_line(name) and len(flat.flat_lines) < _BROKEN_KEPT:
+        if (
+            sink.part is ObjectKind.ORDER
+            and _cell(part)
+            and self._is_flat_line(name)
+            and len(flat.flat_lines) < _BROKEN_KEPT
+        ):
             flat.flat_lines.append((name, _cell(part)))
         self._tell_unknown(name)
         amount = amount_in(name, _cell(part))
@@ -197,7 +204,7 @@ class Objects:
     def _is_flat_line(self, name: str) -> bool:
         """Whether the name itself leads into a list of lines, as tables that were turned into JSON have it."""
         head = _HEAD.match(name)
-        return head is not None and self._list_part(Part.ORDER, head[1], head[1]) is Part.LINE
+        return head is not None and self._list_part(ObjectKind.ORDER, head[1], head[1]) is ObjectKind.LINE
 
     def _typename(self, name: str, part: str, sink: _Sink) -> None:
         """GraphQL tells bundles by the type of their lines."""
@@ -209,24 +216,24 @@ class Objects:
 
     def _list(self, values: list[Any], name: str, inner: str, sink: _Sink, flat: Flat) -> None:
         part = self._list_part(sink.part, name, inner)
-        if part is Part.LINE and values and not self._take_lines(name, flat):
+        if part is ObjectKind.LINE and values and not self._take_lines(name, flat):
             part = None
-        if part is None and sink.part is Part.ORDER and name.casefold() in self._summed:
+        if part is None and sink.part is ObjectKind.ORDER and name.casefold() in self._summed:
             self._sum_list(values, name, sink, flat)
             return
         if part is None:
             self._unread_list(values, name, sink, flat)
             return
-        if part is not Part.LINE or sink.part is Part.ORDER:
+        if part is not ObjectKind.LINE or sink.part is ObjectKind.ORDER:
             self.used.setdefault(name, part.value)
         for value in map(node_of, values):
             if not isinstance(value, dict):
                 flat.add_broken(name, _cell(value) or "null")
-            elif part is Part.LINE:
+            elif part is ObjectKind.LINE:
                 self._line(value, name, flat)
             else:
-                own = _Sink(part, unread=flat.unread if part is not Part.RETURN else [])
-                if sink.part is Part.RETURN:
+                own = _Sink(part, unread=flat.unread if part is not ObjectKind.RETURN else [])
+                if sink.part is ObjectKind.RETURN:
                     own.unread = sink.unread
                 self._walk(value, f"{name}.", "", own, flat, 0)
                 self._keep(own, sink, flat)
@@ -238,24 +245,24 @@ class Objects:
             if not isinstance(value, dict):
                 flat.add_broken(name, _cell(value) or "null")
                 continue
-            own = _Sink(Part.ORDER, unread=sink.unread)
+            own = _Sink(ObjectKind.ORDER, unread=sink.unread)
             self._walk(value, f"{name}.", f"{name}.", own, flat, 1)
             for index, cell in own.cells.items():
                 sink.cells[index] = _added(sink.cells.get(index, ""), cell)
 
     def _keep(self, own: _Sink, sink: _Sink, flat: Flat) -> None:
-        if own.part is Part.CONTENT:
+        if own.part is ObjectKind.CONTENT:
             index = len(flat.lines)
             if not flat.contents or flat.contents[-1][0] != index:
                 flat.contents.append((index, []))
             flat.contents[-1][1].append(_row(own.cells, len(self.layout.line)))
-        elif own.part is Part.RETURN_LINE:
+        elif own.part is ObjectKind.RETURN_LINE:
             sink.record.setdefault("products", []).append(_record(own))
         else:
             flat.nested.setdefault(own.part, []).append(_record(own))
 
     def _line(self, value: dict[str, Any], name: str, flat: Flat) -> None:
-        sink = _Sink(Part.LINE, unread=flat.unread)
+        sink = _Sink(ObjectKind.LINE, unread=flat.unread)
         self._walk(value, f"{name}.", "", sink, flat, 0)
         flat.lines.append(_row(sink.cells, len(self.layout.line)))
         flat.stated.append(next((_cell(part) for key, part in value.items() if key.casefold() == LINE_TOTAL), ""))
@@ -282,11 +289,11 @@ class Objects:
         if total or any(isinstance(value, dict | list) and value for value in values):
             sink.unread.append(Unread(name, len(values), total, is_list=True))
 
-    def _list_part(self, part: Part, name: str, inner: str) -> Part | None:
+    def _list_part(self, part: ObjectKind, name: str, inner: str) -> ObjectKind | None:
         named = self._lists.get(name.casefold())
         return named if named is not None and HOLDERS[named] is part else list_in(part, inner)
 
-    def _wants_value(self, part: Part, name: str, inner: str, value: dict[str, Any]) -> bool:
+    def _wants_value(self, part: ObjectKind, name: str, inner: str, value: dict[str, Any]) -> bool:
         """Whether a name that wants a value holds an object that tells none: amounts, countries, stores tell theirs."""
         if not self._meaning(part, name, inner).is_known or _TELLING.intersection(map(str.casefold, value)):
             return False
@@ -296,19 +303,19 @@ class Objects:
         """Whether the list that columns.csv means stands deeper: `associations.order_rows.sku` names both."""
         return any(_is_listed(part) and f"{name}.{key}".casefold() in self._lists for key, part in value.items())
 
-    def _is_numbered(self, part: Part, name: str, inner: str, value: dict[str, Any]) -> bool:
+    def _is_numbered(self, part: ObjectKind, name: str, inner: str, value: dict[str, Any]) -> bool:
         """Whether an object stands for a list: it numbers the elements, or is the only one."""
         return self._list_part(part, name, inner) is not None and (
             list_in(part, inner) is not None or all(isinstance(one, dict) for one in value.values())
         )
 
-    def _meaning(self, part: Part, name: str, inner: str) -> _Meaning:
+    def _meaning(self, part: ObjectKind, name: str, inner: str) -> _Meaning:
         known = self._meanings.get((part, name))
         if known is None:
             known = self._meanings[part, name] = self._find(part, name, inner)
         return known
 
-    def _find(self, part: Part, name: str, inner: str) -> _Meaning:
+    def _find(self, part: ObjectKind, name: str, inner: str) -> _Meaning:
         renamed = self._names.rename(name)
         if renamed == NOT_MIGRATED_FIELD:
             self.layout.not_migrated[name] = DECLARED
@@ -317,16 +324,20 @@ class Objects:
             return self._find_key(part, name, inner)
         field_ = self._field(part, name, inner)
         if field_ is not None:
-            return _Meaning(self._add_column(name, field_, is_shared=part is Part.CONTENT))
-        why = "" if list_in(part, inner) else reason_of(inner if part is Part.ORDER else LINE + inner, is_flat=False)
+            return _Meaning(self._add_column(name, field_, is_shared=part is ObjectKind.CONTENT))
+        why = (
+            ""
+            if list_in(part, inner)
+            else reason_of(inner if part is ObjectKind.ORDER else LINE + inner, is_flat=False)
+        )
         if why:
             self.layout.not_migrated[name] = why
             return _Meaning(is_left=True)
         return _Meaning()
 
-    def _field(self, part: Part, name: str, inner: str) -> str | None:
+    def _field(self, part: ObjectKind, name: str, inner: str) -> str | None:
         """The field of a name on the order or on a line; columns.csv may name it with its list or without."""
-        is_line = part is not Part.ORDER
+        is_line = part is not ObjectKind.ORDER
         for header in (name, inner) if is_line else (name,):
             renamed = self._names.rename(header)
             if renamed in KINDS and renamed.startswith(LINE) == is_line:
@@ -341,7 +352,7 @@ class Objects:
                 return found
         return None
 
-    def _find_key(self, part: Part, name: str, inner: str) -> _Meaning:
+    def _find_key(self, part: ObjectKind, name: str, inner: str) -> _Meaning:
         renamed = self._names.rename(name) or ""
         key = renamed.rpartition(".")[2] if list_named(renamed.rpartition(".")[0]) is part else key_in(part, inner)
         if key:
@@ -413,14 +424,14 @@ def _is_count(value: Any) -> bool:
     return not cell or cell.isdigit()
 
 
-def _named_lists(renames: Mapping[str, str]) -> dict[str, Part]:
+def _named_lists(renames: Mapping[str, str]) -> dict[str, ObjectKind]:
     """The lists that columns.csv names, by themselves or by the fields in them (`line_items.sku`)."""
-    found: dict[str, Part] = {}
+    found: dict[str, ObjectKind] = {}
     for header, target in renames.items():
         part = list_named(target)
         if part is not None:
             found[header.casefold()] = part
-        elif part := list_named(target.rpartition(".")[0]) or (Part.LINE if target.startswith(LINE) else None):
+        elif part := list_named(target.rpartition(".")[0]) or (ObjectKind.LINE if target.startswith(LINE) else None):
             heads = header.casefold().split(".")
             for length in range(1, len(heads)):
                 found.setdefault(".".join(heads[:length]), part)

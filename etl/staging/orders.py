@@ -21,7 +21,7 @@ from etl.staging.loaded import LoadedFile
 from etl.staging.order_rate import prove_rates
 from etl.staging.overlap import join
 from etl.staging.raw_part import LONGEST_ORDER, RawPart
-from etl.staging.spool import Part, Parts
+from etl.staging.spool import ParsedPart, Parts
 
 
 class OrderReader:
@@ -69,7 +69,7 @@ class OrderReader:
             found += groups
         return found
 
-    def _read(self, number: str, parts: list[Part | RawPart], *, is_cut: bool) -> list[Order]:
+    def _read(self, number: str, parts: list[ParsedPart | RawPart], *, is_cut: bool) -> list[Order]:
         if self.has_remarks and len(parts) > 1:
             parts = self._newest(parts)
         if len(parts) == 1 and parts[0].copy >= 0:
@@ -83,7 +83,7 @@ class OrderReader:
             orders = as_met(orders, unread_version(map(self._cells, parts)), met_versions(met))
         return orders
 
-    def _joined(self, number: str, parts: list[Part | RawPart]) -> Draft:
+    def _joined(self, number: str, parts: list[ParsedPart | RawPart]) -> Draft:
         returns = [part for part in parts if part.copy < 0]
         copies = [list(group) for _, group in groupby((p for p in parts if p.copy >= 0), key=itemgetter(0, 1))]
         drafts = [self._draft(number, copy) for copy in copies]
@@ -95,12 +95,12 @@ class OrderReader:
             self._add_return(draft, part)
         return draft
 
-    def _newest(self, parts: list[Part | RawPart]) -> list[Part | RawPart]:
+    def _newest(self, parts: list[ParsedPart | RawPart]) -> list[ParsedPart | RawPart]:
         """Without rows of an attention.csv that a later one has, too: they were corrected again."""
         written = [max(self._remarks(part, WRITTEN), default="") for part in parts]
         return [part for part, when in zip(parts, written, strict=True) if when in ("", max(written))]
 
-    def _remarks(self, part: Part | RawPart, name: str) -> set[str]:
+    def _remarks(self, part: ParsedPart | RawPart, name: str) -> set[str]:
         """What the rows of an order say in a column of attention.csv; empty where they are none of it."""
         file = self._files[part.file]
         if file.objects is not None:
@@ -111,7 +111,7 @@ class OrderReader:
             return set()
         return found - {""}
 
-    def _cells(self, part: Part | RawPart) -> Cells:
+    def _cells(self, part: ParsedPart | RawPart) -> Cells:
         """One part of an order as it stood."""
         file = self._files[part.file]
         layout = file.layout
@@ -124,7 +124,7 @@ class OrderReader:
         columns = (*layout.line, *layout.other)
         return Cells(layout.order, [order for order, _ in part.content()[0]], columns, list(lines_of(part)))
 
-    def _add_return(self, draft: Draft, part: Part | RawPart) -> None:
+    def _add_return(self, draft: Draft, part: ParsedPart | RawPart) -> None:
         file = self._files[part.file]
         if file.objects is None:
             raise InternalError("objects without a layout")
@@ -139,7 +139,7 @@ class OrderReader:
             file.builder = Builder(file.layout, file.style, file.place, self._options, headers)
         return file.builder
 
-    def _draft(self, number: str, parts: list[Part | RawPart]) -> Draft:
+    def _draft(self, number: str, parts: list[ParsedPart | RawPart]) -> Draft:
         file = self._files[parts[0].file]
         builder = self.builder(file)
         if file.objects is not None:
@@ -165,7 +165,7 @@ def _named(faults: list[Fault], *, is_all_wide: bool) -> Iterator[Fault]:
             yield row, "value.invalid", message, shown, column
 
 
-def lines_of(part: Part | RawPart) -> Iterator[tuple[str, ...]]:
+def lines_of(part: ParsedPart | RawPart) -> Iterator[tuple[str, ...]]:
     """The line-level cells of a part of a flat file."""
     groups, _, below = part.content()
     yield from (line for _, rows in groups for _, line in rows)

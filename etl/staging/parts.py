@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 
-class Part(StrEnum):
+class ObjectKind(StrEnum):
     """What an object inside an export is."""
 
     ORDER = "order"
@@ -21,29 +21,31 @@ class Part(StrEnum):
     RETURN_LINE = "returned line"
 
 
-COLUMNS = frozenset({Part.ORDER, Part.LINE, Part.CONTENT})
+COLUMNS = frozenset({ObjectKind.ORDER, ObjectKind.LINE, ObjectKind.CONTENT})
 """Parts whose names are columns of the order; the others are records of their own."""
 
 HOLDERS = {
-    **dict.fromkeys((Part.LINE, Part.VOUCHER, Part.TAX, Part.PAYMENT, Part.RETURN), Part.ORDER),
-    Part.CONTENT: Part.LINE,
-    Part.RETURN_LINE: Part.RETURN,
+    **dict.fromkeys(
+        (ObjectKind.LINE, ObjectKind.VOUCHER, ObjectKind.TAX, ObjectKind.PAYMENT, ObjectKind.RETURN), ObjectKind.ORDER
+    ),
+    ObjectKind.CONTENT: ObjectKind.LINE,
+    ObjectKind.RETURN_LINE: ObjectKind.RETURN,
 }
 """What each part is nested in."""
 
 _LINES = ("products", "lines", "lineitems", "orderlines", "orderitems", "items")
-LISTS: dict[Part, dict[str, Part]] = {
-    Part.ORDER: {
-        **dict.fromkeys(_LINES, Part.LINE),
-        "returns": Part.RETURN,
-        "discounts.vouchers": Part.VOUCHER,
-        "discounts.automaticdiscounts": Part.VOUCHER,
-        "discountsapplied": Part.VOUCHER,
-        "taxbreakdown": Part.TAX,
-        "paymenthistory": Part.PAYMENT,
+LISTS: dict[ObjectKind, dict[str, ObjectKind]] = {
+    ObjectKind.ORDER: {
+        **dict.fromkeys(_LINES, ObjectKind.LINE),
+        "returns": ObjectKind.RETURN,
+        "discounts.vouchers": ObjectKind.VOUCHER,
+        "discounts.automaticdiscounts": ObjectKind.VOUCHER,
+        "discountsapplied": ObjectKind.VOUCHER,
+        "taxbreakdown": ObjectKind.TAX,
+        "paymenthistory": ObjectKind.PAYMENT,
     },
-    Part.LINE: {"bundle": Part.CONTENT},
-    Part.RETURN: dict.fromkeys(_LINES, Part.RETURN_LINE),
+    ObjectKind.LINE: {"bundle": ObjectKind.CONTENT},
+    ObjectKind.RETURN: dict.fromkeys(_LINES, ObjectKind.RETURN_LINE),
 }
 """Names of lists, folded and without underscores -> what their elements are."""
 
@@ -54,21 +56,21 @@ _RETURN_NOTES = (
     *("shipment", "createdFrom", "creationType", "status.name", "number", "__typename", "updatedAt"),
 )
 
-KEYS: dict[Part, dict[str, str]] = {
-    Part.VOUCHER: {
+KEYS: dict[ObjectKind, dict[str, str]] = {
+    ObjectKind.VOUCHER: {
         **{name: name for name in ("voucher", "name", "priceOff", "priceOffAsANumber", "priceOffAsNumber", "isCredit")},
         "value": "priceOffAsANumber",
         "discount.name": "name",
         "discount.code": "voucher",
         "discount.type": "type",
     },
-    Part.TAX: {name: name for name in ("description", "taxPercent", "value")},
-    Part.PAYMENT: {
+    ObjectKind.TAX: {name: name for name in ("description", "taxPercent", "value")},
+    ObjectKind.PAYMENT: {
         **{name: name for name in ("status", "entryType", "externalReference", "value")},
         "paymentMethod.uri": "method",
         "paymentMethod": "method",
     },
-    Part.RETURN: {
+    ObjectKind.RETURN: {
         **{
             name: name
             for name in (
@@ -89,7 +91,7 @@ KEYS: dict[Part, dict[str, str]] = {
         "totals.handling": "handlingCost",
         "totals.discounts": "voucherValue",
     },
-    Part.RETURN_LINE: {
+    ObjectKind.RETURN_LINE: {
         **{
             name: name
             for name in (
@@ -103,18 +105,20 @@ KEYS: dict[Part, dict[str, str]] = {
 }
 """Name in a part -> the key that it is read by; `.value` and `.code` of an amount are left out."""
 
-NOT_READ: dict[Part, dict[str, str]] = {
-    Part.VOUCHER: {**dict.fromkeys(("date", "discount.id", "id", "__typename"), "information about the discount")},
-    Part.TAX: {},
-    Part.PAYMENT: dict.fromkeys(
+NOT_READ: dict[ObjectKind, dict[str, str]] = {
+    ObjectKind.VOUCHER: {
+        **dict.fromkeys(("date", "discount.id", "id", "__typename"), "information about the discount")
+    },
+    ObjectKind.TAX: {},
+    ObjectKind.PAYMENT: dict.fromkeys(
         ("id", "createdAt", "paymentMethod.id", "paymentMethod.name", "paymentPlugin", "paymentParams"),
         "information about the payment",
     ),
-    Part.RETURN: {
+    ObjectKind.RETURN: {
         **dict.fromkeys(("taxValue", "taxDeduction", "totals.lineValues", "totals.grandTotal", "grandTotal"), _CONTROL),
         **dict.fromkeys(_RETURN_NOTES, _INFORMATION),
     },
-    Part.RETURN_LINE: {
+    ObjectKind.RETURN_LINE: {
         **dict.fromkeys(("returnLineId", "shipmentLineId", "id", "product", "comment", "__typename"), _INFORMATION),
         **dict.fromkeys(("lineValue", "taxValue"), _CONTROL),
     },
@@ -122,25 +126,25 @@ NOT_READ: dict[Part, dict[str, str]] = {
 """Name in a part -> why it is not migrated."""
 
 _NAMED_LISTS = {
-    "products": Part.LINE,
-    "products.bundle": Part.CONTENT,
-    "returns": Part.RETURN,
-    "returns.products": Part.RETURN_LINE,
-    "taxBreakdown": Part.TAX,
-    "discounts.vouchers": Part.VOUCHER,
-    "discounts.automaticDiscounts": Part.VOUCHER,
+    "products": ObjectKind.LINE,
+    "products.bundle": ObjectKind.CONTENT,
+    "returns": ObjectKind.RETURN,
+    "returns.products": ObjectKind.RETURN_LINE,
+    "taxBreakdown": ObjectKind.TAX,
+    "discounts.vouchers": ObjectKind.VOUCHER,
+    "discounts.automaticDiscounts": ObjectKind.VOUCHER,
 }
 
 FOLDED_KEYS = {part: {name.casefold(): key for name, key in names.items()} for part, names in KEYS.items()}
 FOLDED_NOT_READ = {part: {name.casefold(): why for name, why in names.items()} for part, names in NOT_READ.items()}
 
 
-def list_in(part: Part, name: str) -> Part | None:
+def list_in(part: ObjectKind, name: str) -> ObjectKind | None:
     """What the elements of the list of this (dotted) name are, inside a part; None where nobody knows."""
     return LISTS.get(part, {}).get(name.casefold().replace("_", ""))
 
 
-def list_named(target: str) -> Part | None:
+def list_named(target: str) -> ObjectKind | None:
     """What the elements of a list are that columns.csv calls so."""
     return _NAMED_LISTS.get(target)
 
@@ -149,7 +153,7 @@ AMOUNT_TAILS = ("", ".value", ".code")
 """What GraphQL adds to the name of an amount, a currency, a country."""
 
 
-def key_in(part: Part, name: str) -> str | None:
+def key_in(part: ObjectKind, name: str) -> str | None:
     """The key that a (dotted) name of a part is read by."""
     return next(
         (
@@ -161,7 +165,7 @@ def key_in(part: Part, name: str) -> str | None:
     )
 
 
-def why_not(part: Part, name: str) -> str:
+def why_not(part: ObjectKind, name: str) -> str:
     """Why a name of a part is not migrated, or ""."""
     folded = name.casefold()
     return FOLDED_NOT_READ[part].get(folded) or FOLDED_NOT_READ[part].get(folded.removesuffix(".value")) or ""

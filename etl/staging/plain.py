@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from etl.model.place import Place
 from etl.model.problem import Problem
 from etl.reading.parse import Readers
-from etl.reading.remarks import Odd
+from etl.reading.remarks import RemarkedValue
 from etl.staging.fields import Column
 from etl.staging.lines import Lines
 
@@ -47,7 +47,7 @@ class PlainTable:
         """
         try:
             found = self.lines.words_of(words)
-        except Odd:
+        except RemarkedValue:
             return None
         is_more = found.line_id or found.is_bundle or not found.is_whole
         return None if is_more else found.key_and_names

@@ -42,7 +42,7 @@ class RawPart(NamedTuple):
     how: RowFormat
 
     def content(self) -> Any:
-        """As of `spool.Part`: rows that stand together and share their order-level cells are a group."""
+        """As of `spool.ParsedPart`: rows that stand together and share their order-level cells are a group."""
         order_of, line_of = getter(self.how.order_at), getter(self.how.line_at)
         groups: list[tuple[tuple[str, ...], list[tuple[int, tuple[str, ...]]]]] = []
         before: tuple[str, ...] | None = None

@@ -11,7 +11,7 @@ from typing import Any
 from etl.model.export import plain
 from etl.staging.loaded import LoadedFile
 from etl.staging.raw_part import RawPart
-from etl.staging.spool import Part
+from etl.staging.spool import ParsedPart
 
 _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 Groups = list[tuple[Sequence[str], list[tuple[int, Sequence[str]]]]]
@@ -50,7 +50,7 @@ class PlainRows:
         self._files = files
         self._heads: dict[int, tuple[str, tuple[str, ...], tuple[str, ...]]] = {}
 
-    def of(self, parts: Sequence[Part | RawPart]) -> FileText:
+    def of(self, parts: Sequence[ParsedPart | RawPart]) -> FileText:
         """All rows of an order."""
         index = parts[0].file
         heads = self._heads.get(index)
@@ -84,7 +84,7 @@ def rows_hash(file: LoadedFile, groups: Sequence[tuple[Sequence[str], Sequence[t
     return sha256(f"{how}{cells}".encode(errors="surrogatepass")).hexdigest()
 
 
-def file_rows(files: Sequence[LoadedFile], parts: Iterable[Part | RawPart]) -> list[FileRows]:
+def file_rows(files: Sequence[LoadedFile], parts: Iterable[ParsedPart | RawPart]) -> list[FileRows]:
     """The parts of an order, each with the headers of its file; parts of one flat file that follow each other are one."""
     found: list[FileRows] = []
     for part in parts:
@@ -102,7 +102,7 @@ def file_rows(files: Sequence[LoadedFile], parts: Iterable[Part | RawPart]) -> l
     return found
 
 
-def _rows_of(file: LoadedFile, part: Part | RawPart) -> FileRows:
+def _rows_of(file: LoadedFile, part: ParsedPart | RawPart) -> FileRows:
     layout = file.layout
     order = tuple(column.header for column in layout.order)
     lines = tuple(column.header for column in (*layout.line, *layout.other))
@@ -116,7 +116,7 @@ def _rows_of(file: LoadedFile, part: Part | RawPart) -> FileRows:
     return FileRows(file.name, order, lines, shown, len(below), file.is_correction)
 
 
-def _object_groups(file: LoadedFile, part: Part | RawPart, content: Any) -> Groups:
+def _object_groups(file: LoadedFile, part: ParsedPart | RawPart, content: Any) -> Groups:
     row, record = content
     objects = file.objects
     if objects is None or part.copy < 0:

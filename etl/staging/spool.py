@@ -26,7 +26,7 @@ _BATCH = 2000
 _BATCH_BYTES = 8 << 20
 
 
-class Part(NamedTuple):
+class ParsedPart(NamedTuple):
     """Rows of one order that stood together.
 
     `copy` tells apart objects and files that hold the order; a return of get-returns has a negative one.
@@ -41,13 +41,13 @@ class Part(NamedTuple):
         return marshal.loads(self.data)  # noqa: S302 - written by this process, in a file that only it can read
 
 
-class Parts(list[Part | RawPart]):
+class Parts(list[ParsedPart | RawPart]):
     """The parts of one order; `is_cut` where they were too many to be held, and only the first ones are here."""
 
     is_cut = False
 
 
-def held(rows: Iterable[Part | RawPart]) -> Parts:
+def held(rows: Iterable[ParsedPart | RawPart]) -> Parts:
     """The parts of one order, as many as may be held; the first one always."""
     parts, size = Parts(), 0
     for part in rows:
@@ -62,7 +62,7 @@ def held(rows: Iterable[Part | RawPart]) -> Parts:
     return parts
 
 
-Lined = list[tuple[int, Part]]
+Lined = list[tuple[int, ParsedPart]]
 """Parts of one order, each with the row of the file that it begins on."""
 
 
@@ -89,7 +89,7 @@ class Spool:
         self._spill = Spill(_WHAT, _TABLE, folder=directory)
         self._raw: RawStore | None = None
 
-    def add(self, number: str, part: Part, line: int = 0) -> None:
+    def add(self, number: str, part: ParsedPart, line: int = 0) -> None:
         """Stores rows of one order, the first of which is that row of its file."""
         key = sort_key(number)
         if key != self._last:
@@ -154,14 +154,14 @@ class Spool:
             self._raw.seal()
             yield from blocks(self._raw.orders(), _lined(rows))
 
-    def ask(self, numbers: Collection[str]) -> list[tuple[int, Iterator[tuple[str, Part | RawPart]]]]:
+    def ask(self, numbers: Collection[str]) -> list[tuple[int, Iterator[tuple[str, ParsedPart | RawPart]]]]:
         """(file, its parts of the named orders in input order) for each file that has any of them."""
         asked = self._asked(numbers)
         found = self._spill.rows(f"SELECT DISTINCT file FROM part JOIN {asked} USING (key) ORDER BY file")
         files = [file for (file,) in found]
         if self._raw is None:
             return [(file, ((number, part) for _, number, part in self._answers(asked, file))) for file in files]
-        answers: list[Iterator[tuple[int, str, Part | RawPart]]] = [
+        answers: list[Iterator[tuple[int, str, ParsedPart | RawPart]]] = [
             self._answers(asked, self._raw.file),
             self._raw.met(numbers),
         ]
@@ -186,14 +186,14 @@ class Spool:
         self._spill.insert(f"INSERT OR IGNORE INTO {asked} VALUES (?)", ((sort_key(number),) for number in numbers))
         return asked
 
-    def _answers(self, asked: str, file: int) -> Iterator[tuple[int, str, Part | RawPart]]:
+    def _answers(self, asked: str, file: int) -> Iterator[tuple[int, str, ParsedPart | RawPart]]:
         rows = self._spill.rows(
             f"SELECT part.key, line, file, copy, data FROM part JOIN {asked} USING (key) WHERE file = ? "
             "ORDER BY part.rowid",
             (file,),
         )
         for key, line, *part in rows:
-            yield line, key[3:], Part(*part)
+            yield line, key[3:], ParsedPart(*part)
 
     def close(self) -> None:
         """Removes the rows; harmless when done twice."""
@@ -215,13 +215,13 @@ class Spool:
 
 def _by_key(rows: Iterator[Any]) -> Iterator[tuple[str, Parts]]:
     for key, its in groupby(rows, itemgetter(4)):
-        yield key[3:], held(Part(file, copy, data) for file, copy, data, _, _ in its)
+        yield key[3:], held(ParsedPart(file, copy, data) for file, copy, data, _, _ in its)
 
 
 def _lined(rows: Iterator[Any]) -> Iterator[tuple[int, Lined]]:
     """(number, its parts with the first row of each)."""
     for key, its in groupby(rows, itemgetter(4)):
-        yield int(key[3:]), [(line, Part(file, copy, data)) for file, copy, data, line, _ in its]
+        yield int(key[3:]), [(line, ParsedPart(file, copy, data)) for file, copy, data, line, _ in its]
 
 
 def _merged(stored: Iterator[tuple[int, Lined]], raw: Iterator[tuple[int, RawPart]]) -> Iterator[tuple[str, Parts]]:
@@ -242,9 +242,9 @@ def _merged(stored: Iterator[tuple[int, Lined]], raw: Iterator[tuple[int, RawPar
         number, lined = next(stored, end)
 
 
-def in_order(lined: Lined, raw: RawPart) -> list[Part | RawPart]:
+def in_order(lined: Lined, raw: RawPart) -> list[ParsedPart | RawPart]:
     """Parts and plain rows of one order as they stood in the file."""
-    found: list[Part | RawPart] = []
+    found: list[ParsedPart | RawPart] = []
     left: RawPart | None = raw
     for line, part in lined:
         if left is not None:

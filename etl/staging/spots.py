@@ -7,7 +7,7 @@ from typing import Any
 
 from etl.model.export import plain
 from etl.model.place import Place
-from etl.reading.remarks import Odd
+from etl.reading.remarks import RemarkedValue
 from etl.staging.draft import Draft
 from etl.staging.fields import Column, Layout
 
@@ -32,7 +32,7 @@ class Spots:
         known = next((column.field for column in columns if column.header == header), "")
         return known or self._layout.renamed.get(header, "")
 
-    def remarked(self, draft: Draft, odd: Odd, row: int, column: Column, cell: str) -> Any:
+    def remarked(self, draft: Draft, odd: RemarkedValue, row: int, column: Column, cell: str) -> Any:
         """The value of a cell that there is something to say about, which the draft is told; None where it has none."""
         place = replace(self.place, row=row, column=column.header, name=column.field)
         for remark in odd.remarks:

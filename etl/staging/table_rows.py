@@ -24,7 +24,7 @@ from etl.staging.build import BESIDE, NOTICES, WIDE, Fault, Group, Row
 from etl.staging.fields import Column
 from etl.staging.loaded import SAMPLED_ROWS, SAMPLES, LoadedFile
 from etl.staging.raw_part import RowFormat, getter
-from etl.staging.spool import Part
+from etl.staging.spool import ParsedPart
 
 if TYPE_CHECKING:
     from etl.staging.raw_rows import RawRows
@@ -71,7 +71,7 @@ class RowSink(Protocol):
     def spool_rows(self, rows: RawRows) -> None:
         """Stores plain rows of many orders."""
 
-    def spool(self, number: str, part: Part, row: int = 0) -> None:
+    def spool(self, number: str, part: ParsedPart, row: int = 0) -> None:
         """Stores rows of an order, the first of which is that row."""
 
     def unassigned(self, file: LoadedFile, row: int, column: str, cell: str, message: str = "") -> None:
@@ -464,7 +464,7 @@ class TableLoader:
         firsts = [rows[0][0] for _, rows in groups[:1]]
         firsts = firsts or [row for row, *_ in self._below[:1]] or [row for row, *_ in self._faults[:1]]
         at = min(firsts, default=0)
-        self._batch.spool(self._number, Part(self._file.index, self._file.index, data), at)
+        self._batch.spool(self._number, ParsedPart(self._file.index, self._file.index, data), at)
         if len(self._stored) < _PENDING:
             self._stored += [(order, []) for order, _ in groups[:_PENDING]]
         self._groups, self._faults, self._below = [], [], []

@@ -12,7 +12,7 @@ from decimal import Decimal
 from etl.model.export import plain
 from etl.reading.kinds import NUMERIC, Kind
 from etl.reading.parse import Reader
-from etl.reading.remarks import Odd
+from etl.reading.remarks import RemarkedValue
 from etl.staging.build import Group
 from etl.staging.fields import Column, Layout
 
@@ -84,5 +84,5 @@ class Control:
 def _value(reader: Reader[Decimal | None], cell: str) -> Decimal | None:
     try:
         return reader[cell]
-    except Odd as odd:
+    except RemarkedValue as odd:
         return None if odd.is_error else odd.value

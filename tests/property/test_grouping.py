@@ -19,7 +19,7 @@ from etl.model.place import Place
 from etl.reading.identify import open_export
 from etl.reading.numbers import parse_amount
 from etl.reading.options import ReadOptions
-from etl.reading.remarks import Odd
+from etl.reading.remarks import RemarkedValue
 from etl.reading.style import NumberStyle
 from etl.staging.batch import Batch
 
@@ -110,7 +110,7 @@ def test_an_amount_is_exact_or_refused(text: str, style: NumberStyle) -> None:
     """Whatever stands in a cell: a value has exactly the cell's digits, or there is none."""
     try:
         value = parse_amount(text, style)
-    except Odd as odd:
+    except RemarkedValue as odd:
         value = odd.value
         assert odd.remarks  # noqa: PT017 - both ways out are fine, but not without a word
     if value is not None:

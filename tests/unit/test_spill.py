@@ -21,7 +21,7 @@ from etl.errors import UsageError
 from etl.pipeline.plan_store import PlanStore
 from etl.reconcile.notebook import Amounts, Notebook, Page
 from etl.spill import Spill, SpilledBytes
-from etl.staging.spool import Part, Spool
+from etl.staging.spool import ParsedPart, Spool
 from etl.transform.order import plan_order
 
 ONE = Amounts(Decimal(1), Decimal(1))
@@ -62,7 +62,7 @@ def fill_spool(folder: Path) -> None:
     spool = Spool(folder)
     try:
         for number in range(100):
-            spool.add(str(number), Part(0, 0, os.urandom(1 << 20)))
+            spool.add(str(number), ParsedPart(0, 0, os.urandom(1 << 20)))
         spool.seal()
     finally:
         spool.close()

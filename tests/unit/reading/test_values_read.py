@@ -16,7 +16,7 @@ from etl.reading.kinds import Kind
 from etl.reading.options import ReadOptions
 from etl.reading.order_numbers import OrderNumbers
 from etl.reading.parse import Readers
-from etl.reading.remarks import Odd
+from etl.reading.remarks import RemarkedValue
 from etl.reading.style import NumberStyle, Seen, Shape, Style, Tally, dissect
 from etl.reading.texts import _DAMAGED_SKU, _key_text, parse_sku
 
@@ -24,10 +24,10 @@ POINT = Style(NumberStyle.POINT)
 
 
 def read(kind: Kind, cell: str, style: Style = POINT, **options: Any) -> tuple[Any, list[str]]:
-    """Value and codes of the notices; raises Odd where the cell can't be read."""
+    """Value and codes of the notices; raises RemarkedValue where the cell can't be read."""
     try:
         return Readers(style, ReadOptions(**options)).by_kind[kind][cell], []
-    except Odd as odd:
+    except RemarkedValue as odd:
         if odd.is_error:
             raise
         return odd.value, [remark.code for remark in odd.remarks]
@@ -35,7 +35,7 @@ def read(kind: Kind, cell: str, style: Style = POINT, **options: Any) -> tuple[A
 
 def refused(kind: Kind, cell: str, style: Style = POINT, **options: Any) -> str:
     """Message and hint of a cell that can't be read."""
-    with pytest.raises(Odd) as caught:
+    with pytest.raises(RemarkedValue) as caught:
         Readers(style, ReadOptions(**options)).by_kind[kind][cell]
     assert caught.value.is_error
     return " ".join(f"{remark.message} {remark.hint}" for remark in caught.value.remarks)
@@ -189,7 +189,7 @@ def test_order_numbers_are_digits_within_their_pattern(pattern: str, cell: str, 
 def test_dates_as_people_write_them(text: str, day_first: bool | None, wall: str | None) -> None:
     """Never three in the morning for three in the afternoon, nor the year 11."""
     if wall is None:
-        with pytest.raises(Odd):
+        with pytest.raises(RemarkedValue):
             Dates(day_first).read(text)
         return
     found = Dates(day_first).read(text)
@@ -302,7 +302,7 @@ def test_a_simple_amount_shows_the_style_that_it_has_taken_apart(text: str) -> N
 def test_a_plain_sku_is_read_as_one_that_is_looked_at(cell):
     try:
         read = parse_sku(cell)
-    except Odd:
+    except RemarkedValue:
         return
     assert (read, []) == _key_text(cell)
     assert not _DAMAGED_SKU.fullmatch(read)
