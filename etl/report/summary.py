@@ -326,6 +326,7 @@ class Summary:
                 "amount": self.text(lines.get(line, Decimal(0)), currency),
             }
             for line in BridgeLine
+            if line is not BridgeLine.NOT_READ  # a reconciliation alone reads back
         ]
 
     def _problem_row(self, code: str) -> dict[str, Any]:
