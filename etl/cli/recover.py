@@ -40,12 +40,6 @@ def command(console: Console, take_over: str) -> int:
     for number, why in document["different"].items():
         console.text(f"  different: {number}: {why}")
     show.duplicates(console, document["duplicated"])
-    if document["items_without_a_mark"]:
-        console.text(
-            f"No mark of this store came back, and {document['items_without_a_mark']:,} items stand on bills that are "
-            "numbered as orders are, without one: bills of a till, or orders of a Mews that hides marks. A run compares "
-            "them with the orders that it is about to send and stops where they are the same; then recover again."
-        )
     console.text("Next: centra-mews run EXPORT... posts only what is missing.")
     console.result(document)
     return int(document["exit_code"])

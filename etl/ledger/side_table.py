@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import fields
 from datetime import datetime
 from decimal import Decimal
@@ -15,7 +15,6 @@ from etl.ledger import schema
 from etl.ledger.ledger import Ledger
 from etl.ledger.records import ORDER_PART, dumps, loads
 from etl.ledger.steps import CHUNK
-from etl.ledger.unit_of_work import chunks
 from etl.model.identity import Identity
 from etl.model.rows import OrderItemRow
 from etl.model.states import State
@@ -104,13 +103,6 @@ def sightings(ledger: Ledger) -> Iterator[tuple[str, int, dict[str, list[OrderIt
                     orders.setdefault(row.order_id, []).append(_row(row.row))
                 yield (*key, orders)
         after = keys[-1]
-
-
-def met_of(ledger: Ledger, numbers: Iterable[str]) -> set[str]:
-    """Those of these orders of which something has been read."""
-    table = schema.sightings
-    query = select(table.c.number).distinct()
-    return {row.number for chunk in chunks(numbers) for row in ledger.select(query.where(table.c.number.in_(chunk)))}
 
 
 def met_elsewhere(ledger: Ledger) -> dict[tuple[str, int], str]:

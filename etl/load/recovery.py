@@ -17,7 +17,7 @@ from etl.ledger.cancelled import unknown
 from etl.ledger.ledger import Ledger
 from etl.ledger.plan_rows import bill_payments, seen_facts, stamp_seconds
 from etl.ledger.records import ORDER_PART, RECOVERED_RUN, Attempt, dumps, stamp
-from etl.ledger.side_table import empty, keep, met_elsewhere, met_of, sighting, sightings
+from etl.ledger.side_table import empty, keep, met_elsewhere, sighting, sightings
 from etl.ledger.steps import CHUNK, PartKey, Steps
 from etl.load.balance import Items, reversed_by
 from etl.load.found import find_elsewhere, find_order, find_payment, shown
@@ -41,8 +41,7 @@ class RecoverResult:
     `undone`: orders that turned out to be reversed.
 
     `duplicated`: orders that Mews holds more than once, with their OrderIds. `strangers`: other people's items.
-    `since`: when the first of our items was created. `unclear`: orders that several bills without a mark may be,
-    with these; `nameless`: items of bills without a mark that are numbered as orders are, which the ledger does not know.
+    `since`: when the first of our items was created.
     """
 
     found: int = 0
@@ -55,8 +54,6 @@ class RecoverResult:
     strangers: int = 0
     since: datetime | None = None
     undone: int = 0
-    unclear: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    nameless: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +110,6 @@ async def recover(
     # All is read before anything is recorded: where a page can't be read, the ledger stays as it was.
     met = Met(payments, await _read_in_doubt(ledger, reader, payments), await _read_nowhere(ledger, reader), whole)
     _adopt_ids(ledger, walks.unmarked.ids())
-    _take_unmarked(ledger, walks.unmarked, store, result)
     _record(ledger, met, result, progress)
     with ledger.steps() as steps:
         steps.meta("watermark", stamp(second - settle))
@@ -186,17 +182,6 @@ async def _read_nowhere(ledger: Ledger, reader: Reader) -> frozenset[tuple[str, 
 
 
 # What follows from it
-
-
-def _take_unmarked(ledger: Ledger, unmarked: UnmarkedBills, store: str, result: RecoverResult) -> None:
-    """What a planned order alone can mean, though no mark tells: where one bill is like it, and where several are."""
-    result.nameless = unmarked.nameless
-    found = unmarked.unsent()
-    for number in found.keys() - met_of(ledger, found):
-        bill_id, *others = sorted(found[number])
-        if others:
-            result.unclear[number] = (bill_id, *others)
-        keep(ledger, [sighting(row, Identity(store, number)) for row in found[number][bill_id]])
 
 
 def _record(ledger: Ledger, met: Met, result: RecoverResult, progress: Progress) -> None:
@@ -322,12 +307,6 @@ class _OneOrder:
         items = self._met.whole(rows)
         first, paid = items[0], self._paid
         different = _missing_lines(items)
-        if several := self._result.unclear.get(self._number):
-            order_id = ""
-            different.append(
-                f"bills {', '.join(several)} have no mark and are each like it: "
-                f"`centra-mews settle {self._number} --posted BILLID` names the one"
-            )
         observed = {
             "account": first.account_id,
             "consumed": stamp_seconds(first.consumed),

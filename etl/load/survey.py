@@ -84,7 +84,6 @@ class Surveyor:
         look = await self._begin()
         await self._walk(look)
         self._sighter.adopt_unmarked(look)
-        look.signs.never_sent.update(dict.fromkeys(look.unmarked.unsent()))
         await self._judge_copies(look)
         # Met itself and reversed as well: another ledger found it, and undid it. The undo entries alone prove nothing.
         look.signs.reversed.update((key[0], None) for key in look.present if key in look.in_doubt_undone)

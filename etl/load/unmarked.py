@@ -3,26 +3,22 @@
 Rule: design section 9: ids are read back, as one answer for many bills does not tell them. `Number` always comes back, but
 the hotel's tills number their bills too. So a bill is taken for an order's only if number, outlet, closing and amounts are
 what was sent, and if no other bill is like it; else its id stays unknown until a person names it.
-
-A ledger that lost what it sent knows such a bill by the order that it holds as planned: number, closing and sums are its.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from decimal import Decimal
 
 from etl.evidence.marks import identity_of
 from etl.ledger.ledger import Ledger
-from etl.ledger.records import ORDER_PART, Attempt, LedgerOrder, Part, PartKind
+from etl.ledger.records import ORDER_PART, Attempt, Part, PartKind
 from etl.ledger.steps import PartKey
 from etl.load.attempted import may_be
 from etl.load.reversal import OPPOSITE, what_of
 from etl.model.bill import identity_of_bill
 from etl.model.identity import Identity
 from etl.model.rows import OrderItemRow
-from etl.model.shares import CREDIT
 from etl.model.states import State
 
 Bills = dict[str, dict[str, OrderItemRow]]
@@ -39,9 +35,6 @@ class UnmarkedBills:
         self._ledger = ledger
         self._store = store
         self._met: dict[PartKey, Bills] = {}
-        self._unsent: dict[str, Bills] = {}
-        self.nameless = 0
-        """Items of bills numbered as this store's are, of orders that the ledger does not know."""
 
     def of_page(self, page: Iterable[OrderItemRow]) -> list[tuple[Identity, OrderItemRow]]:
         """The items without any mark whose bill bears a number as bills of this store do."""
@@ -54,13 +47,9 @@ class UnmarkedBills:
         return found
 
     def see(self, rows: Iterable[tuple[Identity, OrderItemRow]]) -> None:
-        """Notes those of posted bills whose id nobody has read, and those that an order never sent may be.
-
-        To be given none of orders that somebody has in hand.
-        """
+        """Notes those of posted bills whose id nobody has read. To be given none of orders that somebody has in hand."""
         found = list(rows)
         parts = self._ledger.parts({identity.number for identity, _ in found}) if found else {}
-        self._see_unsent([one for one in found if one[0].number not in parts])
         for identity, row in found:
             known = parts.get(identity.number, ())
             if any(row.order_id in (part.mews_id, part.target) for part in known):
@@ -69,24 +58,6 @@ class UnmarkedBills:
                 if _lacks_id(part, identity):
                     key = (part.number, part.generation, part.part)
                     self._met.setdefault(key, {}).setdefault(row.order_id, {})[row.id] = row
-
-    def _see_unsent(self, rows: list[tuple[Identity, OrderItemRow]]) -> None:
-        orders = self._ledger.lookup({identity.number for identity, _ in rows}) if rows else {}
-        for identity, row in rows:
-            order = orders.get(identity.number)
-            if order is None:
-                self.nameless += 1
-            elif order.state is State.READY and not identity.is_undo and _closed_with(order, row):
-                self._unsent.setdefault(order.number, {}).setdefault(row.order_id, {})[row.id] = row
-
-    def unsent(self) -> dict[str, dict[str, list[OrderItemRow]]]:
-        """Bills that are orders which this ledger holds as planned and never sent. Shape: items by bill, by number."""
-        orders = self._ledger.lookup(self._unsent)
-        found = {
-            number: {one: rows for one, met in bills.items() if _is_planned(orders[number], rows := list(met.values()))}
-            for number, bills in self._unsent.items()
-        }
-        return {number: bills for number, bills in found.items() if bills}
 
     def ids(self) -> dict[PartKey, str]:
         """The bill of each part of which there is exactly one that can be meant, and that no other part claims."""
@@ -121,27 +92,3 @@ def _lacks_id(part: Part, identity: Identity) -> bool:
     if identity.is_undo:
         return part.kind is PartKind.UNDO and what_of(part) == OPPOSITE
     return part.part == ORDER_PART
-
-
-def _closed_with(order: LedgerOrder, row: OrderItemRow) -> bool:
-    """Whether it closed in the very second in which the order's bill would."""
-    if row.consumed is None or order.consumption is None:
-        return False
-    return row.consumed.replace(microsecond=0) == order.consumption.replace(microsecond=0)
-
-
-def _is_planned(order: LedgerOrder, rows: Iterable[OrderItemRow]) -> bool:
-    """Whether a bill comes to what the order's would: what was sold, and what was paid."""
-    sold, paid = {"net": Decimal(0), "gross": Decimal(0)}, Decimal(0)
-    for row in rows:
-        net, gross = row.first_booked
-        if row.is_payment:
-            paid -= gross
-        else:
-            sold["net"] += net
-            sold["gross"] += gross
-    payments = [(str(part), Decimal(str(amount))) for part, _, amount in order.facts.get("payments", ())]
-    credits_ = sum((amount for part, amount in payments if part.startswith(CREDIT)), Decimal(0))
-    return order.planned_total + credits_ in sold.values() and paid == sum(
-        (amount for _, amount in payments), Decimal(0)
-    )

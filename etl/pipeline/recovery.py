@@ -50,9 +50,7 @@ async def recover_ledger(
             progress=progress,
         )
     ledger.set_meta(RECOVERED_AT, stamp(datetime.now(UTC)))
-    # Nothing is known of this store, and there is what may be its: whoever went on would post it again.
-    is_unmarked = bool(result.nameless) and not (result.found or result.known or result.resolved)
-    attention = result.different or result.duplicated or is_unmarked
+    attention = result.different or result.duplicated
     return {
         "command": "recover",
         "found": result.found,
@@ -62,7 +60,6 @@ async def recover_ledger(
         "payments": result.payments,
         "items_read": result.items,
         "other_orders_on_the_service": result.strangers,
-        "items_without_a_mark": result.nameless if is_unmarked else 0,
         "different": result.different,
         "duplicated": {number: list(ids) for number, ids in result.duplicated.items()},
         "orders": {state.value: count for state, count in sorted(ledger.counts().items()) if count},

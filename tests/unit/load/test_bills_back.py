@@ -318,29 +318,3 @@ def test_reconcile_knows_unmarked_bills_too(tmp_path):
             shop.bills_of(number)[0] for number in numbers(3)
         ]
     assert ids_of(path, 3)[1:] == ["", ""]
-
-
-def test_a_lost_ledger_knows_unmarked_bills_by_what_was_planned(tmp_path):
-    """Neither mark comes back: a run that would post an order again stops, and recover takes in what one order can mean."""
-    shop, path = OutletShop(), tmp_path / "two"
-    history = [an_order("1", gift="5.00"), *orders(4)[1:]]
-    post(tmp_path / "one", shop, history[:1])
-    hide_marks(shop)
-    shop.post([bill_payload(order, Identity(STORE, order.number)) for order in history[1:3]])
-    shop.post([bill_payload(history[2], Identity("other", "3"))])
-    shop.till("4", history[3].consumption)
-    before = len(shop.sandbox.outlets.bills)
-    stopped = post(path, shop, history)
-    assert (stopped.stop.code, len(shop.sandbox.outlets.bills)) == ("ledger.incomplete", before)
-    result = recovered(path, shop)
-    assert (result.found, set(result.unclear["3"]), set(result.different)) == (3, set(shop.bills_of("3")), {"3"})
-    assert ids_of(path, 4) == [shop.bills_of("1")[0], shop.bills_of("2")[0], "", ""]
-    assert states(path) == {State.POSTED: 2, State.DIFFERENT: 1, State.READY: 1}
-    (kept,) = undo(path, shop, "3").details
-    assert (kept.result, "is not known" in kept.message) == (Ending.KEPT, True)
-    assert settled(path, shop, "3", posted_order_id=shop.bills_of("3")[0]) is State.POSTED
-    again = post(path, shop, history, "run-2")
-    assert (again.counts[ReportState.ALREADY_POSTED], again.counts[ReportState.POSTED]) == (3, 1)
-    assert len(shop.sandbox.outlets.bills) == before + 1
-    nothing = recovered(tmp_path / "three", shop)
-    assert (nothing.found, nothing.nameless > 0) == (0, True), "where nothing is planned, a till's bills look the same"
