@@ -35,12 +35,16 @@ class UnmarkedBills:
         self._ledger = ledger
         self._store = store
         self._met: dict[PartKey, Bills] = {}
+        self._shows_marks = False
+        """A bill of this store came back with its mark: one without can't be ours, however alike it is."""
 
     def of_page(self, page: Iterable[OrderItemRow]) -> list[tuple[Identity, OrderItemRow]]:
         """The items without any mark whose bill bears a number as bills of this store do."""
         found = []
         for row in page:
-            if row.number and identity_of(row) is None:
+            marked = identity_of(row)
+            self._shows_marks = self._shows_marks or (marked is not None and marked.store == self._store)
+            if row.number and marked is None:
                 identity = identity_of_bill(row.number, self._store)
                 if identity is not None:
                     found.append((identity, row))
@@ -75,6 +79,8 @@ class UnmarkedBills:
         return {row.consumed for row in rows if row.consumed is not None}
 
     def _likely(self) -> Iterator[tuple[PartKey, list[str]]]:
+        if self._shows_marks:
+            return
         attempts = self._ledger.attempts_of({number for number, _, _ in self._met})
         for key, bills in self._met.items():
             sent = [one for one in attempts.get(key[0], ()) if (one.number, one.generation, one.part) == key]

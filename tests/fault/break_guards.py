@@ -719,6 +719,14 @@ GUARDS = (
         "only_where_one",
     ),
     _guard(
+        "a bill without a mark is taken where marks come back",
+        "load/unmarked.py",
+        "        if self._shows_marks:\n            return\n",
+        "",
+        "bills_back",
+        "is_nobodys",
+    ),
+    _guard(
         "a bill whose opposite stands is reversed once more",
         "load/bill_reverser.py",
         "            if self._opposite(work, order_id) is None:\n",

@@ -301,6 +301,27 @@ def test_an_id_is_read_back_only_where_one_bill_can_be_meant(tmp_path):
     assert endings(undo(path, shop, "2")) == [Ending.REVERSED]
 
 
+def test_where_marks_come_back_a_bill_without_one_is_nobodys(tmp_path):
+    """A posted bill that reads do not show yet, and another's that is alike to the cent: its id is not taken."""
+    shop, path = OutletShop(), tmp_path / "ledger"
+    post(path, shop, orders(1))
+    cut_off(path, shop, 3)
+    bill = bill_payload(orders(3)[1], Identity(STORE, "2"))
+    items = [{key: value for key, value in item.items() if key != "ExternalIdentifier"} for item in bill["Items"]]
+    (other,) = shop.post([{**bill, "Notes": "", "Items": items}])
+    mine = next(one for one in shop.bills_of("2") if one != other)
+    lagging = shop.sandbox.outlets.bills.pop(mine)
+    held, shop.sandbox.outlets.items[:] = (
+        [*shop.sandbox.outlets.items],
+        [item for item in shop.sandbox.outlets.items if item.bill_id != mine],
+    )
+    post(path, shop, orders(3), "run-2")
+    assert ids_of(path, 3)[1] == ""
+    shop.sandbox.outlets.bills[mine], shop.sandbox.outlets.items[:] = lagging, held
+    post(path, shop, orders(3), "run-3")
+    assert ids_of(path, 3)[1] == mine
+
+
 def test_reconcile_knows_unmarked_bills_too(tmp_path):
     """It writes nothing, and finds by number, closing and amounts which bills to compare; so nothing is missing."""
     shop, path = OutletShop(), tmp_path / "ledger"
