@@ -12,15 +12,16 @@ from dataclasses import dataclass, field
 from etl.errors import LedgerError
 from etl.ledger.records import Attempt
 from etl.model.outcome import Kind
+from etl.model.words import counted
 
 EXAMPLES = 10
 
 _ARRIVED = ("", Kind.DONE.value, Kind.UNKNOWN.value)
 """Outcomes of attempts that Mews may have acted on; "" while nobody knows."""
 
-_NEVER_SENT = "holds {count} orders of store '{store}' that this ledger never sent"
-_REVERSED = "shows {count} orders of store '{store}' cancelled, reversed or paid back, which this ledger does not know"
-_COPIED = "holds {count} orders of store '{store}', or payments of theirs, more often than this ledger sent them"
+_NEVER_SENT = "holds {count} of store '{store}' that this ledger never sent"
+_REVERSED = "shows {count} of store '{store}' cancelled, reversed or paid back, which this ledger does not know"
+_COPIED = "holds {count} of store '{store}', or payments of theirs, more often than this ledger sent them"
 
 Duplicated = Mapping[str, tuple[str, ...]]
 """OrderIds and PaymentIds by order number."""
@@ -67,7 +68,7 @@ class Signs:
     def error(self, store: str, duplicated: Duplicated) -> IncompleteError:
         """What to tell people; needs at least one sign."""
         told = [
-            f"{words.format(count=len(numbers), store=store)} (such as {_some(numbers)})"
+            f"{words.format(count=counted(len(numbers), 'order|orders'), store=store)} (such as {_some(numbers)})"
             for words, numbers in ((_NEVER_SENT, self.never_sent), (_REVERSED, self.reversed), (_COPIED, self.copied))
             if numbers
         ]

@@ -14,7 +14,7 @@ from itertools import count
 from pathlib import Path
 
 from etl.errors import InputError, LedgerError, MappingError
-from etl.ledger.holder import is_gone, this_process
+from etl.ledger.holder import this_process
 from etl.ledger.ledger import Ledger
 from etl.mapping.folder import FaultyMappingError
 from etl.mapping.settings import FILE
@@ -47,6 +47,7 @@ from etl.pipeline.prepare import (
 from etl.pipeline.reconciled import last_trace
 from etl.pipeline.step import Desk, Step, with_effect
 from etl.pipeline.unconfirmed import likely_rows
+from etl.pipeline.workers import workers_of
 from etl.settings import Settings
 from etl.staging.facts import BatchFacts
 
@@ -113,14 +114,14 @@ def _begin(stack: ExitStack, desk: Desk) -> Step:
 
 def _busy(desk: Desk, ledger: Ledger) -> Step | None:
     """The step while somebody works on the ledger; a process that died on this machine holds nobody up."""
-    held = ledger.holder()
-    if held is None or is_gone(held.holder):
+    at_work = [one for one in workers_of(ledger) if not one.is_gone]
+    if not at_work:
         return None
-    holder = held.holder
-    if holder.host == this_process().host:
-        return Step(f"A command is at work on the ledger (process {holder.pid}): let it end", type=desk.typed("status"))
-    what = f"The ledger is held by process {holder.pid} on {holder.host}: let it end, or make sure that it is dead"
-    return Step(what, type=desk.typed("run", *(desk.plan_files or ("EXPORT...",)), "--take-over", holder.host))
+    one = next((one for one in at_work if one.host == this_process().host), at_work[0])
+    if one.host == this_process().host:
+        return Step(f"A command is at work on the ledger (process {one.pid}): let it end", type=desk.typed("status"))
+    what = f"The ledger is held by process {one.pid} on {one.host}: let it end, or make sure that it is dead"
+    return Step(what, type=desk.typed("run", *(desk.plan_files or ("EXPORT...",)), "--take-over", one.host))
 
 
 def _ledger(stack: ExitStack, settings: Settings) -> Ledger | None:
