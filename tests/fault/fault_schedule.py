@@ -45,6 +45,13 @@ CENT = Decimal("0.01")
 TAX = Decimal("0.2")
 
 
+def with_tax(basis: str, total: Decimal) -> tuple[Decimal, Decimal]:
+    """Net and gross of an entry of that total in the enterprise's basis."""
+    if basis == "net":
+        return total, total + (total * TAX).quantize(CENT, ROUND_HALF_UP)
+    return (total / (1 + TAX)).quantize(CENT, ROUND_HALF_UP), total
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """One entry of an order; `unit` is in the enterprise's basis."""
@@ -84,10 +91,7 @@ class Spec:
 
     def booked(self, line: Line) -> tuple[Decimal, Decimal]:
         """Net and gross of one entry, by the arithmetic that Mews is assumed to have."""
-        total = line.count * line.unit
-        if self.basis == "net":
-            return total, total + (total * TAX).quantize(CENT, ROUND_HALF_UP)
-        return (total / (1 + TAX)).quantize(CENT, ROUND_HALF_UP), total
+        return with_tax(self.basis, line.count * line.unit)
 
     @property
     def gross(self) -> Decimal:

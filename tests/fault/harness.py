@@ -33,7 +33,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -50,7 +50,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 
 from counted_run import CountedResult, run_counted
 from fault_disk import Databases, Disk, Files, Row, VirtualRenewer, on_virtual_time
-from fault_schedule import EPSILON, Process, Schedule, Spec, draw, draw_on_server
+from fault_schedule import EPSILON, Process, Schedule, Spec, draw, draw_on_server, with_tax
 from fault_watch import Mews, PartKey, Watch, Wire
 from fault_world import ACCOUNT, ADDRESS, consumed, kinds_of, mews_start, place_of, planned, window_start
 from sqlalchemy import Connection, Engine
@@ -58,6 +58,7 @@ from sqlalchemy.exc import OperationalError
 from virtual_time import Deadlock, Killed, MachineClock, Timeline, VirtualLoop
 
 from etl.errors import EtlError, ExitCode, InternalError, LedgerError
+from etl.evidence.by_unit import completed
 from etl.ledger.faults import translated
 from etl.ledger.holder import Holder
 from etl.ledger.ledger import Home, Ledger
@@ -80,6 +81,7 @@ from etl.mews.transport import RetryPolicy, Transport
 from etl.model.kinds import EQUAL_REFUSALS
 from etl.model.payload import dump
 from etl.model.plan import Basis, PlannedOrder
+from etl.model.rows import OrderItemRow
 from etl.model.shares import Column
 from etl.model.status import ReportState
 from etl.pipeline.from_ledger import ledger_statuses
@@ -1101,6 +1103,7 @@ class _Running:
                         settle_seconds=Decimal(schedule.settle),
                         clock=runner.clock,
                         sleep=asyncio.sleep,
+                        whole=partial(_whole, schedule.basis),
                     )
                 case ["undo", *numbers]:
                     return await self._undo(ledger, writer, reader, numbers)
@@ -1380,6 +1383,16 @@ def _went_through(result: Any) -> bool:
 def _is_incomplete(result: Any) -> bool:
     error = _error_of(result)
     return error is not None and error.code == "ledger.incomplete"
+
+
+def _whole(basis: str, rows: Sequence[OrderItemRow]) -> list[OrderItemRow]:
+    """Items of bills, of which Mews tells one unit, with the amounts of all of them, as `centra-mews recover` has them."""
+    found = []
+    for row in rows:
+        unit = row.unit_net if basis == "net" else row.unit_gross
+        amounts = {row.external_identifier: with_tax(basis, row.count * unit)} if row.taxes else {}
+        found += completed([row], amounts, Basis(basis))
+    return found
 
 
 def _lacks_orders(result: Any) -> bool:
