@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 PATIENCE = 30.0
 """Seconds after which a server that does not answer counts as gone; for a lock that another command holds, likewise."""
+LONGEST_SLEEP = 15.0
+"""Seconds after which the server ends a transaction whose writer sleeps: well before those who wait for it lose patience."""
 CONNECT_SECONDS = 10
 DRIVER = "postgresql+psycopg"
 _NAMES = frozenset({"postgres", "postgresql"})
@@ -84,6 +86,6 @@ def _engine(url: URL, *, read_only: bool) -> Engine:
     def begin(connection: Any) -> None:
         # A writer that sleeps in the middle of a transaction must not keep the others waiting: the server ends it.
         if connection.get_execution_options().get("writes"):
-            connection.exec_driver_sql(f"SET LOCAL idle_in_transaction_session_timeout = {int(PATIENCE * 1000)}")
+            connection.exec_driver_sql(f"SET LOCAL idle_in_transaction_session_timeout = {int(LONGEST_SLEEP * 1000)}")
 
     return engine

@@ -73,8 +73,13 @@ class Watcher:
         return survey
 
     async def look_back_after_stop(self) -> None:
-        """The closing look of a run that stopped itself: Mews answers, and what was sent may stand there twice."""
-        if not isinstance(self._halt.error, StoppedError) or not self._session.sender.writes:
+        """The closing look of a run that stopped itself: Mews answers, and what was sent may stand there twice.
+
+        Likewise of one that met a copy of its ledger at work: what it sent meanwhile is listed with the rest.
+        """
+        met = self._halt.error
+        is_of_copies = isinstance(met, IncompleteError) and not met.lacks_orders
+        if not (isinstance(met, StoppedError) or is_of_copies) or not self._session.sender.writes:
             return
         try:
             add_copies(self.duplicated, (await self._surveyor.survey()).duplicated)

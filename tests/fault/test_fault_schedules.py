@@ -19,6 +19,13 @@ def test_every_order_is_there_once_or_reported(start):
     assert not failed, failed[0].report()
 
 
+@pytest.mark.parametrize("seed", [881, 1839, 2394, 3204, 3924, 5081, 5500, 40130])
+def test_days_that_once_were_too_bad_stay_mended(seed):
+    """What the long proof found: bills alike to the cent, copies told late, an old ledger that was always refused."""
+    verdict = run_seed(seed)
+    assert not verdict.violations, verdict.report()
+
+
 def test_a_seed_replays():
     """The same seed gives the same requests at the same moments, so that a failure can be looked at."""
     for seed in (3, 4):

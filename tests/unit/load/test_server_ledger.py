@@ -268,6 +268,22 @@ def test_a_server_that_stands_still_is_given_up(url, postgres: Cluster, monkeypa
         assert datetime.now(UTC)
 
 
+def test_who_sleeps_in_a_transaction_goes_before_others_lose_patience(url, monkeypatch):
+    """It may hold a row that the other waits for: both waiting as long, it was chance which of the two was ended."""
+    assert server.LONGEST_SLEEP * 2 <= server.PATIENCE
+    monkeypatch.setattr(server, "LONGEST_SLEEP", 0.3)
+    with worker(url, elsewhere=True) as first:
+        first.record_plan("run-1", [an_order("1")])
+        with worker(url) as second:
+            sleeping = first._engine.connect().execution_options(writes=True)
+            sleeping.execute(text("SELECT number FROM orders WHERE number = '1' FOR UPDATE"))
+            second.set_meta("x", "y")
+            with second.transaction() as connection:
+                connection.execute(text("UPDATE orders SET message = 'mine' WHERE number = '1'"))
+            sleeping.invalidate()
+            assert second.order("1").message == "mine"
+
+
 def test_a_connection_that_breaks_is_said_once(url, postgres: Cluster):
     """What reads after it, such as a report of how far a run came, reads on a new one; so does what writes."""
     with worker(url) as ledger:
