@@ -54,7 +54,7 @@ class Record(Protocol):
         ...
 
     def judge(self, outcome: Outcome) -> Outcome:
-        """The outcome, unclear where the answer does not name what was made."""
+        """The outcome as it is recorded: what an answer to several together says of each."""
         ...
 
     def conclude(self, steps: Steps, outcome: Outcome, *, at: datetime, is_last_try: bool) -> bool:

@@ -110,7 +110,7 @@ class Way:
     the way back of the first and the way there of the second. Nothing tells how a round trip is made of the two: a
     starved server that counts behind its own queue has all of it on the way there, and none of it once it is quick. So
     a credit is given only where it is worth a slot kept back, where round trips are long, many and alike; any shorter one
-    ends it; and it is used only while an answer shows how the way was a moment ago (`is_shown`). What is assumed then:
+    ends it; and it is used only while an answer shows how the way was a moment ago (`fresh_for`). What is assumed then:
     between that answer's request and the next one, a round trip does not become shorter by more than `1 - SHARE` of itself.
     """
 

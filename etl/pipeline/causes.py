@@ -119,10 +119,10 @@ _ONE_FOR_MANY = frozenset({"taxes.csv", "categories.csv", "vouchers.csv"})
 _BY_ORDER = frozenset({"bill.undecided", "reservation.undecided"})
 _ONE_KEY = frozenset(code for code, one in DECISIONS.items() if one.file == FILE)
 """Codes of which one key answers all, whatever stands in the order."""
-MAY_STAY = frozenset({"rebate.not_allowed", "window.outside", "window.vat_undeclared"})
-"""Codes whose key has a default that a person may mean: once it stands in the file, it is decided."""
 UNPAID = "bill.not_zero"
-"""No reason to hold a bill back, but to ask once how the history was paid: the default may not be meant."""
+"""No reason to hold a bill back, but to ask once how the history was paid."""
+MAY_STAY = frozenset({"rebate.not_allowed", "window.outside", "window.vat_undeclared", UNPAID})
+"""Codes whose key has a default that a person may mean: once it stands in the file, it is decided."""
 _BY_KEY = "category.missing"
 """Has a key for goods, shipping, vouchers and payments each."""
 _GOES_WITH = "return.parent"
@@ -218,7 +218,7 @@ class Causes:
         """What each cause keeps back, alone or with others that cells decide too: what the export has to mend is not in it."""
         self.examples: dict[tuple[ReportState, str], OrderStatus] = {}
         self.unpaid = Effect()
-        """Orders that are to be sent as bills which do not come to zero; their totals."""
+        """Orders that are to be sent as bills which do not come to zero, their totals; none where that is meant."""
         self.refused: dict[str, Effect] = defaultdict(Effect)
         """What waits for each held kind: the orders that Mews refused for it, and those that were not sent since."""
 
@@ -231,7 +231,7 @@ class Causes:
         self.states[status.state].add(status)
         errors = [problem for problem in status.problems if problem.is_error]
         self._count_refused(status, {problem.code for problem in errors})
-        if status.state is ReportState.READY and any(problem.code == UNPAID for problem in status.problems):
+        if status.state is ReportState.READY and self._is_unpaid(status):
             self.unpaid.add(status)
         if status.state is not ReportState.BLOCKED:
             if errors or status.state.needs_attention:
@@ -279,6 +279,9 @@ class Causes:
         kept = [one for one in self.touched.items() if not _has_answer(one[0]) and one[0].code not in self._ignored]
         return sorted(kept, key=lambda one: one[1].weight, reverse=True)
 
+    def _is_unpaid(self, status: OrderStatus) -> bool:
+        return UNPAID not in self._undecidable and any(problem.code == UNPAID for problem in status.problems)
+
     def _is_decision(self, cause: Cause) -> bool:
         return _has_answer(cause) and cause.code not in self._undecidable
 
@@ -286,9 +289,11 @@ class Causes:
         code, message = problem.code, problem.message
         if (problem.place.canonical, problem.value) in self._words:
             return Cause(code, WORD.file, None, problem.value, problem.place.canonical)
-        file = DECISIONS[code].file if code in DECISIONS else ""
-        if (code in _ONE_KEY and code != _BY_KEY) or not file:
-            return Cause(code, file, None, "", DECISIONS[code].column if file else "")
+        if code not in DECISIONS:
+            return Cause(code, "", None, "")
+        if code in _ONE_KEY and code != _BY_KEY:
+            return setting_of(code)
+        file = DECISIONS[code].file
         subject = problem.order if code in _BY_ORDER else problem.value
         if named := _ROW.search(message):
             # One row answers for all that is asked of it: several countries, goods and shipping, codes of one pattern.

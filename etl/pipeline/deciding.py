@@ -128,10 +128,8 @@ def decision(desk: Desk, chosen: tuple[Cause, Effect], causes: Causes, known: Kn
     return with_effect(_cell(desk, cause, effect, known), effect, words)
 
 
-def how_paid(desk: Desk, mapping: MappingFolder, unpaid: Effect) -> Step | None:
-    """How a history was paid that comes as outlet bills, where nobody has said it and bills are left open; else None."""
-    if not unpaid.orders or "payments" in mapping.settings.outlet.model_fields_set:
-        return None
+def how_paid(desk: Desk, unpaid: Effect) -> Step:
+    """How a history was paid that comes as outlet bills, some of which are left open."""
     cause = setting_of(UNPAID)
     return with_effect(_setting(desk, cause, decision_of(cause).verb), unpaid, "bills that do not come to zero:")
 

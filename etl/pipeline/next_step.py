@@ -47,7 +47,7 @@ from etl.pipeline.prepare import (
 from etl.pipeline.reconciled import last_trace
 from etl.pipeline.step import Desk, Step, with_effect
 from etl.pipeline.unconfirmed import likely_rows
-from etl.pipeline.workers import workers_of
+from etl.pipeline.workers import at_work
 from etl.settings import Settings
 from etl.staging.facts import BatchFacts
 
@@ -114,10 +114,10 @@ def _begin(stack: ExitStack, desk: Desk) -> Step:
 
 def _busy(desk: Desk, ledger: Ledger) -> Step | None:
     """The step while somebody works on the ledger; a process that died on this machine holds nobody up."""
-    at_work = [one for one in workers_of(ledger) if not one.is_gone]
-    if not at_work:
+    working = at_work(ledger)
+    if not working:
         return None
-    one = next((one for one in at_work if one.host == this_process().host), at_work[0])
+    one = next((one for one in working if one.host == this_process().host), working[0])
     if one.host == this_process().host:
         return Step(f"A command is at work on the ledger (process {one.pid}): let it end", type=desk.typed("status"))
     what = f"The ledger is held by process {one.pid} on {one.host}: let it end, or make sure that it is dead"
@@ -167,8 +167,8 @@ def _planned(stack: ExitStack, desk: Desk, mapping: MappingFolder, ledger: Ledge
     if decisions:
         is_fresh = ledger is not None and reference_is_of(ledger, mapping)
         return decision(desk, decisions[0], causes, Knowledge(mapping, reference, is_fresh))
-    if (step := how_paid(desk, mapping, causes.unpaid)) is not None:
-        return step
+    if causes.unpaid.orders:
+        return how_paid(desk, causes.unpaid)
     if reference is None:
         return with_effect(_compare(desk), causes.everything)
     run = desk.typed("run", *desk.plan_files, "--expect", prepared.plan.plan)

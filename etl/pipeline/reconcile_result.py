@@ -34,7 +34,7 @@ from etl.pipeline.planning import Progress
 from etl.pipeline.reporting import account_names, told_details
 from etl.pipeline.source_again import SourceAgain
 from etl.pipeline.source_files import Sources, sources_of
-from etl.pipeline.workers import is_at_work
+from etl.pipeline.workers import at_work
 from etl.reconcile.bridge import Bridge, Shown
 from etl.reconcile.certificate import Certificate, RunFact
 from etl.reconcile.completeness import NOT_THERE, Completeness, Judged
@@ -275,7 +275,7 @@ def _unsettled(found: Found) -> dict[str, Any]:
     return {
         "in_flight": counts[State.IN_FLIGHT],
         "unknown": counts[State.UNKNOWN],
-        "in_progress": is_at_work(found.ledger),
+        "in_progress": bool(at_work(found.ledger)),
         "seen_in_mews": len(found.unsettled_seen),
         "examples": list(found.unsettled_seen[:10]),
     }

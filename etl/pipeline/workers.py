@@ -46,9 +46,9 @@ def workers_of(ledger: Ledger) -> list[Worker]:
     return [_worker(held.holder, held.purpose, held.taken_at)]
 
 
-def is_at_work(ledger: Ledger) -> bool:
-    """Whether anybody may be writing the ledger."""
-    return any(not one.is_gone for one in workers_of(ledger))
+def at_work(ledger: Ledger) -> list[Worker]:
+    """Everybody who may be writing the ledger, the longest first."""
+    return [one for one in workers_of(ledger) if not one.is_gone]
 
 
 def _worker(holder: Holder, purpose: str, since: str) -> Worker:
