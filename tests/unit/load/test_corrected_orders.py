@@ -25,16 +25,6 @@ def version(name: str, *replaces: str, **more: Any) -> PlannedOrder:
     return an_order("1", **{"fingerprint": name, "replaces": tuple(map(Replaced, replaces)), **more})
 
 
-@pytest.fixture
-def time() -> VirtualTime:
-    return VirtualTime()
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "ledger.sqlite"
-
-
 def plan(path: Path, time: VirtualTime, *orders: PlannedOrder) -> None:
     """Each of the versions as the plan of a run of its own."""
     with open_ledger(path, time) as ledger:

@@ -138,11 +138,6 @@ def mews() -> People:
     return People(VirtualTime())
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "ledger.sqlite"
-
-
 def test_one_customer_for_all_orders_of_a_person(mews: People, path: Path) -> None:
     """Orders of one address go to one profile, whatever the case, and their payments follow them."""
     orders = [new("1"), new("2", "ZOE@example.com", payments=(a_payment(),)), new("3", "bo@example.com"), an_order("4")]

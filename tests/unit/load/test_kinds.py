@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from ledger_copy import copy_ledger
-from load_fakes import SmallMews, VirtualTime, a_payment, an_order, run_poster
+from load_fakes import SmallMews, a_payment, an_order, run_poster
 
 from etl.errors import ExitCode
 from etl.ledger.ledger import Ledger
@@ -22,21 +22,6 @@ from etl.model.states import State
 from etl.model.status import ReportState
 
 NEGATIVE = "Negative amounts are not allowed: this integration may not post rebates."
-
-
-@pytest.fixture
-def time() -> VirtualTime:
-    return VirtualTime()
-
-
-@pytest.fixture
-def mews(time: VirtualTime) -> SmallMews:
-    return SmallMews(time)
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "ledger.sqlite"
 
 
 def a_return(number: str, **more: Any):

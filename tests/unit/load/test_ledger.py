@@ -36,16 +36,6 @@ from etl.model.states import State
 from etl.model.status import ReportState
 
 
-@pytest.fixture
-def time() -> VirtualTime:
-    return VirtualTime()
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "ledger.sqlite"
-
-
 @pytest.mark.sqlite
 def test_files_are_private_and_commits_durable(path, time):
     """Money and people are in it: 0600 also for the log; FULL, or a power loss forgets what was sent."""

@@ -24,21 +24,6 @@ from etl.model.states import State
 from etl.model.status import ReportState
 
 
-@pytest.fixture
-def time() -> VirtualTime:
-    return VirtualTime()
-
-
-@pytest.fixture
-def mews(time: VirtualTime) -> SmallMews:
-    return SmallMews(time)
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "ledger.sqlite"
-
-
 def orders(count: int) -> list:
     return [an_order(str(number), day=0) for number in range(1, count + 1)]
 

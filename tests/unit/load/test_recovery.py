@@ -21,16 +21,6 @@ from etl.model.states import State
 from etl.model.status import ReportState
 
 
-@pytest.fixture
-def time() -> VirtualTime:
-    return VirtualTime()
-
-
-@pytest.fixture
-def mews(time: VirtualTime) -> SmallMews:
-    return SmallMews(time)
-
-
 def settle_in(path: Path, mews: SmallMews, time: VirtualTime, number: str, **more):
     async def main():
         work = settle(

@@ -52,11 +52,6 @@ class FallingPeople(Falls, People):
         self.contents = []
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "ledger.sqlite"
-
-
 @pytest.mark.parametrize("operation", [Operation.ADD_ORDER, Operation.ADD_PAYMENT])
 def test_an_unforeseen_fault_leaves_nothing_twice(path: Path, operation: Operation) -> None:
     """What may have left is unknown, found by a look, and not sent again."""

@@ -36,21 +36,6 @@ from etl.model.plan import order_payload
 from etl.model.states import IN_MEWS, State
 
 
-@pytest.fixture
-def time() -> VirtualTime:
-    return VirtualTime()
-
-
-@pytest.fixture
-def mews(time: VirtualTime) -> SmallMews:
-    return SmallMews(time)
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "ledger.sqlite"
-
-
 def look(path: Path, mews: SmallMews, time: VirtualTime, *, busy: str = "") -> Survey:
     async def main():
         session = Session(ledger, a_reach(mews, time), some_facts("run-9"), lambda _: None)

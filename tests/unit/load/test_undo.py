@@ -34,18 +34,8 @@ REFUSED = Outcome(Kind.REFUSED, status=403, message="not this one", request_id="
 
 
 @pytest.fixture
-def time() -> VirtualTime:
-    return VirtualTime()
-
-
-@pytest.fixture
 def mews(time: VirtualTime) -> UndoMews:
     return UndoMews(time)
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "ledger.sqlite"
 
 
 def orders(count: int, **more: object) -> list:

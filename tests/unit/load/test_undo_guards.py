@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,18 +17,8 @@ from etl.model.states import State
 
 
 @pytest.fixture
-def time() -> VirtualTime:
-    return VirtualTime()
-
-
-@pytest.fixture
 def mews(time: VirtualTime) -> UndoMews:
     return UndoMews(time)
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "ledger.sqlite"
 
 
 def test_what_was_cancelled_a_moment_ago_is_in_no_opposite_though_reads_lag(path, mews, time):
