@@ -62,6 +62,14 @@ class Workers:
             assert time.monotonic() < end, "it never came to that"
             time.sleep(0.05)
 
+    def end(self) -> None:
+        """None is left, nor one that was stopped."""
+        for process in self.started:
+            if process.poll() is None:
+                os.kill(process.pid, signal.SIGCONT)
+                process.kill()
+            process.communicate()
+
 
 def ended(process: subprocess.Popen[str], code: int | None = 0) -> dict[str, Any]:
     """The document of a worker that came to its end."""
@@ -76,11 +84,7 @@ def open_workers(folder: Path, postgres: Cluster, world: World, seconds: float) 
         shop = open_shop(folder, mews, "uk", concurrency=2, settle="1")
         found = Workers(shop, postgres.new_database(f"w_{folder.name}"))
         yield found
-        for process in found.started:
-            if process.poll() is None:
-                os.kill(process.pid, signal.SIGCONT)
-                process.kill()
-            process.communicate()
+        found.end()
 
 
 @pytest.fixture

@@ -58,11 +58,7 @@ def open_tills(folder: Path, postgres: Cluster, *faults: str, **world: Any) -> I
         path.write_text(path.read_text("utf-8") + f"bills_per_request = {PER_REQUEST}\n", "utf-8")
         found = Tills(shop, postgres.new_database(f"b_{folder.name}"))
         yield found
-        for process in found.started:
-            if process.poll() is None:
-                os.kill(process.pid, signal.SIGCONT)
-                process.kill()
-            process.communicate()
+        found.end()
 
 
 @pytest.fixture
