@@ -158,7 +158,7 @@ class Renewer:
     """Keeps one lease alive from a thread of its own: reading a large export takes longer than a lease."""
 
     def __init__(self, engine: Engine, token: str) -> None:
-        self._engine = engine
+        self._engine = engine.execution_options(writes=True)
         self._token = token
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="lease", daemon=True)

@@ -64,8 +64,11 @@ def open_server(url: URL, *, read_only: bool) -> Engine:
     return _engine(url, read_only=read_only)
 
 
-def connect(url: URL, *, read_only: bool = False) -> Connection[Any]:
-    """A connection of its own, ready to write durably. Raises what the driver raises."""
+def connect(url: URL, *, read_only: bool = False, holds_locks: bool = False) -> Connection[Any]:
+    """A connection of its own, ready to write durably. Raises what the driver raises.
+
+    `holds_locks`: whoever sleeps in the middle of any transaction is ended by the server, so that nobody waits for it.
+    """
     from etl.ledger.patient import PatientConnection
 
     arguments, named = url.get_dialect()().create_connect_args(url)
@@ -75,8 +78,14 @@ def connect(url: URL, *, read_only: bool = False) -> Connection[Any]:
         cursor.execute(_SETTINGS.format(lock=int(PATIENCE * 1000)))
         if read_only:
             cursor.execute("SET default_transaction_read_only = on")
+        if holds_locks:
+            cursor.execute(f"SET {_ends_sleepers()}")
     connection.commit()
     return connection
+
+
+def _ends_sleepers() -> str:
+    return f"idle_in_transaction_session_timeout = {int(LONGEST_SLEEP * 1000)}"
 
 
 def _engine(url: URL, *, read_only: bool) -> Engine:
@@ -86,6 +95,6 @@ def _engine(url: URL, *, read_only: bool) -> Engine:
     def begin(connection: Any) -> None:
         # A writer that sleeps in the middle of a transaction must not keep the others waiting: the server ends it.
         if connection.get_execution_options().get("writes"):
-            connection.exec_driver_sql(f"SET LOCAL idle_in_transaction_session_timeout = {int(LONGEST_SLEEP * 1000)}")
+            connection.exec_driver_sql(f"SET LOCAL {_ends_sleepers()}")
 
     return engine

@@ -64,6 +64,8 @@ class ServerSlots:
         self._fault = fault
         self._failures = psycopg.Error
         self._is_busy = psycopg.errors.LockNotAvailable
+        self._slept = psycopg.errors.IdleInTransactionSessionTimeout
+        self._connect = connect
         try:
             self._db = connect()
         except psycopg.Error as error:
@@ -96,9 +98,20 @@ class ServerSlots:
                 (number,) = self._db.execute(_GRANT, [self._token, lease, size]).fetchone() or (0,)
         except self._is_busy:
             return Taken(None, 0.05, is_written=False)
+        except self._slept:
+            # The server ended it while it held the lock. Nothing was granted; whether a lease was lost, the ledger says.
+            self._log_in_again()
+            return Taken(None, 0.05, is_written=False)
         except self._failures as error:
             raise self._fault(error) from error
         return Taken(Row(int(number), now, now + lease, size))
+
+    def _log_in_again(self) -> None:
+        self._db.close()
+        try:
+            self._db = self._connect()
+        except self._failures as error:
+            raise self._fault(error) from error
 
     def write(self, moved: Sequence[Row]) -> None:
         """See SlotStore."""

@@ -78,7 +78,10 @@ def _slots(ledger: str, platform: str, tokens: Tokens, clock: Clock) -> SlotStor
         beside = file and file.with_name(file.name + ".limiter")
         return shared_slots(platform, tokens.key, clock=clock, beside=beside)
     return ServerSlots(
-        lambda: log_in(url), tokens.key, clock=clock, fault=lambda error: server_fault(shown(ledger), error)
+        lambda: log_in(url, holds_locks=True),
+        tokens.key,
+        clock=clock,
+        fault=lambda error: server_fault(shown(ledger), error),
     )
 
 

@@ -10,6 +10,7 @@ import pytest
 from pg_cluster import Cluster
 
 from etl.errors import LedgerError
+from etl.ledger import server
 from etl.ledger.file import ledger_url
 from etl.ledger.server import connect
 from etl.ledger.server_faults import server_fault
@@ -26,7 +27,10 @@ def url(postgres: Cluster, tmp_path):
 
 def slots(url: str, token: str = "token") -> ServerSlots:
     return ServerSlots(
-        lambda: connect(ledger_url(url)), token, clock=SystemClock(), fault=lambda error: server_fault("it", error)
+        lambda: connect(ledger_url(url), holds_locks=True),
+        token,
+        clock=SystemClock(),
+        fault=lambda error: server_fault("it", error),
     )
 
 
@@ -81,6 +85,22 @@ def test_two_limiters_keep_one_limit(url):
     granted.sort()
     assert all(later - earlier >= 1.0 for earlier, later in zip(granted, granted[10:], strict=False))
     assert granted[-1] - granted[0] < 3.0
+
+
+def test_who_sleeps_with_the_lock_keeps_nobody_waiting(url, monkeypatch):
+    """A process that is stopped in the middle of taking a slot held up everybody with the token, for as long as it slept."""
+    monkeypatch.setattr(server, "LONGEST_SLEEP", 0.3)
+    sleeper, other = slots(url), slots(url)
+    asked = {"window": 30.0, "keep": 30.0, "count": 3, "want": 1, "lease": 5.0, "moved": []}
+    sleeper._db.execute("SELECT pg_advisory_xact_lock(hashtext('centra-mews slots'), hashtext('token'))")
+    began = time.monotonic()
+    assert other.take(now=began, **asked).row is not None
+    assert time.monotonic() - began < server.PATIENCE / 2
+    woken = sleeper.take(now=time.monotonic(), **asked)
+    assert (woken.row, woken.is_written) == (None, False)
+    assert sleeper.take(now=time.monotonic(), **asked).row is not None
+    for one in (sleeper, other):
+        one.close([])
 
 
 def test_a_server_that_is_gone_is_said(url, postgres: Cluster):
