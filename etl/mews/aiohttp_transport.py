@@ -42,8 +42,9 @@ _REQUEST: ContextVar[_UnderWay] = ContextVar("request")
 class Connections(httpx.AsyncBaseTransport):
     """aiohttp under httpx's client. `most`: connections at once.
 
-    Tells the request's `trace` what httpcore would: `connection.connect_tcp.complete`, and
-    `http11.send_request_headers.started` right before the first byte; whatever that raises, no byte leaves.
+    Tells the request's `trace` what httpcore would: `connection.connect_tcp.complete`,
+    `http11.send_request_headers.started` with the connection in hand, and `http11.send_request_body.started` in the very
+    step in which headers and body are written together; whatever these raise, no byte leaves.
     """
 
     def __init__(self, most: int, keepalive_seconds: float) -> None:
@@ -62,6 +63,7 @@ class Connections(httpx.AsyncBaseTransport):
                 limit=self._most, keepalive_timeout=self._keepalive_seconds, ssl=self._context
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
+            request_class=_Request,
             trace_configs=[tracing],
             max_line_size=_LONGEST_LINE,
             max_field_size=_LONGEST_LINE,
@@ -92,6 +94,26 @@ class Connections(httpx.AsyncBaseTransport):
         await self._inner.aclose()
 
 
+class _Request(aiohttp.ClientRequest):  # type: ignore[misc]
+    """A request whose bytes leave in the step of the loop in which they were looked at last."""
+
+    async def write_bytes(self, writer: Any, conn: Any, *more: Any) -> None:
+        """Headers and body. Before Python 3.12 a task of its own, begun a turn of the loop after the headers were told.
+
+        In that turn others may write the ledger, which takes as long as it takes: for a process that was stopped in it
+        longer than its lease lasts.
+        """
+        under_way = _REQUEST.get()
+        if under_way.tell is not None:
+            try:
+                await under_way.tell("http11.send_request_body.started", {})
+            except Exception as error:
+                conn.protocol.set_exception(error)
+                conn.close()
+                return
+        await super().write_bytes(writer, conn, *more)
+
+
 async def _connected(_: aiohttp.ClientSession, __: SimpleNamespace, ___: object) -> None:
     tell = _REQUEST.get().tell
     if tell is not None:
@@ -99,7 +121,7 @@ async def _connected(_: aiohttp.ClientSession, __: SimpleNamespace, ___: object)
 
 
 async def _before_first_byte(_: aiohttp.ClientSession, __: SimpleNamespace, ___: object) -> None:
-    """Aiohttp awaits this with the connection in hand, before it writes the headers: they and the body leave together."""
+    """Aiohttp awaits this with the connection in hand, before it writes anything."""
     under_way = _REQUEST.get()
     if under_way.tell is not None:
         await under_way.tell("http11.send_request_headers.started", {})

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from etl.errors import InternalError
 from etl.mews import configuration as config
 from etl.mews import profiles, rows
+from etl.mews.attempt import BeforeSend
 from etl.mews.configuration import Configuration
 from etl.mews.operations import is_id
 from etl.mews.paging import PAGE, Interval, batches, interval, walk
-from etl.mews.transport import BeforeSend, Transport
+from etl.mews.transport import Transport
 from etl.model.by_ids import Refusals, read_by_ids
 from etl.model.outcome import Outcome
 from etl.model.payload import Operation

@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import math
 import random
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any
 
 import httpx
@@ -20,29 +18,21 @@ from tenacity import AsyncRetrying, RetryCallState
 
 from etl.errors import InternalError, MewsError
 from etl.mews import answers
+from etl.mews.attempt import BODY_PIECE, Attempt, BeforeSend, IdleConnectionError, Rest, in_one_step
 from etl.mews.clock import Clock, Sleep
-from etl.mews.http import CLIENT_NAME, KEEPALIVE_SECONDS, check_address, under
-from etl.mews.limiter import Backoff, Limiter, Slot
+from etl.mews.http import CLIENT_NAME, check_address, under
+from etl.mews.limiter import Backoff, Limiter
 from etl.mews.operations import OPERATIONS, Operation
 from etl.mews.secrets import Tokens, redact
 from etl.model.outcome import Kind, Outcome
 from etl.model.pace import Pace
 from etl.model.payload import dump
 
-BeforeSend = Callable[[], Awaitable[None]]
-"""Writes the intent durably; whatever it raises, no byte leaves."""
-
-STALE_SECONDS = 5.0
-"""An intent older than this is written anew before the first byte leaves (design section 7.2)."""
-
 LARGEST_ANSWER = 32 << 20
 """Bytes of an unpacked answer. A page holds 1,000 entries of a few KiB; whatever is larger is not Mews's."""
 
 _PIECE = 1 << 20
 """Bytes unpacked at a time."""
-
-BODY_PIECE = 1 << 16
-"""Bytes of a body that leave under one look at the age of its intent."""
 
 _TOKEN_FIELDS = ("ClientToken", "AccessToken", "Client")
 _RETRIED = frozenset({Kind.WAIT, Kind.NOT_SENT, Kind.UNKNOWN, Kind.CONFLICT})
@@ -95,7 +85,7 @@ class Transport:
             (b"User-Agent", CLIENT_NAME.replace(" ", "/").encode()),
         ]
         self._timeout = http.timeout.as_dict()
-        self._rest = _Rest(clock)
+        self._rest = Rest(clock)
 
     @property
     def clock(self) -> Clock:
@@ -117,7 +107,7 @@ class Transport:
             raise InternalError(f"{operation} is no operation of ours", code="internal.operation")
         content = self._content(body) if isinstance(body, Mapping) else self._with_tokens(body)
         slot = await self._limiter.slot()
-        attempt = _Attempt(self._clock, self._limiter, slot, before_send, self._timeout.get("read"), self._rest)
+        attempt = Attempt(self._clock, self._limiter, slot, before_send, self._timeout.get("read"), self._rest)
         try:
             outcome = await self._delivered(named, content, attempt)
         except BaseException:
@@ -159,13 +149,13 @@ class Transport:
     def _with_tokens(self, rest: bytes) -> bytes:
         return self._prefix + (b"}" if rest == b"{}" else b"," + rest[1:])
 
-    async def _delivered(self, operation: Operation, content: bytes, attempt: _Attempt) -> Outcome:
+    async def _delivered(self, operation: Operation, content: bytes, attempt: Attempt) -> Outcome:
         while True:
             await attempt.write_intent()
-            with contextlib.suppress(_IdleConnectionError):
+            with contextlib.suppress(IdleConnectionError):
                 return await self._exchange(operation, content, attempt)
 
-    async def _exchange(self, operation: Operation, content: bytes, attempt: _Attempt) -> Outcome:
+    async def _exchange(self, operation: Operation, content: bytes, attempt: Attempt) -> Outcome:
         is_large = len(content) > BODY_PIECE
         length = [(b"Content-Length", str(len(content)).encode())] if is_large else []
         request = httpx.Request(
@@ -178,7 +168,7 @@ class Transport:
         attempt.hand_over()
         try:
             async with asyncio.timeout(None) as attempt.deadline:
-                return await self._answer(operation, request)
+                return await self._answer(operation, request, attempt)
         except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, httpx.CookieConflict, OSError) as error:
             if attempt.failure is not None:
                 # Nothing was sent: the intent could not be written, whatever the library made of that.
@@ -189,8 +179,8 @@ class Transport:
                 return replace(outcome, kind=Kind.UNKNOWN)
             return outcome
 
-    async def _answer(self, operation: Operation, request: httpx.Request) -> Outcome:
-        response = await self._http.send(request, stream=True, auth=None, follow_redirects=False)
+    async def _answer(self, operation: Operation, request: httpx.Request, attempt: Attempt) -> Outcome:
+        response = await in_one_step(self._http.send(request, stream=True, auth=None, follow_redirects=False), attempt)
         try:
             content, why = await _whole_body(response)
         finally:
@@ -260,167 +250,6 @@ def _stream(response: httpx.Response) -> httpx.AsyncByteStream:
     return response.stream
 
 
-class _IdleConnectionError(Exception):
-    """Nothing was sent: the connection in hand was idle for too long to be trusted. The library closes it."""
-
-
-class _Rest:
-    """Whether the machine has just slept: its boot clock went on, the one that the loop and the pool of connections have did not.
-
-    What the pool takes for fresh then may be dead for hours.
-    """
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._gap: float | None = None
-        self._woke = -math.inf
-
-    def is_recent(self) -> bool:
-        """For as long as the pool may still hold a connection from before."""
-        now = asyncio.get_running_loop().time()
-        gap = self._clock.monotonic() - now
-        if self._gap is not None and gap - self._gap > _NAP_SECONDS:
-            self._woke = now
-        self._gap = gap
-        return now - self._woke <= KEEPALIVE_SECONDS
-
-
-class _Attempt:
-    """One request on its way: knows its slot, how old the intent is, and the moment of the first byte.
-
-    The order is the proof: slot, intent, byte. Slot and intent are looked at once more in the moment in which the byte
-    would leave; whatever was too old by then (a machine asleep, a stopped process, a slow connection) is renewed first.
-    """
-
-    __slots__ = (
-        "_before_send",
-        "_clock",
-        "_intent_at",
-        "_is_held",
-        "_is_new",
-        "_limiter",
-        "_read_seconds",
-        "_ready_at",
-        "_rest",
-        "_slot",
-        "deadline",
-        "failure",
-        "has_left",
-        "is_handed_over",
-    )
-
-    def __init__(
-        self,
-        clock: Clock,
-        limiter: Limiter,
-        slot: Slot,
-        before_send: BeforeSend | None,
-        read_seconds: float | None,
-        rest: _Rest,
-    ) -> None:
-        self._clock = clock
-        self._limiter = limiter
-        self._slot = slot
-        self._before_send = before_send
-        self._read_seconds = read_seconds
-        self._rest = rest
-        self._intent_at: tuple[float, datetime | None] = (clock.monotonic(), None)
-        self._ready_at = clock.monotonic()
-        self._is_new = self._is_held = self.has_left = False
-        self.deadline: asyncio.Timeout | None = None
-        self.failure: Exception | None = None
-        self.is_handed_over = False
-
-    async def write_intent(self) -> None:
-        self.is_handed_over = False
-        await self._write_intent()
-
-    async def _write_intent(self) -> None:
-        if self._before_send is not None:
-            await self._before_send()
-        self._intent_at = (self._clock.monotonic(), self._clock.wall())
-
-    async def pieces(self, content: bytes) -> AsyncIterator[bytes]:
-        """A large body: no piece leaves under an intent that is too old, as no first byte does.
-
-        A process that was stopped in the middle may have lost its lease meanwhile, and its orders to others: where the
-        intent can't be written anew, the body is broken off, and what is not whole can't be taken.
-        """
-        for start in range(0, len(content), BODY_PIECE):
-            if start and self._is_stale():
-                try:
-                    await self._write_intent()
-                except Exception as error:
-                    # Part of it has left: not for the caller to take as held back.
-                    raise httpx.WriteError("broken off: the intent could not be written anew") from error
-            yield content[start : start + BODY_PIECE]
-
-    def hand_over(self) -> None:
-        """To the library: from now on only it knows whether the byte has left."""
-        self.is_handed_over, self._is_new = True, False
-        self._ready_at = self._clock.monotonic()
-        self._slot.sent(self._ready_at)
-
-    def end(self, outcome: Outcome) -> None:
-        """There is an outcome. Where nothing came back, the request may still be on its way."""
-        if outcome.kind is Kind.NOT_SENT:
-            self._slot.give_back()
-        else:
-            self._slot.release(None if outcome.status is None else self._clock.monotonic())
-
-    def give_up(self) -> None:
-        """There is none: cancelled, or the intent could not be written."""
-        if self.is_handed_over and not self._is_held:
-            self._slot.release(None)
-        else:
-            self._slot.give_back()
-
-    async def trace(self, event: str, info: Mapping[str, Any]) -> None:
-        """The `trace` extension of httpcore. A real transport tells here that the first byte is about to leave."""
-        if event in _CONNECTED:
-            self._is_new, self._ready_at = True, self._clock.monotonic()
-        if not event.endswith(".send_request_headers.started") or _is_tunnel(info):
-            return
-        self._is_held = True
-        try:
-            await self._renew()
-        except Exception as error:
-            self.failure = error
-            raise
-        if self._is_idle():
-            raise _IdleConnectionError
-        self._is_held, self.has_left = False, True
-        self._slot.sent(self._clock.monotonic())
-        if self.deadline is not None and self._read_seconds is not None:
-            # httpx's own timeout starts again with every byte; a trickle must not hold an order for hours.
-            self.deadline.reschedule(asyncio.get_running_loop().time() + self._read_seconds)
-
-    async def _renew(self) -> None:
-        """Until slot and intent are both fresh: each may grow old while the other is renewed."""
-        while not self._slot.is_fresh(self._clock.monotonic()) or self._is_stale():
-            is_stale = self._is_stale()
-            if not self._slot.is_fresh(self._clock.monotonic()):
-                slot = await self._limiter.renew(self._slot)
-                is_stale = is_stale or slot is not self._slot or self._is_stale()
-                self._slot = slot
-            if is_stale:
-                await self.write_intent()
-                self.is_handed_over = True
-
-    def _is_idle(self) -> bool:
-        """Whether the connection may be dead: nobody used it for seconds, by the clock that goes on in sleep."""
-        has_slept = self._rest.is_recent()
-        waited = self._clock.monotonic() - self._ready_at
-        return waited > KEEPALIVE_SECONDS or (has_slept and not self._is_new)
-
-    def _is_stale(self) -> bool:
-        """By either clock: the monotonic one may have stood still while the machine slept."""
-        ticks, wall = self._intent_at
-        if self._clock.monotonic() - ticks >= STALE_SECONDS:
-            return True
-        return wall is not None and abs((self._clock.wall() - wall).total_seconds()) >= STALE_SECONDS
-
-
 class _Patience:
     """Whether a read has been tried enough: tenacity asks after each attempt."""
 
@@ -447,16 +276,6 @@ def _outcome(state: RetryCallState) -> Outcome:
         raise InternalError(f"an outcome is {type(result).__name__}", code="internal.retry")
     return result
 
-
-def _is_tunnel(info: Mapping[str, Any]) -> bool:
-    """A proxy's CONNECT carries nothing of the request yet."""
-    return getattr(info.get("request"), "method", b"") == b"CONNECT"
-
-
-_CONNECTED = frozenset({"connection.connect_tcp.complete", "connection.start_tls.complete", "proxy.start_tls.complete"})
-"""Events of httpcore after which a connection is known to live."""
-_NAP_SECONDS = 1.0
-"""The boot clock ahead by more than this since the last look: the machine slept."""
 
 _FAILURES: dict[Kind, tuple[str, str]] = {
     Kind.WAIT: ("mews.throttled", "Other programs use the same access token: try again later, or lower rate_limit."),

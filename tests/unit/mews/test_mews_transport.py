@@ -19,6 +19,7 @@ from mews_fakes import ADDRESS, START, TOKENS, FakeMews, HandClock, VirtualClock
 
 from etl.errors import EtlError, ExitCode, InternalError, MewsError, UsageError
 from etl.mews import http as mews_http
+from etl.mews.attempt import BODY_PIECE
 from etl.mews.http import check_address, http_client
 from etl.mews.limiter import Limiter, MemorySlots
 from etl.mews.secrets import Redactor, Tokens, redact
@@ -605,6 +606,93 @@ def test_a_fresh_intent_is_written_once_over_a_real_socket():
 
     over_sockets(http_answer(f'{{"OrderId": "{ORDER_ID}"}}'), use)
     assert calls == [0]
+
+
+@pytest.fixture
+def written(monkeypatch):
+    """When the bytes of requests were handed to the machine, by the clock of `clock_of`; empty until it is set."""
+    clocks, moments = [], []
+    plain = asyncio.selector_events._SelectorSocketTransport
+
+    def spy(name):
+        inner = getattr(plain, name)
+
+        def write(self, data):
+            content = data if isinstance(data, bytes | bytearray | memoryview) else b"".join(data)
+            if clocks and b"ClientToken" in bytes(content):
+                moments.append(clocks[0].now)
+            return inner(self, data)
+
+        monkeypatch.setattr(plain, name, write)
+
+    spy("write")
+    spy("writelines")
+    return clocks, moments
+
+
+def standing_still(clock, times):
+    """Schedules, so many times, that the very next turn of the loop takes a minute: a commit, a stopped process."""
+    left = [times]
+
+    def pass_a_minute():
+        clock.now += 60
+
+    def schedule():
+        if left[0]:
+            left[0] -= 1
+            asyncio.get_running_loop().call_soon(pass_a_minute)
+
+    return schedule
+
+
+@pytest.mark.usefixtures("library")
+@pytest.mark.parametrize("large", [False, True])
+def test_nobody_gets_a_turn_between_the_last_look_and_the_byte(written, large):
+    """What others do in the loop may take a minute; the intent is as old as the byte all the same."""
+    clock = HandClock()
+    clocks, moments = written
+    clocks.append(clock)
+    intents = []
+    stand_still = standing_still(clock, 6)
+    body = {"A": "x" * (BODY_PIECE * 2 if large else 1)}
+
+    async def use(transport, server):
+        async def intent():
+            intents.append(clock.now)
+            stand_still()
+
+        return await transport.send("orders/add", body, before_send=intent)
+
+    outcome = over_sockets(http_answer(f'{{"OrderId": "{ORDER_ID}"}}'), use, clock=clock)
+    assert outcome.kind is Kind.DONE
+    assert len(intents) > 1
+    assert moments == [intents[-1]]
+
+
+@pytest.mark.usefixtures("library")
+@pytest.mark.parametrize("error", [DiskFullError("lock lost"), OSError(28, "no space")])
+@pytest.mark.parametrize("at", [2, 3])
+def test_what_comes_in_the_last_turn_stops_the_byte(error, at):
+    """A lease lost while others had their turn: the order is somebody else's, and nothing leaves."""
+    clock = HandClock()
+    calls = []
+    stand_still = standing_still(clock, 6)
+
+    async def use(transport, server):
+        async def intent():
+            calls.append(1)
+            stand_still()
+            if len(calls) == at:
+                raise error
+
+        with pytest.raises(type(error)) as caught:
+            await transport.send("orders/add", {}, before_send=intent)
+        assert caught.value is error
+        await asyncio.sleep(0.05)
+        return server.received
+
+    assert not any(over_sockets(http_answer("{}"), use, clock=clock))
+    assert len(calls) == at
 
 
 class Slow(Server):
