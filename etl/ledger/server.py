@@ -6,6 +6,7 @@ All that the two databases do differently is here and in `file.py`; what goes wr
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine, create_engine, event
@@ -69,11 +70,14 @@ def connect(url: URL, *, read_only: bool = False, holds_locks: bool = False) -> 
 
     `holds_locks`: whoever sleeps in the middle of any transaction is ended by the server, so that nobody waits for it.
     """
+    import psycopg
+
     from etl.ledger.patient import PatientConnection
 
     arguments, named = url.get_dialect()().create_connect_args(url)
-    options: dict[str, Any] = {"connect_timeout": CONNECT_SECONDS, "application_name": "centra-mews"}
-    connection = PatientConnection.connect(*arguments, **{**options, **named})
+    options: dict[str, Any] = {"connect_timeout": CONNECT_SECONDS, "application_name": "centra-mews", **named}
+    connection = PatientConnection.connect(*arguments, **options)
+    connection.again = partial(psycopg.Connection.connect, *arguments, autocommit=True, **options)
     with connection.cursor() as cursor:
         cursor.execute(_SETTINGS.format(lock=int(PATIENCE * 1000)))
         if read_only:

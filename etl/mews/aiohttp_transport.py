@@ -94,7 +94,7 @@ class Connections(httpx.AsyncBaseTransport):
         await self._inner.aclose()
 
 
-class _Request(aiohttp.ClientRequest):  # type: ignore[misc]
+class _Request(aiohttp.ClientRequest):
     """A request whose bytes leave in the step of the loop in which they were looked at last."""
 
     async def write_bytes(self, writer: Any, conn: Any, *more: Any) -> None:

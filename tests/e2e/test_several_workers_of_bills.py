@@ -99,11 +99,7 @@ def test_who_sleeps_past_its_lease_sends_no_bill_when_it_wakes(tills: Tills) -> 
     sleeper, other = tills.run(), tills.run()
     tills.wait_until(lambda: tills.sent() >= ORDERS // 4)
     os.kill(sleeper.pid, signal.SIGSTOP)
-    if (document := ended(other, None))["exit_code"] != 0:
-        # On a machine that is busy with other things it may lose its connection; the same command goes on then.
-        why = document.get("stopped") or document["error"]
-        assert why["code"] == "ledger.unreachable", why
-        assert ended(tills.run())["exit_code"] == 0
+    assert ended(other)["exit_code"] == 0
     tills.assert_once()
     os.kill(sleeper.pid, signal.SIGCONT)
     assert "lease" in json.dumps(ended(sleeper, 2))

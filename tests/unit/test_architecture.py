@@ -87,8 +87,9 @@ HEAVY = {
     *("pandas", "numpy", "httpx", "pydantic", "sqlalchemy", "jinja2", "xlsxwriter", "xlrd", "ijson"),
     *("rich", "structlog", "tenacity", "pycountry", "isodate", "simplejson", "psutil", "asyncio"),
 }
-BORDERS = {"cli/__init__.py", "load/sender.py", "load/customers.py"}
-"""Where everything is caught: the program's own border, and where a worker has sent something: what left must be looked up."""
+BORDERS = {"cli/__init__.py", "load/sender.py", "load/customers.py", "mews/aiohttp_transport.py"}
+"""Where everything is caught: the program's own border, where a worker has sent something: what left must be looked up, and
+where a task of the library's hands it to the one that waits for the answer."""
 
 
 def modules() -> list[Path]:

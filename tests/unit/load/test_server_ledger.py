@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 from load_fakes import HOME, an_order
 from pg_cluster import PASSWORD, Cluster
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 
 from etl.cli.console import Console
 from etl.cli.status import command as status_command
@@ -282,6 +283,52 @@ def test_who_sleeps_in_a_transaction_goes_before_others_lose_patience(url, monke
                 connection.execute(text("UPDATE orders SET message = 'mine' WHERE number = '1'"))
             sleeping.invalidate()
             assert second.order("1").message == "mine"
+
+
+def test_who_sleeps_in_a_pipeline_goes_likewise(url, monkeypatch):
+    """The server calls nobody idle who has not ended what he was sending: whoever waits for him ends him."""
+    monkeypatch.setattr(server, "LONGEST_SLEEP", 0.3)
+    with worker(url, elsewhere=True) as first:
+        first.record_plan("run-1", [an_order("1")])
+        with worker(url) as second, server.connect(make_url(url), holds_locks=True) as sleeping:
+            pgconn = sleeping.pgconn
+            pgconn.enter_pipeline_mode()
+            for statement in (b"BEGIN", b"SELECT number FROM orders WHERE number = '1' FOR UPDATE"):
+                pgconn.send_query_params(statement, None)
+            pgconn.send_flush_request()
+            while pgconn.flush():
+                time.sleep(0.01)
+            time.sleep(0.5)
+            begun = time.monotonic()
+            with second.transaction() as connection:
+                connection.execute(text("UPDATE orders SET message = 'mine' WHERE number = '1'"))
+            assert 0.2 < time.monotonic() - begun < server.PATIENCE / 3
+            assert second.order("1").message == "mine"
+            sleeping.pgconn.finish()
+
+
+def test_nobody_is_ended_who_is_at_work(url, monkeypatch):
+    """A transaction that takes long, and another program's, are waited for."""
+    monkeypatch.setattr(server, "LONGEST_SLEEP", 0.3)
+    with worker(url, elsewhere=True) as first:
+        first.record_plan("run-1", [an_order("1")])
+        with worker(url) as second:
+            ended = []
+
+            def work() -> None:
+                with first.transaction() as connection:
+                    connection.execute(text("UPDATE orders SET message = 'first' WHERE number = '1'"))
+                    connection.execute(text("SELECT pg_sleep(1.5)"))
+                ended.append(time.monotonic())
+
+            busy = threading.Thread(target=work)
+            busy.start()
+            time.sleep(0.3)
+            with second.transaction() as connection:
+                connection.execute(text("UPDATE orders SET message = message || ', second' WHERE number = '1'"))
+            busy.join()
+            assert ended
+            assert second.order("1").message == "first, second"
 
 
 def test_a_connection_that_breaks_is_said_once(url, postgres: Cluster):
