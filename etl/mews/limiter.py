@@ -99,6 +99,8 @@ class _Block:
     spare: int
     open: int = 0
     sent: int = 0
+    is_known: bool = True
+    """Whether the store has had it all the time: a row that others forgot meanwhile vouches for no request to come."""
     over: float = -math.inf
     """The last moment at which any request of it that is over can have arrived."""
 
@@ -225,7 +227,7 @@ class Limiter:
         """
         block, now = slot.block, self._clock.monotonic()
         known_until = block.stored + self.seconds
-        if slot.granted <= now < known_until:
+        if block.is_known and slot.granted <= now < known_until:
             self._lengthen(block, now)
             # Stopped in the middle of it (SIGSTOP, a machine asleep): others may have forgotten the row before it was written.
             if (later := self._clock.monotonic()) < known_until and later <= now + LEASE_SECONDS:
@@ -287,7 +289,9 @@ class Limiter:
             self._written(moved)
 
     def _written(self, moved: list[_Block]) -> None:
+        now = self._clock.monotonic()
         for block in moved:
+            block.is_known = block.is_known and now < block.stored + self.seconds
             block.stored = block.row.until
             if self._moved.get(block.row.id) is block:
                 del self._moved[block.row.id]

@@ -482,6 +482,47 @@ def test_no_slot_of_before_a_sleep_is_used_beside_those_of_after_it(tmp_path, as
     assert most_in_any_window(sent, 2.0) <= 6
 
 
+@pytest.mark.parametrize("stopped_for", [6.0, 9.0, 13.0, 20.0])
+def test_what_others_forgot_is_not_used_again(tmp_path, stopped_for):
+    """Of several requests held up so long that their slots are forgotten, none leaves on a slot of before.
+
+    Renewing the first, or taking another, must not make the others look as if they had been known all the time.
+    """
+    sent: list[float] = []
+
+    async def main():
+        clock = VirtualClock()
+        limiters = [
+            Limiter(5, Decimal(5), store=FileSlots(tmp_path / "l", clock=clock), clock=clock, timeout=2.0)
+            for _ in range(2)
+        ]
+        held_up = [await limiters[0].slot() for _ in range(3)]
+        for slot in held_up:
+            slot.sent(clock.monotonic())
+        await asyncio.sleep(stopped_for - 0.5)
+        for _ in range(5):
+            slot = await limiters[1].slot()
+            slot.sent(clock.monotonic())
+            sent.append(clock.monotonic())
+            await asyncio.sleep(0.02)
+            slot.release(clock.monotonic())
+        await asyncio.sleep(0.4)
+
+        async def go_on(slot):
+            renewed = await limiters[0].renew(slot)
+            renewed.sent(clock.monotonic())
+            sent.append(clock.monotonic())
+            renewed.release(clock.monotonic())
+
+        await asyncio.gather(*map(go_on, held_up))
+        for limiter in limiters:
+            limiter.close()
+
+    run_virtual(main())
+    assert len(sent) == 8
+    assert most_in_any_window(sent, 5.0) <= 5
+
+
 @pytest.mark.parametrize(
     ("seconds", "latency", "least"),
     [("30", 0.0, 0.98), ("30", 0.1, 0.98), ("30", 1.0, 0.98), ("3", 0.0, 0.97), ("3", 0.1, 0.97)],
