@@ -121,7 +121,10 @@ def test_the_living_settle_what_the_dead_had_under_way(workers: Workers, dead: i
 
 def test_who_sleeps_past_its_lease_sends_nothing_when_it_wakes(workers: Workers) -> None:
     """A worker stopped for longer than its lease: the other takes its orders, it wakes and ends with a sentence."""
-    sleeper, other = workers.run(), workers.run()
+    # At work for certain, and so with orders in hand whenever it is stopped.
+    sleeper = workers.run()
+    workers.wait_until(lambda: workers.sent() >= ORDERS // 12)
+    other = workers.run()
     workers.wait_until(lambda: workers.sent() >= ORDERS // 4)
     os.kill(sleeper.pid, signal.SIGSTOP)
     assert ended(other)["exit_code"] == 0

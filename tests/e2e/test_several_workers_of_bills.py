@@ -96,7 +96,10 @@ def test_the_living_settle_the_requests_of_the_dead(tills: Tills, dead: int) -> 
 
 def test_who_sleeps_past_its_lease_sends_no_bill_when_it_wakes(tills: Tills) -> None:
     """A worker stopped for longer than its lease: the other takes its bills, it wakes and ends with a sentence."""
-    sleeper, other = tills.run(), tills.run()
+    # At work for certain, and so with orders in hand whenever it is stopped.
+    sleeper = tills.run()
+    tills.wait_until(lambda: tills.sent() >= ORDERS // 12)
+    other = tills.run()
     tills.wait_until(lambda: tills.sent() >= ORDERS // 4)
     os.kill(sleeper.pid, signal.SIGSTOP)
     assert ended(other)["exit_code"] == 0
