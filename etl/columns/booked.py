@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from etl.columns.quick import Booked
-from etl.model.kinds import COMPANY, REBATES
+from etl.model.kinds import COMPANY, OLD, REBATES, payment_kind
 
 Row = tuple[tuple[str, ...], str, int, int]
 """Codes, AccountingCategoryId, net, gross."""
@@ -24,10 +24,13 @@ def summed(rows: Iterable[Row]) -> tuple[tuple[tuple[tuple[str, ...], Booked], .
     return tuple(taxes.items()), tuple(categories.items())
 
 
-def unproved(*, is_negative: bool, is_company: bool) -> tuple[str, ...]:
-    """What no answer of Mews tells beforehand of an order."""
-    return (*_REBATES[is_negative], *_COMPANY[is_company])
+def unproved(
+    *, is_negative: bool, is_company: bool, is_old: bool = False, types: Collection[str] = ()
+) -> tuple[str, ...]:
+    """What no answer of Mews tells beforehand of an order; `types` are those of its external payments."""
+    found = (*_REBATES[is_negative], *_COMPANY[is_company], *_OLD[is_old])
+    return (*found, *map(payment_kind, sorted(set(types)))) if types else found
 
 
 _NOTHING: Booked = (0, 0, False)
-_REBATES, _COMPANY = ((), (REBATES,)), ((), (COMPANY,))
+_REBATES, _COMPANY, _OLD = ((), (REBATES,)), ((), (COMPANY,)), ((), (OLD,))

@@ -17,8 +17,8 @@ import numpy as np
 from etl.columns.block import Block, Column, Ints, joint
 from etl.columns.bulk_goods import NONE, Articles, LineColumns, Weights
 from etl.columns.bulk_numbers import EMPTY, Numbers
+from etl.columns.bulk_paid import PaidBy
 from etl.columns.bulk_writing import BulkWriting
-from etl.columns.cells import clean
 from etl.columns.decided import Item, Taxes
 from etl.columns.hours import Hours
 from etl.columns.lane import Head, Lane
@@ -113,6 +113,7 @@ class BulkLane:
             columns.numbers(at, amounts)[places]
             for at in (lane.shipping_at, lane.total_at, lane.captured_at, lane.voucher_at)
         )
+        paid = PaidBy(lane, head.writing.payers, columns, places)
         is_return = np.array([isinstance(one, Head) and one.sign < 0 for one in heads], bool)[which]
         is_told = (shipping == EMPTY) & (lane.no_shipping is None)
         shipping, value = np.where(shipping == EMPTY, 0, shipping), np.where(value == EMPTY, 0, value)
@@ -124,7 +125,12 @@ class BulkLane:
         has_status = np.array([bool(text.strip()) for text in status.texts], bool)[status.codes[places]]
         good &= (captured == EMPTY) | ((captured == total) & has_status)
         rebate, rebates = self._rebates(columns[lane.code_at], places, value, head)
-        good &= (value == 0) | ((rebate != NONE) & ~is_return)
+        credit_at = paid.credits(columns[lane.code_at], value)
+        is_money = credit_at != NONE
+        good &= (value == 0) | (((rebate != NONE) | is_money) & ~is_return)
+        payer_at = paid.payers(captured, total, is_return)
+        skipped = np.array([isinstance(one, Head) and bool(one.skipped) for one in heads], bool)[which]
+        good &= (payer_at != NONE) | skipped
         column = columns[lane.date_at]
         dates, dated = column.codes[places].astype(np.int64), self._hours.of(column.texts)
         days = np.array(dated.days, np.int64)[dates]
@@ -139,14 +145,18 @@ class BulkLane:
             account,
             shipping,
             total,
-            value,
+            np.where(is_money, 0, value),
             rebate,
+            np.where(is_money, value, 0),
+            credit_at,
+            payer_at,
             is_return,
             is_told,
             heads,
             dated,
             charged,
             rebates,
+            paid.all,
         )
         if good.any():
             yield orders.of(good)
@@ -155,12 +165,10 @@ class BulkLane:
         """How the voucher of each order is sent, NONE where it is no item of its own."""
         rebate = np.full(len(places), NONE)
         rebates: list[Item] = []
-        reader = self._lane.texts
         codes = column.codes[places]
         for code in np.unique(codes[value > 0]).tolist():
-            text = column.texts[code]
-            word = clean(reader, text) if text and reader is not None else ""
-            its = head.decided.voucher(word.strip()) if isinstance(word, str) else None
+            word = self._lane.voucher_code(column.texts[code])
+            its = None if word is None else head.decided.voucher(word)
             if its is not None:
                 rebate[(codes == code) & (value > 0)] = len(rebates)
                 rebates.append(its)
@@ -179,9 +187,8 @@ class BulkLane:
         for at in firsts:
             head = heads[which[at]]
             found = None if isinstance(head, str) else lane.charged(columns.cells(places[at], its), head)
-            is_plain = found is not None and bool(found.account_id)
-            numbers.append(len(charged) if is_plain else NONE)
-            if is_plain and found is not None:
+            numbers.append(NONE if found is None else len(charged))
+            if found is not None:
                 charged.append(found)
         return np.array(numbers, np.int64)[of_order], charged
 
@@ -198,13 +205,14 @@ class BulkLane:
         lane, writing = self._lane, head.writing
         weights = Weights(goods, columns.sets, orders.is_return)
         sold = np.add.reduceat(goods.amount, goods.first)
-        totals = sold + orders.shipping - orders.value
+        totals = sold + orders.shipping - orders.value - orders.credit
         is_back = np.logical_or.reduceat(goods.pieces < 0, goods.first) & ~orders.is_return
         is_negative = np.logical_or.reduceat(goods.amount < 0, goods.first) | (orders.shipping < 0) | (orders.value > 0)
         skipped = np.array([isinstance(one, Head) and bool(one.skipped) for one in orders.heads], bool)[orders.head_at]
         good = (orders.shipping == 0) | (weights.sums > 0)
         # One round of sharing is all of it: no set is asked for more than its goods.
-        good &= (orders.value == 0) | (~is_back & (orders.value <= sold))
+        lowered = orders.value + orders.credit
+        good &= (lowered == 0) | (~is_back & (lowered <= sold))
         if writing.is_rebate_blocked:
             good &= ~is_negative
         if lane.skips_zero:
@@ -223,7 +231,7 @@ class BulkLane:
             shares = Shares(weights.shares(orders.shipping).of(is_sent), weights.shares(orders.value).of(is_sent))
             flags = totals[is_sent], is_back[is_sent], is_negative[is_sent]
             bulk = maker.bulk(block, sent, its, shares, *flags)
-            entries = maker.entries(sent, its, shares, list(columns.rules)) if is_detailed else None
+            entries = maker.entries(sent, its, shares, list(columns.rules), bulk.sums) if is_detailed else None
             found.bulks.append(bulk._replace(entries=entries))
 
     def _taxes(self, orders: Orders) -> tuple[list[Taxes], Ints]:

@@ -16,22 +16,25 @@ from etl.columns.bulk_goods import Articles, Goods, Sets
 from etl.columns.bulk_numbers import EMPTY
 from etl.columns.cells import clean
 from etl.columns.decided import Item
-from etl.columns.entries import Entries, Names, entries_of
+from etl.columns.entries import Entries, Names, Others, entries_of
 from etl.columns.lane import Head, Lane
 from etl.columns.orders import Orders
-from etl.columns.plan_lines import PlanLines, Shares
+from etl.columns.plan_lines import PaidParts, PlanLines, Shares
 from etl.columns.quick import Held
-from etl.columns.sums import Sums
+from etl.columns.sums import NEGATIVE, NONE, OLD, Sums
 from etl.columns.taken import Bulk
 from etl.model.plan import Verdict, held_line
 from etl.model.problem import Problem
 from etl.reading.distinct import distinct, first_of
+from etl.transform.bill_payments import rest_told
 from etl.transform.checks import negative_in_sale
 from etl.transform.totals import mismatch
 
 _SETS = 1 << 20
-_TOLD, _BACK, _EMPTY_SHIPPING, _SHIPPING, _NEGATIVE, _VOUCHER = (1 << at for at in range(6))
-_FLAGS, _ACCOUNTS = 8, 24
+_TOLD, _BACK, _EMPTY_SHIPPING, _SHIPPING, _NEGATIVE, _VOUCHER, _CREDIT, _OLD, _PAID, _REST = (
+    1 << at for at in range(10)
+)
+_FLAGS, _ACCOUNTS = 10, 24
 _MISMATCH = "total.mismatch"
 
 
@@ -81,6 +84,8 @@ class BulkWriting:
                     head.skipped,
                     tuple(problems),
                     has_shipping=flags[-1],
+                    is_bill=writing.payers.is_bill,
+                    is_old=orders.dated.is_old[date],
                 ),
             )
 
@@ -114,14 +119,23 @@ class BulkWriting:
             number, [(articles[its], place(row)) for its, row in pairs if articles[its].is_told]
         )
 
-    def _problems(self, block: Block, orders: Orders, goods: Goods, told: Bools, is_back: Bools) -> dict[int, Any]:
+    def _rest(self, block: Block, at: int, rest: int) -> Problem:
+        """What is told of a bill, that of the order at a place of the block, that nothing pays."""
+        spot = self._lane.table.place_of(int(block.rows[block.first[at]]))
+        amount = Decimal(rest).scaleb(-self._writing.precision)
+        return rest_told(block.numbers[at], self._writing.currency, amount, spot)
+
+    def _problems(
+        self, block: Block, orders: Orders, goods: Goods, told: Bools, is_back: Bools, rest: Ints
+    ) -> dict[int, Any]:
         found: dict[int, tuple[Problem, ...]] = {}
         ends = np.append(goods.first, len(goods.order))
-        for at in np.flatnonzero(told | is_back | orders.is_told).tolist():
+        for at in np.flatnonzero(told | is_back | orders.is_told | (rest != 0)).tolist():
             number, lines = block.numbers[orders.at[at]], slice(ends[at], ends[at + 1])
             problems = self._before(block, orders, at)
             problems += self._negative(number, goods, lines) if is_back[at] else []
             problems += self._names(number, goods, lines) if told[at] else []
+            problems += [self._rest(block, orders.at[at], int(rest[at]))] if rest[at] else []
             found[at] = tuple(problems)
         return found
 
@@ -148,18 +162,27 @@ class BulkWriting:
         months: dict[str, int] = {}
         month_at = [months.setdefault(orders.dated.months[date], len(months)) for date in dates]
         which, sums_keys = self._keys(keys)
+        is_bill = self._writing.payers.is_bill
+        payer_at = np.where((orders.payer_at >= 0) & (totals != 0), orders.payer_at, NONE)
+        rest = np.where(is_bill & (payer_at == NONE), totals, 0)
+        is_old = np.array(orders.dated.is_old, bool)[orders.date_at]
         sums = Sums(
             (self._writing.currency, self._writing.precision),
             sums_keys,
             accounts,
             list(months),
+            [(one.part, one.name) for one in orders.payers],
+            is_bill,
             numbers,
             [text.replace(" ", "T", 1) for text in texts],
             totals,
             orders.account_at,
             np.array(month_at, np.int64),
             np.diff(np.append(goods.first, len(goods.order))),
-            is_negative.astype(np.int64),
+            is_negative * NEGATIVE | is_old * OLD,
+            orders.credit,
+            orders.credit_at,
+            payer_at,
             starts,
             which,
             net,
@@ -172,21 +195,26 @@ class BulkWriting:
             | (orders.shipping != 0) * _SHIPPING
             | is_negative * _NEGATIVE
             | (orders.value != 0) * _VOUCHER
+            | (orders.credit != 0) * _CREDIT
+            | is_old * _OLD
+            | (payer_at != NONE) * _PAID
+            | (rest != 0) * _REST
         )
         has_stated = (orders.total != EMPTY) & (orders.shipping != 0)
         return Bulk(
             orders.at.tolist(),
-            self._lines.of(orders, numbers, texts, goods, shares),
+            self._lines.of(orders, numbers, texts, goods, shares, PaidParts(orders, totals, payer_at)),
             self._signatures(orders, flags, kinds.tobytes(), starts.tolist()),
             has_stated.tolist(),
-            self._problems(block, orders, goods, told, is_back),
+            self._problems(block, orders, goods, told, is_back, rest),
             sums,
         )
 
-    def entries(self, orders: Orders, goods: Goods, shares: Shares, rules: Sequence[str]) -> Entries:
-        """The entries of the orders, as a person is shown them. `rules`: of the goods, "" first."""
-        told = Names(rules, self._shipping.name, [one.name for one in orders.rebates], orders.rebate_at)
-        return entries_of(len(orders.at), goods, *shares, self._articles, self._sets, told)
+    def entries(self, orders: Orders, goods: Goods, shares: Shares, rules: Sequence[str], sums: Sums) -> Entries:
+        """The entries of the orders, as a person is shown them. `rules`: of the goods, "" first; `sums`: what is reported of them."""
+        told = Names(rules, self._shipping.name, [one.name for one in orders.rebates], orders.rebate_at, sums.payers)
+        others = Others(*shares, sums.items())
+        return entries_of(len(orders.at), goods, others, self._articles, self._sets, told)
 
     # What is reported
 

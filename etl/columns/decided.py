@@ -120,6 +120,7 @@ class Decided:
         self._charged: dict[tuple[str, ...], Charged | None] = {}
         self._vouchers: dict[str, Item | None] = {}
         self._every_item = self._category_of_all()
+        self._is_charged = ctx.mapping.settings.names_accounts
 
     def taxes(self, country: str, when: When, store: str) -> Taxes:
         """The taxes of an order's goods by their rates in units of 10**-4."""
@@ -233,6 +234,8 @@ class Decided:
         return self._charged[keys]
 
     def _account(self, keys: tuple[str, ...]) -> Charged | None:
+        if not self._is_charged:
+            return Charged()
         email, customer, account, buyer, market = keys
         found = Findings("")
         order = Order("", email=email, customer_id=customer, account_id=account, buyer_id=buyer, market=market)

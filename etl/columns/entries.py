@@ -11,11 +11,12 @@ import numpy as np
 from etl.columns.block import Block, Column, Ints
 from etl.columns.bulk_goods import Articles, Goods, Portions, Sets
 from etl.columns.quick import Shown
+from etl.model.plan import letters_of
+from etl.model.shares import CAPTURED, CREDIT
 from etl.reading.distinct import distinct
 
-GOODS, SHIPPING, VOUCHER = range(3)
-LETTERS = ("p", "s", "v")
-"""How the names of lines begin, by the three above."""
+LETTERS = ("p", "s", "v", CREDIT, *CAPTURED)
+"""How the names of lines begin: goods, shipping, vouchers, payments of a bill."""
 
 
 class Entries(NamedTuple):
@@ -23,7 +24,7 @@ class Entries(NamedTuple):
 
     Shape: `first` where the entries of each order begin, and where the last one's end; the others an item an entry: one of
     `LETTERS`, the number behind it, the row of the export (0 for none), count, unit, predicted net, one of `names`, and one
-    of `taxes` (codes, rule of the mapping).
+    of `taxes` (codes, rule of the mapping), of which the last stands for payments.
     """
 
     names: Sequence[str]
@@ -48,14 +49,23 @@ class Entries(NamedTuple):
             yield line, self.names[self.name[here]], count, unit, codes, net, row, rule
 
 
-def entries_of(
-    orders: int, goods: Goods, sent: Portions, back: Portions, articles: Articles, sets: Sets, names: Names
-) -> Entries:
-    """The entries of so many `orders`: their goods, the shares of shipping, the shares of vouchers."""
-    order = np.concatenate((goods.order, sent.order, back.order))
+class Others(NamedTuple):
+    """What orders have beside goods: shares of shipping and of vouchers, payments of bills as of `Sums.items`."""
+
+    sent: Portions
+    back: Portions
+    paid: Sequence[tuple[Ints, Ints, Ints]]
+
+
+def entries_of(orders: int, goods: Goods, others: Others, articles: Articles, sets: Sets, names: Names) -> Entries:
+    """The entries of so many `orders`."""
+    sent, back, paid = others
+    payers, payer, amounts = (_joined([one[at] for one in paid]) for at in range(3))
+    order = np.concatenate((goods.order, sent.order, back.order, payers))
     by = np.argsort(order, kind="stable")
     sizes = (len(goods.order), len(sent.order), len(back.order))
-    ones, none = np.ones(sizes[1] + sizes[2], np.int64), np.zeros(sizes[1] + sizes[2], np.int64)
+    more = sizes[1] + sizes[2] + len(payers)
+    ones, none = np.ones(more, np.int64), np.zeros(sizes[1] + sizes[2], np.int64)
     its = np.concatenate((goods.sets, sent.sets, back.sets))
     gross = np.concatenate((goods.amount, sent.amount, -back.amount))
     rule = np.concatenate((goods.rule, none))
@@ -63,31 +73,40 @@ def entries_of(
     article, name = distinct(goods.article)
     told = [articles.all[at].name for at in article.tolist()]
     own = len(told) + 1 + names.rebate_at[back.order]
+    kinds = np.array([LETTERS.index(letters_of(part)) for part, _ in names.payers], np.int64)
     columns = (
-        np.repeat(np.arange(3), sizes),
-        np.concatenate((goods.place, sent.place, back.place)),
-        np.concatenate((goods.row, none)),
+        np.concatenate((np.repeat(np.arange(3), sizes), kinds[payer])),
+        np.concatenate((goods.place, sent.place, back.place, np.ones(len(payers), np.int64))),
+        np.concatenate((goods.row, np.zeros(more, np.int64))),
         np.concatenate((np.abs(goods.pieces), ones)),
-        np.concatenate((np.where(goods.amount < 0, -goods.price, goods.price), sent.amount, -back.amount)),
-        sets.nets(its, gross),
-        np.concatenate((name, np.full(sizes[1], len(told)), own)),
-        which,
+        np.concatenate((np.where(goods.amount < 0, -goods.price, goods.price), sent.amount, -back.amount, -amounts)),
+        np.concatenate((sets.nets(its, gross), -amounts)),
+        np.concatenate((name, np.full(sizes[1], len(told)), own, len(told) + 1 + len(names.rebates) + payer)),
+        np.concatenate((which, np.full(len(payers), len(tax)))),
     )
+    taxes = [(sets.all[key // len(names.rules)].codes, names.rules[key % len(names.rules)]) for key in tax.tolist()]
     return Entries(
-        [*told, names.shipping, *names.rebates],
-        [(sets.all[key // len(names.rules)].codes, names.rules[key % len(names.rules)]) for key in tax.tolist()],
+        [*told, names.shipping, *names.rebates, *(name for _, name in names.payers)],
+        [*taxes, ((), "")],
         np.searchsorted(order[by], np.arange(orders + 1)),
         *(column[by] for column in columns),
     )
 
 
+def _joined(columns: Sequence[Ints]) -> Ints:
+    return np.concatenate(columns) if columns else np.empty(0, np.int64)
+
+
 class Names(NamedTuple):
-    """What entries are named by: the rules of the mapping ("" first), shipping, vouchers and which of them an order has."""
+    """What entries are named by: the rules of the mapping ("" first), shipping, vouchers and which of them an order has, and
+    (part, name) of payments.
+    """
 
     rules: Sequence[str]
     shipping: str
     rebates: Sequence[str]
     rebate_at: Ints
+    payers: Sequence[tuple[str, str]]
 
 
 class Source(NamedTuple):

@@ -21,11 +21,12 @@ _LAST = timedelta(minutes=59, seconds=59)
 
 
 class Dated(NamedTuple):
-    """Moments: the text of each in a plan line, its month at the hotel, and which of `Hours.days` it is in."""
+    """Moments: the text of each in a plan line, its month at the hotel, which of `Hours.days` it is in, and whether the window begins later."""
 
     texts: list[str]
     months: list[str]
     days: list[int]
+    is_old: list[bool]
 
 
 Hour = tuple[str, str, int]
@@ -35,13 +36,13 @@ Hour = tuple[str, str, int]
 class Hours:
     """The moments of one file's dates. `when` gives that of a cell by itself.
 
-    `days`: moments that differ in nothing that taxes are decided by, one of each.
+    `days`: moments that differ in nothing that taxes or the window are decided by, one of each.
     """
 
     def __init__(self, dates: Reader[Any], moments: Moments, when: Callable[[str], When | None]) -> None:
         self._dates, self._moments, self._when = dates, moments, when
         self._known: dict[str, Hour | None] = {}
-        self._numbers: dict[tuple[date, int], int] = {}
+        self._numbers: dict[tuple[date, int, bool], int] = {}
         self.days: list[When] = []
 
     def of(self, cells: Sequence[str]) -> Dated:
@@ -50,8 +51,8 @@ class Hours:
         keys = [cell[:_HOUR] for cell in cells]
         for key in set(keys) - hours.keys():
             hours[key] = self._read(key)
-        found = Dated([""] * size, [""] * size, [NONE] * size)
-        texts, months, days = found
+        found = Dated([""] * size, [""] * size, [NONE] * size, [False] * size)
+        texts, months, days, is_old = found
         for at, (key, cell) in enumerate(zip(keys, cells, strict=True)):
             hour = hours[key]
             if hour is not None and _REST(cell, _HOUR):
@@ -59,12 +60,15 @@ class Hours:
                 texts[at] = f"{text}{cell[_HOUR:]}+00:00"
             elif cell and (when := self._when(cell)) is not None:
                 texts[at], months[at], days[at] = when.text, when.month, self._number(when)
+        old = [at for at, when in enumerate(self.days) if when.is_old]
+        for at in range(size) if old else ():
+            is_old[at] = days[at] in old
         if len(hours) >= _KEPT:
             hours.clear()
         return found
 
     def _number(self, when: When) -> int:
-        key = (when.day, when.period)
+        key = (when.day, when.period, when.is_old)
         if key not in self._numbers:
             self._numbers[key] = len(self.days)
             self.days.append(when)
@@ -80,7 +84,7 @@ class Hours:
         if not is_iso or first is None or last is None or last.utc - first.utc != _LAST:
             return None
         hour = datetime(first.utc.year, first.utc.month, first.utc.day, first.utc.hour, tzinfo=UTC)
-        is_one = (first.day, first.month, first.period) == (last.day, last.month, last.period)
+        is_one = (first.day, first.month, *first[-2:]) == (last.day, last.month, *last[-2:])
         if not is_one or hour != first.utc:
             return None
         day = self._number(first)

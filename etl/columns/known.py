@@ -76,13 +76,11 @@ def why_never(ctx: Context) -> str:
     """Why no order of a mapping and enterprise is plain; "" where some may be."""
     settings = ctx.mapping.settings
     tests = (
-        (ctx.is_outlet, "the outlet route"),
         (ctx.is_public_demo, "the public demo"),
         (ctx.reference.pricing != "Gross", "an enterprise with net pricing"),
         (settings.source.prices_include_tax is False, "prices without tax"),
         (settings.source.consumption != "orderDate", "consumption by deliveryDate"),
-        (settings.accounts.create_customers, "customers that are made"),
-        (settings.payments.post, "payments that are posted"),
+        (settings.accounts.create_customers and settings.names_accounts, "customers that are made"),
         (bool(ctx.mapping.controls), "controls.csv"),
         (set(fields_of(settings.target.notes)) - {"orderNumber"} != set(), "fields in target.notes"),
     )

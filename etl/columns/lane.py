@@ -15,6 +15,7 @@ from etl.columns.cells import KEPT, Units, clean, is_clean
 from etl.columns.decided import Decided
 from etl.columns.known import KEYED, PASSIVE, SINGLE
 from etl.columns.moments import Moments, When
+from etl.columns.paid import Payer, Payers
 from etl.columns.quick import Quick
 from etl.columns.rows import AMOUNT, QTY, Flat, LineCells, Row, Rows
 from etl.columns.writing import Shipping, Writing
@@ -41,6 +42,8 @@ class Columns(Protocol):
 
 
 _ACCOUNT = ("invoiceAddress.email", "address.email", "customerId", "accountId", "buyerId")
+METHODS = ("payment.capture.method", "payment.method", "payment.type")
+"""What tells by what a capture was paid, as `staging.draft` takes it."""
 _FLAGS = ("hold", "waitingForPayment", "suspect", "internalOrder", "taxAdded", "taxDeducted", "handlingCost")
 
 
@@ -70,6 +73,7 @@ class _Plain(NamedTuple):
     total: int
     is_shipping_told: bool
     is_footed: bool
+    payer: Payer | None
 
 
 class Lane:
@@ -104,8 +108,11 @@ class Lane:
             at.get(name, nowhere)
             for name in ("payment.capture.amount", "payment.capture.status", "voucherValue", "voucherCode")
         )
-        self.texts = self._kind.get("voucherCode")
-        """What reads the code of a voucher."""
+        self.method_at = [at[name] for name in METHODS if name in at]
+        self.captured_by_at = [
+            at[name] for name in ("payment.capture.status", "payment.capture.transaction") if name in at
+        ]
+        """What else tells of a capture than its amount."""
         self.dates: Reader[Any] = readers.date
         mapping = ctx.mapping
         self.own = {*ctx.waivers, *mapping.bills, *mapping.reservations}
@@ -125,7 +132,8 @@ class Lane:
         found = plain if isinstance(plain, str) else self._written(plain, groups[0][1][0][0])
         if not is_detailed or isinstance(plain, str) or isinstance(found, str):
             return found
-        return found._replace(beside=plain.head.writing.beside(plain.lines, plain.shipping))
+        paid = found.report.paid if found.report.is_bill else ()
+        return found._replace(beside=plain.head.writing.beside(plain.lines, plain.shipping, paid))
 
     def _plain(self, number: str, groups: Rows) -> _Plain | str:
         cells = groups[0][0]
@@ -156,7 +164,7 @@ class Lane:
         if when is None:
             return "a date that is not plain, or outside the window"
         charged = self.charged(cells, head)
-        if charged is None or not charged.account_id:
+        if charged is None:
             return "an account with a remark"
         amounts = head.amounts
         cell = cells[self.shipping_at]
@@ -180,12 +188,66 @@ class Lane:
             return "nothing to send"
         if not total and self.skips_zero:
             return "all amounts zero"
+        payer = self._payer(cells, head, total)
+        if isinstance(payer, str):
+            return payer
         share = Shipping(shipping, taxes, is_return=head.sign < 0)
-        return _Plain(number, head, when, charged, lines, share, total, is_told, is_footed)
+        return _Plain(number, head, when, charged, lines, share, total, is_told, is_footed, payer)
+
+    def _payer(self, cells: tuple[str, ...], head: Head, total: int) -> Payer | str | None:
+        """What pays an order, None for nothing; or why it is not plain."""
+        payers, captured = head.writing.payers, cells[self.captured_at]
+        payer: Payer | None = None
+        if not total and not payers.by_captures:
+            return None
+        if payers.by_balance:
+            payer = payers.balance
+        elif payers.by_captures:
+            is_return = head.sign < 0
+            if is_return and not captured and not any(cells[at] for at in self.captured_by_at):
+                return None if not payers.is_bill or not total else "a bill that nothing pays"
+            if (
+                captured
+                and self.is_success(cells[self.capture_at])
+                and not self._is_refund(payers, total, is_return=is_return)
+            ):
+                method = self.method(cells)
+                payer = None if method is None else payers.capture(method)
+        elif payers.is_bill:
+            return "a bill that nothing pays"
+        else:
+            return None
+        return payer if payer is not None else "a payment that is not plain"
+
+    @staticmethod
+    def _is_refund(payers: Payers, total: int, *, is_return: bool) -> bool:
+        """Whether what was captured is not posted, with words about it."""
+        return (total < 0 and not payers.has_refunds) or (total > 0 and is_return)
+
+    def is_success(self, cell: str) -> bool:
+        """Whether a capture of that status counts."""
+        return bool(cell) and clean(self._kind["payment.capture.status"], cell) == "success"
+
+    def method(self, cells: tuple[str, ...]) -> str | None:
+        """By what an order was paid; None where there is something to say of it."""
+        for at in self.method_at:
+            if cell := cells[at]:
+                value = clean(self._kind[self.table.order[at].field], cell)
+                if not isinstance(value, str):
+                    return None
+                if value:
+                    return value
+        return ""
+
+    def voucher_code(self, cell: str) -> str | None:
+        """The code of a voucher; None where there is something to say of it."""
+        reader = self._kind.get("voucherCode")
+        word = clean(reader, cell) if cell and reader is not None else ""
+        return word.strip() if isinstance(word, str) else None
 
     def _written(self, plain: _Plain, first_row: int) -> Quick | str:
-        number, head, when, charged, lines, shipping, total, is_shipping_told, is_footed = plain
-        quick = head.writing.write(number, when, charged, lines, shipping, total)
+        number, head, when, charged, lines, shipping, total, is_shipping_told, is_footed, payer = plain
+        quick = head.writing.write(number, when, charged, lines, shipping, total, payer)
         if isinstance(quick, str):
             return quick
         is_negative = not shipping.is_return and any(count < 0 for count in map(QTY, lines))

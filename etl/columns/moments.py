@@ -18,7 +18,10 @@ _KEPT = 10_000
 
 
 class When(NamedTuple):
-    """A time of consumption: UTC, its day and month at the hotel, its text in a plan line and in ISO, and the period of tax codes."""
+    """A time of consumption: UTC, its day and month at the hotel, its text in a plan line and in ISO, and the period of tax codes.
+
+    `is_old`: before the editable window, which binds no bill of an outlet.
+    """
 
     utc: datetime
     day: date
@@ -26,6 +29,7 @@ class When(NamedTuple):
     text: str
     iso: str
     period: int
+    is_old: bool = False
 
 
 class Moments:
@@ -34,7 +38,7 @@ class Moments:
     def __init__(self, ctx: Context) -> None:
         self._shop = ctx.mapping.settings.source.timezone
         self._hotel = ctx.reference.timezone
-        self._start = ctx.window.start
+        self._start, self._is_outlet = ctx.window.start, ctx.is_outlet
         rates = ctx.reference.tax_rates.values()
         ends = {end for rate in rates for one in rate.validity for end in (one.start, one.end)}
         self._ends = sorted(end for end in ends if end is not None)
@@ -43,7 +47,7 @@ class Moments:
         self._days: dict[tuple[int, int, int, int], tuple[date, str] | None] = {}
 
     def when(self, local: LocalTime) -> When | None:
-        """The consumption; None where it is skipped, occurs twice or lies outside the window."""
+        """The consumption; None where it is skipped, occurs twice or lies outside a window that binds."""
         wall = local.wall
         shift = self._shift(wall.date())
         if shift is None:
@@ -52,11 +56,12 @@ class Moments:
                 return None
         else:
             utc = (wall - shift).replace(tzinfo=UTC)
-        if utc < self._start:
+        is_old = utc < self._start
+        if is_old and not self._is_outlet:
             return None
         day, month = self._day(utc)
         text = str(utc)
-        return When(utc, day, month, text, text.replace(" ", "T", 1), bisect_right(self._ends, utc))
+        return When(utc, day, month, text, text.replace(" ", "T", 1), bisect_right(self._ends, utc), is_old)
 
     def _shift(self, day: date) -> timedelta | None:
         """By how much the shop's clock is ahead of UTC all day long; None where it changes, or nobody can tell."""

@@ -9,7 +9,10 @@ from etl.columns.block import Bools, Ints
 from etl.columns.decided import Item
 from etl.columns.hours import Dated
 from etl.columns.lane import Head
+from etl.columns.paid import Payer
 from etl.transform.accounts import Charged
+
+NONE, UNPAID = -1, -2
 
 
 class Orders(NamedTuple):
@@ -17,7 +20,9 @@ class Orders(NamedTuple):
 
     `head_at`, `date_at`, `account_at`, `rebate_at`: which of `heads`, `dated`, `charged` and `rebates` (or none) are
     theirs; `day_at` as of `Dated.days`; a head may be the reason why none of the orders has it. Amounts in smallest units;
-    `total` may be EMPTY, `value` is the voucher's. `is_told`: the cell of the shipping is empty, and that is to be said.
+    `total` may be EMPTY, `value` is that of a voucher that is an item, `credit` of one that is money, sent as the one of `payers`
+    at `credit_at` (or none). `payer_at`: which of `payers` pays the rest; NONE where nobody can say, UNPAID where nothing does.
+    `is_told`: the cell of the shipping is empty, and that is to be said.
     """
 
     at: Ints
@@ -29,12 +34,16 @@ class Orders(NamedTuple):
     total: Ints
     value: Ints
     rebate_at: Ints
+    credit: Ints
+    credit_at: Ints
+    payer_at: Ints
     is_return: Bools
     is_told: Bools
     heads: Sequence[Any]
     dated: Dated
     charged: Sequence[Charged]
     rebates: Sequence[Item]
+    payers: Sequence[Payer]
 
     def of(self, kept: Bools) -> Orders:
         """These orders only."""

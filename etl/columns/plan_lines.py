@@ -5,7 +5,7 @@ As `writing.Writing` does it order by order.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from typing import NamedTuple
 
@@ -17,9 +17,9 @@ from etl.columns.bulk_goods import Articles, Goods, Portions, Sets
 from etl.columns.bulk_numbers import LARGEST
 from etl.columns.cells import Remembered
 from etl.columns.decided import Item
-from etl.columns.orders import Orders
+from etl.columns.orders import NONE, Orders
 from etl.columns.taken import Lines
-from etl.columns.writing import END, Writing
+from etl.columns.writing import Writing
 from etl.model.money import units_text
 
 Texts = npt.NDArray[np.object_]
@@ -36,6 +36,28 @@ class Shares(NamedTuple):
 
     shipping: Portions
     vouchers: Portions
+
+
+class PaidParts(NamedTuple):
+    """The payments of orders; `payer_at` as of `Sums`."""
+
+    orders: Orders
+    totals: Ints
+    payer_at: Ints
+
+    def parts(self, writing: Writing) -> list[tuple[Ints, list[str]]]:
+        """(which orders, what they have) of each kind of payment that any has, as in a plan line."""
+        pairs = ((self.orders.credit_at, self.orders.credit), (self.payer_at, self.totals))
+        return [
+            (np.flatnonzero(at != NONE), list(self._texts(writing, at, amounts)))
+            for at, amounts in pairs
+            if (at != NONE).any()
+        ]
+
+    def _texts(self, writing: Writing, at: Ints, amounts: Ints) -> Iterator[str]:
+        has = at != NONE
+        for which, units in zip(at[has].tolist(), amounts[has].tolist(), strict=True):
+            yield writing.payers.text(self.orders.payers[which], units, writing.precision)
 
 
 class Made:
@@ -78,11 +100,19 @@ class PlanLines:
         self._starts, self._units, self._ends = Made(_start), Made(self._unit), Made(self._end)
         self._known = (0, 0)
 
-    def of(self, orders: Orders, numbers: Sequence[str], texts: Sequence[str], goods: Goods, shares: Shares) -> Lines:
+    def of(
+        self,
+        orders: Orders,
+        numbers: Sequence[str],
+        texts: Sequence[str],
+        goods: Goods,
+        shares: Shares,
+        paid: PaidParts,
+    ) -> Lines:
         """The parts of the plan id of orders with these numbers and consumptions."""
         accounts = np.array([self._writing.account(one.account_id) for one in orders.charged], object)
         head = self._writing.before(_texts(numbers), _texts(texts), accounts[orders.account_at])
-        beside, which, rank = self._beside(orders, shares)
+        beside, which, rank = self._beside(orders, shares, paid)
         size = len(numbers)
         lines, others = np.bincount(goods.order, minlength=size), np.bincount(which, minlength=size)
         ends = np.cumsum(len(head) + _PIECES * lines + others + 1)
@@ -94,7 +124,7 @@ class PlanLines:
         for at, entry in enumerate(self._entries(goods)):
             pieces[at_goods + at] = entry
         pieces[(starts + len(head) + _PIECES * lines)[which] + rank] = beside
-        pieces[ends - 1] = END
+        pieces[ends - 1] = self._last(size, paid)
         data = "".join(pieces.tolist()).encode()
         # In texts of JSON a line feed is no character of its own.
         feeds = np.flatnonzero(np.frombuffer(data, np.uint8) == _FEED) + 1
@@ -121,8 +151,19 @@ class PlanLines:
         article, its = divmod(key, self._known[1])
         return f'","gross",{self._sets.all[its].text},{self._articles.all[article].what}]'
 
-    def _beside(self, orders: Orders, shares: Shares) -> tuple[Texts, Ints, Ints]:
-        """Entries, each with a comma before it, of shipping, then of vouchers: their orders, and which of an order's they are."""
+    def _last(self, size: int, paid: PaidParts) -> str | Texts:
+        """What stands after the entries; payments of a bill are among these."""
+        parts = [] if self._writing.payers.is_bill else paid.parts(self._writing)
+        if not parts:
+            return self._writing.end
+        of_order: dict[int, list[str]] = {}
+        for orders, texts in parts:
+            for at, text in zip(orders.tolist(), texts, strict=True):
+                of_order.setdefault(at, []).append(text)
+        return _texts([self._writing.end_with(of_order.get(at, ())) for at in range(size)])
+
+    def _beside(self, orders: Orders, shares: Shares, paid: PaidParts) -> tuple[Texts, Ints, Ints]:
+        """Entries, each with a comma before it, of shipping, vouchers, payments of bills: their orders, and which of an order's they are."""
         sent, back = shares
         rebates = [orders.rebates[at].what for at in orders.rebate_at[back.order].tolist()]
         named = chain(
@@ -130,8 +171,14 @@ class PlanLines:
             self._shares("v", back, -back.amount, rebates),
         )
         before = np.bincount(sent.order, minlength=len(orders.at))[back.order]
-        rank = np.concatenate((sent.place - 1, before + back.place - 1))
-        return _texts(list(named)), np.concatenate((sent.order, back.order)), rank
+        which, rank = [sent.order, back.order], [sent.place - 1, before + back.place - 1]
+        texts = list(named)
+        for its, parts in paid.parts(self._writing) if self._writing.payers.is_bill else ():
+            # Each is the last of its order's so far.
+            rank.append(np.bincount(np.concatenate(which), minlength=len(orders.at))[its])
+            which.append(its)
+            texts += [f",{part}" for part in parts]
+        return _texts(texts), np.concatenate(which), np.concatenate(rank)
 
     def _shares(self, kind: str, parts: Portions, amounts: Ints, whats: Sequence[str]) -> list[str]:
         texts, sets = self._writing.texts, self._sets.all

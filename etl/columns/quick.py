@@ -7,6 +7,9 @@ from typing import Any, NamedTuple
 from etl.model.plan import Verdict
 from etl.model.problem import Problem
 
+Paid = tuple[str, str, int]
+"""Part, type or name, amount in smallest units: as `OrderStatus.paid`."""
+
 Booked = tuple[int, int, bool]
 """Net and gross in smallest units, and whether any of it carries a tax code."""
 
@@ -18,7 +21,8 @@ class Report(NamedTuple):
     """What is reported of an order, in plain values that are stored quickly: amounts in units of 10**-precision.
 
     `total`: of source and plan alike, gross. `consumption`: ISO, UTC. `taxes` by tax-code set and `categories` by
-    AccountingCategoryId, each in the order in which the entries have them.
+    AccountingCategoryId, each in the order in which the entries have them. `paid`: its payments, those of a bill (`is_bill`) as
+    items of it.
     """
 
     number: str
@@ -32,6 +36,8 @@ class Report(NamedTuple):
     taxes: tuple[tuple[tuple[str, ...], Booked], ...]
     categories: tuple[tuple[str, Booked], ...]
     unproved: tuple[str, ...]
+    paid: tuple[Paid, ...] = ()
+    is_bill: bool = False
 
 
 class Quick(NamedTuple):
@@ -63,8 +69,8 @@ class Quick(NamedTuple):
 class Beside(NamedTuple):
     """What a person is shown of the entries beside what the plan line says of them, entry by entry as they stand there.
 
-    `nets`: predicted, in smallest units. `rows`: of the export, 0 for shipping. `rules`: the row of the mapping that
-    decided on the taxes, "" for shipping. `names`: of products, which are sent without one; "" for items.
+    `nets`: predicted, in smallest units. `rows`: of the export, 0 where none stands for it. `rules`: the row of the mapping
+    that decided on the taxes, "" beside the goods. `names`: of products, which are sent without one; "" for items.
     """
 
     nets: list[int]
@@ -77,7 +83,7 @@ class Held(NamedTuple):
     """An order that is not sent: one that is skipped, or blocked by a problem. `line` and `signature` as of a `Quick`.
 
     `total`: of the source, in units of 10**-precision, gross. `consumption`: ISO, UTC; "" of a skipped order.
-    `has_shipping`: whether anything is said of its shipping.
+    `has_shipping`: whether anything is said of its shipping. `is_old`: it was consumed before the editable window.
     """
 
     number: str
@@ -92,6 +98,8 @@ class Held(NamedTuple):
     skip_reason: str
     problems: tuple[Problem, ...]
     has_shipping: bool
+    is_bill: bool = False
+    is_old: bool = False
 
     @property
     def verdict(self) -> Verdict:

@@ -8,9 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from etl.columns.booked import Row, summed, unproved
-from etl.columns.quick import Report
+from etl.columns.quick import Paid, Report
 from etl.reading.distinct import Ints, distinct, first_of
 
+NEGATIVE, OLD = 1, 2
+_KINDS = 4
+NONE = -1
 Key = tuple[int, tuple[str, ...], str]
 """A tax-code set by its number and codes, and an AccountingCategoryId."""
 
@@ -19,7 +22,9 @@ class Sums(NamedTuple):
     """Orders of one currency (and its decimals), each column an item an order; amounts in smallest units, gross totals.
 
     `charged`: which of `accounts` (AccountId, whether it is a company); `month_at`: which of `months`. `consumptions`: ISO,
-    UTC. `negative`: 1 where any entry is. `first`: where the order's rows of `which` (of `keys`), `net` and `gross` begin,
+    UTC. `flags`: of `NEGATIVE` (any entry is) and `OLD` (before the editable window). `credit`: what a voucher that is money pays
+    of the order, the one of `payers` (part, type or name) at `credit_at`; `payer_at`: which of them pays all the rest, NONE for
+    nothing. `is_bill`: they are bills, whose payments are items of theirs. `first`: where the order's rows of `which` (of `keys`), `net` and `gross` begin,
     and where the last one's end; these are what is booked, in the order of the entries.
     """
 
@@ -27,13 +32,18 @@ class Sums(NamedTuple):
     keys: list[Key]
     accounts: list[tuple[str, bool]]
     months: list[str]
+    payers: list[tuple[str, str]]
+    is_bill: bool
     numbers: list[str]
     consumptions: list[str]
     totals: Ints
     charged: Ints
     month_at: Ints
     sizes: Ints
-    negative: Ints
+    flags: Ints
+    credit: Ints
+    credit_at: Ints
+    payer_at: Ints
     first: Ints
     which: Ints
     net: Ints
@@ -52,6 +62,10 @@ class Sums(NamedTuple):
         by_order, by_row = [column[its] for column in every[_BY_ORDER]], [column[rows] for column in every[_BY_ROW]]
         return Sums._make((*self[: _TEXTS.start], *texts, *by_order, first, *by_row))
 
+    def old(self, start: int, end: int) -> int:
+        """How many orders from one place to before another are older than the editable window."""
+        return int(np.count_nonzero(self.flags[start:end] & OLD))
+
     def packed(self) -> tuple[Any, ...]:
         """Plain values all of it."""
         every: tuple[Any, ...] = self
@@ -63,8 +77,10 @@ class Sums(NamedTuple):
         return cls(*values[: _TEXTS.stop], *[np.frombuffer(column, np.int64) for column in values[_TEXTS.stop :]])
 
     def added(self) -> Iterator[tuple[int, Report]]:
-        """(how many orders, one without a number that is as large as all of them) of each account and month, those with anything negative apart."""
-        kinds = (self.charged * len(self.months) + self.month_at) * 2 + self.negative
+        """(how many orders, one without a number that is as large as all of them) of each account, month, flags and payments."""
+        wide = len(self.payers) + 1
+        payments = (self.credit_at + 1) * wide + self.payer_at + 1
+        kinds = ((self.charged * len(self.months) + self.month_at) * _KINDS + self.flags) * wide * wide + payments
         _, of_order = distinct(kinds)
         places = first_of(of_order)
         width, count = len(self.keys), len(places)
@@ -75,9 +91,10 @@ class Sums(NamedTuple):
             its, key = divmod(int(booked[at]), width)
             of_kind[its].append((*self.keys[key][1:], int(net[at]), int(gross[at])))
         orders = np.bincount(of_order, minlength=count)
-        totals, sizes = added_up(of_order, self.totals, count), added_up(of_order, self.sizes, count)
+        totals, sizes, credit = (added_up(of_order, one, count) for one in (self.totals, self.sizes, self.credit))
         for at in np.argsort(places).tolist():
-            yield int(orders[at]), self._report("", places[at], totals[at], sizes[at], of_kind[at])
+            paid = self._paid(places[at], int(totals[at]), int(credit[at]))
+            yield int(orders[at]), self._report("", places[at], int(totals[at]), int(sizes[at]), of_kind[at], paid)
 
     def reports(self) -> Iterator[Report]:
         """What is reported of each order."""
@@ -88,20 +105,42 @@ class Sums(NamedTuple):
         rows = slice(self.first[at], self.first[at + 1])
         columns = [column[rows].tolist() for column in (self.which, self.net, self.gross)]
         booked: list[Row] = [(*self.keys[which][1:], net, gross) for which, net, gross in zip(*columns, strict=True)]
-        return self._report(self.numbers[at], at, self.totals[at], self.sizes[at], booked)
+        paid = self._paid(at, int(self.totals[at]), int(self.credit[at]))
+        return self._report(self.numbers[at], at, int(self.totals[at]), int(self.sizes[at]), booked, paid)
 
-    def _report(self, number: str, at: int, total: int, size: int, rows: list[Row]) -> Report:
-        account, is_company = self.accounts[self.charged[at]]
+    def _paid(self, at: int, total: int, credit: int) -> tuple[Paid, ...]:
+        """The payments of an order, or of as many as are as large as this."""
+        payers = ((self.credit_at[at], credit), (self.payer_at[at], total))
+        return tuple([(*self.payers[which], amount) for which, amount in payers if which != NONE])
+
+    def items(self) -> list[tuple[Ints, Ints, Ints]]:
+        """Payments of bills as (orders, which of `payers`, amounts), those of vouchers first."""
+        pairs = ((self.credit_at, self.credit), (self.payer_at, self.totals)) if self.is_bill else ()
+        return [(np.flatnonzero(at != NONE), at[at != NONE], amount[at != NONE]) for at, amount in pairs]
+
+    def untold(self, at: int) -> tuple[str, ...]:
+        """What no answer of Mews tells beforehand of an order."""
+        flags, which = self.flags[at], (self.credit_at[at], self.payer_at[at])
+        return unproved(
+            is_negative=bool(flags & NEGATIVE),
+            is_company=self.accounts[self.charged[at]][1],
+            is_old=bool(flags & OLD),
+            types=[] if self.is_bill else [self.payers[one][1] for one in which if one != NONE],
+        )
+
+    def _report(self, number: str, at: int, total: int, size: int, rows: list[Row], paid: tuple[Paid, ...]) -> Report:
         return Report(
             number,
             *self.currency,
-            int(total),
-            account,
+            total,
+            self.accounts[self.charged[at]][0],
             self.consumptions[at],
             self.months[self.month_at[at]],
-            int(size),
+            size,
             *summed(rows),
-            unproved(is_negative=bool(self.negative[at]), is_company=is_company),
+            self.untold(at),
+            paid,
+            self.is_bill,
         )
 
 

@@ -77,6 +77,11 @@ class Run(NamedTuple):
         return self.bulk.lines.between(self.start, self.end)
 
     @property
+    def old(self) -> int:
+        """How many of them are older than the editable window."""
+        return self.bulk.sums.old(self.start, self.end)
+
+    @property
     def footed(self) -> list[str]:
         """The numbers of those that have shipping and a stated total that agrees."""
         numbers = self.bulk.sums.numbers[self.start : self.end]

@@ -14,10 +14,12 @@ from etl.columns.booked import summed, unproved
 from etl.columns.cells import KEPT, Remembered
 from etl.columns.decided import Item, Tax, Taxes, as_json
 from etl.columns.moments import When
-from etl.columns.quick import Beside, Quick, Report
+from etl.columns.paid import Payer, Payers
+from etl.columns.quick import Beside, Paid, Quick, Report
 from etl.columns.rows import Flat
 from etl.model.identity import RECIPE_VERSION, Identity
 from etl.model.money import share_units, units_text
+from etl.model.route import Route
 from etl.transform.accounts import Charged
 from etl.transform.context import Context
 from etl.transform.products import fill
@@ -25,8 +27,8 @@ from etl.transform.products import fill
 _Booked = dict[tuple[int, str], list[Any]]
 """(number of a tax-code set, category) to [tax, net, gross], in the order of the entries."""
 _NUMBER = "\0"
-_THEN, _NOTES, END = ',[],"', '","', "],[]]\n"
-"""What stands in a plan line between account and consumption, between that and the notes, and after the entries."""
+_THEN, _NOTES = ',[],"', '","'
+"""What stands in a plan line between account and consumption, and between that and the notes."""
 T = TypeVar("T")
 
 
@@ -48,20 +50,33 @@ class Writing:
         self.texts = Remembered(partial(units_text, digits=precision))
         """Amounts in smallest units as texts."""
         self._accounts: dict[str, str] = {}
+        self.payers = Payers(ctx)
         self.is_proportional = settings.shipping.tax == "proportional"
         self.is_rebate_blocked = settings.target.rebates == "block"
         template = fill(settings.target.notes, {"orderNumber": _NUMBER}).replace("[centra:", "(centra:")
         notes = [as_json(part)[1:-1] for part in template.split(_NUMBER)]
         marker = as_json(Identity(settings.source.store, _NUMBER).marker)[1:-1].replace("\\u0000", _NUMBER)
-        service, enterprise = as_json(ctx.reference.service.id), as_json(settings.target.enterprise_id)
-        self._head = f'[{RECIPE_VERSION},"{_NUMBER}","ready","{marker}",{service},{enterprise},'.split(_NUMBER)
+        place, enterprise = as_json(ctx.reference.place.id), as_json(settings.target.enterprise_id)
         grouping = as_json(settings.target.disable_item_grouping)
-        self._tail = f'{_NUMBER.join(notes)}",{grouping},"{currency}","","","",['.split(_NUMBER)
+        how, where, more = "", f"{place},{enterprise}", f'{grouping},"{currency}","","",""'
+        if ctx.is_outlet:
+            how, where, more = f"{as_json(Route.OUTLET.value)},", place, f'"{currency}"'
+        self._head = f'[{RECIPE_VERSION},"{_NUMBER}","ready",{how}"{marker}",{where},'.split(_NUMBER)
+        self._tail = f'{_NUMBER.join(notes)}",{more},['.split(_NUMBER)
+        # Payments of a bill are entries of it.
+        self.end = "]]\n" if ctx.is_outlet else "],[]]\n"
 
     def write(
-        self, number: str, when: When, charged: Charged, rows: list[Flat], shipping: Shipping, total: int
+        self,
+        number: str,
+        when: When,
+        charged: Charged,
+        rows: list[Flat],
+        shipping: Shipping,
+        total: int,
+        payer: Payer | None,
     ) -> Quick | str:
-        """The order, whose signature lacks what its head decides; or why it is not plain."""
+        """The order, whose signature lacks what its head decides; or why it is not plain. `payer`: what pays all of it, if anything does."""
         entries, booked, weights, is_negative = self._goods(rows, is_return=shipping.is_return)
         if shipping.amount:
             parts = self._parts(shipping, weights)
@@ -76,6 +91,7 @@ class Writing:
                 sums[2] += amount
         if is_negative and self.is_rebate_blocked:
             return "negative amounts"
+        paid = self.payers.paid(payer, total)
         taxes, categories = summed([(tax.codes, category, *sums) for (_, category), (tax, *sums) in booked.items()])
         report = Report(
             number,
@@ -88,13 +104,29 @@ class Writing:
             len(rows),
             taxes,
             categories,
-            unproved(is_negative=is_negative, is_company=charged.is_company),
+            unproved(
+                is_negative=is_negative,
+                is_company=charged.is_company,
+                is_old=when.is_old,
+                types=self.payers.types(paid),
+            ),
+            paid,
+            self.payers.is_bill,
         )
-        signature = (charged.key, tuple(booked), bool(shipping.amount), bool(rows), is_negative)
-        return Quick(self.line(number, when.text, charged.account_id, ",".join(entries)), report, signature)
+        payments = [self.payers.text(payer, total, self.precision)] if payer is not None and paid else []
+        signature = (
+            charged.key,
+            tuple(booked),
+            bool(shipping.amount),
+            bool(rows),
+            is_negative,
+            when.is_old,
+            bool(payments),
+        )
+        return Quick(self.line(number, when.text, charged.account_id, entries, payments), report, signature)
 
-    def beside(self, rows: list[Flat], shipping: Shipping) -> Beside:
-        """What the line of an order that was written leaves out of its entries, and a person is shown."""
+    def beside(self, rows: list[Flat], shipping: Shipping, paid: Sequence[Paid]) -> Beside:
+        """What the line of an order that was written leaves out of its entries, and a person is shown; `paid` of a bill."""
         found = Beside([], [], [], [])
         weights: dict[int, tuple[Tax, int]] = {}
         for _, _, _, _, _, row, amount, article, tax in rows:
@@ -105,8 +137,9 @@ class Writing:
             if amount > 0 or shipping.is_return:
                 weights[tax.at] = (tax, weights.get(tax.at, (tax, 0))[1] + abs(amount))
         parts = self._parts(shipping, weights.values()) if shipping.amount else None
-        for tax, amount in parts or ():
-            found.nets.append(tax.net_of(amount))
+        others = [tax.net_of(amount) for tax, amount in parts or ()] + [-amount for _, _, amount in paid]
+        for net in others:
+            found.nets.append(net)
             found.rows.append(0)
             found.rules.append("")
             found.names.append("")
@@ -160,10 +193,17 @@ class Writing:
         parts = share_units(abs(shipping.amount), [-one[0] for one in sets], tie_keys=[one[1] for one in sets])
         return [(one[2], sign * part) for one, part in zip(sets, parts, strict=True) if part]
 
-    def line(self, number: str, consumption: str, account_id: str, entries: str) -> bytes:
-        """The part of the plan id of an order with these entries."""
+    def line(self, number: str, consumption: str, account_id: str, entries: list[str], paid: list[str]) -> bytes:
+        """The part of the plan id of an order with these entries and payments."""
         head, tail = number.join(self._head), number.join(self._tail)
-        return f"{head}{self.account(account_id)}{_THEN}{consumption}{_NOTES}{tail}{entries}{END}".encode()
+        if self.payers.is_bill:
+            entries, paid = [*entries, *paid], []
+        listed, end = ",".join(entries), self.end_with(paid)
+        return f"{head}{self.account(account_id)}{_THEN}{consumption}{_NOTES}{tail}{listed}{end}".encode()
+
+    def end_with(self, paid: Sequence[str]) -> str:
+        """How a plan line ends, after the entries; `paid` are payments beside them."""
+        return f"],[{','.join(paid)}]]\n" if paid else self.end
 
     def before(self, numbers: T, consumptions: T, accounts: T) -> list[str | T]:
         """What stands before the entries, piece by piece; `accounts` as they are written."""

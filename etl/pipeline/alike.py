@@ -13,7 +13,7 @@ from etl.columns.quick import Report
 from etl.model.status import OrderStatus
 from etl.pipeline.classify import quick_status
 
-_Key = tuple[str, int, str, str, tuple[str, ...]]
+_Key = tuple[Any, ...]
 
 
 class Alike:
@@ -22,20 +22,22 @@ class Alike:
     def __init__(self) -> None:
         self.orders = 0
         self._sums: dict[_Key, list[Any]] = {}
-        """[orders, total, consumption, lines, taxes, categories] by what they have in common."""
+        """[orders, total, consumption, lines, taxes, categories, payments] by what they have in common."""
 
     def add(self, report: Report, orders: int = 1) -> None:
         """Adds an order that there is nothing to say of, or so many `orders` as one that is as large as all of them."""
-        _, currency, precision, total, account, consumption, month, lines, taxes, categories, unproved = report
+        currency, precision, account, month = report.currency, report.precision, report.account_id, report.month
         self.orders += orders
-        key = (currency, precision, account, month, unproved)
+        key = (currency, precision, account, month, report.unproved, *[one[:2] for one in report.paid], report.is_bill)
         sums = self._sums.get(key)
         if sums is None:
-            sums = self._sums[key] = [0, 0, consumption, 0, {}, {}]
+            sums = self._sums[key] = [0, 0, report.consumption, 0, {}, {}, [0] * len(report.paid)]
         sums[0] += orders
-        sums[1] += total
-        sums[3] += lines
-        for held, booked in ((sums[4], taxes), (sums[5], categories)):
+        sums[1] += report.total
+        sums[3] += report.line_count
+        for at, (_, _, amount) in enumerate(report.paid):
+            sums[6][at] += amount
+        for held, booked in ((sums[4], report.taxes), (sums[5], report.categories)):
             for name, (net, gross, has_codes) in booked:
                 known = held.get(name)
                 if known is None:
@@ -51,8 +53,8 @@ class Alike:
 
     def reports(self) -> Iterator[tuple[Report, int]]:
         """As `statuses`, in the form in which they were added."""
-        for (currency, precision, account, month, unproved), sums in self._sums.items():
-            orders, total, consumption, lines, taxes, categories = sums
+        for (currency, precision, account, month, unproved, *payers, is_bill), sums in self._sums.items():
+            orders, total, consumption, lines, taxes, categories, paid = sums
             report = Report(
                 "",
                 currency,
@@ -65,5 +67,7 @@ class Alike:
                 tuple([(codes, tuple(booked)) for codes, booked in taxes.items()]),
                 tuple([(name, tuple(booked)) for name, booked in categories.items()]),
                 unproved,
+                tuple([(*payer, amount) for payer, amount in zip(payers, paid, strict=True)]),
+                is_bill,
             )
             yield report, orders

@@ -122,6 +122,7 @@ def held_status(held: Held) -> OrderStatus:
         balance=ZERO,
         money=tuple(money.shares()),
         bridge=tuple(_bridge(money)),
+        is_bill=held.is_bill,
     )
 
 
@@ -131,8 +132,12 @@ def posted_status(report: Report) -> OrderStatus:
 
 
 def _plain_status(report: Report, problems: tuple[Problem, ...], state: ReportState, fate: Fate) -> OrderStatus:
-    currency, total = report.currency, Decimal(report.total).scaleb(-report.precision)
-    amounts = Amounts(currency, Basis.GROSS, total, total)
+    currency, digits = report.currency, -report.precision
+    total = Decimal(report.total).scaleb(digits)
+    paid = tuple([(part, name, Decimal(units).scaleb(digits)) for part, name, units in report.paid])
+    credit = tuple([(part, amount) for part, _, amount in paid if part.startswith(CREDIT)])
+    items = total + sum([amount for _, amount in credit], ZERO)
+    amounts = Amounts(currency, Basis.GROSS, total, items, credit)
     money = OrderMoney(SourceReading(currency, Basis.GROSS, total), fate, amounts)
     return OrderStatus(
         number=report.number,
@@ -140,7 +145,7 @@ def _plain_status(report: Report, problems: tuple[Problem, ...], state: ReportSt
         currency=currency,
         basis=Basis.GROSS,
         source_total=total,
-        planned_total=total,
+        planned_total=money.planned,
         planned_currency=currency,
         planned_basis=Basis.GROSS,
         rounding=ZERO,
@@ -149,12 +154,14 @@ def _plain_status(report: Report, problems: tuple[Problem, ...], state: ReportSt
         month=report.month,
         consumption=datetime.fromisoformat(report.consumption),
         line_count=report.line_count,
-        balance=total,
+        balance=items - sum([amount for _, _, amount in paid], ZERO),
         taxes=tuple([TaxSum(codes, *_amounts_of(sums, report.precision)) for codes, sums in report.taxes]),
         unproved=report.unproved,
         money=tuple(money.shares()),
         bridge=tuple(_bridge(money)),
         categories=tuple([(name, *_amounts_of(sums, report.precision)) for name, sums in report.categories]),
+        is_bill=report.is_bill,
+        paid=paid if report.is_bill else (),
     )
 
 

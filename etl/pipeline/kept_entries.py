@@ -5,6 +5,7 @@ As many as the page holds at most: those come first by number. Whoever asks for 
 
 from __future__ import annotations
 
+import json
 import marshal
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
@@ -17,9 +18,9 @@ from etl.spill import Spill
 _SCHEMA = "CREATE TABLE kept (lot INTEGER PRIMARY KEY, content BLOB NOT NULL)"
 _PACKED_SCHEMA = "CREATE TABLE packed (lot INTEGER PRIMARY KEY, content BLOB NOT NULL)"
 _LOT = 500
-_BEFORE = b'"","","",['
-"""What stands before the entries in a plan line; inside a JSON text a quote never stands beside another."""
-_AFTER = b",[]]\n"
+_BEFORE = '",[["'
+"""What stands last before the entries in a plan line, and the first of them; inside a JSON text a quote never stands so."""
+_DECODER = json.JSONDecoder()
 
 
 class Kept(NamedTuple):
@@ -31,7 +32,9 @@ class Kept(NamedTuple):
 
 def entries_of(line: bytes) -> str:
     """The entries of an order, as JSON, cut out of its part of the plan id."""
-    return line[line.index(_BEFORE) + len(_BEFORE) - 1 : -len(_AFTER)].decode()
+    text = line.decode()
+    start = text.rindex(_BEFORE) + len('",')
+    return text[start : _DECODER.raw_decode(text, start)[1]]
 
 
 class KeptEntries:

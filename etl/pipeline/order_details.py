@@ -24,7 +24,7 @@ from etl.pipeline.entry_words import ONE_NUMBER, PARTS, short_rule
 from etl.pipeline.kept_entries import Kept
 from etl.pipeline.prepare import Prepared
 from etl.pipeline.source_again import Rows, SourceAgain
-from etl.report.cells import amount_text
+from etl.report.cells import PAYMENT, amount_text
 from etl.report.facts import EntryRow, Opened, OrderDetail, SourceRows
 from etl.report.plain_detail import PlainDetail
 from etl.staging.source_rows import FileRows, FileText
@@ -35,8 +35,6 @@ Read = Callable[[Collection[str]], Mapping[str, Booked]]
 """What Mews showed of the named orders."""
 
 _PAID = frozenset((CREDIT, *CAPTURED))
-_PAYMENT = "(payment)"
-"""What stands for the tax codes of a payment, which is neither taxed nor exempt."""
 ROWS_NAMED = 5
 _NOTHING = Kept("[]", Beside([], [], [], []))
 """What is shown of the entries of an order that is not sent."""
@@ -169,7 +167,7 @@ def _entry(entry: Entry, precision: int, booked: Booked) -> EntryRow:
         name=entry.name,
         count=str(entry.count),
         unit=amounts[0],
-        codes=" ".join(entry.codes) or (_PAYMENT if letters in _PAID else "exempt"),
+        codes=" ".join(entry.codes) or (PAYMENT if letters in _PAID else "exempt"),
         net=amounts[1],
         tax=amounts[2],
         gross=amounts[3],
@@ -246,7 +244,7 @@ def _sent(
         name=str(entry.get("Name") or entry.get("ProductId") or ""),
         count=str(count),
         unit=amount_text(Decimal(str(unit.get("GrossValue", unit.get("NetValue", 0)))), precision),
-        codes=" ".join(unit.get("TaxCodes", ())) or (_PAYMENT if letters in _PAID else "exempt"),
+        codes=" ".join(unit.get("TaxCodes", ())) or (PAYMENT if letters in _PAID else "exempt"),
         net=amounts[0],
         tax=amounts[1],
         gross=amounts[2],

@@ -11,6 +11,7 @@ from etl.columns.entries import LETTERS, Entries, source_of
 from etl.columns.taken import Bulk
 from etl.model.export import plain
 from etl.pipeline.entry_words import ONE_NUMBER, PARTS, short_rule
+from etl.report.cells import PAYMENT
 from etl.report.packed_orders import OpenedEntries, OpenedRows, Texts, packed_orders
 
 Heads = tuple[str, Sequence[str], Sequence[str]]
@@ -22,7 +23,8 @@ def packed_bulk(block: Block, bulk: Bulk, entries: Entries, heads: Heads) -> byt
     source = source_of(block, np.array(bulk.at, np.int64), len(heads[1]), len(heads[2]))
     order, line = ([_texts(column) for column in columns] for columns in (source.order, source.line))
     rows = OpenedRows(ONE_NUMBER, heads, source.numbers, order, source.first, source.rows, line)
-    taxes = [(" ".join(codes), short_rule(rule)) for codes, rule in entries.taxes]
+    taxes = [(" ".join(codes), short_rule(rule)) for codes, rule in entries.taxes[:-1]]
+    taxes.append((PAYMENT, ""))
     opened = OpenedEntries(bulk.sums.currency[1], LETTERS, entries.names, taxes, PARTS, *entries[2:])
     return packed_orders(rows, opened)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from etl.columns.booked import unproved
 from etl.columns.quick import Report
 from etl.model.money import units_text
+from etl.model.shares import CREDIT
 from etl.report.tables import PlainOrder
 
 if TYPE_CHECKING:
@@ -16,10 +16,21 @@ if TYPE_CHECKING:
 
 def plain_order(report: Report) -> PlainOrder:
     """As `report.tables.order_row` of the order's status (`classify.quick_status`), in fewer values."""
-    number, currency, precision, units, account, consumption, month, lines, taxes, _, untold = report
-    total, codes = units_text(units, precision), _codes_text(codes for codes, _ in taxes)
+    units, precision = report.total, report.precision
+    credit = sum([amount for part, _, amount in report.paid if part.startswith(CREDIT)])
     return PlainOrder(
-        number, currency, precision, units, total, account, month, consumption[:19], str(lines), codes, " ".join(untold)
+        report.number,
+        report.currency,
+        precision,
+        units,
+        units_text(units, precision),
+        report.account_id,
+        report.month,
+        report.consumption[:19],
+        str(report.line_count),
+        _codes_text(codes for codes, _ in report.taxes),
+        " ".join(report.unproved),
+        units_text(units + credit - sum([amount for _, _, amount in report.paid]), precision),
     )
 
 
@@ -28,26 +39,29 @@ def plain_orders(sums: Sums) -> Iterator[PlainOrder]:
     currency, precision = sums.currency
     codes = _Codes(sums)
     accounts = [account for account, _ in sums.accounts]
-    untold = [
-        [" ".join(unproved(is_negative=is_negative, is_company=is_company)) for is_negative in (False, True)]
-        for _, is_company in sums.accounts
-    ]
+    untold: dict[tuple[int, ...], str] = {}
     first, which = sums.first.tolist(), sums.which.tolist()
-    by_order = (sums.totals, sums.charged, sums.month_at, sums.sizes, sums.negative)
+    by_order = (sums.totals, sums.charged, sums.month_at, sums.sizes, sums.flags, sums.credit_at, sums.payer_at)
+    zero = units_text(0, precision)
     rows = zip(sums.numbers, sums.consumptions, *[column.tolist() for column in by_order], strict=True)
-    for at, (number, consumption, units, charged, month, size, is_negative) in enumerate(rows):
+    for at, (number, consumption, units, charged, month, size, *kind) in enumerate(rows):
+        key = (charged, *kind)
+        if key not in untold:
+            untold[key] = " ".join(sums.untold(at))
+        total = units_text(units, precision)
         yield PlainOrder(
             number,
             currency,
             precision,
             units,
-            units_text(units, precision),
+            total,
             accounts[charged],
             sums.months[month],
             consumption[:19],
             str(size),
             codes[tuple(which[first[at] : first[at + 1]])],
-            untold[charged][is_negative],
+            untold[key],
+            total if kind[-1] < 0 else zero,
         )
 
 

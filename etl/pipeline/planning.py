@@ -22,6 +22,7 @@ from etl.columns.quick import Held, Quick
 from etl.columns.taken import Run
 from etl.errors import UsageError
 from etl.mapping.lookup import TaxTable, find_glob, find_payment, find_voucher
+from etl.model.kinds import OLD
 from etl.model.mapping import ControlRow, Mapping
 from etl.model.order import Order
 from etl.model.plan import Basis, PlannedOrder, Verdict, plan_line
@@ -190,12 +191,13 @@ class _Planned:
             size = 1
             if isinstance(found, Run):
                 size = found.size
-                self._take(found.lines, found.footed, size)
+                self._take(found.lines, found.footed, size, found.old)
                 yield found
             elif isinstance(found, Done):
                 self._take(found.line, [found.number] if found.has_shipping else [], 1)
             elif isinstance(found, Quick):
-                self._take(found.line, [found.number] if found.is_footed_with_shipping else [], 1)
+                shipped = [found.number] if found.is_footed_with_shipping else []
+                self._take(found.line, shipped, 1, OLD in found.report.unproved)
                 yield found
             elif isinstance(found, Held):
                 self._hold(found)
@@ -204,15 +206,18 @@ class _Planned:
                 yield self._by_rules(found)
             self._tell(size)
 
-    def _take(self, lines: bytes, footed: Sequence[str], size: int) -> None:
+    def _take(self, lines: bytes, footed: Sequence[str], size: int, old: int = 0) -> None:
+        """Takes note of so many orders, and how many of them are older than the window."""
         self.digest.update(lines)
-        self._facts.inside_window += size
+        self._facts.inside_window += size - old
+        self._facts.outside_window += old
         self._trials.add_plain(footed)
 
     def _hold(self, order: Held) -> None:
         self.digest.update(order.line)
         if not order.skip_reason:
-            self._facts.inside_window += 1
+            self._facts.inside_window += not order.is_old
+            self._facts.outside_window += order.is_old
             if order.has_shipping:
                 self._trials.add_odd()
 

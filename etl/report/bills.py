@@ -49,8 +49,8 @@ class BillSums:
         """Those whose payments are not their revenue."""
         return sum(bills for sums in self._open.values() for bills, _ in sums.values())
 
-    def add(self, order: OrderStatus) -> None:
-        """Counts an order if it is a bill that Mews holds or will hold."""
+    def add(self, order: OrderStatus, orders: int = 1) -> None:
+        """Counts an order if it is a bill that Mews holds or will hold; or so many `orders` as one that is as large as all."""
         if not (order.is_bill and order.is_planned):
             return
         currency = order.planned_currency or order.currency
@@ -58,11 +58,11 @@ class BillSums:
         for line, _, amount in order.paid:
             kind = letters_of(line)
             by_kind[kind] = by_kind.get(kind, ZERO) + amount
-        _add(self._revenue, currency, order.balance + sum(by_kind.values(), ZERO))
+        _add(self._revenue, currency, order.balance + sum(by_kind.values(), ZERO), orders)
         for kind, amount in by_kind.items():
-            _add(self._paid[kind], currency, amount)
+            _add(self._paid[kind], currency, amount, orders)
         if order.balance:
-            _add(self._open[_UNPAID if order.balance > 0 else _OVERPAID], currency, order.balance)
+            _add(self._open[_UNPAID if order.balance > 0 else _OVERPAID], currency, order.balance, orders)
 
     def payments(self, text: Text) -> list[dict[str, str]]:
         """What was paid, by kind and currency: beside the bridge, not in its sum."""
@@ -112,6 +112,6 @@ def bill_section(document: Mapping[str, Any]) -> Section | None:
     return Section("Bills of the outlet", ("What", "Bills", "Currency", "Amount"), rows, told, PagePart.BRIDGE)
 
 
-def _add(sums: _Sums, currency: str, amount: Decimal) -> None:
+def _add(sums: _Sums, currency: str, amount: Decimal, orders: int) -> None:
     bills, before = sums.get(currency, (0, ZERO))
-    sums[currency] = (bills + 1, before + amount)
+    sums[currency] = (bills + orders, before + amount)

@@ -27,6 +27,10 @@ def printable(text: str) -> str:
     return text if text.isascii() else _UNPRINTABLE.sub("\ufffd", text)
 
 
+PAYMENT = "(payment)"
+"""What stands for the tax codes of a payment, which is neither taxed nor exempt."""
+
+
 def amount_text(amount: Decimal | None, precision: int) -> str:
     """The amount with a point and at least `precision` decimals; "" where there is none."""
     if amount is None:

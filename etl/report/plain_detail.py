@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from etl.model.money import units_text
-from etl.model.plan import letters_of
+from etl.model.plan import EntryKind, letters_of
+from etl.report.cells import PAYMENT
 from etl.report.facts import EntryRow, OrderDetail, SourceRows
 
 EXACT = 2**53
@@ -50,7 +51,7 @@ class PlainDetail(NamedTuple):
         return OrderDetail(self.number, self.number.join(self.joined), [source], entries)
 
     def _entry(self, entry: Sequence[Any], net: int, row: int, rule: str, name: str) -> EntryRow:
-        line, _, count, unit, _, codes, what = entry
+        line, kind, count, unit, _, codes, what = entry
         digits = len(unit.partition(".")[2])
         gross = count * int(unit.replace(".", ""))
         origin, own = self.parts.get(letters_of(line), ("", ""))
@@ -59,7 +60,7 @@ class PlainDetail(NamedTuple):
             name or what[0],
             str(count),
             unit,
-            " ".join(codes) or "exempt",
+            PAYMENT if kind == EntryKind.PAYMENT.value else " ".join(codes) or "exempt",
             units_text(net, digits),
             units_text(gross - net, digits),
             units_text(gross, digits),

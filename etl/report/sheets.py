@@ -200,7 +200,7 @@ class _Tails(dict[str, str]):
 
 def _plain_row(at: int, order: PlainOrder, style: int, tails: _Tails) -> str:
     """Row `at` of the sheet of orders."""
-    number, currency, precision, _, total, account, month, _, _, _, _ = order
+    number, currency, precision, _, total, account, month, *_ = order
     # As a Decimal is formatted that has no more digits than a float holds.
     amount = f'" s="{style}"><v>{total if len(total) <= _DIGITS else format(Decimal(total), ".16G")}</v></c>'
     zero = f'" s="{style}"><v>{units_text(0, precision)}</v></c>'

@@ -86,7 +86,7 @@ class OrderSpool:
                 [
                     f'[{_json(number)},{ready},"","{month}",{_json(currency)},"{total}","{total}","{units_text(0, precision)}","",'
                     f'{_json(account)},"",0,{_PLAIN_LINES if units else 0},""]\n'
-                    for number, currency, precision, units, total, account, month, _, _, _, _ in kept
+                    for number, currency, precision, units, total, account, month, *_ in kept
                 ]
             )
         )

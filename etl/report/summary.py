@@ -237,7 +237,7 @@ class Summary:
             sums = self.categories.setdefault((currency, category), [Decimal(0)] * 3)
             for index, amount in enumerate(amounts):
                 sums[index] += amount
-        self.bills.add(order)
+        self.bills.add(order, orders)
         if not order.is_bill:
             self.accounts[(order.account_id, currency)] += order.balance
         if order.state is ReportState.READY:

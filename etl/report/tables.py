@@ -109,8 +109,8 @@ class OrderRow(NamedTuple):
 class PlainOrder(NamedTuple):
     """A ready order that Mews books as the source has it, of which nothing is to be said.
 
-    `units`: its gross total in 10**-precision. `total`, `lines`, `consumption` (without a zone), `tax_codes` and `unproved`: texts
-    as in an `OrderRow`.
+    `units`: its gross total in 10**-precision. `total`, `lines`, `consumption` (without a zone), `tax_codes`, `unproved` and
+    `balance`: texts as in an `OrderRow`.
     """
 
     number: str
@@ -124,11 +124,12 @@ class PlainOrder(NamedTuple):
     lines: str
     tax_codes: str
     unproved: str
+    balance: str
 
 
 def plain_row(order: PlainOrder) -> OrderRow:
     """The order as texts."""
-    number, currency, precision, _, total, account, month, consumption, lines, codes, unproved = order
+    number, currency, precision, _, total, account, month, consumption, lines, codes, unproved, balance = order
     zero = units_text(0, precision)
     return OrderRow(
         number,
@@ -150,7 +151,7 @@ def plain_row(order: PlainOrder) -> OrderRow:
         "",
         lines,
         codes,
-        total,
+        balance,
         "",
         unproved,
     )

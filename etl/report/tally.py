@@ -85,7 +85,7 @@ class Tally:
         """Counts orders that are ready with their whole totals."""
         alike: dict[tuple[str, int, str, str, int], list[int]] = {}
         day_of = self._day
-        for _, currency, precision, units, _, _, month, consumption, _, _, _ in orders:
+        for _, currency, precision, units, _, _, month, consumption, *_ in orders:
             key = (currency, precision, month, day_of(consumption), (units > 0) - (units < 0))
             sums = alike.get(key)
             if sums is None:

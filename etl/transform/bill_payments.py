@@ -11,10 +11,12 @@ from decimal import Decimal
 from etl.model.identity import IDENTIFIER_LIMIT
 from etl.model.money import ZERO, round_money
 from etl.model.order import Payment, Voucher
+from etl.model.place import Place
 from etl.model.plan import BALANCE, CAPTURE, REFUNDS, Basis, Booked, Entry, EntryKind
-from etl.model.problem import notice
+from etl.model.problem import Problem, notice
 from etl.model.rules import Category
 from etl.model.shares import CREDIT
+from etl.transform.context import Context, Findings
 from etl.transform.order_context import OrderContext
 from etl.transform.payments import compare_captures, not_posted, payable, taken
 from etl.transform.products import cut, usable_category
@@ -38,7 +40,7 @@ def bill_payments(
         entries += [_entry(CAPTURE, at, one, basis) for at, one in enumerate(_captures(case), 1)]
     rest = sum([entry.predicted.gross for entry in (*revenue, *entries)], ZERO)
     if how == "balance" and rest:
-        entries.append(_entry(BALANCE, 1, _balance(case, rest), basis))
+        entries.append(_entry(BALANCE, 1, _item(balance_as(case.ctx, case.found), rest), basis))
     return tuple(entries)
 
 
@@ -46,9 +48,13 @@ def tell_rest(case: OrderContext, bill: Sequence[Entry]) -> None:
     """Tells with its sum a bill that its payments do not bring to zero. To be called of one that is sent."""
     rest = sum([entry.predicted.gross for entry in bill], ZERO)
     if rest:
-        text = f"The bill of order {case.order.number} adds up to {rest} {case.currency}: revenue less payments."
-        place = case.order.place.at("payment.capture.amount")
-        case.found.add(notice("bill.not_zero", text, order=case.order.number, place=place, value=str(rest)))
+        case.found.add(rest_told(case.order.number, case.currency, rest, case.order.place))
+
+
+def rest_told(number: str, currency: str, rest: Decimal, place: Place) -> Problem:
+    """What is told of a bill whose order stands at `place` and that does not add up to zero."""
+    text = f"The bill of order {number} adds up to {rest} {currency}: revenue less payments."
+    return notice("bill.not_zero", text, order=number, place=place.at("payment.capture.amount"), value=str(rest))
 
 
 def captured(case: OrderContext) -> tuple[Decimal, ...]:
@@ -73,13 +79,17 @@ def captured_by(case: OrderContext) -> str:
 
 def _gifts(case: OrderContext, paid: Sequence[Voucher], texts: Mapping[str, str]) -> Iterator[Item]:
     for voucher in payable(case.order, paid, case.ctx, case.found):
-        name = voucher_name(case.ctx, voucher, texts)
-        yield name, voucher.value, usable_category(_gift_category(case, voucher), case.ctx, case.found)
+        yield voucher_name(case.ctx, voucher, texts), voucher.value, gift_category(voucher, case.ctx, case.found)
 
 
-def _gift_category(case: OrderContext, voucher: Voucher) -> Category:
+def gift_category(voucher: Voucher, ctx: Context, found: Findings) -> str:
+    """The AccountingCategoryId of a voucher that pays a bill; what is wrong with it goes to `found`."""
+    return usable_category(_gift_category(voucher, ctx), ctx, found)
+
+
+def _gift_category(voucher: Voucher, ctx: Context) -> Category:
     """That of its row in vouchers.csv, else that of payments, else that of vouchers."""
-    mapping, rule = case.ctx.mapping, rule_of(case.ctx, voucher)
+    mapping, rule = ctx.mapping, rule_of(ctx, voucher)
     if rule is not None and rule.accounting_category:
         return rule.category
     payments, vouchers = mapping.default_category("payments"), mapping.default_category("vouchers")
@@ -87,23 +97,32 @@ def _gift_category(case: OrderContext, voucher: Voucher) -> Category:
 
 
 def _captures(case: OrderContext) -> list[Item]:
-    found = [_capture(case, *one) for one in taken(case.order, case.ctx, case.found, case.precision)]
+    amounts = taken(case.order, case.ctx, case.found, case.precision)
+    found = [_item(capture_as(one.method, case.ctx, case.found), amount) for one, amount in amounts]
     compare_captures(case.order, [amount for _, amount, _ in found], case.ctx, case.found)
     return found
 
 
-def _capture(case: OrderContext, payment: Payment, amount: Decimal) -> Item:
-    """By its row in payments.csv, if there is one: a type names it, whatever Mews takes of types elsewhere."""
-    mapping = case.ctx.mapping
-    rule = case.ctx.lookups.find_payment(mapping.payments, payment.method)
+def capture_as(method: str, ctx: Context, found: Findings) -> tuple[str, str]:
+    """Name and AccountingCategoryId of what was captured by a method.
+
+    By its row in payments.csv, if there is one: a type names it, whatever Mews takes of types elsewhere.
+    """
+    mapping = ctx.mapping
+    rule = ctx.lookups.find_payment(mapping.payments, method)
     category = rule.category if rule and rule.accounting_category else mapping.default_category("payments")
-    name = (rule.type if rule else "") or mapping.settings.payments.type or payment.method or CAPTURE_NAME
-    return cut(name, IDENTIFIER_LIMIT), amount, usable_category(category, case.ctx, case.found)
+    name = (rule.type if rule else "") or mapping.settings.payments.type or method or CAPTURE_NAME
+    return cut(name, IDENTIFIER_LIMIT), usable_category(category, ctx, found)
 
 
-def _balance(case: OrderContext, rest: Decimal) -> Item:
-    category = usable_category(case.ctx.mapping.balance_category, case.ctx, case.found)
-    return case.settings.outlet.balance_name, rest, category
+def balance_as(ctx: Context, found: Findings) -> tuple[str, str]:
+    """Name and AccountingCategoryId of the rest of a bill."""
+    return ctx.mapping.settings.outlet.balance_name, usable_category(ctx.mapping.balance_category, ctx, found)
+
+
+def _item(named: tuple[str, str], amount: Decimal) -> Item:
+    name, category = named
+    return name, amount, category
 
 
 def _entry(letters: str, at: int, item: Item, basis: Basis) -> Entry:

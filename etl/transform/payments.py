@@ -10,6 +10,7 @@ from decimal import Decimal
 
 from etl.model.money import round_money
 from etl.model.order import Order, Payment, Voucher
+from etl.model.place import Place
 from etl.model.plan import PlannedPayment
 from etl.model.problem import Problem, notice
 from etl.model.rules import GIFT_CARDS, Category, PaymentType
@@ -23,10 +24,15 @@ def gift_payments(
     """One payment of type GiftCard for each voucher that is money; a refunded one is negative."""
     payments: list[PlannedPayment] = []
     for voucher in payable(order, vouchers, ctx, found):
-        found.add_rule(GIFT_CARDS.check(ctx.reference), order.place)
-        category = usable_category(category_of(voucher), ctx, found)
-        payments.append(PlannedPayment(f"gift{len(payments) + 1}", GIFT_CARDS.name, voucher.value, category))
+        kind, category = gift_as(category_of(voucher), ctx, found, order.place)
+        payments.append(PlannedPayment(f"gift{len(payments) + 1}", kind, voucher.value, category))
     return payments
+
+
+def gift_as(category: Category, ctx: Context, found: Findings, place: Place) -> tuple[str, str]:
+    """Type and AccountingCategoryId of a voucher that is money; what is wrong with them goes to `found`."""
+    found.add_rule(GIFT_CARDS.check(ctx.reference), place)
+    return GIFT_CARDS.name, usable_category(category, ctx, found)
 
 
 def payable(order: Order, vouchers: Sequence[Voucher], ctx: Context, found: Findings) -> Iterator[Voucher]:
@@ -53,7 +59,7 @@ def captures(order: Order, ctx: Context, found: Findings, precision: int) -> lis
         return []
     planned: list[PlannedPayment] = []
     for payment, amount in taken(order, ctx, found, precision):
-        kind, category = _type_of(payment, order, ctx, found)
+        kind, category = capture_type(payment.method, ctx, found, order.place)
         if kind:
             planned.append(PlannedPayment(f"pay{len(planned) + 1}", kind, amount, category))
     compare_captures(order, [payment.amount for payment in planned], ctx, found)
@@ -130,12 +136,13 @@ def _tell(order: Order, what: str, value: str, found: Findings) -> None:
     )
 
 
-def _type_of(payment: Payment, order: Order, ctx: Context, found: Findings) -> tuple[str, str]:
-    rule = ctx.lookups.find_payment(ctx.mapping.payments, payment.method)
+def capture_type(method: str, ctx: Context, found: Findings, place: Place) -> tuple[str, str]:
+    """Type and AccountingCategoryId of what was captured by a method, of an order at `place`; "" where a type is undecided."""
+    rule = ctx.lookups.find_payment(ctx.mapping.payments, method)
     if rule is not None and rule.type is None:
-        found.add_rule([rule.undecided()], order.place.at("payment.method"))
+        found.add_rule([rule.undecided()], place.at("payment.method"))
         return "", ""
     kind = ctx.mapping.payment_type if rule is None or rule.type is None else PaymentType(rule.type, rule.where)
     category = rule.category if rule and rule.accounting_category else ctx.mapping.default_category("payments")
-    found.add_rule(kind.check(ctx.reference), order.place)
+    found.add_rule(kind.check(ctx.reference), place)
     return kind.name, usable_category(category, ctx, found)

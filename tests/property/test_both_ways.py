@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 
-from builders import CATEGORY, COMPANY, PRODUCT, UK_TAXES, a_context, a_mapping, a_reference, a_tax
+from builders import CATEGORY, COMPANY, OPEN, PRODUCT, UK_TAXES, a_context, a_mapping, a_reference, a_tax
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
+from outlet_shop import OUTLET
 from small_blocks import blocks
 from two_ways import PLAIN, same, write_rows
 
 from etl.model.money import round_money
-from etl.model.rules import VoucherRule
+from etl.model.rules import PaymentRule, VoucherRule
+from etl.transform.consumption import Window
 from etl.transform.context import Context
 
 CELLS: dict[str, list[str]] = {
@@ -28,8 +31,9 @@ CELLS: dict[str, list[str]] = {
     "invoiceAddress.country": ["GB", "DE", "", "gb"],
     "deliveryAddress.country": ["GB", "DE", "", "United Kingdom"],
     "shippingValue": ["4.95", "0.00", "", "-4.95", "10", "0.005"],
-    "voucherCode": ["", "LATE", "SPREAD"],
+    "voucherCode": ["", "LATE", "SPREAD", "GIFT", "BARE"],
     "voucherValue": ["0.00", "", "2.00", "-1.00"],
+    "payment.method": ["card", "", "bank", "CARD ", "odd"],
     "payment.capture.status": ["1", "", "0", "2"],
     "orderTotal": ["sum", "sum", "sum", "sum", "28.95", "", "1.00"],
     "payment.capture.amount": ["sum", "sum", "", "3.00"],
@@ -50,7 +54,17 @@ ODD = {
     "voucherValue": ["2.00", "0.01", "500"],
     "shippingValue": ["", "0.00"],
     "createdFromOrigin.type": ["return"],
+    "voucherCode": ["GIFT", "SPREAD"],
+    "payment.capture.amount": ["", "sum"],
 }
+OLDER = Window(datetime(2024, 5, 1, tzinfo=UTC), datetime(2024, 5, 2, tzinfo=UTC))
+BILLS = [
+    {"payments": "balance"},
+    {"payments": "balance", "account": "mapped"},
+    {"payments": "captures"},
+    {"payments": "captures", "account": "mapped"},
+    {"payments": "none"},
+]
 
 
 @st.composite
@@ -66,6 +80,8 @@ def exports(draw: st.DrawFn) -> list[dict[str, str]]:
         head = {"orderNumber": str(number)} | {name: cell(name, choices) for name, choices in CELLS.items()}
         if odd := draw(st.sampled_from(["", *ODD])):
             head[odd] = draw(st.sampled_from(ODD[odd]))
+        if odd == "voucherCode":
+            head["voucherValue"] = "2.00"
         is_return = head["createdFromOrigin.type"] == "return"
         own = []
         for _ in range(draw(st.integers(1, 4))):
@@ -93,10 +109,19 @@ def _total(head: dict[str, str], lines: list[dict[str, str]]) -> str:
 
 @st.composite
 def contexts(draw: st.DrawFn) -> Context:
+    bill = draw(st.sampled_from([None, *BILLS]))
+    category = draw(st.sampled_from([CATEGORY, CATEGORY, ""]))
     mapping = a_mapping(
         taxes=(*UK_TAXES, a_tax("20", "UK-20%", sku="MUG*"), a_tax("20", "UK-20%", store_type="b2b")),
         tables={
-            "vouchers": (VoucherRule("SPREAD", "spread"),),
+            "vouchers": (
+                VoucherRule("SPREAD", "spread"),
+                VoucherRule("GIFT", "payment", CATEGORY),
+                VoucherRule("BARE", "payment"),
+            ),
+            "payments": draw(
+                st.sampled_from([(), (PaymentRule("bank", "Invoice", CATEGORY), PaymentRule("odd", None))])
+            ),
             "products": draw(st.sampled_from([{}, {("sku", "A-1"): PRODUCT}])),
             "accounts": draw(st.sampled_from([{}, {("email", "guest@example.com"): COMPANY}])),
         },
@@ -112,9 +137,20 @@ def contexts(draw: st.DrawFn) -> Context:
             "notes": draw(
                 st.sampled_from(["Centra order {orderNumber}", 'Shop "x"  {orderNumber}\u00e9 [centra:', ""])
             ),
+            **({"route": "outlet", "service": ""} if bill else {}),
         },
+        outlet={"outlet": OUTLET.name, "balance_category": category, **bill} if bill else {},
         accounts={"lookup_email": draw(st.booleans())},
-        vouchers={"policy": draw(st.sampled_from(["rebate", "rebate", "payment"]))},
+        vouchers={
+            "policy": draw(st.sampled_from(["rebate", "rebate", "payment"])),
+            "accounting_category": draw(st.sampled_from([CATEGORY, category])),
+        },
+        payments={
+            "post": draw(st.booleans()),
+            "type": draw(st.sampled_from(["Cash", "Cash", "Cheque"])),
+            "refunds": draw(st.sampled_from(["none", "post"])),
+            "accounting_category": category,
+        },
         shipping={
             "accounting_category": CATEGORY,
             "tax": draw(st.sampled_from(["proportional"] * 3 + ["highest", "UK-5%"])),
@@ -123,8 +159,11 @@ def contexts(draw: st.DrawFn) -> Context:
     return a_context(
         mapping,
         a_reference(
-            tax_precision=draw(st.sampled_from([None, None, 2, 4, 0])), accounts_by_email=draw(st.sampled_from(KNOWN))
+            tax_precision=draw(st.sampled_from([None, None, 2, 4, 0])),
+            accounts_by_email=draw(st.sampled_from(KNOWN)),
+            outlet=OUTLET if bill else None,
         ),
+        window=draw(st.sampled_from([OPEN, OLDER])),
     )
 
 
@@ -133,7 +172,7 @@ def contexts(draw: st.DrawFn) -> Context:
 def test_columns_plan_what_the_rules_plan(rows: list[dict[str, str]], ctx: Context) -> None:
     """Plan id, verdicts, fingerprints, payloads, money, problems: the lane shows in nothing."""
     with tempfile.TemporaryDirectory() as folder:
-        found = same([write_rows(Path(folder) / "a.csv", rows)], ctx)
+        found = same([write_rows(Path(folder) / "a.csv", rows)], ctx, opened=2)
     event(f"{100 * found.admitted // max(1, len(found.orders)) // 25 * 25} % by columns")
 
 

@@ -32,6 +32,7 @@ PLAIN = {
     "shippingValue": "4.95",
     "voucherCode": "",
     "voucherValue": "0.00",
+    "payment.method": "card",
     "payment.capture.status": "1",
     "payment.capture.amount": "28.95",
     "orderTotal": "28.95",
@@ -101,9 +102,9 @@ def planned(paths: list[Path], ctx: Context, *, is_fast: bool, opened: int = 0) 
         return Outcome(facts, statuses, list(store.by_number()), list(store.ready()), reasons, admitted, closed)
 
 
-def same(paths: list[Path], ctx: Context) -> Outcome:
-    """The plan by columns, once it was found to be that by the rules."""
-    fast, rules = (planned(paths, ctx, is_fast=is_fast) for is_fast in (True, False))
+def same(paths: list[Path], ctx: Context, *, opened: int = 0) -> Outcome:
+    """The plan by columns, once it was found to be that by the rules; `opened` as of `planned`."""
+    fast, rules = (planned(paths, ctx, is_fast=is_fast, opened=opened) for is_fast in (True, False))
     assert fast.facts == rules.facts
     assert fast.statuses == rules.statuses
     assert fast.orders == rules.orders

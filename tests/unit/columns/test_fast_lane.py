@@ -28,7 +28,7 @@ from etl.model.mapping import Settings
 from etl.model.money import units_text
 from etl.model.plan import Verdict
 from etl.model.reference import Pricing
-from etl.model.rules import VoucherRule
+from etl.model.rules import PaymentRule, VoucherRule
 from etl.pipeline import both_ways, planning
 from etl.pipeline.both_ways import BOTH, RULES, SWITCH, is_switched_off
 from etl.pipeline.order_details import planned_details
@@ -42,6 +42,7 @@ from etl.reading.options import ReadOptions
 from etl.reading.parse import Readers
 from etl.reading.style import NumberStyle, Style
 from etl.reading.texts import are_plain_emails
+from etl.report.bills import BillSums
 from etl.staging import build
 from etl.staging.batch import Batch
 from etl.transform.consumption import Window
@@ -260,11 +261,101 @@ def test_every_name_that_the_lane_knows_is_one():
         assert set(keys) <= set(Settings.model_fields[name].annotation.model_fields)
 
 
-def test_bills_are_the_rules_business(tmp_path):
-    ctx = a_context(a_mapping(target={"route": "outlet", "service": ""}, outlet={"outlet": "x"}))
-    with Batch([write_rows(tmp_path / "a.csv", [row()])], open_export=open_export) as batch:
+GIFT = {"voucherCode": "GIFT", "voucherValue": "5.00", "orderTotal": "23.95", "payment__capture__amount": "23.95"}
+EMPTY = {"products__unitPrice": "0.00", "shippingValue": "0.00", "orderTotal": "0.00"}
+BILLS = {
+    "balance": ["bal1", "bal1", "gift1 bal1", "", "bal1"],
+    "captures": ["pay1", "pay1", "gift1 pay1", "", ""],
+    "none": ["", "", "gift1", "", ""],
+}
+
+
+@pytest.mark.parametrize("how", BILLS)
+def test_bills_are_taken_at_once_with_what_pays_them(how, tmp_path, monkeypatch):
+    """Sales, a gift card, an order of nothing, a return; older than the window, too. Told is what nothing pays."""
+    monkeypatch.setenv(SWITCH, BOTH)
+    gifts = {"vouchers": (VoucherRule("GIFT", "payment"),)}
+    late = Window(datetime(2024, 3, 1, 9, tzinfo=UTC), datetime(2024, 3, 2, tzinfo=UTC))
+    ctx = outlet_context(outlet={"payments": how}, tables=gifts, window=late)
+    back = BACK | {"payment__capture__amount": "", "payment__capture__status": ""}
+    rows = [
+        row(1),
+        row(2, orderDate="2024-02-01 10:00:00", products__vatPercent="5"),
+        row(3, **GIFT),
+        row(4, **EMPTY, payment__capture__amount="0.00"),
+        row(5, **back),
+    ]
+    found = same([write_rows(tmp_path / "a.csv", rows)], ctx, opened=9)
+    assert (found.admitted, found.reasons) == (5, {})
+    paid = [" ".join(one.line for one in order.entries if not one.codes) for order in found.orders]
+    assert paid == BILLS[how]
+    assert (found.facts.inside_window, found.facts.outside_window) == (4, 1)
+    assert found.orders[1].unproved == ("old",)
+    told = [order.number for order in found.orders if order.problems]
+    assert told == {"balance": [], "captures": ["5"], "none": ["1", "2", "3", "5"]}[how]
+
+
+@pytest.mark.parametrize("how", BILLS)
+def test_each_bill_that_is_added_up_counts_as_one(how, tmp_path):
+    """Those that nothing tells apart are one sum; how many they are, and that payments are no revenue, shows all the same."""
+    ctx = outlet_context(outlet={"payments": how}, tables={"vouchers": (VoucherRule("GIFT", "payment"),)})
+    rows = [row(1), row(2), row(3, **GIFT), row(4, **EMPTY, payment__capture__amount="0.00")]
+    path = write_rows(tmp_path / "a.csv", rows)
+    told = [bills_told(path, ctx, is_fast=is_fast) for is_fast in (True, False)]
+    assert told[0] == told[1]
+    assert told[0]["count"] == 4
+
+
+def bills_told(path, ctx, *, is_fast):
+    """What a summary says of the bills; by columns of the sums."""
+    with ExitStack() as stack:
+        batch = stack.enter_context(Batch([path], open_export=open_export))
         batch.load()
-        assert both_ways.FastLane(batch, ctx).why_closed == "the outlet route"
+        store = stack.enter_context(PlanStore())
+        how = {"span": Span(), "has_tax_modes": False, "expected": 2, "progress": lambda *_: None}
+        plan_batch(batch, ctx, store, **how, is_fast=is_fast)
+        sums = BillSums()
+        for status, orders in store.alike.statuses():
+            sums.add(status, orders)
+        for status in store.statuses():
+            sums.add(status)
+        assert (store.alike.orders > 0) == is_fast
+        return sums.document(lambda amount, _: f"{amount:.2f}")
+
+
+ODD_BILLS = {
+    "captures that failed": {"payment__capture__status": "2"},
+    "a refund that is not posted": BACK | {"payment__capture__amount": "-28.95"},
+    "no capture at all": {"payment__capture__amount": "", "payment__capture__status": ""},
+    "a method that nobody decided": {"payment__method": "odd"},
+}
+
+
+@pytest.mark.parametrize("what", ODD_BILLS)
+def test_captures_that_something_is_to_be_said_of_are_the_rules_business(what, tmp_path):
+    methods = {"payments": (PaymentRule("odd", "Cash", "ca-gone"),)}
+    ctx = outlet_context(outlet={"payments": "captures"}, tables=methods)
+    found = same([write_rows(tmp_path / "a.csv", [row(1, **ODD_BILLS[what]), row(2)])], ctx)
+    assert (found.admitted, found.reasons) == (1, {"a payment that is not plain": 1})
+
+
+def test_payments_that_are_posted_go_along(tmp_path, monkeypatch):
+    """Captures by the type that Mews has of them, gift cards as such; both are kinds of their own."""
+    monkeypatch.setenv(SWITCH, BOTH)
+    tables = {"vouchers": (VoucherRule("GIFT", "payment"),), "payments": (PaymentRule("bank", "Invoice"),)}
+    ctx = a_context(
+        a_mapping(payments={"post": True, "type": "Cash"}, shipping={"accounting_category": CATEGORY}, tables=tables)
+    )
+    rows = [row(1), row(2, payment__method="bank"), row(3, **GIFT), row(4, payment__capture__status="2")]
+    found = same([write_rows(tmp_path / "a.csv", rows)], ctx, opened=9)
+    assert (found.admitted, found.reasons) == (3, {"a payment that is not plain": 1})
+    assert [[one.part for one in order.payments] for order in found.orders] == [
+        ["pay1"],
+        ["pay1"],
+        ["gift1", "pay1"],
+        [],
+    ]
+    assert found.orders[2].unproved == ("payment:Cash", "payment:GiftCard")
 
 
 def test_every_field_of_an_order_is_known_to_the_lane_or_asked_of_the_rules():
@@ -280,10 +371,8 @@ NEVER = {
     "prices without tax": a_context(a_mapping(source={"prices_include_tax": False})),
     "consumption by deliveryDate": a_context(a_mapping(source={"consumption": "deliveryDate"})),
     "customers that are made": a_context(a_mapping(accounts={"create_customers": True})),
-    "payments that are posted": a_context(a_mapping(payments={"post": True, "type": "Cash"})),
     "fields in target.notes": a_context(a_mapping(target={"notes": "{orderNumber} {customerId}"})),
     "the public demo": a_context(is_public_demo=True),
-    "the outlet route": outlet_context(),
 }
 
 
@@ -528,7 +617,7 @@ def test_an_hour_says_of_its_moments_what_each_of_them_says(wall, zone):
     dates, moments = Readers(Style(NumberStyle.POINT)).date, Moments(ctx)
     cell = f"{wall:%Y-%m-%d %H:%M:%S}"
     hours, when = Hours(dates, moments, lambda _: None), moments.when(dates[cell])
-    (text,), (month,), (at,) = hours.of([cell])
+    (text,), (month,), (at,), _ = hours.of([cell])
     if text:
         assert when is not None
         assert (text, month) == (when.text, when.month)
