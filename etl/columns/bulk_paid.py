@@ -56,8 +56,7 @@ class PaidBy:
         if not payers.has_refunds:
             is_taken &= total >= 0
         is_taken &= ~is_return | (total <= 0)
-        # A return tells of no capture, and nobody misses it.
-        is_bare = is_return & (captured == EMPTY)
+        is_bare = captured == EMPTY
         for at in self._lane.captured_by_at:
             is_bare &= ~self._each(at, bool)
         return np.where(is_taken, self._captures(), np.where(is_bare, UNPAID, NONE))

@@ -28,13 +28,14 @@ from etl.model.problem import Problem
 from etl.reading.distinct import distinct, first_of
 from etl.transform.bill_payments import rest_told
 from etl.transform.checks import negative_in_sale
+from etl.transform.payments import MISSING, untaken
 from etl.transform.totals import mismatch
 
 _SETS = 1 << 20
-_TOLD, _BACK, _EMPTY_SHIPPING, _SHIPPING, _NEGATIVE, _VOUCHER, _CREDIT, _OLD, _PAID, _REST = (
-    1 << at for at in range(10)
+_TOLD, _BACK, _EMPTY_SHIPPING, _SHIPPING, _NEGATIVE, _VOUCHER, _CREDIT, _OLD, _PAID, _REST, _LACKING = (
+    1 << at for at in range(11)
 )
-_FLAGS, _ACCOUNTS = 10, 24
+_FLAGS, _ACCOUNTS = 11, 24
 _MISMATCH = "total.mismatch"
 
 
@@ -57,17 +58,18 @@ class BulkWriting:
         """(place in the block, order) of orders that are skipped, or do not foot."""
         writing = self._writing
         ends = [*goods.first.tolist(), len(goods.order)]
-        told = self._told(goods)
+        told, lacking = self._told(goods), self._lacking(orders)
         for at, place in enumerate(orders.at.tolist()):
             head, date, number = orders.head(at), orders.date_at[at], block.numbers[place]
             lines = slice(ends[at], ends[at + 1])
-            flags = bool(is_back[at]), bool(told[at]), bool(orders.is_told[at]), bool(orders.shipping[at])
+            flags = *(bool(one[at]) for one in (lacking, is_back, told, orders.is_told)), bool(orders.shipping[at])
             problems = self._before(block, orders, at)
             total = int(totals[at]) if orders.total[at] == EMPTY else int(orders.total[at])
             if not head.skipped:
                 problems += self._negative(number, goods, lines) if is_back[at] else []
                 problems.append(self._mismatch(block, place, int(totals[at])))
                 problems += self._names(number, goods, lines) if told[at] else []
+                problems += [self._missing(block, place)] if lacking[at] else []
             verdict, codes = (Verdict.SKIPPED, ()) if head.skipped else (Verdict.BLOCKED, (_MISMATCH,))
             yield (
                 place,
@@ -119,6 +121,13 @@ class BulkWriting:
             number, [(articles[its], place(row)) for its, row in pairs if articles[its].is_told]
         )
 
+    def _lacking(self, orders: Orders) -> Bools:
+        return orders.lacks_capture(by_captures=self._writing.payers.by_captures)
+
+    def _missing(self, block: Block, at: int) -> Problem:
+        """What is told of the order at a place of the block, whose capture nobody tells of."""
+        return untaken(block.numbers[at], self._lane.table.place_of(int(block.rows[block.first[at]])), MISSING)
+
     def _rest(self, block: Block, at: int, rest: int) -> Problem:
         """What is told of a bill, that of the order at a place of the block, that nothing pays."""
         spot = self._lane.table.place_of(int(block.rows[block.first[at]]))
@@ -129,12 +138,13 @@ class BulkWriting:
         self, block: Block, orders: Orders, goods: Goods, told: Bools, is_back: Bools, rest: Ints
     ) -> dict[int, Any]:
         found: dict[int, tuple[Problem, ...]] = {}
-        ends = np.append(goods.first, len(goods.order))
-        for at in np.flatnonzero(told | is_back | orders.is_told | (rest != 0)).tolist():
+        ends, lacking = np.append(goods.first, len(goods.order)), self._lacking(orders)
+        for at in np.flatnonzero(told | is_back | orders.is_told | lacking | (rest != 0)).tolist():
             number, lines = block.numbers[orders.at[at]], slice(ends[at], ends[at + 1])
             problems = self._before(block, orders, at)
             problems += self._negative(number, goods, lines) if is_back[at] else []
             problems += self._names(number, goods, lines) if told[at] else []
+            problems += [self._missing(block, orders.at[at])] if lacking[at] else []
             problems += [self._rest(block, orders.at[at], int(rest[at]))] if rest[at] else []
             found[at] = tuple(problems)
         return found
@@ -199,6 +209,7 @@ class BulkWriting:
             | is_old * _OLD
             | (payer_at != NONE) * _PAID
             | (rest != 0) * _REST
+            | self._lacking(orders) * _LACKING
         )
         has_stated = (orders.total != EMPTY) & (orders.shipping != 0)
         return Bulk(

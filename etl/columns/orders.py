@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from etl.columns.block import Bools, Ints
+from etl.columns.bulk_numbers import EMPTY
 from etl.columns.decided import Item
 from etl.columns.hours import Dated
 from etl.columns.lane import Head
@@ -52,6 +53,11 @@ class Orders(NamedTuple):
         columns: list[Any] = list(self)
         columns[:_COLUMNS] = [column[kept] for column in columns[:_COLUMNS]]
         return Orders._make(columns)
+
+    def lacks_capture(self, *, by_captures: bool) -> Bools:
+        """Of which it is told that no capture is, where captures pay an order."""
+        is_sale = ~self.is_return & (self.total != EMPTY) & (self.total != 0)
+        return is_sale & (self.payer_at == UNPAID) & by_captures
 
     def head(self, at: int) -> Head:
         """The head of an order."""

@@ -17,6 +17,9 @@ from etl.model.rules import GIFT_CARDS, Category, PaymentType
 from etl.transform.context import Context, Findings
 from etl.transform.products import usable_category
 
+MISSING = "is missing"
+"""What is told of the capture of an order that the export tells of none for."""
+
 
 def gift_payments(
     order: Order, vouchers: Sequence[Voucher], ctx: Context, found: Findings, category_of: Callable[[Voucher], Category]
@@ -78,17 +81,18 @@ def taken(order: Order, ctx: Context, found: Findings, precision: int) -> Iterat
         amount = None if payment.amount is None else round_money(payment.amount, precision)
         reason = not_posted(order, payment, amount, refunds)
         if reason:
-            _tell(order, reason, payment.status if payment.status != "success" else str(amount or ""), found)
+            value = payment.status if payment.status != "success" else str(amount or "")
+            found.add(untaken(order.number, order.place, reason, value))
         elif amount:
             yield payment, amount
     if not all_of_them and not order.is_return and order.order_total:
-        _tell(order, "is missing", "", found)
+        found.add(untaken(order.number, order.place, MISSING))
 
 
 def not_posted(order: Order, payment: Payment, amount: Decimal | None, refunds: str) -> str:
     """Why nothing is posted for a capture; "" where it is, or where it is of nothing."""
     if payment.status != "success":
-        return f"is {payment.status}" if payment.status else "is missing"
+        return f"is {payment.status}" if payment.status else MISSING
     if amount is None:
         return "says no amount"
     if amount < 0 and refunds == "none":
@@ -124,16 +128,10 @@ def _includes_tax(order: Order, ctx: Context) -> bool:
     return order.store_type != "b2b" if include == "b2c" else bool(include)
 
 
-def _tell(order: Order, what: str, value: str, found: Findings) -> None:
-    found.add(
-        notice(
-            "payment.differs",
-            f"The capture of order {order.number} {what}; nothing is posted for it.",
-            order=order.number,
-            place=order.place.at("payment.capture.status"),
-            value=value,
-        )
-    )
+def untaken(number: str, place: Place, what: str, value: str = "") -> Problem:
+    """What is told of a capture that is not posted, of an order at `place`."""
+    text = f"The capture of order {number} {what}; nothing is posted for it."
+    return notice("payment.differs", text, order=number, place=place.at("payment.capture.status"), value=value)
 
 
 def capture_type(method: str, ctx: Context, found: Findings, place: Place) -> tuple[str, str]:
