@@ -18,12 +18,12 @@ from etl.columns.block import Block, Column, Ints, joint
 from etl.columns.bulk_goods import NONE, Articles, LineColumns, Weights
 from etl.columns.bulk_numbers import EMPTY, Numbers
 from etl.columns.bulk_paid import PaidBy
+from etl.columns.bulk_sent import Sender
 from etl.columns.bulk_writing import BulkWriting
 from etl.columns.decided import Item, Taxes
 from etl.columns.hours import Hours
 from etl.columns.lane import Head, Lane
 from etl.columns.orders import Orders
-from etl.columns.plan_lines import Shares
 from etl.columns.quick import Held
 from etl.columns.taken import Bulk
 from etl.transform.accounts import Charged
@@ -70,6 +70,7 @@ class BulkLane:
         self._hours = Hours(lane.dates, lane.moments, lane.when)
         self._articles = Articles(lane.lines)
         self._columns: dict[int, LineColumns] = {}
+        self._senders: dict[int, Sender] = {}
         self._writings: dict[int, BulkWriting] = {}
 
     def take(self, block: Block, *, is_detailed: bool = False) -> Found:
@@ -227,12 +228,16 @@ class BulkLane:
                 maker.held(block, orders.of(is_held), goods.of(is_held), totals[is_held], is_back[is_held])
             )
         if is_sent.any():
+            shares = weights.shares(orders.shipping), weights.shares(orders.value)
+            sender, size = self._sender_of(head, columns), len(is_sent)
+            if sender.is_selective:
+                is_sent &= sender.of(size, goods, *shares)[1]
             sent, its = orders.of(is_sent), goods.of(is_sent)
-            shares = Shares(weights.shares(orders.shipping).of(is_sent), weights.shares(orders.value).of(is_sent))
-            flags = totals[is_sent], is_back[is_sent], is_negative[is_sent]
-            bulk = maker.bulk(block, sent, its, shares, *flags)
-            entries = maker.entries(sent, its, shares, list(columns.rules), bulk.sums) if is_detailed else None
-            found.bulks.append(bulk._replace(entries=entries))
+            sending, _ = sender.of(len(sent.at), its, *(one.of(is_sent) for one in shares))
+            if len(sent.at):
+                bulk = maker.bulk(block, sent, its, sending, totals[is_sent], is_back[is_sent])
+                entries = maker.entries(sent, sending, list(columns.rules), bulk.sums) if is_detailed else None
+                found.bulks.append(bulk._replace(entries=entries))
 
     def _taxes(self, orders: Orders) -> tuple[list[Taxes], Ints]:
         """The taxes of the goods, and which are those of each order."""
@@ -249,6 +254,12 @@ class BulkLane:
         if key not in self._columns:
             self._columns[key] = LineColumns(self._lane.lines, self._articles, head.amounts, head.decided)
         return self._columns[key]
+
+    def _sender_of(self, head: Head, columns: LineColumns) -> Sender:
+        key = id(head.writing)
+        if key not in self._senders:
+            self._senders[key] = Sender(head.decided, columns.sets)
+        return self._senders[key]
 
     def _writing_of(self, head: Head, columns: LineColumns) -> BulkWriting:
         key = id(head.writing)

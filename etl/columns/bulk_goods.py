@@ -295,14 +295,14 @@ class Weights:
         np.subtract.at(left, order, parts)
         # What is left over goes to the larger remainders; ties to the larger weights, then to the lower codes, as they stand.
         by = np.lexsort((np.arange(len(order)), -rests, order))
-        parts[by] += _places(order) <= left[order]
+        parts[by] += places_of(order) <= left[order]
         # A share of nothing is no entry, and takes no place.
         is_sent = parts > 0
         order, its, parts = order[is_sent], its[is_sent], parts[is_sent]
-        return Portions(order, _places(order), np.where(amounts[order] < 0, -parts, parts), its)
+        return Portions(order, places_of(order), np.where(amounts[order] < 0, -parts, parts), its)
 
 
-def _places(order: Ints) -> Ints:
+def places_of(order: Ints) -> Ints:
     """The place of each item among those of its order, from 1 on."""
     if not len(order):
         return order

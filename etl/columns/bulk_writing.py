@@ -14,12 +14,13 @@ import numpy as np
 from etl.columns.block import Block, Bools, Ints
 from etl.columns.bulk_goods import Articles, Goods, Sets
 from etl.columns.bulk_numbers import EMPTY
+from etl.columns.bulk_sent import Sending
 from etl.columns.cells import clean
 from etl.columns.decided import Item
-from etl.columns.entries import Entries, Names, Others, entries_of
+from etl.columns.entries import Entries, Names, entries_of
 from etl.columns.lane import Head, Lane
 from etl.columns.orders import Orders
-from etl.columns.plan_lines import PaidParts, PlanLines, Shares
+from etl.columns.plan_lines import PaidParts, PlanLines
 from etl.columns.quick import Held
 from etl.columns.sums import NEGATIVE, NONE, OLD, Sums
 from etl.columns.taken import Bulk
@@ -32,10 +33,10 @@ from etl.transform.payments import MISSING, untaken
 from etl.transform.totals import mismatch
 
 _SETS = 1 << 20
-_TOLD, _BACK, _EMPTY_SHIPPING, _SHIPPING, _NEGATIVE, _VOUCHER, _CREDIT, _OLD, _PAID, _REST, _LACKING = (
-    1 << at for at in range(11)
+_TOLD, _BACK, _EMPTY_SHIPPING, _SHIPPING, _NEGATIVE, _VOUCHER, _CREDIT, _OLD, _PAID, _REST, _LACKING, _ROUNDED = (
+    1 << at for at in range(12)
 )
-_FLAGS, _ACCOUNTS = 11, 24
+_FLAGS, _ACCOUNTS = 12, 24
 _MISMATCH = "total.mismatch"
 
 
@@ -135,11 +136,12 @@ class BulkWriting:
         return rest_told(block.numbers[at], self._writing.currency, amount, spot)
 
     def _problems(
-        self, block: Block, orders: Orders, goods: Goods, told: Bools, is_back: Bools, rest: Ints
+        self, block: Block, orders: Orders, goods: Goods, told: Bools, is_back: Bools, rest: Ints, rounding: Ints
     ) -> dict[int, Any]:
         found: dict[int, tuple[Problem, ...]] = {}
         ends, lacking = np.append(goods.first, len(goods.order)), self._lacking(orders)
-        for at in np.flatnonzero(told | is_back | orders.is_told | lacking | (rest != 0)).tolist():
+        # Those with a rounding are none that are added up as they are, though nothing is said of them.
+        for at in np.flatnonzero(told | is_back | orders.is_told | lacking | (rest != 0) | (rounding != 0)).tolist():
             number, lines = block.numbers[orders.at[at]], slice(ends[at], ends[at + 1])
             problems = self._before(block, orders, at)
             problems += self._negative(number, goods, lines) if is_back[at] else []
@@ -156,14 +158,13 @@ class BulkWriting:
         block: Block,
         orders: Orders,
         goods: Goods,
-        shares: Shares,
+        sending: Sending,
         totals: Ints,
         is_back: Bools,
-        is_negative: Bools,
     ) -> Bulk:
         """Orders that are ready."""
-        told = self._told(goods)
-        kinds, keys, order, net, gross = self._booked(orders, goods, shares)
+        told, is_negative, planned = self._told(goods), sending.negative(), totals - sending.rounding
+        kinds, keys, order, net, gross = self._booked(orders, sending)
         starts = np.searchsorted(order, np.arange(len(orders.at) + 1))
         numbers = list(map(block.numbers.__getitem__, orders.at.tolist()))
         accounts = [(one.account_id, one.is_company) for one in orders.charged]
@@ -173,8 +174,10 @@ class BulkWriting:
         month_at = [months.setdefault(orders.dated.months[date], len(months)) for date in dates]
         which, sums_keys = self._keys(keys)
         is_bill = self._writing.payers.is_bill
-        payer_at = np.where((orders.payer_at >= 0) & (totals != 0), orders.payer_at, NONE)
-        rest = np.where(is_bill & (payer_at == NONE), totals, 0)
+        # A capture is of what was sold, the rest of a bill is what Mews books.
+        amounts = totals if self._writing.payers.by_captures else planned
+        payer_at = np.where((orders.payer_at >= 0) & (amounts != 0), orders.payer_at, NONE)
+        rest = planned - np.where(payer_at == NONE, 0, amounts) if is_bill else np.zeros(len(totals), np.int64)
         is_old = np.array(orders.dated.is_old, bool)[orders.date_at]
         sums = Sums(
             (self._writing.currency, self._writing.precision),
@@ -193,6 +196,8 @@ class BulkWriting:
             orders.credit,
             orders.credit_at,
             payer_at,
+            np.where(payer_at == NONE, 0, amounts),
+            sending.rounding,
             starts,
             which,
             net,
@@ -210,26 +215,29 @@ class BulkWriting:
             | (payer_at != NONE) * _PAID
             | (rest != 0) * _REST
             | self._lacking(orders) * _LACKING
+            | (sending.rounding != 0) * _ROUNDED
         )
         has_stated = (orders.total != EMPTY) & (orders.shipping != 0)
         return Bulk(
             orders.at.tolist(),
-            self._lines.of(orders, numbers, texts, goods, shares, PaidParts(orders, totals, payer_at)),
+            self._lines.of(orders, numbers, texts, sending, PaidParts(orders, amounts, payer_at)),
             self._signatures(orders, flags, kinds.tobytes(), starts.tolist()),
             has_stated.tolist(),
-            self._problems(block, orders, goods, told, is_back, rest),
+            self._problems(block, orders, goods, told, is_back, rest, sending.rounding),
             sums,
         )
 
-    def entries(self, orders: Orders, goods: Goods, shares: Shares, rules: Sequence[str], sums: Sums) -> Entries:
+    def entries(self, orders: Orders, sending: Sending, rules: Sequence[str], sums: Sums) -> Entries | None:
         """The entries of the orders, as a person is shown them. `rules`: of the goods, "" first; `sums`: what is reported of them."""
+        if self._decided.is_converted:
+            # The page reckons in the basis of the source.
+            return None
         told = Names(rules, self._shipping.name, [one.name for one in orders.rebates], orders.rebate_at, sums.payers)
-        others = Others(*shares, sums.items())
-        return entries_of(len(orders.at), goods, others, self._articles, self._sets, told)
+        return entries_of(len(orders.at), sending, sums.items(), self._articles, self._sets, told)
 
     # What is reported
 
-    def _booked(self, orders: Orders, goods: Goods, shares: Shares) -> tuple[Ints, Ints, Ints, Ints, Ints]:
+    def _booked(self, orders: Orders, sending: Sending) -> tuple[Ints, Ints, Ints, Ints, Ints]:
         """Tax-code set and category of what is booked of each order, first as keys that ascend within the order.
 
         Then in the order of its entries: key, order, net, gross.
@@ -237,14 +245,14 @@ class BulkWriting:
         categories = self._articles.categories
         shipping = categories.setdefault(self._shipping.category, len(categories))
         own = np.array([categories.setdefault(one.category, len(categories)) for one in orders.rebates], np.int64)
-        sent, back = shares
+        goods, sent, back, _ = sending
         order = np.concatenate((goods.order, sent.order, back.order))
         its = np.concatenate((goods.sets, sent.sets, back.sets))
         of_goods = self._articles.category[goods.article]
         of_back = own[orders.rebate_at[back.order]] if len(back.order) else back.order
         category = np.concatenate((of_goods, np.full(len(sent.order), shipping), of_back))
-        gross = np.concatenate((goods.amount, sent.amount, -back.amount))
-        net = self._sets.nets(its, gross)
+        gross = np.concatenate((goods.gross, sent.gross, back.gross))
+        net = np.concatenate((goods.net, sent.net, back.net))
         width = len(self._sets.over)
         size = len(categories)
         found, places = distinct((order * width + its) * size + category)

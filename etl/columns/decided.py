@@ -16,9 +16,11 @@ from etl.model.order import Line, Order, Voucher
 from etl.model.place import Place
 from etl.model.plan import EntryKind
 from etl.model.problem import Problem
+from etl.model.reference import Pricing
 from etl.transform.accounts import Charged, account_of
 from etl.transform.booking import Booking
 from etl.transform.context import Context, Findings
+from etl.transform.conversion import Candidate
 from etl.transform.products import article_of, name_of, usable_category
 from etl.transform.remainders import half_up
 from etl.transform.taxes import LineTaxes, TaxAnswer, TaxCase, shipping_without_goods
@@ -83,6 +85,12 @@ class Item(NamedTuple):
     category: str
 
 
+Way = tuple[int, tuple[tuple[int, int, int], ...]]
+"""How an amount is sent in the other basis: its rounding, and (count, unit, gross) of one entry or two; in smallest units."""
+OPEN = "open"
+"""Stands for the way of an amount that the order's rounding so far may decide on."""
+
+
 class Taxes(dict[Any, Tax | None]):
     """Rate, or (rate, SKU) where rows of taxes.csv name SKUs, to the tax of goods; the rest of the key is the same for all."""
 
@@ -120,6 +128,8 @@ class Decided:
         self._charged: dict[tuple[str, ...], Charged | None] = {}
         self._vouchers: dict[str, Item | None] = {}
         self._every_item = self._category_of_all()
+        self.is_converted = ctx.reference.pricing == Pricing.NET
+        """Whether amounts with tax are sent without."""
         self._is_charged = ctx.mapping.settings.names_accounts
 
     def taxes(self, country: str, when: When, store: str) -> Taxes:
@@ -161,8 +171,41 @@ class Decided:
         # Whole units are enough only where a tax is rounded as an amount is, and nothing is counted by the piece.
         if (booking.scale, booking.step, booking.flat, booking.is_rounded) != (self._precision, 1, 0, True):
             return None
+        if self.is_converted:
+            # What is booked without them is what is sent.
+            return Tax(codes, as_json(codes), 0, 1, at)
         over, under = booking.ratio
         return Tax(codes, as_json(codes), over, under, at)
+
+    def settled(self, amount: int, count: int, codes: tuple[str, ...]) -> Way | str | None:
+        """How an amount of so many pieces is sent in the other basis; `OPEN`, or None where it is not plain."""
+        found = self._ctx.conversion.settled(self._money(amount), count, codes, self._precision)
+        return OPEN if found is None else self._way(found, amount, codes)
+
+    def way(self, amount: int, count: int, codes: tuple[str, ...], accumulated: int) -> Way | None:
+        """The same in an order with that rounding so far, its sign turned with that of the amount."""
+        conversion = self._ctx.conversion
+        found = conversion.best(self._money(amount), count, codes, self._precision, self._money(accumulated))
+        return self._way(found, amount, codes)
+
+    def _way(self, found: Candidate, amount: int, codes: tuple[str, ...]) -> Way | None:
+        entries = [
+            (
+                number,
+                self._units(unit),
+                self._units(self._ctx.arithmetic.predict(number, unit, codes, self._precision).gross),
+            )
+            for number, unit in found.entries
+        ]
+        rounding = amount - sum([gross for _, _, gross in entries])
+        # More than a smallest unit is told of its order.
+        return (rounding, tuple(entries)) if abs(rounding) <= 1 else None
+
+    def _money(self, units: int) -> Decimal:
+        return Decimal(units).scaleb(-self._precision)
+
+    def _units(self, amount: Decimal) -> int:
+        return int(amount.scaleb(self._precision))
 
     def article(self, key_and_names: tuple[str, ...]) -> Article | None:
         """The article of these four keys and six names."""

@@ -9,7 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from etl.columns.block import Block, Column, Ints
-from etl.columns.bulk_goods import Articles, Goods, Portions, Sets
+from etl.columns.bulk_goods import Articles, Sets
+from etl.columns.bulk_sent import Sending
 from etl.columns.quick import Shown
 from etl.model.plan import letters_of
 from etl.model.shares import CAPTURED, CREDIT
@@ -49,17 +50,11 @@ class Entries(NamedTuple):
             yield line, self.names[self.name[here]], count, unit, codes, net, row, rule
 
 
-class Others(NamedTuple):
-    """What orders have beside goods: shares of shipping and of vouchers, payments of bills as of `Sums.items`."""
-
-    sent: Portions
-    back: Portions
-    paid: Sequence[tuple[Ints, Ints, Ints]]
-
-
-def entries_of(orders: int, goods: Goods, others: Others, articles: Articles, sets: Sets, names: Names) -> Entries:
-    """The entries of so many `orders`."""
-    sent, back, paid = others
+def entries_of(
+    orders: int, sending: Sending, paid: Sequence[tuple[Ints, Ints, Ints]], articles: Articles, sets: Sets, names: Names
+) -> Entries:
+    """The entries of so many `orders`; `paid` are payments of bills as of `Sums.items`."""
+    goods, sent, back, _ = sending
     payers, payer, amounts = (_joined([one[at] for one in paid]) for at in range(3))
     order = np.concatenate((goods.order, sent.order, back.order, payers))
     by = np.argsort(order, kind="stable")
@@ -67,7 +62,6 @@ def entries_of(orders: int, goods: Goods, others: Others, articles: Articles, se
     more = sizes[1] + sizes[2] + len(payers)
     ones, none = np.ones(more, np.int64), np.zeros(sizes[1] + sizes[2], np.int64)
     its = np.concatenate((goods.sets, sent.sets, back.sets))
-    gross = np.concatenate((goods.amount, sent.amount, -back.amount))
     rule = np.concatenate((goods.rule, none))
     tax, which = distinct(its * len(names.rules) + rule)
     article, name = distinct(goods.article)
@@ -78,9 +72,9 @@ def entries_of(orders: int, goods: Goods, others: Others, articles: Articles, se
         np.concatenate((np.repeat(np.arange(3), sizes), kinds[payer])),
         np.concatenate((goods.place, sent.place, back.place, np.ones(len(payers), np.int64))),
         np.concatenate((goods.row, np.zeros(more, np.int64))),
-        np.concatenate((np.abs(goods.pieces), ones)),
-        np.concatenate((np.where(goods.amount < 0, -goods.price, goods.price), sent.amount, -back.amount, -amounts)),
-        np.concatenate((sets.nets(its, gross), -amounts)),
+        np.concatenate((goods.pieces, ones)),
+        np.concatenate((goods.unit, sent.unit, back.unit, -amounts)),
+        np.concatenate((goods.net, sent.net, back.net, -amounts)),
         np.concatenate((name, np.full(sizes[1], len(told)), own, len(told) + 1 + len(names.rebates) + payer)),
         np.concatenate((which, np.full(len(payers), len(tax)))),
     )

@@ -77,7 +77,6 @@ def why_never(ctx: Context) -> str:
     settings = ctx.mapping.settings
     tests = (
         (ctx.is_public_demo, "the public demo"),
-        (ctx.reference.pricing != "Gross", "an enterprise with net pricing"),
         (settings.source.prices_include_tax is False, "prices without tax"),
         (settings.source.consumption != "orderDate", "consumption by deliveryDate"),
         (settings.accounts.create_customers and settings.names_accounts, "customers that are made"),

@@ -147,6 +147,8 @@ class Lane:
         cells += ("",)
         if (cell := cells[self.voucher_at]) and head.amounts[cell] != 0:
             return "a voucher"
+        if head.decided.is_converted:
+            return "an enterprise with net pricing"
         if cells[self.number_at] != number:
             return "an order number with blanks or zeros"
         if number in self.own:

@@ -57,7 +57,8 @@ class Orders(NamedTuple):
     def lacks_capture(self, *, by_captures: bool) -> Bools:
         """Of which it is told that no capture is, where captures pay an order."""
         is_sale = ~self.is_return & (self.total != EMPTY) & (self.total != 0)
-        return is_sale & (self.payer_at == UNPAID) & by_captures
+        found: Bools = is_sale & (self.payer_at == UNPAID) & by_captures
+        return found
 
     def head(self, at: int) -> Head:
         """The head of an order."""

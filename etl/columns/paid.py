@@ -50,6 +50,8 @@ class Payers:
         settings = ctx.mapping.settings
         self._ctx = ctx
         self.is_bill = ctx.is_outlet
+        self.basis = as_json(ctx.arithmetic.basis.value)
+        """That of the enterprise, as it stands in a plan line."""
         how = settings.outlet.payments
         self.by_captures = how == "captures" if self.is_bill else settings.payments.post
         self.by_balance = self.is_bill and how == "balance"
@@ -114,6 +116,6 @@ class Payers:
         """A payment as it stands in a plan line."""
         if self.is_bill:
             what = as_json([payer.name, payer.category])
-            return f'["{payer.part}",{_PAYMENT},1,"{units_text(-units, precision)}","gross",[],{what}]'
+            return f'["{payer.part}",{_PAYMENT},1,"{units_text(-units, precision)}",{self.basis},[],{what}]'
         amount = Decimal(units).scaleb(-precision)
         return canonical_json((payer.part, payer.name, amount, payer.category)).decode()

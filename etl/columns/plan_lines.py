@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from etl.columns.block import Ints
-from etl.columns.bulk_goods import Articles, Goods, Portions, Sets
+from etl.columns.bulk_goods import Articles, Sets
 from etl.columns.bulk_numbers import LARGEST
+from etl.columns.bulk_sent import Sending, SentGoods, SentParts
 from etl.columns.cells import Remembered
 from etl.columns.decided import Item
 from etl.columns.orders import NONE, Orders
@@ -25,29 +26,23 @@ from etl.model.money import units_text
 Texts = npt.NDArray[np.object_]
 _KINDS = ('"item"', '"product"')
 _FEED = ord("\n")
+_SUFFIXES = 3
 _PIECES = 3
 """An entry begins by its place, kind and count, has an amount, and ends by its taxes and article."""
 _FEW, _BEYOND = 64, 1 << 40
 """Numbers of beginnings are dense below so many pieces, and begin there for others."""
 
 
-class Shares(NamedTuple):
-    """The shares of shipping and vouchers."""
-
-    shipping: Portions
-    vouchers: Portions
-
-
 class PaidParts(NamedTuple):
     """The payments of orders; `payer_at` as of `Sums`."""
 
     orders: Orders
-    totals: Ints
+    amounts: Ints
     payer_at: Ints
 
     def parts(self, writing: Writing) -> list[tuple[Ints, list[str]]]:
         """(which orders, what they have) of each kind of payment that any has, as in a plan line."""
-        pairs = ((self.orders.credit_at, self.orders.credit), (self.payer_at, self.totals))
+        pairs = ((self.orders.credit_at, self.orders.credit), (self.payer_at, self.amounts))
         return [
             (np.flatnonzero(at != NONE), list(self._texts(writing, at, amounts)))
             for at, amounts in pairs
@@ -105,14 +100,14 @@ class PlanLines:
         orders: Orders,
         numbers: Sequence[str],
         texts: Sequence[str],
-        goods: Goods,
-        shares: Shares,
+        sending: Sending,
         paid: PaidParts,
     ) -> Lines:
         """The parts of the plan id of orders with these numbers and consumptions."""
         accounts = np.array([self._writing.account(one.account_id) for one in orders.charged], object)
         head = self._writing.before(_texts(numbers), _texts(texts), accounts[orders.account_at])
-        beside, which, rank = self._beside(orders, shares, paid)
+        goods = sending.goods
+        beside, which, rank = self._beside(orders, sending, paid)
         size = len(numbers)
         lines, others = np.bincount(goods.order, minlength=size), np.bincount(which, minlength=size)
         ends = np.cumsum(len(head) + _PIECES * lines + others + 1)
@@ -120,7 +115,7 @@ class PlanLines:
         pieces: Texts = np.empty(ends[-1], object)
         for at, piece in enumerate(head):
             pieces[starts + at] = piece
-        at_goods = starts[goods.order] + len(head) + _PIECES * (goods.place - 1)
+        at_goods = starts[goods.order] + len(head) + _PIECES * goods.nth
         for at, entry in enumerate(self._entries(goods)):
             pieces[at_goods + at] = entry
         pieces[(starts + len(head) + _PIECES * lines)[which] + rank] = beside
@@ -130,16 +125,17 @@ class PlanLines:
         feeds = np.flatnonzero(np.frombuffer(data, np.uint8) == _FEED) + 1
         return Lines(data, [0, *feeds.tolist()])
 
-    def _entries(self, goods: Goods) -> tuple[Texts, Texts, Texts]:
+    def _entries(self, goods: SentGoods) -> tuple[Texts, Texts, Texts]:
         """The entries of the lines as in a plan line, in three pieces, with the commas between them."""
         width = len(self._sets.over) + 1
         if self._known != (self._articles.age, width):
             self._ends.clear()
             self._known = (self._articles.age, width)
-        kind = goods.place * 2 + self._articles.is_product[goods.article]
-        pieces = np.abs(goods.pieces)
+        suffix: Ints | int = 0 if goods.suffix is None else goods.suffix
+        kind = (goods.place * _SUFFIXES + suffix) * 2 + self._articles.is_product[goods.article]
+        pieces = goods.pieces
         starts = np.where(pieces < _FEW, kind * _FEW + pieces, _BEYOND + kind * LARGEST + pieces)
-        units = goods.price * 2 + (goods.amount < 0)
+        units = np.abs(goods.unit) * 2 + (goods.unit < 0)
         return self._starts.of(starts), self._units.of(units), self._ends.of(goods.article * width + goods.sets)
 
     def _unit(self, key: int) -> str:
@@ -149,7 +145,7 @@ class PlanLines:
     def _end(self, key: int) -> str:
         """How the entry of a line ends: by its article and tax-code set."""
         article, its = divmod(key, self._known[1])
-        return f'","gross",{self._sets.all[its].text},{self._articles.all[article].what}]'
+        return f'",{self._writing.payers.basis},{self._sets.all[its].text},{self._articles.all[article].what}]'
 
     def _last(self, size: int, paid: PaidParts) -> str | Texts:
         """What stands after the entries; payments of a bill are among these."""
@@ -162,13 +158,13 @@ class PlanLines:
                 of_order.setdefault(at, []).append(text)
         return _texts([self._writing.end_with(of_order.get(at, ())) for at in range(size)])
 
-    def _beside(self, orders: Orders, shares: Shares, paid: PaidParts) -> tuple[Texts, Ints, Ints]:
+    def _beside(self, orders: Orders, sending: Sending, paid: PaidParts) -> tuple[Texts, Ints, Ints]:
         """Entries, each with a comma before it, of shipping, vouchers, payments of bills: their orders, and which of an order's they are."""
-        sent, back = shares
+        _, sent, back, _ = sending
         rebates = [orders.rebates[at].what for at in orders.rebate_at[back.order].tolist()]
         named = chain(
-            self._shares("s", sent, sent.amount, [self._shipping.what] * len(sent.order)),
-            self._shares("v", back, -back.amount, rebates),
+            self._shares("s", sent, [self._shipping.what] * len(sent.order)),
+            self._shares("v", back, rebates),
         )
         before = np.bincount(sent.order, minlength=len(orders.at))[back.order]
         which, rank = [sent.order, back.order], [sent.place - 1, before + back.place - 1]
@@ -180,11 +176,11 @@ class PlanLines:
             texts += [f",{part}" for part in parts]
         return _texts(texts), np.concatenate(which), np.concatenate(rank)
 
-    def _shares(self, kind: str, parts: Portions, amounts: Ints, whats: Sequence[str]) -> list[str]:
-        texts, sets = self._writing.texts, self._sets.all
-        rows = zip(parts.place.tolist(), amounts.tolist(), parts.sets.tolist(), whats, strict=True)
+    def _shares(self, kind: str, parts: SentParts, whats: Sequence[str]) -> list[str]:
+        texts, sets, basis = self._writing.texts, self._sets.all, self._writing.payers.basis
+        rows = zip(parts.place.tolist(), parts.unit.tolist(), parts.sets.tolist(), whats, strict=True)
         return [
-            f',["{kind}{at}","item",1,"{texts[amount]}","gross",{sets[its].text},{what}]'
+            f',["{kind}{at}","item",1,"{texts[amount]}",{basis},{sets[its].text},{what}]'
             for at, amount, its, what in rows
         ]
 
@@ -198,5 +194,7 @@ def _texts(texts: Sequence[str]) -> Texts:
 def _start(key: int) -> str:
     """How the entry of a line begins: by its place, whether it is a product, and its count."""
     kind, pieces = divmod(key, _FEW) if key < _BEYOND else divmod(key - _BEYOND, LARGEST)
-    place, is_product = divmod(kind, 2)
-    return f'{"," * (place > 1)}["p{place}",{_KINDS[is_product]},{pieces},"'
+    line, is_product = divmod(kind, 2)
+    place, suffix = divmod(line, _SUFFIXES)
+    name = f"p{place}.{suffix}" if suffix else f"p{place}"
+    return f'{"," * (place > 1 or suffix > 1)}["{name}",{_KINDS[is_product]},{pieces},"'

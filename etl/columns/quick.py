@@ -20,7 +20,7 @@ Shown = tuple[str, str, int, int, tuple[str, ...], int, int, str]
 class Report(NamedTuple):
     """What is reported of an order, in plain values that are stored quickly: amounts in units of 10**-precision.
 
-    `total`: of source and plan alike, gross. `consumption`: ISO, UTC. `taxes` by tax-code set and `categories` by
+    `total`: of the source, gross; the plan has less of it by `rounding`, of conversion. `consumption`: ISO, UTC. `taxes` by tax-code set and `categories` by
     AccountingCategoryId, each in the order in which the entries have them. `paid`: its payments, those of a bill (`is_bill`) as
     items of it.
     """
@@ -38,10 +38,11 @@ class Report(NamedTuple):
     unproved: tuple[str, ...]
     paid: tuple[Paid, ...] = ()
     is_bill: bool = False
+    rounding: int = 0
 
 
 class Quick(NamedTuple):
-    """A ready order that Mews books as the source has it: without rounding, blocked by nothing.
+    """A ready order that is blocked by nothing.
 
     `line`: as `plan.plan_line` gives it. `signature`: what orders have in common that are decided by the same rules; of
     each the first is planned both ways. `problems`: what is told of the order all the same.

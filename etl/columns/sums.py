@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from etl.columns.booked import Row, summed, unproved
-from etl.columns.quick import Paid, Report
+from etl.columns.quick import Report
 from etl.reading.distinct import Ints, distinct, first_of
 
 NEGATIVE, OLD = 1, 2
@@ -23,8 +23,8 @@ class Sums(NamedTuple):
 
     `charged`: which of `accounts` (AccountId, whether it is a company); `month_at`: which of `months`. `consumptions`: ISO,
     UTC. `flags`: of `NEGATIVE` (any entry is) and `OLD` (before the editable window). `credit`: what a voucher that is money pays
-    of the order, the one of `payers` (part, type or name) at `credit_at`; `payer_at`: which of them pays all the rest, NONE for
-    nothing. `is_bill`: they are bills, whose payments are items of theirs. `first`: where the order's rows of `which` (of `keys`), `net` and `gross` begin,
+    of the order, the one of `payers` (part, type or name) at `credit_at`; `payer_at`: which of them pays `paid` of the rest, NONE for
+    nothing. `rounding`: by how much the plan has less than the source. `is_bill`: they are bills, whose payments are items of theirs. `first`: where the order's rows of `which` (of `keys`), `net` and `gross` begin,
     and where the last one's end; these are what is booked, in the order of the entries.
     """
 
@@ -44,6 +44,8 @@ class Sums(NamedTuple):
     credit: Ints
     credit_at: Ints
     payer_at: Ints
+    paid: Ints
+    rounding: Ints
     first: Ints
     which: Ints
     net: Ints
@@ -91,10 +93,11 @@ class Sums(NamedTuple):
             its, key = divmod(int(booked[at]), width)
             of_kind[its].append((*self.keys[key][1:], int(net[at]), int(gross[at])))
         orders = np.bincount(of_order, minlength=count)
-        totals, sizes, credit = (added_up(of_order, one, count) for one in (self.totals, self.sizes, self.credit))
+        columns = (self.totals, self.sizes, self.credit, self.paid, self.rounding)
+        totals, sizes, *amounts = (added_up(of_order, one, count) for one in columns)
         for at in np.argsort(places).tolist():
-            paid = self._paid(places[at], int(totals[at]), int(credit[at]))
-            yield int(orders[at]), self._report("", places[at], int(totals[at]), int(sizes[at]), of_kind[at], paid)
+            more = [int(one[at]) for one in amounts]
+            yield int(orders[at]), self._report("", places[at], int(totals[at]), int(sizes[at]), of_kind[at], more)
 
     def reports(self) -> Iterator[Report]:
         """What is reported of each order."""
@@ -105,17 +108,12 @@ class Sums(NamedTuple):
         rows = slice(self.first[at], self.first[at + 1])
         columns = [column[rows].tolist() for column in (self.which, self.net, self.gross)]
         booked: list[Row] = [(*self.keys[which][1:], net, gross) for which, net, gross in zip(*columns, strict=True)]
-        paid = self._paid(at, int(self.totals[at]), int(self.credit[at]))
-        return self._report(self.numbers[at], at, int(self.totals[at]), int(self.sizes[at]), booked, paid)
-
-    def _paid(self, at: int, total: int, credit: int) -> tuple[Paid, ...]:
-        """The payments of an order, or of as many as are as large as this."""
-        payers = ((self.credit_at[at], credit), (self.payer_at[at], total))
-        return tuple([(*self.payers[which], amount) for which, amount in payers if which != NONE])
+        amounts = [int(one[at]) for one in (self.credit, self.paid, self.rounding)]
+        return self._report(self.numbers[at], at, int(self.totals[at]), int(self.sizes[at]), booked, amounts)
 
     def items(self) -> list[tuple[Ints, Ints, Ints]]:
         """Payments of bills as (orders, which of `payers`, amounts), those of vouchers first."""
-        pairs = ((self.credit_at, self.credit), (self.payer_at, self.totals)) if self.is_bill else ()
+        pairs = ((self.credit_at, self.credit), (self.payer_at, self.paid)) if self.is_bill else ()
         return [(np.flatnonzero(at != NONE), at[at != NONE], amount[at != NONE]) for at, amount in pairs]
 
     def untold(self, at: int) -> tuple[str, ...]:
@@ -128,7 +126,9 @@ class Sums(NamedTuple):
             types=[] if self.is_bill else [self.payers[one][1] for one in which if one != NONE],
         )
 
-    def _report(self, number: str, at: int, total: int, size: int, rows: list[Row], paid: tuple[Paid, ...]) -> Report:
+    def _report(self, number: str, at: int, total: int, size: int, rows: list[Row], amounts: Sequence[int]) -> Report:
+        """As the order at a place, or as many as are as large as this; `amounts`: credit, paid, rounding."""
+        payers = zip((self.credit_at[at], self.payer_at[at]), amounts[:2], strict=True)
         return Report(
             number,
             *self.currency,
@@ -139,8 +139,9 @@ class Sums(NamedTuple):
             size,
             *summed(rows),
             self.untold(at),
-            paid,
+            tuple([(*self.payers[which], amount) for which, amount in payers if which != NONE]),
             self.is_bill,
+            amounts[-1],
         )
 
 

@@ -136,8 +136,10 @@ def _plain_status(report: Report, problems: tuple[Problem, ...], state: ReportSt
     total = Decimal(report.total).scaleb(digits)
     paid = tuple([(part, name, Decimal(units).scaleb(digits)) for part, name, units in report.paid])
     credit = tuple([(part, amount) for part, _, amount in paid if part.startswith(CREDIT)])
-    items = total + sum([amount for _, amount in credit], ZERO)
-    amounts = Amounts(currency, Basis.GROSS, total, items, credit)
+    rounding = Decimal(report.rounding).scaleb(digits) if report.rounding else ZERO
+    items = total - rounding + sum([amount for _, amount in credit], ZERO)
+    causes = ((RoundingCause.CONVERSION, rounding),) if rounding else ()
+    amounts = Amounts(currency, Basis.GROSS, total, items, credit, causes)
     money = OrderMoney(SourceReading(currency, Basis.GROSS, total), fate, amounts)
     return OrderStatus(
         number=report.number,
@@ -148,7 +150,7 @@ def _plain_status(report: Report, problems: tuple[Problem, ...], state: ReportSt
         planned_total=money.planned,
         planned_currency=currency,
         planned_basis=Basis.GROSS,
-        rounding=ZERO,
+        rounding=rounding,
         problems=problems,
         account_id=report.account_id,
         month=report.month,

@@ -239,7 +239,7 @@ class PlanStore:
                     if told:
                         alike.append((1, None))
                         others.append(quick_status(bulk.sums.report(end), bulk.problems[end]))
-            elif isinstance(order, Quick) and not order.problems:
+            elif isinstance(order, Quick) and not order.problems and not order.report.rounding:
                 self.alike.add(order.report)
                 alike.append((1, tuple(order.report)))
             else:

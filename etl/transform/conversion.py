@@ -55,6 +55,12 @@ class Conversion:
         candidates = self._candidates(amount, count, codes, precision)
         return min(candidates, key=lambda found: (abs(accumulated + found.rounding), len(found.entries), found.total))
 
+    def settled(self, amount: Decimal, count: int, codes: tuple[str, ...], precision: int) -> Candidate | None:
+        """As `best`, where the order's rounding so far decides nothing; None where it may."""
+        if len({found.rounding for found in self._candidates(amount, count, codes, precision)}) > 1:
+            return None
+        return self.best(amount, count, codes, precision, ZERO)
+
     def _make_booking(self, codes: tuple[str, ...], precision: int, finest: int) -> Booking:
         return Booking(self.arithmetic, codes, precision, finest)
 

@@ -14,6 +14,7 @@ from small_blocks import blocks
 from two_ways import PLAIN, same, write_rows
 
 from etl.model.money import round_money
+from etl.model.reference import Pricing
 from etl.model.rules import PaymentRule, VoucherRule
 from etl.transform.consumption import Window
 from etl.transform.context import Context
@@ -159,6 +160,7 @@ def contexts(draw: st.DrawFn) -> Context:
     return a_context(
         mapping,
         a_reference(
+            pricing=draw(st.sampled_from([Pricing.GROSS, Pricing.GROSS, Pricing.NET])),
             tax_precision=draw(st.sampled_from([None, None, 2, 4, 0])),
             accounts_by_email=draw(st.sampled_from(KNOWN)),
             outlet=OUTLET if bill else None,
