@@ -15,13 +15,13 @@ from typing import Any
 
 from etl.evidence.marks import identity_of
 from etl.evidence.scan import OrderKey
-from etl.ledger.records import Part, PartKind
+from etl.ledger.records import Attempt, Part, PartKind
 from etl.model.bill import bill_number
 from etl.model.identity import Identity, parse_identifier, split_number
 from etl.model.payload import entries_of
 from etl.model.plan import Basis
 from etl.model.rows import PAYMENT, OrderItemRow, PaymentRow
-from etl.model.states import State
+from etl.model.states import IN_MEWS, State
 
 OPPOSITE = "order"
 """The undo part that is one `orders/add` of the opposite amounts."""
@@ -94,6 +94,38 @@ def reversed_copies(parts: Iterable[Part], generation: int) -> set[str]:
 def is_cancel(part: Part) -> bool:
     """Whether an undo part is a cancellation: looking at the items tells what became of it."""
     return part.kind is PartKind.UNDO and what_of(part).startswith(CANCEL)
+
+
+def cancelled_ids(attempts: Iterable[Attempt], parts: Iterable[Part]) -> set[str]:
+    """The items that the newest attempts of these cancellations named."""
+    wanted = {(part.part, part.seq) for part in parts}
+    return {
+        item_id
+        for attempt in attempts
+        if (attempt.part, attempt.seq) in wanted
+        for item_id in attempt.payload.get("OrderItemIds", ())
+    }
+
+
+def is_carried_out(part: Part, attempts: Iterable[Attempt], rows: Iterable[OrderItemRow]) -> bool:
+    """Whether a cancellation in doubt needs no more doubt: of what it named, Mews shows all as cancelled.
+
+    `attempts` of its order; `rows`: the items of its target.
+    """
+    sent = cancelled_ids(attempts, [part])
+    named = [row for row in rows if row.id in sent]
+    return is_cancel(part) and bool(named) and all(row.is_canceled for row in named)
+
+
+def is_being_reversed(parts: Iterable[Part], generation: int) -> bool:
+    """Whether something of what an order posted is reversed, or may be, though the order is not undone.
+
+    `parts`: of the order. What was refused, or proved absent, reverses nothing; nor does what reverses another copy.
+    """
+    mine = [part for part in parts if part.generation == generation]
+    standing = {part.mews_id for part in mine if part.kind is not PartKind.UNDO}
+    begun = (*IN_MEWS, State.UNKNOWN, State.IN_FLIGHT)
+    return any(part.kind is PartKind.UNDO and part.state in begun and part.target in standing for part in mine)
 
 
 def travels_as(part: Part) -> PartKind:

@@ -8,7 +8,7 @@ opposite would reverse it twice.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -25,10 +25,12 @@ from etl.load.reversal import (
     OPPOSITE,
     CantReverseError,
     Rules,
+    cancelled_ids,
     closed,
     copy_of,
     has_money,
     is_cancel,
+    is_carried_out,
     is_gone,
     live,
     opposite_order,
@@ -166,6 +168,8 @@ class Reverser:
         target = work.target
         self._check_ledger(work)
         await self._look_at_doubtful(work, items)
+        # Only now: what may be reversed already is not kept, it is waited for.
+        self._check_returns(work, items)
         for order_id in target.order_ids:
             self._check_items(work, order_id, self._standing(work, items.get(order_id, [])))
         payments = await self._open_payments(work) if target.is_whole else []
@@ -194,9 +198,11 @@ class Reverser:
                 )
             if part.kind is PartKind.UNDO and part.state is State.DIFFERENT:
                 raise FailedError(f"its reversal {part.mews_id} is not in Mews as it was sent: {part.message}")
-        if not work.target.is_whole:
+
+    def _check_returns(self, work: Work, items: Mapping[str, Sequence[OrderItemRow]]) -> None:
+        standing = self._standing_returns(work)
+        if not work.target.is_whole or self._is_off(work, items):
             return
-        standing = sorted(self.returns.get(work.number, set()) - self.reversed)
         if any(number in self.pending for number in standing):
             raise LaterError(f"its return {standing[0]} is not reversed yet")
         if standing:
@@ -204,13 +210,18 @@ class Reverser:
                 f"its return {', '.join(standing)} is in Mews: undo it too, or first (--only {standing[0]})"
             )
 
+    def _standing_returns(self, work: Work) -> list[str]:
+        return sorted(self.returns.get(work.number, set()) - self.reversed)
+
+    def _is_off(self, work: Work, items: Mapping[str, Sequence[OrderItemRow]]) -> bool:
+        """Whether Mews shows nothing of it any more: there is nothing left that a return could keep."""
+        return all(is_gone(self._standing(work, items.get(one, ()))) for one in work.target.order_ids)
+
     async def _look_at_doubtful(self, work: Work, items: dict[str, list[OrderItemRow]]) -> None:
         """An unclear cancellation is settled at once where the items show it; everything else has to wait."""
         doubtful = [part for part in work.undo_parts() if part.state in (State.UNKNOWN, State.IN_FLIGHT)]
         for part in doubtful:
-            sent = _cancelled_ids(work, [part])
-            rows = [row for row in items.get(part.target, []) if row.id in sent]
-            if not (is_cancel(part) and rows and all(row.is_canceled for row in rows)):
+            if not is_carried_out(part, work.attempts, items.get(part.target, ())):
                 raise LaterError(f"Mews's answer to the reversal ({part.part}) is not known yet")
             await self._see(work, part.part, part.target)
             work.how["cancelled"] = None
@@ -232,7 +243,7 @@ class Reverser:
     def _standing(self, work: Work, rows: Sequence[OrderItemRow]) -> list[OrderItemRow]:
         """The rows, those that Mews confirmed as cancelled counted so even where reads lag behind."""
         confirmed = [part for part in work.undo_parts() if is_cancel(part) and part.state is State.POSTED]
-        gone = _cancelled_ids(work, confirmed)
+        gone = cancelled_ids(work.attempts, confirmed)
         return [replace(row, state="Canceled") if row.id in gone else row for row in rows]
 
     def _check_items(self, work: Work, order_id: str, rows: Sequence[OrderItemRow]) -> None:
@@ -300,8 +311,9 @@ class Reverser:
         self._session.checkpoint("undo.finished")
         if left:
             return f"the order stays posted as {', '.join(left)}"
-        copies = work.target.order_ids
-        return f"all copies: {', '.join(copies)}" if len(copies) > 1 else ""
+        copies, returns = work.target.order_ids, self._standing_returns(work)
+        told = [f"all copies: {', '.join(copies)}"] if len(copies) > 1 else []
+        return "; ".join([*told, *([f"its return {', '.join(returns)} stands in Mews"] if returns else [])])
 
     async def _cancel(self, work: Work, order_id: str, rows: Sequence[OrderItemRow]) -> bool:
         """Whether nothing with money is left. False: this integration may not. Raises LaterError, CantReverseError."""
@@ -441,17 +453,6 @@ class Reverser:
 
 def _is_paid(part: Part) -> bool:
     return part.kind is PartKind.PAYMENT and part.state in (State.POSTED, State.DIFFERENT)
-
-
-def _cancelled_ids(work: Work, parts: Iterable[Part]) -> set[str]:
-    """The items that the newest attempts of these cancellations named."""
-    wanted = {(part.part, part.seq) for part in parts}
-    return {
-        item_id
-        for attempt in work.attempts
-        if (attempt.part, attempt.seq) in wanted
-        for item_id in attempt.payload.get("OrderItemIds", ())
-    }
 
 
 def _next_cancel(work: Work, order_id: str) -> str:

@@ -28,7 +28,7 @@ from etl.load.balance import balances
 from etl.load.bills import was_refused_together
 from etl.load.ends import Ends
 from etl.load.found import Found, find_elsewhere, find_order, find_payment, find_reversal
-from etl.load.reversal import is_cancel, is_gone, travels_as
+from etl.load.reversal import is_cancel, is_carried_out, is_gone, travels_as
 from etl.load.session import Session
 from etl.load.sighter import Look, Sighter, key_of
 from etl.load.signs import add_copies, may_be_ours
@@ -213,7 +213,8 @@ class Surveyor:
         seen = (*look.present.values(), *look.undone.values())
         for parts in self._ledger.parts({number for number, _, _ in look.undone}).values():
             look.targets.update((key_of(part), part.target) for part in parts if key_of(part) in look.undone)
-        more = (*look.elsewhere.values(), *filter(None, look.targets.values()))
+        cancelled = [part.target for part in look.unknown if is_cancel(part)]
+        more = (*look.elsewhere.values(), *filter(None, (*look.targets.values(), *cancelled)))
         ids = list(dict.fromkeys((*(order_id for order_ids in seen for order_id in order_ids), *more)))
         read = await self._back.items(ids)
         return {
@@ -234,6 +235,8 @@ class Surveyor:
                 met.order((*key, ORDER_PART), order_ids)
             for part_key, order_ids in look.undone.items():
                 met.reversal(part_key, order_ids, look.targets)
+            for part in filter(is_cancel, look.unknown):
+                met.cancellation(part)
             for number, copies in _duplicate(steps, look).items():
                 result.tell_copies(number, copies)
             for part_key, payments in look.payments.items():
@@ -357,6 +360,18 @@ class _Met:
         found = find_reversal(self._steps, key, attempts, undos, self._run_id, is_balanced=is_balanced)
         self._tell(key, found, order_ids)
         self._ends.reversal(key, found, order, undos[found.mews_id])
+
+    def cancellation(self, part: Part) -> None:
+        """What an undo cancelled, its answer lost: its items alone show it. None of it is undone while one stands."""
+        key, rows = key_of(part), self._rows.get(part.target, [])
+        attempts = self._sent(key)
+        if attempts is None or not is_carried_out(part, attempts, rows):
+            return
+        self._result.found[key] = self._steps.see_undo(
+            *key, mews_id=part.target, target=part.target, run_id=self._run_id
+        )
+        if is_gone(rows) and self._steps.mews_id(*key[:2]) == part.target:
+            self._ends.order_gone(key, rows)
 
     def payment(self, key: PartKey, rows: Mapping[str, PaymentRow]) -> None:
         """A payment, or what pays one back. `rows`: by PaymentId."""
