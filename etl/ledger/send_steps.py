@@ -27,7 +27,7 @@ from etl.model.states import PLANNED, State, after
 TOO_LARGE = 413
 """A refusal that is about the request's size and nothing else."""
 
-_NOT_ACTED_ON = frozenset({Kind.NOT_SENT, Kind.WAIT, Kind.STOP})
+_NOT_ACTED_ON = frozenset({Kind.NOT_SENT, Kind.WAIT, Kind.STOP, Kind.REFUSED, Kind.SPLIT})
 """Outcomes after which an attempt counts as never sent: met in Mews all the same, the order is another ledger's."""
 
 RECHECKS = 2
@@ -184,9 +184,7 @@ class SendSteps(UnitOfWork):
                 row.code = "mews.refused"
                 if outcome.kind is Kind.REFUSED:
                     self._refuse_kinds(row, outcome)
-            case _:
-                if outcome.kind in _NOT_ACTED_ON:
-                    row.sends -= 1
+        row.sends -= outcome.kind in _NOT_ACTED_ON
         self._settle_order(row)
         return row.state
 

@@ -294,10 +294,10 @@ def test_an_order_that_was_met_before_it_was_sent_is_there_twice(path, mews, tim
     assert caught.value.duplicated == {"2": ("mine", "OrderId-2")}
 
 
-@pytest.mark.parametrize("kind", [Kind.NOT_SENT, Kind.WAIT, Kind.STOP])
+@pytest.mark.parametrize("kind", [Kind.NOT_SENT, Kind.WAIT, Kind.STOP, Kind.REFUSED, Kind.SPLIT])
 @pytest.mark.parametrize("is_sent_once", [False, True])
 def test_what_no_attempt_can_have_brought_to_mews_was_never_sent(path, mews, time, tmp_path, kind, is_sent_once):
-    """Mews acted on no attempt of an old copy (401, 429, no connection): somebody else posted the order."""
+    """Mews acted on no attempt of an old copy (401, 429, no connection, refused): somebody else posted the order."""
     copy = tmp_path / "copy.sqlite"
     answers = [Outcome(kind), Outcome(kind)]
     if is_sent_once:
@@ -307,10 +307,13 @@ def test_what_no_attempt_can_have_brought_to_mews_was_never_sent(path, mews, tim
         for answer in answers:
             with ledger.steps(["2"]) as steps:
                 seq = steps.intend(an_intent("2", time))
-                if steps.conclude("2", 1, "order", seq, answer, at=time.wall()) is State.UNKNOWN:
+                state = steps.conclude("2", 1, "order", seq, answer, at=time.wall())
+                if state is State.UNKNOWN:
                     steps.miss("2", 1, "order", seq, proved=True, at=time.wall())
+                elif state is State.REJECTED and answer is answers[0]:
+                    steps.reopen("2", 1, "order")
     copy_ledger(path, copy)
-    run_poster(path, mews, time, [an_order("2")], run_id="run-2")
+    run_poster(path, mews, time, [an_order("2")], run_id="run-2", run={"retry_rejected": True})
     time.seconds += 1000
     if is_sent_once:
         # Proved absent, and there after all: it may be the first request, and is taken in.
