@@ -3,7 +3,8 @@
     python benchmarks/rivals.py script|dlt URL EXPORT
 
 Runs with any Python that has pandas and httpx (and dlt), not with the product's: it imports nothing of it. Reading, grouping and, with
-dlt, extracting and normalising come before the clock starts: what is measured is posting. Neither asks what was posted before.
+dlt, extracting and normalising come before the clock of posting starts; `job` has the CPU of all of it, without the imports. Neither asks
+what was posted before.
 """
 
 from __future__ import annotations
@@ -72,10 +73,12 @@ def script(url: str, path: str) -> None:
             client.post(url, json=body).raise_for_status()
 
 
-def with_dlt(url: str, path: str) -> tuple[float, float]:
+def with_dlt(url: str, path: str) -> tuple[float, float, float]:
     """dlt's load step; what it posted is known to its own state afterwards, by package."""
     import dlt
 
+    pd.read_csv(path, nrows=1)
+    whole = time.process_time()
     client = httpx.Client()
 
     @dlt.destination(batch_size=100, name="mews")
@@ -90,20 +93,21 @@ def with_dlt(url: str, path: str) -> tuple[float, float]:
         pipeline.normalize()
         begun = time.process_time(), time.monotonic()
         pipeline.load()
-        return time.process_time() - begun[0], time.monotonic() - begun[1]
+        return time.process_time() - begun[0], time.monotonic() - begun[1], time.process_time() - whole
 
 
 def main() -> None:
     kind, address, path = sys.argv[1:]
     url = f"{address}/api/connector/v1/orders/add"
     if kind == "dlt":
-        cpu, wall = with_dlt(url, str(Path(path).resolve()))
+        cpu, wall, job = with_dlt(url, str(Path(path).resolve()))
     else:
         pd.read_csv(path, nrows=1)
         begun = time.process_time(), time.monotonic()
         script(url, path)
         cpu, wall = time.process_time() - begun[0], time.monotonic() - begun[1]
-    print(json.dumps({"cpu": cpu, "wall": wall}))
+        job = cpu
+    print(json.dumps({"cpu": cpu, "wall": wall, "job": job}))
 
 
 if __name__ == "__main__":
