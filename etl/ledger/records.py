@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from functools import lru_cache, wraps
@@ -92,6 +92,10 @@ class Part:
     """Of an undo part: the OrderId or payment in Mews that it reverses."""
 
 
+_LATEST_BYTE = timedelta(seconds=6)
+"""After its intent: 5 seconds (design 7.2), and the one that Mews cuts its clock by."""
+
+
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """One request as it was frozen before its first byte, and what became of it. `sent_at` is Mews's time.
@@ -123,6 +127,14 @@ class Attempt:
     request_id: str = ""
     mews_id: str = ""
     ended_at: datetime | None = None
+
+    @property
+    def over_at(self) -> datetime:
+        """Mews's time by which it was over: what reads that lag show is counted from here, never from the intent.
+
+        Of one that nobody knows the end of: when its last byte had left.
+        """
+        return self.ended_at or self.sent_at + _LATEST_BYTE
 
 
 @dataclass(frozen=True, slots=True)

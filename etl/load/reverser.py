@@ -248,7 +248,7 @@ class Reverser:
 
     def _check_items(self, work: Work, order_id: str, rows: Sequence[OrderItemRow]) -> None:
         sent = [one for one in work.attempts if one.part == ORDER_PART]
-        recent = sent and self._session.time.now() < sent[-1].sent_at + self._session.facts.settle
+        recent = sent and self._session.time.now() < max(one.over_at for one in sent) + self._session.facts.settle
         lines = sum(1 for _ in entries_of(sent[-1].payload)) if sent else 0
         if recent and len(rows) < lines:
             raise LaterError(

@@ -155,7 +155,7 @@ async def _settle_absent(
         )
     # An order with an answer counts from its last request: reads may lag that far behind.
     attempts = ledger.attempts(part.number, generation=part.generation, part=ORDER_PART)
-    since = max((one.sent_at for one in attempts), default=None) if is_lost else part.settle_from
+    since = max((one.over_at for one in attempts), default=None) if is_lost else part.settle_from
     if since is None or now < since + settle_time:
         raise _contradicted(f"order {part.number} may still be on its way; wait {settle_time.total_seconds():g} s")
     # The wait first, then the whole look: an earlier look would prove nothing of what was still on its way.

@@ -199,7 +199,7 @@ class Surveyor:
 
     async def _is_nowhere(self, order_id: str, attempts: Sequence[Attempt]) -> bool:
         """Whether Mews, asked for this OrderId, has nothing, though its reads can't lag that far behind."""
-        if not attempts or self._time.now() < attempts[-1].sent_at + self._settle / 2:
+        if not attempts or self._time.now() < max(one.over_at for one in attempts) + self._settle / 2:
             return False
         return not await self._back.items_of(order_id)
 

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import TypeVar
 
 from etl.evidence.marks import identity_of
-from etl.evidence.mews_time import RESOLUTION
 from etl.evidence.observed import observed_entries, observed_moment
 from etl.evidence.read_back import ReadBack
 from etl.evidence.reader import RouteReader
@@ -57,7 +56,6 @@ Sleep = Callable[[float], Awaitable[None]]
 
 MARGIN = timedelta(hours=1)
 """The scan starts this much before the first attempt."""
-_RESOLUTION = timedelta(seconds=RESOLUTION)
 _NOT_DONE = frozenset({Kind.REFUSED, Kind.SPLIT, Kind.CONFLICT, Kind.WAIT, Kind.NOT_SENT, Kind.STOP})
 
 
@@ -220,7 +218,7 @@ class Reconciliation:
                 order_id=order.mews_order_id,
                 currency=payload_currency(attempt.payload) or order.currency,
                 payments=payments,
-                sent_by=max(one.ended_at or one.sent_at + _RESOLUTION for one in attempts),
+                sent_by=max(one.over_at for one in attempts),
             )
             for attempt in sent
         ]

@@ -273,6 +273,26 @@ def test_an_order_under_two_ids_is_there_twice(path, mews, time):
         assert ledger.order("2").state is State.POSTED
 
 
+def test_an_order_id_that_reads_do_not_show_yet_is_there_twice(path, mews, time):
+    """The answer came long after the intent: reads lag behind the answer, not behind the intent."""
+
+    def slow(payload, _):
+        time.seconds += 100 if "uk:2]" in payload["Notes"] else 0
+
+    mews.script = slow
+    run_poster(path, mews, time, [an_order("1"), an_order("2")], run={"no_wait": True})
+    mine = [(at, row) for at, row in mews.items if row.notes.startswith("[centra:uk:2]")]
+    mews.items = [entry for entry in mews.items if entry not in mine] + [
+        (at, replace(row, id=f"copy-{row.id}", order_id="elsewhere")) for at, row in mine
+    ]
+    time.seconds += 10
+    with pytest.raises(IncompleteError) as caught:
+        look(path, mews, time)
+    assert caught.value.duplicated == {"2": (mine[0][1].order_id, "elsewhere")}
+    with Ledger.open(path, read_only=True) as ledger:
+        assert ledger.order("2").mews_order_id == mine[0][1].order_id
+
+
 def test_an_order_that_was_met_before_it_was_sent_is_there_twice(path, mews, time, tmp_path, monkeypatch):
     """A page shows it, posted by a copy of this ledger; before the last page came this one had sent it too."""
     copy = tmp_path / "copy.sqlite"
