@@ -198,7 +198,8 @@ def _problems(console: Console, title: str, rows: Sequence[dict[str, Any]]) -> N
     )
     for row in shown:
         for one in row.get("words", ())[:3]:
-            console.text(f"  {row['code']}, in Mews's words ({one['orders']:,}): {one['message']}")
+            such = "" if one["message"] == one["example"] else ", for example"
+            console.text(f"  {row['code']}, in Mews's words ({one['orders']:,}){such}: {one['example']}")
         if row["hint"] and row["hint"] != "Nothing to do.":
             console.text(f"  {row['code']}: {row['hint']}")
     if len(rows) > len(shown):

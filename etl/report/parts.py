@@ -266,7 +266,7 @@ def problems(document: Mapping[str, Any]) -> Grid:
 def words(document: Mapping[str, Any]) -> Grid:
     """Mews's own words for what it refused, most frequent first."""
     rows = tuple(
-        (row["code"], one["message"], str(one["orders"]))
+        (row["code"], one["example"], str(one["orders"]))
         for row in document.get("problems", ())
         for one in row.get("words", ())
     )
@@ -275,7 +275,7 @@ def words(document: Mapping[str, Any]) -> Grid:
         "What Mews said of what it refused",
         columns("Code:code, In Mews's own words, Orders:count"),
         rows,
-        "Numbers and ids are left out, so that equal refusals stand together.",
+        "Refusals that differ by numbers and ids at most stand together; the first of them is told whole.",
         part=PagePart.PROBLEMS,
     )
 

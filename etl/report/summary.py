@@ -33,10 +33,24 @@ _IDS = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|\d+(?:[
 
 
 @dataclass(slots=True)
+class AlikeWords:
+    """Refusals in words that differ by numbers and ids at most. `first`: one of them whole; `is_same`: all are like it."""
+
+    first: str
+    orders: int = 0
+    is_same: bool = True
+
+    def add(self, message: str) -> None:
+        """Counts one more."""
+        self.orders += 1
+        self.is_same = self.is_same and message == self.first
+
+
+@dataclass(slots=True)
 class ProblemCount:
     """How often a code was met, and the readable totals of its orders by `money_key`: as one sum, charges and refunds apart.
 
-    `words`: how often Mews refused in which words, numbers and ids aside. `hints`: what to do, by the column that it is about;
+    `words`: what Mews refused in, by the words without numbers and ids. `hints`: what to do, by the column that it is about;
     `first_hint` goes before them.
     """
 
@@ -49,7 +63,7 @@ class ProblemCount:
     amounts: dict[str, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
     plus: dict[str, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
     minus: dict[str, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
-    words: Counter[str] = field(default_factory=Counter)
+    words: dict[str, AlikeWords] = field(default_factory=dict)
 
     def add_hint(self, code: str, hint: str, column: str = "") -> None:
         """Keeps what to do of the first problem in each column: a quantity is not mended like a date."""
@@ -70,6 +84,20 @@ class ProblemCount:
         self.counts[key] += 1
         self.amounts[key] += amount
         (self.minus if amount < 0 else self.plus)[key] += amount
+
+    def add_words(self, message: str) -> None:
+        """Counts a refusal by its words; beyond `WORDS` different ones only what is alike to them."""
+        text = _without_numbers(message)
+        if text in self.words or len(self.words) < WORDS:
+            self.words.setdefault(text, AlikeWords(message)).add(message)
+
+    def told_words(self) -> list[dict[str, Any]]:
+        """The most frequent words: with `..` for what differs between refusals alike, and one `example` whole."""
+        ranked = sorted(self.words.items(), key=lambda one: -one[1].orders)[:EXAMPLES]
+        return [
+            {"message": one.first if one.is_same else text, "orders": one.orders, "example": one.first}
+            for text, one in ranked
+        ]
 
     @property
     def at_stake(self) -> Decimal:
@@ -256,8 +284,8 @@ class Summary:
             seen.add(problem.code)
             row = self._count_problem(problem, order.number)
             row.add_money(order)
-            if problem.code in IN_MEWS_WORDS and problem.message and len(row.words) < WORDS:
-                row.words[_without_numbers(problem.message)] += 1
+            if problem.code in IN_MEWS_WORDS and problem.message:
+                row.add_words(problem.message)
 
     def _count_problem(self, problem: Problem, example: str) -> ProblemCount:
         row = self.problems.setdefault(problem.code, ProblemCount())
@@ -340,7 +368,7 @@ class Summary:
             "amounts": _texts(row.amounts, self.precisions),
             "plus": _texts(row.plus, self.precisions),
             "minus": _texts(row.minus, self.precisions),
-            "words": [{"message": text, "orders": count} for text, count in row.words.most_common(EXAMPLES)],
+            "words": row.told_words(),
             "hint": row.hint,
         }
 

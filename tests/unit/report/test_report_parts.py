@@ -186,7 +186,7 @@ def test_problems_keep_charges_and_refunds_apart() -> None:
 
 
 def test_equal_refusals_stand_together_in_mewss_own_words() -> None:
-    """Which words Mews used is what a person asks support about; numbers and ids make no other refusal."""
+    """Which words Mews used is what a person asks support about; numbers and ids make no other refusal, and one stands whole."""
     orders = [
         OrderStatus(
             str(at),
@@ -200,7 +200,10 @@ def test_equal_refusals_stand_together_in_mewss_own_words() -> None:
     document = summary_of(iter(orders)).document("run")
     facts = report_facts(summary_of(iter(())))
     (row,) = all_grids(document, facts, tally_of(orders), PRECISIONS)["words"].rows
-    assert row == ("mews.refused", "orders/add: .. Tax code T.. is not valid", "3")
+    assert row == ("mews.refused", "orders/add: 403 Tax code T0 is not valid", "3")
+    assert document["problems"][0]["words"] == [
+        {"message": "orders/add: .. Tax code T.. is not valid", "orders": 3, "example": row[1]}
+    ]
 
 
 def test_a_bridge_that_leads_elsewhere_fails_the_command() -> None:
