@@ -227,7 +227,8 @@ _ALL = (
         "category.missing",
         "Nothing says under which accounting category an item of the bill is booked",
         "Set accounting_category in migration.toml for products, shipping, vouchers and payments, and "
-        "outlet.balance_category; or name categories by SKU, brand or product in categories.csv.",
+        "outlet.balance_category; or name them by row: of lines in categories.csv (SKU, brand or product), of captures in "
+        "payments.csv, of vouchers and gift cards in vouchers.csv.",
         _M,
     ),
     Code(

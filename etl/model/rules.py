@@ -211,6 +211,19 @@ class AccountRule(_Row):
             yield Problem("account.cashlist", place=self.place, value=self.target, message=message)
 
 
+_CATEGORY_HOMES = {
+    "products": "name categories by SKU, brand or product in categories.csv",
+    "vouchers": "name one for each code in vouchers.csv (accounting_category)",
+    "payments": "name one for each method in payments.csv and, for gift cards, for each code in vouchers.csv (accounting_category)",
+}
+"""Where else a category may be named, by the section of its key; shipping, fees and the balance have the key alone."""
+
+
+def category_home(key: str) -> str:
+    """Where else than in `key` of migration.toml the accounting category of such items is named; "" where nowhere."""
+    return _CATEGORY_HOMES.get(key.partition(".")[0], "")
+
+
 @dataclass(frozen=True, slots=True)
 class Category:
     """An accounting category that some cell or key names; "" names none."""
@@ -233,7 +246,9 @@ class Category:
     def missing(self) -> Problem:
         """That nothing says under which category an item of an outlet bill is booked."""
         message = f"{self.where} is empty, and every item of an outlet bill needs an accounting category."
-        return Problem("category.missing", value=self.where, message=message, hint=f"Set {self.where}.")
+        also = category_home(self.where)
+        hint = f"Set {self.where}, or {also}." if also else f"Set {self.where}."
+        return Problem("category.missing", value=self.where, message=message, hint=hint)
 
 
 @dataclass(frozen=True, slots=True)

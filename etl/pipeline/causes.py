@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from etl.mapping.settings import FILE
 from etl.model.identity import split_number
 from etl.model.kinds import is_about
 from etl.model.problem import Problem
+from etl.model.rules import category_home
 from etl.model.status import OrderStatus, ReportState
 
 
@@ -57,8 +58,7 @@ DECISIONS: dict[str, Decision] = {
     "category.missing": Decision(
         FILE,
         "",
-        "write the AccountingCategoryId under which such items are booked, or name categories by brand or product in "
-        "categories.csv",
+        "write the AccountingCategoryId under which such items are booked",
     ),
     "category.unknown": Decision("categories.csv", "accounting_category", "correct the accounting category"),
     "segment.undecided": Decision("segments.csv", "business_segment", "fill in business_segment"),
@@ -146,7 +146,9 @@ class Cause:
 
 def decision_of(cause: Cause) -> Decision:
     """What is to be done about it; it has to be one that a cell answers."""
-    return DECISIONS.get(cause.code, WORD)
+    known = DECISIONS.get(cause.code, WORD)
+    also = category_home(cause.field) if cause.code == _BY_KEY else ""
+    return replace(known, verb=f"{known.verb}, or {also}") if also else known
 
 
 def setting_of(code: str) -> Cause:

@@ -58,7 +58,8 @@ def _categories(mapping: Mapping) -> Iterator[Check]:
             "accounting categories",
             Result.WARNING,
             f"every item of a bill needs one, and these keys are empty: {'; '.join(empty)}",
-            "Write an AccountingCategoryId into each that your orders need, or name categories by brand or product in categories.csv.",
+            "Write an AccountingCategoryId into each that your orders need; rows of categories.csv name those of lines (by SKU, brand "
+            "or product), of payments.csv those of captures, of vouchers.csv those of vouchers and gift cards.",
         )
 
 

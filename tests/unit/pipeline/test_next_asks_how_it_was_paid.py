@@ -112,3 +112,29 @@ def test_corrections_are_part_of_what_is_run(folder: Path) -> None:
     assert step.type.startswith("centra-mews run orders.csv --corrections fixed.csv --expect")
     assert step.orders == without.orders + 1
     assert dict(step.money)["GBP"] == dict(without.money)["GBP"] + Decimal("6.00")
+
+
+@pytest.mark.parametrize(
+    ("section", "cells", "files"),
+    [
+        ("products", "0.00,,0.00,card,success,100.00", ["categories.csv"]),
+        ("shipping", "3.00,,0.00,card,success,103.00", []),
+        ("vouchers", "0.00,WELCOME,3.00,card,success,97.00", ["vouchers.csv"]),
+        ("payments", "0.00,,0.00,card,success,100.00", ["payments.csv", "vouchers.csv"]),
+    ],
+)
+def test_a_missing_category_names_the_places_that_can_hold_it(
+    bills: Path, section: str, cells: str, files: list[str]
+) -> None:
+    """Whoever followed a file that says nothing of such items would stay blocked."""
+    others = [name for name in ("products", "shipping", "vouchers", "payments") if name != section]
+    named = "".join(f'[{name}]\naccounting_category = "{CATEGORY}"\n' for name in others)
+    text = TOML.partition("[products]")[0].replace('"outlet"\n', '"outlet"\nrebates = "allow"\n')
+    (bills / "mappings" / "migration.toml").write_text(f'{text}payments = "captures"\n{named}')
+    (bills / "orders.csv").write_text(
+        f"{HEADER},shippingValue,voucherCode,voucherValue,payment.method,payment.capture.status,payment.capture.amount\n"
+        f"1,2010-12-05,GBP,GB,a@example.com,,A,1,100.00,17.5,{cells}\n"
+    )
+    step = ask("orders.csv")
+    assert (step.file, step.column) == ("migration.toml", f"{section}.accounting_category")
+    assert [one for one in ("categories.csv", "payments.csv", "vouchers.csv") if one in step.what] == files
