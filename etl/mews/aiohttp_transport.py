@@ -15,6 +15,8 @@ import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
 
+from etl.mews.tls import tls_context
+
 Tell = Callable[[str, Mapping[str, Any]], Awaitable[None]]
 """The `trace` extension of a request, as httpcore calls it."""
 
@@ -50,7 +52,7 @@ class Connections(httpx.AsyncBaseTransport):
     def __init__(self, most: int, keepalive_seconds: float) -> None:
         self._most = most
         self._keepalive_seconds = keepalive_seconds
-        self._context = httpx.create_ssl_context()
+        self._context = tls_context()
         self._inner = AiohttpTransport(verify=self._context, client=self._session)
 
     def _session(self) -> aiohttp.ClientSession:

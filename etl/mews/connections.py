@@ -15,6 +15,8 @@ from typing import Any
 import httpcore
 import httpx
 
+from etl.mews.tls import tls_context
+
 BROKEN_OFF: tuple[type[Exception], ...] = ()
 """What the body of an answer may raise besides httpx's faults: nothing."""
 _Kept = httpcore.AsyncConnectionInterface
@@ -127,6 +129,6 @@ class Connections(httpx.AsyncHTTPTransport):
     """httpx's own transport over `Pool`. `most`: connections at once."""
 
     def __init__(self, most: int, keepalive_seconds: float) -> None:
-        context = httpx.create_ssl_context()
+        context = tls_context()
         super().__init__(verify=context)
         self._pool = Pool(context, most, keepalive_seconds)

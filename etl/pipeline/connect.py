@@ -16,6 +16,7 @@ from etl.mews.secrets import Redactor, Tokens
 from etl.mews.server_slots import ServerSlots
 from etl.mews.slot_file import shared_slots
 from etl.mews.slots import SlotStore
+from etl.mews.tls import tls_context
 from etl.mews.transport import Transport
 from etl.model.ledger_place import shown
 from etl.model.mapping import Mews
@@ -53,6 +54,7 @@ class Link:
 def load_http() -> None:
     """Loads what is loaded else when somebody first talks to Mews."""
     under()
+    tls_context()
 
 
 def tokens_of(connection: Connection) -> Tokens:
