@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from etl.columns.block import Block, Column, Ints, joint
+from etl.columns.block import Block, Bools, Column, Ints, joint
 from etl.columns.bulk_goods import NONE, Articles, LineColumns, Weights
 from etl.columns.bulk_numbers import EMPTY, Numbers
 from etl.columns.bulk_paid import PaidBy
@@ -127,8 +127,8 @@ class BulkLane:
         good &= (captured == EMPTY) | ((captured == total) & has_status)
         rebate, rebates = self._rebates(columns[lane.code_at], places, value, head)
         credit_at = paid.credits(columns[lane.code_at], value)
-        is_money = credit_at != NONE
-        good &= (value == 0) | (((rebate != NONE) | is_money) & ~is_return)
+        is_money, is_spread = credit_at != NONE, self._spreads(columns[lane.code_at], places, value, head)
+        good &= (value == 0) | (((rebate != NONE) | is_money | is_spread) & ~is_return)
         payer_at = paid.payers(captured, total, is_return)
         skipped = np.array([isinstance(one, Head) and bool(one.skipped) for one in heads], bool)[which]
         good &= (payer_at != NONE) | skipped
@@ -146,8 +146,9 @@ class BulkLane:
             account,
             shipping,
             total,
-            np.where(is_money, 0, value),
+            np.where(is_money | is_spread, 0, value),
             rebate,
+            np.where(is_spread, value, 0),
             np.where(is_money, value, 0),
             credit_at,
             payer_at,
@@ -174,6 +175,15 @@ class BulkLane:
                 rebate[(codes == code) & (value > 0)] = len(rebates)
                 rebates.append(its)
         return rebate, rebates
+
+    def _spreads(self, column: Column, places: Ints, value: Ints, head: Head) -> Bools:
+        """Which orders have a voucher that lowers the prices."""
+        found = np.zeros(len(places), bool)
+        codes = column.codes[places]
+        for code in np.unique(codes[value > 0]).tolist():
+            word = self._lane.voucher_code(column.texts[code])
+            found[(codes == code) & (value > 0)] = word is not None and head.decided.is_spread(word)
+        return found
 
     def _charged(
         self, columns: _Columns, places: Ints, which: Ints, heads: list[Head | str]
@@ -206,13 +216,13 @@ class BulkLane:
         lane, writing = self._lane, head.writing
         weights = Weights(goods, columns.sets, orders.is_return)
         sold = np.add.reduceat(goods.amount, goods.first)
-        totals = sold + orders.shipping - orders.value - orders.credit
+        lowered = orders.value + orders.credit + orders.spread
+        totals = sold + orders.shipping - lowered
         is_back = np.logical_or.reduceat(goods.pieces < 0, goods.first) & ~orders.is_return
         is_negative = np.logical_or.reduceat(goods.amount < 0, goods.first) | (orders.shipping < 0) | (orders.value > 0)
         skipped = np.array([isinstance(one, Head) and bool(one.skipped) for one in orders.heads], bool)[orders.head_at]
         good = (orders.shipping == 0) | (weights.sums > 0)
         # One round of sharing is all of it: no set is asked for more than its goods.
-        lowered = orders.value + orders.credit
         good &= (lowered == 0) | (~is_back & (lowered <= sold))
         if writing.is_rebate_blocked:
             good &= ~is_negative
@@ -228,6 +238,8 @@ class BulkLane:
                 maker.held(block, orders.of(is_held), goods.of(is_held), totals[is_held], is_back[is_held])
             )
         if is_sent.any():
+            if (orders.spread * is_sent).any():
+                goods = goods.lowered(weights.shares(orders.spread))
             shares = weights.shares(orders.shipping), weights.shares(orders.value)
             sender, size = self._sender_of(head, columns), len(is_sent)
             if sender.is_selective:

@@ -156,6 +156,29 @@ class Goods(NamedTuple):
         others = [column[here] for column in self[2:]]
         return Goods(number[self.order[here]], np.cumsum(sizes) - sizes, *others)
 
+    def lowered(self, parts: Portions) -> Goods:
+        """With parts of vouchers taken off the amounts of the lines of their tax-code sets, in proportion to these.
+
+        Rule: `transform.amounts.lowered`, for orders without a line below zero, of whose sets none is asked for more than it is.
+        """
+        width = int(max(self.sets.max(initial=0), parts.sets.max(initial=0))) + 1
+        wanted, key = parts.order * width + parts.sets, self.order * width + self.sets
+        by = np.argsort(wanted)
+        place = np.minimum(np.searchsorted(wanted[by], key), max(len(by) - 1, 0))
+        here = np.flatnonzero((wanted[by][place] == key) & (self.amount > 0)) if len(by) else np.empty(0, np.int64)
+        which, weights = by[place[here]], self.amount[here]
+        whole = np.zeros(len(wanted), np.int64)
+        np.add.at(whole, which, weights)
+        taken, rests = np.divmod(parts.amount[which] * weights, whole[which])
+        left = parts.amount.copy()
+        np.subtract.at(left, which, taken)
+        # As with shares: larger remainders, then larger amounts, then as they stand.
+        order = np.lexsort((np.arange(len(here)), -weights, -rests, which))
+        taken[order] += places_of(which[order]) <= left[which[order]]
+        amount = self.amount.copy()
+        amount[here] -= taken
+        return self._replace(amount=amount)
+
 
 class LineColumns:
     """Lines of one file and currency."""

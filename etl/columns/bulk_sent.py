@@ -92,6 +92,12 @@ class Sender:
 
     def _as_sold(self, size: int, goods: Goods, shipping: Portions, vouchers: Portions) -> Sending:
         nets = self._sets.nets
+        if (goods.amount != goods.pieces * goods.price).any():
+            # A voucher has lowered some of them.
+            table = _neighbours(np.abs(goods.amount), np.abs(goods.pieces))
+            lines = _split(goods, np.where(goods.amount < 0, -1, 1), table)
+            lines = lines._replace(gross=lines.net, net=nets(lines.sets, lines.net))
+            return self._beside(lines, size, shipping, vouchers)
         lines = SentGoods(
             goods.order,
             goods.place,
@@ -105,6 +111,10 @@ class Sender:
             goods.row,
             goods.rule,
         )
+        return self._beside(lines, size, shipping, vouchers)
+
+    def _beside(self, lines: SentGoods, size: int, shipping: Portions, vouchers: Portions) -> Sending:
+        nets = self._sets.nets
         sent, back = (
             SentParts(one.order, one.place, amount, nets(one.sets, amount), amount, one.sets)
             for one, amount in ((shipping, shipping.amount), (vouchers, -vouchers.amount))
@@ -181,6 +191,14 @@ class Sender:
             ]
             self._table = np.concatenate((self._table, np.array(news, np.int64)))
         return self._table
+
+
+def _neighbours(amount: Ints, pieces: Ints) -> Ints:
+    """As `model.money.split_units`, as rows of ways: one entry, or two of neighbouring units."""
+    low, more = np.divmod(amount, pieces)
+    is_even, none = more == 0, np.zeros(len(amount), np.int64)
+    first = np.where(is_even, pieces, pieces - more)
+    return np.stack((none, np.where(is_even, 1, 2), first, low, none, more, low + 1, none), axis=1)
 
 
 def _parts(parts: Portions, sign: Ints, table: Ints) -> SentParts:

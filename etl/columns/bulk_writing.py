@@ -33,10 +33,22 @@ from etl.transform.payments import MISSING, untaken
 from etl.transform.totals import mismatch
 
 _SETS = 1 << 20
-_TOLD, _BACK, _EMPTY_SHIPPING, _SHIPPING, _NEGATIVE, _VOUCHER, _CREDIT, _OLD, _PAID, _REST, _LACKING, _ROUNDED = (
-    1 << at for at in range(12)
-)
-_FLAGS, _ACCOUNTS = 12, 24
+(
+    _TOLD,
+    _BACK,
+    _EMPTY_SHIPPING,
+    _SHIPPING,
+    _NEGATIVE,
+    _VOUCHER,
+    _CREDIT,
+    _OLD,
+    _PAID,
+    _REST,
+    _LACKING,
+    _ROUNDED,
+    _SPREAD,
+) = (1 << at for at in range(13))
+_FLAGS, _ACCOUNTS = 13, 24
 _MISMATCH = "total.mismatch"
 
 
@@ -216,6 +228,7 @@ class BulkWriting:
             | (rest != 0) * _REST
             | self._lacking(orders) * _LACKING
             | (sending.rounding != 0) * _ROUNDED
+            | (orders.spread != 0) * _SPREAD
         )
         has_stated = (orders.total != EMPTY) & (orders.shipping != 0)
         return Bulk(

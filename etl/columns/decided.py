@@ -259,6 +259,10 @@ class Decided:
             self._vouchers[code] = self._rebate(Voucher(code, Decimal(1)))
         return self._vouchers[code]
 
+    def is_spread(self, code: str) -> bool:
+        """Whether a voucher of that code lowers the prices."""
+        return policy_of(self._ctx, Voucher(code, Decimal(1)))[0] == "spread"
+
     def _rebate(self, voucher: Voucher) -> Item | None:
         found = Findings("")
         policy, category = policy_of(self._ctx, voucher)

@@ -10,7 +10,7 @@ import numpy as np
 
 from etl.columns.block import Block, Column, Ints
 from etl.columns.bulk_goods import Articles, Sets
-from etl.columns.bulk_sent import Sending
+from etl.columns.bulk_sent import Sending, SentGoods
 from etl.columns.quick import Shown
 from etl.model.plan import letters_of
 from etl.model.shares import CAPTURED, CREDIT
@@ -23,11 +23,12 @@ LETTERS = ("p", "s", "v", CREDIT, *CAPTURED)
 class Entries(NamedTuple):
     """Entries of orders of one currency as they stand in the plan, amounts in its smallest units.
 
-    Shape: `first` where the entries of each order begin, and where the last one's end; the others an item an entry: one of
-    `LETTERS`, the number behind it, the row of the export (0 for none), count, unit, predicted net, one of `names`, and one
+    Shape: `letters` how the names of lines begin, `first` where the entries of each order begin, and where the last one's end; the others an item an entry: one of
+    `letters`, the number behind it, the row of the export (0 for none), count, unit, predicted net, one of `names`, and one
     of `taxes` (codes, rule of the mapping), of which the last stands for payments.
     """
 
+    letters: Sequence[str]
     names: Sequence[str]
     taxes: Sequence[tuple[tuple[str, ...], str]]
     first: Ints
@@ -44,7 +45,7 @@ class Entries(NamedTuple):
         """The entries of one order."""
         for here in range(self.first[at], self.first[at + 1]):
             codes, rule = self.taxes[self.tax[here]]
-            line = f"{LETTERS[self.letter[here]]}{self.place[here]}"
+            line = f"{self.letters[self.letter[here]]}{self.place[here]}"
             numbers = (int(column[here]) for column in (self.quantity, self.unit, self.net, self.row))
             count, unit, net, row = numbers
             yield line, self.names[self.name[here]], count, unit, codes, net, row, rule
@@ -68,9 +69,10 @@ def entries_of(
     told = [articles.all[at].name for at in article.tolist()]
     own = len(told) + 1 + names.rebate_at[back.order]
     kinds = np.array([LETTERS.index(letters_of(part)) for part, _ in names.payers], np.int64)
+    begun, letter, place = _named(goods)
     columns = (
-        np.concatenate((np.repeat(np.arange(3), sizes), kinds[payer])),
-        np.concatenate((goods.place, sent.place, back.place, np.ones(len(payers), np.int64))),
+        np.concatenate((letter, np.repeat((1, 2), sizes[1:]), kinds[payer])),
+        np.concatenate((place, sent.place, back.place, np.ones(len(payers), np.int64))),
         np.concatenate((goods.row, np.zeros(more, np.int64))),
         np.concatenate((goods.pieces, ones)),
         np.concatenate((goods.unit, sent.unit, back.unit, -amounts)),
@@ -80,11 +82,22 @@ def entries_of(
     )
     taxes = [(sets.all[key // len(names.rules)].codes, names.rules[key % len(names.rules)]) for key in tax.tolist()]
     return Entries(
+        [*LETTERS, *begun],
         [*told, names.shipping, *names.rebates, *(name for _, name in names.payers)],
         [*taxes, ((), "")],
         np.searchsorted(order[by], np.arange(orders + 1)),
         *(column[by] for column in columns),
     )
+
+
+def _named(goods: SentGoods) -> tuple[list[str], Ints, Ints]:
+    """How the names of entries of lines begin beyond `LETTERS`, which beginning each has, and the number behind it: `p3.` and 1."""
+    if goods.suffix is None:
+        return [], np.zeros(len(goods.place), np.int64), goods.place
+    is_split = goods.suffix > 0
+    lines, which = distinct(goods.place)
+    letter = np.where(is_split, len(LETTERS) + which, 0)
+    return [f"{LETTERS[0]}{line}." for line in lines.tolist()], letter, np.where(is_split, goods.suffix, goods.place)
 
 
 def _joined(columns: Sequence[Ints]) -> Ints:

@@ -21,7 +21,7 @@ class Orders(NamedTuple):
 
     `head_at`, `date_at`, `account_at`, `rebate_at`: which of `heads`, `dated`, `charged` and `rebates` (or none) are
     theirs; `day_at` as of `Dated.days`; a head may be the reason why none of the orders has it. Amounts in smallest units;
-    `total` may be EMPTY, `value` is that of a voucher that is an item, `credit` of one that is money, sent as the one of `payers`
+    `total` may be EMPTY, `value` is that of a voucher that is an item, `spread` of one that lowers prices, `credit` of one that is money, sent as the one of `payers`
     at `credit_at` (or none). `payer_at`: which of `payers` pays the rest; NONE where nobody can say, UNPAID where nothing does.
     `is_told`: the cell of the shipping is empty, and that is to be said.
     """
@@ -35,6 +35,7 @@ class Orders(NamedTuple):
     total: Ints
     value: Ints
     rebate_at: Ints
+    spread: Ints
     credit: Ints
     credit_at: Ints
     payer_at: Ints

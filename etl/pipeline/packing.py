@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from etl.columns.block import Block, Column
-from etl.columns.entries import LETTERS, Entries, source_of
+from etl.columns.entries import Entries, source_of
 from etl.columns.taken import Bulk
 from etl.model.export import plain
 from etl.pipeline.entry_words import ONE_NUMBER, PARTS, short_rule
@@ -25,7 +25,7 @@ def packed_bulk(block: Block, bulk: Bulk, entries: Entries, heads: Heads) -> byt
     rows = OpenedRows(ONE_NUMBER, heads, source.numbers, order, source.first, source.rows, line)
     taxes = [(" ".join(codes), short_rule(rule)) for codes, rule in entries.taxes[:-1]]
     taxes.append((PAYMENT, ""))
-    opened = OpenedEntries(bulk.sums.currency[1], LETTERS, entries.names, taxes, PARTS, *entries[2:])
+    opened = OpenedEntries(bulk.sums.currency[1], entries.letters, entries.names, taxes, PARTS, *entries[3:])
     return packed_orders(rows, opened)
 
 

@@ -82,7 +82,7 @@ def test_plain_orders_are_taken(tmp_path):
 
 ODD = {
     "order-level cells that differ": [row(), row(customerId="18")],
-    "a voucher": [row(voucherCode="SPREAD", voucherValue="1.00", orderTotal="27.95", payment__capture__amount="27.95")],
+    "a voucher": [row(voucherCode="LATE", voucherValue="26.00", orderTotal="2.95", payment__capture__amount="2.95")],
     "a currency that is not enabled": [row(currency="SEK")],
     "no country": [row(deliveryAddress__country="", invoiceAddress__country="")],
     "the field storeType with a remark": [row(storeType="B2C?")],
@@ -390,6 +390,27 @@ def test_bills_of_prices_without_tax_are_paid_by_what_mews_books(tmp_path, monke
         assert found.admitted == 1
         assert [problem.code for problem in found.orders[0].problems] == told
         assert str(found.orders[0].entries[-1].unit) in (paid, "-2.00")
+
+
+@pytest.mark.parametrize("pricing", Pricing)
+def test_vouchers_that_lower_prices_go_along(pricing, tmp_path, monkeypatch):
+    """Off the lines of each rate in proportion, split where a price is none of whole cents; as a person is shown them, too."""
+    monkeypatch.setenv(SWITCH, BOTH)
+    ctx = a_context(a_mapping(shipping={"accounting_category": CATEGORY}, tables=SPREAD), a_reference(pricing=pricing))
+    less = LESS | {"voucherCode": "SPREAD", "orderTotal": "", "payment__capture__amount": ""}
+    rows = [
+        row(1, **less | {"products__qty": "7"}),
+        row(2, **less),
+        row(2, **less, products__sku="B-2", products__vatPercent="5"),
+        row(2, **less | {"products__sku": "C-3", "products__qty": "3"}, products__unitPrice="0.99"),
+        row(3, **less | {"voucherValue": "24.00"}),
+        row(4),
+    ]
+    found = same([write_rows(tmp_path / "a.csv", rows)], ctx, opened=9)
+    assert (found.admitted, found.reasons) == (4, {})
+    lines = [[entry.line for entry in order.entries] for order in found.orders]
+    assert lines[0] == ["p1.1", "p1.2", "s1"]
+    assert all(entry.unit >= 0 for order in found.orders for entry in order.entries)
 
 
 def test_payments_that_are_posted_go_along(tmp_path, monkeypatch):
