@@ -11,14 +11,17 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from decisions import CODES, decide
 from foreign_dumps import DUMPS, ODD, read_flat
 from made_up import made_up_rows
+from outlet_shop import with_outlet, write_outlet_mapping
 from planned_at_once import planned
 from strange_dumps import STRANGE, sales
+from two_ways import PLAIN, write_rows
 from unpacked import unpacked
 
 from etl.errors import EtlError
@@ -138,6 +141,79 @@ def test_every_strange_dump(tmp_path: Path, name: str) -> None:
     dump = STRANGE[name](sales(made_up_rows()), tmp_path)
     orders, _ = same(dump.paths, begun(dump.paths, tmp_path / "mappings"), DECEMBER / "world.json")
     assert orders == len(dump.sold)
+
+
+OUTLET, CATEGORY = "0a000000-0000-4000-a000-000000000001", "ca000000-0000-4000-a000-000000000001"
+PLACES = {
+    "orders": ("", "Gross"),
+    "bills with a rest": ("balance", "Gross"),
+    "bills with captures": ("captures", "Gross"),
+    "bills that nothing pays": ("none", "Gross"),
+    "prices without tax": ("", "Net"),
+    "bills of prices without tax": ("balance", "Net"),
+}
+VOUCHERS = {"LESS": "rebate", "SPREAD": "spread", "GIFT": "payment"}
+
+
+def placed(folder: Path, place: str) -> tuple[Path, Path]:
+    """The mapping and the world of December on a route, with a policy for each voucher, in an enterprise with this pricing."""
+    paid, pricing = PLACES[place]
+    mapping = Path(shutil.copytree(DECEMBER / "mapping", folder / "m"))
+    world = json.loads((DECEMBER / "world.json").read_text("utf-8")) | {"pricing": pricing}
+    if paid:
+        write_outlet_mapping(mapping, OUTLET, CATEGORY, payments=paid)
+        world = with_outlet(world, OUTLET, [CATEGORY])
+    rules = [f"{code},{policy},{CATEGORY}" for code, policy in VOUCHERS.items()]
+    (mapping / "vouchers.csv").write_text("\n".join(["code,policy,accounting_category", *rules, ""]), "utf-8")
+    (folder / "world.json").write_text(json.dumps(world), "utf-8")
+    return mapping, folder / "world.json"
+
+
+def a_shop() -> Iterator[dict[str, str]]:
+    """Rows of 60 orders of some lines and rates: plain, with each voucher, returns, without a capture, one that does not foot."""
+    for number in range(1000, 1060):
+        kind = ["", *VOUCHERS, "return", "bare"][number % 6]
+        sign = -1 if kind == "return" else 1
+        prices = ["12.00", "0.99", "2.01", "7.35"][: 1 + number % 4]
+        counts = [sign * (1 + (number + at) % 7) for at in range(len(prices))]
+        value = Decimal("0.75") if kind in VOUCHERS else Decimal(0)
+        shipping = sign * Decimal("4.95")
+        total = sum((Decimal(price) * count for price, count in zip(prices, counts, strict=True)), shipping - value)
+        is_bare = kind in ("return", "bare")
+        for at, (price, count) in enumerate(zip(prices, counts, strict=True)):
+            yield PLAIN | {
+                "orderNumber": str(number),
+                "orderDate": "2011-06-01 10:00:00",
+                "createdFromOrigin.type": "return" if kind == "return" else "",
+                "shippingValue": str(shipping),
+                "voucherCode": kind if kind in VOUCHERS else "",
+                "voucherValue": str(value),
+                "payment.capture.status": "" if is_bare else "1",
+                "payment.capture.amount": "" if is_bare else str(total),
+                "orderTotal": "1.00" if number == 1017 else str(total),
+                "products.sku": f"S-{at}",
+                "products.qty": str(count),
+                "products.unitPrice": price,
+                "products.vatPercent": ["20", "5", "0"][(number + at) % 3],
+            }
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_shop_on_every_route(tmp_path: Path, place: str) -> None:
+    """Sums, statuses and what each order opens to; nearly all of it by columns."""
+    mapping, world = placed(tmp_path, place)
+    orders, admitted = same([write_rows(tmp_path / "a.csv", list(a_shop()))], mapping, world)
+    assert orders == 60
+    assert admitted >= 58
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", PLACES)
+def test_december_on_every_route(shared: Path, tmp_path: Path, place: str) -> None:
+    """At least 95 of 100 orders of a real month go by columns there, too."""
+    mapping, world = placed(tmp_path, place)
+    orders, admitted = same([shared / "data" / "online-retail-2010-12.csv"], mapping, world)
+    assert admitted >= orders * 0.95
 
 
 @pytest.mark.slow
