@@ -179,7 +179,9 @@ class BulkWriting:
         kinds, keys, order, net, gross = self._booked(orders, sending)
         starts = np.searchsorted(order, np.arange(len(orders.at) + 1))
         numbers = list(map(block.numbers.__getitem__, orders.at.tolist()))
-        accounts = [(one.account_id, one.is_company) for one in orders.charged]
+        pairs = [(one.account_id, one.is_company) for one in orders.charged]
+        known = {pair: at for at, pair in enumerate(dict.fromkeys(pairs))}
+        accounts, account_at = list(known), np.array([known[pair] for pair in pairs], np.int64)
         dates = orders.date_at.tolist()
         texts = list(map(orders.dated.texts.__getitem__, dates))
         months: dict[str, int] = {}
@@ -201,7 +203,7 @@ class BulkWriting:
             numbers,
             [text.replace(" ", "T", 1) for text in texts],
             totals,
-            orders.account_at,
+            account_at[orders.account_at],
             np.array(month_at, np.int64),
             np.diff(np.append(goods.first, len(goods.order))),
             is_negative * NEGATIVE | is_old * OLD,

@@ -6,6 +6,7 @@ Rule: design section 5; every answer is one of `etl.transform`, and one with a p
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from decimal import Decimal
 from json.encoder import encode_basestring as text_as_json
 from typing import Any, NamedTuple
@@ -272,8 +273,10 @@ class Decided:
             return None
         return _item(voucher_name(self._ctx, voucher, {}), its)
 
-    def charged(self, keys: tuple[str, str, str, str, str]) -> Charged | None:
-        """The account of an e-mail address, customer, account, buyer and market."""
+    def charged(self, keys: tuple[str, ...]) -> Charged | None:
+        """The account of an e-mail address, customer, account, buyer and market; of first and last name and telephone, where one
+        may be made.
+        """
         if keys not in self._charged:
             if len(self._charged) >= KEPT:
                 self._charged.clear()
@@ -283,11 +286,14 @@ class Decided:
     def _account(self, keys: tuple[str, ...]) -> Charged | None:
         if not self._is_charged:
             return Charged()
-        email, customer, account, buyer, market = keys
+        email, customer, account, buyer, market, *person = keys
         found = Findings("")
         order = Order("", email=email, customer_id=customer, account_id=account, buyer_id=buyer, market=market)
+        if person:
+            first, last, phone = person
+            order = replace(order, first_name=first, last_name=last, phone=phone)
         charged = account_of(order, self._ctx, found)
-        return None if found.problems or charged.create else charged
+        return None if found.problems else charged
 
 
 def fields_of(template: str) -> list[str]:

@@ -79,7 +79,6 @@ def why_never(ctx: Context) -> str:
         (ctx.is_public_demo, "the public demo"),
         (settings.source.prices_include_tax is False, "prices without tax"),
         (settings.source.consumption != "orderDate", "consumption by deliveryDate"),
-        (settings.accounts.create_customers and settings.names_accounts, "customers that are made"),
         (bool(ctx.mapping.controls), "controls.csv"),
         (set(fields_of(settings.target.notes)) - {"orderNumber"} != set(), "fields in target.notes"),
     )

@@ -25,6 +25,7 @@ from etl.model.rules import check_enabled
 from etl.reading.kinds import Kind
 from etl.reading.parse import Reader
 from etl.reading.texts import are_plain_emails
+from etl.staging.draft import ADDRESSES, PERSON, names_of, phone_of
 from etl.staging.plain import PlainTable
 from etl.transform.accounts import Charged
 from etl.transform.checks import negative_in_sale
@@ -99,7 +100,10 @@ class Lane:
         passive = [name for name in at if name in PASSIVE or name in texts]
         self._passive = [(at[name], self._kind[name]) for name in passive]
         self._account = [(at.get(name, -1), self._kind.get(name)) for name in _ACCOUNT]
-        self.account_at = [at[name] for name in _ACCOUNT if name in at]
+        accounts = ctx.mapping.settings.accounts
+        person = [f"{side}.{name}" for side in ADDRESSES for name in PERSON] if accounts.create_customers else []
+        self._person = [(at[name], name) for name in person if name in at]
+        self.account_at = [at[name] for name in (*_ACCOUNT, *person) if name in at]
         nowhere = len(table.order)
         self.number_at, self.date_at, self.shipping_at, self.total_at = (
             at.get(name, nowhere) for name in ("orderNumber", "orderDate", "shippingValue", "orderTotal")
@@ -118,7 +122,8 @@ class Lane:
         self.own = {*ctx.waivers, *mapping.bills, *mapping.reservations}
         self.no_shipping = None if "shippingValue" in at else 0
         """What an empty cell means: where there is no such column, nothing is said of it."""
-        self.has_accounts = bool(mapping.accounts) or mapping.settings.accounts.lookup_email
+        self.has_accounts = bool(mapping.accounts) or accounts.lookup_email or accounts.create_customers
+        self._is_made = accounts.create_customers
         self.skips_zero = mapping.settings.source.zero_orders == "skip"
         self.tolerance = mapping.settings.source.total_tolerance
         self._statuses = {"", *mapping.settings.source.import_statuses}
@@ -356,4 +361,10 @@ class Lane:
             reader[cells[index]].strip() if reader is not None and cells[index] else ""
             for index, reader in self._account
         )
-        return head.decided.charged((first or second, customer, account, buyer, head.market))
+        keys = (first or second, customer, account, buyer, head.market)
+        return head.decided.charged((*keys, *self._who(cells)) if self._is_made else keys)
+
+    def _who(self, cells: tuple[str, ...]) -> tuple[str, str, str]:
+        """First and last name and telephone of the person of an order."""
+        values = {name: self._kind[name][cells[at]].strip() for at, name in self._person if cells[at]}
+        return (*names_of(values), phone_of(values))

@@ -104,7 +104,7 @@ class PlanLines:
         paid: PaidParts,
     ) -> Lines:
         """The parts of the plan id of orders with these numbers and consumptions."""
-        accounts = np.array([self._writing.account(one.account_id) for one in orders.charged], object)
+        accounts = np.array([self._writing.account(one) for one in orders.charged], object)
         head = self._writing.before(_texts(numbers), _texts(texts), accounts[orders.account_at])
         goods = sending.goods
         beside, which, rank = self._beside(orders, sending, paid)

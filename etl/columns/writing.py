@@ -27,7 +27,7 @@ from etl.transform.products import fill
 _Booked = dict[tuple[int, str], list[Any]]
 """(number of a tax-code set, category) to [tax, net, gross], in the order of the entries."""
 _NUMBER = "\0"
-_THEN, _NOTES = ',[],"', '","'
+_THEN, _NOTES = ',"', '","'
 """What stands in a plan line between account and consumption, and between that and the notes."""
 T = TypeVar("T")
 
@@ -49,7 +49,7 @@ class Writing:
         self.currency, self.precision, self.shipping = currency, precision, shipping
         self.texts = Remembered(partial(units_text, digits=precision))
         """Amounts in smallest units as texts."""
-        self._accounts: dict[str, str] = {}
+        self._accounts: dict[tuple[Any, ...], str] = {}
         self.payers = Payers(ctx)
         self.is_proportional = settings.shipping.tax == "proportional"
         self.is_rebate_blocked = settings.target.rebates == "block"
@@ -123,7 +123,7 @@ class Writing:
             when.is_old,
             bool(payments),
         )
-        return Quick(self.line(number, when.text, charged.account_id, entries, payments), report, signature)
+        return Quick(self.line(number, when.text, charged, entries, payments), report, signature)
 
     def beside(self, rows: list[Flat], shipping: Shipping, paid: Sequence[Paid]) -> Beside:
         """What the line of an order that was written leaves out of its entries, and a person is shown; `paid` of a bill."""
@@ -193,13 +193,13 @@ class Writing:
         parts = share_units(abs(shipping.amount), [-one[0] for one in sets], tie_keys=[one[1] for one in sets])
         return [(one[2], sign * part) for one, part in zip(sets, parts, strict=True) if part]
 
-    def line(self, number: str, consumption: str, account_id: str, entries: list[str], paid: list[str]) -> bytes:
+    def line(self, number: str, consumption: str, charged: Charged, entries: list[str], paid: list[str]) -> bytes:
         """The part of the plan id of an order with these entries and payments."""
         head, tail = number.join(self._head), number.join(self._tail)
         if self.payers.is_bill:
             entries, paid = [*entries, *paid], []
         listed, end = ",".join(entries), self.end_with(paid)
-        return f"{head}{self.account(account_id)}{_THEN}{consumption}{_NOTES}{tail}{listed}{end}".encode()
+        return f"{head}{self.account(charged)}{_THEN}{consumption}{_NOTES}{tail}{listed}{end}".encode()
 
     def end_with(self, paid: Sequence[str]) -> str:
         """How a plan line ends, after the entries; `paid` are payments beside them."""
@@ -209,13 +209,16 @@ class Writing:
         """What stands before the entries, piece by piece; `accounts` as they are written."""
         return [*_between(self._head, numbers), accounts, _THEN, consumptions, _NOTES, *_between(self._tail, numbers)]
 
-    def account(self, account_id: str) -> str:
-        """As it is written."""
-        account = self._accounts.get(account_id)
+    def account(self, charged: Charged) -> str:
+        """Who is charged, and the customer that may be made, as they are written."""
+        key = (charged.account_id, charged.create)
+        account = self._accounts.get(key)
         if account is None:
             if len(self._accounts) >= KEPT:
                 self._accounts.clear()
-            account = self._accounts[account_id] = as_json(account_id)
+            # A customer by e-mail enters as that, whether there is one or not.
+            account_id = "" if charged.create else charged.account_id
+            account = self._accounts[key] = f"{as_json(account_id)},{as_json(charged.create)}"
         return account
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import time
 from decimal import Decimal
@@ -151,7 +151,7 @@ _FLAGS = ("hold", "waitingForPayment", "suspect")
 def _order(draft: Draft) -> Order:
     get = draft.values.get
     codes = [voucher.code for voucher in draft.vouchers if voucher.code]
-    first, last = _names(draft)
+    first, last = names_of(draft.values)
     return Order(
         number=draft.number,
         place=draft.place,
@@ -169,7 +169,7 @@ def _order(draft: Draft) -> Order:
         buyer_id=get("buyerId") or "",
         first_name=first,
         last_name=last,
-        phone=_first(draft, "tele", "cell"),
+        phone=phone_of(draft.values),
         invoice_country=get("invoiceAddress.country") or get("address.country") or "",
         delivery_country=get("deliveryAddress.country") or get("address.country") or "",
         lines=tuple(draft.lines),
@@ -194,24 +194,29 @@ def _order(draft: Draft) -> Order:
     )
 
 
-def _first(draft: Draft, *names: str) -> str:
-    return next(
-        (
-            draft.values[path]
-            for name in names
-            for path in (f"invoiceAddress.{name}", f"address.{name}", f"deliveryAddress.{name}")
-            if draft.values.get(path)
-        ),
-        "",
-    )
+ADDRESSES = ("invoiceAddress", "address", "deliveryAddress")
+"""Whose fields tell who a person is, in this order."""
+PERSON = ("firstName", "lastName", "name", "tele", "cell")
+"""The fields of an address that do."""
 
 
-def _names(draft: Draft) -> tuple[str, str]:
-    first, last = _first(draft, "firstName"), _first(draft, "lastName")
+def names_of(values: Mapping[str, Any]) -> tuple[str, str]:
+    """First and last name of the person of an order, by the values of its fields."""
+    first, last = _first(values, "firstName"), _first(values, "lastName")
     if first or last:
         return first.strip(), last.strip()
-    head, _, tail = _first(draft, "name").strip().rpartition(" ")
+    head, _, tail = _first(values, "name").strip().rpartition(" ")
     return head.strip(), tail
+
+
+def phone_of(values: Mapping[str, Any]) -> str:
+    """Their telephone."""
+    return _first(values, "tele", "cell")
+
+
+def _first(values: Mapping[str, Any], *names: str) -> str:
+    paths = (f"{side}.{name}" for name in names for side in ADDRESSES)
+    return next((str(values[path]) for path in paths if values.get(path)), "")
 
 
 def _tax_mode(draft: Draft) -> TaxMode | None:

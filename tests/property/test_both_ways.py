@@ -28,6 +28,9 @@ CELLS: dict[str, list[str]] = {
     "customerId": ["17", "18", "", "x"],
     "createdFromOrigin.type": ["", "return", "order"],
     "invoiceAddress.email": ["guest@example.com", "Trade@Example.com", "", "nobody"],
+    "invoiceAddress.firstName": ["Ann", "", "Be\u0301a", "NULL"],
+    "deliveryAddress.name": ["", 'Cy "C" Example', "Dee"],
+    "invoiceAddress.tele": ["", "020 7946 0000"],
     "invoiceAddress.city": ["Leeds", "", "NULL", "K\u00f8ln"],
     "invoiceAddress.country": ["GB", "DE", "", "gb"],
     "deliveryAddress.country": ["GB", "DE", "", "United Kingdom"],
@@ -141,7 +144,7 @@ def contexts(draw: st.DrawFn) -> Context:
             **({"route": "outlet", "service": ""} if bill else {}),
         },
         outlet={"outlet": OUTLET.name, "balance_category": category, **bill} if bill else {},
-        accounts={"lookup_email": draw(st.booleans())},
+        accounts={"lookup_email": draw(st.booleans()), "create_customers": draw(st.sampled_from([False, False, True]))},
         vouchers={
             "policy": draw(st.sampled_from(["rebate", "rebate", "payment"])),
             "accounting_category": draw(st.sampled_from([CATEGORY, category])),

@@ -443,7 +443,6 @@ def test_every_field_of_an_order_is_known_to_the_lane_or_asked_of_the_rules():
 NEVER = {
     "prices without tax": a_context(a_mapping(source={"prices_include_tax": False})),
     "consumption by deliveryDate": a_context(a_mapping(source={"consumption": "deliveryDate"})),
-    "customers that are made": a_context(a_mapping(accounts={"create_customers": True})),
     "fields in target.notes": a_context(a_mapping(target={"notes": "{orderNumber} {customerId}"})),
     "the public demo": a_context(is_public_demo=True),
 }
@@ -472,6 +471,32 @@ def test_accounts_are_looked_up_by_address(tmp_path, monkeypatch):
     found = same([write_rows(tmp_path / "a.csv", rows)], ctx)
     assert [order.account_id for order in found.orders] == [COMPANY, ACCOUNT, "", ACCOUNT]
     assert found.reasons == {"an account with a remark": 1}
+
+
+def test_customers_that_are_made_go_along_with_all_that_they_are_made_of(tmp_path, monkeypatch):
+    """Known or not; by the names of either address; who has no address of e-mail goes to the fallback."""
+    monkeypatch.setenv(SWITCH, BOTH)
+    ctx = a_context(
+        a_mapping(accounts={"create_customers": True}, shipping={"accounting_category": CATEGORY}),
+        a_reference(accounts_by_email={"guest@example.com": (COMPANY,), "two@example.com": (COMPANY, ACCOUNT)}),
+    )
+    people = [
+        {},
+        {"invoiceAddress.email": "new@example.com", "invoiceAddress.firstName": "Ann", "deliveryAddress.tele": "1"},
+        {
+            "invoiceAddress.email": "new@example.com",
+            "deliveryAddress.name": 'Ben "B" Example',
+            "invoiceAddress.cell": "2",
+        },
+        {"invoiceAddress.email": ""},
+        {"invoiceAddress.email": "two@example.com"},
+    ]
+    names = dict.fromkeys([name for one in people for name in one], "")
+    rows = [row(at) | names | {"invoiceAddress.email": "Guest@Example.com"} | one for at, one in enumerate(people, 1)]
+    found = same([write_rows(tmp_path / "a.csv", rows)], ctx, opened=9)
+    assert (found.admitted, found.reasons) == (4, {"an account with a remark": 1})
+    assert [order.account_id for order in found.orders] == [COMPANY, "", "", ACCOUNT, ""]
+    assert dict(found.orders[2].create_customer)["LastName"] == "Example"
 
 
 def test_codes_that_mews_takes_until_the_afternoon_are_asked_by_the_hour(tmp_path):
