@@ -227,15 +227,16 @@ class PlanStore:
         """What is reported of orders, without the classes around the values; what they have in common is stored once."""
         alike: list[_InTurn] = []
         at_once: dict[int, _AtOnce] = {}
+        summed: dict[int, int] = {}
         others: list[OrderStatus] = []
         for order in orders:
             if isinstance(order, Run):
                 bulk = order.bulk
-                its = at_once.setdefault(id(bulk), _AtOnce(len(at_once), bulk, sorted(bulk.problems), []))
+                its = at_once.setdefault(id(bulk), _AtOnce(bulk, sorted(bulk.problems), []))
                 for start, end, told in its.stretches(order):
                     if start < end:
                         its.spans.append((start, end))
-                        alike.append((end - start, its.at))
+                        alike.append((end - start, summed.setdefault(id(bulk), len(summed))))
                     if told:
                         alike.append((1, None))
                         others.append(quick_status(bulk.sums.report(end), bulk.problems[end]))
@@ -245,7 +246,7 @@ class PlanStore:
             else:
                 alike.append((1, None))
                 others.append(_status_of(order))
-        sums = [its.bulk.sums.of(its.spans) for its in at_once.values() if its.spans]
+        sums = [at_once[its].bulk.sums.of(at_once[its].spans) for its in summed]
         for count, report in chain.from_iterable(one.added() for one in sums):
             self.alike.add(report, count)
         return marshal.dumps((alike, [one.packed() for one in sums])), pickle.dumps(list(map(_flat, others)), 5)
@@ -309,9 +310,8 @@ _InTurn = tuple[int, int | tuple[Any, ...] | None]
 
 
 class _AtOnce(NamedTuple):
-    """The orders of a bulk in a batch: the number of their sums, the places that problems are told of, the spans of all others."""
+    """The orders of a bulk in a batch: the places that problems are told of, the spans of all others."""
 
-    at: int
     bulk: Bulk
     told: list[int]
     spans: list[tuple[int, int]]

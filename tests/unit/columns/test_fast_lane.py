@@ -181,6 +181,14 @@ def test_what_is_only_told_of_a_line_goes_along(tmp_path):
     assert found.statuses[0].count("name.missing") == 2
 
 
+def test_orders_that_are_all_told_of_stand_beside_others_of_another_currency(tmp_path):
+    """The first bulk has none that are added up; the second is read back all the same."""
+    yen = {"currency": "JPY", "shippingValue": "5", "products__unitPrice": "12", "orderTotal": "29"}
+    rows = [row(1, products__itemText__product=""), row(2, **yen, payment__capture__amount="29")]
+    found = same([write_rows(tmp_path / "a.csv", rows)], CTX)
+    assert (found.admitted, len(found.statuses)) == (2, 2)
+
+
 def test_an_empty_amount_of_shipping_goes_along_and_is_told(tmp_path):
     more = {"shippingValue": "", "orderTotal": "24.00", "payment__capture__amount": "24.00"}
     found = same([write_rows(tmp_path / "a.csv", [row(), row(1002, **more), row(1002, **more)][:2])], CTX)
