@@ -75,6 +75,7 @@ EXAMPLES = {
     "payment.undecided": "The row of method `klarna` has an empty `type`.",
     "payment.differs": "40.00 captured for an order of 42.00, and payments are posted.",
     "bill.not_zero": "An outlet bill of 42.00 with a capture of 40.00.",
+    "bill.rounding": "42.00 was sold and captured; in net prices Mews books 41.99.",
     "currency.not_enabled": "An order in USD; the enterprise takes GBP and EUR.",
     "window.outside": "An order of 2010, and an editable window of 90 days.",
     "window.passed": "The order was inside the window when the run began, and the run reached it two days later.",
@@ -127,7 +128,7 @@ EXAMPLES = {
 
 NOTICES_BEGIN = "order.corrected"
 """The table of codes ends with the notices, from this one on."""
-NOTICES_BESIDES = {"account.merged", "bill.not_zero", "payment.differs"}
+NOTICES_BESIDES = {"account.merged", "bill.not_zero", "bill.rounding", "payment.differs"}
 
 HITS = {
     Origin.SOURCE: "The order that it stands in, and no other: it is blocked until the export is right.",

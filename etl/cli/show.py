@@ -11,6 +11,7 @@ from etl.cli.console import Console
 from etl.model.problem import HEADINGS
 from etl.model.shares import ENDS
 from etl.model.words import counted, moment_words
+from etl.report.bills import zero_words
 
 PROBLEMS_SHOWN = 12
 TOLD_SHOWN = 20
@@ -152,7 +153,7 @@ def bills(console: Console, document: dict[str, Any]) -> None:
     if not found:
         return
     rows = [(row["what"], f"{row['bills']:,}", money([row])) for row in found["rows"]]
-    title = f"Bills of the outlet, with tax: {found['to_zero']:,} of {found['count']:,} add up to zero"
+    title = f"Bills of the outlet, with tax: {zero_words(found).replace(' bills', '', 1)}"
     console.table(title, ["", "bills", "amount"], rows, right=[1, 2])
 
 

@@ -141,11 +141,11 @@ class BulkWriting:
         """What is told of the order at a place of the block, whose capture nobody tells of."""
         return untaken(block.numbers[at], self._lane.table.place_of(int(block.rows[block.first[at]])), MISSING)
 
-    def _rest(self, block: Block, at: int, rest: int) -> Problem:
-        """What is told of a bill, that of the order at a place of the block, that nothing pays."""
+    def _rest(self, block: Block, at: int, rest: int, rounding: int) -> Problem:
+        """What is told of a bill, that of the order at a place of the block, that nothing pays or that is off by a rounding."""
         spot = self._lane.table.place_of(int(block.rows[block.first[at]]))
-        amount = Decimal(rest).scaleb(-self._writing.precision)
-        return rest_told(block.numbers[at], self._writing.currency, amount, spot)
+        amount, less = (Decimal(one).scaleb(-self._writing.precision) for one in (rest, rounding))
+        return rest_told(block.numbers[at], (self._writing.currency, amount, less), spot)
 
     def _problems(
         self, block: Block, orders: Orders, goods: Goods, told: Bools, is_back: Bools, rest: Ints, rounding: Ints
@@ -159,7 +159,7 @@ class BulkWriting:
             problems += self._negative(number, goods, lines) if is_back[at] else []
             problems += self._names(number, goods, lines) if told[at] else []
             problems += [self._missing(block, orders.at[at])] if lacking[at] else []
-            problems += [self._rest(block, orders.at[at], int(rest[at]))] if rest[at] else []
+            problems += [self._rest(block, orders.at[at], int(rest[at]), int(rounding[at]))] if rest[at] else []
             found[at] = tuple(problems)
         return found
 

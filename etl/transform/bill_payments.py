@@ -48,13 +48,28 @@ def tell_rest(case: OrderContext, bill: Sequence[Entry]) -> None:
     """Tells with its sum a bill that its payments do not bring to zero. To be called of one that is sent."""
     rest = sum([entry.predicted.gross for entry in bill], ZERO)
     if rest:
-        case.found.add(rest_told(case.order.number, case.currency, rest, case.order.place))
+        rounding = sum([entry.rounding for entry in bill], ZERO) if case.basis is Basis.GROSS else ZERO
+        case.found.add(rest_told(case.order.number, (case.currency, rest, rounding), case.order.place))
 
 
-def rest_told(number: str, currency: str, rest: Decimal, place: Place) -> Problem:
-    """What is told of a bill whose order stands at `place` and that does not add up to zero."""
-    text = f"The bill of order {number} adds up to {rest} {currency}: revenue less payments."
-    return notice("bill.not_zero", text, order=number, place=place.at("payment.capture.amount"), value=str(rest))
+def rest_told(number: str, sums: tuple[str, Decimal, Decimal], place: Place) -> Problem:
+    """What is told of a bill whose order stands at `place` and that does not add up to zero.
+
+    `sums`: currency, revenue less payments, and by how much the conversion of prices with tax booked less than the export
+    says. Where that alone is the rest, the payments are the export's total to the cent.
+    """
+    currency, rest, rounding = sums
+    text = f"The bill of order {number} adds up to {rest} {currency}: revenue less payments"
+    if rest == -rounding:
+        code, text = "bill.rounding", f"{text}. All of it comes from the conversion of its prices into net ones."
+    elif rounding:
+        code, text = (
+            "bill.not_zero",
+            f"{text}; {-rounding} of it comes from the conversion of its prices into net ones.",
+        )
+    else:
+        code, text = "bill.not_zero", f"{text}."
+    return notice(code, text, order=number, place=place.at("payment.capture.amount"), value=str(rest))
 
 
 def captured(case: OrderContext) -> tuple[Decimal, ...]:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 from builders import a_line, an_order
+from hypothesis import given
+from hypothesis import strategies as st
 from outlet_shop import outlet_context
 
 from etl.ledger.changes import kept
@@ -17,6 +19,7 @@ from etl.ledger.standing import change
 from etl.model.codes import hint_for
 from etl.model.order import Payment, Voucher
 from etl.model.plan import PlannedOrder
+from etl.model.reference import Pricing
 from etl.model.route import Route
 from etl.model.states import State
 from etl.model.status import OrderStatus
@@ -236,3 +239,81 @@ def test_what_to_do_about_a_changed_bill_can_be_done(tmp_path: Path) -> None:
     assert "--repost-undone" in hint_for("changed")
     found = status_of(replace(today, route=Route.ORDERS), replace(row, facts={}), "shop").problems
     assert [one.hint for one in found if one.code == "changed"] == [""]
+
+
+def net_bill(number: str, price: str, *captured: str, how: str = "captures") -> PlannedOrder:
+    """A bill of one line at 20 %, its price with tax, of a hotel that sells without."""
+    order = an_order(
+        a_line(price),
+        number=number,
+        payments=tuple(Payment(method="card", status="success", amount=D(one)) for one in captured),
+    )
+    return plan_order(order, outlet_context(outlet={"payments": how}, reference={"pricing": Pricing.NET}))
+
+
+OFF = next(f"{at / 100:.2f}" for at in range(1, 400) if net_bill("1", f"{at / 100:.2f}").rounding)
+"""A price that no net price comes to."""
+
+
+def test_what_the_conversion_rounded_is_no_fault_of_the_captures() -> None:
+    """A capture of the export's total is right to the cent; what is really unpaid stands alone, and no cent is left out."""
+    rounding = net_bill("1", OFF).rounding
+    short = str(D(OFF) + D("15.00"))
+    orders = (
+        net_bill("1", OFF, OFF),
+        net_bill("2", OFF, short),
+        net_bill("3", OFF, how="none"),
+        net_bill("4", "12.00", "12.00"),
+    )
+    told = [[(one.code, one.value) for one in order.problems if one.code.startswith("bill.")] for order in orders]
+    assert told == [
+        [("bill.rounding", str(-rounding))],
+        [("bill.not_zero", str(-rounding - D("15.00")))],
+        [("bill.not_zero", str(D(OFF) - rounding))],
+        [],
+    ]
+    assert f"{-rounding} of it" in next(one.message for one in orders[1].problems if one.code == "bill.not_zero")
+    assert "captures are right" in hint_for("bill.rounding")
+    bills = summed(*orders).document("dry-run")["bills"]
+    rows = {row["what"]: (row["bills"], D(row["amount"])) for row in bills["rows"]}
+    assert (bills["count"], bills["to_zero"], bills["not_to_zero"], bills["by_rounding"]) == (4, 1, 3, 1)
+    assert rows["Bills whose payments are less than their revenue"] == (1, D(OFF))
+    assert rows["Bills whose payments are more than their revenue"] == (1, D("-15.00"))
+    assert rows["Rounding by the conversion into net prices"] == (3, -3 * rounding)
+    assert rows["Sum of the bills"][1] == sum((amount for what, (_, amount) in rows.items() if what in REST_ROWS), D(0))
+    section = bill_section(summed(*orders).document("dry-run"))
+    assert section is not None
+    assert section.text.startswith("1 of 4 bills add up to zero, 1 more but for rounding.")
+
+
+REST_ROWS = (
+    "Bills whose payments are less than their revenue",
+    "Bills whose payments are more than their revenue",
+    "Rounding by the conversion into net prices",
+)
+
+
+def test_a_posted_bill_keeps_the_cause_of_its_cent(tmp_path: Path) -> None:
+    """From the ledger alone, where no plan tells of conversion any more."""
+    status = status_of(None, held(net_bill("1", OFF, OFF), tmp_path), "shop")
+    bills = summed(status).document("report")["bills"]
+    assert (bills["not_to_zero"], bills["by_rounding"]) == (1, 1)
+    assert {row["what"] for row in bills["rows"]} & {*REST_ROWS} == {REST_ROWS[2]}
+
+
+@given(
+    st.lists(
+        st.tuples(st.decimals("0.01", "80.00", places=2), st.decimals("0.00", "90.00", places=2)),
+        min_size=1,
+        max_size=6,
+    )
+)
+def test_the_parts_of_the_rest_are_the_rest(bills: list[tuple[D, D]]) -> None:
+    """Whatever is captured of whatever was sold; rounding is all of a bill's rest exactly where the capture is the total."""
+    orders = [net_bill(str(at), str(price), str(paid)) for at, (price, paid) in enumerate(bills)]
+    document = summed(*orders).document("dry-run")["bills"]
+    amounts = {row["what"]: D(row["amount"]) for row in document["rows"]}
+    assert amounts["Sum of the bills"] == sum((amounts.get(what, D(0)) for what in REST_ROWS), D(0))
+    exact = [order for order, (price, paid) in zip(orders, bills, strict=True) if price == paid and order.rounding]
+    assert document["by_rounding"] == len(exact)
+    assert [order for order in orders if any(one.code == "bill.rounding" for one in order.problems)] == exact
