@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TextIO
 import click
 
 from etl.errors import EtlError, ExitCode, UsageError
-from etl.settings import Connection, Settings
+from etl.settings import TIED, Connection, Settings
 
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
@@ -162,7 +162,8 @@ class Console:
         whole: Sequence[int] = (),
     ) -> None:
         """A small table; columns whose index is in `right` hold figures, those in `whole` texts that are not broken."""
-        if self.settings.quiet or not rows:
+        if self.settings.quiet or not rows or os.environ.get(TIED):
+            # Who started a tied process reads its document and its log; drawing for nobody is a tenth of its work.
             return
         from rich import box
         from rich.table import Table
