@@ -152,8 +152,6 @@ class Lane:
         cells += ("",)
         if (cell := cells[self.voucher_at]) and head.amounts[cell] != 0:
             return "a voucher"
-        if head.decided.is_converted:
-            return "an enterprise with net pricing"
         if cells[self.number_at] != number:
             return "an order number with blanks or zeros"
         if number in self.own:
@@ -198,6 +196,8 @@ class Lane:
         payer = self._payer(cells, head, total)
         if isinstance(payer, str):
             return payer
+        if head.decided.is_converted:
+            return "taken at once only, in an enterprise with net pricing"
         share = Shipping(shipping, taxes, is_return=head.sign < 0)
         return _Plain(number, head, when, charged, lines, share, total, is_told, is_footed, payer)
 

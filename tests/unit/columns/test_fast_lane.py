@@ -384,7 +384,15 @@ def test_a_tax_that_is_coarser_than_the_currency_is_the_rules_business(tmp_path)
         a_mapping(shipping={"accounting_category": CATEGORY}), a_reference(pricing=Pricing.NET, tax_precision=0)
     )
     found = same([write_rows(tmp_path / "a.csv", [row(1)])], ctx)
-    assert found.reasons == {"an enterprise with net pricing": 1}
+    assert found.reasons == {"a tax that is not plain": 1}
+
+
+def test_what_is_not_taken_at_once_is_the_rules_business_where_prices_are_sent_without_tax(tmp_path):
+    """Shipping that no goods of value carry, say; what is odd about an order is named first."""
+    ctx = a_context(a_mapping(shipping={"accounting_category": CATEGORY}), NET)
+    nothing = {"products__unitPrice": "0.00", "orderTotal": "4.95", "payment__capture__amount": "4.95"}
+    found = same([write_rows(tmp_path / "a.csv", [row(1, **nothing), row(2, products__vatPercent="19")])], ctx)
+    assert found.reasons == {"taken at once only, in an enterprise with net pricing": 1, "a tax that is not plain": 1}
 
 
 def test_bills_of_prices_without_tax_are_paid_by_what_mews_books(tmp_path, monkeypatch):
