@@ -329,8 +329,9 @@ _ALL = (
     Code(
         "kind.refused",
         "Mews refused three orders with the same need in equal words; this one was not sent",
-        "Read Mews's words and clear the cause with Mews (rebates, company billing, the payment type); then run again "
-        "with --retry-rejected: one goes first.",
+        "Read Mews's words and clear the cause with Mews (rebates, company billing, the payment type, how far back it takes "
+        "outlet bills); then run again with --retry-rejected: one goes first. Bills that stay too old for Mews are left out with "
+        "--from DATE and --retry-rejected together; `next` tells the date.",
         _W,
     ),
     Code(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from etl.errors import ExitCode
@@ -20,6 +21,7 @@ from etl.model.route import Route
 from etl.model.status import ReportState
 from etl.model.words import counted
 from etl.pipeline.causes import Causes, Effect
+from etl.pipeline.reach import Reach
 from etl.pipeline.reconciled import RECOVERED_AT, Trace
 from etl.pipeline.step import Desk, Step, with_effect
 
@@ -29,7 +31,10 @@ _REPORT = "reconciled"
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """What a plan and the ledger come to. `run`: the command that posts it; `unassigned`: rows without an order number."""
+    """What a plan and the ledger come to. `run`: the command that posts it; `unassigned`: rows without an order number.
+
+    `reach`: how far back Mews takes bills, where the ledger knows of that; `start`: the day that `run` begins with for it.
+    """
 
     causes: Causes
     run: str
@@ -37,6 +42,13 @@ class Left:
     mapping: MappingFolder
     trace: Trace | None = None
     unassigned: int = 0
+    reach: Reach | None = None
+    start: date | None = None
+
+    @property
+    def out_of_reach(self) -> int:
+        """Orders that are ready and older than what Mews takes."""
+        return self.reach.ready_before(self.start) if self.reach else 0
 
 
 def after_decisions(desk: Desk, left: Left) -> Step:
@@ -47,9 +59,11 @@ def after_decisions(desk: Desk, left: Left) -> Step:
     ready = left.causes.states.get(ReportState.READY)
     if not ready:
         return aftermath(desk, left)
-    if last and (stop := _stop_of(last[0])):
+    if last and (stop := _stop_of(last[0])) and not left.out_of_reach:
         what = f"The last {last[0].command} stopped: {stop}. Once that is mended, post what is ready"
         return with_effect(Step(what, type=left.run), ready, "posts")
+    if old := left.out_of_reach:
+        return _narrowed(desk, left, ready, old)
     out = left.causes.states.get(ReportState.BLOCKED, Effect()).orders
     rest = f" ({out:,} stay out until corrected)" if out else ""
     review = desk.typed("dry-run", *desk.plan_files, "--report", "dry-run")
@@ -93,7 +107,10 @@ def aftermath(desk: Desk, left: Left) -> Step:
         )
     if causes.refused:
         return _kind(desk, left)
-    if rejected := states.get(ReportState.REJECTED):
+    rejected = states.get(ReportState.REJECTED)
+    if rejected and left.reach and left.reach.aged == rejected.orders:
+        return _out_of_reach(desk, left, rejected)
+    if rejected:
         words = _words(causes, ReportState.REJECTED)
         what = f"Mews refused orders{words}: clear the cause, then send them again"
         return with_effect(Step(what, type=f"{left.run} --retry-rejected"), rejected)
@@ -104,6 +121,29 @@ def aftermath(desk: Desk, left: Left) -> Step:
     if (blocked := states.get(ReportState.BLOCKED)) or left.unassigned:
         return _corrections(desk, causes, blocked or Effect(), left.unassigned)
     return _whole(desk, left)
+
+
+def _narrowed(desk: Desk, left: Left, ready: Effect, old: int) -> Step:
+    """Some of what is ready is older than what Mews takes, or all of it: no run leads there."""
+    if old == ready.orders:
+        return aftermath(desk, left) if ReportState.UNKNOWN in left.causes.states else _out_of_reach(desk, left, ready)
+    count = ready.orders - old
+    what = (
+        f"Post what is ready from {left.start} on; posts {counted(count, 'order|orders')}. {counted(old, 'older one|ones stays|stay')}"
+        " out: Mews refused bills of that age"
+    )
+    return Step(what, orders=count, type=left.run)
+
+
+def _out_of_reach(desk: Desk, left: Left, effect: Effect) -> Step:
+    """Bills that Mews would refuse one by one: what it took is reconciled, and Mews is asked for the rest."""
+    took = f" and took those from {left.start} on" if left.reach and left.reach.taken else ""
+    what = (
+        f"Mews refused bills up to {left.reach.refused if left.reach else None}{took}: ask Mews how far back it takes them. Once that is "
+        f"farther, `{desk.typed('run', *(desk.plan_files or ('EXPORT...',)))} --from DATE --retry-rejected` sends them from that day "
+        "on; else they stay out, and what was posted is reconciled"
+    )
+    return with_effect(Step(what, type=_reconcile(desk)), effect, "not in Mews:")
 
 
 def _whole(desk: Desk, left: Left) -> Step:
@@ -136,12 +176,15 @@ _SPREAD = _WayOut(
     "vouchers.policy",
     "spread",
 )
+_TOGETHER = (
+    "--from DATE and --retry-rejected go together, since without the second one younger bills stay blocked as well"
+)
 _WAYS_OUT = {
     REBATES: _SPREAD,
     COMPANY: _WayOut("name customers instead of the company in accounts.csv, or as accounts.fallback"),
     RESERVATION: _WayOut("take their rows out of reservations.csv"),
     BILL: _WayOut("take their rows out of bills.csv"),
-    OLD: _WayOut("leave them out with --from DATE"),
+    OLD: _WayOut(f"leave them out: {_TOGETHER}"),
 }
 _ANOTHER_TYPE = _WayOut("name another type in payments.csv, or set payments.post = false")
 
@@ -156,6 +199,11 @@ def _kind(desk: Desk, left: Left) -> Step:
     is_taken = out is _SPREAD and left.mapping.settings.vouchers.policy == out.value
     if not is_taken:
         ways = f"{ways}; or {out.words}"
+    if kind == OLD and left.reach and left.reach.refused and left.start:
+        ways = (
+            f"it refused those up to {left.reach.refused}, and whether it takes those from {left.start} on only Mews knows: ask how "
+            f"far back it takes bills, then type the command with that day, if it is a later one. {_TOGETHER}"
+        )
     key = "" if is_taken else out.key
     return with_effect(
         Step(

@@ -9,17 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from itertools import count
 from pathlib import Path
 
 from etl.errors import InputError, LedgerError, MappingError
 from etl.ledger.holder import this_process
+from etl.ledger.kind_record import KindStanding
 from etl.ledger.ledger import Ledger
 from etl.mapping.folder import FaultyMappingError
 from etl.mapping.settings import FILE
 from etl.mapping.whereabouts import open_words, row_of_setting
-from etl.model.kinds import KindState
+from etl.model.kinds import OLD, KindState
 from etl.model.ledger_place import is_server, shown
 from etl.model.mapping import Mapping as MappingFolder
 from etl.model.reference import Reference
@@ -33,7 +34,7 @@ from etl.pipeline.catalogue import has_catalogue, is_orderable
 from etl.pipeline.causes import ASK_MEWS, DECISIONS, MAY_STAY, Causes
 from etl.pipeline.deciding import SERVICE, THE_SERVICE, Knowledge, decision, first_fault, how_paid
 from etl.pipeline.from_ledger import ledger_statuses
-from etl.pipeline.planning import Progress
+from etl.pipeline.planning import Progress, Span
 from etl.pipeline.prepare import (
     Export,
     is_of_route,
@@ -44,6 +45,7 @@ from etl.pipeline.prepare import (
     reference_offline,
     statuses,
 )
+from etl.pipeline.reach import Reach
 from etl.pipeline.reconciled import last_trace
 from etl.pipeline.step import Desk, Step, with_effect
 from etl.pipeline.unconfirmed import likely_rows
@@ -157,8 +159,11 @@ def _planned(stack: ExitStack, desk: Desk, mapping: MappingFolder, ledger: Ledge
     held = [name for name, kind in kinds.items() if kind.state is KindState.HELD]
     ignored = _unknowable(mapping) if reference is None else ()
     causes = Causes(ignored, held, _meant(mapping), open_words(desk.settings.mappings))
+    reach = _reach_of(kinds, mapping)
     for status in statuses(prepared, ledger):
         causes.add(status)
+        if reach is not None:
+            reach.add(status)
     if mapping.likely and not desk.is_rehearsal(ledger):
         return with_effect(_confirm(mapping, facts), causes.everything, "the run waits with")
     if reference is None and (step := _connect(desk, mapping)) is not None:
@@ -171,9 +176,22 @@ def _planned(stack: ExitStack, desk: Desk, mapping: MappingFolder, ledger: Ledge
         return how_paid(desk, causes.unpaid)
     if reference is None:
         return with_effect(_compare(desk), causes.everything)
-    run = desk.typed("run", *desk.plan_files, "--expect", prepared.plan.plan)
+    start = reach.start(is_held=OLD in held) if reach else None
+    if start is not None:
+        span = Span(start)
+        prepared = plan_export(stack, batch, facts, mapping, assumed, span=span, progress=desk.progress)
+    run = desk.typed("run", *desk.plan_files, *_from(start), "--expect", prepared.plan.plan)
     trace = last_trace(ledger, mapping.digest) if ledger else None
-    return after_decisions(desk, Left(causes, run, ledger, mapping, trace, facts.unassigned_count))
+    return after_decisions(desk, Left(causes, run, ledger, mapping, trace, facts.unassigned_count, reach, start))
+
+
+def _reach_of(kinds: Mapping[str, KindStanding], mapping: MappingFolder) -> Reach | None:
+    """What is to tell how far back Mews takes bills; None where none older than the window was ever tried."""
+    return Reach(mapping.settings.source.timezone) if OLD in kinds else None
+
+
+def _from(start: date | None) -> tuple[str, ...]:
+    return ("--from", start.isoformat()) if start else ()
 
 
 def _elsewhere(desk: Desk, mapping: MappingFolder, ledger: Ledger, stored: Reference) -> Step | None:
@@ -250,8 +268,11 @@ def _from_ledger(desk: Desk, ledger: Ledger | None, mapping: MappingFolder) -> S
     home = ledger.home() if ledger else None
     kinds = ledger.kinds() if ledger else {}
     causes = Causes(held=[name for name, kind in kinds.items() if kind.state is KindState.HELD])
+    reach = _reach_of(kinds, mapping)
     for status in ledger_statuses(ledger, home.store if home else "", "") if ledger else ():
         causes.add(status)
+        if reach is not None:
+            reach.add(status)
     if (
         ledger is None
         or not causes.everything.orders
@@ -261,5 +282,7 @@ def _from_ledger(desk: Desk, ledger: Ledger | None, mapping: MappingFolder) -> S
         step = Step("Name the export, so that it can be planned", type=desk.typed("next", "EXPORT..."))
         return with_effect(step, causes.everything, "the ledger knows")
     named = replace(desk, exports=[Path("EXPORT...")])
-    run = named.typed("run", "EXPORT...")
-    return aftermath(named, Left(causes, run, ledger, mapping, last_trace(ledger, mapping.digest)))
+    is_held = OLD in kinds and kinds[OLD].state is KindState.HELD
+    start = reach.start(is_held=is_held) if reach else None
+    run = named.typed("run", "EXPORT...") + "".join(f" {word}" for word in _from(start))
+    return aftermath(named, Left(causes, run, ledger, mapping, last_trace(ledger, mapping.digest), 0, reach, start))

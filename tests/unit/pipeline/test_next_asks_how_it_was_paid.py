@@ -33,10 +33,10 @@ accounting_category = "{CATEGORY}"
 """
 
 
-def remember_the_outlet() -> None:
+def remember_the_outlet(**more: str) -> None:
     """What preflight of the outlet route leaves behind."""
     category = Named(CATEGORY, "Shop", True)
-    reference = a_reference(outlet=OUTLET, categories={CATEGORY: category}, payment_types=(), tax_country="GB")
+    reference = a_reference(outlet=OUTLET, categories={CATEGORY: category}, payment_types=(), tax_country="GB", **more)
     with Ledger.open("ledger.sqlite") as ledger:
         ledger.bind(Home(reference.platform, reference.enterprise_id, OUTLET.id, "shop"))
         ledger.save_reference(dump_reference(reference))
