@@ -1351,6 +1351,14 @@ GUARDS = (
         "one_customer",
     ),
     _guard(
+        "a second look at a customer follows at once",
+        "load/customers.py",
+        "        elif started >= row.unseen_at + self._settle / 2:",
+        "        else:",
+        "customers",
+        "lie_apart",
+    ),
+    _guard(
         "a customer in doubt is made again",
         "load/customers.py",
         "        if row is not None and row.state is CustomerState.UNKNOWN:\n            return Answer()\n",

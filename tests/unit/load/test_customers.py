@@ -271,6 +271,33 @@ def test_who_comes_meanwhile_is_taken(mews: People, path: Path) -> None:
     assert (mews.welcomes, mews.account_of("1")) == ([], "desk-1")
 
 
+def test_who_was_merged_into_another_is_not_charged(mews: People, path: Path) -> None:
+    """The desk tidied up: of two profiles the one that is left is meant, and there is nothing to decide."""
+    mews.add("desk-1", "zoe@example.com")
+    mews.add("old-1", "zoe@example.com", merged_into=mews.id("desk-1"))
+    result = load(path, mews, [new("1")])
+    assert result is not None
+    assert (result.exit_code, mews.welcomes, mews.account_of("1")) == (ExitCode.DONE, [], "desk-1")
+
+
+def test_who_was_made_here_is_charged_whoever_comes_later(mews: People, path: Path) -> None:
+    """All orders of a person are on one account, though the desk makes another profile between two runs."""
+    assert load(path, mews, [new("1")]) is not None
+    mews.add("desk-1", "zoe@example.com")
+    result = load(path, mews, [new("1"), new("2")], run_id="run-2")
+    assert result is not None
+    assert (result.exit_code, mews.account_of("2")) == (ExitCode.DONE, mews.account_of("1"))
+
+
+def test_two_looks_of_runs_that_do_not_wait_lie_apart(mews: People, path: Path) -> None:
+    """The second proves nothing before half of the settling time has passed since the first."""
+    mews.welcome = lambda _p, n: Outcome(Kind.UNKNOWN, message="reset") if n == 1 else None
+    for count, (pause, made) in enumerate([(0, 1), (200, 1), (5, 1), (90, 2)]):
+        mews.time.seconds += pause
+        assert load(path, mews, [new("1")], no_wait=True, run_id=f"run-{count}") is not None
+        assert len(mews.welcomes) == made, count
+
+
 def test_a_refusal_because_somebody_has_the_address_finds_him(mews: People, path: Path) -> None:
     """The look before came too early; the refusal says that there is somebody."""
 
