@@ -71,7 +71,7 @@ class Slot:
         if self._sent_at is None:
             self.give_back()
         elif now is None:
-            self._end(self._sent_at + self._limiter.timeout)
+            self._end(self._limiter.last_arrival(self._sent_at))
         else:
             self._limiter.way.note(self._sent_at, now)
             self._end(now)
@@ -240,6 +240,14 @@ class Limiter:
         """Nobody gets a slot for that long (429). A pause under way is never shortened."""
         self._paused_until = max(self._paused_until, self._clock.monotonic() + min(seconds, LONGEST_PAUSE))
         self.way.forget()
+
+    def last_arrival(self, sent: float) -> float:
+        """When a request without an answer can have arrived at the latest: at the end of its time-out.
+
+        Where that is long over, the machine slept: what stood in its buffers leaves once it wakes.
+        """
+        now, end = self._clock.monotonic(), sent + self.timeout
+        return end if now <= end + LEASE_SECONDS else now + self.timeout
 
     def note_over(self, block: _Block, until: float) -> None:
         """A request of the block is over; the row is final when all are."""

@@ -432,6 +432,26 @@ def test_a_request_without_an_answer_counts_to_the_end_of_its_time_out():
     assert run_virtual(main()) >= 18
 
 
+def test_a_request_that_outlived_a_sleep_may_arrive_after_it():
+    """What stood in the machine's buffers leaves once it wakes, when its time-out is long over."""
+
+    async def main():
+        clock = VirtualClock()
+        limiter = Limiter(2, Decimal(10), store=MemorySlots(), clock=clock, timeout=5.0)
+        slot = await limiter.slot()
+        slot.sent(clock.monotonic())
+        await asyncio.sleep(60)
+        slot.release(None)
+        woke = clock.monotonic()
+        for _ in range(2):
+            slot = await limiter.slot()
+            slot.sent(clock.monotonic())
+            slot.release(clock.monotonic())
+        return clock.monotonic() - woke
+
+    assert run_virtual(main()) >= 10
+
+
 def test_a_slot_given_back_is_free_at_once():
     """A refused connection, an intent that could not be written: no byte has left."""
 
