@@ -27,6 +27,8 @@ from etl.model.rows import OrderItemRow
 from etl.model.states import State
 
 FIRST_CHECK = "first_check"
+_ANSWER_KNOWN_TO = 4.0
+"""Seconds by which the time of an answer is known in Mews's clock: cut to the second when asked, twice, and the way."""
 _NEXT = "Nothing else was sent. Compare the order in Mews, correct the mapping, undo it, and run again."
 _NOTHING = (Decimal(0), Decimal(0))
 _LOST = (
@@ -68,8 +70,8 @@ class FirstOrder:
         self._clock = session.reach.clock
         self._halt = session.halt
         self._run_id = session.facts.run_id
-        # Reads may lag so many seconds behind the write.
-        self._patience = session.facts.settle.total_seconds() / 2 + 1
+        # Reads may lag half the settling time behind the answer: after that, what they don't show is not there.
+        self._patience = session.facts.settle.total_seconds() / 2 + _ANSWER_KNOWN_TO
         self._linked_reservation = check.linked_reservation
         self._predictions = check.predictions
         self._is_wanted = check.is_wanted
