@@ -17,7 +17,7 @@ import numpy as np
 from etl.columns.block import Block, Bools, Column, Ints, joint
 from etl.columns.bulk_goods import NONE, Articles, LineColumns, Weights
 from etl.columns.bulk_numbers import EMPTY, Numbers
-from etl.columns.bulk_paid import PaidBy
+from etl.columns.bulk_paid import PaidBy, Vouchers, vouchers_of
 from etl.columns.bulk_sent import Sender
 from etl.columns.bulk_writing import BulkWriting
 from etl.columns.decided import Item, Taxes
@@ -125,9 +125,10 @@ class BulkLane:
         status = columns[lane.capture_at]
         has_status = np.array([bool(text.strip()) for text in status.texts], bool)[status.codes[places]]
         good &= (captured == EMPTY) | ((captured == total) & has_status)
-        rebate, rebates = self._rebates(columns[lane.code_at], places, value, head)
-        credit_at = paid.credits(columns[lane.code_at], value)
-        is_money, is_spread = credit_at != NONE, self._spreads(columns[lane.code_at], places, value, head)
+        vouchers = vouchers_of(lane, columns[lane.code_at], places, value)
+        rebate, rebates = self._rebates(vouchers, len(places), head)
+        credit_at = paid.credits(vouchers)
+        is_money, is_spread = credit_at != NONE, self._spreads(vouchers, len(places), head)
         good &= (value == 0) | (((rebate != NONE) | is_money | is_spread) & ~is_return)
         payer_at = paid.payers(captured, total, is_return)
         skipped = np.array([isinstance(one, Head) and bool(one.skipped) for one in heads], bool)[which]
@@ -163,26 +164,22 @@ class BulkLane:
         if good.any():
             yield orders.of(good)
 
-    def _rebates(self, column: Column, places: Ints, value: Ints, head: Head) -> tuple[Ints, list[Item]]:
-        """How the voucher of each order is sent, NONE where it is no item of its own."""
-        rebate = np.full(len(places), NONE)
+    def _rebates(self, vouchers: Vouchers, size: int, head: Head) -> tuple[Ints, list[Item]]:
+        """How the voucher of each of so many orders is sent, NONE where it is no item of its own."""
+        rebate = np.full(size, NONE)
         rebates: list[Item] = []
-        codes = column.codes[places]
-        for code in np.unique(codes[value > 0]).tolist():
-            word = self._lane.voucher_code(column.texts[code])
-            its = None if word is None else head.decided.voucher(word)
-            if its is not None:
-                rebate[(codes == code) & (value > 0)] = len(rebates)
-                rebates.append(its)
+        for its, word in vouchers:
+            item = None if word is None else head.decided.voucher(word)
+            if item is not None:
+                rebate[its] = len(rebates)
+                rebates.append(item)
         return rebate, rebates
 
-    def _spreads(self, column: Column, places: Ints, value: Ints, head: Head) -> Bools:
-        """Which orders have a voucher that lowers the prices."""
-        found = np.zeros(len(places), bool)
-        codes = column.codes[places]
-        for code in np.unique(codes[value > 0]).tolist():
-            word = self._lane.voucher_code(column.texts[code])
-            found[(codes == code) & (value > 0)] = word is not None and head.decided.is_spread(word)
+    def _spreads(self, vouchers: Vouchers, size: int, head: Head) -> Bools:
+        """Which of so many orders have a voucher that lowers the prices."""
+        found = np.zeros(size, bool)
+        for its, word in vouchers:
+            found[its] = word is not None and head.decided.is_spread(word)
         return found
 
     def _charged(

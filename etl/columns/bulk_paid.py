@@ -5,7 +5,7 @@ As the rules have it of one order (`transform.payments`, `transform.bill_payment
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -27,6 +27,17 @@ class Cells(Protocol):
         ...
 
 
+Vouchers = Sequence[tuple[Bools, str | None]]
+"""Of each code of a voucher that was met: which orders have a value under it, and the code as it is read; None where it can't be."""
+
+
+def vouchers_of(lane: Lane, column: Column, places: Ints, value: Ints) -> Vouchers:
+    """The vouchers of the orders at some places of a block. `column`: their codes."""
+    codes, has_value = column.codes[places], value > 0
+    met = np.unique(codes[has_value]).tolist()
+    return [((codes == code) & has_value, lane.voucher_code(column.texts[code])) for code in met]
+
+
 class PaidBy:
     """The payments of the orders at some places of a block. `all`: those that were met."""
 
@@ -35,13 +46,11 @@ class PaidBy:
         self.all: list[Payer] = []
         self._at: dict[Hashable, int] = {}
 
-    def credits(self, column: Column, value: Ints) -> Ints:
-        """Which payment the voucher of each order is; NONE where it is none. `column`: their codes."""
-        codes = column.codes[self._places]
-        found = np.full(len(codes), NONE)
-        for code in np.unique(codes[value > 0]).tolist():
-            word = self._lane.voucher_code(column.texts[code])
-            found[(codes == code) & (value > 0)] = NONE if word is None else self._number(self._payers.gift(word))
+    def credits(self, vouchers: Vouchers) -> Ints:
+        """Which payment the voucher of each order is; NONE where it is none."""
+        found = np.full(len(self._places), NONE)
+        for its, word in vouchers:
+            found[its] = NONE if word is None else self._number(self._payers.gift(word))
         return found
 
     def payers(self, captured: Ints, total: Ints, is_return: Bools) -> Ints:
