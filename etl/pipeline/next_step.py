@@ -156,7 +156,7 @@ def _planned(stack: ExitStack, desk: Desk, mapping: MappingFolder, ledger: Ledge
     assumed = reference or assumed_reference(mapping, datetime.now(UTC))
     prepared = plan_export(stack, batch, facts, mapping, assumed, span=Export(()).span, progress=desk.progress)
     kinds = ledger.kinds() if ledger else {}
-    held = [name for name, kind in kinds.items() if kind.state is KindState.HELD]
+    held = _held(kinds)
     ignored = _unknowable(mapping) if reference is None else ()
     causes = Causes(ignored, held, _meant(mapping), open_words(desk.settings.mappings))
     reach = _reach_of(kinds, mapping)
@@ -183,6 +183,11 @@ def _planned(stack: ExitStack, desk: Desk, mapping: MappingFolder, ledger: Ledge
     run = desk.typed("run", *desk.plan_files, *_from(start), "--expect", prepared.plan.plan)
     trace = last_trace(ledger, mapping.digest) if ledger else None
     return after_decisions(desk, Left(causes, run, ledger, mapping, trace, facts.unassigned_count, reach, start))
+
+
+def _held(kinds: Mapping[str, KindStanding]) -> list[str]:
+    """The kinds that Mews refused."""
+    return [name for name, kind in kinds.items() if kind.state is KindState.HELD]
 
 
 def _reach_of(kinds: Mapping[str, KindStanding], mapping: MappingFolder) -> Reach | None:
@@ -267,7 +272,8 @@ def _from_ledger(desk: Desk, ledger: Ledger | None, mapping: MappingFolder) -> S
     """Without an export: what the ledger alone tells."""
     home = ledger.home() if ledger else None
     kinds = ledger.kinds() if ledger else {}
-    causes = Causes(held=[name for name, kind in kinds.items() if kind.state is KindState.HELD])
+    held = _held(kinds)
+    causes = Causes(held=held)
     reach = _reach_of(kinds, mapping)
     for status in ledger_statuses(ledger, home.store if home else "", "") if ledger else ():
         causes.add(status)
@@ -282,7 +288,6 @@ def _from_ledger(desk: Desk, ledger: Ledger | None, mapping: MappingFolder) -> S
         step = Step("Name the export, so that it can be planned", type=desk.typed("next", "EXPORT..."))
         return with_effect(step, causes.everything, "the ledger knows")
     named = replace(desk, exports=[Path("EXPORT...")])
-    is_held = OLD in kinds and kinds[OLD].state is KindState.HELD
-    start = reach.start(is_held=is_held) if reach else None
+    start = reach.start(is_held=OLD in held) if reach else None
     run = named.typed("run", "EXPORT...") + "".join(f" {word}" for word in _from(start))
     return aftermath(named, Left(causes, run, ledger, mapping, last_trace(ledger, mapping.digest), 0, reach, start))
