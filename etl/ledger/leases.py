@@ -34,12 +34,11 @@ from etl.errors import LedgerError
 from etl.ledger import schema
 from etl.ledger.holder import Holder
 from etl.ledger.lock import Held, LockLost, held_by
+from etl.ledger.records import LAST_BYTE
 
 LEASE = 60.0
 """Seconds that a lease lasts from its last renewal on."""
 RENEWED_AFTER = 15.0
-LAST_BYTE = 5.0
-"""Seconds after which an intent has left, or is written anew (design 7.2): so long after its lease somebody may send."""
 _RETRY = 1.0
 FIRST_VERSION = 11
 """Of the schema: ledgers of earlier versions have no workers."""

@@ -92,8 +92,10 @@ class Part:
     """Of an undo part: the OrderId or payment in Mews that it reverses."""
 
 
-_LATEST_BYTE = timedelta(seconds=6)
-"""After its intent: 5 seconds (design 7.2), and the one that Mews cuts its clock by."""
+LAST_BYTE = 5.0
+"""Seconds after which an intent has left, or is written anew (design 7.2)."""
+_LATEST_BYTE = timedelta(seconds=LAST_BYTE + 1)
+"""After its intent, with the second that Mews cuts its clock by."""
 
 
 @dataclass(frozen=True, slots=True)

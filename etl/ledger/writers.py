@@ -15,6 +15,7 @@ from etl.ledger import leases
 from etl.ledger import lock as locks
 from etl.ledger.holder import Holder
 from etl.ledger.lock import Held
+from etl.ledger.records import LAST_BYTE
 from etl.ledger.steps import Steps
 
 
@@ -173,7 +174,7 @@ class ServerWriters:
         orphans = steps.orphan(leases.tokens(connection))
         if is_open or (orphans and not buried.tokens):
             # Whose they were is not known any more: they are taken for the newest.
-            self._sent_before = leases.server_time(connection) + int(leases.LAST_BYTE * 1_000_000)
+            self._sent_before = leases.server_time(connection) + int(LAST_BYTE * 1_000_000)
         self._sent_before = max(self._sent_before, buried.sent_before)
         return orphans
 
@@ -203,7 +204,7 @@ class ServerWriters:
     def seconds_since_last_byte(self, connection: Connection) -> float:
         """As `Writers.seconds_since_last_byte`."""
         sent_before, self._sent_before = self._sent_before, 0
-        return (leases.server_time(connection) - sent_before) / 1_000_000 if sent_before else -leases.LAST_BYTE
+        return (leases.server_time(connection) - sent_before) / 1_000_000 if sent_before else -LAST_BYTE
 
     def check_idle(self, connection: Connection, version: int) -> None:
         """As `Writers.check_idle`."""

@@ -11,6 +11,7 @@ from etl.evidence.mews_time import MewsTime
 from etl.evidence.reader import BillReader, Clock, Reader
 from etl.ledger.commit import Committer
 from etl.ledger.ledger import Checkpoint, Ledger
+from etl.ledger.records import LAST_BYTE
 from etl.load.halt import Halt
 from etl.load.ports import CustomerReader, Limiter, Sleep, Writer
 from etl.load.sender import Sender
@@ -19,9 +20,6 @@ from etl.model.plan import Basis
 
 SCAN_SECONDS = 180.0
 """A run looks for foreign orders this often (design 7.6: every few minutes)."""
-
-TAKEOVER_SECONDS = 5
-"""A writer on another host that lost its lock may still send what it intended this long ago (design 7.2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,4 +97,4 @@ class Session:
             return self.time.latest() - timedelta(seconds=since)
         taken, mine = self.ledger.taken_from, self.ledger.holder()
         is_foreign = taken is not None and (mine is None or mine.holder.host != taken.holder.host)
-        return self.time.latest() + timedelta(seconds=TAKEOVER_SECONDS if is_foreign else 0)
+        return self.time.latest() + timedelta(seconds=LAST_BYTE if is_foreign else 0)
