@@ -156,21 +156,31 @@ def light(limit: str = "") -> Iterator[Light]:
         mews.end()
 
 
+def run_child(mews: Light, folder: Path, export: Path, mapping: str) -> subprocess.CompletedProcess[str]:
+    """`run` of the product as a process that measures itself, from a fresh ledger on this disk."""
+    ledger = Path(tempfile.mkdtemp(dir=folder)) / "ledger.sqlite"
+    known = ["--quiet", "--json", "--mappings", mapping, "--ledger", str(ledger)]
+    command = [sys.executable, str(Path(__file__).resolve()), "--child", *known, "run", str(export)]
+    return subprocess.run(
+        command, env=environment_of(mews.url), cwd=folder, check=False, capture_output=True, text=True
+    )
+
+
+def figures_of(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    """What it measured: the last line that it wrote to stderr."""
+    return json.loads(done.stderr.splitlines()[-1])
+
+
 def ours(name: str, folder: Path, export: Path, mapping: str, limit: str = "") -> Posted:
     """`run` of the product, from a fresh ledger on this disk."""
-    ledger = Path(tempfile.mkdtemp(dir=folder)) / "ledger.sqlite"
     with light(limit) as mews:
-        known = ["--quiet", "--json", "--mappings", mapping, "--ledger", str(ledger)]
-        command = [sys.executable, str(Path(__file__).resolve()), "--child", *known, "run", str(export)]
         load, begun = os.getloadavg()[0], time.monotonic()
-        done = subprocess.run(
-            command, env=environment_of(mews.url), cwd=folder, check=False, capture_output=True, text=True
-        )
+        done = run_child(mews, folder, export, mapping)
         whole = time.monotonic() - begun
         seen = mews.figures()
     if done.returncode not in (0, 3):
         raise SystemExit(f"{name}: exit code {done.returncode}\n{done.stderr}")
-    told = json.loads(done.stderr.splitlines()[-1])
+    told = figures_of(done)
     document = json.loads(done.stdout)
     counted = document["orders"]
     # Generated orders may fall into the hour that the clocks skip: they are blocked, and nothing of them is sent.
@@ -228,14 +238,8 @@ def start(folder: Path, mapping: str) -> float:
     generate(tiny, 3, lines_per_order=1)
     costs = []
     for _ in range(3):
-        ledger = Path(tempfile.mkdtemp(dir=folder)) / "ledger.sqlite"
         with light() as mews:
-            command = [sys.executable, str(Path(__file__).resolve()), "--child", "--quiet", "--json", "--mappings", mapping,
-                       "--ledger", str(ledger), "run", str(tiny)]  # fmt: skip
-            done = subprocess.run(
-                command, env=environment_of(mews.url), cwd=folder, check=False, capture_output=True, text=True
-            )
-        costs.append(json.loads(done.stderr.splitlines()[-1])["job"])
+            costs.append(figures_of(run_child(mews, folder, tiny, mapping))["job"])
     return min(costs)
 
 
