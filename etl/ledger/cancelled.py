@@ -14,6 +14,7 @@ from etl.ledger.ledger import Ledger
 from etl.ledger.records import PartKind, loads
 from etl.ledger.unit_of_work import chunks
 from etl.model.rows import OrderItemRow
+from etl.model.states import PLANNED
 
 
 def unknown(ledger: Ledger, items: Mapping[str, str]) -> dict[str, str]:
@@ -34,14 +35,18 @@ def cancelled_of(number: str, rows: Iterable[OrderItemRow]) -> dict[str, str]:
 
 
 def _cancelled_by(ledger: Ledger, numbers: Iterable[str]) -> Iterable[str]:
-    """The items that requests of this ledger named, whatever became of them: their intent was on disk before."""
+    """The items that requests of this ledger named which may have been carried out: their intent was on disk before.
+
+    What was refused, or proved absent, cancelled nothing.
+    """
     attempts, parts = schema.attempts, schema.parts
     same = (
         (parts.c.number == attempts.c.number)
         & (parts.c.generation == attempts.c.generation)
         & (parts.c.part == attempts.c.part)
     )
-    query = select(attempts.c.payload).join(parts, same).where(parts.c.kind == PartKind.UNDO.value)
+    query = select(attempts.c.payload).join(parts, same & (parts.c.seq == attempts.c.seq))
+    query = query.where(parts.c.kind == PartKind.UNDO.value, parts.c.state.not_in([state.value for state in PLANNED]))
     for chunk in chunks(numbers):
         for row in ledger.select(query.where(attempts.c.number.in_(chunk))):
             yield from loads(row.payload, {}).get("OrderItemIds", ())

@@ -71,6 +71,11 @@ class Look:
         self.passed_over.update(numbers)
         self.passed_over_since = min([*moments, *filter(None, [self.passed_over_since])], default=None)
 
+    def note_unsent(self, number: str, part: Part | None) -> None:
+        """Notes an order that was met, and that is not there as the ledger has it, or is none of the ledger's."""
+        told = self.signs.not_absent if part is not None and part.sends else self.signs.never_sent
+        told[number] = None
+
     def beside(self, part: Part, copies: Iterable[str]) -> None:
         """Notes what is there besides the id that the ledger has."""
         found = list(copies)
@@ -164,7 +169,7 @@ class Sighter:
         number, generation = key
         part = _order_part(parts, generation)
         if part is None or _is_unsent(part):
-            look.signs.never_sent[number] = None
+            look.note_unsent(number, part)
             look.unsent.setdefault(key, {}).update(order_ids)
         elif part.state in IN_MEWS:
             if not part.mews_id:
@@ -266,7 +271,7 @@ class Sighter:
         """A payment: unknown to the ledger, lost by it, or there twice."""
         part = next((part for part in parts if key_of(part) == key), None)
         if part is None or _is_unsent(part):
-            look.signs.never_sent[key[0]] = None
+            look.note_unsent(key[0], part)
         elif part.state in IN_MEWS:
             look.beside(part, (row.id for row in rows if row.id != part.mews_id and not row.is_canceled))
         elif part.state is not State.IN_FLIGHT:
@@ -293,7 +298,7 @@ def _judge_undo(
     if any(part.mews_id == mews_id for part in mine):
         return None
     fitting = [part for part in mine if target in ("", part.target)]
-    lost = [part for part in fitting if part.state not in IN_MEWS and part.seq]
+    lost = [part for part in fitting if part.state not in IN_MEWS and not _is_unsent(part)]
     if lost:
         return None if lost[0].state is State.IN_FLIGHT else lost[0]
     order = _order_part(parts, generation)
@@ -315,8 +320,8 @@ def key_of(part: Part) -> PartKey:
 
 
 def _is_unsent(part: Part) -> bool:
-    """Whether no attempt of it, if there was one, can have brought it to Mews."""
-    return part.state in PLANNED and part.sends == 0
+    """Whether no attempt of it, if there was one, can have brought it to Mews: met there, it is another ledger's."""
+    return part.state in PLANNED
 
 
 def _order_part(parts: Iterable[Part], generation: int) -> Part | None:

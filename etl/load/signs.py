@@ -20,6 +20,7 @@ _ARRIVED = ("", Kind.DONE.value, Kind.UNKNOWN.value)
 """Outcomes of attempts that Mews may have acted on; "" while nobody knows."""
 
 _NEVER_SENT = "holds {count} of store '{store}' that this ledger never sent"
+_NOT_ABSENT = "holds {count} of store '{store}' that this ledger sent without an answer and proved absent"
 _REVERSED = "shows {count} of store '{store}' cancelled, reversed or paid back, which this ledger does not know"
 _COPIED = "holds {count} of store '{store}', or payments of theirs, more often than this ledger sent them"
 
@@ -51,30 +52,41 @@ class IncompleteError(LedgerError):
 class Signs:
     """Order numbers by what was met of them.
 
-    `never_sent`: in Mews, and unsent or unknown here. `reversed`: posted here, while their items are cancelled,
-    reversed or their payments paid back by something that the ledger does not know. `copied`: in Mews more often than
-    this ledger can have sent them.
+    `never_sent`: in Mews, and unsent or unknown here. `not_absent`: likewise, though something of them was sent: two
+    complete looks did not find it. `reversed`: posted here, while their items are cancelled, reversed or their payments
+    paid back by something that the ledger does not know. `copied`: in Mews more often than this ledger can have sent them.
     """
 
     never_sent: dict[str, None] = field(default_factory=dict)
+    not_absent: dict[str, None] = field(default_factory=dict)
     reversed: dict[str, None] = field(default_factory=dict)
     copied: dict[str, None] = field(default_factory=dict)
 
     @property
     def lacks_orders(self) -> bool:
         """Whether `recover` has to run before anything is decided from this ledger."""
-        return bool(self.never_sent or self.reversed)
+        return bool(self.never_sent or self.not_absent or self.reversed)
 
     def error(self, store: str, duplicated: Duplicated) -> IncompleteError:
         """What to tell people; needs at least one sign."""
+        met = (
+            (_NEVER_SENT, self.never_sent),
+            (_NOT_ABSENT, self.not_absent),
+            (_REVERSED, self.reversed),
+            (_COPIED, self.copied),
+        )
         told = [
             f"{words.format(count=counted(len(numbers), 'order|orders'), store=store)} (such as {_some(numbers)})"
-            for words, numbers in ((_NEVER_SENT, self.never_sent), (_REVERSED, self.reversed), (_COPIED, self.copied))
+            for words, numbers in met
             if numbers
         ]
         if self.lacks_orders:
             cause = "the ledger is lost, old or a copy"
             hint = "Use the right ledger, or run `centra-mews recover`, which completes this one from Mews."
+            if self.not_absent:
+                # Nothing tells a commit beyond the bounds from another ledger's order: `recover` is right for both.
+                cause += ", or Mews took longer than settle_seconds"
+                hint += " If no other ledger is at work, set settle_seconds higher."
         else:
             cause = "another copy of this ledger is at work"
             hint = "Stop the other one. `centra-mews recover` lists the copies; `undo --order-id ID` reverses one."

@@ -19,7 +19,7 @@ def test_every_order_is_there_once_or_reported(start):
     assert not failed, failed[0].report()
 
 
-@pytest.mark.parametrize("seed", [881, 1839, 2394, 2810, 3204, 3924, 5081, 5500, 6041, 6661, 7978, 10391, 40130])
+@pytest.mark.parametrize("seed", [881, 1839, 2394, 2810, 3204, 3924, 5081, 5500, 6041, 6661, 7978, 10391, 11652, 40130])
 def test_days_that_once_were_too_bad_stay_mended(seed):
     """What the long proof found: bills alike to the cent, copies told late, an old ledger that was always refused."""
     verdict = run_seed(seed)

@@ -32,7 +32,7 @@ from etl.load.signs import IncompleteError
 from etl.load.survey import Survey, Surveyor
 from etl.model.identity import Identity
 from etl.model.outcome import Kind, Outcome
-from etl.model.plan import order_payload
+from etl.model.plan import PlannedOrder, order_payload
 from etl.model.states import IN_MEWS, State
 
 
@@ -317,7 +317,7 @@ def test_an_order_that_was_met_before_it_was_sent_is_there_twice(path, mews, tim
 @pytest.mark.parametrize("kind", [Kind.NOT_SENT, Kind.WAIT, Kind.STOP, Kind.REFUSED, Kind.SPLIT])
 @pytest.mark.parametrize("is_sent_once", [False, True])
 def test_what_no_attempt_can_have_brought_to_mews_was_never_sent(path, mews, time, tmp_path, kind, is_sent_once):
-    """Mews acted on no attempt of an old copy (401, 429, no connection, refused): somebody else posted the order."""
+    """Mews acted on no attempt of an old copy (401, 429, no connection, refused, proved absent): another posted it."""
     copy = tmp_path / "copy.sqlite"
     answers = [Outcome(kind), Outcome(kind)]
     if is_sent_once:
@@ -335,17 +335,96 @@ def test_what_no_attempt_can_have_brought_to_mews_was_never_sent(path, mews, tim
     copy_ledger(path, copy)
     run_poster(path, mews, time, [an_order("2")], run_id="run-2", run={"retry_rejected": True})
     time.seconds += 1000
-    if is_sent_once:
-        # Proved absent, and there after all: it may be the first request, and is taken in.
-        assert ("2", 1, "order") in look(copy, mews, time).found
-    else:
-        with pytest.raises(IncompleteError) as caught:
-            look(copy, mews, time)
-        assert caught.value.lacks_orders
-        recover_into(copy, mews, time)
+    with pytest.raises(IncompleteError) as caught:
+        look(copy, mews, time)
+    assert caught.value.lacks_orders
+    # Only what was sent without an answer may have come late; of the rest that would be no help.
+    assert ("settle_seconds" in caught.value.hint) is is_sent_once
+    assert ("proved absent" in caught.value.message) is is_sent_once
+    assert ("never sent" in caught.value.message) is not is_sent_once
+    recover_into(copy, mews, time)
     with Ledger.open(copy, read_only=True) as ledger:
         assert ledger.order("2").state in IN_MEWS
     assert look(copy, mews, time).found == {}
+
+
+def proved_absent(path: Path, mews: SmallMews, time: VirtualTime, orders: list[PlannedOrder], what: str) -> None:
+    """Order 1 is posted; of order 2 this part (`Notes` end with its words) had no answer and was proved absent."""
+    mews.script = lambda p, _: NEVER if what in p["Notes"] else None
+    run_poster(path, mews, time, orders, run={"no_wait": True})
+    mews.script = lambda _p, _n: None
+    for seconds in (185, 95):
+        time.seconds += seconds
+        result = look(path, mews, time)
+    assert result.absent
+
+
+def test_an_old_ledger_learns_of_no_reversal_by_taking_in_what_it_proved_absent(path, mews, time, tmp_path):
+    """Another ledger posted the order and reversed it: taken in alone, it would be called posted ever after."""
+    copy = tmp_path / "copy.sqlite"
+    orders = [an_order("1"), an_order("2")]
+    proved_absent(path, mews, time, orders, "uk:2]")
+    copy_ledger(path, copy)
+    run_poster(path, mews, time, orders, run_id="run-2")
+    (mine,) = [row for _, row in mews.items if row.notes.startswith("[centra:uk:2]")]
+    undo = replace(
+        mine,
+        id="undo",
+        order_id="undo",
+        notes=f"[centra:uk:2:undo] Reverses Centra order 2, OrderId {mine.order_id}",
+        external_identifier="centra:uk:2:undo:p1",
+        **{name: -getattr(mine, name) for name in ("gross", "net", "unit_gross", "unit_net")},
+    )
+    mews.items.append((time.seconds, undo))
+    time.seconds += 1000
+    with pytest.raises(IncompleteError) as caught:
+        look(copy, mews, time)
+    assert caught.value.lacks_orders
+    recover_into(copy, mews, time)
+    with Ledger.open(copy, read_only=True) as ledger:
+        assert ledger.order("2").state is State.UNDONE
+
+
+def test_a_payment_that_was_proved_absent_is_another_ledgers(path, mews, time, tmp_path):
+    """The order is known here, its payment was looked for twice: who has it in Mews sent it from elsewhere."""
+    copy = tmp_path / "copy.sqlite"
+    orders = [an_order("1"), an_order("2", payments=(a_payment(),))]
+    proved_absent(path, mews, time, orders, "gift1")
+    copy_ledger(path, copy)
+    run_poster(path, mews, time, orders, run_id="run-2")
+    time.seconds += 1000
+    with pytest.raises(IncompleteError) as caught:
+        look(copy, mews, time)
+    assert caught.value.lacks_orders
+    assert "proved absent" in caught.value.message
+    recover_into(copy, mews, time)
+    assert run_poster(copy, mews, time, orders, run_id="run-3").sent == 0
+    assert len(mews.paid) == 1
+
+
+@pytest.mark.parametrize("state", [State.READY, State.REJECTED])
+def test_a_commit_beyond_the_bounds_is_neither_lost_nor_doubled(path, mews, time, state):
+    """Proved absent (given up or not) and there after all: the run stops before it sends it again, and says why."""
+    orders = [an_order("1"), an_order("2")]
+    proved_absent(path, mews, time, orders, "uk:2]")
+    if state is State.REJECTED:
+        with open_ledger(path, time) as ledger, ledger.steps(["2"]) as steps:
+            for _ in range(2):
+                seq = steps.intend(an_intent("2", time))
+                steps.conclude("2", 1, "order", seq, NEVER, at=time.wall())
+                assert steps.miss("2", 1, "order", seq, proved=True, at=time.wall()) in (State.READY, state)
+    late = mews.calls[-1]
+    mews.book(late, "late")
+    time.seconds += 10
+    result = run_poster(path, mews, time, orders, run_id="run-2", run={"retry_rejected": True})
+    assert result.exit_code is ExitCode.USAGE
+    assert "recover" in result.stop.hint
+    assert "settle_seconds" in result.stop.hint
+    assert recover_into(path, mews, time).resolved == 1
+    assert run_poster(path, mews, time, orders, run_id="run-3").exit_code is ExitCode.DONE
+    with Ledger.open(path, read_only=True) as ledger:
+        assert (ledger.order("2").state, ledger.order("2").mews_order_id) == (State.POSTED, "late")
+    assert mews.times_posted("2") == 1
 
 
 @pytest.mark.parametrize("what", ["order", "payment"])

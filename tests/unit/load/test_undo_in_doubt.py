@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from load_fakes import Killed, VirtualTime, an_order, open_ledger, run_poster
+from ledger_copy import copy_ledger
+from load_fakes import Killed, VirtualTime, an_order, open_ledger, recover_into, run_poster
+from test_ledger import an_intent
 from undo_fakes import UndoMews, an_undoer, posted, undo_in, with_lines
 
+from etl.errors import ExitCode
+from etl.ledger.cancelled import unknown
+from etl.ledger.records import PartKind, dumps
 from etl.load.jobs import Job
 from etl.load.poster import Poster
 from etl.load.returns import Returns
@@ -141,3 +147,61 @@ def test_an_order_is_kept_for_its_return_only_once_it_is_known_to_stand(path, me
     assert "its return 1-R7" in detail.message
     assert states(path, time)["1"][0] is (State.UNDONE if ending is Ending.REVERSED else State.POSTED)
     assert bool(mews.standing("1")) is (ending is Ending.KEPT)
+
+
+@pytest.mark.parametrize("answer", [NEVER, Outcome(Kind.REFUSED, status=403), Outcome(Kind.STOP, status=401)])
+@pytest.mark.parametrize("may_cancel", [True, False])
+def test_a_reversal_that_nothing_here_can_have_brought_to_mews_is_another_ledgers(
+    path, mews, time, tmp_path, answer, may_cancel
+):
+    """What an old copy tried was refused, or proved absent; another ledger then reversed the order: no look takes it for ours."""
+    copy = tmp_path / "copy.sqlite"
+    posted(path, mews, time, [an_order("1"), an_order("2")])
+    copy_ledger(path, copy)
+    item = next(row for _, row in mews.items if row.notes.startswith("[centra:uk:1]"))
+    mews.may_cancel = may_cancel
+    assert undo_in(path, mews, time, run="", only=["1"]).count(Ending.REVERSED) == 1
+    content = {"OrderItemIds": [item.id]} if may_cancel else mews.calls[-1]
+    tried = replace(
+        an_intent("1", time),
+        part="undo:cancel1" if may_cancel else "undo:order",
+        kind=PartKind.UNDO,
+        target=item.order_id,
+        payload=dumps(content),
+        consumption=item.consumed,
+    )
+    with open_ledger(copy, time) as ledger, ledger.steps(["1"]) as steps:
+        steps.plan_undo(*tried.key, tried.target)
+        seq = steps.intend(tried)
+        if steps.conclude(*tried.key, seq, answer, at=time.wall()) is State.UNKNOWN:
+            steps.miss(*tried.key, seq, proved=True, at=time.wall())
+    time.seconds += 1000
+    result = run_poster(copy, mews, time, [an_order("1"), an_order("2"), an_order("3")], run_id="run-2")
+    assert result.exit_code is ExitCode.USAGE
+    assert "cancelled, reversed or paid back" in result.stop.message
+    assert mews.times_posted("3") == 0
+    recover_into(copy, mews, time)
+    assert states(copy, time)["1"][0] is State.UNDONE
+
+
+def test_only_the_last_request_of_a_cancellation_explains_what_is_cancelled(path, time):
+    """Its first one was proved absent, its second named another item: whoever cancelled the first item was another."""
+    with open_ledger(path, time) as ledger:
+        ledger.record_plan("run-1", [an_order("1")])
+        with ledger.steps(["1"]) as steps:
+            order = steps.intend(an_intent("1", time))
+            steps.conclude("1", 1, "order", order, Outcome(Kind.DONE, {}, 200), at=time.wall(), mews_id="o-1")
+        for item_id, answer in (("first", NEVER), ("second", Outcome(Kind.DONE, {}, 200))):
+            tried = replace(
+                an_intent("1", time),
+                part="undo:cancel1",
+                kind=PartKind.UNDO,
+                target="o-1",
+                payload=dumps({"OrderItemIds": [item_id]}),
+            )
+            with ledger.steps(["1"]) as steps:
+                steps.plan_undo(*tried.key, tried.target)
+                seq = steps.intend(tried)
+                if steps.conclude(*tried.key, seq, answer, at=time.wall()) is State.UNKNOWN:
+                    steps.miss(*tried.key, seq, proved=True, at=time.wall())
+        assert unknown(ledger, {"first": "1", "second": "1"}) == {"first": "1"}
