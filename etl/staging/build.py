@@ -18,6 +18,7 @@ from etl.reading.options import DEFAULT, ReadOptions
 from etl.reading.parse import Reader, Readers, number_remark
 from etl.reading.remarks import RemarkedValue
 from etl.reading.style import Style
+from etl.staging.currencies import check_currencies
 from etl.staging.draft import Draft, Source, canonical_text, same_value
 from etl.staging.fields import Column, Layout
 from etl.staging.further_lines import HINT, FurtherLines
@@ -225,6 +226,7 @@ class Builder:
         """The draft of an order object."""
         draft = Draft(number, replace(self._place, row=row), rows=max(1, len(flat.lines)))
         self._read_order(draft, [(tuple(flat.order), [(row, ())])])
+        check_currencies(draft, flat.currencies, self._readers.by_kind[Kind.CURRENCY], draft.place)
         if "shippingValue" in flat.blank:
             self._tell_shipping(draft)
         for column, shown in flat.broken:

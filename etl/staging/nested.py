@@ -169,6 +169,7 @@ class NestedReader:
         original = next((line for line in draft.lines if identifier and line.line_id == identifier), None)
         quantity = scope.read("quantity", scope.readers.qty)
         price = scope.amount("price")
+        _check_currency(scope, draft)
         if original is None and draft.is_orphan:
             original = _unknown_line(scope, identifier)
         if original is None:
@@ -229,12 +230,14 @@ def _payment(scope: _Scope) -> Payment | None:
 
 
 def _check_currency(scope: _Scope, draft: Draft) -> str:
-    """The currency that a return names, which has to be the order's."""
+    """The currency that a return, or an amount of it, names: it has to be the order's."""
     named = scope.read("currency", scope.readers.by_kind[Kind.CURRENCY])
     known = draft.values.get("currency")
     if named and known and named != known:
         scope.fault(
-            "currency", f"The return's currency {named} is not the currency of its order, {known}.", "order.conflict"
+            "currency",
+            f"The {scope.part.value}'s currency {named} is not the currency of its order, {known}.",
+            "order.conflict",
         )
     return str(named or known or "")
 

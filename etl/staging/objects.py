@@ -18,6 +18,8 @@ from etl.model.mapping import NOT_MIGRATED as NOT_MIGRATED_FIELD
 from etl.reading.json_file import node_of
 from etl.reading.kinds import NESTED_FIELDS, Kind
 from etl.reading.names import KINDS, LINE
+from etl.staging.currencies import amount_before
+from etl.staging.elements import elements, is_listed
 from etl.staging.fields import (
     DECLARED,
     Column,
@@ -31,7 +33,7 @@ from etl.staging.fields import (
 )
 from etl.staging.parts import AMOUNT_TAILS, COLUMNS, HOLDERS, ObjectKind, key_in, list_in, list_named, why_not
 from etl.staging.unread import Unread, amount_in
-from etl.staging.vocabulary import LINE_TOTAL, NOT_MIGRATED, Vocabulary, known_names
+from etl.staging.vocabulary import LINE_TOTAL, NOT_MIGRATED, REPEATED, Vocabulary, known_names
 
 UNREAD = "\0unread"
 """Key of a nested record under which its unread parts stand."""
@@ -70,6 +72,8 @@ class Flat:
     """Names that hold a value of a product line on the order itself (`products.sku`, `lines.0.qty`), and the values."""
     stated: list[str] = field(default_factory=list)
     """What each line says that it comes to, "" for nothing."""
+    currencies: list[tuple[str, str]] = field(default_factory=list)
+    """What amounts of the order say of their currency: (name, cell), each currency once."""
     loose: list[Unread] = field(default_factory=list)
     """Unread amounts that stand directly on the order or a line, as a column of a table would: told, not blocking."""
 
@@ -81,11 +85,12 @@ class Flat:
 
 @dataclass(frozen=True, slots=True)
 class _Meaning:
-    """What a name is: a column, a key of a nested record, or neither. `is_known` where it needs no further look."""
+    """What a name is: a column, a key of a nested record, an amount's currency, or none. `is_known` where it needs no further look."""
 
     column: Column | None = None
     key: str = ""
     is_left: bool = False
+    is_currency: bool = False
 
     @property
     def is_known(self) -> bool:
@@ -149,7 +154,10 @@ class Objects:
             meaning = self._meaning(sink.part, name, inner)
             if meaning.is_left:
                 continue
-            if _is_listed(part) or (
+            if meaning.is_currency and isinstance(part, str):
+                self._say_currency(name, part, sink, flat)
+                continue
+            if is_listed(part) or (
                 isinstance(part, dict)
                 and part
                 and self._list_part(sink.part, name, inner)
@@ -172,6 +180,14 @@ class Objects:
                 self.used.setdefault(name, listed.value)
             else:
                 self._unknown(name, own, part, sink, flat)
+
+    def _say_currency(self, name: str, cell: str, sink: _Sink, flat: Flat) -> None:
+        self.layout.not_migrated.setdefault(name, REPEATED)
+        if sink.part in (ObjectKind.RETURN, ObjectKind.RETURN_LINE):
+            sink.record.setdefault("currency", cell)
+            self.headers.setdefault((sink.part, "currency"), name)
+        elif cell not in (known for _, known in flat.currencies):
+            flat.currencies.append((name, cell))
 
     def _column(self, column: Column, part: Any, sink: _Sink, flat: Flat) -> None:
         cell = _cell(part)
@@ -301,7 +317,7 @@ class Objects:
 
     def _holds_list(self, value: dict[str, Any], name: str) -> bool:
         """Whether the list that columns.csv means stands deeper: `associations.order_rows.sku` names both."""
-        return any(_is_listed(part) and f"{name}.{key}".casefold() in self._lists for key, part in value.items())
+        return any(is_listed(part) and f"{name}.{key}".casefold() in self._lists for key, part in value.items())
 
     def _is_numbered(self, part: ObjectKind, name: str, inner: str, value: dict[str, Any]) -> bool:
         """Whether an object stands for a list: it numbers the elements, or is the only one."""
@@ -325,6 +341,8 @@ class Objects:
         field_ = self._field(part, name, inner)
         if field_ is not None:
             return _Meaning(self._add_column(name, field_, is_shared=part is ObjectKind.CONTENT))
+        if self._is_currency(part, name):
+            return _Meaning(is_currency=True)
         why = (
             ""
             if list_in(part, inner)
@@ -334,6 +352,11 @@ class Objects:
             self.layout.not_migrated[name] = why
             return _Meaning(is_left=True)
         return _Meaning()
+
+    def _is_currency(self, part: ObjectKind, name: str) -> bool:
+        """Whether the name is the currency of an amount that is read; an object is met before what it holds."""
+        amount = self._meanings.get((part, amount_before(name)))
+        return amount is not None and amount.is_known
 
     def _field(self, part: ObjectKind, name: str, inner: str) -> str | None:
         """The field of a name on the order or on a line; columns.csv may name it with its list or without."""
@@ -359,6 +382,8 @@ class Objects:
             self.used[name] = f"{part.value}: {key}"
             self.headers.setdefault((part, key), name)
             return _Meaning(key=key)
+        if self._is_currency(part, name):
+            return _Meaning(is_currency=True)
         why = why_not(part, inner)
         if why:
             self.layout.not_migrated[name] = why
@@ -390,32 +415,6 @@ class Objects:
 
 _TELLING = frozenset({"value", "code", "uri", "name", "id"})
 """Names under which an object tells the one value that its own name asks for."""
-_CONNECTION = frozenset({"edges", "nodes", "pageInfo", "totalCount", "__typename"})
-
-
-def elements(value: Any) -> list[Any]:
-    """The elements of a list, a GraphQL connection, or an object that numbers its elements; empty for nothing."""
-    if isinstance(value, list):
-        return value
-    if isinstance(value, dict):
-        for name in ("edges", "nodes"):
-            if isinstance(value.get(name), list) and _CONNECTION.issuperset(value):
-                return list(map(node_of, value[name]))
-        parts = list(value.values())
-        if len(parts) == 1 and isinstance(parts[0], list):
-            # What converters of XML make of repeated elements.
-            return parts[0]
-        return parts if all(isinstance(part, dict) for part in parts) else [value]
-    return [] if value in (None, "") else [value]
-
-
-def _is_listed(value: Any) -> bool:
-    return isinstance(value, list) or (
-        isinstance(value, dict)
-        and bool(value)
-        and _CONNECTION.issuperset(value)
-        and ("edges" in value or "nodes" in value)
-    )
 
 
 def _is_count(value: Any) -> bool:
