@@ -215,8 +215,12 @@ _PAYMENT_WORDS = {"success": "success", "succeeded": "success", "captured": "suc
                   "pending": "pending", "failed": "failed", "rejected": "failed", "cancelled": "failed"}  # fmt: skip
 
 
+_TAKEN = {"capture": 1, "capture_gift_card": 1, "refund": -1, "refund_gift_card": -1}
+"""Types of entries that are money -> its sign. What is asked for, waits or failed has entries of its own beside them."""
+
+
 def _payment(scope: _Scope) -> Payment | None:
-    """An entry of the payment history; only captures count as paid, and only where their status says so."""
+    """An entry of the payment history; only captures and refunds count as paid, and only where their status says so."""
     if not scope.record:
         return None
     amount = scope.amount("value")
@@ -225,7 +229,10 @@ def _payment(scope: _Scope) -> Payment | None:
     if status is None and amount is not None:
         scope.fault("status", f"{word!r} is no payment status." if word else "The payment has no status.")
     kind = scope.text("entryType").casefold()
-    entry = next((name for name in ("capture", "auth") if kind.startswith(name)), kind or "entry")
+    sign = _TAKEN.get(kind, 0)
+    if sign < 0 and amount is not None:
+        amount = -abs(amount)
+    entry = "capture" if sign else kind or "entry"
     return Payment(scope.text("method"), status or "", amount, scope.text("externalReference"), entry)
 
 
