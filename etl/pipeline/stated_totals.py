@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from etl.model.money import money_text
+
 ZERO = Decimal(0)
 
 
@@ -20,12 +22,12 @@ class StatedTotals:
 
     sums: dict[str, list[Any]] = field(default_factory=dict)
 
-    def add(self, currency: str, source: Decimal | None, stated: Decimal | None) -> None:
-        """Counts an order: its sum without tax, and its orderTotal."""
+    def add(self, currency: str, source: Decimal | None, stated: Decimal | None, orders: int = 1) -> None:
+        """Counts an order, or so many together: its sum without tax, and its orderTotal."""
         if source is None or stated is None:
             return
         row = self.sums.setdefault(currency, [0, ZERO, ZERO])
-        row[0] += 1
+        row[0] += orders
         row[1] += source
         row[2] += stated
 
@@ -37,12 +39,18 @@ class StatedTotals:
                 "basis": "net",
                 "orders": orders,
                 "source": f"{source:f}",
-                "tax": f"{stated - source:f}",
-                "order_total": f"{stated:f}",
+                "tax": _text(stated - source, source),
+                "order_total": _text(stated, source),
             }
             for currency, (orders, source, stated) in sorted(self.sums.items())
             if source != stated
         ]
+
+
+def _text(amount: Decimal, source: Decimal) -> str:
+    """The amount with the decimals of the source, or as many more as it needs: not as many as somebody wrote zeros."""
+    exponent = source.as_tuple().exponent
+    return money_text(amount, -exponent if isinstance(exponent, int) and exponent < 0 else 0)
 
 
 def in_words(rows: Iterable[dict[str, Any]]) -> list[str]:
