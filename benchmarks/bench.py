@@ -11,9 +11,11 @@ whole real year. `--only WORD` measures some rows, and the page keeps the others
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import re
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -94,8 +96,10 @@ class Posted:
 class Bench:
     """Runs commands in `folder` against the Mews at `url`."""
 
-    def __init__(self, url: str, folder: Path, exports: Exports, stack: ExitStack) -> None:
-        self.url, self.folder, self.exports, self._stack = url, folder, exports, stack
+    def __init__(
+        self, url: str, folder: Path, exports: Exports, stack: ExitStack, mapping: Path = HERE / "mapping"
+    ) -> None:
+        self.url, self.folder, self.exports, self._stack, self._mapping = url, folder, exports, stack, mapping
         self._posted: dict[Path, Posted] = {}
         self.tiny = folder / "tiny.csv"
         generate(self.tiny, 3, lines_per_order=3)
@@ -103,7 +107,7 @@ class Bench:
     def run(self, *arguments: str, plan: str = "", ledger: str = "") -> Run:
         """One command. `plan`: "rules" leaves columns out."""
         environment = {**environment_of(self.url), "CENTRA_MEWS_PLAN": plan}
-        known = ["--mappings", str(HERE / "mapping"), "--ledger", ledger or f"ledger-{next(_NUMBERS)}.sqlite"]
+        known = ["--mappings", str(self._mapping), "--ledger", ledger or f"ledger-{next(_NUMBERS)}.sqlite"]
         command = [sys.executable, "-m", "etl", "--quiet", *known, *arguments]
         started = time.monotonic()
         process = subprocess.Popen(command, env=environment, cwd=self.folder, stdout=subprocess.DEVNULL)
@@ -115,6 +119,18 @@ class Bench:
     def dry_run(self, export: Path, lines: int, *more: str, plan: str = "") -> Measured:
         """A dry run with a ledger of its own, held against csv.reader before and after it."""
         return self.measured(export, lines, "dry-run", *more, plan=plan)
+
+    def without_tax(self, pricing: str) -> Bench:
+        """The same for prices without tax, in an enterprise with that pricing."""
+        folder = Path(tempfile.mkdtemp(dir=self.folder))
+        mapping = Path(shutil.copytree(HERE / "mapping", folder / "mapping"))
+        settings = mapping / "migration.toml"
+        text = settings.read_text("utf-8")
+        settings.write_text(text.replace("prices_include_tax = true", "prices_include_tax = false"), "utf-8")
+        world = folder / "world.json"
+        world.write_text(json.dumps(json.loads((HERE / "world.json").read_text("utf-8")) | {"pricing": pricing}))
+        mews = self._stack.enter_context(running_sandbox(str(world)))
+        return Bench(mews.url, self.folder, self.exports, self._stack, mapping)
 
     def posted(self, export: Path) -> Posted:
         """A light Mews that holds the orders of an export, posted once. Raises SystemExit where they can't be."""
@@ -169,18 +185,26 @@ def held_against(export: Path, lines: int, start: Callable[[], Run], whole: Call
 
 
 def environment_of(url: str) -> dict[str, str]:
-    """Of a command that goes to the Mews at `url`, and nothing else of this process's."""
+    """Of a command that goes to the Mews at `url`, and of this process's own what says which program is measured."""
     return {
-        "PATH": os.environ["PATH"],
+        **{name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ},
         "MEWS_PLATFORM_ADDRESS": url,
         "MEWS_CLIENT_TOKEN": CLIENT_TOKEN,
         "MEWS_ACCESS_TOKEN": ACCESS_TOKEN,
     }
 
 
-def generate(path: Path, lines: int, *, lines_per_order: int = 5, shuffled: bool = False, odd: float = 0) -> int:
+def generate(
+    path: Path,
+    lines: int,
+    *,
+    lines_per_order: int = 5,
+    shuffled: bool = False,
+    odd: float = 0,
+    net: bool = False,
+) -> int:
     """Writes an export in a process of its own: the peak memory of a command counts that of who started it."""
-    options = f"lines_per_order={lines_per_order}, shuffled={shuffled}, odd={odd}"
+    options = f"lines_per_order={lines_per_order}, shuffled={shuffled}, odd={odd}, net={net}"
     call = f"print(generate.write(pathlib.Path({str(path)!r}), {lines}, {options}))"
     done = subprocess.run(
         [sys.executable, "-c", f"import generate, pathlib; {call}"],
@@ -210,11 +234,11 @@ class Exports:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def of(self, lines: int, *, shuffled: bool = False, odd: int = 0) -> Path:
-        """One of orders of 5 lines, `odd` percent of them odd."""
-        path = self._folder / f"export-{lines}-{shuffled}-{odd}.csv"
+    def of(self, lines: int, *, shuffled: bool = False, odd: int = 0, net: bool = False) -> Path:
+        """One of orders of 5 lines, `odd` percent of them odd; `net`: of prices without tax."""
+        path = self._folder / f"export-{lines}-{shuffled}-{odd}-{net}.csv"
         if not path.exists():
-            generate(path, lines, shuffled=shuffled, odd=odd / 100)
+            generate(path, lines, shuffled=shuffled, odd=odd / 100, net=net)
         return path
 
     def drop(self, path: Path) -> None:
@@ -225,7 +249,10 @@ class Exports:
 def planning(bench: Bench, lines: int, how: str) -> Measured:
     """A dry run of plain orders; `how` says what is special of it, in the words of the table."""
     odd = int(found[1]) if (found := re.search(r"(\d+) % odd", how)) else 0
-    export = bench.exports.of(lines, shuffled="scattered" in how, odd=odd)
+    net = re.search(r"without tax into (gross|net)", how)
+    if net:
+        bench = bench.without_tax(net[1].title())
+    export = bench.exports.of(lines, shuffled="scattered" in how, odd=odd, net=bool(net))
     report = ["--report", str(bench.folder / f"report-{next(_NUMBERS)}")] if "report" in how else []
     done = bench.dry_run(export, lines, *report, plan="rules" if "by the rules" in how else "")
     if lines > SMALL:
@@ -303,6 +330,8 @@ def jobs(part: int = 1) -> Iterator[Job]:
         "20 % odd",
         "20 % odd, with the report",
         "rows scattered",
+        "5 % odd, prices without tax into gross ones",
+        "5 % odd, prices without tax into net ones",
     ):
         yield Job(PASSES, f"{plain}, {how}", partial(planning, lines=100_000 // part, how=how))
     yield Job(PASSES, f"{plain}, by the rules", partial(planning, lines=20_000 // part, how="by the rules"))

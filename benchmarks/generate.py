@@ -1,4 +1,4 @@
-"""Generated exports of any size, for speed and memory: seeded, create-order names, gross prices, two VAT rates.
+"""Generated exports of any size, for speed and memory: seeded, create-order names, two VAT rates, prices with tax or without.
 
 Rows of one order stand together, or, with `shuffled`, anywhere in the file. A share of the orders may be odd: with a voucher,
 cancelled, without an amount of shipping, with a total that does not foot, a return, with lines taken back or without names.
@@ -23,12 +23,22 @@ Cells = dict[str, str]
 
 
 def write(
-    path: Path, lines: int, *, lines_per_order: int = 10, shuffled: bool = False, odd: float = 0, seed: int = 7
+    path: Path,
+    lines: int,
+    *,
+    lines_per_order: int = 10,
+    shuffled: bool = False,
+    odd: float = 0,
+    net: bool = False,
+    seed: int = 7,
 ) -> int:
-    """Writes about `lines` lines; gives the number of orders. `odd`: the share of orders that are not plain."""
+    """Writes about `lines` lines; gives the number of orders. `odd`: the share of orders that are not plain.
+
+    `net`: prices are without tax, and totals with it, rounded once.
+    """
     rng = random.Random(seed)
     orders = max(1, lines // lines_per_order)
-    rows = _rows(rng, orders, lines_per_order, odd)
+    rows = _rows(rng, orders, lines_per_order, odd, net=net)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(HEADER)
@@ -84,14 +94,50 @@ def _nameless(order: list[Cells]) -> None:
 ODD = (_voucher, _cancelled, _without_shipping, _wrong, _return, _taken_back, _nameless)
 
 
-def _rows(rng: random.Random, orders: int, lines_per_order: int, odd: float):
+def _rows(rng: random.Random, orders: int, lines_per_order: int, odd: float, *, net: bool):
     kinds = random.Random(11)
     for index, order in enumerate(_orders(rng, orders, lines_per_order)):
-        if kinds.random() < odd:
+        is_odd = kinds.random() < odd
+        if is_odd or net:
             cells = [dict(zip(HEADER, row, strict=True)) for row in order]
-            ODD[index % len(ODD)](cells)
+            if is_odd:
+                ODD[index % len(ODD)](cells)
+            if net:
+                _add_tax(cells)
             order = [tuple(row.values()) for row in cells]  # noqa: PLW2901
         yield from order
+
+
+def _add_tax(order: list[Cells]) -> None:
+    """Takes the prices as being without tax; a total that is wrong stays so by as much."""
+    head = order[0]
+    is_return = head["createdFromOrigin.type"] == "return"
+    amounts: dict[int, int] = {}
+    weights: dict[int, int] = {}
+    for row in order:
+        rate, amount = int(row["products.vatPercent"]), int(row["products.qty"]) * _cents(row["products.unitPrice"])
+        amounts[rate] = amounts.get(rate, 0) + amount
+        if amount > 0 or is_return:
+            weights[rate] = weights.get(rate, 0) + abs(amount)
+    wrong = _cents(head["orderTotal"]) - sum(amounts.values())
+    for beside in (_cents(head["shippingValue"] or "0"), -_cents(head["voucherValue"])):
+        wrong -= beside
+        for rate, part in _shared(beside, weights).items():
+            amounts[rate] += part
+    exact = sum(amount * (100 + rate) for rate, amount in amounts.items())
+    total = (abs(exact) + 50) // 100 * (-1 if exact < 0 else 1)
+    for row in order:
+        row["orderTotal"] = _signed(total + wrong)
+
+
+def _shared(cents: int, weights: dict[int, int]) -> dict[int, int]:
+    """In proportion to the weights of two rates at most, to the cent; the larger remainder, then the larger weight, takes the odd one."""
+    whole, sign = sum(weights.values()), -1 if cents < 0 else 1
+    parts = {rate: divmod(abs(cents) * weight, whole) for rate, weight in weights.items()}
+    found = {rate: part for rate, (part, _) in parts.items()}
+    if left := abs(cents) - sum(found.values()):
+        found[max(parts, key=lambda rate: (parts[rate][1], weights[rate]))] += left
+    return {rate: sign * part for rate, part in found.items()}
 
 
 def _orders(rng: random.Random, orders: int, lines_per_order: int):
