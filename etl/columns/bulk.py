@@ -1,7 +1,7 @@
 """Many orders at once, by whole columns of numbers. Pure.
 
 The middle of the fast lane. It takes orders whose cells there is nothing to remark on, whatever they are: sales and returns,
-lines taken back, vouchers that are items, orders that are skipped by their status or do not foot. What it leaves, `Lane.take`
+lines taken back, vouchers that are items, orders that are skipped by their status or do not foot; with prices with tax or without. What it leaves, `Lane.take`
 looks at one by one, and what that leaves, the rules plan. Cells are read and keys decided by the very objects that `Lane`
 uses; what is here is arithmetic on arrays of int64, with bounds that no sum can pass.
 """
@@ -15,18 +15,21 @@ from typing import NamedTuple
 import numpy as np
 
 from etl.columns.block import Block, Bools, Column, Ints, joint
-from etl.columns.bulk_goods import NONE, Articles, LineColumns, Weights
+from etl.columns.bulk_footing import Rated, footings_of, rated
+from etl.columns.bulk_goods import NONE, Articles, Goods, LineColumns, Weights
 from etl.columns.bulk_numbers import EMPTY, Numbers
 from etl.columns.bulk_paid import PaidBy, Vouchers, vouchers_of
 from etl.columns.bulk_sent import Sender
-from etl.columns.bulk_writing import BulkWriting
+from etl.columns.bulk_writing import Added, BulkWriting
 from etl.columns.decided import Item, Taxes
 from etl.columns.hours import Hours
 from etl.columns.lane import Head, Lane
 from etl.columns.orders import Orders
 from etl.columns.quick import Held
 from etl.columns.taken import Bulk
+from etl.model.plan import Basis
 from etl.transform.accounts import Charged
+from etl.transform.context import Footing
 
 
 class Found(NamedTuple):
@@ -62,11 +65,34 @@ class _Columns:
         return tuple(found)
 
 
+class _Heads(NamedTuple):
+    """The columns of a block, which of `all` heads each order has, and these, or why they are not plain."""
+
+    columns: _Columns
+    which: Ints
+    all: list[Head | str]
+
+
+class _Priced(NamedTuple):
+    """Orders whose lines are plain. `totals`: what they add up to in the basis of the source; `is_plain`: whether they are in what is shared."""
+
+    orders: Orders
+    goods: Goods
+    weights: Weights
+    totals: Ints
+    is_back: Bools
+    is_plain: Bools
+
+
 class BulkLane:
-    """Takes orders of one file at once, as `lane` takes them one by one."""
+    """Takes orders of one file at once, as `lane` takes them one by one.
+
+    `footing`: the one of orderTotals without tax, None where no order proves one.
+    """
 
     def __init__(self, lane: Lane) -> None:
         self._lane = lane
+        self.footing: Footing | None = Footing.WITHOUT_TAX
         self._hours = Hours(lane.dates, lane.moments, lane.when)
         self._articles = Articles(lane.lines)
         self._columns: dict[int, LineColumns] = {}
@@ -74,18 +100,46 @@ class BulkLane:
         self._writings: dict[int, BulkWriting] = {}
 
     def take(self, block: Block, *, is_detailed: bool = False) -> Found:
-        """Those of the orders (one at least) that are plain, by currency. `is_detailed`: with their entries."""
+        """Those of the orders (one at least) that are plain, by currency and basis. `is_detailed`: with their entries."""
         found = Found([], [])
-        for orders in self._orders(block):
+        for orders in self._orders(block, self._heads(block)):
             self._take(block, orders, found, is_detailed=is_detailed)
+        return found
+
+    def footings(self, block: Block) -> Ints:
+        """In which ways orderTotal of each of the orders (one at least) foots, as bits; none with prices with tax. NONE where the
+        rules have to say.
+        """
+        found = np.full(len(block.numbers), NONE)
+        heads = self._heads(block)
+        is_gross = np.array([isinstance(one, Head) and one.decided.source is Basis.GROSS for one in heads.all], bool)
+        found[is_gross[heads.which] & block.is_same] = 0
+        for orders in self._orders(block, heads, only=Basis.NET):
+            priced = self._priced(block, orders)
+            if priced is None:
+                continue
+            parts, its = self._rated(priced), priced.orders
+            held = footings_of(parts, its.credit, its.total, self._tolerance(its.head(0)))
+            found[its.at[priced.is_plain]] = np.where(its.total == EMPTY, 0, held)[priced.is_plain]
         return found
 
     # Order-level cells
 
-    def _orders(self, block: Block) -> Iterator[Orders]:
-        """What the order-level cells say, of orders where they are plain; those of one currency together."""
-        lane, size = self._lane, len(block.numbers)
-        columns = _Columns(block, len(lane.table.order))
+    def _heads(self, block: Block) -> _Heads:
+        lane, columns = self._lane, _Columns(block, len(self._lane.table.order))
+        keys = [(columns[at].codes, len(columns[at].texts)) for at in lane.keyed_at]
+        which, firsts = joint(keys, len(block.numbers))
+        return _Heads(columns, which, [lane.head(columns.cells(at, lane.keyed_at)) for at in firsts])
+
+    def _orders(self, block: Block, heads: _Heads, only: Basis | None = None) -> Iterator[Orders]:
+        """What the order-level cells say, of orders where they are plain; those of one currency and basis together."""
+        lane, size, columns = self._lane, len(block.numbers), heads.columns
+        by_writing: dict[int, list[int]] = {}
+        for at, head in enumerate(heads.all):
+            if isinstance(head, Head) and only in (None, head.decided.source):
+                by_writing.setdefault(id(head.writing), []).append(at)
+        if not by_writing:
+            return
         good = block.is_same.copy()
         for column, is_plain in lane.plain_texts(columns):
             good &= np.array(is_plain, bool)[column.codes]
@@ -93,16 +147,10 @@ class BulkLane:
         good &= ~np.fromiter(map(ne, map(texts.__getitem__, codes.tolist()), block.numbers), bool, size)
         if own := lane.own:
             good &= np.array([number not in own for number in block.numbers], bool)
-        which, firsts = joint([(columns[at].codes, len(columns[at].texts)) for at in lane.keyed_at], size)
-        heads = [lane.head(columns.cells(at, lane.keyed_at)) for at in firsts]
-        by_writing: dict[int, list[int]] = {}
-        for at, head in enumerate(heads):
-            if isinstance(head, Head):
-                by_writing.setdefault(id(head.writing), []).append(at)
         for ats in by_writing.values():
-            places = np.flatnonzero(good & np.isin(which, ats))
+            places = np.flatnonzero(good & np.isin(heads.which, ats))
             if len(places):
-                yield from self._of_currency(columns, places, which[places], heads)
+                yield from self._of_currency(columns, places, heads.which[places], heads.all)
 
     def _of_currency(self, columns: _Columns, places: Ints, which: Ints, heads: list[Head | str]) -> Iterator[Orders]:
         lane = self._lane
@@ -202,38 +250,65 @@ class BulkLane:
 
     # Lines, and what an order comes to
 
-    def _take(self, block: Block, orders: Orders, found: Found, *, is_detailed: bool) -> None:
+    def _priced(self, block: Block, orders: Orders) -> _Priced | None:
+        """Orders whose lines are plain, and what they add up to; None where there are none."""
         head = orders.head(0)
         columns = self._columns_of(head)
         taxes, which = self._taxes(orders)
         goods, good = columns.read(block, orders.at, taxes, which)
         if not good.any():
-            return
+            return None
         orders = orders.of(good)
-        lane, writing = self._lane, head.writing
         weights = Weights(goods, columns.sets, orders.is_return)
         sold = np.add.reduceat(goods.amount, goods.first)
         lowered = orders.value + orders.credit + orders.spread
-        totals = sold + orders.shipping - lowered
         is_back = np.logical_or.reduceat(goods.pieces < 0, goods.first) & ~orders.is_return
+        is_plain = (orders.shipping == 0) | (weights.sums > 0)
+        # One round of sharing is all of it: no set is asked for more than its goods.
+        is_plain &= (lowered == 0) | (~is_back & (lowered <= sold))
+        return _Priced(orders, goods, weights, sold + orders.shipping - lowered, is_back, is_plain)
+
+    @staticmethod
+    def _rated(priced: _Priced) -> Rated:
+        orders, goods, weights = priced[:3]
+        return rated(
+            len(orders.at), goods, weights.shares(orders.shipping), weights.shares(orders.value + orders.spread)
+        )
+
+    def _tolerance(self, head: Head) -> int:
+        return int(self._lane.tolerance.scaleb(head.writing.precision))
+
+    def _stated(self, priced: _Priced, head: Head) -> Ints:
+        """What orderTotal of each order would be."""
+        if head.decided.source is Basis.GROSS or self.footing in (None, Footing.WITHOUT_TAX):
+            return priced.totals
+        return self._rated(priced).total(self.footing) - priced.orders.credit
+
+    def _take(self, block: Block, orders: Orders, found: Found, *, is_detailed: bool) -> None:
+        head = orders.head(0)
+        columns, lane, writing = self._columns_of(head), self._lane, head.writing
+        priced = self._priced(block, orders)
+        if priced is None:
+            return
+        orders, goods, weights, totals, is_back, good = priced
         is_negative = np.logical_or.reduceat(goods.amount < 0, goods.first) | (orders.shipping < 0) | (orders.value > 0)
         skipped = np.array([isinstance(one, Head) and bool(one.skipped) for one in orders.heads], bool)[orders.head_at]
-        good = (orders.shipping == 0) | (weights.sums > 0)
-        # One round of sharing is all of it: no set is asked for more than its goods.
-        good &= (lowered == 0) | (~is_back & (lowered <= sold))
         if writing.is_rebate_blocked:
-            good &= ~is_negative
+            good = good & ~is_negative
         if lane.skips_zero:
-            good &= totals != 0
-        differs = (orders.total != EMPTY) & (orders.total != totals)
-        good &= ~differs | (np.abs(orders.total - totals) > int(lane.tolerance.scaleb(writing.precision)))
+            good = good & (totals != 0)
+        stated = self._stated(priced, head)
+        differs = (orders.total != EMPTY) & (orders.total != stated)
+        good = good & (~differs | (np.abs(orders.total - stated) > self._tolerance(head)))
+        if stated is not totals:
+            # How the shipping is taxed may be what is wrong, which is tried by the rules.
+            good &= ~differs | (orders.shipping == 0)
         good |= skipped
         is_sent = good & ~skipped & ~differs
         maker = self._writing_of(head, columns)
         if (is_held := good & ~is_sent).any():
-            found.held.extend(
-                maker.held(block, orders.of(is_held), goods.of(is_held), totals[is_held], is_back[is_held])
-            )
+            sums = Added(totals[is_held], stated[is_held], self.footing)
+            found.held.extend(maker.held(block, orders.of(is_held), goods.of(is_held), sums, is_back[is_held]))
         if is_sent.any():
             if (orders.spread * is_sent).any():
                 goods = goods.lowered(weights.shares(orders.spread))

@@ -17,6 +17,7 @@ from etl.columns.bulk_numbers import EMPTY, LARGEST, Numbers
 from etl.columns.cells import KEPT, Units, is_clean
 from etl.columns.decided import Article, Decided, Tax, Taxes
 from etl.columns.rows import LineCells
+from etl.model.plan import Basis
 from etl.reading.distinct import distinct
 
 NONE = -1
@@ -98,9 +99,12 @@ class Articles:
 
 
 class Sets:
-    """The tax-code sets of an enterprise as arrays, by their number."""
+    """The tax-code sets of an enterprise as arrays, by their number, and what Mews books by them of amounts sent as they are sold."""
 
-    def __init__(self) -> None:
+    def __init__(self, decided: Decided) -> None:
+        self._decided = decided
+        self._grosses: dict[tuple[int, int], int] = {}
+        self._is_many: Bools = np.empty(0, bool)
         self.all: dict[int, Tax] = {}
         self.over: Ints = np.empty(0, np.int64)
         self.under: Ints = np.empty(0, np.int64)
@@ -115,24 +119,46 @@ class Sets:
             self.all[tax.at] = tax
             size = max(self.all) + 1
             self.over, self.under = np.zeros(size, np.int64), np.ones(size, np.int64)
+            self._is_many = np.zeros(size, bool)
             for at, one in self.all.items():
-                self.over[at], self.under[at] = one.over, one.under
+                self.over[at], self.under[at], self._is_many[at] = one.over, one.under, one.is_many
             self.ranks = np.zeros(size, np.int64)
             for place, at in enumerate(sorted(self.all, key=lambda at: self.all[at].codes)):
                 self.ranks[at] = place
         return tax.at
 
-    def nets(self, sets: Ints, amounts: Ints) -> Ints:
-        """What Mews books of amounts with tax without it; half away from zero."""
+    def booked(self, sets: Ints, amounts: Ints) -> tuple[Ints, Ints]:
+        """Net and gross of amounts in the basis of the source, which is that of the enterprise."""
+        if self._decided.source is Basis.GROSS:
+            return self._nets(sets, amounts), amounts
+        return amounts, self._with_tax(sets, amounts)
+
+    def _nets(self, sets: Ints, amounts: Ints) -> Ints:
+        """Amounts with tax without it; half away from zero."""
         over, under = self.over[sets], self.under[sets]
         net = np.where(over > 0, (2 * np.abs(amounts) * under + over) // np.maximum(2 * over, 1), np.abs(amounts))
         return np.where(amounts < 0, -net, net)
+
+    def _with_tax(self, sets: Ints, amounts: Ints) -> Ints:
+        """Amounts without tax with it: half away from zero; where several taxes are rounded, as the rules have it of each amount."""
+        over, under, net = self.over[sets], self.under[sets], np.abs(amounts)
+        gross = net + np.where(over > 0, (2 * net * (over - under) + under) // (2 * under), 0)
+        many = np.flatnonzero(self._is_many[sets])
+        if len(many):
+            if len(self._grosses) >= KEPT:
+                self._grosses.clear()
+            keys = list(zip(sets[many].tolist(), net[many].tolist(), strict=True))
+            for key in set(keys) - self._grosses.keys():
+                self._grosses[key] = self._decided.gross_of(key[1], self.all[key[0]].codes)
+            gross[many] = list(map(self._grosses.__getitem__, keys))
+        return np.where(amounts < 0, -gross, gross)
 
 
 class Goods(NamedTuple):
     """Lines in canonical order, order by order. `order`: the number of each line's order; `first`: where each begins.
 
     `pieces` and `amount` are signed as in the source. `row`: of the export. `rule`: which of `LineColumns.rules` decided on the taxes.
+    `rate`: the source's, in units of 10**-DIGITS.
     """
 
     order: Ints
@@ -145,6 +171,7 @@ class Goods(NamedTuple):
     sets: Ints
     row: Ints
     rule: Ints
+    rate: Ints
 
     def of(self, kept: Bools) -> Goods:
         """The lines of these orders only, numbered anew."""
@@ -188,7 +215,7 @@ class LineColumns:
         self._counts = Numbers(lines.quantities, LARGEST)
         self.amounts = Numbers(prices, LARGEST)
         self._rates = Numbers(lines.percents, _RATES)
-        self.sets = Sets()
+        self.sets = Sets(decided)
         self.rules: dict[str, int] = {"": 0}
 
     def read(self, block: Block, places: Ints, taxes: Sequence[Taxes], which: Ints) -> tuple[Goods, Bools]:
@@ -226,9 +253,8 @@ class LineColumns:
         sizes, order = sizes[good], (np.cumsum(good) - 1)[order[by]]
         first = np.cumsum(sizes) - sizes
         place = np.arange(len(by)) - first[order] + 1
-        return Goods(
-            order, first, place, article[by], count[by], price[by], amount[by], sets[by], row[by], rule[by]
-        ), good
+        columns = (article, count, price, amount, sets, row, rule, rate)
+        return Goods(order, first, place, *[column[by] for column in columns]), good
 
     def _sets(self, taxes: Sequence[Taxes], of_line: Ints, rate: Ints, article: Ints) -> tuple[Ints, Ints]:
         """The tax-code set of each line and the rule that says so, asked once for each distinct key."""

@@ -15,6 +15,7 @@ from etl.columns.block import Bools, Ints
 from etl.columns.bulk_goods import Goods, Portions, Sets, places_of
 from etl.columns.cells import KEPT
 from etl.columns.decided import Decided, Way
+from etl.model.plan import Basis
 
 _OPEN, _NEVER = -1, -2
 """Stand for the way of an amount that the order's rounding so far decides on, and for none that is plain."""
@@ -91,13 +92,13 @@ class Sender:
         return self._converted(size, goods, shipping, vouchers)
 
     def _as_sold(self, size: int, goods: Goods, shipping: Portions, vouchers: Portions) -> Sending:
-        nets = self._sets.nets
         if (goods.amount != goods.pieces * goods.price).any():
             # A voucher has lowered some of them.
             table = _neighbours(np.abs(goods.amount), np.abs(goods.pieces))
             lines = _split(goods, np.where(goods.amount < 0, -1, 1), table)
-            lines = lines._replace(gross=lines.net, net=nets(lines.sets, lines.net))
-            return self._beside(lines, size, shipping, vouchers)
+            net, gross = self._sets.booked(lines.sets, lines.unit * lines.pieces)
+            return self._beside(lines._replace(net=net, gross=gross), size, shipping, vouchers)
+        net, gross = self._sets.booked(goods.sets, goods.amount)
         lines = SentGoods(
             goods.order,
             goods.place,
@@ -105,8 +106,8 @@ class Sender:
             goods.article,
             np.abs(goods.pieces),
             np.where(goods.amount < 0, -goods.price, goods.price),
-            nets(goods.sets, goods.amount),
-            goods.amount,
+            net,
+            gross,
             goods.sets,
             goods.row,
             goods.rule,
@@ -114,9 +115,8 @@ class Sender:
         return self._beside(lines, size, shipping, vouchers)
 
     def _beside(self, lines: SentGoods, size: int, shipping: Portions, vouchers: Portions) -> Sending:
-        nets = self._sets.nets
         sent, back = (
-            SentParts(one.order, one.place, amount, nets(one.sets, amount), amount, one.sets)
+            SentParts(one.order, one.place, amount, *self._sets.booked(one.sets, amount), one.sets)
             for one, amount in ((shipping, shipping.amount), (vouchers, -vouchers.amount))
         )
         return Sending(lines, sent, back, np.zeros(size, np.int64))
@@ -139,8 +139,15 @@ class Sender:
         ends = np.cumsum([len(goods.order), len(shipping.order)])
         cut = [slice(0, ends[0]), slice(ends[0], ends[1]), slice(ends[1], None)]
         of_goods, of_shipping, of_vouchers = ((sign[its], table[its]) for its in cut)
-        sent, back = _parts(shipping, *of_shipping), _parts(vouchers, *of_vouchers)
-        return Sending(_split(goods, *of_goods), sent, back, rounding), is_plain
+        lines, sent, back = _split(goods, *of_goods), _parts(shipping, *of_shipping), _parts(vouchers, *of_vouchers)
+        if self._decided.source is Basis.NET:
+            # What is sent is with tax, and what is booked of it in the source's basis without.
+            lines, sent, back = (
+                lines._replace(net=lines.gross, gross=lines.net),
+                sent._replace(net=sent.gross, gross=sent.net),
+                back._replace(net=back.gross, gross=back.net),
+            )
+        return Sending(lines, sent, back, rounding), is_plain
 
     def _ways_of(self, order: Ints, amount: Ints, pieces: Ints, sets: Ints) -> Ints:
         """Which way each amount goes."""
@@ -183,7 +190,7 @@ class Sender:
         return len(self._ways) - 1
 
     def _as_table(self) -> Ints:
-        """The ways as rows: rounding, entries, then count, unit and gross of the first and of the second."""
+        """The ways as rows: rounding, entries, then count, unit and what is booked of the first and of the second."""
         if len(self._table) < len(self._ways):
             news = [
                 [rounding, len(entries), *entries[0], *(entries[1] if entries[1:] else (0, 0, 0))]
@@ -202,17 +209,18 @@ def _neighbours(amount: Ints, pieces: Ints) -> Ints:
 
 
 def _parts(parts: Portions, sign: Ints, table: Ints) -> SentParts:
+    """Portions by their ways: `net` is what is sent, `gross` what is booked in the other basis."""
     unit = sign * table[:, 3]
     return SentParts(parts.order, parts.place, unit, unit, sign * table[:, 4], parts.sets)
 
 
 def _split(goods: Goods, sign: Ints, table: Ints) -> SentGoods:
-    """Lines as one entry or two each."""
+    """Lines as one entry or two each; `net` and `gross` as of `_parts`."""
     sizes = np.maximum(table[:, 1], 1)
     row = np.repeat(np.arange(len(sizes)), sizes)
     nth = np.arange(len(row)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     its, sign = table[row], sign[row]
-    pieces, unit, gross = (np.where(nth > 0, its[:, at + 3], its[:, at]) for at in (2, 3, 4))
+    pieces, unit, booked = (np.where(nth > 0, its[:, at + 3], its[:, at]) for at in (2, 3, 4))
     return SentGoods(
         goods.order[row],
         goods.place[row],
@@ -221,7 +229,7 @@ def _split(goods: Goods, sign: Ints, table: Ints) -> SentGoods:
         pieces,
         sign * unit,
         sign * unit * pieces,
-        sign * gross,
+        sign * booked,
         goods.sets[row],
         goods.row[row],
         goods.rule[row],

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -22,13 +22,14 @@ from etl.columns.lane import Head, Lane
 from etl.columns.orders import Orders
 from etl.columns.plan_lines import PaidParts, PlanLines
 from etl.columns.quick import Held
-from etl.columns.sums import NEGATIVE, NONE, OLD, Sums
+from etl.columns.sums import NEGATIVE, NONE, OLD, Sums, added_up
 from etl.columns.taken import Bulk
-from etl.model.plan import Verdict, held_line
+from etl.model.plan import Basis, Verdict, held_line
 from etl.model.problem import Problem
 from etl.reading.distinct import distinct, first_of
 from etl.transform.bill_payments import rest_told
 from etl.transform.checks import negative_in_sale
+from etl.transform.context import Footing
 from etl.transform.payments import MISSING, untaken
 from etl.transform.totals import mismatch
 
@@ -52,12 +53,21 @@ _FLAGS, _ACCOUNTS = 13, 24
 _MISMATCH = "total.mismatch"
 
 
+class Added(NamedTuple):
+    """What orders add up to in the basis of the source, and what their orderTotal would be, by `footing` without tax."""
+
+    totals: Ints
+    stated: Ints
+    footing: Footing | None
+
+
 class BulkWriting:
-    """Writes orders of one file and currency."""
+    """Writes orders of one file, currency and basis."""
 
     def __init__(self, lane: Lane, head: Head, articles: Articles, sets: Sets) -> None:
         self._lane, self._articles, self._sets = lane, articles, sets
         self._writing, self._decided = head.writing, head.decided
+        self._is_net = head.decided.source is Basis.NET
         # Where there is a problem with it, no order that is taken has any.
         self._shipping = head.writing.shipping or Item("", "", "")
         self._lines = PlanLines(head.writing, self._shipping, articles, sets)
@@ -66,21 +76,22 @@ class BulkWriting:
     # What is not sent
 
     def held(
-        self, block: Block, orders: Orders, goods: Goods, totals: Ints, is_back: Bools
+        self, block: Block, orders: Orders, goods: Goods, sums: Added, is_back: Bools
     ) -> Iterator[tuple[int, Held]]:
         """(place in the block, order) of orders that are skipped, or do not foot."""
         writing = self._writing
         ends = [*goods.first.tolist(), len(goods.order)]
         told, lacking = self._told(goods), self._lacking(orders)
+        has_own = not self._is_net or sums.footing is Footing.WITHOUT_TAX
         for at, place in enumerate(orders.at.tolist()):
             head, date, number = orders.head(at), orders.date_at[at], block.numbers[place]
             lines = slice(ends[at], ends[at + 1])
             flags = *(bool(one[at]) for one in (lacking, is_back, told, orders.is_told)), bool(orders.shipping[at])
             problems = self._before(block, orders, at)
-            total = int(totals[at]) if orders.total[at] == EMPTY else int(orders.total[at])
+            given = None if orders.total[at] == EMPTY else int(orders.total[at])
             if not head.skipped:
                 problems += self._negative(number, goods, lines) if is_back[at] else []
-                problems.append(self._mismatch(block, place, int(totals[at])))
+                problems.append(self._mismatch(block, place, int(sums.stated[at]), sums.footing))
                 problems += self._names(number, goods, lines) if told[at] else []
                 problems += [self._missing(block, place)] if lacking[at] else []
             verdict, codes = (Verdict.SKIPPED, ()) if head.skipped else (Verdict.BLOCKED, (_MISMATCH,))
@@ -92,7 +103,8 @@ class BulkWriting:
                     (head.at, verdict, *flags),
                     writing.currency,
                     writing.precision,
-                    total,
+                    # One with tax is no total without.
+                    int(sums.totals[at]) if given is None or not has_own else given,
                     "" if head.skipped else orders.dated.texts[date].replace(" ", "T", 1),
                     orders.dated.months[date],
                     ends[at + 1] - ends[at],
@@ -101,14 +113,17 @@ class BulkWriting:
                     has_shipping=flags[-1],
                     is_bill=writing.payers.is_bill,
                     is_old=orders.dated.is_old[date],
+                    is_net=self._is_net,
+                    stated=given if self._is_net else None,
                 ),
             )
 
-    def _mismatch(self, block: Block, place: int, total: int) -> Problem:
+    def _mismatch(self, block: Block, place: int, total: int, footing: Footing | None) -> Problem:
         lane, texts = self._lane, block.order(self._lane.total_at)
         stated = clean(lane.table.readers.amount, texts.texts[texts.codes[place]])
         spot = lane.table.place_of(int(block.rows[block.first[place]]))
-        return mismatch(block.numbers[place], spot, Decimal(total).scaleb(-self._writing.precision), stated)
+        how = f" ({(footing or Footing.WITHOUT_TAX).value})" if self._is_net else ""
+        return mismatch(block.numbers[place], spot, Decimal(total).scaleb(-self._writing.precision), stated, how)
 
     # What is told of orders
 
@@ -148,8 +163,17 @@ class BulkWriting:
         return rest_told(block.numbers[at], (self._writing.currency, amount, less), spot)
 
     def _problems(
-        self, block: Block, orders: Orders, goods: Goods, told: Bools, is_back: Bools, rest: Ints, rounding: Ints
+        self,
+        block: Block,
+        orders: Orders,
+        goods: Goods,
+        told: Bools,
+        is_back: Bools,
+        rest: Ints,
+        rounded: tuple[Ints, Ints],
     ) -> dict[int, Any]:
+        """What is told of each. `rounded`: by conversion, and as much of it as explains the `rest` of a bill."""
+        rounding, less = rounded
         found: dict[int, tuple[Problem, ...]] = {}
         ends, lacking = np.append(goods.first, len(goods.order)), self._lacking(orders)
         # Those with a rounding are none that are added up as they are, though nothing is said of them.
@@ -159,7 +183,7 @@ class BulkWriting:
             problems += self._negative(number, goods, lines) if is_back[at] else []
             problems += self._names(number, goods, lines) if told[at] else []
             problems += [self._missing(block, orders.at[at])] if lacking[at] else []
-            problems += [self._rest(block, orders.at[at], int(rest[at]), int(rounding[at]))] if rest[at] else []
+            problems += [self._rest(block, orders.at[at], int(rest[at]), int(less[at]))] if rest[at] else []
             found[at] = tuple(problems)
         return found
 
@@ -175,7 +199,7 @@ class BulkWriting:
         is_back: Bools,
     ) -> Bulk:
         """Orders that are ready."""
-        told, is_negative, planned = self._told(goods), sending.negative(), totals - sending.rounding
+        told, is_negative = self._told(goods), sending.negative()
         kinds, keys, order, net, gross = self._booked(orders, sending)
         starts = np.searchsorted(order, np.arange(len(orders.at) + 1))
         numbers = list(map(block.numbers.__getitem__, orders.at.tolist()))
@@ -188,10 +212,14 @@ class BulkWriting:
         month_at = [months.setdefault(orders.dated.months[date], len(months)) for date in dates]
         which, sums_keys = self._keys(keys)
         is_bill = self._writing.payers.is_bill
-        # A capture is of what was sold, the rest of a bill is what Mews books.
-        amounts = totals if self._writing.payers.by_captures else planned
+        # A capture is of what orderTotal says, the rest of a bill is what Mews books.
+        booked = added_up(order, gross, len(totals)) - orders.credit
+        captured = np.where(orders.total == EMPTY, 0, orders.total)
+        amounts = captured if self._writing.payers.by_captures else booked
         payer_at = np.where((orders.payer_at >= 0) & (amounts != 0), orders.payer_at, NONE)
-        rest = planned - np.where(payer_at == NONE, 0, amounts) if is_bill else np.zeros(len(totals), np.int64)
+        rest = booked - np.where(payer_at == NONE, 0, amounts) if is_bill else np.zeros(len(totals), np.int64)
+        # Of prices without tax a bill is told as it is.
+        less = np.zeros(len(totals), np.int64) if self._is_net else sending.rounding
         is_old = np.array(orders.dated.is_old, bool)[orders.date_at]
         sums = Sums(
             (self._writing.currency, self._writing.precision),
@@ -200,6 +228,7 @@ class BulkWriting:
             list(months),
             [(one.part, one.name) for one in orders.payers],
             is_bill,
+            self._is_net,
             numbers,
             [text.replace(" ", "T", 1) for text in texts],
             totals,
@@ -238,14 +267,15 @@ class BulkWriting:
             self._lines.of(orders, numbers, texts, sending, PaidParts(orders, amounts, payer_at)),
             self._signatures(orders, flags, kinds.tobytes(), starts.tolist()),
             has_stated.tolist(),
-            self._problems(block, orders, goods, told, is_back, rest, sending.rounding),
+            self._problems(block, orders, goods, told, is_back, rest, (sending.rounding, less)),
             sums,
+            stated=(orders.total != EMPTY, orders.total) if self._is_net else None,
         )
 
     def entries(self, orders: Orders, sending: Sending, rules: Sequence[str], sums: Sums) -> Entries | None:
         """The entries of the orders, as a person is shown them. `rules`: of the goods, "" first; `sums`: what is reported of them."""
-        if self._decided.is_converted:
-            # The page reckons in the basis of the source.
+        if self._decided.is_converted or self._is_net:
+            # The page reckons with what is sent with tax.
             return None
         told = Names(rules, self._shipping.name, [one.name for one in orders.rebates], orders.rebate_at, sums.payers)
         return entries_of(len(orders.at), sending, sums.items(), self._articles, self._sets, told)

@@ -15,9 +15,8 @@ from etl.columns.cells import KEPT
 from etl.columns.moments import When
 from etl.model.order import Line, Order, Voucher
 from etl.model.place import Place
-from etl.model.plan import EntryKind
+from etl.model.plan import Basis, EntryKind
 from etl.model.problem import Problem
-from etl.model.reference import Pricing
 from etl.transform.accounts import Charged, account_of
 from etl.transform.booking import Booking
 from etl.transform.context import Context, Findings
@@ -46,7 +45,7 @@ _NOWHERE, _NOTHING = Place(), Decimal(0)
 class Tax(NamedTuple):
     """A tax-code set, and its number. Its net of an amount with tax is amount * under / over; `over` is 0 for none.
 
-    `rule`: the row of the mapping that answered.
+    `rule`: the row of the mapping that answered. `is_many`: each of its codes is rounded by itself.
     """
 
     codes: tuple[str, ...]
@@ -55,6 +54,7 @@ class Tax(NamedTuple):
     under: int
     at: int
     rule: str = ""
+    is_many: bool = False
 
     def net_of(self, amount: int) -> int:
         """What Mews books of an amount with tax without it."""
@@ -87,7 +87,8 @@ class Item(NamedTuple):
 
 
 Way = tuple[int, tuple[tuple[int, int, int], ...]]
-"""How an amount is sent in the other basis: its rounding, and (count, unit, gross) of one entry or two; in smallest units."""
+"""How an amount is sent in the other basis: its rounding, and (count, unit, booked in the source's basis) of one entry or two; in
+smallest units."""
 OPEN = "open"
 """Stands for the way of an amount that the order's rounding so far may decide on."""
 
@@ -118,10 +119,13 @@ class Taxes(dict[Any, Tax | None]):
 
 
 class Decided:
-    """The answers of one mapping and enterprise for a currency of `precision`; None stands for one that is not plain."""
+    """The answers of one mapping and enterprise for a currency of `precision`; None stands for one that is not plain.
 
-    def __init__(self, ctx: Context, currency: str, precision: int) -> None:
-        self._ctx = ctx
+    `source`: the basis of the prices that are asked of.
+    """
+
+    def __init__(self, ctx: Context, currency: str, precision: int, source: Basis) -> None:
+        self._ctx, self.source = ctx, source
         self._currency, self._precision = currency, precision
         self._has_skus = any(rule.sku for rule in ctx.mapping.taxes)
         self._taxes: dict[tuple[Any, ...], Taxes] = {}
@@ -129,8 +133,8 @@ class Decided:
         self._charged: dict[tuple[str, ...], Charged | None] = {}
         self._vouchers: dict[str, Item | None] = {}
         self._every_item = self._category_of_all()
-        self.is_converted = ctx.reference.pricing == Pricing.NET
-        """Whether amounts with tax are sent without."""
+        self.is_converted = source is not ctx.arithmetic.basis
+        """Whether amounts with tax are sent without, or those without with it."""
         self._is_charged = ctx.mapping.settings.names_accounts
 
     def taxes(self, country: str, when: When, store: str) -> Taxes:
@@ -176,7 +180,11 @@ class Decided:
             # What is booked without them is what is sent.
             return Tax(codes, as_json(codes), 0, 1, at)
         over, under = booking.ratio
-        return Tax(codes, as_json(codes), over, under, at)
+        return Tax(codes, as_json(codes), over, under, at, is_many=len(codes) > 1)
+
+    def gross_of(self, amount: int, codes: tuple[str, ...]) -> int:
+        """What Mews books with tax of an amount that is sent without."""
+        return self._units(self._ctx.arithmetic.predict(1, self._money(amount), codes, self._precision).gross)
 
     def settled(self, amount: int, count: int, codes: tuple[str, ...]) -> Way | str | None:
         """How an amount of so many pieces is sent in the other basis; `OPEN`, or None where it is not plain."""
@@ -190,17 +198,14 @@ class Decided:
         return self._way(found, amount, codes)
 
     def _way(self, found: Candidate, amount: int, codes: tuple[str, ...]) -> Way | None:
-        entries = [
-            (
-                number,
-                self._units(unit),
-                self._units(self._ctx.arithmetic.predict(number, unit, codes, self._precision).gross),
-            )
-            for number, unit in found.entries
-        ]
-        rounding = amount - sum([gross for _, _, gross in entries])
+        entries = [(number, self._units(unit), self._booked(number, unit, codes)) for number, unit in found.entries]
+        rounding = amount - sum([booked for _, _, booked in entries])
         # More than a smallest unit is told of its order.
         return (rounding, tuple(entries)) if abs(rounding) <= 1 else None
+
+    def _booked(self, count: int, unit: Decimal, codes: tuple[str, ...]) -> int:
+        booked = self._ctx.arithmetic.predict(count, unit, codes, self._precision)
+        return self._units(booked.gross if self.source is Basis.GROSS else booked.net)
 
     def _money(self, units: int) -> Decimal:
         return Decimal(units).scaleb(-self._precision)

@@ -1,7 +1,8 @@
 """Orders of one flat file to their plan by the cells of their columns, or to the reason why not. Pure.
 
 Rule: design sections 5 and 6, for prices with tax in an enterprise with prices with tax: an order of plain lines and
-shipping, booked as the source has it. Each test below is one rule of the contract that would need more than that.
+shipping, booked as the source has it. Each test below is one rule of the contract that would need more than that. Orders of
+other prices are plain among many only (`bulk`), which takes what is read and decided here.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from etl.columns.quick import Quick
 from etl.columns.rows import AMOUNT, QTY, Flat, LineCells, Row, Rows
 from etl.columns.writing import Shipping, Writing
 from etl.model.order import LocalTime
+from etl.model.plan import Basis
 from etl.model.problem import Problem
 from etl.model.rules import check_enabled
 from etl.reading.kinds import Kind
@@ -93,7 +95,7 @@ class Lane:
         self._heads_made = count()
         self.moments = Moments(ctx)
         self.lines = LineCells(table)
-        self._decided: dict[str, tuple[Decided, Units, Writing]] = {}
+        self._decided: dict[tuple[str, Basis], tuple[Decided, Units, Writing]] = {}
         known = {*KEYED, *SINGLE, *PASSIVE}
         self._others = [(at[name], name) for name in at if name not in known]
         texts = (*_ACCOUNT, "payment.capture.status", "voucherCode")
@@ -181,6 +183,8 @@ class Lane:
         lines = self.lines.read(groups, amounts, taxes, head.decided)
         if isinstance(lines, str):
             return lines
+        if head.decided.source is Basis.NET:
+            return "taken at once only, of prices without tax"
         total = sum(map(AMOUNT, lines)) + shipping
         cell = cells[self.total_at]
         is_footed = bool(cell)
@@ -320,8 +324,7 @@ class Lane:
             return f"the field {flag}"
         store = get("storeType") or ""
         include = source.prices_include_tax
-        if not (include is True or (include == "b2c" and store != "b2b")):
-            return "prices without tax"
+        is_gross = store != "b2b" if include == "b2c" else include is True
         currency = get("currency") or source.default_currency
         if currency not in ctx.reference.currencies or list(check_enabled(currency, ctx.reference)):
             return "a currency that is not enabled"
@@ -336,17 +339,19 @@ class Lane:
             return "a business segment"
         sign = -1 if get("createdFromOrigin.type") == "return" else 1
         skipped = "" if status in self._statuses else f"status {status}"
-        return Head(store, country, market, sign, *self._of_currency(currency), skipped, next(self._heads_made))
+        asked = self._of_currency(currency, Basis.GROSS if is_gross else Basis.NET)
+        return Head(store, country, market, sign, *asked, skipped, next(self._heads_made))
 
-    def _of_currency(self, currency: str) -> tuple[Decided, Units, Writing]:
-        if currency not in self._decided:
+    def _of_currency(self, currency: str, source: Basis) -> tuple[Decided, Units, Writing]:
+        key = (currency, source)
+        if key not in self._decided:
             precision = self._ctx.reference.currencies[currency].precision
-            decided = Decided(self._ctx, currency, precision)
+            decided = Decided(self._ctx, currency, precision, source)
             readers = self.table.readers
             amounts = Units(readers.amount, precision, below=int(LARGEST_AMOUNT), nothing=readers.empty_words)
             writing = Writing(self._ctx, currency, precision, decided.shipping())
-            self._decided[currency] = (decided, amounts, writing)
-        return self._decided[currency]
+            self._decided[key] = (decided, amounts, writing)
+        return self._decided[key]
 
     def when(self, cell: str) -> When | None:
         """The consumption of a cell with a plain date."""

@@ -20,7 +20,7 @@ Shown = tuple[str, str, int, int, tuple[str, ...], int, int, str]
 class Report(NamedTuple):
     """What is reported of an order, in plain values that are stored quickly: amounts in units of 10**-precision.
 
-    `total`: of the source, gross; the plan has less of it by `rounding`, of conversion. `consumption`: ISO, UTC. `taxes` by tax-code set and `categories` by
+    `total`: of the source, with tax, or without where it has its prices so (`is_net`); the plan has less of it by `rounding`, of conversion. `consumption`: ISO, UTC. `taxes` by tax-code set and `categories` by
     AccountingCategoryId, each in the order in which the entries have them. `paid`: its payments, those of a bill (`is_bill`) as
     items of it.
     """
@@ -39,6 +39,12 @@ class Report(NamedTuple):
     paid: tuple[Paid, ...] = ()
     is_bill: bool = False
     rounding: int = 0
+    is_net: bool = False
+
+    @property
+    def gross(self) -> int:
+        """What is booked of it, with tax."""
+        return sum([gross for _, (_, gross, _) in self.taxes])
 
 
 class Quick(NamedTuple):
@@ -83,8 +89,9 @@ class Beside(NamedTuple):
 class Held(NamedTuple):
     """An order that is not sent: one that is skipped, or blocked by a problem. `line` and `signature` as of a `Quick`.
 
-    `total`: of the source, in units of 10**-precision, gross. `consumption`: ISO, UTC; "" of a skipped order.
-    `has_shipping`: whether anything is said of its shipping. `is_old`: it was consumed before the editable window.
+    `total`: of the source, in units of 10**-precision, with tax, or without where it has its prices so (`is_net`); `stated`:
+    then its orderTotal, where it has one. `consumption`: ISO, UTC; "" of a skipped order. `has_shipping`: whether anything is
+    said of its shipping. `is_old`: it was consumed before the editable window.
     """
 
     number: str
@@ -101,6 +108,8 @@ class Held(NamedTuple):
     has_shipping: bool
     is_bill: bool = False
     is_old: bool = False
+    is_net: bool = False
+    stated: int | None = None
 
     @property
     def verdict(self) -> Verdict:

@@ -19,7 +19,9 @@ Key = tuple[int, tuple[str, ...], str]
 
 
 class Sums(NamedTuple):
-    """Orders of one currency (and its decimals), each column an item an order; amounts in smallest units, gross totals.
+    """Orders of one currency (and its decimals), each column an item an order; amounts in smallest units.
+
+    `is_net`: whether the source has their prices, and so their totals and rounding, without tax.
 
     `charged`: which of `accounts` (AccountId, whether it is a company); `month_at`: which of `months`. `consumptions`: ISO,
     UTC. `flags`: of `NEGATIVE` (any entry is) and `OLD` (before the editable window). `credit`: what a voucher that is money pays
@@ -34,6 +36,7 @@ class Sums(NamedTuple):
     months: list[str]
     payers: list[tuple[str, str]]
     is_bill: bool
+    is_net: bool
     numbers: list[str]
     consumptions: list[str]
     totals: Ints
@@ -116,6 +119,14 @@ class Sums(NamedTuple):
         pairs = ((self.credit_at, self.credit), (self.payer_at, self.paid)) if self.is_bill else ()
         return [(np.flatnonzero(at != NONE), at[at != NONE], amount[at != NONE]) for at, amount in pairs]
 
+    def left(self) -> Ints:
+        """What each order leaves open: what is booked of it with tax, less what pays it."""
+        return self.booked() - self.credit - self.paid
+
+    def booked(self) -> Ints:
+        """What is booked of each order with tax."""
+        return added_up(np.repeat(np.arange(len(self.numbers)), np.diff(self.first)), self.gross, len(self.numbers))
+
     def untold(self, at: int) -> tuple[str, ...]:
         """What no answer of Mews tells beforehand of an order."""
         flags, which = self.flags[at], (self.credit_at[at], self.payer_at[at])
@@ -142,6 +153,7 @@ class Sums(NamedTuple):
             tuple([(*self.payers[which], amount) for which, amount in payers if which != NONE]),
             self.is_bill,
             amounts[-1],
+            self.is_net,
         )
 
 

@@ -10,6 +10,7 @@ from etl.columns.quick import Quick, Shown
 from etl.model.problem import Problem
 
 if TYPE_CHECKING:
+    from etl.columns.block import Bools, Ints
     from etl.columns.entries import Entries
     from etl.columns.sums import Sums
 
@@ -38,7 +39,8 @@ class Bulk(NamedTuple):
     """Orders of one currency that were taken at once.
 
     `at`: their places in the block. `lines`, `signatures` and `footed` as of `Quick`, `problems` of those of which anything
-    is told; `sums`: what is reported of them. `entries`: where they were asked for.
+    is told; `sums`: what is reported of them. `entries`: where they were asked for. `stated`: of prices without tax
+    which orders have an orderTotal, and these; None of prices with tax.
     """
 
     at: Sequence[int]
@@ -48,6 +50,7 @@ class Bulk(NamedTuple):
     problems: dict[int, tuple[Problem, ...]]
     sums: Sums
     entries: Entries | None = None
+    stated: tuple[Bools, Ints] | None = None
 
     def shown(self, at: int) -> list[Shown] | None:
         """What a person is shown of the entries of one of the orders, where they were asked for."""
@@ -86,6 +89,17 @@ class Run(NamedTuple):
         """The numbers of those that have shipping and a stated total that agrees."""
         numbers = self.bulk.sums.numbers[self.start : self.end]
         return [number for number, holds in zip(numbers, self.bulk.footed[self.start : self.end], strict=True) if holds]
+
+    @property
+    def stated(self) -> tuple[str, int, int, int, int] | None:
+        """Of those without tax that have an orderTotal: currency and decimals, how many, what they add up to, and their orderTotals;
+        None of prices with tax.
+        """
+        if self.bulk.stated is None:
+            return None
+        sums = self.bulk.sums
+        is_given, given, totals = (one[self.start : self.end] for one in (*self.bulk.stated, sums.totals))
+        return *sums.currency, int(is_given.sum()), int(totals[is_given].sum()), int(given[is_given].sum())
 
     def cut(self, size: int) -> tuple[Run, Run]:
         """The first so many of them, and the rest."""

@@ -28,7 +28,8 @@ class Alike:
         """Adds an order that there is nothing to say of, or so many `orders` as one that is as large as all of them."""
         currency, precision, account, month = report.currency, report.precision, report.account_id, report.month
         self.orders += orders
-        key = (currency, precision, account, month, report.unproved, *[one[:2] for one in report.paid], report.is_bill)
+        kind = (report.is_bill, report.is_net)
+        key = (currency, precision, account, month, report.unproved, *[one[:2] for one in report.paid], kind)
         sums = self._sums.get(key)
         if sums is None:
             sums = self._sums[key] = [0, 0, report.consumption, 0, {}, {}, [0] * len(report.paid)]
@@ -53,8 +54,9 @@ class Alike:
 
     def reports(self) -> Iterator[tuple[Report, int]]:
         """As `statuses`, in the form in which they were added."""
-        for (currency, precision, account, month, unproved, *payers, is_bill), sums in self._sums.items():
+        for (currency, precision, account, month, unproved, *payers, kind), sums in self._sums.items():
             orders, total, consumption, lines, taxes, categories, paid = sums
+            is_bill, is_net = kind
             report = Report(
                 "",
                 currency,
@@ -69,5 +71,6 @@ class Alike:
                 unproved,
                 tuple([(*payer, amount) for payer, amount in zip(payers, paid, strict=True)]),
                 is_bill,
+                is_net=is_net,
             )
             yield report, orders

@@ -22,11 +22,12 @@ from etl.columns.taken import Run
 from etl.errors import InternalError
 from etl.model.plan import EntryKind, PlannedOrder, plan_line
 from etl.pipeline.classify import held_status, planned_status, quick_status
+from etl.pipeline.footing_votes import Ways
 from etl.pipeline.kept_entries import KeptEntries
 from etl.staging.batch import Batch
 from etl.staging.spool import Parts
-from etl.transform.context import Context
-from etl.transform.order import plan_order
+from etl.transform.context import Context, Footing
+from etl.transform.order import footings, plan_order
 
 if TYPE_CHECKING:
     from etl.columns.block import Block
@@ -77,6 +78,10 @@ class FastLane:
                 self._whys[index] = why
             else:
                 self._lanes[index] = Lane(ctx, table)
+        self._voted, self._voters = 0, set[int]()
+        ranking = list(enumerate(Footing))
+        self._ways_of = [frozenset(one for at, one in ranking if bits >> at & 1) for bits in range(1 << len(ranking))]
+        """Footings by their bits."""
         self._bulks = {index: BulkLane(lane) for index, lane in self._lanes.items() if lane.is_open_to_many}
 
     @property
@@ -105,6 +110,43 @@ class FastLane:
             else:
                 yield self._held(file, taken, orders, at)
 
+    def decide(self, ctx: Context) -> None:
+        """Takes over how orderTotals without tax foot."""
+        self._ctx = ctx
+        for bulk in self._bulks.values():
+            bulk.footing = ctx.footing
+
+    def ways(self, orders: Sequence[tuple[str, Parts]]) -> Iterator[Ways]:
+        """The ways in which orderTotals without tax foot, of plain orders by columns; those of a kind and every 1,000th both ways.
+
+        Raises InternalError `internal.both_ways` where an order foots otherwise by the rules.
+        """
+        left = dict.fromkeys(range(len(orders)))
+        told: Counter[frozenset[Footing]] = Counter()
+        for file, ats, block in self._offered(orders):
+            for at, bits in zip(ats, self._bulks[file].footings(block).tolist(), strict=True):
+                if bits < 0:
+                    continue
+                del left[at]
+                its = self._ways_of[bits]
+                told[its] += 1
+                if self._is_voter(bits) and self._ways_by_rules(*orders[at]) != [its]:
+                    raise differs(orders[at][0])
+        yield from told.items()
+        for at in left:
+            yield from [(its, 1) for its in self._ways_by_rules(*orders[at])]
+
+    def _is_voter(self, bits: int) -> bool:
+        """Whether it is also asked of the rules how one more order foots."""
+        self._voted += 1
+        if self._voted % self._every and bits in self._voters:
+            return False
+        self._voters.add(bits)
+        return True
+
+    def _ways_by_rules(self, number: str, parts: Parts) -> list[frozenset[Footing] | None]:
+        return [footings(order, self._ctx) for order in self._batch.read(number, parts)]
+
     def _samples(self, file: int, run: Run) -> list[int]:
         """Which orders of a run are planned both ways."""
         signatures, known = run.bulk.signatures[run.start : run.end], self._signatures.setdefault(file, set())
@@ -127,18 +169,21 @@ class FastLane:
 
     def _at_once(self, orders: Sequence[tuple[str, Parts]]) -> list[Of]:
         """What is taken by whole columns."""
+        return [self._of(file, ats, self._taken(file, block)) for file, ats, block in self._offered(orders)]
+
+    def _offered(self, orders: Sequence[tuple[str, Parts]]) -> Iterator[tuple[int, Sequence[int], Block]]:
+        """(file, places, block) of the orders that may be taken by whole columns."""
         if isinstance(orders, self._blocks):
             file, block = orders.file, orders.block
-            is_possible = file in self._bulks and len(block.rows) > 0
-            return [self._of(file, range(len(orders)), self._taken(file, block))] if is_possible else []
+            if file in self._bulks and len(block.rows) > 0:
+                yield file, range(len(orders)), block
+            return
         offered: dict[int, dict[int, tuple[str, Rows]]] = {}
         for at, (number, parts) in enumerate(orders):
             if parts[0].file in self._bulks and (rows := self._batch.groups(parts)) is not None:
                 offered.setdefault(parts[0].file, {})[at] = (number, rows)
-        return [
-            self._of(file, list(some), self._taken(file, self._block(list(some.values()))))
-            for file, some in offered.items()
-        ]
+        for file, some in offered.items():
+            yield file, list(some), self._block(list(some.values()))
 
     def _taken(self, file: int, block: Block) -> Found:
         """What is taken of the orders of a block; while there is room, their entries are kept for the page."""

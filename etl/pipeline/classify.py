@@ -100,19 +100,19 @@ def quick_status(report: Report, problems: tuple[Problem, ...] = ()) -> OrderSta
 
 def held_status(held: Held) -> OrderStatus:
     """How an order that was not taken into the plan by columns is reported: as `planned_status`, likewise."""
-    total = Decimal(held.total).scaleb(-held.precision)
+    total, basis = Decimal(held.total).scaleb(-held.precision), _basis_of(is_net=held.is_net)
     state = ReportState(held.verdict.value)
-    money = OrderMoney(SourceReading(held.currency, Basis.GROSS, total), _WHOLE[state])
+    money = OrderMoney(SourceReading(held.currency, basis, total), _WHOLE[state])
     errors = [problem.message for problem in held.problems if problem.is_error]
     return OrderStatus(
         number=held.number,
         state=state,
         currency=held.currency,
-        basis=Basis.GROSS,
+        basis=basis,
         source_total=total,
         planned_total=money.planned,
         planned_currency=held.currency,
-        planned_basis=Basis.GROSS,
+        planned_basis=basis,
         rounding=ZERO,
         problems=held.problems,
         message=held.skip_reason or (errors[0] if errors else ""),
@@ -132,31 +132,33 @@ def posted_status(report: Report) -> OrderStatus:
 
 
 def _plain_status(report: Report, problems: tuple[Problem, ...], state: ReportState, fate: Fate) -> OrderStatus:
-    currency, digits = report.currency, -report.precision
+    currency, digits, basis = report.currency, -report.precision, _basis_of(is_net=report.is_net)
     total = Decimal(report.total).scaleb(digits)
     paid = tuple([(part, name, Decimal(units).scaleb(digits)) for part, name, units in report.paid])
     credit = tuple([(part, amount) for part, _, amount in paid if part.startswith(CREDIT)])
     rounding = Decimal(report.rounding).scaleb(digits) if report.rounding else ZERO
     items = total - rounding + sum([amount for _, amount in credit], ZERO)
     causes = ((RoundingCause.CONVERSION, rounding),) if rounding else ()
-    amounts = Amounts(currency, Basis.GROSS, total, items, credit, causes)
-    money = OrderMoney(SourceReading(currency, Basis.GROSS, total), fate, amounts)
+    amounts = Amounts(currency, basis, total, items, credit, causes)
+    money = OrderMoney(SourceReading(currency, basis, total), fate, amounts)
+    # What is charged is with tax, whatever the source's prices are.
+    charged = Decimal(report.gross).scaleb(digits) if report.is_net else items
     return OrderStatus(
         number=report.number,
         state=state,
         currency=currency,
-        basis=Basis.GROSS,
+        basis=basis,
         source_total=total,
         planned_total=money.planned,
         planned_currency=currency,
-        planned_basis=Basis.GROSS,
+        planned_basis=basis,
         rounding=rounding,
         problems=problems,
         account_id=report.account_id,
         month=report.month,
         consumption=datetime.fromisoformat(report.consumption),
         line_count=report.line_count,
-        balance=items - sum([amount for _, _, amount in paid], ZERO),
+        balance=charged - sum([amount for _, _, amount in paid], ZERO),
         taxes=tuple([TaxSum(codes, *_amounts_of(sums, report.precision)) for codes, sums in report.taxes]),
         unproved=report.unproved,
         money=tuple(money.shares()),
@@ -165,6 +167,10 @@ def _plain_status(report: Report, problems: tuple[Problem, ...], state: ReportSt
         is_bill=report.is_bill,
         paid=paid if report.is_bill else (),
     )
+
+
+def _basis_of(*, is_net: bool) -> Basis:
+    return Basis.NET if is_net else Basis.GROSS
 
 
 def _amounts_of(sums: BookedUnits, precision: int) -> tuple[Decimal, Decimal, Decimal]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from etl.columns.quick import Report
 from etl.model.money import units_text
+from etl.model.plan import Basis
 from etl.model.shares import CREDIT
 from etl.report.tables import PlainOrder
 
@@ -14,10 +15,14 @@ if TYPE_CHECKING:
     from etl.columns.sums import Sums
 
 
+_BASES = (Basis.GROSS.value, Basis.NET.value)
+
+
 def plain_order(report: Report) -> PlainOrder:
     """As `report.tables.order_row` of the order's status (`classify.quick_status`), in fewer values."""
     units, precision = report.total, report.precision
     credit = sum([amount for part, _, amount in report.paid if part.startswith(CREDIT)])
+    charged = report.gross if report.is_net else units + credit
     return PlainOrder(
         report.number,
         report.currency,
@@ -30,7 +35,8 @@ def plain_order(report: Report) -> PlainOrder:
         str(report.line_count),
         _codes_text(codes for codes, _ in report.taxes),
         " ".join(report.unproved),
-        units_text(units + credit - sum([amount for _, _, amount in report.paid]), precision),
+        units_text(charged - sum([amount for _, _, amount in report.paid]), precision),
+        _BASES[report.is_net],
     )
 
 
@@ -42,7 +48,8 @@ def plain_orders(sums: Sums) -> Iterator[PlainOrder]:
     untold: dict[tuple[int, ...], str] = {}
     first, which = sums.first.tolist(), sums.which.tolist()
     by_order = (sums.totals, sums.charged, sums.month_at, sums.sizes, sums.flags, sums.credit_at, sums.payer_at)
-    zero = units_text(0, precision)
+    zero, basis = units_text(0, precision), _BASES[sums.is_net]
+    left = iter([units_text(one, precision) for one in sums.left().tolist()] if sums.is_net else ())
     rows = zip(sums.numbers, sums.consumptions, *[column.tolist() for column in by_order], strict=True)
     for at, (number, consumption, units, charged, month, size, *kind) in enumerate(rows):
         key = (charged, *kind)
@@ -61,7 +68,8 @@ def plain_orders(sums: Sums) -> Iterator[PlainOrder]:
             str(size),
             codes[tuple(which[first[at] : first[at + 1]])],
             untold[key],
-            total if kind[-1] < 0 else zero,
+            next(left) if sums.is_net else total if kind[-1] < 0 else zero,
+            basis,
         )
 
 

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import gc
 import hashlib
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache, partial
+from itertools import chain
 from urllib.parse import urlsplit
 
 import structlog
@@ -30,6 +30,7 @@ from etl.model.reference import Reference
 from etl.model.status import OrderStatus
 from etl.pipeline.both_ways import FastLane, Left, by_rules
 from etl.pipeline.finished import Done, Finished, Reported
+from etl.pipeline.footing_votes import Decided, Ways, decide, ways_by_rules
 from etl.pipeline.plan_store import PlanStore
 from etl.pipeline.shipping_trials import ShippingTrials
 from etl.pipeline.stated_totals import StatedTotals
@@ -39,7 +40,7 @@ from etl.transform.arithmetic import Arithmetic
 from etl.transform.consumption import local_day, window_at, window_start
 from etl.transform.context import Context, Footing, Lookups, waivers_of
 from etl.transform.conversion import Conversion
-from etl.transform.order import footings, plan_order
+from etl.transform.order import plan_order
 
 PUBLIC_DEMO_HOST = "api.mews-demo.com"
 
@@ -149,12 +150,17 @@ def plan_batch(
     the plan id and no store. Raises InternalError where both ways differ.
     """
     facts = PlanFacts(earliest=ctx.window.start)
-    decided = _decide_footing(batch, ctx, span, has_tax_modes=has_tax_modes)
+    lane = FastLane(batch, ctx, store.entries) if is_fast and span == Span() else None
+    decided = Decided(None, {}, is_open=False)
+    if ctx.mapping.settings.source.prices_include_tax is not True or has_tax_modes:
+        ways = _ways(batch, lane) if lane and lane.is_open else None
+        decided = decide(ways or ways_by_rules(batch.orders(start=span.start, end=span.end), ctx))
     facts.footing, facts.footing_votes = decided.footing, decided.votes
     if decided.footing or decided.is_open:
         ctx = replace(ctx, footing=decided.footing)
+        if lane is not None:
+            lane.decide(ctx)
     store.by_rules = partial(by_rules, batch, ctx)
-    lane = FastLane(batch, ctx, store.entries) if is_fast and span == Span() else None
     planned = _Planned(ctx, facts, ShippingTrials(ctx, batch.named), partial(progress, "transform"), expected)
     with _rare_collections():
         store.fill(planned.all(finished.orders(ctx) if finished else _orders(batch, span, lane)))
@@ -192,6 +198,8 @@ class _Planned:
             if isinstance(found, Run):
                 size = found.size
                 self._take(found.lines, found.footed, size, found.old)
+                if (stated := found.stated) is not None:
+                    self._state(*stated)
                 yield found
             elif isinstance(found, Done):
                 self._take(found.line, [found.number] if found.has_shipping else [], 1)
@@ -213,8 +221,16 @@ class _Planned:
         self._facts.outside_window += old
         self._trials.add_plain(footed)
 
+    def _state(self, currency: str, precision: int, orders: int, source: int, stated: int) -> None:
+        """Adds so many orders without tax to those whose orderTotals may have it."""
+        if orders:
+            added, given = (Decimal(one).scaleb(-precision) for one in (source, stated))
+            self._facts.stated.add(currency, added, given, orders)
+
     def _hold(self, order: Held) -> None:
         self.digest.update(order.line)
+        if order.stated is not None:
+            self._state(order.currency, order.precision, 1, order.total, order.stated)
         if not order.skip_reason:
             self._facts.inside_window += not order.is_old
             self._facts.outside_window += order.is_old
@@ -256,13 +272,22 @@ def _orders(batch: Batch, span: Span, lane: FastLane | None) -> Iterator[Order |
     if lane is None or not lane.is_open:
         yield from batch.orders(start=span.start, end=span.end)
         return
-    chunks: Iterator[Sequence[tuple[str, Parts]]] = batch.blocks() if batch.has_blocks else _chunks(batch.parts())
-    for chunk in chunks:
+    for chunk in _offered(batch):
         for found in lane.take(chunk):
             if isinstance(found, Left):
                 yield from batch.read(*found)
             else:
                 yield found
+
+
+def _ways(batch: Batch, lane: FastLane) -> Iterator[Ways]:
+    """The ways in which orderTotals foot, plain ones by columns."""
+    return chain.from_iterable(map(lane.ways, _offered(batch)))
+
+
+def _offered(batch: Batch) -> Iterator[Sequence[tuple[str, Parts]]]:
+    """All orders by number, some at a time."""
+    return batch.blocks() if batch.has_blocks else _chunks(batch.parts())
 
 
 def _chunks(orders: Iterator[tuple[str, Parts]]) -> Iterator[list[tuple[str, Parts]]]:
@@ -344,31 +369,3 @@ def compare_controls(controls: Iterable[ControlRow], facts: PlanFacts) -> list[d
                     }
                 )
     return rows
-
-
-def _decide_footing(batch: Batch, ctx: Context, span: Span, *, has_tax_modes: bool) -> _Decided:
-    """The footing that most orders without tax prove."""
-    votes: Counter[Footing] = Counter()
-    undecided = 0
-    if ctx.mapping.settings.source.prices_include_tax is True and not has_tax_modes:
-        return _Decided(None, {}, is_open=False)
-    for order in batch.orders(start=span.start, end=span.end):
-        found = footings(order, ctx)
-        undecided += found is None
-        votes.update(found or ())
-    ranking = list(Footing)
-    # At a rate of 0 every way foots: that proves none of them for the orders whose taxes are still open.
-    is_open = undecided > 0 and len({votes[footing] for footing in ranking}) == 1
-    if is_open or not votes:
-        return _Decided(None, {}, is_open=is_open)
-    best = max(votes, key=lambda footing: (votes[footing], -ranking.index(footing)))
-    return _Decided(best, {footing.value: votes[footing] for footing in ranking}, is_open=False)
-
-
-@dataclass(frozen=True, slots=True)
-class _Decided:
-    """`footing` is None where no order proves one; `is_open`: because taxes are still undecided."""
-
-    footing: Footing | None
-    votes: dict[str, int]
-    is_open: bool

@@ -19,7 +19,7 @@ from etl.model.status import OrderStatus, ReportState
 from etl.report.cells import amount_text, printable
 from etl.report.facts import PackedOrders
 from etl.report.folder import close_quietly, private_text
-from etl.report.tables import GROSS, OrderRow, PlainOrder, message_of
+from etl.report.tables import OrderRow, PlainOrder, message_of
 
 LIMIT = 50_000
 LONGEST_MESSAGE = 400
@@ -93,16 +93,16 @@ class OrderSpool:
 
     def _add_plain_to_line(self, orders: Sequence[PlainOrder]) -> None:
         """Of each currency those that are among the largest; with them all that are as large as the last of these."""
-        by_currency: dict[tuple[str, int], list[PlainOrder]] = {}
+        by_currency: dict[tuple[str, int, str], list[PlainOrder]] = {}
         for order in orders:
-            by_currency.setdefault((order.currency, order.precision), []).append(order)
-        for (currency, precision), some in by_currency.items():
+            by_currency.setdefault((order.currency, order.precision, order.basis), []).append(order)
+        for (currency, precision, basis), some in by_currency.items():
             # At least 1, the smallest unit: an order of nothing stands on no line.
             least = max([1, *nlargest(UNDER_A_LINE, [abs(order.units) for order in some])[UNDER_A_LINE - 1 :]])
             for order in some:
                 if abs(order.units) >= least:
                     amount = -Decimal(order.units).scaleb(-precision)
-                    self._add_to_line(BridgeLine.READY, currency, GROSS, amount, order.number)
+                    self._add_to_line(BridgeLine.READY, currency, basis, amount, order.number)
 
     def _room(self, which: int) -> int:
         """Rows that the list has room for; the others have none where those needing attention fill the table."""

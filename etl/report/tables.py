@@ -12,7 +12,6 @@ from typing import IO, NamedTuple
 
 from etl.model.codes import CODES
 from etl.model.money import digits_of, units_text
-from etl.model.plan import Basis
 from etl.model.problem import Problem
 from etl.model.status import OrderStatus, ReportState
 from etl.report.cells import CsvRows, amount_text, safe_cell
@@ -55,7 +54,7 @@ PROBLEM_COLUMNS = (
 )
 
 
-READY, GROSS = ReportState.READY.value, Basis.GROSS.value
+READY = ReportState.READY.value
 
 
 def blocking_codes(order: OrderStatus) -> str:
@@ -109,7 +108,7 @@ class OrderRow(NamedTuple):
 class PlainOrder(NamedTuple):
     """A ready order that Mews books as the source has it, of which nothing is to be said.
 
-    `units`: its gross total in 10**-precision. `total`, `lines`, `consumption` (without a zone), `tax_codes`, `unproved` and
+    `units`: its total in 10**-precision, `basis` whether with tax. `total`, `lines`, `consumption` (without a zone), `tax_codes`, `unproved` and
     `balance`: texts as in an `OrderRow`.
     """
 
@@ -125,11 +124,12 @@ class PlainOrder(NamedTuple):
     tax_codes: str
     unproved: str
     balance: str
+    basis: str
 
 
 def plain_row(order: PlainOrder) -> OrderRow:
     """The order as texts."""
-    number, currency, precision, _, total, account, month, consumption, lines, codes, unproved, balance = order
+    number, currency, precision, _, total, account, month, consumption, lines, codes, unproved, balance, basis = order
     zero = units_text(0, precision)
     return OrderRow(
         number,
@@ -142,9 +142,9 @@ def plain_row(order: PlainOrder) -> OrderRow:
         account,
         "",
         "",
-        GROSS,
+        basis,
         currency,
-        GROSS,
+        basis,
         zero,
         month,
         f"{consumption}Z",

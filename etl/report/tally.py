@@ -15,7 +15,7 @@ from typing import Any
 from etl.errors import InternalError
 from etl.model.money import digits_of
 from etl.model.status import OrderStatus, ReportState
-from etl.report.tables import GROSS, PlainOrder
+from etl.report.tables import PlainOrder
 
 
 class Group(StrEnum):
@@ -83,18 +83,18 @@ class Tally:
 
     def add_plain(self, orders: Sequence[PlainOrder]) -> None:
         """Counts orders that are ready with their whole totals."""
-        alike: dict[tuple[str, int, str, str, int], list[int]] = {}
+        alike: dict[tuple[str, int, str, str, str, int], list[int]] = {}
         day_of = self._day
-        for _, currency, precision, units, _, _, month, consumption, *_ in orders:
-            key = (currency, precision, month, day_of(consumption), (units > 0) - (units < 0))
+        for _, currency, precision, units, _, _, month, consumption, *_, basis in orders:
+            key = (currency, precision, basis, month, day_of(consumption), (units > 0) - (units < 0))
             sums = alike.get(key)
             if sums is None:
                 alike[key] = [1, units]
             else:
                 sums[0] += 1
                 sums[1] += units
-        for (currency, precision, month, day, _), (count, units) in alike.items():
-            row, total = (currency, GROSS), Decimal(units).scaleb(-precision)
+        for (currency, precision, basis, month, day, _), (count, units) in alike.items():
+            row, total = (currency, basis), Decimal(units).scaleb(-precision)
             self._count(ReportState.READY, Group.READY, row, total, (month, day), count)
             if units:
                 self._sums(ReportState.READY, *row)[1] += total

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
 from builders import CATEGORY, COMPANY, OPEN, PRODUCT, UK_TAXES, a_context, a_mapping, a_reference, a_tax
@@ -17,7 +18,8 @@ from etl.model.money import round_money
 from etl.model.reference import Pricing
 from etl.model.rules import PaymentRule, VoucherRule
 from etl.transform.consumption import Window
-from etl.transform.context import Context
+from etl.transform.context import Context, Footing
+from etl.transform.footing import sum_with_tax
 
 CELLS: dict[str, list[str]] = {
     "orderDate": ["2024-03-01 10:00:00", "2024-07-01", "2024-10-27 01:30:00", "2024-03-31 01:30:00", ""],
@@ -76,6 +78,8 @@ def exports(draw: st.DrawFn) -> list[dict[str, str]]:
     """Rows of some orders, most of whose cells are plain."""
     rows: list[dict[str, str]] = []
     likely = draw(st.sampled_from([5, 60, 500, 500]))
+    stores = draw(st.sampled_from([["b2c"], ["b2c", "b2b"]]))
+    footing = draw(st.sampled_from([Footing.WITHOUT_TAX, *Footing]))
 
     def cell(name: str, choices: list[str]) -> str:
         return draw(st.sampled_from(choices)) if draw(st.integers(0, likely)) == 0 else PLAIN.get(name, choices[0])
@@ -86,6 +90,9 @@ def exports(draw: st.DrawFn) -> list[dict[str, str]]:
             head[odd] = draw(st.sampled_from(ODD[odd]))
         if odd == "voucherCode":
             head["voucherValue"] = "2.00"
+        head["storeType"] = (
+            head["storeType"] if head["storeType"] != PLAIN["storeType"] else draw(st.sampled_from(stores))
+        )
         is_return = head["createdFromOrigin.type"] == "return"
         own = []
         for _ in range(draw(st.integers(1, 4))):
@@ -96,19 +103,28 @@ def exports(draw: st.DrawFn) -> list[dict[str, str]]:
             own.append(line)
         if is_return and head["shippingValue"] == "4.95":
             head["shippingValue"] = "-4.95"
-        total = _total(head, own)
+        total = _total(head, own, footing)
         for name in ("orderTotal", "payment.capture.amount"):
             head[name] = total if head[name] in ("sum", PLAIN[name]) else head[name]
         rows += [PLAIN | head | line for line in own]
     return draw(st.permutations(rows)) if draw(st.booleans()) else rows
 
 
-def _total(head: dict[str, str], lines: list[dict[str, str]]) -> str:
-    from decimal import Decimal
-
-    goods = sum((Decimal(one["products.qty"]) * Decimal(one["products.unitPrice"]) for one in lines), Decimal(0))
+def _total(head: dict[str, str], lines: list[dict[str, str]], footing: Footing) -> str:
+    """What the order adds up to; with tax on top by one of the footings, as far as lines of one rate bear shipping and voucher."""
+    precision = {"JPY": 0, "KWD": 3}.get(head["currency"], 2)
     beside = Decimal(head["shippingValue"] or 0) - Decimal(head["voucherValue"] or 0)
-    return str(round_money(goods + beside, {"JPY": 0, "KWD": 3}.get(head["currency"], 2)))
+    amounts = [
+        (
+            Decimal(one["products.vatPercent"].rstrip("%") or 20),
+            Decimal(one["products.qty"]) * Decimal(one["products.unitPrice"]),
+        )
+        for one in lines
+    ]
+    amounts.append((amounts[0][0], beside))
+    if footing is Footing.WITHOUT_TAX:
+        amounts, footing = [(Decimal(0), amount) for _, amount in amounts], Footing.ONCE
+    return str(round_money(sum_with_tax(amounts, footing, precision), precision))
 
 
 @st.composite
@@ -130,7 +146,7 @@ def contexts(draw: st.DrawFn) -> Context:
             "accounts": draw(st.sampled_from([{}, {("email", "guest@example.com"): COMPANY}])),
         },
         source={
-            "prices_include_tax": draw(st.sampled_from([True, "b2c"])),
+            "prices_include_tax": draw(st.sampled_from([True, "b2c", False, False])),
             "default_country": draw(st.sampled_from(["", "GB"])),
             "default_currency": draw(st.sampled_from(["", "GBP"])),
             "zero_orders": draw(st.sampled_from(["import", "skip"])),
@@ -157,14 +173,14 @@ def contexts(draw: st.DrawFn) -> Context:
         },
         shipping={
             "accounting_category": CATEGORY,
-            "tax": draw(st.sampled_from(["proportional"] * 3 + ["highest", "UK-5%"])),
+            "tax": draw(st.sampled_from(["proportional"] * 8 + ["highest", "UK-5%"])),
         },
     )
     return a_context(
         mapping,
         a_reference(
             pricing=draw(st.sampled_from([Pricing.GROSS, Pricing.GROSS, Pricing.NET])),
-            tax_precision=draw(st.sampled_from([None, None, 2, 4, 0])),
+            tax_precision=draw(st.sampled_from([None, None, None, 2, 2, 2, 4, 0])),
             accounts_by_email=draw(st.sampled_from(KNOWN)),
             outlet=OUTLET if bill else None,
         ),

@@ -43,6 +43,7 @@ def reports(draw: st.DrawFn) -> Report:
         tuple((codes, booked) for codes in draw(SETS)),
         (("cat", booked),),
         draw(st.sampled_from([(), ("rebates",), ("rebates", "company")])),
+        is_net=draw(st.booleans()),
     )
 
 

@@ -457,7 +457,6 @@ def test_every_field_of_an_order_is_known_to_the_lane_or_asked_of_the_rules():
 
 
 NEVER = {
-    "prices without tax": a_context(a_mapping(source={"prices_include_tax": False})),
     "consumption by deliveryDate": a_context(a_mapping(source={"consumption": "deliveryDate"})),
     "fields in target.notes": a_context(a_mapping(target={"notes": "{orderNumber} {customerId}"})),
     "the public demo": a_context(is_public_demo=True),
