@@ -233,7 +233,8 @@ def _payment(scope: _Scope) -> Payment | None:
     if sign < 0 and amount is not None:
         amount = -abs(amount)
     entry = "capture" if sign else kind or "entry"
-    return Payment(scope.text("method"), status or "", amount, scope.text("externalReference"), entry)
+    method = scope.text("method") or str(scope.draft.values.get("payment.method") or "")
+    return Payment(method, status or "", amount, scope.text("externalReference"), entry)
 
 
 def _check_currency(scope: _Scope, draft: Draft) -> str:

@@ -51,3 +51,16 @@ def test_what_a_gift_card_paid_is_taken(tmp_path: Path) -> None:
     """Beside what the card paid."""
     found = paid(tmp_path, ("CAPTURE_GIFT_CARD", "SUCCESS", 8), ("CAPTURE", "SUCCESS", 12))
     assert [amount for kind, _, amount in found if kind == "capture"] == [8, 12]
+
+
+@pytest.mark.parametrize(("own", "method"), [({}, "klarna"), ({"paymentMethod": {"uri": "card"}}, "card")])
+def test_the_order_tells_the_method_where_an_entry_does_not(tmp_path: Path, own: dict[str, Any], method: str) -> None:
+    """The contract's table has it beside the history; payments.csv makes a type of it."""
+    order: dict[str, Any] = {
+        "number": 77,
+        "status": "COMPLETED",
+        "paymentMethod": {"uri": "klarna"},
+        "paymentHistory": [{"entryType": "CAPTURE", "status": "SUCCESS", "value": {"value": 20}} | own],
+    }
+    staged = stage(tmp_path, {"x.json": {"data": {"orders": [order]}}})
+    assert [one.method for one in staged["77"].payments] == [method]
