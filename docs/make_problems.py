@@ -94,6 +94,7 @@ EXAMPLES = {
     "line.total_differs": "`products.totalPrice` is 9.00 where 2 x 6.00 is 12.00, and the order foots with 12.00.",
     "line.cancelled": "A line with `quantity` 0 and `cancelledQuantity` 2, as the Integration API gives it.",
     "product.near": "SKU `mug` in the export, and a row for `MUG`.",
+    "key.near": "Orders of `ANN@example.com`, and a row of accounts.csv for `ann@example.com`.",
     "file.told": "A hidden sheet, rows above the header, a row of totals at the end.",
     "column.unknown": "A column `Delivery remark`.",
     "mapping.unused": "A row for SKU `CPU`; the export has `CUP`.",

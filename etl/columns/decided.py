@@ -24,7 +24,7 @@ from etl.transform.conversion import Candidate
 from etl.transform.products import article_of, name_of, usable_category
 from etl.transform.remainders import half_up
 from etl.transform.taxes import LineTaxes, TaxAnswer, TaxCase, shipping_without_goods
-from etl.transform.vouchers import policy_of, voucher_name
+from etl.transform.vouchers import near_voucher, policy_of, voucher_name
 
 DIGITS = 4
 """Prices and rates are compared in units of 10**-4."""
@@ -267,14 +267,16 @@ class Decided:
 
     def is_spread(self, code: str) -> bool:
         """Whether a voucher of that code lowers the prices."""
-        return policy_of(self._ctx, Voucher(code, Decimal(1)))[0] == "spread"
+        voucher = Voucher(code, Decimal(1))
+        return policy_of(self._ctx, voucher)[0] == "spread" and not near_voucher(self._ctx, voucher)
 
     def _rebate(self, voucher: Voucher) -> Item | None:
         found = Findings("")
         policy, category = policy_of(self._ctx, voucher)
         its = usable_category(category, self._ctx, found)
         fields = set(fields_of(self._ctx.mapping.settings.vouchers.name))
-        if policy != "rebate" or found.problems or not fields <= {"voucherCode", "voucherName"}:
+        is_told = found.problems or near_voucher(self._ctx, voucher)
+        if policy != "rebate" or is_told or not fields <= {"voucherCode", "voucherName"}:
             return None
         return _item(voucher_name(self._ctx, voucher, {}), its)
 

@@ -32,6 +32,7 @@ from etl.staging.plain import PlainTable
 from etl.transform.accounts import Charged
 from etl.transform.checks import negative_in_sale
 from etl.transform.context import Context
+from etl.transform.near import near_key
 from etl.transform.order_context import LARGEST_AMOUNT
 
 if TYPE_CHECKING:
@@ -335,7 +336,7 @@ class Lane:
         if not country:
             return "no country"
         market = get("market") or ""
-        if market in ctx.mapping.segments:
+        if market in ctx.mapping.segments or near_key(ctx, "segments", {"": market})[1]:
             return "a business segment"
         sign = -1 if get("createdFromOrigin.type") == "return" else 1
         skipped = "" if status in self._statuses else f"status {status}"

@@ -21,7 +21,7 @@ from etl.model.shares import CREDIT
 from etl.transform.bill_payments import balance_as, capture_as, gift_category
 from etl.transform.context import Context, Findings
 from etl.transform.payments import capture_type, gift_as
-from etl.transform.vouchers import policy_of, voucher_name
+from etl.transform.vouchers import near_voucher, policy_of, voucher_name
 
 _PAYMENT = as_json(EntryKind.PAYMENT.value)
 
@@ -84,13 +84,13 @@ class Payers:
                 self._gifts.clear()
             voucher = Voucher(code, Decimal(1))
             policy, _ = policy_of(self._ctx, voucher)
-            is_plain = policy == "payment" and self._is_named
+            is_plain = policy == "payment" and self._is_named and not near_voucher(self._ctx, voucher)
             self._gifts[code] = self._plain(CREDIT, lambda found: self._given(voucher, found)) if is_plain else None
         return self._gifts[code]
 
     def _captured(self, method: str, found: Findings) -> tuple[str, str]:
         if self.is_bill:
-            return capture_as(method, self._ctx, found)
+            return capture_as(method, self._ctx, found, Place())
         return capture_type(method, self._ctx, found, Place())
 
     def _given(self, voucher: Voucher, found: Findings) -> tuple[str, str]:

@@ -396,6 +396,12 @@ _ALL = (
         "Correct the key in products.csv, or add a row with the other spelling.",
         _M,
     ),
+    Code(
+        "key.near",
+        "A key differs from one of the mapping in spelling only",
+        "Correct the key in the table that is named, or add a row with the other spelling.",
+        _M,
+    ),
     Code("file.told", "Something about a file as a whole", "Compare the file with what was read of it.", _S),
     Code("column.unknown", "A column is unknown", "Name the field in columns.csv, or write - if it is not needed.", _S),
     Code("mapping.unused", "A row of the mapping is used by nothing", "Check its spelling, or remove it.", _M),

@@ -86,7 +86,7 @@ class Builder:
         self._texts: dict[Kind, Reader[str]] = {
             kind: Reader(text_reader(reader)) for kind, reader in self._readers.by_kind.items()
         }
-        self._spots = Spots(layout, place)
+        self._spots = Spots(layout, place, options.values)
         self.lines = Lines(layout, self._readers, self._spots, options)
         self._is_foreign = "products.vatPercent" in layout.renamed.values()
         self._order_columns = [

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from etl.model.export import plain
 from etl.model.place import Place
-from etl.reading.remarks import RemarkedValue
+from etl.model.problem import Severity
+from etl.reading.remarks import Remark, RemarkedValue
 from etl.staging.draft import Draft
 from etl.staging.fields import Column, Layout
 
 
 class Spots:
-    """The cells of one file. `place`: the file itself."""
+    """The cells of one file. `place`: the file itself; `words`: those that values.csv translates, by field."""
 
-    def __init__(self, layout: Layout, place: Place) -> None:
-        self._layout = layout
+    def __init__(self, layout: Layout, place: Place, words: Mapping[str, Mapping[str, str]]) -> None:
+        self._layout, self._words = layout, words
         self.place = place
 
     def at(self, row: int, field: str) -> Place:
@@ -36,7 +38,18 @@ class Spots:
         """The value of a cell that there is something to say about, which the draft is told; None where it has none."""
         place = replace(self.place, row=row, column=column.header, name=column.field)
         for remark in odd.remarks:
-            draft.add(remark, place, plain(cell))
+            draft.add(self._with_near_word(remark, column.field, cell), place, plain(cell))
         if odd.symbol and not odd.is_error:
             draft.symbols.append((odd.symbol, place, plain(cell)))
         return None if odd.is_error else odd.value
+
+    def _with_near_word(self, remark: Remark, field: str, cell: str) -> Remark:
+        """What is said of a word that can't be read, with the row of values.csv that differs from it in case only."""
+        if remark.severity is not Severity.ERROR:
+            return remark
+        word = plain(cell).strip().casefold()
+        near = next((one for one in self._words.get(field, ()) if one and one.casefold() == word), "")
+        if not near:
+            return remark
+        hint = f"values.csv has {near!r}, and its words are exact: add a row with this spelling. {remark.hint}"
+        return replace(remark, hint=hint.strip())

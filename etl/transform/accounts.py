@@ -15,6 +15,7 @@ from etl.model.problem import Problem, notice
 from etl.model.reference import Account, Reference
 from etl.model.rules import AccountRule
 from etl.transform.context import Context, Findings
+from etl.transform.near import tell_near
 
 LONGEST_NAME = 255
 
@@ -42,11 +43,14 @@ def account_of(order: Order, ctx: Context, found: Findings) -> Charged:
         "buyerId": order.buyer_id,
         "market": order.market,
     }
-    for key_type in ACCOUNT_KEYS:
-        key = (key_type, values[key_type])
-        if not values[key_type] or key not in ctx.mapping.accounts:
-            continue
-        return _checked(ctx.mapping.accounts[key], order, ctx, found)
+    accounts = ctx.mapping.accounts
+    fitting = next((one for one in ACCOUNT_KEYS if values[one] and (one, values[one]) in accounts), "")
+    if accounts:
+        before = ACCOUNT_KEYS[: ACCOUNT_KEYS.index(fitting)] if fitting else ACCOUNT_KEYS
+        place = order.place.at("invoiceAddress.email")
+        tell_near(ctx, found, "accounts", {one: values[one] for one in before}, place)
+    if fitting:
+        return _checked(accounts[fitting, values[fitting]], order, ctx, found)
     return _looked_up(order, ctx, found)
 
 

@@ -17,6 +17,7 @@ from etl.model.problem import Problem, notice
 from etl.model.rules import Category
 from etl.model.shares import CREDIT
 from etl.transform.context import Context, Findings
+from etl.transform.near import tell_near
 from etl.transform.order_context import OrderContext
 from etl.transform.payments import compare_captures, not_posted, payable, taken
 from etl.transform.products import cut, usable_category
@@ -113,18 +114,20 @@ def _gift_category(voucher: Voucher, ctx: Context) -> Category:
 
 def _captures(case: OrderContext) -> list[Item]:
     amounts = taken(case.order, case.ctx, case.found, case.precision)
-    found = [_item(capture_as(one.method, case.ctx, case.found), amount) for one, amount in amounts]
+    found = [_item(capture_as(one.method, case.ctx, case.found, case.order.place), amount) for one, amount in amounts]
     compare_captures(case.order, [amount for _, amount, _ in found], case.ctx, case.found)
     return found
 
 
-def capture_as(method: str, ctx: Context, found: Findings) -> tuple[str, str]:
-    """Name and AccountingCategoryId of what was captured by a method.
+def capture_as(method: str, ctx: Context, found: Findings, place: Place) -> tuple[str, str]:
+    """Name and AccountingCategoryId of what was captured by a method, of an order at `place`.
 
     By its row in payments.csv, if there is one: a type names it, whatever Mews takes of types elsewhere.
     """
     mapping = ctx.mapping
     rule = ctx.lookups.find_payment(mapping.payments, method)
+    if rule is None:
+        tell_near(ctx, found, "payments", {"": method}, place.at("payment.method"))
     category = rule.category if rule and rule.accounting_category else mapping.default_category("payments")
     name = (rule.type if rule else "") or mapping.settings.payments.type or method or CAPTURE_NAME
     return cut(name, IDENTIFIER_LIMIT), usable_category(category, ctx, found)

@@ -72,8 +72,8 @@ class Lookups:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """One enterprise, one mapping, one moment. `footing` is None where no order has decided it; `articles` and `near_products` are the memory of
-    `etl.transform.products`.
+    """One enterprise, one mapping, one moment. `footing` is None where no order has decided it; `articles` is the memory of
+    `etl.transform.products`, `near_rows` that of `etl.transform.near`.
     """
 
     mapping: Mapping
@@ -85,7 +85,7 @@ class Context:
     is_public_demo: bool = False
     waivers: WaiverIndex = field(default_factory=dict)
     articles: dict[tuple[str, ...], Any] = field(default_factory=dict, compare=False, repr=False)
-    near_products: dict[tuple[str, str], str] = field(default_factory=dict, compare=False, repr=False)
+    near_rows: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
     is_outlet: bool = field(init=False, default=False)
     """Whether orders become bills of an outlet."""
 

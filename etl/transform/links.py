@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from etl.transform.accounts import Charged
+from etl.transform.near import tell_near
 from etl.transform.order_context import OrderContext
 
 
@@ -28,6 +29,7 @@ def links_of(case: OrderContext, charged: Charged) -> Links:
 def _segment(case: OrderContext) -> str:
     rule = case.ctx.mapping.segments.get(case.order.market) if case.order.market else None
     if rule is None:
+        tell_near(case.ctx, case.found, "segments", {"": case.order.market}, case.order.place.at("market"))
         return ""
     case.rule(rule.check(case.ctx.reference))
     return rule.target or ""

@@ -15,6 +15,7 @@ from etl.model.plan import PlannedPayment
 from etl.model.problem import Problem, notice
 from etl.model.rules import GIFT_CARDS, Category, PaymentType
 from etl.transform.context import Context, Findings
+from etl.transform.near import tell_near
 from etl.transform.products import usable_category
 
 MISSING = "is missing"
@@ -137,6 +138,8 @@ def untaken(number: str, place: Place, what: str, value: str = "") -> Problem:
 def capture_type(method: str, ctx: Context, found: Findings, place: Place) -> tuple[str, str]:
     """Type and AccountingCategoryId of what was captured by a method, of an order at `place`; "" where a type is undecided."""
     rule = ctx.lookups.find_payment(ctx.mapping.payments, method)
+    if rule is None:
+        tell_near(ctx, found, "payments", {"": method}, place.at("payment.method"))
     if rule is not None and rule.type is None:
         found.add_rule([rule.undecided()], place.at("payment.method"))
         return "", ""

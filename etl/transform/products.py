@@ -6,7 +6,6 @@ Rule: design section 5; keys are tried in the order that section 4 lists.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,10 +17,10 @@ from etl.model.plan import EntryKind
 from etl.model.problem import Problem, notice
 from etl.model.rules import Category
 from etl.transform.context import Context, Findings
+from etl.transform.near import near_key, tell_near
 
 NAME_LIMIT = 255
 ARTICLES_KEPT = 20_000
-_DASH = re.compile("[\u2010-\u2015\u2212\u00ad_-]+")
 _FIELD = re.compile(r"\{([A-Za-z][A-Za-z0-9.]*)\}")
 
 
@@ -103,8 +102,8 @@ def usable_category(category: Category, ctx: Context, found: Findings, place: Pl
 
 def _product(line: Line, ctx: Context, found: Findings) -> str:
     products = ctx.mapping.products
+    keys = {"sku": line.sku, "ean": line.ean, "id": line.id, "item": line.item}
     if products:
-        keys = {"sku": line.sku, "ean": line.ean, "id": line.id, "item": line.item}
         for key_type in PRODUCT_KEYS:
             key = (key_type, keys[key_type])
             if keys[key_type] and key in products:
@@ -112,7 +111,7 @@ def _product(line: Line, ctx: Context, found: Findings) -> str:
                 found.add_rule(rule.check(ctx.reference), line.place)
                 product = rule.product(ctx.reference)
                 return product.id if product else ""
-    near = _near(line, ctx)
+    near = near_key(ctx, "products", keys)[1]
     if ctx.mapping.settings.products.unmapped == "block":
         text = f"{line.key or 'A line without a key'} has no row in products.csv{f'; {near} has one' if near else ''}."
         found.add(Problem("product.unmapped", found.number, line.place, line.key, text))
@@ -120,23 +119,6 @@ def _product(line: Line, ctx: Context, found: Findings) -> str:
         text = f"{line.key} has no row in products.csv and is sent as an item; {near} has one."
         found.add(notice("product.near", text, order=found.number, place=line.place, value=line.key))
     return ""
-
-
-def _near(line: Line, ctx: Context) -> str:
-    """The key of products.csv that a person would read like the line's, or ""."""
-    if not ctx.mapping.products:
-        return ""
-    if not ctx.near_products:
-        ctx.near_products.update({(kind, spelled(key)): key for kind, key in ctx.mapping.products})
-    keys = {"sku": line.sku, "ean": line.ean, "id": line.id, "item": line.item}
-    found = (ctx.near_products.get((kind, spelled(keys[kind]))) for kind in PRODUCT_KEYS if keys[kind])
-    return next(filter(None, found), "")
-
-
-def spelled(key: str) -> str:
-    """A key without what the eye passes over: case, blanks, kinds of dashes and widths, and zeros that Excel takes."""
-    text = unicodedata.normalize("NFKC", key).casefold()
-    return _DASH.sub("-", "".join(text.split())).removesuffix(".0").lstrip("0")
 
 
 def _category(line: Line, ctx: Context, found: Findings) -> str:
@@ -152,6 +134,7 @@ def _category(line: Line, ctx: Context, found: Findings) -> str:
                 found.add_rule(rule.check(ctx.reference), line.place)
                 return ""
             return usable_category(rule.category, ctx, found)
+        tell_near(ctx, found, "categories", values, line.place)
     return usable_category(ctx.mapping.default_category("products"), ctx, found, line.place)
 
 

@@ -15,6 +15,7 @@ from etl.model.order import Voucher
 from etl.model.rules import Category, VoucherRule
 from etl.transform.amounts import Room, TaxedAmount, TaxedLine, TaxSet, lowered, share_over, share_voucher
 from etl.transform.context import Context
+from etl.transform.near import near_key, tell_near
 from etl.transform.order_context import OrderContext
 from etl.transform.products import cut, fill
 from etl.transform.shipping import shipping_parts
@@ -43,6 +44,11 @@ def policy_of(ctx: Context, voucher: Voucher) -> tuple[str | None, Category]:
     return (rule.policy if rule else mapping.settings.vouchers.policy), category
 
 
+def near_voucher(ctx: Context, voucher: Voucher) -> str:
+    """The code of vouchers.csv that a voucher without a row looks like, or ""."""
+    return "" if rule_of(ctx, voucher) else near_key(ctx, "vouchers", {"": voucher.code})[1]
+
+
 def voucher_name(ctx: Context, voucher: Voucher, texts: Mapping[str, str]) -> str:
     """The name of a voucher's item; `texts`: the order's fields."""
     values = {**texts, "voucherCode": voucher.code or voucher.name, "voucherName": voucher.name}
@@ -64,6 +70,9 @@ def shared_vouchers(
     room = Room([max(ZERO, one.net) for one in sets], [max(ZERO, sign * part.amount) for part in shipping])
     for voucher in vouchers:
         policy, _ = policy_of(case.ctx, voucher)
+        if near_voucher(case.ctx, voucher):
+            place = case.order.place.at("voucherCode")
+            tell_near(case.ctx, case.found, "vouchers", {"": voucher.code}, place)
         if policy is None:
             rule = rule_of(case.ctx, voucher)
             case.rule([rule.undecided(voucher.code)] if rule else ())

@@ -28,7 +28,7 @@ from etl.model.mapping import Settings
 from etl.model.money import units_text
 from etl.model.plan import Verdict
 from etl.model.reference import Pricing
-from etl.model.rules import PaymentRule, VoucherRule
+from etl.model.rules import CategoryRule, PaymentRule, VoucherRule
 from etl.pipeline import both_ways, planning
 from etl.pipeline.both_ways import BOTH, RULES, SWITCH, is_switched_off
 from etl.pipeline.order_details import planned_details
@@ -849,3 +849,22 @@ def test_what_is_told_of_every_order_of_one_file_moves_no_other(tmp_path):
     found = same([write_rows(tmp_path / "a.csv", told), write_rows(tmp_path / "b.csv", plain)], ctx)
     assert (found.admitted, found.reasons) == (3, {})
     assert [[problem.code for problem in order.problems] for order in found.orders] == [["bill.rounding"], [], []]
+
+
+@pytest.mark.parametrize(
+    "tables",
+    [
+        {"accounts": {("email", PLAIN["invoiceAddress.email"].upper()): ACCOUNT}},
+        {"segments": {"NORDIC": "bs-web"}},
+        {"vouchers": (VoucherRule("LATE", "spread"),)},
+        {"vouchers": (VoucherRule("LA*", "rebate"),)},
+        {"categories": (CategoryRule("sku", PLAIN["products.sku"].lower(), CATEGORY),)},
+    ],
+    ids=lambda tables: next(iter(tables)),
+)
+def test_what_is_near_a_row_of_the_mapping_is_told_both_ways(tables, tmp_path):
+    """Lane and rules give one plan; where a row was probably meant the order says so, whoever planned it."""
+    ctx = a_context(a_mapping(shipping={"accounting_category": CATEGORY}, tables=tables))
+    less = LESS | {"voucherCode": "late", "market": "nordic"}
+    found = same([write_rows(tmp_path / "a.csv", [row(), row(1002, **less)])], ctx)
+    assert "key.near" in "".join(found.statuses)

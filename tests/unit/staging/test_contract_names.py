@@ -179,3 +179,13 @@ def test_numbers_of_many_digits_are_read_at_fifteen(tmp_path: Path) -> None:
     assert (order.number, str(order.order_total)) == ("12345678901234567890", "9.95")
     assert any(problem.place.column == "grandTotalValue" for problem in order.problems)
     assert not any(problem.is_error for problem in order.problems)
+
+
+@pytest.mark.parametrize(("word", "is_near"), [("Erledigt", True), ("ERLEDIGT", True), ("fertig", False)])
+def test_a_word_that_differs_from_a_row_in_case_is_led_to_it(tmp_path: Path, word: str, is_near: bool) -> None:
+    """Words of values.csv are exact; a near miss is suggested, and blocks all the same."""
+    staged = stage(
+        tmp_path, {"x.json": [get_order(orderStatus=None, status=word)]}, values={"status": {"erledigt": "Completed"}}
+    )
+    (problem,) = [one for one in staged["77"].problems if one.is_error]
+    assert (problem.code, "'erledigt'" in problem.hint) == ("status.unknown", is_near)
