@@ -313,13 +313,14 @@ class BulkLane:
             if (orders.spread * is_sent).any():
                 goods = goods.lowered(weights.shares(orders.spread))
             shares = weights.shares(orders.shipping), weights.shares(orders.value)
-            sender, size = self._sender_of(head, columns), len(is_sent)
-            if sender.is_selective:
-                is_sent &= sender.of(size, goods, *shares)[1]
-            sent, its = orders.of(is_sent), goods.of(is_sent)
-            sending, _ = sender.of(len(sent.at), its, *(one.of(is_sent) for one in shares))
+            sender = self._sender_of(head, columns)
+            sending, is_plain = sender.of(int(is_sent.sum()), goods.of(is_sent), *(one.of(is_sent) for one in shares))
+            if not is_plain.all():
+                is_sent[is_sent] = is_plain
+                sending, _ = sender.of(int(is_sent.sum()), goods.of(is_sent), *(one.of(is_sent) for one in shares))
+            sent = orders.of(is_sent)
             if len(sent.at):
-                bulk = maker.bulk(block, sent, its, sending, totals[is_sent], is_back[is_sent])
+                bulk = maker.bulk(block, sent, goods.of(is_sent), sending, totals[is_sent], is_back[is_sent])
                 entries = maker.entries(sent, sending, list(columns.rules), bulk.sums) if is_detailed else None
                 found.bulks.append(bulk._replace(entries=entries))
 

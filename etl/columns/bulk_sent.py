@@ -80,11 +80,6 @@ class Sender:
         self._ways: list[Way] = []
         self._table: Ints = np.empty((0, 8), np.int64)
 
-    @property
-    def is_selective(self) -> bool:
-        """Whether there are orders that are not plain in what they are sent as."""
-        return self._decided.is_converted
-
     def of(self, size: int, goods: Goods, shipping: Portions, vouchers: Portions) -> tuple[Sending, Bools]:
         """So many orders, and which of them are plain."""
         if not self._decided.is_converted:

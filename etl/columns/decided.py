@@ -188,6 +188,8 @@ class Decided:
 
     def settled(self, amount: int, count: int, codes: tuple[str, ...]) -> Way | str | None:
         """How an amount of so many pieces is sent in the other basis; `OPEN`, or None where it is not plain."""
+        if entries := self._ctx.conversion.exactly(amount, count, codes, self._precision):
+            return 0, entries
         found = self._ctx.conversion.settled(self._money(amount), count, codes, self._precision)
         return OPEN if found is None else self._way(found, amount, codes)
 

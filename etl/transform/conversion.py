@@ -61,6 +61,23 @@ class Conversion:
             return None
         return self.best(amount, count, codes, precision, ZERO)
 
+    def exactly(
+        self, amount: int, count: int, codes: tuple[str, ...], precision: int
+    ) -> tuple[tuple[int, int, int], ...]:
+        """As `settled`, in smallest amounts of the currency: (count, unit, booked in the source's basis) of one entry or two.
+
+        Empty where the amount is not booked to the last digit by the total nearest to the exact conversion: then it takes a search.
+        """
+        booking = self._booking(codes, precision, precision)
+        unit = booking.unit
+        found = []
+        for number, one in _at_once(booking, amount * unit, count):
+            booked, finer = divmod(booking.result(number * one * unit, number), unit)
+            if finer:
+                return ()
+            found.append((number, one, booked))
+        return tuple(found)
+
     def _make_booking(self, codes: tuple[str, ...], precision: int, finest: int) -> Booking:
         return Booking(self.arithmetic, codes, precision, finest)
 
@@ -69,6 +86,8 @@ class Conversion:
     ) -> tuple[Candidate, ...]:
         """All that tie as nearest in the result and nearest to the exact conversion."""
         booking = self._booking(codes, precision, decimals(amount))
+        if found := _at_once(booking, booking.scaled(amount), count):
+            return (self._candidate(found, amount, codes, precision),)
         rate = self.arithmetic.combined_rate(codes)
         # Two entries round each code's tax by at most half a digit each; tax digits may be coarser than amounts.
         coarser = max(0, precision - self.arithmetic.tax_digits(precision))
@@ -85,6 +104,22 @@ class Conversion:
             result += booked.gross if self._is_from_gross else booked.net
             total += number * unit
         return Candidate(entries, total, amount - result)
+
+
+def _at_once(booking: Booking, amount: int, count: int) -> Entries:
+    """The total nearest to the exact conversion, where it books `amount` as one entry or as two of neighbouring units.
+
+    Nothing is left over then, and no other total lies as near, so that it is what a search finds, alone. Empty where it doesn't.
+    """
+    exact, divisor = booking.exact(amount, count)
+    each = booking.unit * divisor
+    units, rest = divmod(exact, each)
+    if exact < 0 or 2 * rest == each:
+        return ()
+    low, extra = divmod(units + (2 * rest > each), count)
+    ways = ((count - extra, low), (extra, low + 1)) if extra else ((count, low),)
+    booked = sum([booking.result(number * one * booking.unit, number) for number, one in ways])
+    return ways if booked == amount else ()
 
 
 class _Search:

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 from builders import a_reference
-from hypothesis import given, settings
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 from scanned_conversion import ScannedConversion
 
@@ -64,6 +64,12 @@ def test_search_finds_what_a_scan_finds(units, count, codes, is_net, precision, 
         new, old = (one.best(amount, count, codes, precision, so_far) for one in (found, scanned))
         assert (new.entries, new.total, new.rounding) == (old.entries, old.total, old.rounding)
         assert [str(unit) for _, unit in new.entries] == [str(unit) for _, unit in old.entries]
+        if exact := found.exactly(int(amount / ulp(precision)), count, codes, precision):
+            event("booked to the last digit")
+            assert tuple((number, unit * ulp(precision)) for number, unit, _ in exact) == new.entries
+            booked = [arithmetic.predict(number, unit, codes, precision) for number, unit in new.entries]
+            its = [one.gross if is_net else one.net for one in booked]
+            assert [amount * ulp(precision) for _, _, amount in exact] == its
 
 
 @settings(max_examples=300)
