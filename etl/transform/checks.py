@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from etl.model.identity import IDENTIFIER_LIMIT, Identity
 from etl.model.money import ZERO, is_finer, money_text, tax_in, ulp
-from etl.model.order import Line, Order, TaxMode
+from etl.model.order import Line, Order, TaxBreakdownRow, TaxMode
 from etl.model.place import Place
 from etl.model.plan import Basis, Entry, RoundingCause, Verdict
 from etl.model.problem import Problem, notice
@@ -204,11 +204,15 @@ def tell_rounding(
 
 
 def tell_tax(case: OrderContext, entries: Sequence[Entry]) -> None:
-    """The source's own sum of tax, where it gives one, is a control on what Mews will book (Centra's grandTotalTaxValue).
+    """The source's own tax, where it gives it, is a control on what Mews will book (grandTotalTaxValue, taxBreakdown).
 
     A minor unit per entry may be rounding; beyond it a rate is another than the shop's.
     """
+    breakdown = () if case.order.tax_mode is TaxMode.DEDUCTED else case.order.tax_breakdown
+    _tell_other_rates(case, breakdown)
     stated = case.order.tax_total
+    if stated is None and breakdown:
+        stated = sum((row.value for row in breakdown), ZERO)
     if stated is None:
         return
     booked = sum((entry.predicted.tax for entry in entries), ZERO)
@@ -219,6 +223,20 @@ def tell_tax(case: OrderContext, entries: Sequence[Entry]) -> None:
     message = f"The source says that {stated} of order {number} is tax; Mews will book {booked}."
     place = case.order.place.at("taxTotal")
     case.found.add(notice("tax.total_differs", message, order=number, place=place, value=str(stated)))
+
+
+def _tell_other_rates(case: OrderContext, breakdown: Sequence[TaxBreakdownRow]) -> None:
+    """Tax at a rate that no line has: the sum alone may hide it."""
+    rates = {line.vat_percent for line in case.lines}
+    other = next(
+        (row for row in breakdown if row.value and row.percent not in {*rates, case.order.shipping_percent}), None
+    )
+    if other is None or not rates or None in rates:
+        return
+    number = case.order.number
+    message = f"The source says that {other.value} of order {number} is tax at {other.percent} %, which no line has."
+    place = case.order.place.at("taxBreakdown")
+    case.found.add(notice("tax.total_differs", message, order=number, place=place, value=str(other.percent)))
 
 
 def check_assumed_rates(case: OrderContext, goods: Goods) -> None:

@@ -24,7 +24,7 @@ from builders import (
 )
 
 from etl.model.content import version_of
-from etl.model.order import Line, LocalTime, Order, TaxMode, Voucher
+from etl.model.order import Line, LocalTime, Order, TaxBreakdownRow, TaxMode, Voucher
 from etl.model.plan import PlannedOrder, Verdict
 from etl.model.problem import Problem
 from etl.model.reference import Bill, Named, Pricing
@@ -808,3 +808,31 @@ def test_the_tax_of_the_source_is_a_control(stated: str | None, is_told: bool) -
     told = [problem for problem in plan.problems if problem.code == "tax.total_differs"]
     assert bool(told) is is_told
     assert all("9.99" in problem.message for problem in told)
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        ([("20", "2.00")], []),
+        ([("20", "2.01")], []),
+        ([("20", "2.00"), ("5", "0.00")], []),
+        ([("20", "3.00")], ["3.00 of order"]),
+        ([("5", "2.00")], ["tax at 5 %"]),
+        ([("20", "1.00"), ("5", "1.00")], ["tax at 5 %"]),
+    ],
+)
+def test_the_tax_breakdown_is_a_control_on_the_tax(rows: list[tuple[str, str]], told: list[str]) -> None:
+    """Its sum where no other is given, and its rates always: one cup of 12.00 holds 2.00 at 20 %."""
+    order = an_order(a_line(), tax_breakdown=tuple(TaxBreakdownRow(D(percent), D(value)) for percent, value in rows))
+    plan = plan_order(order, a_context())
+    found = [one for one in plan.problems if one.code == "tax.total_differs"]
+    assert plan.verdict is Verdict.READY
+    assert len(found) == len(told)
+    assert all(words in one.message for words, one in zip(told, found, strict=True))
+
+
+def test_what_export_sales_deduct_is_no_control() -> None:
+    """Of an order whose tax was deducted nothing is booked, whatever its breakdown lists."""
+    rows = (TaxBreakdownRow(D(20), D("2.00")),)
+    plan = plan_order(an_order(a_line(), tax_mode=TaxMode.DEDUCTED, tax_breakdown=rows), a_context())
+    assert "tax.total_differs" not in {one.code for one in plan.problems}
