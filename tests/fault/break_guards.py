@@ -1648,6 +1648,55 @@ GUARDS = (
         "left = dict(undos)",
         "balance",
     ),
+    # What by-hand mutation had left
+    _guard(
+        "an answer after the lease is thrown away",
+        "load/sender.py",
+        "is_answer=True,",
+        "is_answer=False,",
+        "sender",
+        "what_mews_said",
+    ),
+    _guard(
+        "payments of a found order are taken for a first order",
+        "load/first_order.py",
+        "if not job.send_order:",
+        "if False:",
+        "poster",
+        "found_order",
+    ),
+    _guard(
+        "a first order in doubt is not waited for",
+        "load/first_order.py",
+        "            await drain()\n",
+        "            pass\n",
+        "poster",
+        "in_doubt_is_found",
+    ),
+    _guard(
+        "a first order half read back is judged",
+        "load/first_order.py",
+        "if not rows and self._halt.is_set:",
+        "if False:",
+        "poster",
+        "half_read",
+    ),
+    _guard(
+        "a payment goes to whoever is the customer by now",
+        "load/people.py",
+        "account_id = found or own if row is not None and row.is_as_recovered else own or found",
+        "account_id = found or own",
+        "customers",
+        "by_now",
+    ),
+    _guard(
+        "Retry-After is not heeded",
+        "load/breaker.py",
+        "if retry_after is not None and retry_after > 0:",
+        "if False:",
+        "poster",
+        "what_mews_asks",
+    ),
 )
 
 

@@ -24,7 +24,7 @@ from etl.model.outcome import Kind, Outcome
 from etl.model.payload import Operation
 from etl.model.plan import PlannedOrder
 from etl.model.reference import Account
-from etl.model.states import State
+from etl.model.states import CustomerState, State
 from etl.model.status import ReportState
 from etl.sandbox.core import Answer
 from etl.sandbox.state import Entry, Person
@@ -397,6 +397,21 @@ def test_a_rejected_order_of_a_made_customer_stays_rejected(mews: People, path: 
     assert calls == 1
     load(path, mews, [new("1")], run_id="run-2")
     assert (len(mews.calls), len(mews.welcomes)) == (calls, 1)
+
+
+def test_a_payment_follows_its_order_whoever_is_the_customer_by_now(mews: People, path: Path) -> None:
+    """The order stands on the account that it was posted to: there its payment belongs, not on that of a later profile."""
+    mews.script = lambda payload, _: Outcome(Kind.REFUSED, status=403) if "gift1" in str(payload) else None
+    order = new("1", payments=(a_payment(),))
+    load(path, mews, [order])
+    mews.script = lambda _p, _n: None
+    own = mews.account_of("1")
+    with open_ledger(path, mews.time) as ledger:
+        with ledger.steps() as steps:
+            steps._move_customer(steps._customer("zoe@example.com"), CustomerState.CREATED, customer_id="another")
+        ledger.record_plan("run-2", [order])
+    load(path, mews, [order], run_id="run-2", retry_rejected=True)
+    assert [row.account_id for _, row in mews.paid] == [own] == ["person-1"]
 
 
 def _recovered(mews: People, tmp_path: Path, *, on: str) -> Path:

@@ -11,13 +11,14 @@ from random import Random
 
 import pytest
 from ledger_copy import copy_ledger
-from load_fakes import ME, SmallMews, VirtualTime, a_payment, a_poster, an_order, open_ledger, run_poster
+from load_fakes import ME, SmallMews, VirtualTime, a_payment, a_poster, an_order, open_ledger, recover_into, run_poster
 from sqlalchemy import text
 
 from etl.errors import ExitCode
 from etl.ledger.holder import Holder
 from etl.ledger.ledger import Ledger
 from etl.load.breaker import Breaker
+from etl.load.first_order import FIRST_CHECK
 from etl.load.stop import StopFlag
 from etl.model.outcome import Kind, Outcome
 from etl.model.states import State
@@ -86,6 +87,46 @@ def test_nothing_follows_a_first_order_in_doubt(path, mews, time):
     result = run_poster(path, mews, time, orders(3), run={"no_wait": True})
     assert result.stop.code == "run.first_order"
     assert len(mews.calls) == 1
+
+
+@pytest.mark.parametrize("delay", [0.0, 170.0])
+def test_a_first_order_in_doubt_is_found_and_read_back_in_the_same_run(path, mews, time, delay):
+    """Only a run that does not wait leaves it to the next one."""
+    mews.script = lambda _, n: ("lost", delay) if n == 1 else None
+    result = run_poster(path, mews, time, orders(3))
+    assert (result.exit_code, result.stop) == (ExitCode.DONE, None)
+    assert [mews.times_posted(str(n)) for n in range(1, 4)] == [1] * 3
+    assert run_poster(path, mews, time, orders(3), run_id="run-2").sent == 0
+
+
+def test_a_first_order_half_read_back_is_read_back_by_the_next_run(path, mews, time):
+    """Stopped while reads lag: that they show nothing yet is no verdict, neither good nor bad."""
+    mews.lag = 60.0
+    stop = StopFlag()
+    ask = lambda stage, _done, _total: stop.request() if stage.startswith("read back") else None  # noqa: E731
+    result = run_poster(path, mews, time, orders(3), stop=stop, progress=ask)
+    assert (result.exit_code, result.stop) == (ExitCode.INTERRUPTED, None)
+    with open_ledger(path, time) as ledger:
+        assert ledger.meta(FIRST_CHECK) is None
+    mews.hides_identifiers = mews.hides_notes = True
+    time.seconds += 100
+    assert run_poster(path, mews, time, orders(3), run_id="run-2").stop.code == "run.first_order"
+    assert len(mews.calls) == 1
+
+
+def test_payments_of_a_found_order_go_without_a_first_order(path, mews, time):
+    """What `recover` found was never sent from here: there is nothing to be read back, and the payment is due."""
+    batch = [an_order("1", payments=(a_payment(),))]
+    mews.script = lambda p, _: Outcome(Kind.REFUSED, status=403) if "Type" in p else None
+    run_poster(path, mews, time, batch)
+    mews.script = lambda _p, _n: None
+    other = path.with_name("other.sqlite")
+    recover_into(other, mews, time)
+    result = run_poster(other, mews, time, batch, run_id="run-2")
+    assert (result.exit_code, result.stop) == (ExitCode.DONE, None)
+    assert (mews.times_posted("1"), mews.times_paid("1", "gift1")) == (1, 1)
+    with open_ledger(other, time) as ledger:
+        assert ledger.meta(FIRST_CHECK) is None, "the first order that this ledger sends is still to be read back"
 
 
 def test_the_last_digit_of_a_tax_is_shown_and_goes_on(path, mews, time):
@@ -271,6 +312,16 @@ def test_refused_credentials_stop_at_once(path, mews, time, status):
     assert len(mews.calls) <= 9
     assert set(result.counts) == {ReportState.POSTED, ReportState.READY}
     assert sum(result.counts.values()) == 50
+
+
+@pytest.mark.parametrize("retry_after", [0.5, 7.0, 90.0])
+def test_what_mews_asks_for_is_waited_and_not_what_the_row_says(retry_after):
+    """Retry-After, whichever of a row it is: longer than the backoff it is kept to, shorter it spares time."""
+    breaker = Breaker(Random(1))
+    for at in range(4):
+        breaker.wait(float(at), float(at), None)
+    assert retry_after <= breaker.wait(4.0, 4.0, retry_after) <= retry_after + 0.1
+    assert breaker.wait(5.0, 5.0, 0.0) >= 16 * 0.75
 
 
 def test_429_makes_all_wait_and_the_order_is_sent_again(path, mews, time):

@@ -13,6 +13,7 @@ from load_fakes import VirtualTime, a_payment, an_order, run_poster
 from test_customers import People, load, new
 from undo_fakes import UndoMews, posted, undo_in
 
+from etl.ledger.commit import Committer
 from etl.ledger.ledger import Ledger
 from etl.load.undo import Ending
 from etl.model.identity import content_hash
@@ -131,3 +132,18 @@ def test_what_is_no_json_is_never_frozen(value: Any) -> None:
     check: Callable[[], object] = lambda: freeze({"V": value})  # noqa: E731
     with pytest.raises((ValueError, TypeError)):
         check()
+
+
+def test_only_what_mews_said_is_kept_after_the_lease(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A ledger on a server keeps an answer that comes after the lease (`Committer`); an intent, never."""
+    told: list[tuple[str, bool]] = []
+    do = Committer.do
+
+    async def tell(self: Committer, step: Any, *numbers: str, is_answer: bool = False) -> Any:
+        told.append((step.__qualname__.split(".")[1], is_answer))
+        return await do(self, step, *numbers, is_answer=is_answer)
+
+    monkeypatch.setattr(Committer, "do", tell)
+    time = VirtualTime()
+    run_poster(path, UndoMews(time), time, [an_order("1", payments=(a_payment(),))])
+    assert told == [("_before_send", False), ("_conclude", True)] * 2
