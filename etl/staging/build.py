@@ -18,7 +18,7 @@ from etl.reading.options import DEFAULT, ReadOptions
 from etl.reading.parse import Reader, Readers, number_remark
 from etl.reading.remarks import RemarkedValue
 from etl.reading.style import Style
-from etl.staging.currencies import check_currencies
+from etl.staging.currencies import Currencies, check_currencies
 from etl.staging.draft import Draft, Source, canonical_text, same_value
 from etl.staging.fields import Column, Layout
 from etl.staging.further_lines import HINT, FurtherLines
@@ -107,6 +107,7 @@ class Builder:
             ((at, column.header) for at, column in further if column.header.strip().casefold() in _LINE_TOTALS), None
         )
         self._further = FurtherLines(layout)
+        self._currencies = Currencies(layout)
         self._has_shipping = any(column.field == "shippingValue" for column in layout.order)
         self._of_lines, self._of_all = tuple(self._line_checks()), tuple(self._order_checks())
         first = (Check(SHIPPING, self._tell_shipping),) if self._has_shipping else ()
@@ -117,6 +118,8 @@ class Builder:
         """What is looked at of the lines of a flat file."""
         if self._is_foreign:
             yield Check(FIRST_RATE, spread_rate)
+        if self._currencies:
+            yield Check("currencies of amounts", self._check_currencies)
         if self._stated_at is not None:
             yield Check(STATED, self._compare_all_stated)
         if self._further:
@@ -185,6 +188,8 @@ class Builder:
                     draft.further.append((at, *more))
                     if self._further.is_packed:
                         continue
+                if self._currencies:
+                    self._currencies.collect(draft, replace(self._place, row=at), cells)
                 line = self.lines.read(draft, at, cells)
                 if line is not None:
                     draft.lines.append(line)
@@ -203,6 +208,9 @@ class Builder:
     def _fault_further(self, draft: Draft) -> None:
         for row, column, shown, message in draft.further[:1]:
             draft.fault("order.incomplete", message, replace(self._place, row=row, column=column), shown, HINT)
+
+    def _check_currencies(self, draft: Draft) -> None:
+        check_currencies(draft, draft.currencies, self._readers.by_kind[Kind.CURRENCY])
 
     def _compare_all_stated(self, draft: Draft) -> None:
         for index, cell in draft.stated:
@@ -226,7 +234,8 @@ class Builder:
         """The draft of an order object."""
         draft = Draft(number, replace(self._place, row=row), rows=max(1, len(flat.lines)))
         self._read_order(draft, [(tuple(flat.order), [(row, ())])])
-        check_currencies(draft, flat.currencies, self._readers.by_kind[Kind.CURRENCY], draft.place)
+        draft.currencies = [(draft.place.at(name), cell) for name, cell in flat.currencies]
+        self._check_currencies(draft)
         if "shippingValue" in flat.blank:
             self._tell_shipping(draft)
         for column, shown in flat.broken:

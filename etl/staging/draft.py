@@ -48,6 +48,8 @@ class Draft:
     """Whether only returns of the order are in the batch."""
     told: set[tuple[str, str]] = field(default_factory=set)
     symbols: list[tuple[str, Place, str]] = field(default_factory=list)
+    currencies: list[tuple[Place, str]] = field(default_factory=list)
+    """What amounts say of their currency beside their value: where, and the cell."""
     stated: list[tuple[int, str]] = field(default_factory=list)
     """(which of `lines`, what the file says that it comes to)."""
     further: list[tuple[int, str, str, str]] = field(default_factory=list)

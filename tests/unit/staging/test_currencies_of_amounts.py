@@ -86,3 +86,31 @@ def test_a_currency_beside_a_value_counts_in_any_vocabulary(tmp_path: Path) -> N
     assert "order.conflict" in stage(tmp_path, {"x.json": [euros]}).codes("77")
     pounds = get_order(shippingValue={"value": 3.5, "currency": "GBP"})
     assert not stage(tmp_path, {"y.json": [pounds]}).codes("77")
+
+
+HEADER = "number,status,orderDate,grandTotal.value,lines.quantity,lines.unitPrice.value,lines.unitPrice.currency.code,x"
+
+
+@pytest.mark.parametrize(
+    ("header", "codes", "declared"),
+    [
+        (f"{HEADER},grandTotal.currency.code", {"order.conflict"}, {}),
+        (f"{HEADER},grandTotal.currency.code", set(), {"lines.unitPrice.currency.code": "-"}),
+        (HEADER.replace("currency.code", "currency") + ",currency", {"order.conflict"}, {}),
+    ],
+)
+def test_a_table_of_flattened_answers_is_held_alike(
+    tmp_path: Path, header: str, codes: set[str], declared: dict[str, str]
+) -> None:
+    """The second line is in euros; columns.csv may say that the column means nothing."""
+    rows = [f"77,COMPLETED,2011-03-05 10:15:00,8.50,1,4.25,{code},,GBP" for code in ("GBP", "EUR")]
+    staged = stage(tmp_path, {"x.csv": "\n".join([header, *rows, ""])}, declared)
+    found = [one for one in staged["77"].problems if one.code == "order.conflict"]
+    assert {one.code for one in found} == codes
+    assert all(one.place.row == 3 for one in found)
+
+
+def test_the_amounts_of_a_table_name_its_orders_currency(tmp_path: Path) -> None:
+    """As those of an object do."""
+    rows = [HEADER, "77,COMPLETED,2011-03-05 10:15:00,4.25,1,4.25,EUR,", ""]
+    assert stage(tmp_path, {"x.csv": "\n".join(rows)})["77"].currency == "EUR"
