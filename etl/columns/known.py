@@ -77,7 +77,6 @@ def why_never(ctx: Context) -> str:
     settings = ctx.mapping.settings
     tests = (
         (ctx.is_public_demo, "the public demo"),
-        (settings.source.consumption != "orderDate", "consumption by deliveryDate"),
         (bool(ctx.mapping.controls), "controls.csv"),
         (set(fields_of(settings.target.notes)) - {"orderNumber"} != set(), "fields in target.notes"),
     )

@@ -46,6 +46,8 @@ class Columns(Protocol):
 
 
 _ACCOUNT = ("invoiceAddress.email", "address.email", "customerId", "accountId", "buyerId")
+DATES = frozenset(("orderDate", "deliveryDate"))
+"""The dates that may decide when Mews books an order."""
 METHODS = ("payment.capture.method", "payment.method", "payment.type")
 """What tells by what a capture was paid, as `staging.draft` takes it."""
 _FLAGS = ("hold", "waitingForPayment", "suspect", "internalOrder", "taxAdded", "taxDeducted", "handlingCost")
@@ -99,7 +101,9 @@ class Lane:
         self._decided: dict[tuple[str, Basis], tuple[Decided, Units, Writing]] = {}
         known = {*KEYED, *SINGLE, *PASSIVE}
         self._others = [(at[name], name) for name in at if name not in known]
-        texts = (*_ACCOUNT, "payment.capture.status", "voucherCode")
+        source = ctx.mapping.settings.source
+        # Also the date that does not decide when Mews books an order may be one that there is something to say of.
+        texts = (*_ACCOUNT, "payment.capture.status", "voucherCode", *(DATES - {source.consumption}))
         passive = [name for name in at if name in PASSIVE or name in texts]
         self._passive = [(at[name], self._kind[name]) for name in passive]
         self._account = [(at.get(name, -1), self._kind.get(name)) for name in _ACCOUNT]
@@ -109,7 +113,7 @@ class Lane:
         self.account_at = [at[name] for name in (*_ACCOUNT, *person) if name in at]
         nowhere = len(table.order)
         self.number_at, self.date_at, self.shipping_at, self.total_at = (
-            at.get(name, nowhere) for name in ("orderNumber", "orderDate", "shippingValue", "orderTotal")
+            at.get(name, nowhere) for name in ("orderNumber", source.consumption, "shippingValue", "orderTotal")
         )
         self.captured_at, self.capture_at, self.voucher_at, self.code_at = (
             at.get(name, nowhere)
@@ -127,9 +131,9 @@ class Lane:
         """What an empty cell means: where there is no such column, nothing is said of it."""
         self.has_accounts = bool(mapping.accounts) or accounts.lookup_email or accounts.create_customers
         self._is_made = accounts.create_customers
-        self.skips_zero = mapping.settings.source.zero_orders == "skip"
-        self.tolerance = mapping.settings.source.total_tolerance
-        self._statuses = {"", *mapping.settings.source.import_statuses}
+        self.skips_zero = source.zero_orders == "skip"
+        self.tolerance = source.total_tolerance
+        self._statuses = {"", *source.import_statuses}
 
     def take(self, number: str, groups: Rows, *, is_detailed: bool = False) -> Quick | str:
         """The order of that number, all of whose rows are in `groups`, none of them with a fault.

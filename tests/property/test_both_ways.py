@@ -23,6 +23,7 @@ from etl.transform.footing import sum_with_tax
 
 CELLS: dict[str, list[str]] = {
     "orderDate": ["2024-03-01 10:00:00", "2024-07-01", "2024-10-27 01:30:00", "2024-03-31 01:30:00", ""],
+    "deliveryDate": ["2024-03-05 09:00:00", "2024-03-05", "2024-07-01 12:00:00", "2024-10-27 01:30:00", "", "soon"],
     "status": ["Completed", "Archived", "Cancelled", "", "COMPLETED"],
     "storeType": ["b2c", "b2b", "", "retail"],
     "currency": ["GBP", "JPY", "KWD", "gbp", "", "SEK"],
@@ -147,6 +148,7 @@ def contexts(draw: st.DrawFn) -> Context:
         },
         source={
             "prices_include_tax": draw(st.sampled_from([True, "b2c", False, False])),
+            "consumption": draw(st.sampled_from(["orderDate", "orderDate", "deliveryDate"])),
             "default_country": draw(st.sampled_from(["", "GB"])),
             "default_currency": draw(st.sampled_from(["", "GBP"])),
             "zero_orders": draw(st.sampled_from(["import", "skip"])),

@@ -230,6 +230,25 @@ def test_december_on_every_route(shared: Path, tmp_path: Path, place: str) -> No
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("[target]\n", 'consumption = "deliveryDate"\n[target]\n'),
+    ],
+    ids=["by the date of delivery"],
+)
+def test_december_with_other_settings(shared: Path, tmp_path: Path, setting: str, said: str) -> None:
+    """Nearly all of it goes by columns with settings, too, that ask for other cells of an order."""
+    mapping, world = placed(tmp_path, "orders")
+    settings = mapping / "migration.toml"
+    settings.write_text(settings.read_text("utf-8").replace(setting, said, 1), "utf-8")
+    if "deliveryDate" in said:
+        (mapping / "columns.csv").write_text("header,field\norderDate,deliveryDate\n", "utf-8")
+    orders, admitted = same([shared / "data" / "online-retail-2010-12.csv"], mapping, world)
+    assert admitted >= orders * 0.95
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*DUMPS, *ODD, *STRANGE])
 def test_december_in_every_dump(tmp_path: Path, shared: Path, name: str) -> None:
     """2,025 real orders in the shape of each shop."""

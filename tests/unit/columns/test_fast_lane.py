@@ -457,7 +457,6 @@ def test_every_field_of_an_order_is_known_to_the_lane_or_asked_of_the_rules():
 
 
 NEVER = {
-    "consumption by deliveryDate": a_context(a_mapping(source={"consumption": "deliveryDate"})),
     "fields in target.notes": a_context(a_mapping(target={"notes": "{orderNumber} {customerId}"})),
     "the public demo": a_context(is_public_demo=True),
 }
@@ -473,6 +472,43 @@ def test_some_mappings_and_enterprises_have_no_plain_orders(reason, tmp_path):
         lane = both_ways.FastLane(batch, ctx)
         assert not lane.is_open
         assert lane.why_closed == reason
+
+
+def test_the_date_of_delivery_may_decide_when_an_order_is_booked(tmp_path, monkeypatch):
+    """Its day, month and taxes; what is odd about either date is the rules' to say, and so is none."""
+    monkeypatch.setenv(SWITCH, BOTH)
+    ctx = a_context(a_mapping(source={"consumption": "deliveryDate"}, shipping={"accounting_category": CATEGORY}))
+    dates = [
+        ("2024-03-01 10:00:00", "2024-04-02 08:00:00"),
+        ("2024-03-01 10:00:00", ""),
+        ("", "2024-04-03"),
+        ("2024-03-01 10:00:00", "2024-03-31 01:30:00"),
+        ("31.02.2024", "2024-04-05"),
+        ("2024-03-31 01:30:00", "2024-04-06"),
+        ("2024-03-01", "2024-04-07"),
+    ]
+    rows = [
+        row(at, orderDate=ordered, deliveryDate=delivered, status="Cancelled" if at == len(dates) else "Completed")
+        for at, (ordered, delivered) in enumerate(dates, 1)
+    ]
+    found = same([write_rows(tmp_path / "a.csv", rows)], ctx)
+    assert [order.month for order in found.orders] == [
+        "2024-04",
+        "",
+        "2024-04",
+        "2024-03",
+        "2024-04",
+        "2024-04",
+        "2024-04",
+    ]
+    assert found.reasons == {"a date that is not plain, or outside the window": 2, "a text with a remark": 1}
+
+
+def test_an_export_without_dates_of_delivery_is_the_rules_business(tmp_path):
+    ctx = a_context(a_mapping(source={"consumption": "deliveryDate"}, shipping={"accounting_category": CATEGORY}))
+    found = same([write_rows(tmp_path / "a.csv", [row()])], ctx)
+    assert found.reasons == {"a date that is not plain, or outside the window": 1}
+    assert found.orders[0].codes == ("date.missing",)
 
 
 def test_accounts_are_looked_up_by_address(tmp_path, monkeypatch):
