@@ -24,6 +24,7 @@ from etl.columns.bulk_writing import Added, BulkWriting
 from etl.columns.decided import Item, Taxes
 from etl.columns.hours import Hours
 from etl.columns.lane import Head, Lane
+from etl.columns.notes import Notes
 from etl.columns.orders import Orders
 from etl.columns.quick import Held
 from etl.columns.taken import Bulk
@@ -187,12 +188,15 @@ class BulkLane:
         good &= days != NONE
         account, charged = self._charged(columns, places, which, heads)
         good &= account != NONE
+        notes_at, notes = self._notes(columns, places, head)
+        good &= notes_at != NONE
         orders = Orders(
             places,
             which,
             dates,
             days,
             account,
+            notes_at,
             shipping,
             total,
             np.where(is_money | is_spread, 0, value),
@@ -206,6 +210,7 @@ class BulkLane:
             heads,
             dated,
             charged,
+            notes,
             rebates,
             paid.all,
         )
@@ -247,6 +252,20 @@ class BulkLane:
             if found is not None:
                 charged.append(found)
         return np.array(numbers, np.int64)[of_order], charged
+
+    def _notes(self, columns: _Columns, places: Ints, head: Head) -> tuple[Ints, list[Notes]]:
+        """The notes of each order; NONE where there is something to say of what they are made of."""
+        of, ats, writing = self._lane.notes, self._lane.notes.ats, head.writing
+        keys = [(columns[at].codes[places], len(columns[at].texts)) for at in ats]
+        of_order, firsts = joint(keys, len(places))
+        numbers: list[int] = []
+        notes: list[Notes] = []
+        for at in firsts:
+            found = of.of(columns.cells(places[at], ats), writing.currency, writing.precision)
+            numbers.append(NONE if found is None else len(notes))
+            if found is not None:
+                notes.append(found)
+        return np.array(numbers, np.int64)[of_order], notes
 
     # Lines, and what an order comes to
 

@@ -12,7 +12,8 @@ from etl.reading.remarks import RemarkedValue
 
 KEPT = 100_000
 """Distinct cells that are remembered of one column."""
-_ABSENT = object()
+ABSENT = object()
+"""Stands for the value of a cell that there is something to say of."""
 
 
 class Remembered(dict[int, str]):
@@ -57,7 +58,7 @@ class Units(dict[str, int | None]):
                 units = int(match[1] + decimals) * 10 ** (self._digits - len(decimals))
                 return units if units < self._limit else None
         value = clean(self._reader, cell)
-        if value is _ABSENT or value is None:
+        if value is ABSENT or value is None:
             return None
         number, divisor = value.as_integer_ratio()
         units, rest = divmod(number * self._scale, divisor)
@@ -75,13 +76,13 @@ def _plain_amount(mark: str) -> Callable[[str], re.Match[str] | None]:
 
 
 def clean(reader: Reader[Any], cell: str) -> Any:
-    """The value of a cell that there is nothing to say about; `_ABSENT` where there is."""
+    """The value of a cell that there is nothing to say about; `ABSENT` where there is."""
     try:
         return reader[cell]
     except RemarkedValue:
-        return _ABSENT
+        return ABSENT
 
 
 def is_clean(reader: Reader[Any], cell: str) -> bool:
     """Whether there is nothing to say about the cell."""
-    return clean(reader, cell) is not _ABSENT
+    return clean(reader, cell) is not ABSENT

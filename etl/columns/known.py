@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import fields
 
-from etl.columns.decided import fields_of
 from etl.model.mapping import Mapping
 from etl.reading.names import TAX_RATES
 from etl.staging.build import CAPTURE, FIRST_RATE, SHIPPING, SIGNS, STATED, VOUCHER
@@ -74,11 +73,9 @@ TABLES = frozenset(
 
 def why_never(ctx: Context) -> str:
     """Why no order of a mapping and enterprise is plain; "" where some may be."""
-    settings = ctx.mapping.settings
     tests = (
         (ctx.is_public_demo, "the public demo"),
         (bool(ctx.mapping.controls), "controls.csv"),
-        (set(fields_of(settings.target.notes)) - {"orderNumber"} != set(), "fields in target.notes"),
     )
     return next((reason for holds, reason in tests if holds), "") or next(_unknown(ctx.mapping), "")
 

@@ -16,6 +16,7 @@ from etl.columns.cells import KEPT, Units, clean, is_clean
 from etl.columns.decided import Decided
 from etl.columns.known import KEYED, PASSIVE, SINGLE
 from etl.columns.moments import Moments, When
+from etl.columns.notes import Notes, NotesOf
 from etl.columns.paid import Payer, Payers
 from etl.columns.quick import Quick
 from etl.columns.rows import AMOUNT, QTY, Flat, LineCells, Row, Rows
@@ -80,6 +81,7 @@ class _Plain(NamedTuple):
     is_shipping_told: bool
     is_footed: bool
     payer: Payer | None
+    notes: Notes
 
 
 class Lane:
@@ -97,7 +99,7 @@ class Lane:
         self._heads: dict[Any, Head | str] = {}
         self._heads_made = count()
         self.moments = Moments(ctx)
-        self.lines = LineCells(table)
+        self.lines, self.notes = LineCells(table), NotesOf(ctx, table)
         self._decided: dict[tuple[str, Basis], tuple[Decided, Units, Writing]] = {}
         known = {*KEYED, *SINGLE, *PASSIVE}
         self._others = [(at[name], name) for name in at if name not in known]
@@ -207,8 +209,11 @@ class Lane:
             return payer
         if head.decided.is_converted:
             return "taken at once only, in an enterprise with net pricing"
+        notes = self.notes.of(cells, head.writing.currency, head.writing.precision)
+        if notes is None:
+            return "notes of a cell with a remark"
         share = Shipping(shipping, taxes, is_return=head.sign < 0)
-        return _Plain(number, head, when, charged, lines, share, total, is_told, is_footed, payer)
+        return _Plain(number, head, when, charged, lines, share, total, is_told, is_footed, payer, notes)
 
     def _payer(self, cells: tuple[str, ...], head: Head, total: int) -> Payer | str | None:
         """What pays an order, None for nothing; or why it is not plain."""
@@ -262,8 +267,8 @@ class Lane:
         return word.strip() if isinstance(word, str) else None
 
     def _written(self, plain: _Plain, first_row: int) -> Quick | str:
-        number, head, when, charged, lines, shipping, total, is_shipping_told, is_footed, payer = plain
-        quick = head.writing.write(number, when, charged, lines, shipping, total, payer)
+        number, head, when, charged, lines, shipping, total, is_shipping_told, is_footed, payer, notes = plain
+        quick = head.writing.write(number, when, charged, lines, shipping, total, payer, notes)
         if isinstance(quick, str):
             return quick
         is_negative = not shipping.is_return and any(count < 0 for count in map(QTY, lines))

@@ -10,6 +10,7 @@ from etl.columns.bulk_numbers import EMPTY
 from etl.columns.decided import Item
 from etl.columns.hours import Dated
 from etl.columns.lane import Head
+from etl.columns.notes import Notes
 from etl.columns.paid import Payer
 from etl.transform.accounts import Charged
 
@@ -19,8 +20,8 @@ NONE, UNPAID = -1, -2
 class Orders(NamedTuple):
     """Orders of a block. `at`: their places in it.
 
-    `head_at`, `date_at`, `account_at`, `rebate_at`: which of `heads`, `dated`, `charged` and `rebates` (or none) are
-    theirs; `day_at` as of `Dated.days`; a head may be the reason why none of the orders has it. Amounts in smallest units;
+    `head_at`, `date_at`, `account_at`, `notes_at`, `rebate_at`: which of `heads`, `dated`, `charged`, `notes` and `rebates`
+    (or none) are theirs; `day_at` as of `Dated.days`; a head may be the reason why none of the orders has it. Amounts in smallest units;
     `total` may be EMPTY, `value` is that of a voucher that is an item, `spread` of one that lowers prices, `credit` of one that is money, sent as the one of `payers`
     at `credit_at` (or none). `payer_at`: which of `payers` pays the rest; NONE where nobody can say, UNPAID where nothing does.
     `is_told`: the cell of the shipping is empty, and that is to be said.
@@ -31,6 +32,7 @@ class Orders(NamedTuple):
     date_at: Ints
     day_at: Ints
     account_at: Ints
+    notes_at: Ints
     shipping: Ints
     total: Ints
     value: Ints
@@ -44,6 +46,7 @@ class Orders(NamedTuple):
     heads: Sequence[Any]
     dated: Dated
     charged: Sequence[Charged]
+    notes: Sequence[Notes]
     rebates: Sequence[Item]
     payers: Sequence[Payer]
 

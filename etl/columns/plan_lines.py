@@ -18,6 +18,7 @@ from etl.columns.bulk_numbers import LARGEST
 from etl.columns.bulk_sent import Sending, SentGoods, SentParts
 from etl.columns.cells import Remembered
 from etl.columns.decided import Item
+from etl.columns.notes import between
 from etl.columns.orders import NONE, Orders
 from etl.columns.taken import Lines
 from etl.columns.writing import Writing
@@ -105,7 +106,8 @@ class PlanLines:
     ) -> Lines:
         """The parts of the plan id of orders with these numbers and consumptions."""
         accounts = np.array([self._writing.account(one) for one in orders.charged], object)
-        head = self._writing.before(_texts(numbers), _texts(texts), accounts[orders.account_at])
+        named = _texts(numbers)
+        head = self._writing.before(named, _texts(texts), accounts[orders.account_at], _notes(orders, named))
         goods = sending.goods
         beside, which, rank = self._beside(orders, sending, paid)
         size = len(numbers)
@@ -183,6 +185,14 @@ class PlanLines:
             f',["{kind}{at}","item",1,"{texts[amount]}",{basis},{sets[its].text},{what}]'
             for at, amount, its, what in rows
         ]
+
+
+def _notes(orders: Orders, numbers: Texts) -> list[str | Texts]:
+    """The notes of the orders with these numbers, piece by piece."""
+    if len(orders.notes) == 1:
+        return list(between(orders.notes[0], numbers))
+    pairs = zip(numbers.tolist(), orders.notes_at.tolist(), strict=True)
+    return [_texts([number.join(orders.notes[at]) for number, at in pairs])]
 
 
 def _texts(texts: Sequence[str]) -> Texts:

@@ -5,7 +5,7 @@ As `etl.model.plan.plan_line` writes it; amounts are whole numbers of the curren
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from operator import itemgetter
 from typing import Any, NamedTuple, TypeVar
@@ -14,6 +14,7 @@ from etl.columns.booked import summed, unproved
 from etl.columns.cells import KEPT, Remembered
 from etl.columns.decided import Item, Tax, Taxes, as_json
 from etl.columns.moments import When
+from etl.columns.notes import NUMBER, Notes, between
 from etl.columns.paid import Payer, Payers
 from etl.columns.quick import Beside, Paid, Quick, Report
 from etl.columns.rows import Flat
@@ -22,11 +23,9 @@ from etl.model.money import share_units, units_text
 from etl.model.route import Route
 from etl.transform.accounts import Charged
 from etl.transform.context import Context
-from etl.transform.products import fill
 
 _Booked = dict[tuple[int, str], list[Any]]
 """(number of a tax-code set, category) to [tax, net, gross], in the order of the entries."""
-_NUMBER = "\0"
 _THEN, _NOTES = ',"', '","'
 """What stands in a plan line between account and consumption, and between that and the notes."""
 T = TypeVar("T")
@@ -53,16 +52,14 @@ class Writing:
         self.payers = Payers(ctx)
         self.is_proportional = settings.shipping.tax == "proportional"
         self.is_rebate_blocked = settings.target.rebates == "block"
-        template = fill(settings.target.notes, {"orderNumber": _NUMBER}).replace("[centra:", "(centra:")
-        notes = [as_json(part)[1:-1] for part in template.split(_NUMBER)]
-        marker = as_json(Identity(settings.source.store, _NUMBER).marker)[1:-1].replace("\\u0000", _NUMBER)
+        marker = as_json(Identity(settings.source.store, NUMBER).marker)[1:-1].replace("\\u0000", NUMBER)
         place, enterprise = as_json(ctx.reference.place.id), as_json(settings.target.enterprise_id)
         grouping = as_json(settings.target.disable_item_grouping)
         how, where, more = "", f"{place},{enterprise}", f'{grouping},"{currency}","","",""'
         if ctx.is_outlet:
             how, where, more = f"{as_json(Route.OUTLET.value)},", place, f'"{currency}"'
-        self._head = f'[{RECIPE_VERSION},"{_NUMBER}","ready",{how}"{marker}",{where},'.split(_NUMBER)
-        self._tail = f'{_NUMBER.join(notes)}",{more},['.split(_NUMBER)
+        self._head = f'[{RECIPE_VERSION},"{NUMBER}","ready",{how}"{marker}",{where},'.split(NUMBER)
+        self._tail = f'",{more},['
         # Payments of a bill are entries of it.
         self.end = "]]\n" if ctx.is_outlet else "],[]]\n"
 
@@ -75,6 +72,7 @@ class Writing:
         shipping: Shipping,
         total: int,
         payer: Payer | None,
+        notes: Notes,
     ) -> Quick | str:
         """The order, whose signature lacks what its head decides; or why it is not plain. `payer`: what pays all of it, if anything does."""
         entries, booked, weights, is_negative = self._goods(rows, is_return=shipping.is_return)
@@ -123,7 +121,7 @@ class Writing:
             when.is_old,
             bool(payments),
         )
-        return Quick(self.line(number, when.text, charged, entries, payments), report, signature)
+        return Quick(self.line(number, (when.text, notes), charged, entries, payments), report, signature)
 
     def beside(self, rows: list[Flat], shipping: Shipping, paid: Sequence[Paid]) -> Beside:
         """What the line of an order that was written leaves out of its entries, and a person is shown; `paid` of a bill."""
@@ -193,9 +191,12 @@ class Writing:
         parts = share_units(abs(shipping.amount), [-one[0] for one in sets], tie_keys=[one[1] for one in sets])
         return [(one[2], sign * part) for one, part in zip(sets, parts, strict=True) if part]
 
-    def line(self, number: str, consumption: str, charged: Charged, entries: list[str], paid: list[str]) -> bytes:
-        """The part of the plan id of an order with these entries and payments."""
-        head, tail = number.join(self._head), number.join(self._tail)
+    def line(
+        self, number: str, told: tuple[str, Notes], charged: Charged, entries: list[str], paid: list[str]
+    ) -> bytes:
+        """The part of the plan id of an order with these entries and payments. `told`: its consumption and notes."""
+        consumption, notes = told
+        head, tail = number.join(self._head), f"{number.join(notes)}{self._tail}"
         if self.payers.is_bill:
             entries, paid = [*entries, *paid], []
         listed, end = ",".join(entries), self.end_with(paid)
@@ -205,9 +206,9 @@ class Writing:
         """How a plan line ends, after the entries; `paid` are payments beside them."""
         return f"],[{','.join(paid)}]]\n" if paid else self.end
 
-    def before(self, numbers: T, consumptions: T, accounts: T) -> list[str | T]:
-        """What stands before the entries, piece by piece; `accounts` as they are written."""
-        return [*_between(self._head, numbers), accounts, _THEN, consumptions, _NOTES, *_between(self._tail, numbers)]
+    def before(self, numbers: T, consumptions: T, accounts: T, notes: Sequence[str | T]) -> list[str | T]:
+        """What stands before the entries, piece by piece; `accounts` and `notes` as they are written."""
+        return [*between(self._head, numbers), accounts, _THEN, consumptions, _NOTES, *notes, self._tail]
 
     def account(self, charged: Charged) -> str:
         """Who is charged, and the customer that may be made, as they are written."""
@@ -220,11 +221,3 @@ class Writing:
             account_id = "" if charged.create else charged.account_id
             account = self._accounts[key] = f"{as_json(account_id)},{as_json(charged.create)}"
         return account
-
-
-def _between(parts: Sequence[str], number: T) -> Iterator[str | T]:
-    """As `join`."""
-    yield parts[0]
-    for part in parts[1:]:
-        yield number
-        yield part

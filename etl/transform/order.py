@@ -89,7 +89,7 @@ def _planned(case: OrderContext) -> PlannedOrder:
     if goods:
         check_assumed_rates(case, goods)
     articles = [article_of(line, ctx, found) for line in case.lines]
-    texts = texts_of(case) if goods else {}
+    texts = texts_of(order, case.currency, case.precision) if goods else {}
     entries = entries_of(case, goods, articles, texts) if goods else ()
     check_rebates(case, entries)
     check_clamped_vat(case, moment, goods.lines if goods else (), entries)

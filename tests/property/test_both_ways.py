@@ -54,6 +54,12 @@ LINES: dict[str, list[str]] = {
 }
 
 
+NOTES = [
+    "{customerId} {orderNumber} {invoiceAddress.city}: {orderTotal} {currency}, {orderDate} / {deliveryDate}",
+    "[cen{invoiceAddress.firstName}tra:{deliveryAddress.country}{invoiceAddress.country}] {shippingValue}{voucherValue} {status}",
+    "{market}{orderNumber}{payment.capture.status} {deliveryAddress.name} {invoiceAddress.email} {createdFromOrigin.type}",
+    "{storeType}{voucherCode} {comment}{products.comment}{handlingCost}",
+]
 KNOWN: list[dict[str, tuple[str, ...]]] = [{}, {"guest@example.com": (COMPANY,)}, {"guest@example.com": ("gone",)}]
 ODD = {
     "orderTotal": ["1.00", "28.94"],
@@ -157,7 +163,7 @@ def contexts(draw: st.DrawFn) -> Context:
         target={
             "rebates": draw(st.sampled_from(["allow", "allow", "block"])),
             "notes": draw(
-                st.sampled_from(["Centra order {orderNumber}", 'Shop "x"  {orderNumber}\u00e9 [centra:', ""])
+                st.sampled_from(["Centra order {orderNumber}", 'Shop "x"  {orderNumber}\u00e9 [centra:', "", *NOTES])
             ),
             **({"route": "outlet", "service": ""} if bill else {}),
         },

@@ -234,8 +234,12 @@ def test_december_on_every_route(shared: Path, tmp_path: Path, place: str) -> No
     ("setting", "said"),
     [
         ("[target]\n", 'consumption = "deliveryDate"\n[target]\n'),
+        (
+            "[target]\n",
+            '[target]\nnotes = "{orderNumber} {pricelist}: {invoiceAddress.lastName} {orderTotal} {orderDate} {comment}"\n',
+        ),
     ],
-    ids=["by the date of delivery"],
+    ids=["by the date of delivery", "with other notes"],
 )
 def test_december_with_other_settings(shared: Path, tmp_path: Path, setting: str, said: str) -> None:
     """Nearly all of it goes by columns with settings, too, that ask for other cells of an order."""

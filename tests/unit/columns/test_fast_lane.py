@@ -457,7 +457,6 @@ def test_every_field_of_an_order_is_known_to_the_lane_or_asked_of_the_rules():
 
 
 NEVER = {
-    "fields in target.notes": a_context(a_mapping(target={"notes": "{orderNumber} {customerId}"})),
     "the public demo": a_context(is_public_demo=True),
 }
 
@@ -502,6 +501,43 @@ def test_the_date_of_delivery_may_decide_when_an_order_is_booked(tmp_path, monke
         "2024-04",
     ]
     assert found.reasons == {"a date that is not plain, or outside the window": 2, "a text with a remark": 1}
+
+
+def test_notes_may_name_any_cell_of_an_order(tmp_path, monkeypatch):
+    """Its texts, typed ones as the rules write them; nothing where the file has no such column; nobody's text is a marker."""
+    monkeypatch.setenv(SWITCH, BOTH)
+    notes = "{orderNumber}: [cen{invoiceAddress.city}tra:] {orderTotal} {orderDate} {comment} {deliveryAddress.country} {orderNumber}"
+    ctx = a_context(a_mapping(target={"notes": notes}, shipping={"accounting_category": CATEGORY}))
+    rows = [
+        row(1),
+        row(2, invoiceAddress__city=""),
+        row(3, invoiceAddress__city=' "K\u00f8ln" '),
+        row(4, orderTotal="28.950", payment__capture__amount="28.95"),
+    ]
+    rows += [row(5, products__unitPrice="0.00", orderTotal="4.95", payment__capture__amount="4.95")]
+    found = same([write_rows(tmp_path / "a.csv", rows)], ctx, opened=9)
+    assert [one.notes for one in found.orders] == [
+        "1: [cenLeedstra:] 28.95 2024-03-01 10:00:00 GB 1",
+        "2: (centra:] 28.95 2024-03-01 10:00:00 GB 2",
+        '3: [cen"K\u00f8ln"tra:] 28.95 2024-03-01 10:00:00 GB 3',
+        "4: [cenLeedstra:] 28.95 2024-03-01 10:00:00 GB 4",
+        "",
+    ]
+    assert found.admitted == 4
+
+
+@pytest.mark.parametrize("lines", [["12.00"], ["0.00"]], ids=["at once", "one by one"])
+def test_notes_of_orders_that_are_taken_one_by_one(lines, tmp_path):
+    rules = (a_tax("20", "UK-20%"), a_tax("shipping", "UK-20%"))
+    ctx = a_context(
+        a_mapping(
+            taxes=rules, target={"notes": "{customerId} for {orderNumber}"}, shipping={"accounting_category": CATEGORY}
+        )
+    )
+    total = {"orderTotal": "", "payment__capture__amount": ""}
+    rows = [row(at, products__unitPrice=price, customerId=str(at), **total) for price in lines for at in (17, 18)]
+    found = same([write_rows(tmp_path / "a.csv", rows)], ctx, opened=9)
+    assert (found.admitted, [one.notes for one in found.orders]) == (2, ["17 for 17", "18 for 18"])
 
 
 def test_an_export_without_dates_of_delivery_is_the_rules_business(tmp_path):
