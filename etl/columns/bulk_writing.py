@@ -272,12 +272,16 @@ class BulkWriting:
             stated=(orders.total != EMPTY, orders.total) if self._is_net else None,
         )
 
-    def entries(self, orders: Orders, sending: Sending, rules: Sequence[str], sums: Sums) -> Entries | None:
+    def entries(self, orders: Orders, sending: Sending, rules: Sequence[str], sums: Sums) -> Entries:
         """The entries of the orders, as a person is shown them. `rules`: of the goods, "" first; `sums`: what is reported of them."""
-        if self._decided.is_converted or self._is_net:
-            # The page reckons with what is sent with tax.
-            return None
-        told = Names(rules, self._shipping.name, [one.name for one in orders.rebates], orders.rebate_at, sums.payers)
+        told = Names(
+            rules,
+            self._shipping.name,
+            [one.name for one in orders.rebates],
+            orders.rebate_at,
+            sums.payers,
+            self._decided.is_sent_net,
+        )
         return entries_of(len(orders.at), sending, sums.items(), self._articles, self._sets, told)
 
     # What is reported

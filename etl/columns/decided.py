@@ -135,6 +135,7 @@ class Decided:
         self._every_item = self._category_of_all()
         self.is_converted = source is not ctx.arithmetic.basis
         """Whether amounts with tax are sent without, or those without with it."""
+        self.is_sent_net = ctx.arithmetic.basis is Basis.NET
         self._is_charged = ctx.mapping.settings.names_accounts
 
     def taxes(self, country: str, when: When, store: str) -> Taxes:

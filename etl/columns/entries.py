@@ -24,20 +24,22 @@ class Entries(NamedTuple):
     """Entries of orders of one currency as they stand in the plan, amounts in its smallest units.
 
     Shape: `letters` how the names of lines begin, `first` where the entries of each order begin, and where the last one's end; the others an item an entry: one of
-    `letters`, the number behind it, the row of the export (0 for none), count, unit, predicted net, one of `names`, and one
-    of `taxes` (codes, rule of the mapping), of which the last stands for payments.
+    `letters`, the number behind it, the row of the export (0 for none), count, unit, what is booked in the other basis than that of
+    units (`is_net`: these are without tax), one of `names`, and one of `taxes` (codes, rule of the mapping), of which the last
+    stands for payments.
     """
 
     letters: Sequence[str]
     names: Sequence[str]
     taxes: Sequence[tuple[tuple[str, ...], str]]
+    is_net: bool
     first: Ints
     letter: Ints
     place: Ints
     row: Ints
     quantity: Ints
     unit: Ints
-    net: Ints
+    booked: Ints
     name: Ints
     tax: Ints
 
@@ -46,9 +48,9 @@ class Entries(NamedTuple):
         for here in range(self.first[at], self.first[at + 1]):
             codes, rule = self.taxes[self.tax[here]]
             line = f"{self.letters[self.letter[here]]}{self.place[here]}"
-            numbers = (int(column[here]) for column in (self.quantity, self.unit, self.net, self.row))
-            count, unit, net, row = numbers
-            yield line, self.names[self.name[here]], count, unit, codes, net, row, rule
+            numbers = (int(column[here]) for column in (self.quantity, self.unit, self.booked, self.row))
+            count, unit, booked, row = numbers
+            yield line, self.names[self.name[here]], count, unit, codes, booked, row, rule
 
 
 def entries_of(
@@ -56,6 +58,7 @@ def entries_of(
 ) -> Entries:
     """The entries of so many `orders`; `paid` are payments of bills as of `Sums.items`."""
     goods, sent, back, _ = sending
+    is_net = names.is_net
     payers, payer, amounts = (_joined([one[at] for one in paid]) for at in range(3))
     order = np.concatenate((goods.order, sent.order, back.order, payers))
     by = np.argsort(order, kind="stable")
@@ -76,7 +79,7 @@ def entries_of(
         np.concatenate((goods.row, np.zeros(more, np.int64))),
         np.concatenate((goods.pieces, ones)),
         np.concatenate((goods.unit, sent.unit, back.unit, -amounts)),
-        np.concatenate((goods.net, sent.net, back.net, -amounts)),
+        np.concatenate((*(one.gross if is_net else one.net for one in (goods, sent, back)), -amounts)),
         np.concatenate((name, np.full(sizes[1], len(told)), own, len(told) + 1 + len(names.rebates) + payer)),
         np.concatenate((which, np.full(len(payers), len(tax)))),
     )
@@ -85,6 +88,7 @@ def entries_of(
         [*LETTERS, *begun],
         [*told, names.shipping, *names.rebates, *(name for _, name in names.payers)],
         [*taxes, ((), "")],
+        is_net,
         np.searchsorted(order[by], np.arange(orders + 1)),
         *(column[by] for column in columns),
     )
@@ -106,7 +110,7 @@ def _joined(columns: Sequence[Ints]) -> Ints:
 
 class Names(NamedTuple):
     """What entries are named by: the rules of the mapping ("" first), shipping, vouchers and which of them an order has, and
-    (part, name) of payments.
+    (part, name) of payments. `is_net`: whether their units are without tax.
     """
 
     rules: Sequence[str]
@@ -114,6 +118,7 @@ class Names(NamedTuple):
     rebates: Sequence[str]
     rebate_at: Ints
     payers: Sequence[tuple[str, str]]
+    is_net: bool
 
 
 class Source(NamedTuple):

@@ -14,7 +14,8 @@ Booked = tuple[int, int, bool]
 """Net and gross in smallest units, and whether any of it carries a tax code."""
 
 Shown = tuple[str, str, int, int, tuple[str, ...], int, int, str]
-"""Line, name, count, unit and codes of an entry, its predicted net, the row of the export (0 for none), the mapping's rule."""
+"""Line, name, count, unit and codes of an entry, its predicted net (where its unit is one: gross), the row of the export (0 for
+none), the mapping's rule."""
 
 
 class Report(NamedTuple):

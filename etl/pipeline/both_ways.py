@@ -20,7 +20,7 @@ from etl.columns.quick import Beside, Held, Quick, Shown
 from etl.columns.rows import Rows
 from etl.columns.taken import Run
 from etl.errors import InternalError
-from etl.model.plan import EntryKind, PlannedOrder, plan_line
+from etl.model.plan import Basis, EntryKind, PlannedOrder, plan_line
 from etl.pipeline.classify import held_status, planned_status, quick_status
 from etl.pipeline.footing_votes import Ways
 from etl.pipeline.kept_entries import KeptEntries
@@ -265,8 +265,9 @@ def _beside(order: PlannedOrder, digits: int) -> Beside:
 def _shown(order: PlannedOrder, digits: int) -> Iterator[Shown]:
     """The same of orders that are taken among many."""
     for one in order.entries:
-        unit, net = (int(amount.scaleb(digits)) for amount in (one.unit, one.predicted.net))
-        yield one.line, one.name, one.count, unit, one.codes, net, one.place.row or 0, one.rule
+        booked = one.predicted.gross if one.basis is Basis.NET else one.predicted.net
+        unit, other = (int(amount.scaleb(digits)) for amount in (one.unit, booked))
+        yield one.line, one.name, one.count, unit, one.codes, other, one.place.row or 0, one.rule
 
 
 def alike_by_rules(batch: Batch, ctx: Context, number: str, parts: Parts, line: bytes) -> PlannedOrder | None:

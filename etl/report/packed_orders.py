@@ -51,8 +51,8 @@ class OpenedRows(NamedTuple):
 
 class OpenedEntries(NamedTuple):
     """Their entries. `first` as of rows. An entry is named by one of `letters` and its `place`; it comes from a `row` (0 for none)
-    and has `quantity`, `unit` and predicted `net` in units of 10**-`digits`, one of `names`, and one of `taxes` (codes as a text,
-    rule). `parts`: origin and rule by the letters of entries that no row stands for.
+    and has `quantity`, `unit` and `booked` in units of 10**-`digits`, one of `names`, and one of `taxes` (codes as a text, rule).
+    `is_net`: units are without tax, and with it is what is booked; else the other way round. `parts`: origin and rule by the letters of entries that no row stands for.
     """
 
     digits: int
@@ -60,13 +60,14 @@ class OpenedEntries(NamedTuple):
     names: Sequence[str]
     taxes: Sequence[tuple[str, str]]
     parts: Mapping[str, tuple[str, str]]
+    is_net: bool
     first: Numbers
     letter: Numbers
     place: Numbers
     row: Numbers
     quantity: Numbers
     unit: Numbers
-    net: Numbers
+    booked: Numbers
     name: Numbers
     tax: Numbers
 
@@ -88,6 +89,7 @@ def packed_orders(rows: OpenedRows, entries: OpenedEntries) -> bytes:
         "names": entries.names,
         "taxes": entries.taxes,
         "parts": entries.parts,
+        "isNet": entries.is_net,
         "arrays": [(kind, count) for kind, count, _ in arrays],
     }
     told = printable(_encode(header)).encode()

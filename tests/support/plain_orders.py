@@ -42,15 +42,15 @@ def plain_orders() -> list[PlainDetail]:
     ]
 
 
-def packed_plain_orders() -> list[PackedOrders]:
-    """The same as columns, by their decimals."""
+def packed_plain_orders(*, is_net: bool = False) -> list[PackedOrders]:
+    """The same as columns, by their decimals; `is_net`: their units taken as being without tax, and their nets as gross."""
     by_digits: dict[int, list[PlainDetail]] = {}
     for one in plain_orders():
         by_digits.setdefault(len(json.loads(one.entries)[0][3].partition(".")[2]), []).append(one)
-    return [_packed(digits, some) for digits, some in by_digits.items()]
+    return [_packed(digits, some, is_net=is_net) for digits, some in by_digits.items()]
 
 
-def _packed(digits: int, orders: Sequence[PlainDetail]) -> PackedOrders:
+def _packed(digits: int, orders: Sequence[PlainDetail], *, is_net: bool) -> PackedOrders:
     groups = [json.loads(one.groups)[0] for one in orders]
     lines = [line for _, rows in groups for line in rows]
     numbers = [one.number for one in orders]
@@ -75,6 +75,7 @@ def _packed(digits: int, orders: Sequence[PlainDetail]) -> PackedOrders:
         names.texts,
         distinct,
         PARTS,
+        is_net,
         _starts(len(order.nets) for order in orders),
         letters.codes,
         np.array([int(entry[0].removeprefix(letters_of(entry[0]))) for entry in entries]),

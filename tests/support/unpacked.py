@@ -12,7 +12,7 @@ import numpy as np
 from etl.model.money import units_text
 from etl.report.facts import EntryRow, OrderDetail, SourceRows
 
-_NAMES = ("letter", "place", "row", "quantity", "unit", "net", "name", "tax")
+_NAMES = ("letter", "place", "row", "quantity", "unit", "booked", "name", "tax")
 
 
 def unpacked(data: bytes) -> dict[str, OrderDetail]:
@@ -51,11 +51,12 @@ def _cells(columns: list[tuple[list[str], Any]], at: int) -> tuple[str, ...]:
 
 
 def _entry(head: dict[str, Any], columns: dict[str, Any], at: int) -> EntryRow:
-    letter, place, row, quantity, unit, net, name, tax = (int(columns[one][at]) for one in _NAMES)
+    letter, place, row, quantity, unit, booked, name, tax = (int(columns[one][at]) for one in _NAMES)
     letters, digits = head["letters"][letter], head["digits"]
     codes, rule = head["taxes"][tax]
     origin, own = head["parts"].get(letters, ("", ""))
-    amounts = [units_text(one, digits) for one in (net, quantity * unit - net, quantity * unit)]
+    net, gross = (quantity * unit, booked) if head["isNet"] else (booked, quantity * unit)
+    amounts = [units_text(one, digits) for one in (net, gross - net, gross)]
     return EntryRow(
         *(
             f"{letters}{place}",

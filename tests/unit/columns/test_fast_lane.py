@@ -755,7 +755,7 @@ def test_a_difference_of_orders_taken_at_once_ends_the_command(what, tmp_path, m
             if what == "line":
                 lines = lines._replace(data=lines.data.replace(b"12.00", b"12.01"))
             totals = bulk.sums.totals + (what == "status")
-            entries = bulk.entries._replace(net=bulk.entries.net + (what == "shown"))
+            entries = bulk.entries._replace(booked=bulk.entries.booked + (what == "shown"))
             bulks[at] = bulk._replace(lines=lines, sums=bulk.sums._replace(totals=totals), entries=entries)
         return Found(bulks, held)
 
