@@ -85,6 +85,19 @@ def test_what_refusals_keep_is_judged_by_whoever_has_them_in_hand():
     assert refusals.judge(steps, ledger, ()) is refusals.Keep.SOME
 
 
+def test_the_first_refused_request_is_judged_to_its_end():
+    """A second one, refused while two looks are still open, does not take its place: what it kept would be forgotten."""
+    facts = {}
+    steps, ledger = SimpleNamespace(meta=facts.__setitem__), SimpleNamespace(meta=facts.get)
+    refusals.note(steps, ledger, [("1", 1, "order"), ("2", 1, "order")], "sha256:1")
+    noted = dict(facts)
+    refusals.note(steps, ledger, [("3", 1, "order")], "sha256:3")
+    assert facts == noted
+    facts[refusals.PENDING] = "[]"
+    refusals.note(steps, ledger, [("3", 1, "order")], "sha256:3")
+    assert facts[refusals.FIRST] == '["3",1,"order","sha256:3"]'
+
+
 def test_a_bill_is_what_was_planned(tmp_path):
     """Number, outlet, closing, marker, payments as items; of several units Mews shows one, and the prediction stands."""
     shop, path = OutletShop(), tmp_path / "ledger"

@@ -442,6 +442,17 @@ def test_limit_leaves_the_rest_ready(path, mews, time):
     assert result.exit_code is ExitCode.DONE
 
 
+@pytest.mark.parametrize("first", [1, 2])
+def test_what_was_begun_within_the_limit_is_brought_to_its_end(path, mews, time, first):
+    """Proved absent, it is sent again in the same run: it has its place within the limit already."""
+    run_poster(path, mews, time, orders(1)) if first == 2 else None
+    mews.script = lambda _, n: Outcome(Kind.UNKNOWN, message="reset") if n == first else None
+    result = run_poster(path, mews, time, orders(4), run_id="run-2", run={"limit": 1})
+    assert result.counts[ReportState.POSTED] == 1
+    assert mews.times_posted(str(first)) == 1
+    assert len(mews.calls) == first + 1
+
+
 def test_a_fresh_ledger_notices_orders_in_mews(path, mews, time, tmp_path):
     """A lost ledger would post everything twice; it stops and points to recover."""
     run_poster(path, mews, time, orders(3))

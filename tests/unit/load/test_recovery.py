@@ -87,6 +87,38 @@ def test_recover_waits_for_what_is_still_on_its_way(tmp_path, mews, time):
     assert found.found == 2
 
 
+def test_recover_leaves_room_for_reads_that_lag(tmp_path, mews, time):
+    """What another ledger posts while it reads may show only later: the next run looks from before that."""
+    path = tmp_path / "new.sqlite"
+    run_poster(tmp_path / "lost.sqlite", mews, time, orders(1))
+    mews.lag = 85.0
+    mews.book(dict(mews.calls[0], Notes="[centra:uk:9] x"), "late-1", 170.0)
+    assert recover_into(path, mews, time).found == 1
+    time.seconds += 100
+    result = run_poster(path, mews, time, orders(2), run_id="run-2")
+    assert result.exit_code is ExitCode.USAGE
+    assert result.sent == 0
+
+
+def test_recover_takes_in_nothing_of_another_store(tmp_path, mews, time):
+    """A store's order of the same number, on the same service, is another order."""
+    run_poster(tmp_path / "lost.sqlite", mews, time, orders(2))
+    mews.items = [
+        (
+            at,
+            replace(
+                row,
+                notes=row.notes.replace(":uk:2]", ":se:2]"),
+                external_identifier=row.external_identifier.replace(":uk:2:", ":se:2:"),
+            ),
+        )
+        for at, row in mews.items
+    ]
+    path = tmp_path / "new.sqlite"
+    assert recover_into(path, mews, time).found == 1
+    assert run_poster(path, mews, time, orders(2), run_id="run-2").sent == 1
+
+
 def test_recover_tells_what_is_there_twice_or_in_part(tmp_path, mews, time):
     """A person has to look at these; they are never sent."""
     run_poster(tmp_path / "lost.sqlite", mews, time, orders(3))

@@ -36,11 +36,11 @@ from etl.model.plan import PlannedOrder, order_payload
 from etl.model.states import IN_MEWS, State
 
 
-def look(path: Path, mews: SmallMews, time: VirtualTime, *, busy: str = "") -> Survey:
+def look(path: Path, mews: SmallMews, time: VirtualTime, *, busy: str = "", recheck_floor: int | None = None) -> Survey:
     async def main():
         session = Session(ledger, a_reach(mews, time), some_facts("run-9"), lambda _: None)
         surveyor = Surveyor(session, busy.__eq__)
-        return await time.drive(asyncio.ensure_future(surveyor.survey()))
+        return await time.drive(asyncio.ensure_future(surveyor.survey(recheck_floor=recheck_floor)))
 
     with open_ledger(path, time) as ledger:
         return asyncio.run(main())
@@ -96,6 +96,67 @@ def test_what_a_worker_had_in_hand_is_looked_at_again(path, mews, time):
     look(path, mews, time)
     with open_ledger(path, time) as ledger:
         assert ledger.watermark() > created
+
+
+@pytest.mark.parametrize("what", ["payment", "cancelled", "undo"])
+def test_signs_of_what_a_worker_had_in_hand_are_met_by_the_next_look(path, mews, time, what):
+    """A copy of its payment, its items cancelled or reversed by others: none of it is judged now, and none is lost."""
+    run_poster(path, mews, time, [an_order("1"), an_order("2", payments=(a_payment(),))])
+    time.seconds += 1000
+    # From here on the order itself is older than what looks read.
+    look(path, mews, time)
+    time.seconds += 1000
+    row = next(one for _, one in mews.items if one.notes.startswith("[centra:uk:2]"))
+    now = mews.mews_now(time.seconds)
+    if what == "payment":
+        mews.paid.append((time.seconds, replace(mews.paid[0][1], id="copy", created=now)))
+    elif what == "cancelled":
+        mews.items = [
+            (at, replace(one, canceled=now, state="Canceled") if one.id == row.id else one) for at, one in mews.items
+        ]
+    else:
+        marks = {"notes": "[centra:uk:2:undo] x", "external_identifier": "centra:uk:2:undo:p1"}
+        mews.items.append((time.seconds, replace(row, id="undo", order_id="undo", created=now, updated=now, **marks)))
+    time.seconds += 1000
+    assert not look(path, mews, time, busy="2").duplicated
+    time.seconds += 1000
+    with pytest.raises(IncompleteError):
+        look(path, mews, time)
+
+
+def test_a_look_counts_for_nothing_that_a_worker_has_in_hand(path, mews, time):
+    """What was sent more than once is looked up twice more: a look that passes it over is none of them."""
+    orders = [an_order("1"), an_order("2")]
+    proved_absent(path, mews, time, orders, "uk:2]")
+    run_poster(path, mews, time, orders, run_id="run-2")
+    with Ledger.open(path, read_only=True) as ledger:
+        (before,) = ledger.to_recheck()
+    look(path, mews, time, busy="2", recheck_floor=0)
+    with Ledger.open(path, read_only=True) as ledger:
+        assert ledger.to_recheck() == [before]
+    look(path, mews, time, recheck_floor=0)
+    with Ledger.open(path, read_only=True) as ledger:
+        assert ledger.to_recheck() == []
+
+
+@pytest.mark.parametrize("what", ["order", "payment"])
+def test_it_is_as_it_was_sent_where_an_earlier_request_sent_it_so(path, mews, time, what):
+    """The export changed between two requests, and the first was processed after all: that is what was sent."""
+    if what == "order":
+        first, second = an_order("2"), an_order("2", amount="13.00")
+    else:
+        first, second = (an_order("2", payments=(a_payment(amount=amount),)) for amount in ("5.00", "6.00"))
+    which = "uk:2]" if what == "order" else "gift1"
+    proved_absent(path, mews, time, [an_order("1"), first], which)
+    late = mews.calls[-1]
+    mews.script = lambda p, _: NEVER if which in p["Notes"] else None
+    run_poster(path, mews, time, [an_order("1"), second], run_id="run-2", run={"no_wait": True})
+    assert mews.calls[-1]["Notes"] == late["Notes"]
+    assert mews.calls[-1] != late
+    mews.book(late, "late")
+    time.seconds += 10
+    (state,) = look(path, mews, time).found.values()
+    assert state is State.POSTED
 
 
 def test_cancelled_items_prove_presence(path, mews, time):

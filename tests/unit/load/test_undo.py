@@ -67,6 +67,9 @@ def test_a_run_is_cancelled_ten_items_a_call(path, mews, time):
     assert mews.balance() == 0
     assert (state_of(path, "1"), state_of(path, "2")) == (State.UNDONE, State.UNDONE)
     assert result.exit_code is ExitCode.DONE
+    with Ledger.open(path, read_only=True) as ledger:
+        parts = [part for held in ledger.parts(["1", "2"]).values() for part in held if part.kind is PartKind.UNDO]
+    assert [part.mews_id for part in parts] == [part.target for part in parts], "a cancellation has no other id"
 
 
 def test_the_opposite_is_exact(path, mews, time):
