@@ -453,6 +453,25 @@ def test_what_was_begun_within_the_limit_is_brought_to_its_end(path, mews, time,
     assert len(mews.calls) == first + 1
 
 
+def test_copies_that_a_look_ends_with_are_in_the_result(path, mews, time):
+    """Whoever reads the result learns every id, not only that there is something."""
+    run_poster(path, mews, time, orders(2))
+    time.seconds += 1000
+    row, now = mews.items[0][1], mews.mews_now(time.seconds)
+    mews.items.append((time.seconds, replace(row, id="copy", order_id="copy", created=now, updated=now)))
+    result = run_poster(path, mews, time, orders(3), run_id="run-2")
+    assert (result.exit_code, result.sent) == (ExitCode.USAGE, 0)
+    assert result.duplicated == {"1": (row.order_id, "copy")}
+
+
+def test_a_run_that_gets_nothing_but_429_ends(path, mews, time):
+    """After half an hour; nothing was taken, and all of it is ready."""
+    mews.script = lambda _p, _n: Outcome(Kind.WAIT, status=429)
+    result = run_poster(path, mews, time, orders(2))
+    assert result.stop.code == "mews.too_many_requests"
+    assert result.counts == {ReportState.READY: 2}
+
+
 def test_a_fresh_ledger_notices_orders_in_mews(path, mews, time, tmp_path):
     """A lost ledger would post everything twice; it stops and points to recover."""
     run_poster(path, mews, time, orders(3))

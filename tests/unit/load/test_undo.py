@@ -476,6 +476,28 @@ def test_names_that_mean_nothing_are_refused(path, mews, time):
             undo_in(path, mews, time, **names)
 
 
+@pytest.mark.parametrize("kind", [Kind.REFUSED, Kind.UNKNOWN])
+def test_what_is_not_known_to_be_in_mews_is_not_undone(path, mews, time, kind):
+    """It is told by name, before anything of the others is reversed."""
+    mews.script = lambda p, _: Outcome(kind, status=403) if "uk:2]" in p["Notes"] else None
+    run_poster(path, mews, time, [an_order("1"), an_order("2")], run={"no_wait": True})
+    with pytest.raises(UsageError) as caught:
+        undo_in(path, mews, time, run="", only=["1", "2"])
+    assert caught.value.code == "undo.not_posted"
+    assert state_of(path, "1") is State.POSTED
+
+
+def test_an_undo_that_reversed_every_copy_ends_well(path, mews, time):
+    """Its first look meets the copies that it is there for; once they are gone, nobody has to be told of them."""
+    posted(path, mews, time, [an_order("1"), an_order("2")])
+    row = mews.items[0][1]
+    mews.items.append((time.seconds, replace(row, id="copy", order_id="copy")))
+    time.seconds += 1000
+    result = undo_in(path, mews, time, run="", order_ids=["copy"])
+    assert (result.stop, result.exit_code) == (None, ExitCode.DONE)
+    assert mews.standing("1") == {row.order_id}
+
+
 def test_a_run_whose_orders_a_later_one_posted_again_is_not_called_unknown(path, mews, time):
     """It stands among the runs on record; what it posted was undone since, and is another run's now."""
     posted(path, mews, time, orders(1))
