@@ -70,7 +70,7 @@ EXAMPLES = {
     "reservation.undecided": "The row of order 536365 has an empty `reservation`.",
     "voucher.undecided": "The row `GC-*` has an empty `policy`.",
     "rebate.not_allowed": 'A return of -20.00, and `target.rebates = "block"`.',
-    "payment.not_supported": 'A return gives back a gift card, and `payments.refunds = "none"`.',
+    "payment.not_supported": "An order paid with a gift card, and GiftCard is not enabled in the enterprise.",
     "payment.type_not_enabled": "payments.csv says `Bancontact`, which the enterprise has not switched on.",
     "payment.undecided": "The row of method `klarna` has an empty `type`.",
     "payment.differs": "40.00 captured for an order of 42.00, and payments are posted.",

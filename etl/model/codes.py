@@ -262,7 +262,7 @@ _ALL = (
     Code(
         "payment.not_supported",
         "The order needs a payment that can't be posted",
-        "Choose another voucher policy, or wait for payments to be supported.",
+        "Have the payment type enabled in Mews, or choose another voucher policy.",
         _M,
     ),
     Code(

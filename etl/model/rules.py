@@ -304,10 +304,11 @@ class VoucherRule(_Row):
 
 @dataclass(frozen=True, slots=True)
 class PaymentType:
-    """A type of external payment that some cell or key names."""
+    """A type of external payment that some cell or key names, or that nothing of the mapping can change (`code`)."""
 
     name: str
     where: str
+    code: str = "payment.type_not_enabled"
 
     def check(self, reference: Reference) -> Iterator[Problem]:
         """Whether it is enabled in the enterprise."""
@@ -315,10 +316,10 @@ class PaymentType:
             message = (
                 f"{self.where}: external payments of type {self.name} are not enabled in {reference.enterprise_name}."
             )
-            yield Problem("payment.type_not_enabled", value=self.name, message=message)
+            yield Problem(self.code, value=self.name, message=message)
 
 
-GIFT_CARDS = PaymentType("GiftCard", "gift cards and store credit")
+GIFT_CARDS = PaymentType("GiftCard", "gift cards and store credit", "payment.not_supported")
 """How Mews is told of vouchers that are money."""
 
 

@@ -68,6 +68,9 @@ DECISIONS: dict[str, Decision] = {
     "reservation.undecided": Decision("reservations.csv", "reservation", "fill in reservation"),
     "voucher.undecided": Decision("vouchers.csv", "policy", "fill in policy"),
     "payment.undecided": Decision("payments.csv", "type", "fill in type"),
+    "payment.not_supported": Decision(
+        "vouchers.csv", "policy", "have Mews take such payments, or write a policy other than payment"
+    ),
     "payment.type_not_enabled": Decision("payments.csv", "type", "name a type that the enterprise has enabled"),
     "status.unknown": Decision("values.csv", "means", "say what it means"),
     "country.invalid": Decision("values.csv", "means", "say what it means"),
@@ -106,7 +109,14 @@ WORD = DECISIONS["status.unknown"]
 ASK_MEWS = frozenset(
     {
         *("account.unknown", "account.inactive", "account.ambiguous", "account.cashlist", "product.unknown"),
-        *("category.unknown", "segment.unknown", "bill.not_open", "payment.type_not_enabled", "product.inactive"),
+        *(
+            "category.unknown",
+            "segment.unknown",
+            "bill.not_open",
+            "payment.type_not_enabled",
+            "payment.not_supported",
+            "product.inactive",
+        ),
         *("tax.rate_differs", "tax.too_many_codes", "tax.code_not_valid", "tax.code_unknown"),
     }
 )

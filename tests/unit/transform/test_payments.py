@@ -59,7 +59,7 @@ def test_store_credit_is_a_payment_whatever_the_policy() -> None:
 def test_gift_cards_must_be_enabled() -> None:
     """Mews would refuse the payment after the order is booked."""
     assert plan(voucher_value="20.00", reference=a_reference(payment_types=("Cash",))).codes == (
-        "payment.type_not_enabled",
+        "payment.not_supported",
     )
 
 
