@@ -17,7 +17,7 @@ from etl.model.order import Line, Order, Voucher
 from etl.model.place import Place
 from etl.model.plan import Basis, EntryKind
 from etl.model.problem import Problem
-from etl.transform.accounts import Charged, account_of
+from etl.transform.accounts import Charged, charged_for
 from etl.transform.booking import Booking
 from etl.transform.context import Context, Findings
 from etl.transform.conversion import Candidate
@@ -136,7 +136,6 @@ class Decided:
         self.is_converted = source is not ctx.arithmetic.basis
         """Whether amounts with tax are sent without, or those without with it."""
         self.is_sent_net = ctx.arithmetic.basis is Basis.NET
-        self._is_charged = ctx.mapping.settings.names_accounts
 
     def taxes(self, country: str, when: When, store: str) -> Taxes:
         """The taxes of an order's goods by their rates in units of 10**-4."""
@@ -294,15 +293,13 @@ class Decided:
         return self._charged[keys]
 
     def _account(self, keys: tuple[str, ...]) -> Charged | None:
-        if not self._is_charged:
-            return Charged()
         email, customer, account, buyer, market, *person = keys
         found = Findings("")
         order = Order("", email=email, customer_id=customer, account_id=account, buyer_id=buyer, market=market)
         if person:
             first, last, phone = person
             order = replace(order, first_name=first, last_name=last, phone=phone)
-        charged = account_of(order, self._ctx, found)
+        charged = charged_for(order, self._ctx, found)
         return None if found.problems else charged
 
 

@@ -1,8 +1,9 @@
 """The fast lane beside the rules: which orders it takes, why not the others, and the proof that both agree.
 
-A dry run, repeated all day while a mapping is made, takes it. What is sent is always planned by the rules, and so is
-whatever else is asked of an order than its part of the plan id and its status: then the rules have to give the same
-part again. The first order of every signature and every 1,000th are planned both ways at once.
+A dry run, repeated all day while a mapping is made, takes it for an order's part of the plan id and its status; whatever else is
+asked of an order then comes from the rules, who have to give the same part again. A run, and a dry run against a ledger that knows
+orders, take whole orders from it: what would be sent of each is held against its part of the plan id. The first order of every
+signature and every 1,000th are planned both ways at once, and have to be the same to the last field.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from etl.columns.quick import Beside, Held, Quick, Shown
 from etl.columns.rows import Rows
 from etl.columns.taken import Run
 from etl.errors import InternalError
+from etl.model.order import Order
 from etl.model.plan import Basis, EntryKind, PlannedOrder, plan_line
 from etl.pipeline.classify import held_status, planned_status, quick_status
 from etl.pipeline.footing_votes import Ways
@@ -33,10 +35,19 @@ if TYPE_CHECKING:
     from etl.columns.block import Block
     from etl.columns.bulk import Found
     from etl.columns.stretch import Of
+    from etl.columns.whole import Whole
 
 SWITCH, RULES, BOTH = "CENTRA_MEWS_PLAN", "rules", "both"
 """The variable of the environment, and what it may say: every order by the rules alone, or every order both ways."""
 CHECK_EVERY = 1_000
+
+
+class Taken(NamedTuple):
+    """An order by columns, whole, with its part of the plan id. `is_footed_with_shipping` as of a `Quick`."""
+
+    order: PlannedOrder
+    line: bytes
+    is_footed_with_shipping: bool
 
 
 class Left(NamedTuple):
@@ -54,9 +65,11 @@ def is_switched_off() -> bool:
 class FastLane:
     """Takes orders of a batch by columns. `admitted`: how many, `reasons`: why not the others."""
 
-    def __init__(self, batch: Batch, ctx: Context, entries: KeptEntries | None = None) -> None:
-        """`entries`: keeps those of the first orders."""
-        self._batch, self._ctx, self._entries = batch, ctx, entries
+    def __init__(
+        self, batch: Batch, ctx: Context, entries: KeptEntries | None = None, *, is_whole: bool = False
+    ) -> None:
+        """`entries`: keeps those of the first orders. `is_whole`: gives orders as they are sent, for a run."""
+        self._batch, self._ctx, self._entries, self._is_whole = batch, ctx, entries, is_whole
         self.admitted = 0
         self.reasons: Counter[str] = Counter()
         self._signatures: dict[int, set[Any]] = {}
@@ -65,11 +78,18 @@ class FastLane:
         from etl.columns.block import GroupBlock
         from etl.columns.bulk import BulkLane
         from etl.columns.stretch import Of, in_order
+        from etl.columns.whole import Whole
         from etl.pipeline.packing import packed_bulk
         from etl.staging.blocks import BlockOrders
 
-        self._packed_bulk = packed_bulk
+        self._packed_bulk, self._make_whole = packed_bulk, Whole
+        self._made: Whole | None = None
         self._block, self._blocks, self._of, self._in_order = GroupBlock, BlockOrders, Of, in_order
+        is_with_tax = (
+            ctx.arithmetic.basis is Basis.GROSS and ctx.mapping.settings.source.prices_include_tax is not False
+        )
+        self._is_left = is_whole and not is_with_tax
+        """Columns say how orders foot, and give none whole."""
         self._never = why_never(ctx)
         self._lanes: dict[int, Lane] = {}
         self._whys: dict[int, str] = {}
@@ -94,13 +114,23 @@ class FastLane:
         """Why no order can be."""
         return self._never or ", ".join(sorted(set(self._whys.values()))) or "no file of plain rows"
 
-    def take(self, orders: Sequence[tuple[str, Parts]]) -> Iterator[Run | Quick | Held | Left]:
-        """The orders by columns, in their order, or as what is left to the rules.
+    def take(self, orders: Sequence[tuple[str, Parts]]) -> Iterator[Run | Quick | Held | Left | Taken]:
+        """The orders by columns, in their order, or as what is left to the rules; whole ones are those taken at once.
 
         Raises InternalError `internal.both_ways` where an order that was planned both ways differs.
         """
+        if self._is_left:
+            self.reasons["prices without tax, or into them, in a run"] += len(orders)
+            yield from [Left(number, parts) for number, parts in orders]
+            return
         for at, file, taken in self._in_order(len(orders), self._at_once(orders)):
-            if isinstance(taken, Run):
+            if self._is_whole:
+                if isinstance(taken, Run):
+                    yield from self._whole(file, taken, orders, at)
+                else:
+                    self.reasons["not taken at once"] += 1
+                    yield Left(*orders[at])
+            elif isinstance(taken, Run):
                 for place in self._samples(file, taken):
                     one = taken.start + place
                     self._check(taken.bulk.quick(one), *orders[at + place], taken.bulk.shown(one))
@@ -147,6 +177,25 @@ class FastLane:
     def _ways_by_rules(self, number: str, parts: Parts) -> list[frozenset[Footing] | None]:
         return [footings(order, self._ctx) for order in self._batch.read(number, parts)]
 
+    def _whole(self, file: int, run: Run, orders: Sequence[tuple[str, Parts]], at: int) -> Iterator[Taken | Left]:
+        """The orders of a run as they are sent. Raises InternalError as `take`."""
+        if self._made is None or self._made.bulk is not run.bulk:
+            self._made = self._make_whole(self._ctx, self._lanes[file].table, run.bulk)
+        samples, store = set(self._samples(file, run)), self._ctx.mapping.settings.source.store
+        for place in range(run.size):
+            (number, parts), one = orders[at + place], run.start + place
+            read = self._batch.read(number, parts)
+            planned = self._made.order(read[0], one) if len(read) == 1 else None
+            if planned is None:
+                self.admitted -= 1
+                self.reasons["columns do not give it whole"] += 1
+                yield Left(number, parts)
+                continue
+            line = run.bulk.lines.one(one)
+            if plan_line(planned, store) != line or (place in samples and not is_same(planned, self._ctx, read[0])):
+                raise differs(number)
+            yield Taken(planned, line, run.bulk.footed[one])
+
     def _samples(self, file: int, run: Run) -> list[int]:
         """Which orders of a run are planned both ways."""
         signatures, known = run.bulk.signatures[run.start : run.end], self._signatures.setdefault(file, set())
@@ -188,7 +237,8 @@ class FastLane:
     def _taken(self, file: int, block: Block) -> Found:
         """What is taken of the orders of a block; while there is room, their entries are kept for the page."""
         entries = self._entries
-        found = self._bulks[file].take(block, is_detailed=entries is not None and entries.room > 0)
+        is_kept = entries is not None and entries.room > 0
+        found = self._bulks[file].take(block, is_detailed=is_kept or self._is_whole)
         for bulk in found.bulks:
             if entries is not None and bulk.entries is not None:
                 packed = self._packed_bulk(block, bulk, bulk.entries, self._batch.heads(file))
@@ -268,6 +318,16 @@ def _shown(order: PlannedOrder, digits: int) -> Iterator[Shown]:
         booked = one.predicted.gross if one.basis is Basis.NET else one.predicted.net
         unit, other = (int(amount.scaleb(digits)) for amount in (one.unit, booked))
         yield one.line, one.name, one.count, unit, one.codes, other, one.place.row or 0, one.rule
+
+
+def is_same(planned: PlannedOrder, ctx: Context, order: Order) -> bool:
+    """Whether the rules plan the order so, to the last byte of what is sent of it, and of what is kept of it."""
+    return exact(plan_order(order, ctx)) == exact(planned)
+
+
+def exact(order: PlannedOrder) -> tuple[Any, ...]:
+    """All of an order, places and the texts of amounts included, which no equality of orders asks for."""
+    return repr(order.problems), repr(order.payments), order.__reduce__()
 
 
 def alike_by_rules(batch: Batch, ctx: Context, number: str, parts: Parts, line: bytes) -> PlannedOrder | None:

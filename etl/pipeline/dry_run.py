@@ -81,8 +81,9 @@ async def dry_run(
         reference,
         span=export.span,
         progress=progress,
-        # Orders that the ledger knows are compared whole, so by the rules: going by columns first would be time lost.
-        is_fast=not is_switched_off() and not is_known,
+        is_fast=not is_switched_off(),
+        # Orders that the ledger knows are compared whole.
+        is_sent=is_known,
         ledger=ledger if is_known and report is None else None,
         opened=ORDERS_SHOWN if report is not None else 0,
     )

@@ -15,7 +15,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from etl.columns.quick import Booked, Report
 from etl.errors import InternalError
@@ -24,7 +24,6 @@ from etl.ledger.records import LedgerOrder, Part
 from etl.ledger.remembered import PostedOrder
 from etl.model.identity import RECIPE_VERSION, split_number
 from etl.model.mapping import Mapping
-from etl.model.order import Order
 from etl.model.plan import Basis, PlannedOrder, Verdict, plan_line
 from etl.model.reference import Reference, dump_reference
 from etl.model.route import Route
@@ -40,6 +39,9 @@ from etl.version import __version__
 
 _CHUNK = 500
 _SHIPPING = b'["s1",'
+Planned = TypeVar("Planned")
+Others = Callable[[Sequence[tuple[str, Parts]]], Iterable[Planned]]
+"""Orders that follow each other, with their parts, as they go into the plan."""
 Reported = Callable[[PlannedOrder, LedgerOrder, Sequence[Part]], OrderStatus]
 """How a command reports an order of which plan, ledger and the ledger's parts say this."""
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
@@ -79,22 +81,28 @@ class Finished:
         self._lots: list[str] = []
         """Their numbers, as texts of many: a history has millions."""
 
-    def orders(self, ctx: Context) -> Iterator[Done | Order]:
-        """Every order of the batch by number; those that are not done as they are read."""
+    def orders(self, ctx: Context, others: Others[Planned]) -> Iterator[Done | Planned]:
+        """Every order of the batch by number. `others` reads, or plans, those that are not done."""
         every = self._batch.parts()
         while chunk := list(islice(every, _CHUNK)):
             known = self._ledger.remembered([number for number, _ in chunk], self._key)
             done: list[str] = []
+            left: list[tuple[str, Parts]] = []
             for number, parts in chunk:
                 one = known.get(number)
                 if one is None or self._batch.rows_hash(parts) != one.rows or not _is_inside(one.consumed, ctx):
-                    yield from self._batch.read(number, parts)
+                    left.append((number, parts))
                     continue
+                if left:
+                    yield from others(left)
+                    left = []
                 if self.count % CHECK_EVERY == 0:
                     self._check(number, parts, one.line, ctx)
                 self.count += 1
                 done.append(number)
                 yield Done(number, one.line)
+            if left:
+                yield from others(left)
             if done:
                 self._lots.append("\n".join(done))
 

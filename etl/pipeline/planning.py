@@ -28,7 +28,7 @@ from etl.model.order import Order
 from etl.model.plan import Basis, PlannedOrder, Verdict, plan_line
 from etl.model.reference import Reference
 from etl.model.status import OrderStatus
-from etl.pipeline.both_ways import FastLane, Left, by_rules
+from etl.pipeline.both_ways import FastLane, Left, Taken, by_rules
 from etl.pipeline.finished import Done, Finished, Reported
 from etl.pipeline.footing_votes import Decided, Ways, decide, ways_by_rules
 from etl.pipeline.plan_store import PlanStore
@@ -141,16 +141,21 @@ def plan_batch(
     expected: int,
     progress: Progress,
     is_fast: bool = False,
+    is_sent: bool = False,
     finished: Finished | None = None,
 ) -> PlanFacts:
     """Plans every order of the batch into `store` and gives the plan id.
 
     `expected` orders are shown as the end of the progress. `has_tax_modes`: orders may carry a basis of their own (get-orders). The way in which orderTotal of orders without tax foots is decided over the whole batch first.
-    `is_fast`: plain orders may be planned by columns. `finished`: takes out what is posted and as it was; that enters
+    `is_fast`: plain orders may be planned by columns; `is_sent`: whole, since they are sent. `finished`: takes out what is posted and as it was; that enters
     the plan id and no store. Raises InternalError where both ways differ.
     """
     facts = PlanFacts(earliest=ctx.window.start)
-    lane = FastLane(batch, ctx, store.entries) if is_fast and span == Span() else None
+    lane = (
+        FastLane(batch, ctx, None if is_sent else store.entries, is_whole=is_sent)
+        if is_fast and span == Span()
+        else None
+    )
     decided = Decided(None, {}, is_open=False)
     if ctx.mapping.settings.source.prices_include_tax is not True or has_tax_modes:
         ways = _ways(batch, lane) if lane and lane.is_open else None
@@ -163,7 +168,8 @@ def plan_batch(
     store.by_rules = partial(by_rules, batch, ctx)
     planned = _Planned(ctx, facts, ShippingTrials(ctx, batch.named), partial(progress, "transform"), expected)
     with _rare_collections():
-        store.fill(planned.all(finished.orders(ctx) if finished else _orders(batch, span, lane)))
+        every = _orders(batch, span, lane)
+        store.fill(planned.all(every if finished is None else finished.orders(ctx, partial(_some, batch, lane))))
     if finished is not None:
         facts.finished = partial(finished.statuses, ctx)
         store.count += finished.count
@@ -191,7 +197,9 @@ class _Planned:
         self._progress, self._expected = progress, expected
         self._count = 0
 
-    def all(self, orders: Iterable[Order | Quick | Held | Run | Done]) -> Iterator[PlannedOrder | Quick | Held | Run]:
+    def all(
+        self, orders: Iterable[Order | Quick | Held | Run | Done | Taken]
+    ) -> Iterator[PlannedOrder | Quick | Held | Run]:
         """What is to be stored of the orders, which come by number."""
         for found in orders:
             size = 1
@@ -203,6 +211,9 @@ class _Planned:
                 yield found
             elif isinstance(found, Done):
                 self._take(found.line, [found.number] if found.has_shipping else [], 1)
+            elif isinstance(found, Taken):
+                self._whole(found)
+                yield found.order
             elif isinstance(found, Quick):
                 shipped = [found.number] if found.is_footed_with_shipping else []
                 self._take(found.line, shipped, 1, OLD in found.report.unproved)
@@ -226,6 +237,12 @@ class _Planned:
         if orders:
             added, given = (Decimal(one).scaleb(-precision) for one in (source, stated))
             self._facts.stated.add(currency, added, given, orders)
+
+    def _whole(self, taken: Taken) -> None:
+        order = taken.order
+        self.digest.update(taken.line)
+        _count_window(order, self._ctx, self._facts)
+        self._trials.add_plain([order.number] if taken.is_footed_with_shipping else [])
 
     def _hold(self, order: Held) -> None:
         self.digest.update(order.line)
@@ -267,17 +284,28 @@ def _rare_collections() -> Iterator[None]:
         gc.unfreeze()
 
 
-def _orders(batch: Batch, span: Span, lane: FastLane | None) -> Iterator[Order | Quick | Held | Run]:
+def _orders(batch: Batch, span: Span, lane: FastLane | None) -> Iterator[Order | Quick | Held | Run | Taken]:
     """The orders by number, plain ones already planned by columns."""
     if lane is None or not lane.is_open:
         yield from batch.orders(start=span.start, end=span.end)
         return
     for chunk in _offered(batch):
-        for found in lane.take(chunk):
-            if isinstance(found, Left):
-                yield from batch.read(*found)
-            else:
-                yield found
+        yield from _some(batch, lane, chunk)
+
+
+def _some(
+    batch: Batch, lane: FastLane | None, orders: Sequence[tuple[str, Parts]]
+) -> Iterator[Order | Quick | Held | Run | Taken]:
+    """The same of some orders that follow each other."""
+    if lane is None or not lane.is_open:
+        for number, parts in orders:
+            yield from batch.read(number, parts)
+        return
+    for found in lane.take(orders):
+        if isinstance(found, Left):
+            yield from batch.read(*found)
+        else:
+            yield found
 
 
 def _ways(batch: Batch, lane: FastLane) -> Iterator[Ways]:

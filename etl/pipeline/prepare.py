@@ -316,12 +316,13 @@ def plan_export(
     span: Span,
     progress: Progress,
     is_fast: bool = False,
+    is_sent: bool = False,
     opened: int = 0,
     ledger: Ledger | None = None,
 ) -> Prepared:
     """Plans the whole batch; the store lives as long as `stack`. `is_fast`: plain orders may be planned by columns.
 
-    `opened`: how many orders are shown with their entries. `ledger`: takes out what is posted and as it was.
+    `is_sent`: whole, since they are sent, or held against a ledger. `opened`: how many orders are shown with their entries. `ledger`: takes out what is posted and as it was.
     """
     expected = facts.orders + facts.nested_returns
     ctx = make_context(mapping, reference, now=reference.now, orders=expected)
@@ -345,6 +346,7 @@ def plan_export(
         expected=expected,
         progress=progress,
         is_fast=is_fast,
+        is_sent=is_sent,
         finished=finished,
     )
     return Prepared(mapping, reference, batch, facts, store, plan, span, finished)

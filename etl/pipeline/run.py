@@ -25,6 +25,7 @@ from etl.model.observed import Observed
 from etl.model.plan import PlannedOrder
 from etl.model.reference import Reference
 from etl.model.states import State
+from etl.pipeline.both_ways import is_switched_off
 from etl.pipeline.canary import Canary, CanaryCheck
 from etl.pipeline.connect import Link
 from etl.pipeline.facts import facts_document, reading_document
@@ -126,7 +127,10 @@ async def run(
         # A report lists every order, and --only asks for some: both want the plan of each.
         is_whole = options.report is not None or bool(options.only)
         known = None if is_whole else ledger
-        prepared = plan_export(stack, batch, facts, mapping, reference, span=export.span, progress=heart, ledger=known)
+        prepared = plan_export(
+            stack, batch, facts, mapping, reference, span=export.span, progress=heart,
+            is_fast=not is_switched_off(), is_sent=True, ledger=known,
+        )  # fmt: skip
         _check_plan(prepared, ledger, link, options, confirm)
         ledger.share_plan(prepared.plan.plan)
         return await _post(prepared, ledger, on_route(link, mapping, reference, ledger), options, heart)

@@ -34,6 +34,13 @@ class Charged:
     is_company: bool = False
 
 
+def charged_for(order: Order, ctx: Context, found: Findings) -> Charged:
+    """The account to charge; none of a bill whose outlet names none."""
+    if ctx.is_outlet and not ctx.mapping.settings.names_accounts:
+        return Charged()
+    return account_of(order, ctx, found)
+
+
 def account_of(order: Order, ctx: Context, found: Findings) -> Charged:
     """The account to charge; an empty AccountId comes with the reason in `found`."""
     values = {

@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from etl.model.identity import IDENTIFIER_LIMIT
 from etl.model.money import ZERO, round_money
-from etl.model.order import Payment, Voucher
+from etl.model.order import Order, Payment, Voucher
 from etl.model.place import Place
 from etl.model.plan import BALANCE, CAPTURE, REFUNDS, Basis, Booked, Entry, EntryKind
 from etl.model.problem import Problem, notice
@@ -73,24 +73,24 @@ def rest_told(number: str, sums: tuple[str, Decimal, Decimal], place: Place) -> 
     return notice(code, text, order=number, place=place.at("payment.capture.amount"), value=str(rest))
 
 
-def captured(case: OrderContext) -> tuple[Decimal, ...]:
+def captured(order: Order, ctx: Context, precision: int) -> tuple[Decimal, ...]:
     """What the captures of the export come to on a bill by each of `REFUNDS`, whatever pays it today.
 
-    Empty where it tells of none, be it one that failed, and off the outlet route.
+    Empty where it tells of none, be it one that failed, and off the outlet route. `precision`: decimals of the currency.
     """
-    told = [payment for payment in case.order.payments if payment.kind == "capture"]
-    return tuple(_captured(case, told, rule) for rule in REFUNDS) if case.ctx.is_outlet and told else ()
+    told = [payment for payment in order.payments if payment.kind == "capture"] if ctx.is_outlet else []
+    return tuple(_captured(order, told, rule, precision) for rule in REFUNDS) if told else ()
 
 
-def _captured(case: OrderContext, told: Sequence[Payment], refunds: str) -> Decimal:
-    amounts = ((one, None if one.amount is None else round_money(one.amount, case.precision)) for one in told)
-    return sum((amount for one, amount in amounts if amount and not not_posted(case.order, one, amount, refunds)), ZERO)
+def _captured(order: Order, told: Sequence[Payment], refunds: str, precision: int) -> Decimal:
+    amounts = ((one, None if one.amount is None else round_money(one.amount, precision)) for one in told)
+    return sum((amount for one, amount in amounts if amount and not not_posted(order, one, amount, refunds)), ZERO)
 
 
-def captured_by(case: OrderContext) -> str:
+def captured_by(ctx: Context) -> str:
     """By which of `REFUNDS` captures pay the bill; "" where they don't."""
-    settings = case.settings
-    return settings.payments.refunds if case.ctx.is_outlet and settings.outlet.payments == "captures" else ""
+    settings = ctx.mapping.settings
+    return settings.payments.refunds if ctx.is_outlet and settings.outlet.payments == "captures" else ""
 
 
 def _gifts(case: OrderContext, paid: Sequence[Voucher], texts: Mapping[str, str]) -> Iterator[Item]:
@@ -145,6 +145,10 @@ def _item(named: tuple[str, str], amount: Decimal) -> Item:
 
 def _entry(letters: str, at: int, item: Item, basis: Basis) -> Entry:
     name, amount, category = item
-    unit = -amount
+    return payment_entry(f"{letters}{at}", name, -amount, basis, category)
+
+
+def payment_entry(line: str, name: str, unit: Decimal, basis: Basis, category: str) -> Entry:
+    """A payment of a bill; `unit` is negative for money received."""
     booked = Booked(unit, ZERO, unit)
-    return Entry(f"{letters}{at}", EntryKind.PAYMENT, name, 1, unit, basis, (), booked, unit, ZERO, "", category)
+    return Entry(line, EntryKind.PAYMENT, name, 1, unit, basis, (), booked, unit, ZERO, "", category)

@@ -16,7 +16,7 @@ from etl.model.order import Order
 from etl.model.plan import Basis, Entry, PlannedOrder, PlannedPayment, Verdict
 from etl.model.route import Route
 from etl.model.shares import CREDIT
-from etl.transform.accounts import Charged, account_of
+from etl.transform.accounts import Charged, charged_for
 from etl.transform.bill_payments import bill_payments, captured, captured_by, tell_rest
 from etl.transform.checks import (
     check_assumed_rates,
@@ -83,7 +83,7 @@ def _planned(case: OrderContext) -> PlannedOrder:
     """
     order, ctx, found = case.order, case.ctx, case.found
     moment = moment_of(case)
-    charged = account_of(order, ctx, found) if not ctx.is_outlet or case.settings.names_accounts else Charged()
+    charged = charged_for(order, ctx, found)
     goods = goods_of(case, moment)
     check_total(case, goods if goods and goods.is_rated else None)
     if goods:
@@ -112,8 +112,8 @@ def _planned(case: OrderContext) -> PlannedOrder:
         **_address(case, charged, links),
         notes=notes_of(case, moment, texts),
         entries=(*entries, *of_bill),
-        captured=captured(case),
-        captured_by=captured_by(case),
+        captured=captured(order, ctx, case.precision),
+        captured_by=captured_by(ctx),
         payments=payments,
         unproved=_unproved(charged, links, entries, payments, is_old_bill=is_old_bill(case, moment)),
     )

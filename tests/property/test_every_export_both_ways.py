@@ -46,9 +46,16 @@ def same(paths: list[Path], mapping: Path, world: Path) -> tuple[int, int]:
     lanes: list[both_ways.FastLane] = []
     with pytest.MonkeyPatch.context() as patch, ExitStack() as stack:
         made = both_ways.FastLane.__init__
-        patch.setattr(both_ways.FastLane, "__init__", lambda self, *given: (made(self, *given), lanes.append(self))[0])
+        patch.setattr(
+            both_ways.FastLane, "__init__", lambda self, *given, **how: made(self, *given, **how) or lanes.append(self)
+        )
         fast, rules = (planned(stack, paths, mapping, str(world), is_fast=way) for way in (True, False))
+        by_columns = sum(lane.admitted for lane in lanes)
         assert fast.plan == rules.plan
+        sent = planned(stack, paths, mapping, str(world), is_fast=True, is_sent=True)
+        assert sent.plan == rules.plan
+        for mine, its in zip(sent.store.by_number(), rules.store.by_number(), strict=True):
+            assert both_ways.exact(mine) == both_ways.exact(its)
         # Without a report orders that nothing tells apart are added up before they are reported.
         assert finish(fast, None, None, "dry-run").document == finish(rules, None, None, "dry-run").document
         for mine, its in zip(fast.store.batches(), rules.store.batches(), strict=True):
@@ -68,7 +75,7 @@ def same(paths: list[Path], mapping: Path, world: Path) -> tuple[int, int]:
             assert one == other
             # Places are left out of equality, and are what a person looks for.
             assert repr(one.problems) == repr(other.problems)
-        return fast.store.count, sum(lane.admitted for lane in lanes)
+        return fast.store.count, by_columns
 
 
 def joined(detail: OrderDetail) -> OrderDetail:

@@ -52,11 +52,12 @@ def planned(
     world: str,
     *,
     is_fast: bool = False,
+    is_sent: bool = False,
     opened: int = 1000,
 ) -> Prepared:
     """The plan of the exports against a sandbox of that world; it lives as long as `stack`.
 
-    `is_fast`: as a dry run makes it, plain orders by columns, `opened` of which keep their entries.
+    `is_fast`: as a dry run makes it, plain orders by columns, `opened` of which keep their entries; `is_sent`: as a run makes it.
     """
     mapping = read_mapping(mapping_folder)
     export = Export(exports)
@@ -75,6 +76,5 @@ def planned(
             return await reference_online(link, mapping, batch, Span())
 
     known = asyncio.run(reference())
-    return plan_export(
-        stack, batch, facts, mapping, known, span=Span(), progress=lambda *_: None, is_fast=is_fast, opened=opened
-    )
+    how = {"is_fast": is_fast, "is_sent": is_sent, "opened": opened}
+    return plan_export(stack, batch, facts, mapping, known, span=Span(), progress=lambda *_: None, **how)

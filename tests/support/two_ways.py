@@ -66,8 +66,8 @@ def write_rows(path: Path, rows: list[dict[str, str]]) -> Path:
     return path
 
 
-def planned(paths: list[Path], ctx: Context, *, is_fast: bool, opened: int = 0) -> Outcome:
-    """The plan of these files; so many orders keep their entries for a page."""
+def planned(paths: list[Path], ctx: Context, *, is_fast: bool, is_sent: bool = False, opened: int = 0) -> Outcome:
+    """The plan of these files; so many orders keep their entries for a page. `is_sent`: as a run makes it."""
     lanes: list[both_ways.FastLane] = []
     with ExitStack() as stack:
         batch = stack.enter_context(Batch(paths, open_export=open_export))
@@ -77,8 +77,8 @@ def planned(paths: list[Path], ctx: Context, *, is_fast: bool, opened: int = 0) 
             store.keep_entries(opened)
         made = both_ways.FastLane.__init__
 
-        def watched(self: both_ways.FastLane, *given: Any) -> None:
-            made(self, *given)
+        def watched(self: both_ways.FastLane, *given: Any, **how: Any) -> None:
+            made(self, *given, **how)
             lanes.append(self)
 
         both_ways.FastLane.__init__ = watched  # type: ignore[method-assign]
@@ -92,6 +92,7 @@ def planned(paths: list[Path], ctx: Context, *, is_fast: bool, opened: int = 0) 
                 expected=1,
                 progress=lambda *_: None,
                 is_fast=is_fast,
+                is_sent=is_sent,
             )
         finally:
             both_ways.FastLane.__init__ = made  # type: ignore[method-assign]
@@ -105,7 +106,11 @@ def planned(paths: list[Path], ctx: Context, *, is_fast: bool, opened: int = 0) 
 def same(paths: list[Path], ctx: Context, *, opened: int = 0) -> Outcome:
     """The plan by columns, once it was found to be that by the rules; `opened` as of `planned`."""
     fast, rules = (planned(paths, ctx, is_fast=is_fast, opened=opened) for is_fast in (True, False))
-    assert fast.facts == rules.facts
+    sent = planned(paths, ctx, is_fast=True, is_sent=True)
+    assert fast.facts == sent.facts == rules.facts
+    assert sent.statuses == rules.statuses
+    assert list(map(both_ways.exact, sent.orders)) == list(map(both_ways.exact, rules.orders))
+    assert list(map(both_ways.exact, sent.ready)) == list(map(both_ways.exact, rules.ready))
     assert fast.statuses == rules.statuses
     assert fast.orders == rules.orders
     assert fast.ready == rules.ready

@@ -1,0 +1,175 @@
+"""Orders that a run takes from columns: what of them is sent is what the plan id stands for, and the rules agree."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from decimal import Decimal
+from enum import Enum
+
+import pytest
+from builders import CATEGORY, a_context, a_mapping, a_reference
+from outlet_shop import outlet_context
+from two_ways import PLAIN, planned, same, write_rows
+
+from etl.columns.whole import Whole
+from etl.errors import ExitCode, InternalError
+from etl.model.identity import Identity
+from etl.model.place import Place
+from etl.model.plan import Booked, Entry, PlannedOrder, Verdict, order_payload
+from etl.model.reference import Pricing
+from etl.model.rules import VoucherRule
+from etl.pipeline import both_ways
+
+CTX = a_context(a_mapping(shipping={"accounting_category": CATEGORY}))
+RUN = {"is_fast": True, "is_sent": True}
+
+
+def row(number: int = 1001, **cells: str) -> dict[str, str]:
+    """A row of a plain order; names of cells with `__` for the dot."""
+    return PLAIN | {"orderNumber": str(number)} | {name.replace("__", "."): cell for name, cell in cells.items()}
+
+
+@pytest.fixture
+def asked(monkeypatch) -> list[str]:
+    """The orders of which the rules were asked."""
+    found: list[str] = []
+    real = both_ways.plan_order
+    monkeypatch.setattr(
+        both_ways, "plan_order", lambda order, *more: (found.append(order.number), real(order, *more))[1]
+    )
+    return found
+
+
+def test_a_run_takes_its_orders_from_columns(tmp_path, asked):
+    """The first of each signature and every so many are planned both ways, the others are not."""
+    rows = [row(number) for number in range(1, 10)]
+    rows[1] |= {"products.vatPercent": "5"}
+    path = write_rows(tmp_path / "a.csv", rows)
+    assert planned([path], CTX, **RUN).admitted == 9
+    assert asked == ["1", "2"]
+    found = same([path], CTX)
+    assert [order.verdict for order in found.ready] == [Verdict.READY] * 9
+
+
+def test_every_so_many_are_planned_both_ways(tmp_path, asked, monkeypatch):
+    monkeypatch.setattr(both_ways, "CHECK_EVERY", 4)
+    planned([write_rows(tmp_path / "a.csv", [row(number) for number in range(1, 10)])], CTX, **RUN)
+    assert asked == ["1", "4", "8"]
+
+
+def altered(order: PlannedOrder, name: str) -> PlannedOrder:
+    """The order with another value of one field, of itself or of its first entry."""
+    if name.startswith("entry."):
+        entry = order.entries[0]
+        its = name.removeprefix("entry.")
+        return replace(order, entries=(replace(entry, **{its: other(getattr(entry, its))}), *order.entries[1:]))
+    return replace(order, **{name: other(getattr(order, name))})
+
+
+def other(value: object) -> object:
+    """A value of that kind that is not it."""
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, Enum):
+        return next(one for one in type(value) if one is not value)
+    if isinstance(value, Booked):
+        return replace(value, tax=value.tax + 1)
+    if isinstance(value, Place):
+        return replace(value, row=9)
+    if isinstance(value, (int, Decimal)):
+        return value + 1
+    if isinstance(value, tuple):
+        return (*value, ("x", Decimal(1)))
+    if isinstance(value, str):
+        return f"{value}x"
+    return None if value is not None else "x"
+
+
+_OF_ENTRY = [f"entry.{field.name}" for field in fields(Entry)]
+_OF_ORDER = [
+    field.name for field in fields(PlannedOrder) if field.name not in ("entries", "problems", "payments", "is_clamped")
+]
+
+
+@pytest.mark.parametrize("name", [*_OF_ORDER, *_OF_ENTRY])
+def test_no_field_may_differ_from_what_the_rules_say(name, tmp_path, monkeypatch):
+    """Not the smallest that a ledger keeps or a person is shown; nothing is sent then, and the way out is named."""
+    real = Whole.order
+    monkeypatch.setattr(Whole, "order", lambda self, *given: altered(real(self, *given), name))
+    with pytest.raises(InternalError) as caught:
+        planned([write_rows(tmp_path / "a.csv", [row()])], CTX, **RUN)
+    assert (caught.value.code, caught.value.exit_code) == ("internal.both_ways", ExitCode.INTERNAL)
+
+
+_SENT = [
+    "number",
+    "verdict",
+    "currency",
+    "account_id",
+    "create_customer",
+    "service_id",
+    "enterprise_id",
+    "consumption",
+    "notes",
+]
+_SENT += ["segment_id", "bill_id", "reservation_id", "disable_item_grouping"]
+_SENT += [f"entry.{name}" for name in ("line", "kind", "name", "count", "unit", "basis", "codes", "category_id")]
+
+
+@pytest.mark.parametrize("name", _SENT)
+def test_nothing_is_sent_that_the_plan_id_does_not_stand_for(name, tmp_path, monkeypatch):
+    """The second order is no sample: what would be sent of it is held against its part of the plan id all the same."""
+    real = Whole.order
+
+    def wrong_second(self, order, at):
+        found = real(self, order, at)
+        return altered(found, name) if order.number == "2" else found
+
+    monkeypatch.setattr(Whole, "order", wrong_second)
+    with pytest.raises(InternalError):
+        planned([write_rows(tmp_path / "a.csv", [row(1), row(2)])], CTX, **RUN)
+
+
+def test_payments_beside_an_order_go_along(tmp_path):
+    """Gift cards and captures; in the plan id their amounts have no trailing zeros, in what is sent they do."""
+    tables = {"vouchers": (VoucherRule("GIFT", "payment"),)}
+    payments = {"post": True, "type": "Cash"}
+    ctx = a_context(a_mapping(shipping={"accounting_category": CATEGORY}, payments=payments, tables=tables))
+    rows = [
+        row(),
+        row(1002, voucherCode="GIFT", voucherValue="5", orderTotal="23.95", payment__capture__amount="23.95"),
+    ]
+    path = write_rows(tmp_path / "a.csv", rows)
+    same([path], ctx)
+    found = planned([path], ctx, **RUN)
+    assert (found.admitted, found.reasons) == (2, {})
+    assert [str(one.amount) for one in found.orders[1].payments] == ["5.00", "23.95"]
+
+
+@pytest.mark.parametrize("pricing", [Pricing.NET, Pricing.GROSS])
+def test_an_order_that_changes_its_tax_basis_is_the_rules_business(pricing, tmp_path):
+    ctx = a_context(a_mapping(shipping={"accounting_category": CATEGORY}), a_reference(pricing=pricing))
+    path = write_rows(tmp_path / "a.csv", [row()])
+    same([path], ctx)
+    assert planned([path], ctx, **RUN).admitted == (pricing is Pricing.GROSS)
+
+
+@pytest.mark.parametrize("how", ["captures", "balance", "none"])
+def test_bills_of_a_run_are_taken_from_columns(how, tmp_path):
+    found = planned(
+        [write_rows(tmp_path / "a.csv", [row(), row(1002)])], outlet_context(outlet={"payments": how}), **RUN
+    )
+    assert found.admitted == 2
+    same([write_rows(tmp_path / "a.csv", [row(), row(1002)])], outlet_context(outlet={"payments": how}))
+
+
+def test_what_is_sent_is_what_the_rules_would_send(tmp_path):
+    """To the last digit of the body."""
+    rows = [row(), row(1002, products__qty="3", products__unitPrice="8.00", products__vatPercent="5")]
+    path = write_rows(tmp_path / "a.csv", rows)
+    bodies = [
+        [repr(order_payload(order, Identity("uk", order.number))) for order in planned([path], CTX, **how).ready]
+        for how in (RUN, {"is_fast": False})
+    ]
+    assert bodies[0] == bodies[1]
+    assert len(bodies[0]) == 2
