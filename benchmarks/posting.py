@@ -22,7 +22,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import version
@@ -36,6 +36,7 @@ HERE = Path(__file__).parent
 PAGE = HERE.parent / "docs" / "posting.md"
 ORDERS = "centra-mews, orders/add"
 BILLS = "centra-mews, outlet bills"
+DLT, PIPELINE = "dlt, its load step alone", "dlt, its pipeline"
 LIMIT = "200/30s"
 """With `--limited`; the server answers 429 beyond it."""
 
@@ -211,15 +212,17 @@ def ours(name: str, folder: Path, export: Path, mapping: str, limit: str = "") -
     )
 
 
-def rival(name: str, kind: str, python: str, export: Path) -> Posted:
-    """A contender of `rivals.py`."""
+def rival(name: str, kind: str, python: str, export: Path) -> list[Posted]:
+    """A contender of `rivals.py`; dlt twice: its load step, and with what comes before it in a pipeline that is given ready bodies."""
     with light() as mews:
         load = os.getloadavg()[0]
         command = [python, str(HERE / "rivals.py"), kind, mews.url, str(export)]
         done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         seen = mews.figures()
     told = json.loads(done.stdout.splitlines()[-1])
-    return Posted(
+    if seen["orders"] != seen["distinct"]:
+        raise SystemExit(f"{name}: {seen['orders']} orders, {seen['distinct']} numbers")
+    one = Posted(
         name,
         seen["orders"],
         seen["requests"],
@@ -229,6 +232,9 @@ def rival(name: str, kind: str, python: str, export: Path) -> Posted:
         told["job"],
         server=seen["cpu"],
     )
+    if "pipe_cpu" not in told:
+        return [one]
+    return [one, replace(one, name=PIPELINE, seconds=told["pipe_wall"], cpu=told["pipe_cpu"])]
 
 
 @cache
@@ -293,8 +299,9 @@ def page(posted: dict[str, list[Posted]], told: list[str], limited: Posted | Non
             "(in its CPU, not in its orders a second). dlt, with a custom destination that posts, keeps after each batch of 100 orders how far "
             "its file has got, the script of pandas and httpx keeps nothing; neither reads anything back. Started again after a crash, dlt "
             "posts again what it had posted of a batch under way, the script everything; neither was tried here. `CPU an order` is that of "
-            "posting: of dlt its load step alone, which is given ready bodies; of the script grouping by pandas and posting; of this program "
-            "all but reading and planning. `from the export` is the CPU of the whole job, from the file on disk to the last answer, with "
+            "posting: of dlt its load step alone, or with extracting and normalising, without which nothing gets into that step, both given "
+            "ready bodies (its pipeline's orders a second count from the first body to the last answer); of the script grouping by pandas and "
+            "posting; of this program all but reading and planning. `from the export` is the CPU of the whole job, from the file on disk to the last answer, with "
             "dlt's extracting and normalising, the script's reading, and this program's reading, planning, recording and looks at Mews, less "
             "what loading a program costs (of this one: a run of three orders, the cheapest of three)."
         ),
@@ -365,9 +372,9 @@ def main() -> None:
             generate(export, options.orders * 5)
         for _ in range(options.rounds if options.orders else 0):
             add(ours(ORDERS, folder, export, str(HERE / "mapping")))
-            if options.dlt:
-                add(rival("dlt, custom destination", "dlt", options.dlt, export))
-            add(rival("pandas and httpx", "script", sys.executable, export))
+            rivals = rival(DLT, "dlt", options.dlt, export) if options.dlt else []
+            for one in (*rivals, *rival("pandas and httpx", "script", sys.executable, export)):
+                add(one)
         if options.bills:
             generate(many, options.bills * 5)
             told.append(BILLS)
