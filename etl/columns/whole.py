@@ -52,7 +52,7 @@ class Whole:
     def order(self, order: Order, at: int) -> PlannedOrder | None:
         """The order at a place of the bulk, `order` as it was read; None where its prices are without tax, or sent without."""
         sums, told, ctx = self.bulk.sums, self._told, self._ctx
-        if told is None or not source_basis(order, ctx) is self._basis is Basis.GROSS:
+        if told is None or {source_basis(order, ctx), self._basis} != {Basis.GROSS}:
             return None
         currency, precision = sums.currency
         said: Said = json.loads(self.bulk.lines.one(at))
