@@ -50,9 +50,9 @@ class Whole:
         self._told = _told(bulk)
 
     def order(self, order: Order, at: int) -> PlannedOrder | None:
-        """The order at a place of the bulk, `order` as it was read; None where its prices are without tax, or sent without."""
+        """The order at a place of the bulk, `order` as it was read; None where its prices change their tax basis."""
         sums, told, ctx = self.bulk.sums, self._told, self._ctx
-        if told is None or {source_basis(order, ctx), self._basis} != {Basis.GROSS}:
+        if told is None or source_basis(order, ctx) is not self._basis:
             return None
         currency, precision = sums.currency
         said: Said = json.loads(self.bulk.lines.one(at))
@@ -104,6 +104,7 @@ class Whole:
         else:
             (name, category), product_id = what, ""
         booked = self._ctx.arithmetic.predict(count, unit, codes, precision)
+        amount = booked.gross if self._basis is Basis.GROSS else booked.net
         row = told.rows[here]
         return Entry(
             line,
@@ -114,8 +115,8 @@ class Whole:
             self._basis,
             codes,
             booked,
-            booked.gross,
-            booked.gross - booked.gross,
+            amount,
+            amount - amount,
             product_id,
             category,
             self._table.place_of(row) if row else _NOWHERE,

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import structlog
@@ -43,10 +44,14 @@ CHECK_EVERY = 1_000
 
 
 class Taken(NamedTuple):
-    """An order by columns, whole, with its part of the plan id. `is_footed_with_shipping` as of a `Quick`."""
+    """An order by columns, whole, with its part of the plan id and the orderTotal of the export.
+
+    `is_footed_with_shipping` as of a `Quick`.
+    """
 
     order: PlannedOrder
     line: bytes
+    stated: Decimal | None
     is_footed_with_shipping: bool
 
 
@@ -85,11 +90,9 @@ class FastLane:
         self._packed_bulk, self._make_whole = packed_bulk, Whole
         self._made: Whole | None = None
         self._block, self._blocks, self._of, self._in_order = GroupBlock, BlockOrders, Of, in_order
-        is_with_tax = (
-            ctx.arithmetic.basis is Basis.GROSS and ctx.mapping.settings.source.prices_include_tax is not False
-        )
-        self._is_left = is_whole and not is_with_tax
-        """Columns say how orders foot, and give none whole."""
+        include = ctx.mapping.settings.source.prices_include_tax
+        self._is_left = is_whole and include is (ctx.arithmetic.basis is not Basis.GROSS)
+        """All prices change their tax basis: columns say how orders foot, and give none whole."""
         self._never = why_never(ctx)
         self._lanes: dict[int, Lane] = {}
         self._whys: dict[int, str] = {}
@@ -120,7 +123,7 @@ class FastLane:
         Raises InternalError `internal.both_ways` where an order that was planned both ways differs.
         """
         if self._is_left:
-            self.reasons["prices without tax, or into them, in a run"] += len(orders)
+            self.reasons["another tax basis, in a run"] += len(orders)
             yield from [Left(number, parts) for number, parts in orders]
             return
         for at, file, taken in self._in_order(len(orders), self._at_once(orders)):
@@ -194,7 +197,7 @@ class FastLane:
             line = run.bulk.lines.one(one)
             if plan_line(planned, store) != line or (place in samples and not is_same(planned, self._ctx, read[0])):
                 raise differs(number)
-            yield Taken(planned, line, run.bulk.footed[one])
+            yield Taken(planned, line, read[0].order_total, run.bulk.footed[one])
 
     def _samples(self, file: int, run: Run) -> list[int]:
         """Which orders of a run are planned both ways."""

@@ -243,6 +243,8 @@ class _Planned:
         self.digest.update(taken.line)
         _count_window(order, self._ctx, self._facts)
         self._trials.add_plain([order.number] if taken.is_footed_with_shipping else [])
+        if order.basis is Basis.NET:
+            self._facts.stated.add(order.currency, order.source_total, taken.stated)
 
     def _hold(self, order: Held) -> None:
         self.digest.update(order.line)

@@ -147,11 +147,13 @@ def test_payments_beside_an_order_go_along(tmp_path):
 
 
 @pytest.mark.parametrize("pricing", [Pricing.NET, Pricing.GROSS])
-def test_an_order_that_changes_its_tax_basis_is_the_rules_business(pricing, tmp_path):
-    ctx = a_context(a_mapping(shipping={"accounting_category": CATEGORY}), a_reference(pricing=pricing))
-    path = write_rows(tmp_path / "a.csv", [row()])
+@pytest.mark.parametrize("has_tax", [True, False])
+def test_an_order_that_changes_its_tax_basis_is_the_rules_business(pricing, has_tax, tmp_path):
+    source = {"prices_include_tax": has_tax}
+    ctx = a_context(a_mapping(shipping={"accounting_category": CATEGORY}, source=source), a_reference(pricing=pricing))
+    path = write_rows(tmp_path / "a.csv", [row(), row(1002)])
     same([path], ctx)
-    assert planned([path], ctx, **RUN).admitted == (pricing is Pricing.GROSS)
+    assert planned([path], ctx, **RUN).admitted == 2 * (has_tax is (pricing is Pricing.GROSS))
 
 
 @pytest.mark.parametrize("how", ["captures", "balance", "none"])
