@@ -17,8 +17,9 @@ from etl.ledger.ledger import Ledger
 from etl.ledger.send_steps import SendSteps
 from etl.ledger.steps import KindBusyError
 from etl.load import refusals
-from etl.load.bills import Bill, batches
+from etl.load.bills import BatchRecord, Bill, batches
 from etl.load.breaker import Breaker
+from etl.load.traffic import Traffic
 from etl.mews.outlets import OutletReader
 from etl.model.outcome import Kind, Outcome
 from etl.model.states import State
@@ -83,6 +84,55 @@ def test_what_refusals_keep_is_judged_by_whoever_has_them_in_hand():
     assert written == {}
     ledger.elsewhere = lambda _: frozenset()
     assert refusals.judge(steps, ledger, ()) is refusals.Keep.SOME
+
+
+def test_what_is_known_of_refusals_is_not_judged_again():
+    """A bill of the request that proved them whole was sent again since: it is none that Mews kept."""
+    facts = {refusals.PENDING: '[["1", 1, "order"]]', refusals.WHOLE: '["1",1,"order","sha256:1"]'}
+    written = {}
+    steps = SimpleNamespace(part_state=lambda *_: State.POSTED, meta=written.__setitem__)
+    ledger = SimpleNamespace(meta=facts.get, elsewhere=lambda _: frozenset())
+    assert refusals.judge(steps, ledger, ()) is None
+    assert written == {}
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_an_answer_to_several_bills_is_no_last_word_on_each(count):
+    """409 is settled bill by bill, and what is refused of several is counted where each is looked up."""
+    told = []
+    steps = SimpleNamespace(
+        meta=lambda *_: None,
+        conclude=lambda *_, is_last_try, **__: told.append(is_last_try),
+        is_refusal_of_kind=lambda *_: False,
+    )
+    intents = [SimpleNamespace(key=(str(one), 1, "order"), payload_hash="sha256:x") for one in range(count)]
+    record = BatchRecord(intents, SimpleNamespace(meta=lambda _: None), [1] * count)
+
+    def concluded(outcome):
+        return record.conclude(steps, record.judge(outcome), at=None, is_last_try=True)
+
+    is_counted = concluded(Outcome(Kind.CONFLICT, status=409, message="changed"))
+    assert told == [count == 1] * count
+    assert is_counted is (count > 1)
+    assert concluded(Outcome(Kind.REFUSED, status=403, message="no")) is (count > 1)
+    assert not concluded(Outcome(Kind.UNKNOWN, message="reset"))
+
+
+def test_what_is_counted_elsewhere_ends_no_run():
+    """Refusals of a kind, and of several bills: any number of them; of the rest, twenty in the same words."""
+    halt = SimpleNamespace(stop=lambda error: ended.append(error.code))
+    traffic, ended = Traffic(SimpleNamespace(pause=ended_by), SimpleNamespace(), random.Random(1), halt), []
+    for kind in (Kind.REFUSED, Kind.UNKNOWN):
+        for _ in range(40):
+            traffic.heed(Outcome(kind, status=403, message="no"), is_expected=True)
+    assert ended == []
+    for _ in range(20):
+        traffic.heed(Outcome(Kind.REFUSED, status=403, message="no"))
+    assert ended == ["run.refusals"]
+
+
+def ended_by(seconds):
+    raise AssertionError(f"everybody rests for {seconds} s")
 
 
 def test_the_first_refused_request_is_judged_to_its_end():

@@ -21,6 +21,8 @@ from etl.errors import ExitCode, LedgerError, MewsError, UsageError
 from etl.ledger.holder import Holder
 from etl.ledger.ledger import Ledger
 from etl.ledger.records import PartKind, RunRecord
+from etl.ledger.steps import NotReady
+from etl.load.reverser import Reverser
 from etl.load.signs import IncompleteError
 from etl.load.stop import StopFlag
 from etl.load.undo import Ending, Selection, Undoer, UndoResult
@@ -487,15 +489,43 @@ def test_what_is_not_known_to_be_in_mews_is_not_undone(path, mews, time, kind):
     assert state_of(path, "1") is State.POSTED
 
 
-def test_an_undo_that_reversed_every_copy_ends_well(path, mews, time):
+@pytest.mark.parametrize("may_cancel", [True, False])
+def test_an_undo_that_reversed_every_copy_ends_well(path, mews, time, may_cancel):
     """Its first look meets the copies that it is there for; once they are gone, nobody has to be told of them."""
     posted(path, mews, time, [an_order("1"), an_order("2")])
-    row = mews.items[0][1]
-    mews.items.append((time.seconds, replace(row, id="copy", order_id="copy")))
+    mews.may_cancel = may_cancel
     time.seconds += 1000
+    row, now = mews.items[0][1], mews.mews_now(time.seconds)
+    mews.items.append((time.seconds, replace(row, id="copy", order_id="copy", created=now, updated=now)))
+    time.seconds += 10
     result = undo_in(path, mews, time, run="", order_ids=["copy"])
     assert (result.stop, result.exit_code) == (None, ExitCode.DONE)
-    assert mews.standing("1") == {row.order_id}
+    assert mews.balance() == 2 * row.gross
+    assert run_poster(path, mews, time, [an_order("1"), an_order("2")], run_id="run-2").duplicated == {}
+
+
+def test_what_is_half_reversed_is_not_called_kept(path, mews, time):
+    """Its gift card is paid back and its opposite refused: whoever reads "kept" would not look again."""
+    posted(path, mews, time, [an_order("1"), an_order("2", payments=(a_payment(),))])
+    mews.may_cancel = False
+    refused = Outcome(Kind.REFUSED, status=403, message="no")
+    mews.script = lambda p, _: refused if "uk:2:undo]" in p["Notes"] and "Type" not in p else None
+    result = undo_in(path, mews, time)
+    assert endings(result) == {"1": Ending.REVERSED, "2": Ending.FAILED}
+    assert mews.paid_balance() == 0
+
+
+def test_what_somebody_else_decides_meanwhile_is_not_called_reversed(path, mews, time, monkeypatch):
+    """The ledger refuses the request: nothing was sent, and nothing is known of the order."""
+    posted(path, mews, time, [an_order("1")])
+
+    async def decided(*_):
+        raise NotReady("order 1: undo:cancel1 is in_flight, not ready")
+
+    monkeypatch.setattr(Reverser, "reverse", decided)
+    result = undo_in(path, mews, time)
+    assert endings(result) == {"1": Ending.FAILED}
+    assert result.exit_code is ExitCode.ATTENTION
 
 
 def test_a_run_whose_orders_a_later_one_posted_again_is_not_called_unknown(path, mews, time):
