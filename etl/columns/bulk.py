@@ -350,7 +350,8 @@ class BulkLane:
         taxes = []
         for at in firsts:
             head = orders.head(at)
-            taxes.append(head.decided.taxes(head.country, self._hours.days[days[at]], head.store))
+            when = self._hours.days[days[at]]
+            taxes.append(head.decided.taxes(head.country, when, head.store, is_deducted=head.is_deducted))
         return taxes, which
 
     def _columns_of(self, head: Head) -> LineColumns:

@@ -158,7 +158,7 @@ class Goods(NamedTuple):
     """Lines in canonical order, order by order. `order`: the number of each line's order; `first`: where each begins.
 
     `pieces` and `amount` are signed as in the source. `row`: of the export. `rule`: which of `LineColumns.rules` decided on the taxes.
-    `rate`: the source's, in units of 10**-DIGITS.
+    `rate`: the source's, in units of 10**-DIGITS; 0 of what was sold without tax.
     """
 
     order: Ints
@@ -249,11 +249,13 @@ class LineColumns:
         np.add.at(sums, order, np.where(is_plain, np.abs(amount), 0))
         good &= sums < LARGEST
         by = self._sorted(order, article, price, count, rate, row)
+        # What was sold without tax foots without it, whatever rate its lines name.
+        rated = np.where(np.array([one.is_deducted for one in taxes], bool)[which[order]], 0, rate)
         by = by[good[order[by]]]
         sizes, order = sizes[good], (np.cumsum(good) - 1)[order[by]]
         first = np.cumsum(sizes) - sizes
         place = np.arange(len(by)) - first[order] + 1
-        columns = (article, count, price, amount, sets, row, rule, rate)
+        columns = (article, count, price, amount, sets, row, rule, rated)
         return Goods(order, first, place, *[column[by] for column in columns]), good
 
     def _sets(self, taxes: Sequence[Taxes], of_line: Ints, rate: Ints, article: Ints) -> tuple[Ints, Ints]:

@@ -98,6 +98,7 @@ class Taxes(dict[Any, Tax | None]):
 
     def __init__(self, decided: Decided, case: TaxCase, *, has_skus: bool) -> None:
         super().__init__()
+        self.is_deducted = case.is_deducted
         self._decided, self._case, self.has_skus = decided, case, has_skus
         self._without: Tax | None = None
         self._is_asked = False
@@ -137,14 +138,14 @@ class Decided:
         """Whether amounts with tax are sent without, or those without with it."""
         self.is_sent_net = ctx.arithmetic.basis is Basis.NET
 
-    def taxes(self, country: str, when: When, store: str) -> Taxes:
-        """The taxes of an order's goods by their rates in units of 10**-4."""
-        key = (country, when.day, when.period, store)
+    def taxes(self, country: str, when: When, store: str, *, is_deducted: bool = False) -> Taxes:
+        """The taxes of an order's goods by their rates in units of 10**-4; `is_deducted`: of one that was sold at a rate of 0."""
+        key = (country, when.day, when.period, store, is_deducted)
         known = self._taxes.get(key)
         if known is None:
             if len(self._taxes) >= KEPT:
                 self._taxes.clear()
-            case = TaxCase(country, when.day, when.utc, store, self._currency)
+            case = TaxCase(country, when.day, when.utc, store, self._currency, is_deducted)
             known = self._taxes[key] = Taxes(self, case, has_skus=self._has_skus)
         return known
 

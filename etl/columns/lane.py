@@ -51,16 +51,19 @@ DATES = frozenset(("orderDate", "deliveryDate"))
 """The dates that may decide when Mews books an order."""
 METHODS = ("payment.capture.method", "payment.method", "payment.type")
 """What tells by what a capture was paid, as `staging.draft` takes it."""
-_FLAGS = ("hold", "waitingForPayment", "suspect", "internalOrder", "taxAdded", "taxDeducted", "handlingCost")
+_FLAGS = ("hold", "waitingForPayment", "suspect", "internalOrder", "handlingCost")
 
 
 class Head(NamedTuple):
-    """What the cells of the keyed fields decide. `sign`: -1 in returns. `skipped`: why. `at`: its number among heads."""
+    """What the cells of the keyed fields decide. `sign`: -1 in returns. `is_deducted`: sold without tax, at a rate of 0.
+    `skipped`: why. `at`: its number among heads.
+    """
 
     store: str
     country: str
     market: str
     sign: int
+    is_deducted: bool
     decided: Decided
     amounts: Units
     writing: Writing
@@ -335,6 +338,9 @@ class Lane:
         store = get("storeType") or ""
         include = source.prices_include_tax
         is_gross = store != "b2b" if include == "b2c" else include is True
+        # Of an order's own, whatever the shop's prices are.
+        is_deducted = bool(get("taxDeducted"))
+        is_gross = is_gross and not is_deducted and not get("taxAdded")
         currency = get("currency") or source.default_currency
         if currency not in ctx.reference.currencies or list(check_enabled(currency, ctx.reference)):
             return "a currency that is not enabled"
@@ -350,7 +356,7 @@ class Lane:
         sign = -1 if get("createdFromOrigin.type") == "return" else 1
         skipped = "" if status in self._statuses else f"status {status}"
         asked = self._of_currency(currency, Basis.GROSS if is_gross else Basis.NET)
-        return Head(store, country, market, sign, *asked, skipped, next(self._heads_made))
+        return Head(store, country, market, sign, is_deducted, *asked, skipped, next(self._heads_made))
 
     def _of_currency(self, currency: str, source: Basis) -> tuple[Decided, Units, Writing]:
         key = (currency, source)

@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from etl.staging.raw_rows import RawRows
 
 UNASSIGNED_KEPT = 10_000
+_FLAT = (Vocabulary.CREATE_ORDER, Vocabulary.GET_ORDERS)
+"""Whose cells of a flat file mean by themselves what they mean in their rows."""
 Progress = Callable[[str, int, int | None], None]
 
 
@@ -210,7 +212,7 @@ class Batch:
             return {}
         found = {}
         for file in self._files:
-            if file.objects is None and file.layout.vocabulary is Vocabulary.CREATE_ORDER:
+            if file.objects is None and file.layout.vocabulary in _FLAT:
                 found[file.index] = self._reader.builder(file).plain_table()
         return found
 

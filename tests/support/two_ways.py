@@ -88,7 +88,7 @@ def planned(paths: list[Path], ctx: Context, *, is_fast: bool, is_sent: bool = F
                 ctx,
                 store,
                 span=Span(),
-                has_tax_modes=False,
+                has_tax_modes=True,
                 expected=1,
                 progress=lambda *_: None,
                 is_fast=is_fast,
