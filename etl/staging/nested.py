@@ -185,6 +185,9 @@ class NestedReader:
             if scope.cell("price"):
                 return None
             price = original.unit_price
+        if quantity < 0:
+            text = f"The return says a quantity of {quantity}; {-quantity} are taken back."
+            own.tell("quantity.negative", text, scope.at("quantity"), plain(scope.cell("quantity")))
         return replace(original, qty=-abs(int(quantity)), unit_price=price, place=scope.place, comment="")
 
 

@@ -442,3 +442,14 @@ def test_a_list_below_an_object_is_the_one_that_columns_csv_means(tmp_path: Path
     staged = stage(tmp_path, {"x.json": [order]}, columns)
     assert [(line.sku, line.qty, line.unit_price) for line in staged["1"].lines] == [("MUG", 2, 5), ("CAP", 1, 7)]
     assert staged["1"].is_readable
+
+
+def test_a_returned_quantity_below_zero_is_told(tmp_path: Path) -> None:
+    """Some write what comes back with a minus: one mug either way, and a word about it."""
+    back = {key: value for key, value in RETURN.items() if key != "orderId"}
+    product = back["products"][0] | {"quantity": -1}
+    staged = stage(tmp_path, {"a.json": [get_order(returns=[back | {"products": [product]}])]})
+    assert [line.qty for line in staged["77-R9"].lines] == [-1]
+    assert [(one.code, one.value, one.is_error) for one in staged["77-R9"].problems] == [
+        ("quantity.negative", "-1", False)
+    ]
