@@ -348,7 +348,7 @@ class Objects:
             if list_in(part, inner)
             else reason_of(inner if part is ObjectKind.ORDER else LINE + inner, is_flat=False)
         )
-        if why:
+        if why and not (why == REPEATED and self._is_of_nothing(part, name)):
             self.layout.not_migrated[name] = why
             return _Meaning(is_left=True)
         return _Meaning()
@@ -357,6 +357,11 @@ class Objects:
         """Whether the name is the currency of an amount that is read; an object is met before what it holds."""
         amount = self._meanings.get((part, amount_before(name)))
         return amount is not None and amount.is_known
+
+    def _is_of_nothing(self, part: ObjectKind, name: str) -> bool:
+        """Whether the name is the currency of an amount that nobody knows: then nothing else says it."""
+        amount = self._meanings.get((part, amount_before(name)))
+        return amount is not None and not (amount.is_known or amount.is_left)
 
     def _field(self, part: ObjectKind, name: str, inner: str) -> str | None:
         """The field of a name on the order or on a line; columns.csv may name it with its list or without."""

@@ -114,3 +114,10 @@ def test_the_amounts_of_a_table_name_its_orders_currency(tmp_path: Path) -> None
     """As those of an object do."""
     rows = [HEADER, "77,COMPLETED,2011-03-05 10:15:00,4.25,1,4.25,EUR,", ""]
     assert stage(tmp_path, {"x.csv": "\n".join(rows)})["77"].currency == "EUR"
+
+
+def test_the_currency_of_an_unknown_amount_is_unknown(tmp_path: Path) -> None:
+    """A misspelt grandTotal that holds the order's only currency: nothing says it again."""
+    bare = order(lines=[], grandTotalx={"currency": {"code": "GBP"}}, grandTotal=None)
+    staged = stage(tmp_path, {"x.json": {"data": {"orders": [bare]}}})
+    assert "grandTotalx.currency.code" in {name for name, _ in staged.facts.files[0].columns.unknown}
