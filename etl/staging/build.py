@@ -26,6 +26,7 @@ from etl.staging.lines import Lines, text_reader, translated, value_or_none
 from etl.staging.nested import Headers, NestedReader
 from etl.staging.objects import Flat
 from etl.staging.order_rate import prove_rates, spread_rate
+from etl.staging.parts import ObjectKind, list_in
 from etl.staging.plain import PlainTable
 from etl.staging.spots import Spots
 from etl.staging.vocabulary import ALIASES, LINE_TOTAL, Vocabulary
@@ -243,6 +244,10 @@ class Builder:
             name = "products" if column == flat.lines_from else self._spots.field_of(column)
             place = replace(self._place, row=row, column=column, name=name)
             draft.fault("value.invalid", f"{plain(shown)[:80]!r} {what}.", place, plain(shown))
+        lists = [column for column, _ in flat.broken if column == flat.lines_from or list_in(ObjectKind.ORDER, column)]
+        if lists:
+            text = f"Not all of the list {lists[0]} could be read."
+            draft.fault("order.incomplete", text, replace(self._place, row=row, column=lists[0], name="products"))
         if flat.flat_lines:
             self._fault_flat_lines(draft, row, flat.flat_lines)
         self._read_lines(draft, row, flat)

@@ -453,3 +453,14 @@ def test_a_returned_quantity_below_zero_is_told(tmp_path: Path) -> None:
     assert [(one.code, one.value, one.is_error) for one in staged["77-R9"].problems] == [
         ("quantity.negative", "-1", False)
     ]
+
+
+@pytest.mark.parametrize(
+    "more", [{"products": ["MUG"]}, {"products": "MUG"}, {"returns": ["x"]}, {"taxBreakdown": [3]}]
+)
+def test_an_order_with_a_list_that_is_not_read_whole_is_incomplete(tmp_path: Path, more: dict[str, Any]) -> None:
+    """Its element is named, and the order as one that goes whole or not at all."""
+    codes = stage(tmp_path, {"x.json": [get_order(**more)]}).codes("77")
+    assert codes >= {"value.invalid", "order.incomplete"}
+    wrong = stage(tmp_path, {"y.json": [get_order(shippingValue=[1])]}).codes("77")
+    assert wrong == {"value.invalid"}
