@@ -271,6 +271,18 @@ def again(bench: Bench, lines: int, command: str) -> Measured:
     return bench.again(bench.exports.of(lines), lines, command)
 
 
+def begun(bench: Bench, lines: int, plan: str) -> Measured:
+    """A run that plans and records all orders and sends one, each to a sandbox of its own. `plan` as of `Bench.run`."""
+    export = bench.exports.of(lines)
+
+    def once(its: Path) -> Run:
+        with running_sandbox(str(HERE / "world.json")) as mews:
+            there = Bench(mews.url, bench.folder, bench.exports, ExitStack())
+            return there.run("run", str(its), "--limit", "1", plan=plan)
+
+    return held_against(export, lines, lambda: once(bench.tiny), lambda: once(export))
+
+
 def conversion(bench: Bench, precision: int | None) -> list[str]:
     """Distinct lines, and how many of them are converted a CPU second; in a process of its own, whose memory is not ours."""
     call = [sys.executable, str(HERE / "conversion.py"), "none" if precision is None else str(precision)]
@@ -343,6 +355,11 @@ def jobs(part: int = 1) -> Iterator[Job]:
             name = f"memory, {size // part:,} lines" + (f", {how}" if how else "")
             is_long = size > 1_000_000
             yield Job(MEMORY, name, partial(planning, lines=size // part, how=how), is_long)
+    for size in (100_000, 1_000_000):
+        name = f"begun, a run of {size // part:,} lines of which one order is sent"
+        yield Job(PASSES, name, partial(begun, lines=size // part, plan=""), size > SMALL)
+    name = f"begun, a run of {20_000 // part:,} lines of which one order is sent, by the rules"
+    yield Job(PASSES, name, partial(begun, lines=20_000 // part, plan="rules"))
     for size in (50_000, 1_000_000):
         for command in ("dry-run", "run"):
             name = f"again, a {command} of {size // part:,} lines that are all posted"
