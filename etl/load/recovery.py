@@ -25,6 +25,7 @@ from etl.load.paid import Paid, Payments, read_payments
 from etl.load.ports import Sleep
 from etl.load.reversal import OPPOSITE, undo_parts, what_of
 from etl.load.reversals import Reversals, Seen, is_in_doubt, is_pay_back
+from etl.load.session import last_sent_before
 from etl.load.unmarked import UnmarkedBills
 from etl.model.identity import Identity, parse_identifier
 from etl.model.rows import OrderItemRow, PaymentRow
@@ -92,9 +93,10 @@ async def recover(
     settle = timedelta(seconds=float(settle_seconds))
     result = RecoverResult()
     started = await time.sync()
-    # First on disk: what was in flight when its process died counts as sent until now, whatever is found below.
+    # First on disk: what was in flight when its process died counts as sent until then, whatever is found below.
+    sent_before = last_sent_before(ledger, time)
     with ledger.steps() as steps:
-        steps.start_settling(time.latest())
+        steps.start_settling(sent_before)
     empty(ledger)
     walks = _Walks(ledger, reader, service_id, store, result, progress)
     await walks.read_items(None, started)

@@ -92,9 +92,14 @@ class Session:
 
         Call it once the lock is taken and Mews's clock was asked.
         """
-        since = self.ledger.seconds_since_last_byte()
-        if since is not None:
-            return self.time.latest() - timedelta(seconds=since)
-        taken, mine = self.ledger.taken_from, self.ledger.holder()
-        is_foreign = taken is not None and (mine is None or mine.holder.host != taken.holder.host)
-        return self.time.latest() + timedelta(seconds=LAST_BYTE if is_foreign else 0)
+        return last_sent_before(self.ledger, self.time)
+
+
+def last_sent_before(ledger: Ledger, time: MewsTime) -> datetime:
+    """See `Session.last_sent_before`."""
+    since = ledger.seconds_since_last_byte()
+    if since is not None:
+        return time.latest() - timedelta(seconds=since)
+    taken, mine = ledger.taken_from, ledger.holder()
+    is_foreign = taken is not None and (mine is None or mine.holder.host != taken.holder.host)
+    return time.latest() + timedelta(seconds=LAST_BYTE if is_foreign else 0)

@@ -1439,6 +1439,14 @@ GUARDS = (
         "same_moment",
     ),
     _guard(
+        "recover counts from before the last byte of a lease that ran out",
+        "load/recovery.py",
+        "sent_before = last_sent_before(ledger, time)",
+        "sent_before = time.latest()",
+        "server_ledger",
+        "recover_counts",
+    ),
+    _guard(
         "a copy of a payment is none",
         "load/sighter.py",
         "look.beside(part, (row.id for row in rows if row.id != part.mews_id and not row.is_canceled))",

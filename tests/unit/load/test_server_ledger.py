@@ -6,11 +6,12 @@ import asyncio
 import threading
 import time
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from load_fakes import HOME, an_order
+from load_fakes import HOME, SERVICE, SmallMews, VirtualTime, an_order
 from pg_cluster import PASSWORD, Cluster
 from sqlalchemy import make_url, text
 
@@ -24,6 +25,7 @@ from etl.ledger.ledger import Ledger
 from etl.ledger.lock import LockLost
 from etl.ledger.records import PartKind, RunRecord
 from etl.ledger.steps import Intent, KindBusyError
+from etl.load.recovery import recover
 from etl.model.outcome import Kind, Outcome
 from etl.model.states import State
 from etl.pipeline.status import status
@@ -43,12 +45,10 @@ def worker(url: str, *, shared: bool = True, elsewhere: bool = False) -> Ledger:
     return ledger
 
 
-def run_out(ledger: Ledger) -> None:
+def run_out(ledger: Ledger, to: str = "lease_ends - 90000000") -> None:
     """As if the holder had not come to renew its lease for a minute and a half."""
     with ledger.transaction() as connection:
-        connection.execute(
-            text("UPDATE workers SET lease_ends = lease_ends - 90000000 WHERE token = :token"), {"token": ledger.token}
-        )
+        connection.execute(text(f"UPDATE workers SET lease_ends = {to} WHERE token = :token"), {"token": ledger.token})
 
 
 def test_two_make_one_ledger(url):
@@ -213,6 +213,32 @@ def test_what_settles_counts_from_the_end_of_the_lease(url):
             (part,) = second.unsettled()
             assert (part.number, part.settle_from) == ("1", None)
         first._token = ""
+
+
+def test_recover_counts_from_five_seconds_after_the_lease_as_runs_do(url, time):
+    """The lease of another machine is just over: what was granted under it may leave for five seconds more."""
+    mews = SmallMews(time)
+    with worker(url, elsewhere=True) as first:
+        first.bind(HOME)
+        first.record_plan("run-1", [an_order("1")])
+        first.claim(["1"])
+        with first.steps(["1"]) as steps:
+            steps.intend(an_intent("1"))
+        run_out(first, to="(extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
+        began = mews.mews_now(time.seconds)
+        with worker(url, shared=False) as second:
+            asyncio.run(_recovered(second, mews, time))
+            (part,) = second.unsettled()
+            assert part.settle_from is not None
+            assert part.settle_from > began + timedelta(seconds=2)
+        first._token = ""
+
+
+async def _recovered(ledger: Ledger, mews: SmallMews, time: VirtualTime) -> None:
+    work = recover(
+        ledger, mews, service_id=SERVICE, store="uk", settle_seconds=Decimal(180), clock=time, sleep=time.sleep
+    )
+    await time.drive(asyncio.ensure_future(work))
 
 
 @pytest.mark.parametrize(
