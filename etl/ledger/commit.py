@@ -23,6 +23,7 @@ T = TypeVar("T")
 @dataclass(slots=True)
 class _Queued:
     numbers: tuple[str, ...]
+    people: tuple[str, ...]
     step: Callable[[Steps], Any]
     done: asyncio.Future[Any]
     is_answer: bool
@@ -36,8 +37,10 @@ class Committer:
         self._queue: list[_Queued] = []
         self._failure: BaseException | None = None
 
-    async def do(self, step: Callable[[Steps], T], *numbers: str, is_answer: bool = False) -> T:
-        """The step's result, once it is on disk; `numbers`: the orders that it concerns.
+    async def do(
+        self, step: Callable[[Steps], T], *numbers: str, people: tuple[str, ...] = (), is_answer: bool = False
+    ) -> T:
+        """The step's result, once it is on disk; `numbers`, `people`: the orders and customers that it concerns.
 
         `is_answer`: it is what Mews said, which is kept also where the lease was lost meanwhile.
 
@@ -46,7 +49,7 @@ class Committer:
         if self._failure is not None:
             raise self._failure
         loop = asyncio.get_running_loop()
-        queued = _Queued(numbers, step, loop.create_future(), is_answer)
+        queued = _Queued(numbers, people, step, loop.create_future(), is_answer)
         if not self._queue:
             loop.call_soon(self._gather, loop, 0)
         self._queue.append(queued)
@@ -64,7 +67,8 @@ class Committer:
         batch, self._queue = self._queue, []
         results: list[tuple[asyncio.Future[Any], Any, Exception | None]] = []
         try:
-            with self._ledger.steps(number for queued in batch for number in queued.numbers) as steps:
+            numbers = [number for queued in batch for number in queued.numbers]
+            with self._ledger.steps(numbers, [email for queued in batch for email in queued.people]) as steps:
                 for queued in batch:
                     try:
                         results.append((queued.done, queued.step(steps), None))

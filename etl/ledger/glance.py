@@ -23,7 +23,7 @@ from etl.ledger.stamps import stamp
 from etl.model.ledger_place import is_server
 from etl.model.states import State
 
-SCHEMA_VERSION = 12
+SCHEMA_VERSION = 13
 """The schema that these texts were written for, and the newest of `revisions/`."""
 ERRORS_SHOWN = 10
 RATE_OVER = timedelta(seconds=60)

@@ -7,7 +7,8 @@ only through `etl.ledger.steps`, within `Ledger.steps`, which verifies the lock 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from etl.ledger.corrections import held_back, is_original, new_corrections
@@ -56,6 +57,7 @@ class Ledger(LedgerQueries):
                 number: held_back(known[number], order) if number in known else order
                 for number, order in latest.items()
             }
+            latest.update(self._charged_elsewhere(known, latest))
             new = [order for order in latest.values() if order.number not in known]
             steps.meet(run_id, new)
             counts.update(State(order.verdict.value) for order in new)
@@ -100,6 +102,17 @@ class Ledger(LedgerQueries):
                 {number: new_corrections(known.get(number), order, now) for number, order in latest.items()}, run_id
             )
         return counts
+
+    def _charged_elsewhere(
+        self, known: Mapping[str, LedgerOrder], latest: Mapping[str, PlannedOrder]
+    ) -> dict[str, PlannedOrder]:
+        """Orders that another worker is about to send, with the account of the customer whom he found or made for them."""
+        booked = {
+            number: row.account_id
+            for number, row in known.items()
+            if row.account_id and row.state is State.READY and latest[number].is_charge_open
+        }
+        return {number: replace(latest[number], account_id=booked[number]) for number in self.elsewhere(booked)}
 
 
 __all__ = ["Checkpoint", "Home", "Ledger", "LedgerOrder", "RunRecord"]

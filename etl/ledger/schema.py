@@ -210,8 +210,14 @@ customers = Table(
     Column("code", _text(64), nullable=False, default=""),
     Column("message", _LONG, nullable=False, default=""),
     Column("updated_at", _text(32), nullable=False, default=""),
+    # On a server, the worker whose request makes the person, while it is under way.
+    Column("claim", _text(64), nullable=False, default="", server_default=""),
 )
 """People whom this ledger made or began to make in Mews, by lower-cased e-mail. Neither name nor phone is kept."""
+_person_in_doubt = customers.c.state.in_(["in_flight", "unknown"])
+customers_in_doubt = Index(
+    "customers_in_doubt", customers.c.state, sqlite_where=_person_in_doubt, postgresql_where=_person_in_doubt
+)
 
 cancelled = Table(
     "cancelled",

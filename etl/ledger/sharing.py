@@ -33,19 +33,19 @@ class LedgerSharing(LedgerStore):
             with self.transaction() as connection:
                 leases.share_plan(connection, self._token, plan_id)
 
-    def bury(self) -> int:
-        """What workers that are gone had under way is in doubt. Shape: how many requests.
+    def bury(self) -> bool:
+        """What workers that are gone had under way is in doubt. Shape: whether `start_settling` has to follow.
 
-        Their other orders are anybody's. Follow it with `start_settling`.
+        Their other orders are anybody's. Whoever buried somebody may have died before saying since when that settles.
         """
         if not self.is_shared:
-            return 0
+            return False
         with self.transaction() as connection:
             self.verify_lock(connection)
             steps = Steps(connection, self._wall())
-            count = self._writers.bury(connection, steps, this_process(), is_alive)
+            self._writers.bury(connection, steps, this_process(), is_alive)
             steps.save()
-        return count
+            return steps.has_unsettled_orphans()
 
     def claim(self, numbers: Iterable[str]) -> dict[str, bool]:
         """Takes in hand what nobody has. Shape: by number, of those not in this worker's hand, whether others are at it.

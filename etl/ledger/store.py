@@ -234,16 +234,17 @@ class LedgerStore:
         self._checkpoint("ledger.after_commit")
 
     @contextmanager
-    def steps(self, numbers: Iterable[str] = ()) -> Iterator[Steps]:
-        """Transitions in one transaction, if the lock is still ours; `numbers` are read beforehand.
+    def steps(self, numbers: Iterable[str] = (), people: Iterable[str] = ()) -> Iterator[Steps]:
+        """Transitions in one transaction, if the lock is still ours; `numbers` are read, `people` taken in hand beforehand.
 
         Raises: LockLost, LedgerError.
         """
         with self.transaction() as connection:
             self.verify_lock(connection)
             steps = Steps(connection, self._wall(), self._proved_kinds)
-            steps.is_shared = self.is_shared
+            steps.is_shared, steps.worker = self.is_shared, self._token
             steps.load(numbers)
+            steps.load_people(people)
             yield steps
             steps.save()
 

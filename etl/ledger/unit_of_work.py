@@ -244,6 +244,8 @@ class UnitOfWork:
         """What the ledger knows of kinds, as this transaction sees it."""
         self.is_shared = False
         """Whether other workers may be at it."""
+        self.worker = ""
+        """What this worker is known by to them."""
         self.is_late = False
         """Whether the lease is over: what Mews answered is written all the same, where nobody has decided since."""
 

@@ -94,6 +94,7 @@ class BillPoster(Poster):
         if self._halt.is_set:
             return
         mine = [job for job in jobs if self._returns.may_go(job)]
+        going: list[Job] = []
         self._busy.update(job.number for job in mine)
         try:
             going = [job for job in mine if await self._has_account(job)]
@@ -104,7 +105,7 @@ class BillPoster(Poster):
         except KindBusyError:
             # Nor here: what is left is offered again once more is known of the kind.
             await self._share.wait_for_kind()
-            for job in mine:
+            for job in going:
                 if job.states.get(ORDER_PART) is State.READY:
                     self._kinds.park(job)
             self._reconsider()

@@ -63,6 +63,11 @@ class BatchRecord:
         """The orders."""
         return tuple([intent.number for intent in self.intents])
 
+    @property
+    def people(self) -> tuple[str, ...]:
+        """Nobody: whom it charges is known."""
+        return ()
+
     def intend(self, steps: Steps, sent_at: datetime) -> None:
         """Ready -> in flight, all of them or none."""
         for intent in self.intents:

@@ -2,7 +2,8 @@
 
 Rule: design sections 5 (account) and 7.2. A person is known by the lower-cased e-mail address. The intent is on disk
 before the first byte; what nobody knows is looked up by e-mail, twice, before anything is sent again. Mews itself
-may refuse a second profile of an address, but need not.
+may refuse a second profile of an address, but need not. Of several workers (design section 10) the one whose intent is on
+disk first makes the person; the others put his orders off until the ledger says who he is.
 """
 
 from __future__ import annotations
@@ -11,24 +12,27 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
 from etl.errors import InternalError
 from etl.ledger.customer_steps import NOT_CREATED, Refusal
 from etl.ledger.records import Customer
-from etl.ledger.steps import Steps
+from etl.ledger.steps import NotReady, Steps
 from etl.load.halt import HaltedError
 from etl.load.ports import CustomerReader
 from etl.load.requests import made_id
 from etl.load.sender import Request
 from etl.load.session import Session
+from etl.load.share import POLL
 from etl.model.identity import content_hash
 from etl.model.outcome import Kind, Outcome
 from etl.model.payload import Operation, freeze
 from etl.model.plan import PlannedOrder
 from etl.model.reference import Account
 from etl.model.states import CustomerState
+
+T = TypeVar("T")
 
 REFUSED_CLASSIFICATION = "Cashlist"
 _SEEN = ("account.ambiguous", "account.cashlist")
@@ -49,26 +53,38 @@ class Answer:
         return not self.account_id and not self.code
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class CustomerRecord:
-    """One person on the way into Mews (`sender.Record`). `payload_hash`: of what the plan wants."""
+    """One person on the way into Mews (`sender.Record`). `payload_hash`: of what the plan wants.
+
+    `seen`: state and number of attempts that it was decided on. `attempt`: what its intent gave.
+    """
 
     email: str
     payload_hash: str
     run_id: str
+    seen: tuple[CustomerState, int]
+    attempt: int = 0
 
     @property
     def numbers(self) -> tuple[str, ...]:
         """No order: one person may be charged with many."""
         return ()
 
+    @property
+    def people(self) -> tuple[str, ...]:
+        """The person."""
+        return (self.email,)
+
     def intend(self, steps: Steps, sent_at: datetime) -> None:  # noqa: ARG002 - looks by e-mail have no window
         """Ready -> in flight."""
-        steps.intend_customer(self.email, self.payload_hash, self.run_id)
+        self.attempt = steps.intend_customer(self.email, self.seen, self.payload_hash, self.run_id)
+        # If Mews does nothing about it, it goes again from there.
+        self.seen = (CustomerState.READY, self.attempt)
 
     def renew(self, steps: Steps, sent_at: datetime) -> None:  # noqa: ARG002
         """In flight stays."""
-        steps.renew_customer(self.email)
+        steps.renew_customer(self.email, self.attempt)
 
     def judge(self, outcome: Outcome) -> Outcome:
         """As the client tells it: a DONE names the customer."""
@@ -77,7 +93,9 @@ class CustomerRecord:
     def conclude(self, steps: Steps, outcome: Outcome, *, at: datetime, is_last_try: bool) -> bool:
         """In flight -> what the outcome says."""
         customer_id = made_id(Operation.ADD_CUSTOMER, outcome)
-        steps.conclude_customer(self.email, outcome, at=at, customer_id=customer_id, is_last_try=is_last_try)
+        steps.conclude_customer(
+            self.email, self.attempt, outcome, at=at, customer_id=customer_id, is_last_try=is_last_try
+        )
         return False
 
 
@@ -123,7 +141,7 @@ class Customers:
             if profiles:
                 await self._take(email, profiles)
             elif row is not None and row.code in _SEEN:
-                await self._free(email)
+                await self._free(row)
 
     async def of(self, order: PlannedOrder) -> Answer:
         """The account of the order's customer, who is made if need be. Effects: sends, writes the ledger.
@@ -138,30 +156,40 @@ class Customers:
             return await self._of(email, {**dict(order.create_customer), "OverwriteExisting": False})
 
     async def settle(self, emails: Iterable[str], *, no_wait: bool) -> None:
-        """Finds out about the unknown among these people; waits for it unless told not to.
+        """Waits until one of these people is in doubt no more; finds out about the unknown. One look if told not to wait.
 
         Rule: design 7.2: two looks, the first `settle_seconds` after the last byte, the second half of that later.
+        Effects: whom other workers are making, they tell; workers that are gone are buried.
         """
-        wanted = list(emails)
+        wanted, looked_at = list(emails), set[tuple[str, int]]()
         while not self._halt.is_set:
-            rows = self._in_doubt(wanted)
-            if not rows:
+            self._session.bury()
+            rows = [row for row in self._open(wanted) if row.state is CustomerState.UNKNOWN]
+            if any((row.email, row.attempts) not in looked_at or self._seconds_until_due(row) <= 0 for row in rows):
+                looked_at.update((row.email, row.attempts) for row in rows)
+                if not await self._look_for(rows):
+                    return
+            if no_wait or len(self._open(wanted)) < len(wanted):
                 return
-            seen = await self._halt.unless(self._look_once([row.email for row in rows]))
-            if seen is None:
-                return
-            started, profiles, ended = seen
-            for row in rows:
-                if profiles[row.email]:
-                    await self._take(row.email, profiles[row.email])
-                else:
-                    await self._miss(row, started, ended)
-            if no_wait:
-                return
-            left = self._in_doubt(wanted)
-            if left:
-                due = min(self._due(row) for row in left)
-                await self._halt.sleep(max(self._time.seconds_until(due), 0.05))
+            await self._halt.sleep(self._pause(wanted))
+
+    async def _look_for(self, rows: Sequence[Customer]) -> bool:
+        """One look at the unknown, and what follows from it. Shape: whether it came to its end."""
+        seen = await self._halt.unless(self._look_once([row.email for row in rows]))
+        if seen is None:
+            return False
+        started, profiles, ended = seen
+        for row in rows:
+            if profiles[row.email]:
+                await self._take(row.email, profiles[row.email])
+            else:
+                await self._miss(row, started, ended)
+        return True
+
+    def _pause(self, wanted: Sequence[str]) -> float:
+        """Seconds until a look can decide on somebody, or, with others at work, until they may have decided."""
+        due = [self._seconds_until_due(row) for row in self._open(wanted) if row.state is CustomerState.UNKNOWN]
+        return max(min([*due, POLL] if self._ledger.is_shared or not due else due), 0.05)
 
     async def _look_once(self, emails: Sequence[str]) -> tuple[datetime, dict[str, list[Account]], datetime]:
         """Time, then people: from when to when was looked, in Mews's time, and whom Mews has."""
@@ -169,27 +197,33 @@ class Customers:
         profiles = await self._profiles(emails)
         return started, profiles, self._time.latest()
 
-    def _in_doubt(self, emails: Sequence[str]) -> list[Customer]:
-        return [row for row in self.known(emails).values() if row.state is CustomerState.UNKNOWN]
+    def _open(self, emails: Sequence[str]) -> list[Customer]:
+        return [row for row in self.known(emails).values() if row.is_open]
 
     # One person
 
     async def _of(self, email: str, plan: Mapping[str, Any]) -> Answer:
-        row = self.known([email]).get(email)
-        if row is not None and row.state is CustomerState.UNKNOWN:
-            return Answer()
-        if row is not None and row.state is CustomerState.CREATED:
-            return Answer(row.customer_id, row.code, row.message)
         payload_hash = content_hash(plan)
-        if row is not None and row.state is CustomerState.REJECTED:
-            is_same = row.payload_hash == payload_hash and not self.retries
-            if is_same or row.code in _SEEN:
-                return Answer("", row.code, row.message)
-        return await self._make(email, plan, payload_hash)
+        while True:
+            row = self.known([email]).get(email) or Customer(email, CustomerState.READY, is_on_record=False)
+            # Also one that another worker is making right now; ours are behind the lock.
+            if row.is_open:
+                return Answer()
+            if row.state is CustomerState.CREATED:
+                return _answer(row)
+            if row.state is CustomerState.REJECTED:
+                is_same = row.payload_hash == payload_hash and not self.retries
+                if is_same or row.code in _SEEN:
+                    return _answer(row)
+            try:
+                return await self._make(row, plan, payload_hash)
+            except NotReady:
+                # Somebody else found or made the person meanwhile: the ledger says what there is to be done now.
+                continue
 
-    async def _make(self, email: str, plan: Mapping[str, Any], payload_hash: str) -> Answer:
-        scope = await self._session.reach.writer.scope(Operation.ADD_CUSTOMER)
-        record = CustomerRecord(email, payload_hash, self._session.facts.run_id)
+    async def _make(self, row: Customer, plan: Mapping[str, Any], payload_hash: str) -> Answer:
+        email, scope = row.email, await self._session.reach.writer.scope(Operation.ADD_CUSTOMER)
+        record = CustomerRecord(email, payload_hash, self._session.facts.run_id, (row.state, row.attempts))
         # A refusal is most likely somebody who has the address by now: that is none for the run to stop for.
         request = Request(Operation.ADD_CUSTOMER, freeze({**scope, **plan}), record, private=frozenset({Kind.REFUSED}))
         outcome = await self._session.sender.send(request)
@@ -203,35 +237,37 @@ class Customers:
                 if seen is None:
                     raise HaltedError
                 if seen[email]:
-                    return await self._take(email, seen[email])
+                    return _answer(await self._take(email, seen[email]))
                 self._session.traffic.heed(outcome)
         return Answer("", NOT_CREATED, f"Mews did not create the customer: {outcome.message}")
 
-    async def _take(self, email: str, profiles: Sequence[Account]) -> Answer:
-        """Whom Mews has under the address: one customer who may be charged, or the reason why not."""
+    async def _take(self, email: str, profiles: Sequence[Account]) -> Customer:
+        """Whom Mews has under the address: one customer who may be charged, or the reason why not.
+
+        Shape: the person as the ledger has it then.
+        """
         refusal = _refusal(profiles)
         if refusal is not None:
-            await self._do(lambda steps: steps.refuse_customer(email, refusal))
-            return Answer("", refusal.code, refusal.message)
-        await self._do(lambda steps: steps.find_customer(email, profiles[0].id))
-        return Answer(profiles[0].id)
+            return await self._do(lambda steps: steps.refuse_customer(email, refusal), email)
+        return await self._do(lambda steps: steps.find_customer(email, profiles[0].id), email)
 
-    async def _free(self, email: str) -> None:
-        await self._do(lambda steps: steps.free_customer(email))
+    async def _free(self, row: Customer) -> None:
+        await self._do(lambda steps: steps.free_customer(row), row.email)
 
     async def _miss(self, row: Customer, started: datetime, ended: datetime) -> None:
         """A look that did not find an unknown customer; two of them prove that there is none."""
         if row.settle_from is None or started < row.settle_from + self._settle:
             return
         if row.unseen_at is None:
-            await self._do(lambda steps: steps.miss_customer(row.email, proved=False, at=ended))
+            await self._do(lambda steps: steps.miss_customer(row, proved=False, at=ended), row.email)
         elif started >= row.unseen_at + self._settle / 2:
-            await self._do(lambda steps: steps.miss_customer(row.email, proved=True, at=ended))
+            await self._do(lambda steps: steps.miss_customer(row, proved=True, at=ended), row.email)
 
-    def _due(self, row: Customer) -> datetime:
+    def _seconds_until_due(self, row: Customer) -> float:
+        """Until a look can decide on an unknown customer."""
         if row.unseen_at is not None:
-            return row.unseen_at + self._settle / 2
-        return (row.settle_from or self._time.now()) + self._settle
+            return self._time.seconds_until(row.unseen_at + self._settle / 2)
+        return self._time.seconds_until((row.settle_from or self._time.now()) + self._settle)
 
     async def _profiles(self, emails: Iterable[str]) -> dict[str, list[Account]]:
         """The customers in use by lower-cased address; every address asked for is there."""
@@ -241,9 +277,17 @@ class Customers:
                 found[account.email.lower()][account.id] = account
         return {email: list(accounts.values()) for email, accounts in found.items()}
 
-    async def _do(self, step: Callable[[Steps], object]) -> None:
-        await self._commit.do(step)
+    async def _do(self, step: Callable[[Steps], T], email: str) -> T:
+        done = await self._commit.do(step, people=(email,))
         self._session.checkpoint("customer.recorded")
+        return done
+
+
+def _answer(row: Customer) -> Answer:
+    """Whom the ledger says to charge: no account and no reason as long as nobody knows."""
+    if row.state is CustomerState.REJECTED:
+        return Answer("", row.code, row.message)
+    return Answer(row.customer_id, row.code, row.message)
 
 
 def _refusal(profiles: Sequence[Account]) -> Refusal | None:

@@ -21,7 +21,7 @@ class People:
         reader = session.reach.people
         self._customers = None if reader is None else Customers(session, reader)
         self.waiting: dict[str, list[Job]] = {}
-        """Jobs by the e-mail address of a customer in doubt."""
+        """Jobs by the e-mail address of a customer in doubt, or whom another worker is making."""
 
     @property
     def retries(self) -> bool:
@@ -73,7 +73,7 @@ class People:
         return answer
 
     async def settle(self, *, no_wait: bool) -> None:
-        """Finds out about the customers in doubt; waits for it unless told not to."""
+        """Finds out about the customers in doubt; waits for one of them, at least, unless told not to."""
         if self._customers is not None:
             await self._customers.settle(self.waiting, no_wait=no_wait)
 

@@ -339,10 +339,8 @@ class Poster:
         while self._people.waiting and not self._halt.is_set:
             await self._crew.wait_for(self._people.settle(no_wait=no_wait))
             for job in self._people.take_settled():
-                if not self._first.is_unchecked:
-                    self._release(job)
-                elif self._offer(job):
-                    await self._send_first(job, no_wait=no_wait)
+                if self._offer(job):
+                    await self._dispatch(job, no_wait=no_wait)
             await self._queue.empty()
             if no_wait:
                 return
@@ -447,7 +445,8 @@ class Poster:
 
     async def _end(self, *, no_wait: bool) -> None:
         """Nothing else is left to be sent: returns go, or are blocked without their order; look again at resends."""
-        await self._release_returns()
+        if await self._release_returns():
+            await self._settle_people(no_wait=no_wait)
         if not self._halt.is_set:
             await self._block_returns(self._returns.take_orphans())
         await self._look_back(no_wait=no_wait)

@@ -41,6 +41,11 @@ class PartRecord:
         """The order."""
         return (self.intent_of.number,)
 
+    @property
+    def people(self) -> tuple[str, ...]:
+        """Nobody: whom it charges is known."""
+        return ()
+
     def intend(self, steps: Steps, sent_at: datetime) -> None:
         """Ready -> in flight."""
         if self.intent_of.kind is PartKind.UNDO:

@@ -45,6 +45,11 @@ class Record(Protocol):
         """The orders that it concerns."""
         ...
 
+    @property
+    def people(self) -> tuple[str, ...]:
+        """The customers that it makes, by e-mail address."""
+        ...
+
     def intend(self, steps: Steps, sent_at: datetime) -> None:
         """Ready -> in flight: on disk before the first byte. `sent_at`: Mews's now."""
         ...
@@ -211,10 +216,10 @@ class Sender:
         attempt.granted_at = self._clock.monotonic()
         record = request.record
         if attempt.is_intended:
-            await self._commit.do(lambda steps: record.renew(steps, now), *record.numbers)
+            await self._commit.do(lambda steps: record.renew(steps, now), *record.numbers, people=record.people)
         else:
             # Returns after the commit: from here on a crash leaves `in_flight`, which is settled by two scans.
-            await self._commit.do(lambda steps: record.intend(steps, now), *record.numbers)
+            await self._commit.do(lambda steps: record.intend(steps, now), *record.numbers, people=record.people)
             attempt.is_intended = True
             self.writes += 1
         self._checkpoint("intent.recorded")
@@ -224,5 +229,6 @@ class Sender:
         return await self._commit.do(
             lambda steps: record.conclude(steps, outcome, at=at, is_last_try=is_last_try),
             *record.numbers,
+            people=record.people,
             is_answer=True,
         )

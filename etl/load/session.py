@@ -85,7 +85,11 @@ class Session:
         sent_before = self.last_sent_before()
         with self.ledger.steps() as steps:
             steps.start_settling(sent_before)
-            steps.orphan_customers(sent_before)
+
+    def bury(self) -> None:
+        """What workers that are gone had under way is in doubt and settles; their other orders are anybody's."""
+        if self.ledger.bury():
+            self.start_settling()
 
     def last_sent_before(self) -> datetime:
         """Mews's time by which a predecessor that died, or lost its lock, had certainly sent its last byte.

@@ -49,7 +49,7 @@ class Share:
 
         Effects: workers that are gone are buried, and what they had under way settles.
         """
-        self._bury()
+        self._session.bury()
         waiting, self._elsewhere = self._elsewhere, {}
         mine, _ = self.take(list(waiting.values()))
         if self._elsewhere and not mine:
@@ -73,7 +73,7 @@ class Share:
                     return True
                 self._ledger.give_turn(name)
                 return False
-            self._bury()
+            self._session.bury()
             await self._session.halt.sleep(POLL / 2)
         return False
 
@@ -84,9 +84,5 @@ class Share:
 
     async def wait_for_kind(self) -> None:
         """Another run tries the kind: a moment later it may be known whether Mews takes it."""
-        self._bury()
+        self._session.bury()
         await self._session.halt.sleep(POLL)
-
-    def _bury(self) -> None:
-        if self._ledger.bury():
-            self._session.start_settling()

@@ -54,7 +54,7 @@ from etl.pipeline.prepare import (
 from etl.pipeline.reporting import report_on
 from etl.pipeline.sending import poster_of, reach_of, run_facts
 from etl.pipeline.source_again import EXPORTS, files_read
-from etl.pipeline.turns import BEGIN, CANARY, in_turn, keep_verdict, may_share, verdict_of_others
+from etl.pipeline.turns import BEGIN, CANARY, in_turn, keep_verdict, verdict_of_others
 from etl.pipeline.unconfirmed import refuse_unconfirmed
 from etl.report.summary import Summary
 from etl.settings import Connection, Settings
@@ -114,7 +114,7 @@ async def run(
     """
     mapping = read_mapping_of(settings)
     ledger = stack.enter_context(Ledger.open(settings.ledger))
-    stack.enter_context(locked(ledger, "run", take_over=options.take_over, shared=may_share(mapping)))
+    stack.enter_context(locked(ledger, "run", take_over=options.take_over, shared=True))
     heart = Heart(ledger, progress)
     stack.callback(heart.stop)
     batch, facts = stack.enter_context(open_batch(export, mapping, heart))

@@ -13,7 +13,6 @@ import simplejson
 from etl.errors import LedgerError, StoppedError
 from etl.ledger.ledger import Ledger
 from etl.ledger.lock import LockLost
-from etl.model.mapping import Mapping
 
 BEGIN = "begin"
 CANARY = "canary"
@@ -21,11 +20,6 @@ POLL = 0.5
 _VERDICT = "canary_of"
 
 Sleep = Callable[[float], Awaitable[None]]
-
-
-def may_share(mapping: Mapping) -> bool:
-    """Whether a run may have others beside it: not one that makes customers, whom no lease covers."""
-    return not mapping.settings.accounts.create_customers
 
 
 @asynccontextmanager

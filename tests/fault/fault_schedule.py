@@ -221,6 +221,11 @@ class Schedule:
         """Whether several runs of one plan share the ledger."""
         return any(process.twin is not None and process.twin.on == "shared" for process in self.processes)
 
+    @property
+    def makes_people(self) -> bool:
+        """Whether runs make customers whom orders charge."""
+        return any(spec.email for versions in self.orders for spec in versions)
+
     def describe(self) -> str:
         """The schedule in words, for whoever replays it."""
         lines = [f"seed {self.seed}, {'within' if self.within_bounds else 'beyond'} the bounds of design 7.1"]
@@ -277,11 +282,9 @@ def draw_on_server(seed: int) -> Schedule:
     schedule, rng = draw(seed), Random(f"server {seed}")
     processes = tuple(_on_server(rng, process) for process in schedule.processes)
     schedule = replace(schedule, processes=processes)
-    # Commands that may share: see `pipeline.turns.may_share`.
     may_share = schedule.within_bounds and schedule.hides != "both" and not schedule.neighbours
-    has_people = any(spec.email for versions in schedule.orders for spec in versions)
     plain = [at for at, one in enumerate(processes) if one.command == "run" and one.twin is None]
-    if not may_share or has_people or not plain or rng.random() > SHARED_SHARE:
+    if not may_share or not plain or rng.random() > SHARED_SHARE:
         return schedule
     found = [replace(process, changes=()) for process in processes]
     for at in rng.sample(plain, rng.randint(1, len(plain))):

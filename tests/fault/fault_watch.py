@@ -216,6 +216,7 @@ class Mews:
         self.requests = 0
         self.faults: Counter[str] = Counter()
         """How many requests each dial hit."""
+        self._people = sorted({spec.email for versions in schedule.orders for spec in versions if spec.email})
         self._sends: deque[float] = deque()
         arrival = min(0.5, 0.02 * schedule.rate[1])
         self.timeline, self.watch, self.schedule, self.rng = timeline, watch, schedule, rng
@@ -236,6 +237,8 @@ class Mews:
             keeps_notes=what not in ("notes", "both"),
             lag_seconds=self.schedule.lag,
             refused_bills=self.schedule.keeps,
+            # Nobody else makes profiles here, so that a second one shows. Two ledgers at once can't know of each other.
+            twin_customers=not self.schedule.neighbours,
         )
 
     def allow_all(self) -> None:
@@ -275,10 +278,6 @@ class Mews:
         )
         if logged.status == 429 and logged.message.startswith("More than"):
             self.watch.blame(now, f"Mews answers 429: {logged.message}")
-        if logged.operation == "customers/add" and logged.status == 403 and len(self.watches) == 1:
-            # Nobody else makes profiles here: a Mews that does not look would have a second one. Two ledgers at once
-            # can't know of each other.
-            self.watch.blame(now, f"a customer is made twice: {logged.message}")
         self._await_next()
         self._look()
         return answer
@@ -323,6 +322,9 @@ class Mews:
         return bool(items) and all(item.canceled is not None for item in items)
 
     def _look(self) -> None:
+        for email in self._people:
+            if len(made := self.sandbox._store.people_with(email)) > 1 and not self.schedule.neighbours:
+                self.watch.blame(self.timeline.now, f"a customer is made twice: {', '.join(one.id for one in made)}")
         for watch in self.watches:
             for one in watch.look(self.sandbox, self.timeline.now):
                 if self.rng.random() < self.schedule.staff_rate:

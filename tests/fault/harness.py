@@ -1484,6 +1484,7 @@ class Tally:
             outlet=verdict.schedule.is_outlet,
             elsewhere=any(one.enterprise for one in verdict.schedule.neighbours),
             shared=verdict.schedule.is_shared,
+            makers=verdict.schedule.is_shared and verdict.schedule.makes_people,
         )
         self.faults.update(verdict.faults)
         if verdict.violations:
@@ -1516,7 +1517,8 @@ class Tally:
             f"in {time.perf_counter() - self.began:.1f} s ({self.rate:.1f}/s, {self.jobs} jobs): "
             f"{totals['processes']} processes ({totals['killed']} killed), {totals['requests']} requests, "
             f"{totals['faults']} faults, {totals['hours'] / 3600:.0f} virtual hours, {totals['outlet']} outlets, "
-            f"{totals['elsewhere']} with ledgers of two enterprises, {totals['shared']} with runs that share a ledger, "
+            f"{totals['elsewhere']} with ledgers of two enterprises, {totals['shared']} with runs that share a ledger "
+            f"({totals['makers']} of them make customers), "
             f"{totals['duplicates']} duplicates beyond the bounds or by two copies of a ledger (all reported), "
             f"{len(self.failed)} failed {self.failed[:_TRACES]}"
         )

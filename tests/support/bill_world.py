@@ -300,7 +300,7 @@ def _ended(ledger: Ledger, shop: OutletShop, work: Callable[[MewsWriter, Limiter
 def reach_of(writer: MewsWriter, limiter: Limiter, shop: OutletShop, ledger: Ledger) -> Reach:
     """How the loader reaches the outlet."""
     reader = OutletReader(writer, OUTLET, closed_of=ledger.closings)
-    return Reach(writer, reader, limiter, shop.clock, asyncio.sleep, Random("jitter"), bills=reader)
+    return Reach(writer, reader, limiter, shop.clock, asyncio.sleep, Random("jitter"), people=writer, bills=reader)
 
 
 def facts_of(run_id: str = "run-1", most: int = 1000, concurrency: int = 3) -> RunFacts:

@@ -74,6 +74,25 @@ def test_a_bill_whose_kind_another_run_tries_waits_for_it(tmp_path, monkeypatch,
     assert shop.times_posted(numbers(20)) == {1}
 
 
+def test_a_bill_that_waits_for_its_customer_does_not_wait_for_a_kind_as_well(tmp_path, monkeypatch):
+    """In one request's stretch are a bill of a kind that another run tries and one whose customer is in doubt: each goes once."""
+    path, check = tmp_path / "ledger", SendSteps._check_ready
+    shop = OutletShop("reset-after-commit:on=customers/add:at=1")
+    person = {"create_customer": (("Email", "zoe@example.com"), ("LastName", "Quick")), "account_key": "create"}
+    plan = [replace(order, **person) if order.number == "5" else order for order in orders(20)]
+    busy = ["another run tries it"] * 6
+
+    def check_ready(steps, intent):
+        if busy and intent.number == "7":
+            raise KindBusyError(busy.pop())
+        check(steps, intent)
+
+    monkeypatch.setattr(SendSteps, "_check_ready", check_ready)
+    result = post(path, shop, plan, most=30)
+    assert (result.stop, result.exit_code, result.counts) == (None, ExitCode.DONE, {ReportState.POSTED: 20})
+    assert shop.times_posted(numbers(20)) == {1}
+
+
 def test_what_refusals_keep_is_judged_by_whoever_has_them_in_hand():
     """Another run may have sent one of them again by now: there it would be taken for kept by Mews."""
     facts = {refusals.PENDING: '[["1", 1, "order"]]', refusals.FIRST: '["1", 1, "order", "sha256:1"]'}

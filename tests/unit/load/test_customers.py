@@ -156,10 +156,13 @@ def test_one_customer_for_all_orders_of_a_person(mews: People, path: Path) -> No
 def test_orders_of_a_person_at_the_same_moment_make_one_customer(mews: People, path: Path) -> None:
     """The first order is somebody else's; then all workers meet the same address at once."""
     orders = [an_order("1"), *(new(str(number)) for number in range(2, 8))]
-    result = load(path, mews, orders)
+    passed: list[str] = []
+    result = load(path, mews, orders, kill=passed.append)
     assert result is not None
     assert result.exit_code is ExitCode.DONE
     assert len(mews.welcomes) == 1
+    # Those who waited for the answer asked for no slot of the limit meanwhile.
+    assert passed.count("slot.granted") == len(mews.welcomes) + len(orders)
 
 
 class KillAt:

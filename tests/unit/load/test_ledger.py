@@ -16,11 +16,12 @@ from types import SimpleNamespace
 
 import pytest
 from load_fakes import HOME, ME, SERVICE, VirtualTime, an_order, open_ledger
-from sqlalchemy import text
+from sqlalchemy import inspect, text
 
 from etl.errors import LedgerError
 from etl.ledger import migrations
 from etl.ledger.commit import Committer
+from etl.ledger.customer_steps import Refusal
 from etl.ledger.holder import Holder, is_alive, this_process
 from etl.ledger.ledger import Ledger
 from etl.ledger.lock import LockLost
@@ -32,7 +33,7 @@ from etl.model.outcome import Kind, Outcome
 from etl.model.place import Place
 from etl.model.plan import Verdict
 from etl.model.problem import Problem
-from etl.model.states import State
+from etl.model.states import CustomerState, State
 from etl.model.status import ReportState
 
 
@@ -234,6 +235,30 @@ def test_a_ledger_of_the_first_version_is_led_on(path, time):
         assert ledger.order("1") is not None
         for table in ("customers", "cancelled"):
             assert ledger._scalar(text(f"select count(*) from {table}")) == 0
+
+
+def test_a_ledger_from_before_several_made_customers_is_led_on(path, time):
+    """Who was being made when the earlier program died is looked for; who was made or refused stays."""
+    people = {f"{name}@example.com": name for name in ("ann", "bob", "cid")}
+    with open_ledger(path, time) as ledger:
+        with ledger.steps() as steps:
+            steps.find_customer("ann@example.com", "made-1")
+            steps.refuse_customer("bob@example.com", Refusal("account.cashlist", "on the cash list"))
+            steps.intend_customer("cid@example.com", (CustomerState.READY, 0), "sha256:p", "run-1")
+        before = ledger.customers(people)
+        with ledger.transaction() as connection:
+            connection.execute(text("DROP INDEX customers_in_doubt"))
+            connection.execute(text("ALTER TABLE customers DROP COLUMN claim"))
+        ledger.set_meta("schema_version", "12")
+    with Ledger.open(path) as ledger:
+        assert ledger.meta("schema_version") == str(migrations.latest())
+        assert ledger.customers(people) == before
+        assert "customers_in_doubt" in {one["name"] for one in inspect(ledger._read()).get_indexes("customers")}
+        assert ledger.take_lock("run", alive=lambda _: False) == 1
+        assert ledger.customers(people)["cid@example.com"].state is CustomerState.UNKNOWN
+        with ledger.steps() as steps:
+            steps.start_settling(time.wall())
+            assert not steps.has_unsettled_orphans()
 
 
 @pytest.mark.sqlite
