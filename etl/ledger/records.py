@@ -141,8 +141,8 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Customer:
-    """A person whom this ledger made, or began to make. `settle_from`, `unseen_at`: Mews's time of the last byte and
-    of the first look. `is_on_record` is false where the ledger knows nothing of the address.
+    """A person whom this ledger made, or began to make. `run_id`: the run that sent it last. `settle_from`, `unseen_at`:
+    Mews's time of the last byte and of the first look. `is_on_record` is false where the ledger knows nothing of the address.
     """
 
     email: str
@@ -151,6 +151,7 @@ class Customer:
     attempts: int = 0
     absents: int = 0
     payload_hash: str = ""
+    run_id: str = ""
     settle_from: datetime | None = None
     unseen_at: datetime | None = None
     code: str = ""
@@ -408,6 +409,7 @@ def customer_value(row: Any) -> Customer:
         attempts=row.attempts,
         absents=row.absents,
         payload_hash=row.payload_hash,
+        run_id=row.run_id,
         settle_from=moment(row.settle_from),
         unseen_at=moment(row.unseen_at),
         code=row.code,

@@ -212,8 +212,9 @@ class Customers:
             if row.state is CustomerState.CREATED:
                 return _answer(row)
             if row.state is CustomerState.REJECTED:
-                is_same = row.payload_hash == payload_hash and not self.retries
-                if is_same or row.code in _SEEN:
+                # Tried anew once a run, whatever the count of his orders: one refusal tells as much as two.
+                is_tried = not self.retries or row.run_id == self._session.facts.run_id
+                if (is_tried and row.payload_hash == payload_hash) or row.code in _SEEN:
                     return _answer(row)
             try:
                 return await self._make(row, plan, payload_hash)

@@ -1572,6 +1572,14 @@ GUARDS = (
         "last_moment",
     ),
     _guard(
+        "a refused customer is tried anew for each of his orders",
+        "load/customers.py",
+        "is_tried = not self.retries or row.run_id == self._session.facts.run_id",
+        "is_tried = not self.retries",
+        "customers",
+        "refused_customer",
+    ),
+    _guard(
         "a bill waits for its customer and for a kind, and goes twice",
         "load/bill_poster.py",
         "            for job in going:\n",

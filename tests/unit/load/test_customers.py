@@ -352,7 +352,7 @@ def test_a_refused_customer_is_not_sent_again_unchanged(mews: People, path: Path
         assert "odd name" in held.message
     load(path, mews, [new("1")], run_id="run-2")
     assert len(mews.welcomes) == 1
-    load(path, mews, [new("1")], run_id="run-3", retry_rejected=True)
+    load(path, mews, [new("1"), new("3"), new("4")], run_id="run-3", retry_rejected=True)
     assert len(mews.welcomes) == 2
     corrected = replace(new("1"), create_customer=(("Email", "zoe@example.com"), ("LastName", "Slow")))
     last = load(path, mews, [corrected], run_id="run-4")
@@ -360,10 +360,11 @@ def test_a_refused_customer_is_not_sent_again_unchanged(mews: People, path: Path
     assert (last.exit_code, last.sent) == (ExitCode.DONE, 1)
 
 
-def test_what_never_arrives_is_given_up(mews: People, path: Path) -> None:
+@pytest.mark.parametrize("retries", [False, True])
+def test_what_never_arrives_is_given_up(mews: People, path: Path, *, retries: bool) -> None:
     """Proved absent three times, the order is held back with the reason, and the run ends."""
     mews.welcome = lambda _p, _n: Outcome(Kind.UNKNOWN, message="no answer")
-    result = load(path, mews, [new("1")])
+    result = load(path, mews, [new("1")], retry_rejected=retries)
     assert result is not None
     assert (result.exit_code, len(mews.welcomes)) == (ExitCode.ATTENTION, 3)
     with Ledger.open(path, read_only=True) as ledger:
