@@ -139,9 +139,9 @@ def test_only_what_mews_said_is_kept_after_the_lease(path: Path, monkeypatch: py
     told: list[tuple[str, bool]] = []
     do = Committer.do
 
-    async def tell(self: Committer, step: Any, *numbers: str, is_answer: bool = False) -> Any:
+    async def tell(self: Committer, step: Any, *numbers: str, is_answer: bool = False, **more: Any) -> Any:
         told.append((step.__qualname__.split(".")[1], is_answer))
-        return await do(self, step, *numbers, is_answer=is_answer)
+        return await do(self, step, *numbers, is_answer=is_answer, **more)
 
     monkeypatch.setattr(Committer, "do", tell)
     time = VirtualTime()
