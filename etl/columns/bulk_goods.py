@@ -288,7 +288,8 @@ class LineColumns:
         if len(ties):
             spots = np.union1d(ties, ties + 1)
             some = by[spots]
-            names = ranks.names(article[some])
+            # No order with a line that has no article is taken, wherever that line stands.
+            names = ranks.names(np.maximum(article[some], 0))
             by[spots] = some[np.lexsort((at[some], names, rate[some], count[some], price[some], held[spots]))]
         return by
 

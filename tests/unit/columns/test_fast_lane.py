@@ -181,6 +181,16 @@ def test_what_is_only_told_of_a_line_goes_along(tmp_path):
     assert found.statuses[0].count("name.missing") == 2
 
 
+@pytest.mark.parametrize("is_sent", [False, True])
+def test_two_lines_of_an_order_may_be_no_article(is_sent, tmp_path):
+    """Whatever other orders hold: lines without a key, as of fees, that nothing tells apart."""
+    fees = [row(products__sku=""), row(products__sku="")]
+    path = write_rows(tmp_path / "a.csv", [*fees, row(2001)])
+    found = planned([path], CTX, is_fast=True, is_sent=is_sent)
+    assert [order.verdict for order in found.orders] == [Verdict.BLOCKED, Verdict.READY]
+    same([path], CTX)
+
+
 def test_orders_that_are_all_told_of_stand_beside_others_of_another_currency(tmp_path):
     """The first bulk has none that are added up; the second is read back all the same."""
     yen = {"currency": "JPY", "shippingValue": "5", "products__unitPrice": "12", "orderTotal": "29"}
