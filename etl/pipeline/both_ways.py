@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import structlog
 
@@ -21,7 +21,7 @@ from etl.columns.lane import Lane
 from etl.columns.quick import Beside, Held, Quick, Shown
 from etl.columns.rows import Rows
 from etl.columns.taken import Run
-from etl.errors import InternalError
+from etl.errors import InternalError, UsageError
 from etl.model.order import Order
 from etl.model.plan import Basis, EntryKind, PlannedOrder, plan_line
 from etl.pipeline.classify import held_status, planned_status, quick_status
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 SWITCH, RULES, BOTH = "CENTRA_MEWS_PLAN", "rules", "both"
 """The variable of the environment, and what it may say: every order by the rules alone, or every order both ways."""
 CHECK_EVERY = 1_000
+T = TypeVar("T")
 
 
 class Taken(NamedTuple):
@@ -76,6 +77,8 @@ class FastLane:
         """`entries`: keeps those of the first orders. `is_whole`: gives orders as they are sent, for a run."""
         self._batch, self._ctx, self._entries, self._is_whole = batch, ctx, entries, is_whole
         self.admitted = 0
+        self.fault = ""
+        """What columns ended with that nobody foresaw; from then on the rules plan all."""
         self.reasons: Counter[str] = Counter()
         self._signatures: dict[int, set[Any]] = {}
         self._every = 1 if os.environ.get(SWITCH) == BOTH else CHECK_EVERY
@@ -122,8 +125,8 @@ class FastLane:
 
         Raises InternalError `internal.both_ways` where an order that was planned both ways differs.
         """
-        if self._is_left:
-            self.reasons["another tax basis, in a run"] += len(orders)
+        if self._is_left or self.fault:
+            self.reasons[self.fault or "another tax basis, in a run"] += len(orders)
             yield from [Left(number, parts) for number, parts in orders]
             return
         for at, file, taken in self._in_order(len(orders), self._at_once(orders)):
@@ -156,8 +159,9 @@ class FastLane:
         """
         left = dict.fromkeys(range(len(orders)))
         told: Counter[frozenset[Footing]] = Counter()
-        for file, ats, block in self._offered(orders):
-            for at, bits in zip(ats, self._bulks[file].footings(block).tolist(), strict=True):
+        for file, ats, block in self._offered(orders) if not self.fault else ():
+            footed = self._or_none(lambda: self._bulks[file].footings(block).tolist())  # noqa: B023 - called at once
+            for at, bits in zip(ats, footed, strict=True) if footed is not None else ():
                 if bits < 0:
                     continue
                 del left[at]
@@ -182,13 +186,15 @@ class FastLane:
 
     def _whole(self, file: int, run: Run, orders: Sequence[tuple[str, Parts]], at: int) -> Iterator[Taken | Left]:
         """The orders of a run as they are sent. Raises InternalError as `take`."""
-        if self._made is None or self._made.bulk is not run.bulk:
-            self._made = self._make_whole(self._ctx, self._lanes[file].table, run.bulk)
+        made = self._made
+        if made is None or made.bulk is not run.bulk:
+            made = self._made = self._make_whole(self._ctx, self._lanes[file].table, run.bulk)
         samples, store = set(self._samples(file, run)), self._ctx.mapping.settings.source.store
         for place in range(run.size):
             (number, parts), one = orders[at + place], run.start + place
             read = self._batch.read(number, parts)
-            planned = self._made.order(read[0], one) if len(read) == 1 else None
+            is_asked = len(read) == 1 and not self.fault
+            planned = self._or_none(lambda: made.order(read[0], one)) if is_asked else None  # noqa: B023 - likewise
             if planned is None:
                 self.admitted -= 1
                 self.reasons["columns do not give it whole"] += 1
@@ -221,7 +227,8 @@ class FastLane:
 
     def _at_once(self, orders: Sequence[tuple[str, Parts]]) -> list[Of]:
         """What is taken by whole columns."""
-        return [self._of(file, ats, self._taken(file, block)) for file, ats, block in self._offered(orders)]
+        taken = [(file, ats, self._taken(file, block)) for file, ats, block in self._offered(orders)]
+        return [self._of(file, ats, found) for file, ats, found in taken if found is not None]
 
     def _offered(self, orders: Sequence[tuple[str, Parts]]) -> Iterator[tuple[int, Sequence[int], Block]]:
         """(file, places, block) of the orders that may be taken by whole columns."""
@@ -237,16 +244,35 @@ class FastLane:
         for file, some in offered.items():
             yield file, list(some), self._block(list(some.values()))
 
-    def _taken(self, file: int, block: Block) -> Found:
-        """What is taken of the orders of a block; while there is room, their entries are kept for the page."""
+    def _taken(self, file: int, block: Block) -> Found | None:
+        """What is taken of the orders of a block, None for nothing; while there is room, their entries are kept for the page."""
         entries = self._entries
         is_kept = entries is not None and entries.room > 0
-        found = self._bulks[file].take(block, is_detailed=is_kept or self._is_whole)
-        for bulk in found.bulks:
+        is_detailed = is_kept or self._is_whole
+        found = self._or_none(lambda: self._bulks[file].take(block, is_detailed=is_detailed))
+        for bulk in found.bulks if found is not None else ():
             if entries is not None and bulk.entries is not None:
                 packed = self._packed_bulk(block, bulk, bulk.entries, self._batch.heads(file))
                 entries.add_packed(bulk.sums.numbers, packed)
         return found
+
+    def _or_none(self, do: Callable[[], T]) -> T | None:
+        """What columns give; None where they end with what nobody foresaw, and the rules, which can do all, go on alone.
+
+        Half of what columns keep may be missing then, so they are asked nothing more. Where a person wants every order planned
+        both ways, the fault goes on.
+        """
+        try:
+            return do()
+        except Exception as error:
+            if self._every == 1 or isinstance(error, UsageError | InternalError):
+                raise
+            self.fault = f"a fault of this program ({type(error).__name__})"
+            structlog.get_logger().warning(
+                "planning by columns failed; the rules plan all orders from here on, with the same result. Please report it",
+                fault=type(error).__name__,
+            )
+            return None
 
     def _one(self, number: str, parts: Parts) -> Quick | Left:
         is_kept = self._entries is not None and self._entries.room > 0
@@ -281,7 +307,8 @@ class FastLane:
         groups = self._batch.groups(parts)
         if groups is None:
             return "a row with a fault, or several files"
-        return lane.take(number, groups, is_detailed=is_detailed)
+        found = self._or_none(lambda: lane.take(number, groups, is_detailed=is_detailed)) if not self.fault else None
+        return self.fault if found is None else found
 
     def _check(self, quick: Quick, number: str, parts: Parts, shown: Sequence[Shown] | None = None) -> None:
         """Holds an order against the rules, and what a person is shown of it against what one order by columns gives.

@@ -54,6 +54,7 @@ def same(paths: list[Path], mapping: Path, world: Path) -> tuple[int, int]:
         assert fast.plan == rules.plan
         sent = planned(stack, paths, mapping, str(world), is_fast=True, is_sent=True)
         assert sent.plan == rules.plan
+        assert not any(lane.fault for lane in lanes)
         for mine, its in zip(sent.store.by_number(), rules.store.by_number(), strict=True):
             assert both_ways.exact(mine) == both_ways.exact(its)
         # Without a report orders that nothing tells apart are added up before they are reported.

@@ -100,6 +100,7 @@ def planned(paths: list[Path], ctx: Context, *, is_fast: bool, is_sent: bool = F
         reasons = dict(lanes[0].reasons) if lanes else {}
         admitted = lanes[0].admitted if lanes else 0
         closed = lanes[0].why_closed if lanes and not lanes[0].is_open else ""
+        assert not any(lane.fault for lane in lanes), lanes[0].fault
         return Outcome(facts, statuses, list(store.by_number()), list(store.ready()), reasons, admitted, closed)
 
 

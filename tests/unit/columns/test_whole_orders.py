@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import fields, replace
 from decimal import Decimal
 from enum import Enum
@@ -9,8 +10,11 @@ from enum import Enum
 import pytest
 from builders import CATEGORY, a_context, a_mapping, a_reference
 from outlet_shop import outlet_context
+from structlog.testing import capture_logs
 from two_ways import PLAIN, planned, same, write_rows
 
+from etl.columns.bulk import BulkLane, Found
+from etl.columns.lane import Lane
 from etl.columns.whole import Whole
 from etl.errors import ExitCode, InternalError
 from etl.model.identity import Identity
@@ -19,6 +23,11 @@ from etl.model.plan import Booked, Entry, PlannedOrder, Verdict, order_payload
 from etl.model.reference import Pricing
 from etl.model.rules import VoucherRule
 from etl.pipeline import both_ways
+from etl.pipeline.both_ways import BOTH, SWITCH
+from etl.pipeline.plan_store import PlanStore
+from etl.pipeline.planning import Span, plan_batch
+from etl.reading.identify import open_export
+from etl.staging.batch import Batch
 
 CTX = a_context(a_mapping(shipping={"accounting_category": CATEGORY}))
 RUN = {"is_fast": True, "is_sent": True}
@@ -175,3 +184,46 @@ def test_what_is_sent_is_what_the_rules_would_send(tmp_path):
     ]
     assert bodies[0] == bodies[1]
     assert len(bodies[0]) == 2
+
+
+@pytest.mark.parametrize("what", [(BulkLane, "take"), (Lane, "take"), (Whole, "order")])
+@pytest.mark.parametrize("is_sent", [True, False])
+def test_a_fault_that_nobody_foresaw_leaves_all_to_the_rules(what, is_sent, tmp_path, monkeypatch):
+    """The command goes on, with the same plan, and says so once; columns are asked nothing more."""
+    path = write_rows(tmp_path / "a.csv", [row(1), row(2, shippingValue="x"), row(3)])
+    rules = planned([path], CTX, is_fast=False)
+    asked, lanes = [], []
+
+    def broken(*_, **__):
+        asked.append(1)
+        raise IndexError
+
+    if what[0] is not Whole and not is_sent:
+        monkeypatch.setattr(BulkLane, "take", lambda *_, **__: Found([], []))
+    monkeypatch.setattr(*what, broken)
+    made = both_ways.FastLane.__init__
+    monkeypatch.setattr(
+        both_ways.FastLane, "__init__", lambda self, *given, **how: made(self, *given, **how) or lanes.append(self)
+    )
+    with ExitStack() as stack, capture_logs() as told:
+        batch = stack.enter_context(Batch([path], open_export=open_export))
+        batch.load()
+        store = stack.enter_context(PlanStore())
+        how = {"span": Span(), "has_tax_modes": False, "expected": 3, "progress": lambda *_: None}
+        facts = plan_batch(batch, CTX, store, **how, is_fast=True, is_sent=is_sent)
+        assert facts == rules.facts
+        assert list(map(both_ways.exact, store.by_number())) == list(map(both_ways.exact, rules.orders))
+    is_asked = (what[0] is not Whole or is_sent) and (what[0] is not Lane or not is_sent)
+    assert len(asked) == is_asked
+    assert [bool(lane.fault) for lane in lanes] == [is_asked]
+    assert sum(one["log_level"] == "warning" for one in told) == is_asked
+
+
+def test_a_fault_is_not_passed_over_where_a_person_asks_for_both_ways(tmp_path, monkeypatch):
+    def broken(*_, **__):
+        raise IndexError
+
+    monkeypatch.setenv(SWITCH, BOTH)
+    monkeypatch.setattr(BulkLane, "take", broken)
+    with pytest.raises(IndexError):
+        planned([write_rows(tmp_path / "a.csv", [row()])], CTX, **RUN)
