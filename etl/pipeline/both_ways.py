@@ -21,7 +21,7 @@ from etl.columns.lane import Lane
 from etl.columns.quick import Beside, Held, Quick, Shown
 from etl.columns.rows import Rows
 from etl.columns.taken import Run
-from etl.errors import InternalError, UsageError
+from etl.errors import InternalError
 from etl.model.order import Order
 from etl.model.plan import Basis, EntryKind, PlannedOrder, plan_line
 from etl.pipeline.classify import held_status, planned_status, quick_status
@@ -42,6 +42,8 @@ SWITCH, RULES, BOTH = "CENTRA_MEWS_PLAN", "rules", "both"
 """The variable of the environment, and what it may say: every order by the rules alone, or every order both ways."""
 CHECK_EVERY = 1_000
 T = TypeVar("T")
+_FAULTS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What a mistake in arithmetic on columns ends with. A full disk, say, is none: the rules meet it as well."""
 
 
 class Taken(NamedTuple):
@@ -264,8 +266,8 @@ class FastLane:
         """
         try:
             return do()
-        except Exception as error:
-            if self._every == 1 or isinstance(error, UsageError | InternalError):
+        except _FAULTS as error:
+            if self._every == 1:
                 raise
             self.fault = f"a fault of this program ({type(error).__name__})"
             structlog.get_logger().warning(
