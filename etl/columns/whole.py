@@ -12,6 +12,8 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from etl.columns.entries import Entries
+from etl.columns.sums import Sums
 from etl.columns.taken import Bulk
 from etl.model.content import content_of, fingerprint_of, skip_fingerprint
 from etl.model.order import Order
@@ -22,7 +24,6 @@ from etl.staging.plain import PlainTable
 from etl.transform.accounts import charged_for
 from etl.transform.bill_payments import captured, captured_by, payment_entry
 from etl.transform.context import Context, Findings
-from etl.transform.order_context import source_basis
 
 _NOWHERE = Place()
 _KINDS = {kind.value: kind for kind in EntryKind}
@@ -42,18 +43,16 @@ class _Told(NamedTuple):
 
 
 class Whole:
-    """Makes the orders of a bulk whole that was taken with its entries. `table`: the file that they are rows of."""
+    """Makes the orders of a bulk whole that changes no tax basis. `table`: the file that they are rows of; `entries`: theirs."""
 
-    def __init__(self, ctx: Context, table: PlainTable, bulk: Bulk) -> None:
+    def __init__(self, ctx: Context, table: PlainTable, bulk: Bulk, entries: Entries) -> None:
         self._ctx, self._table, self.bulk = ctx, table, bulk
         self._basis = ctx.arithmetic.basis
-        self._told = _told(bulk)
+        self._told = _told(entries, bulk.sums)
 
-    def order(self, order: Order, at: int) -> PlannedOrder | None:
-        """The order at a place of the bulk, `order` as it was read; None where its prices change their tax basis."""
+    def order(self, order: Order, at: int) -> PlannedOrder:
+        """The order at a place of the bulk, `order` as it was read."""
         sums, told, ctx = self.bulk.sums, self._told, self._ctx
-        if told is None or source_basis(order, ctx) is not self._basis:
-            return None
         currency, precision = sums.currency
         said: Said = json.loads(self.bulk.lines.one(at))
         sent = _of_bill(said) if ctx.is_outlet else _of_order(said, precision)
@@ -74,7 +73,7 @@ class Whole:
             consumption=when,
             true_consumption=when,
             month=told.months[at],
-            entries=self._entries(said, told, at, precision),
+            entries=self._entries(said, at, precision),
             fingerprint=fingerprint_of(content),
             skip_fingerprint=skip_fingerprint(order),
             line_count=len(order.lines),
@@ -88,14 +87,14 @@ class Whole:
             **sent,
         )
 
-    def _entries(self, said: Said, told: _Told, at: int, precision: int) -> tuple[Entry, ...]:
+    def _entries(self, said: Said, at: int, precision: int) -> tuple[Entry, ...]:
         entries = said[-1 if self._ctx.is_outlet else _ENTRIES]
-        return tuple([self._entry(entry, told, here, precision) for here, entry in enumerate(entries, told.first[at])])
+        return tuple([self._entry(entry, here, precision) for here, entry in enumerate(entries, self._told.first[at])])
 
-    def _entry(self, entry: Said, told: _Told, here: int, precision: int) -> Entry:
+    def _entry(self, entry: Said, here: int, precision: int) -> Entry:
         """That which stands in a part of the plan id. `here`: its place among the entries of the bulk."""
         line, word, count, text, _, names, what = entry
-        kind, unit, codes = _KINDS[word], Decimal(text), tuple(names)
+        told, kind, unit, codes = self._told, _KINDS[word], Decimal(text), tuple(names)
         if kind is EntryKind.PAYMENT:
             return payment_entry(line, what[0], unit, self._basis, what[1])
         if kind is EntryKind.PRODUCT:
@@ -151,10 +150,7 @@ def _of_bill(said: Said) -> dict[str, Any]:
     return {"service_id": said[_ADDRESS + 1], "notes": said[_ADDRESS + 5], "route": Route.OUTLET}
 
 
-def _told(bulk: Bulk) -> _Told | None:
-    entries, sums = bulk.entries, bulk.sums
-    if entries is None:
-        return None
+def _told(entries: Entries, sums: Sums) -> _Told:
     rules = [rule for _, rule in entries.taxes]
     return _Told(
         list(map(entries.names.__getitem__, entries.name.tolist())),

@@ -95,9 +95,6 @@ class FastLane:
         self._packed_bulk, self._make_whole = packed_bulk, Whole
         self._made: Whole | None = None
         self._block, self._blocks, self._of, self._in_order = GroupBlock, BlockOrders, Of, in_order
-        include = ctx.mapping.settings.source.prices_include_tax
-        self._is_left = is_whole and include is (ctx.arithmetic.basis is not Basis.GROSS)
-        """All prices change their tax basis: columns say how orders foot, and give none whole."""
         self._never = why_never(ctx)
         self._lanes: dict[int, Lane] = {}
         self._whys: dict[int, str] = {}
@@ -127,8 +124,8 @@ class FastLane:
 
         Raises InternalError `internal.both_ways` where an order that was planned both ways differs.
         """
-        if self._is_left or self.fault:
-            self.reasons[self.fault or "another tax basis, in a run"] += len(orders)
+        if self.fault:
+            self.reasons[self.fault] += len(orders)
             yield from [Left(number, parts) for number, parts in orders]
             return
         for at, file, taken in self._in_order(len(orders), self._at_once(orders)):
@@ -188,9 +185,14 @@ class FastLane:
 
     def _whole(self, file: int, run: Run, orders: Sequence[tuple[str, Parts]], at: int) -> Iterator[Taken | Left]:
         """The orders of a run as they are sent. Raises InternalError as `take`."""
-        made = self._made
-        if made is None or made.bulk is not run.bulk:
-            made = self._made = self._make_whole(self._ctx, self._lanes[file].table, run.bulk)
+        bulk, made = run.bulk, self._made
+        is_net = self._ctx.arithmetic.basis is Basis.NET
+        if bulk.entries is None or bulk.sums.is_net is not is_net:
+            self.reasons["another tax basis, in a run"] += run.size
+            yield from [Left(*orders[at + place]) for place in range(run.size)]
+            return
+        if made is None or made.bulk is not bulk:
+            made = self._made = self._make_whole(self._ctx, self._lanes[file].table, bulk, bulk.entries)
         samples, store = set(self._samples(file, run)), self._ctx.mapping.settings.source.store
         for place in range(run.size):
             (number, parts), one = orders[at + place], run.start + place
@@ -202,10 +204,10 @@ class FastLane:
                 self.reasons["columns do not give it whole"] += 1
                 yield Left(number, parts)
                 continue
-            line = run.bulk.lines.one(one)
+            line = bulk.lines.one(one)
             if plan_line(planned, store) != line or (place in samples and not is_same(planned, self._ctx, read[0])):
                 raise differs(number)
-            yield Taken(planned, line, read[0].order_total, run.bulk.footed[one])
+            yield Taken(planned, line, read[0].order_total, bulk.footed[one])
 
     def _samples(self, file: int, run: Run) -> list[int]:
         """Which orders of a run are planned both ways."""

@@ -75,7 +75,7 @@ def order_context(order: Order, ctx: Context, total_with_tax: Callable[[OrderCon
     currency = order.currency or ctx.mapping.settings.source.default_currency
     known = ctx.reference.currencies.get(currency)
     precision = known.precision if known else 2
-    basis = source_basis(order, ctx)
+    basis = _source_basis(order, ctx)
     is_in_range = _is_in_range(order)
     stated_total: Decimal | None = None
     if is_in_range and order.order_total is not None:
@@ -110,8 +110,7 @@ def extra_amounts(order: Order) -> tuple[tuple[str, Decimal], ...]:
     )
 
 
-def source_basis(order: Order, ctx: Context) -> Basis:
-    """Whether the prices of the order are with tax, by its own word or the settings'."""
+def _source_basis(order: Order, ctx: Context) -> Basis:
     if order.tax_mode in (TaxMode.DEDUCTED, TaxMode.ADDED):
         return Basis.NET
     include = ctx.mapping.settings.source.prices_include_tax
