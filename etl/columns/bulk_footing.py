@@ -12,6 +12,7 @@ import numpy as np
 from etl.columns.block import Ints
 from etl.columns.bulk_goods import Goods, Portions
 from etl.columns.decided import DIGITS
+from etl.columns.sums import added_up
 from etl.reading.distinct import distinct, first_of
 from etl.transform.context import Footing
 
@@ -30,21 +31,15 @@ class Rated(NamedTuple):
     def total(self, footing: Footing) -> Ints:
         """What each order adds up to, in one of the ways."""
         if footing is Footing.WITHOUT_TAX:
-            return self._summed(self.order, self.amount, self.size)
+            return added_up(self.order, self.amount, self.size)
         order, exact = self.order, self.amount * (_WHOLE + self.rate)
         if footing is Footing.ONCE:
-            return _rounded(self._summed(order, exact, self.size))
+            return _rounded(added_up(order, exact, self.size))
         if footing is Footing.PER_RATE:
             width = int(self.rate.max(initial=0)) + 1
             found, which = distinct(order * width + self.rate)
-            order, exact = found // width, self._summed(which, exact, len(found))
-        return self._summed(order, _rounded(exact), self.size)
-
-    @staticmethod
-    def _summed(which: Ints, amounts: Ints, size: int) -> Ints:
-        found = np.zeros(size, np.int64)
-        np.add.at(found, which, amounts)
-        return found
+            order, exact = found // width, added_up(which, exact, len(found))
+        return added_up(order, _rounded(exact), self.size)
 
 
 def rated(size: int, goods: Goods, shipping: Portions, vouchers: Portions) -> Rated:

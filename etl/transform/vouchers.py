@@ -70,11 +70,10 @@ def shared_vouchers(
     room = Room([max(ZERO, one.net) for one in sets], [max(ZERO, sign * part.amount) for part in shipping])
     for voucher in vouchers:
         policy, _ = policy_of(case.ctx, voucher)
-        if near_voucher(case.ctx, voucher):
-            place = case.order.place.at("voucherCode")
-            tell_near(case.ctx, case.found, "vouchers", {"": voucher.code}, place)
+        rule = rule_of(case.ctx, voucher)
+        if rule is None:
+            tell_near(case.ctx, case.found, "vouchers", {"": voucher.code}, case.order.place.at("voucherCode"))
         if policy is None:
-            rule = rule_of(case.ctx, voucher)
             case.rule([rule.undecided(voucher.code)] if rule else ())
         elif policy == "payment":
             shared.paid.append(voucher)
