@@ -7,7 +7,7 @@ Amounts stay below 10**20 units of the last digit (the transform refuses larger 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import ROUND_FLOOR, ROUND_HALF_UP, Decimal
 from functools import cache
 from typing import Any, TypeVar
@@ -160,6 +160,24 @@ def units_text(units: int, digits: int) -> str:
         return str(units)
     whole, rest = divmod(abs(units), 10**digits)
     return f"{'-' * (units < 0)}{whole}.{rest:0{digits}d}"
+
+
+def units_texts(units: Iterable[int], digits: int) -> list[str]:
+    """`units_text` of each of many."""
+    if not 0 < digits <= _MOST_TAILS:
+        return [units_text(one, digits) for one in units]
+    size, tails = 10**digits, _tails(digits)
+    return [f"{one // size}{tails[one % size]}" if one >= 0 else units_text(one, digits) for one in units]
+
+
+_MOST_TAILS = 4
+"""Decimals up to which all that can stand behind the point is kept."""
+
+
+@cache
+def _tails(digits: int) -> tuple[str, ...]:
+    """What stands behind the whole of an amount, by its rest."""
+    return tuple([f".{rest:0{digits}d}" for rest in range(10**digits)])
 
 
 def tax_in(amount: Decimal, percent: Decimal, *, is_gross: bool) -> Decimal:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from itertools import pairwise, repeat
+from typing import TYPE_CHECKING, Any
 
 from etl.columns.quick import Report
-from etl.model.money import units_text
+from etl.model.money import units_text, units_texts
 from etl.model.plan import Basis
 from etl.model.shares import CREDIT
 from etl.report.tables import PlainOrder
@@ -42,35 +44,44 @@ def plain_order(report: Report) -> PlainOrder:
 
 def plain_orders(sums: Sums) -> Iterator[PlainOrder]:
     """The same of each of many orders."""
-    currency, precision = sums.currency
+    size, (currency, precision) = len(sums.numbers), sums.currency
     codes = _Codes(sums)
     accounts = [account for account, _ in sums.accounts]
-    untold: dict[tuple[int, ...], str] = {}
     first, which = sums.first.tolist(), sums.which.tolist()
-    by_order = (sums.totals, sums.charged, sums.month_at, sums.sizes, sums.flags, sums.credit_at, sums.payer_at)
-    zero, basis = units_text(0, precision), _BASES[sums.is_net]
-    left = iter([units_text(one, precision) for one in sums.left().tolist()] if sums.is_net else ())
-    rows = zip(sums.numbers, sums.consumptions, *[column.tolist() for column in by_order], strict=True)
-    for at, (number, consumption, units, charged, month, size, *kind) in enumerate(rows):
-        key = (charged, *kind)
-        if key not in untold:
-            untold[key] = " ".join(sums.untold(at))
-        total = units_text(units, precision)
-        yield PlainOrder(
-            number,
-            currency,
-            precision,
-            units,
-            total,
-            accounts[charged],
-            sums.months[month],
-            consumption[:19],
-            str(size),
-            codes[tuple(which[first[at] : first[at + 1]])],
-            untold[key],
-            next(left) if sums.is_net else total if kind[-1] < 0 else zero,
-            basis,
-        )
+    charged, payers = sums.charged.tolist(), sums.payer_at.tolist()
+    kinds = list(zip(charged, sums.flags.tolist(), sums.credit_at.tolist(), payers, strict=True))
+    # What no answer tells beforehand follows from these alone, so any order of a kind will do.
+    untold = {kind: " ".join(sums.untold(at)) for kind, at in dict(zip(kinds, range(size), strict=True)).items()}
+    totals = units_texts(sums.totals.tolist(), precision)
+    zero = units_text(0, precision)
+    left = (
+        units_texts(sums.left().tolist(), precision)
+        if sums.is_net
+        else [total if payer < 0 else zero for total, payer in zip(totals, payers, strict=True)]
+    )
+    return map(
+        _plain,
+        zip(
+            sums.numbers,
+            repeat(currency, size),
+            repeat(precision, size),
+            sums.totals.tolist(),
+            totals,
+            [accounts[one] for one in charged],
+            [sums.months[one] for one in sums.month_at.tolist()],
+            [consumption[:19] for consumption in sums.consumptions],
+            map(str, sums.sizes.tolist()),
+            [codes[tuple(which[start:end])] for start, end in pairwise(first)],
+            [untold[kind] for kind in kinds],
+            left,
+            repeat(_BASES[sums.is_net], size),
+            strict=True,
+        ),
+    )
+
+
+_plain: Callable[[tuple[Any, ...]], PlainOrder] = partial(tuple.__new__, PlainOrder)
+"""An order of its values in turn, as `PlainOrder._make` makes it."""
 
 
 class _Codes(dict[tuple[int, ...], str]):

@@ -167,8 +167,9 @@ class PlanStore:
         """All orders by number, some hundreds at a time (for look-ups in the ledger)."""
         for number, alike, others in self._spill.rows("SELECT batch, alike, others FROM status ORDER BY batch"):
             told = iter(_others(others))
-            reports = _in_turn(alike, lambda one: one.reports(), lambda report: report)
-            every = [next(told) if report is None else quick_status(report) for report in reports]
+            every = list[OrderStatus]()
+            for some in _in_turn(alike, lambda one: one.reports(), lambda report: report):
+                every += [next(told)] if some is None else map(quick_status, some)
             yield Batch(every, partial(self._planned, number))
 
     def statuses(self) -> Iterator[OrderStatus]:
@@ -180,9 +181,9 @@ class PlanStore:
         """All orders by number; those that `alike` has added up as rows, as many at once as follow each other."""
         for alike, others in self._spill.rows("SELECT alike, others FROM status ORDER BY batch"):
             told, plain = iter(_others(others)), list[PlainOrder]()
-            for order in _in_turn(alike, plain_orders, plain_order):
-                if order is not None:
-                    plain.append(order)
+            for some in _in_turn(alike, plain_orders, plain_order):
+                if some is not None:
+                    plain += some
                     continue
                 if plain:
                     yield plain
@@ -208,14 +209,14 @@ class PlanStore:
 
     def _contents(self, numbers: Sequence[str]) -> Iterator[Iterator[tuple[str, bytes]]]:
         """(number, content) of these numbers, by number, some hundreds at a time."""
-        self._unpack()
         self._index("by_number", "number")
         for start in range(0, len(numbers), _ASKED):
             some = numbers[start : start + _ASKED]
-            marks = ", ".join("?" * len(some))
-            yield self._spill.rows(
-                f"SELECT number, content FROM plan WHERE number IN ({marks}) ORDER BY position", some
-            )
+            among = f"FROM plan WHERE number IN ({', '.join('?' * len(some))})"
+            if self._spill.scalar(f"SELECT count(*) {among}", some) < len(set(some)):
+                # Not all of them have rows of their own.
+                self._unpack()
+            yield self._spill.rows(f"SELECT number, content {among} ORDER BY position", some)
 
     def _index(self, name: str, columns: str) -> None:
         """An index, once it is needed: a dry run needs none."""
@@ -412,7 +413,9 @@ def _others(content: bytes) -> list[OrderStatus]:
     return list(map(_status, pickle.loads(content)))  # noqa: S301 - our own private file
 
 
-def _in_turn(content: bytes, many: Callable[[Sums], Iterator[T]], one: Callable[[Report], T]) -> Iterator[T | None]:
+def _in_turn(
+    content: bytes, many: Callable[[Sums], Iterator[T]], one: Callable[[Report], T]
+) -> Iterator[Iterable[T] | None]:
     """Orders by columns that there is nothing to say of, made of what is reported of them; None for each other order."""
     alike, packed = marshal.loads(content)  # noqa: S302 - likewise
     if packed:
@@ -422,9 +425,9 @@ def _in_turn(content: bytes, many: Callable[[Sums], Iterator[T]], one: Callable[
         if its is None:
             yield None
         elif isinstance(its, int):
-            yield from islice(at_once[its], count)
+            yield islice(at_once[its], count)
         else:
-            yield one(Report(*its))
+            yield (one(Report(*its)),)
 
 
 def _status(row: tuple[Any, ...]) -> OrderStatus:

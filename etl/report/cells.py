@@ -42,6 +42,15 @@ def amount_text(amount: Decimal | None, precision: int) -> str:
     return money_text(amount, precision)
 
 
+_SIMPLE_LENGTH = 200
+
+
+def are_simple(texts: Sequence[str]) -> bool:
+    """Whether all are of some letters and digits of ASCII alone: neither JSON, CSV, XML nor a spreadsheet sees more in them."""
+    joined = "".join(texts)
+    return joined.isascii() and joined.isalnum() and all(texts) and max(map(len, texts)) <= _SIMPLE_LENGTH
+
+
 class CsvRows:
     """Rows of delimited text. Cells that hold any newline are always quoted, whatever the row ends with."""
 

@@ -99,7 +99,7 @@ class Workbook:
 
     def add_plain(self, orders: Sequence[PlainOrder]) -> None:
         """Appends orders of which nothing is to be said."""
-        self._orders.append_plain(orders, [self._money(order.currency) for order in orders])
+        self._orders.append_plain(orders, self._money)
 
     def _append(self, row: OrderRow, amounts: tuple[Decimal | None, ...]) -> None:
         texts = (row.month, row.message, row.account_id, row.mews_order_id)

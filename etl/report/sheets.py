@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from html import escape
-from itertools import count
+from itertools import groupby
+from operator import attrgetter
 
 import xlsxwriter
 from xlsxwriter.format import Format
@@ -14,7 +15,7 @@ from xlsxwriter.utility import xl_range
 from xlsxwriter.worksheet import Worksheet
 
 from etl.model.money import units_text
-from etl.report.cells import printable
+from etl.report.cells import are_simple, printable
 from etl.report.grids import Column, Kind
 from etl.report.tables import READY, PlainOrder
 
@@ -24,6 +25,8 @@ _DIGITS = 16
 A4 = 9
 _CODE = re.compile("[A-Z]{3}")
 _UNFIT = re.compile(r"[^A-Za-z0-9_.]")
+_KEPT = 10_000
+_money_of = attrgetter("currency", "precision")
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _PLAIN = re.compile(r"[0-9A-Za-z.,:;'()/-](?:[0-9A-Za-z.,:;'()/ -]{0,200}[0-9A-Za-z.,:;'()/-])?")
 _ESCAPE = re.compile("(_x[0-9a-fA-F]{4}_)")
@@ -54,12 +57,17 @@ class LongSheet(Worksheet):  # type: ignore[misc]  # the library's types are not
         self.fh.write("".join(parts))
         self.dim_rowmax = row
 
-    def append_plain(self, row: int, orders: Sequence[PlainOrder], money: Sequence[Format]) -> None:
+    def append_plain(
+        self, row: int, orders: Sequence[PlainOrder], money: Callable[[str], Format], tails: Tails
+    ) -> None:
         """Writes rows of the sheet of orders below all that were written, as `append` writes them one by one."""
         self._put_heading()
-        texts = _Tails()
-        rows = zip(count(row + 1), orders, money, strict=False)
-        self.fh.write("".join([_plain_row(at, order, style.xf_index, texts) for at, order, style in rows]))
+        at, parts = row + 1, list[str]()
+        for (currency, precision), some in groupby(orders, _money_of):
+            alike = list(some)
+            parts.extend(_plain_rows(at, alike, money(currency).xf_index, units_text(0, precision), tails))
+            at += len(alike)
+        self.fh.write("".join(parts))
         self.dim_rowmax = row + len(orders) - 1
 
     def make_table(self, rows: int, columns: Sequence[Column], formats: Formats, name: str) -> None:
@@ -103,6 +111,7 @@ class Sheet:
         self._printed = printed or len(columns)
         self._sheets = 0
         self._row = 0
+        self._tails = Tails()
         self._start()
 
     def append(self, cells: Sequence[str | Decimal | None], money: Format) -> None:
@@ -111,13 +120,13 @@ class Sheet:
         self._sheet.append(self._row, cells, money)
         self._row += 1
 
-    def append_plain(self, orders: Sequence[PlainOrder], money: Sequence[Format]) -> None:
-        """Writes rows of the sheet of orders, amounts in the formats `money`."""
+    def append_plain(self, orders: Sequence[PlainOrder], money: Callable[[str], Format]) -> None:
+        """Writes rows of the sheet of orders. `money`: the format of amounts in a currency."""
         start = 0
         while start < len(orders):
             self._make_room()
             end = start + min(self._sheet_rows - self._row, len(orders) - start)
-            self._sheet.append_plain(self._row, orders[start:end], money[start:end])
+            self._sheet.append_plain(self._row, orders[start:end], money, self._tails)
             self._row += end - start
             start = end
 
@@ -190,25 +199,32 @@ class Formats:
         return known
 
 
-class _Tails(dict[str, str]):
-    """Text to all of its cell but the place."""
+class Tails(dict[str, str]):
+    """Text to all of its cell but the place, of texts that come again."""
 
     def __missing__(self, text: str) -> str:
+        if len(self) >= _KEPT:
+            self.clear()
         found = self[text] = f'" t="inlineStr"><is>{_inline(text)}</is></c>'
         return found
 
 
-def _plain_row(at: int, order: PlainOrder, style: int, tails: _Tails) -> str:
-    """Row `at` of the sheet of orders."""
-    number, currency, precision, _, total, account, month, *_ = order
+def _plain_rows(start: int, orders: Sequence[PlainOrder], style: int, nothing: str, tails: Tails) -> list[str]:
+    """Rows of the sheet of orders from `start` on, all of one currency. `nothing`: no money of it, as a text."""
+    numbers = [order.number for order in orders]
+    texts = [f"<t>{number}</t>" for number in numbers] if are_simple(numbers) else list(map(_inline, numbers))
     # As a Decimal is formatted that has no more digits than a float holds.
-    amount = f'" s="{style}"><v>{total if len(total) <= _DIGITS else format(Decimal(total), ".16G")}</v></c>'
-    zero = f'" s="{style}"><v>{units_text(0, precision)}</v></c>'
-    charged = f'<c r="J{at}{tails[account]}' if account else ""
-    return (
-        f'<row r="{at}"><c r="A{at}" t="inlineStr"><is>{_inline(number)}</is></c><c r="B{at}{tails[READY]}<c r="D{at}{tails[currency]}'
-        f'<c r="E{at}{amount}<c r="F{at}{amount}<c r="G{at}{zero}<c r="H{at}{tails[month]}{charged}</row>'
-    )
+    figures = [order.total if len(order.total) <= _DIGITS else format(Decimal(order.total), ".16G") for order in orders]
+    ready, currency = tails[READY], tails[orders[0].currency]
+    amount, zero = f'" s="{style}"><v>', f'" s="{style}"><v>{nothing}</v></c>'
+    return [
+        f'<row r="{at}"><c r="A{at}" t="inlineStr"><is>{text}</is></c><c r="B{at}{ready}<c r="D{at}{currency}'
+        f'<c r="E{at}{amount}{figure}</v></c><c r="F{at}{amount}{figure}</v></c><c r="G{at}{zero}<c r="H{at}{tails[month]}'
+        + (f'<c r="J{at}{tails[account]}</row>' if account else "</row>")
+        for at, text, figure, (_, _, _, _, _, account, month, *_) in zip(
+            range(start, start + len(orders)), texts, figures, orders, strict=True
+        )
+    ]
 
 
 def _inline(text: str) -> str:

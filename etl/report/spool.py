@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
-from heapq import nlargest
-from itertools import chain, islice
+from itertools import chain, groupby, islice
+from operator import attrgetter
 from pathlib import Path
 from typing import IO, Any
 
@@ -16,7 +16,7 @@ from etl.model.money import digits_of, units_text
 from etl.model.order import number_key
 from etl.model.shares import ENDS, BridgeLine
 from etl.model.status import OrderStatus, ReportState
-from etl.report.cells import amount_text, printable
+from etl.report.cells import amount_text, are_simple, printable
 from etl.report.facts import PackedOrders
 from etl.report.folder import close_quietly, private_text
 from etl.report.tables import OrderRow, PlainOrder, message_of
@@ -50,6 +50,9 @@ _LINES = list(BridgeLine)
 _BITS = {line: 1 << at for at, line in enumerate(_LINES)}
 _PLAIN_LINES = _BITS[BridgeLine.SOURCE] | _BITS[BridgeLine.READY]
 _CHUNK = 1 << 16
+_KEPT = 10_000
+_ZERO = Decimal(0)
+_money_of = attrgetter("currency", "precision", "basis")
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
@@ -65,6 +68,9 @@ class OrderSpool:
         self.packed: list[PackedOrders] = []
         """Those that hold any order that is shown; the numbers of chunks begin with them."""
         self._few: dict[tuple[str, str, str], list[tuple[Decimal, str]]] = {}
+        self._least: dict[tuple[str, str, str], Decimal] = {}
+        """What an order has on a line at least, up or down, if it may still be among those with most there."""
+        self._quoted = _Quoted()
 
     def add(self, order: OrderStatus, row: OrderRow) -> None:
         """Keeps the order if the table has room for it. `row`: its texts."""
@@ -79,30 +85,32 @@ class OrderSpool:
         """Keeps orders that are ready, and so on one line of the bridge each, with their totals."""
         self._add_plain_to_line(orders)
         kept = orders[: self._room(1)]
-        self._numbers[1].extend([order.number for order in kept])
-        ready = _INDEX[ReportState.READY]
+        if not kept:
+            return
+        numbers = [order.number for order in kept]
+        self._numbers[1].extend(numbers)
+        ready, quoted, nothing = _INDEX[ReportState.READY], self._quoted, _Nothing()
+        shown = [f'"{number}"' for number in numbers] if are_simple(numbers) else list(map(_encode, numbers))
         self._streams[1].write(
             "".join(
                 [
-                    f'[{_json(number)},{ready},"","{month}",{_json(currency)},"{total}","{total}","{units_text(0, precision)}","",'
-                    f'{_json(account)},"",0,{_PLAIN_LINES if units else 0},""]\n'
-                    for number, currency, precision, units, total, account, month, *_ in kept
+                    f'[{number},{ready},"","{month}",{quoted[currency]},"{total}","{total}",{nothing[precision]},"",'
+                    f'{quoted[account]},"",0,{_PLAIN_LINES if units else 0},""]\n'
+                    for number, (_, currency, precision, units, total, account, month, *_) in zip(
+                        shown, kept, strict=True
+                    )
                 ]
             )
         )
 
     def _add_plain_to_line(self, orders: Sequence[PlainOrder]) -> None:
         """Of each currency those that are among the largest; with them all that are as large as the last of these."""
-        by_currency: dict[tuple[str, int, str], list[PlainOrder]] = {}
-        for order in orders:
-            by_currency.setdefault((order.currency, order.precision, order.basis), []).append(order)
-        for (currency, precision, basis), some in by_currency.items():
+        for (currency, precision, basis), some in groupby(orders, _money_of):
+            known = self._least.get((str(BridgeLine.READY), currency, basis), _ZERO)
             # At least 1, the smallest unit: an order of nothing stands on no line.
-            least = max([1, *nlargest(UNDER_A_LINE, [abs(order.units) for order in some])[UNDER_A_LINE - 1 :]])
-            for order in some:
-                if abs(order.units) >= least:
-                    amount = -Decimal(order.units).scaleb(-precision)
-                    self._add_to_line(BridgeLine.READY, currency, basis, amount, order.number)
+            least = max(1, int(known.scaleb(precision)))
+            for number, units in [(order.number, order.units) for order in some if abs(order.units) >= least]:
+                self._add_to_line(BridgeLine.READY, currency, basis, -Decimal(units).scaleb(-precision), number)
 
     def _room(self, which: int) -> int:
         """Rows that the list has room for; the others have none where those needing attention fill the table."""
@@ -141,7 +149,9 @@ class OrderSpool:
         found = self._few.setdefault(key, [])
         found.append((amount, number))
         if len(found) > 10 * UNDER_A_LINE:
-            self._few[key] = _most(found)
+            most = self._few[key] = _most(found)
+            # One of as much may still come before the last of these, by its number.
+            self._least[key] = abs(most[-1][0])
 
     @property
     def shown(self) -> int:
@@ -223,9 +233,22 @@ class OrderSpool:
                     yield line
 
 
-def _json(text: str) -> str:
-    """A text as JSON."""
-    return f'"{text}"' if text.isascii() and text.isalnum() else _encode(text)
+class _Quoted(dict[str, str]):
+    """Text to JSON, of texts that come again."""
+
+    def __missing__(self, text: str) -> str:
+        if len(self) >= _KEPT:
+            self.clear()
+        found = self[text] = _encode(text)
+        return found
+
+
+class _Nothing(dict[int, str]):
+    """Decimals of a currency to a JSON text of no money."""
+
+    def __missing__(self, precision: int) -> str:
+        found = self[precision] = _encode(units_text(0, precision))
+        return found
 
 
 def _message(order: OrderStatus) -> str:
