@@ -231,7 +231,7 @@ def _simple_line(order: PlainOrder) -> str:
 
 
 _KEPT = 10_000
-_SIMPLE = re.compile("(?:[0-9A-Za-z][^,\"\r\n]*)?")
+_SIMPLE = re.compile('(?:[0-9A-Za-z][^,"\r\n]*)?')
 """Neither CSV nor a spreadsheet sees more than a text in it."""
 _texts_again = attrgetter("currency", "account_id", "tax_codes", "unproved")
 _FREE = tuple(

@@ -84,9 +84,10 @@ class Tally:
     def add_plain(self, orders: Sequence[PlainOrder]) -> None:
         """Counts orders that are ready with their whole totals."""
         alike: dict[tuple[str, int, str, str, str, int], list[int]] = {}
-        day_of = self._day
+        hours, day_of = self._hours, self._day
         for _, currency, precision, units, _, _, month, consumption, *_, basis in orders:
-            key = (currency, precision, basis, month, day_of(consumption), (units > 0) - (units < 0))
+            day = hours.get(consumption[:13]) or day_of(consumption)
+            key = (currency, precision, basis, month, day, (units > 0) - (units < 0))
             sums = alike.get(key)
             if sums is None:
                 alike[key] = [1, units]
