@@ -722,6 +722,27 @@ def test_orders_taken_at_once_are_held_against_the_rules_when_they_are_asked_for
             list(store.by_number())
 
 
+def test_who_asks_for_an_order_by_its_number_gets_it_wherever_it_lies(tmp_path):
+    """Those taken at once get rows of their own only where one of them is asked for."""
+    rows = [row(number) for number in (1, 2, 3)] + [{**row(4), "status": "Pending"}]
+    with ExitStack() as stack:
+        batch = stack.enter_context(Batch([write_rows(tmp_path / "a.csv", rows)], open_export=open_export))
+        batch.load()
+        store = stack.enter_context(PlanStore())
+        plan_batch(
+            batch, CTX, store, span=Span(), has_tax_modes=False, expected=4, progress=lambda *_: None, is_fast=True
+        )
+        packed = "SELECT coalesce(sum(size), 0) FROM run"
+        taken = store._spill.scalar(packed)
+        own = {number for (number,) in store._spill.rows("SELECT number FROM plan")}
+        assert taken == 4 - len(own)
+        assert {"2", "3"}.isdisjoint(own)
+        assert [order.number for order in store.named(sorted(own))] == sorted(own)
+        assert store._spill.scalar(packed) == taken
+        assert [order.number for order in store.named([*own, "3"])] == sorted({*own, "3"})
+        assert [order.number for order in store.named(["2"])] == ["2"]
+
+
 def test_the_lane_is_open_unless_it_is_switched_off(monkeypatch):
     monkeypatch.delenv(SWITCH, raising=False)
     assert not is_switched_off()
