@@ -186,11 +186,13 @@ class PlannedOrder(Packed):
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Entries are most of a plan: flat and as text they are stored three times as fast as objects in objects,
-        # and so are times with a zone.
+        # and so are times with a zone; members of enumerations cost more than all texts together.
         values = list(values_of(PlannedOrder)(self))
         values[_ENTRIES] = [_flat(entry) for entry in self.entries]
         for at in _TIMES:
             values[at] = values[at] and values[at].isoformat()
+        for at, _ in _WORDS:
+            values[at] = values[at].value
         return _unpacked, (values,)
 
     @property
@@ -246,6 +248,12 @@ class PlannedOrder(Packed):
 
 _NAMES = [field.name for field in fields(PlannedOrder)]
 _ENTRIES = _NAMES.index("entries")
+_MEMBERS: dict[type[StrEnum], dict[str, Any]] = {
+    kind: {one.value: one for one in kind} for kind in (EntryKind, Basis, Verdict, Route)
+}
+_WORDS = [
+    (_NAMES.index(name), _MEMBERS[kind]) for name, kind in (("verdict", Verdict), ("basis", Basis), ("route", Route))
+]
 _TIMES = (_NAMES.index("consumption"), _NAMES.index("true_consumption"))
 
 
@@ -253,11 +261,11 @@ def _flat(entry: Entry) -> tuple[Any, ...]:
     booked = entry.predicted
     return (
         entry.line,
-        entry.kind,
+        entry.kind.value,
         entry.name,
         entry.count,
         str(entry.unit),
-        entry.basis,
+        entry.basis.value,
         entry.codes,
         str(booked.net),
         str(booked.tax),
@@ -274,7 +282,7 @@ def _flat(entry: Entry) -> tuple[Any, ...]:
     )
 
 
-def _entry(line: str, kind: EntryKind, name: str, count: int, unit: str, basis: Basis, codes: tuple[str, ...], net: str,
+def _entry(line: str, kind: str, name: str, count: int, unit: str, basis: str, codes: tuple[str, ...], net: str,
            tax: str, gross: str, taxes: list[tuple[str, str]], source: str, rounding: str, product_id: str,
            category_id: str, file: str, sheet: str, row: int | None, rule: str) -> Entry:  # fmt: skip
     booked = Booked(
@@ -282,8 +290,9 @@ def _entry(line: str, kind: EntryKind, name: str, count: int, unit: str, basis: 
     )
     amounts = (Decimal(source), Decimal(rounding))
     place = Place(file, sheet, row)
+    what, taxed = _MEMBERS[EntryKind][kind], _MEMBERS[Basis][basis]
     return Entry(
-        line, kind, name, count, Decimal(unit), basis, codes, booked, *amounts, product_id, category_id, place, rule
+        line, what, name, count, Decimal(unit), taxed, codes, booked, *amounts, product_id, category_id, place, rule
     )
 
 
@@ -291,6 +300,8 @@ def _unpacked(values: list[Any]) -> PlannedOrder:
     values[_ENTRIES] = tuple([_entry(*entry) for entry in values[_ENTRIES]])
     for at in _TIMES:
         values[at] = values[at] and datetime.fromisoformat(values[at])
+    for at, members in _WORDS:
+        values[at] = members[values[at]]
     return PlannedOrder(*values)
 
 
