@@ -22,6 +22,7 @@ from etl.mews.reference_data import read_reference
 from etl.model.kinds import KindState
 from etl.model.mapping import ColumnRule, Mapping, Source, Sure, ValueRule
 from etl.model.plan import PlannedOrder
+from etl.model.problem import Severity
 from etl.model.reference import Reference, dump_reference, load_reference
 from etl.model.route import Route
 from etl.model.status import OrderStatus, ReportState
@@ -436,7 +437,7 @@ def _hint_at_shipping(summary: Summary, plan: PlanFacts) -> None:
     """Which `shipping.tax` the export agrees with, said where its totals do not agree with the one that is set."""
     hint = plan.shipping.hint() if plan.shipping else ""
     for code in WATCHED if hint else ():
-        if row := summary.problems.get(code):
+        if row := summary.problems.get((code, Severity.ERROR)):
             row.first_hint = hint
 
 

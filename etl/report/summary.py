@@ -48,7 +48,8 @@ class AlikeWords:
 
 @dataclass(slots=True)
 class ProblemCount:
-    """How often a code was met, and the readable totals of its orders by `money_key`: as one sum, charges and refunds apart.
+    """How often a code was met as an error, or as a notice, and the readable totals of its orders by `money_key`: as one sum,
+    charges and refunds apart.
 
     `words`: what Mews refused in, by the words without numbers and ids. `hints`: what to do, by the column that it is about;
     `first_hint` goes before them.
@@ -56,7 +57,6 @@ class ProblemCount:
 
     orders: int = 0
     examples: list[str] = field(default_factory=list)
-    severity: Severity = Severity.NOTICE
     hints: dict[str, str] = field(default_factory=dict)
     first_hint: str = ""
     counts: Counter[str] = field(default_factory=Counter)
@@ -122,7 +122,8 @@ class Summary:
         self.months: dict[tuple[str, str, str], dict[str, Decimal]] = {}
         self.month_counts: Counter[tuple[str, str, str]] = Counter()
         self.taxes: dict[tuple[str, str], list[Decimal]] = {}
-        self.problems: dict[str, ProblemCount] = {}
+        # An error that a person accepted is a notice: what a code keeps out and what it only tells are never one sum.
+        self.problems: dict[tuple[str, Severity], ProblemCount] = {}
         self.accounts: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
         self.unproved: dict[str, list[Any]] = {}
         self.precisions: dict[str, int] = {}
@@ -152,11 +153,11 @@ class Summary:
         codes: Counter[str] = Counter()
         for problem in problems:
             codes[problem.code] += 1
-            self._count_problem(problem, str(problem.place))
+            self._count_problem(problem, problem.severity, str(problem.place))
         if count > codes.total():
             # The rest is most likely what most of the kept ones are.
             code = codes.most_common(1)[0][0] if codes else "order.number_missing"
-            row = self.problems.setdefault(code, ProblemCount(severity=Severity.ERROR, hints={"": hint_for(code)}))
+            row = self.problems.setdefault((code, Severity.ERROR), ProblemCount(hints={"": hint_for(code)}))
             row.orders += count - codes.total()
 
     @property
@@ -211,7 +212,7 @@ class Summary:
             "taxes": [self._tax_row(key) for key in sorted(self.taxes)],
             "categories": [self._category_row(key) for key in sorted(self.categories)],
             "bridge": [row for key in sorted(self.bridge) for row in self._bridge_rows(key)],
-            "problems": [self._problem_row(code) for code in sorted(self.problems, key=self._rank)],
+            "problems": [self._problem_row(key) for key in sorted(self.problems, key=self._rank)],
             "unproved": [
                 {
                     "what": what,
@@ -276,34 +277,35 @@ class Summary:
                 row[1][key] += order.planned_total
 
     def _add_problems(self, order: OrderStatus) -> None:
+        errors = {problem.code for problem in order.problems if problem.severity is Severity.ERROR}
         seen: set[str] = set()
         for problem in order.problems:
+            severity = Severity.ERROR if problem.code in errors else Severity.NOTICE
             if problem.code in seen:
-                self.problems[problem.code].add_hint(problem.code, problem.hint, problem.place.column)
+                self.problems[problem.code, severity].add_hint(problem.code, problem.hint, problem.place.column)
                 continue
             seen.add(problem.code)
-            row = self._count_problem(problem, order.number)
+            row = self._count_problem(problem, severity, order.number)
             row.add_money(order)
             if problem.code in IN_MEWS_WORDS and problem.message:
                 row.add_words(problem.message)
 
-    def _count_problem(self, problem: Problem, example: str) -> ProblemCount:
-        row = self.problems.setdefault(problem.code, ProblemCount())
+    def _count_problem(self, problem: Problem, severity: Severity, example: str) -> ProblemCount:
+        row = self.problems.setdefault((problem.code, severity), ProblemCount())
         row.orders += 1
         if len(row.examples) < EXAMPLES:
             row.examples.append(example)
-        if problem.severity is Severity.ERROR:
-            row.severity = problem.severity
         row.add_hint(problem.code, problem.hint, problem.place.column)
         return row
 
     def _sums(self, currency: str, basis: str) -> dict[str, Decimal]:
         return self.totals.setdefault((currency, str(basis)), dict.fromkeys(SUMS, Decimal(0)))
 
-    def _rank(self, code: str) -> tuple[bool, Decimal, int, str]:
+    def _rank(self, key: tuple[str, Severity]) -> tuple[bool, Decimal, int, str]:
         """Errors first, and of each kind most money first."""
-        row = self.problems[code]
-        return (row.severity is not Severity.ERROR, -row.at_stake, -row.orders, code)
+        code, severity = key
+        row = self.problems[key]
+        return (severity is not Severity.ERROR, -row.at_stake, -row.orders, code)
 
     def _total_row(self, key: tuple[str, str]) -> dict[str, str]:
         currency, basis = key
@@ -357,11 +359,12 @@ class Summary:
             if line is not BridgeLine.NOT_READ  # a reconciliation alone reads back
         ]
 
-    def _problem_row(self, code: str) -> dict[str, Any]:
-        row = self.problems[code]
+    def _problem_row(self, key: tuple[str, Severity]) -> dict[str, Any]:
+        code, severity = key
+        row = self.problems[key]
         return {
             "code": code,
-            "severity": row.severity.value,
+            "severity": severity.value,
             "orders": row.orders,
             "examples": row.examples,
             "counts": dict(sorted(row.counts.items())),

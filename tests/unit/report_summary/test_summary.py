@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from decimal import Decimal as D
 from typing import Any
 
@@ -188,6 +189,22 @@ def test_problems_count_orders_not_occurrences() -> None:
     assert (second["code"], second["orders"], second["severity"]) == ("country.default", 3, Severity.NOTICE.value)
 
 
+def test_an_accepted_problem_is_not_counted_among_the_errors() -> None:
+    """What waivers.csv accepts by name is told, and its money never stands with that of the orders which are kept out."""
+    fault, accepted = (Problem("total.mismatch", number, Place("a.csv", row=2)) for number in "12")
+    told = dataclasses.replace(accepted, severity=Severity.NOTICE)
+    summary = summed(
+        an_order("2", total="20.01", problems=(told,)),
+        an_order("1", ReportState.BLOCKED, "25.00", problems=(fault,)),
+        an_order("3", ReportState.BLOCKED, "4.00", problems=(told, fault)),
+    )
+    rows = summary.document("run")["problems"]
+    assert [(row["code"], row["severity"], row["orders"], row["amounts"], row["examples"]) for row in rows] == [
+        ("total.mismatch", "error", 2, {"GBP": "29.00"}, ["1", "3"]),
+        ("total.mismatch", "notice", 1, {"GBP": "20.01"}, ["2"]),
+    ]
+
+
 def test_what_to_do_is_told_of_each_column() -> None:
     """A quantity is not mended like a date; one way for all columns is told once."""
     when = Problem("value.invalid", "1", Place("a.csv", row=2, column="orderDate"), hint="Write YYYY-MM-DD.")
@@ -198,7 +215,7 @@ def test_what_to_do_is_told_of_each_column() -> None:
     )
     (row,) = summary.document("run")["problems"]
     assert (row["orders"], row["hint"]) == (2, "In orderDate: Write YYYY-MM-DD. In qty: Write digits.")
-    summary.problems["value.invalid"].first_hint = "Set shipping.tax."
+    summary.problems["value.invalid", Severity.ERROR].first_hint = "Set shipping.tax."
     (row,) = summary.document("run")["problems"]
     assert row["hint"].startswith("Set shipping.tax. In orderDate: ")
     plain = [Problem("tax.unmapped", "1", Place("a.csv", row=2, column=column)) for column in ("a", "b")]
