@@ -250,7 +250,10 @@ def test_no_wait_leaves_the_kind_ready(path, mews, time, is_booked):
     first = ReportState.RECOVERED if is_booked else ReportState.UNKNOWN
     assert result.counts == {ReportState.POSTED: 4, first: 1, ReportState.READY: 3}
     refuse_returns(mews)
+    calls = len(mews.calls)
     again = run_poster(path, mews, time, a_month(sales=3, returns=4), run_id="run-2")
+    tried = [call["Notes"].split("]")[0].removeprefix("[centra:uk:") for call in mews.calls[calls:]]
+    assert tried == (["1001", "1002", "1003"] if is_booked else ["1000", "1001", "1002"])
     if is_booked:
         # The survey found the first: the kind is proved, so these refusals are nothing but refusals.
         assert again.counts == {ReportState.ALREADY_POSTED: 5, ReportState.REJECTED: 3}
@@ -348,22 +351,48 @@ def test_two_payments_of_one_refused_type_are_one_refusal(path, mews, time):
     assert result.counts[ReportState.REJECTED] == 3
 
 
-def test_a_refused_payment_never_loses_the_items(path, mews, time):
-    """Only the part that is not posted is sent again; the others keep state and id."""
+@pytest.mark.parametrize(("refused", "other"), [("gift1", "pay1"), ("pay1", "gift1")])
+def test_a_refused_payment_never_loses_the_items(path, mews, time, refused, other):
+    """Only the part that is not posted is sent again, whichever it is; the others keep state and id."""
     both = (a_payment("gift1"), replace(a_payment("pay1"), type="Cash"))
     order = an_order("7", payments=both, unproved=("payment:GiftCard",))
-    mews.script = refusing(lambda p: p.get("ExternalIdentifier", "").endswith("gift1"), message="not enabled")
+    mews.script = refusing(lambda p: p.get("ExternalIdentifier", "").endswith(refused), message="not enabled")
     result = run_poster(path, mews, time, [an_order("1"), order])
     assert result.counts == {ReportState.POSTED: 1, ReportState.REJECTED: 1}
     with Ledger.open(path, read_only=True) as ledger:
         row = ledger.order("7")
         states = {part.part: part.state for part in ledger.parts(["7"])["7"]}
     assert (row.mews_order_id != "", row.state) == (True, State.REJECTED)
-    assert states == {"order": State.POSTED, "gift1": State.REJECTED, "pay1": State.POSTED}
+    assert states == {"order": State.POSTED, refused: State.REJECTED, other: State.POSTED}
     mews.script = lambda _p, _n: None
     calls = len(mews.calls)
     run_poster(path, mews, time, [an_order("1"), order], run_id="run-2", run={"retry_rejected": True})
-    assert [call.get("ExternalIdentifier") for call in mews.calls[calls:]] == ["centra:uk:7:gift1"]
+    assert [call.get("ExternalIdentifier") for call in mews.calls[calls:]] == [f"centra:uk:7:{refused}"]
+
+
+def test_a_payment_whose_type_was_refused_meanwhile_is_left_out(path, mews, time):
+    """It waited beside another one, which goes: of a held kind nothing is sent, whenever it was chosen."""
+    both = (a_payment("gift1"), replace(a_payment("pay1"), type="Cash"))
+    whole = an_order("100", payments=both, unproved=("payment:GiftCard",))
+    mews.script = lambda p, _: Outcome(Kind.WAIT, status=429, retry_after=1.0) if "Type" in p else None
+    stop = StopFlag()
+    mews.before_answer = lambda n: stop.request() if "[centra:uk:100]" in mews.calls[n - 1]["Notes"] else None
+    run_poster(path, mews, time, [an_order("1"), whole], stop=stop)
+    mews.before_answer = lambda _n: None
+    mews.script = refusing(lambda p: p.get("Type") == "GiftCard", message="not enabled")
+    calls = len(mews.calls)
+    run_poster(path, mews, time, [an_order("1"), *paid_orders(3, first=101), whole], run_id="run-2")
+    paid = [call["ExternalIdentifier"] for call in mews.calls[calls:] if "Type" in call]
+    assert paid == [*(f"centra:uk:{number}:gift1" for number in (101, 102, 103)), "centra:uk:100:pay1"]
+
+
+def test_one_refused_payment_of_a_type_that_mews_takes_says_nothing_of_the_next(path, mews, time):
+    """The type is proved: the second gift card of an order goes, whatever Mews has against the first."""
+    both = (a_payment("gift1"), a_payment("gift2"))
+    mews.script = refusing(lambda p: p.get("ExternalIdentifier") == "centra:uk:7:gift1", message="used up")
+    paid = [an_order(number, payments=both, unproved=("payment:GiftCard",)) for number in ("6", "7")]
+    run_poster(path, mews, time, [an_order("1"), *paid])
+    assert [mews.times_paid(one.number, part) for one in paid for part in ("gift1", "gift2")] == [1, 1, 0, 1]
 
 
 def test_firsts_count_towards_the_limit(path, mews, time):

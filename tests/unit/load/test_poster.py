@@ -360,6 +360,25 @@ def test_payments_follow_their_order_and_only_the_missing_part_is_sent(path, mew
     assert (mews.times_posted("3"), mews.times_paid("3", "gift1")) == (1, 1)
 
 
+@pytest.mark.parametrize(
+    "fate", [Outcome(Kind.REFUSED, status=403, message="x"), Outcome(Kind.UNKNOWN, message="reset")]
+)
+def test_no_payment_goes_before_its_order_is_known_to_be_there(path, mews, time, fate):
+    """A payment for what Mews refused, or may not have, would be money for nothing."""
+    tries = []
+
+    def script(payload, _):
+        if "uk:2]" not in payload["Notes"] or "Type" in payload:
+            return None
+        tries.append(1)
+        return fate if len(tries) == 1 else None
+
+    mews.script = script
+    run_poster(path, mews, time, [an_order("1"), an_order("2", payments=(a_payment(),))])
+    what = ["payment" if "Type" in call else "order" for call in mews.calls if "uk:2]" in call["Notes"]]
+    assert what == (["order"] if fate.kind is Kind.REFUSED else ["order", "order", "payment"])
+
+
 def test_an_unprocessed_payment_is_proved_absent_and_sent_again(path, mews, time):
     """Payments have the same guarantee as orders."""
     batch = [an_order("1"), an_order("2", payments=(a_payment(),))]
