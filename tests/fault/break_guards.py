@@ -2072,6 +2072,14 @@ GUARDS = (
         "says_nothing_of_the_next",
     ),
     _guard(
+        "a return of an order in doubt is blocked",
+        "load/returns.py",
+        "(State.READY, State.UNKNOWN, State.IN_FLIGHT):",
+        "(State.READY, State.IN_FLIGHT):",
+        "poster",
+        "left_for_the_next_run",
+    ),
+    _guard(
         "a payment of a type that was refused meanwhile goes",
         "load/kinds.py",
         "if not held & set(needs_of_part(job.order, part))]",

@@ -423,6 +423,17 @@ def test_a_return_of_an_order_that_is_there_otherwise_waits_for_a_person(path, m
     assert "otherwise than it was sent" in row.message
 
 
+def test_a_return_of_an_order_in_doubt_is_left_for_the_next_run(path, mews, time):
+    """`--no-wait`: nobody knows whether its order is in Mews, so nothing is said against the return."""
+    batch = [an_order("1"), an_order("5"), an_order("5-R9", amount="-2.00", parent="5")]
+    mews.script = lambda p, _: Outcome(Kind.UNKNOWN, message="reset") if "uk:5]" in p["Notes"] else None
+    result = run_poster(path, mews, time, batch, run={"no_wait": True})
+    assert result.counts == {ReportState.POSTED: 1, ReportState.UNKNOWN: 1, ReportState.READY: 1}
+    mews.script = lambda _p, _n: None
+    assert run_poster(path, mews, time, batch, run_id="run-2").exit_code is ExitCode.DONE
+    assert (mews.times_posted("5"), mews.times_posted("5-R9")) == (1, 1)
+
+
 def test_a_return_without_its_order_is_blocked(path, mews, time):
     """A return of what is not there would be a gift."""
     mews.script = lambda p, _: Outcome(Kind.REFUSED, status=403, message="x") if "uk:5]" in p["Notes"] else None
