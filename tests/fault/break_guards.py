@@ -2103,6 +2103,63 @@ GUARDS = (
         "bills",
         "known_of_refusals",
     ),
+    # What a rerun takes from the ledger instead of planning it
+    _guard(
+        "what another program planned counts as finished",
+        "pipeline/finished.py",
+        "said = [__version__, RECIPE_VERSION,",
+        "said = [RECIPE_VERSION,",
+        "unit/pipeline/test_finished.py",
+        "all_but_cells",
+    ),
+    _guard(
+        "control sums leave orders finished",
+        "pipeline/finished.py",
+        "is_of_all = mapping.controls or mapping.values",
+        "is_of_all = mapping.values",
+        "unit/pipeline/test_finished.py",
+        "over_all_orders",
+    ),
+    _guard(
+        "orders whose rows changed count as finished",
+        "pipeline/finished.py",
+        "self._batch.rows_hash(parts) != one.rows or not",
+        "not",
+        "unit/pipeline/test_finished.py",
+        "in_their_places",
+    ),
+    _guard(
+        "posted orders before the window count as finished",
+        "pipeline/finished.py",
+        " or not _is_inside(one.consumed, ctx):",
+        ":",
+        "unit/pipeline/test_finished.py",
+        "in_their_places",
+    ),
+    _guard(
+        "nothing that is finished is planned again",
+        "pipeline/finished.py",
+        "if self.count % CHECK_EVERY == 0:",
+        "if False:",
+        "unit/pipeline/test_finished.py",
+        "in_their_places",
+    ),
+    _guard(
+        "orders with payments count as finished",
+        "pipeline/finished.py",
+        "is_more = order.payments or order.create_customer",
+        "is_more = order.create_customer",
+        "unit/pipeline/test_finished.py",
+        "more_is_to_be_said",
+    ),
+    _guard(
+        "orders that the source says otherwise of now are summed up",
+        "pipeline/finished.py",
+        '("payments", "route", "rounding_causes", "now", "charged")',
+        '("payments", "route", "rounding_causes", "charged")',
+        "unit/pipeline/test_finished.py",
+        "more_than_its_entries",
+    ),
 )
 
 
