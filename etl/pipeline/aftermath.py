@@ -54,8 +54,6 @@ class Left:
 def after_decisions(desk: Desk, left: Left) -> Step:
     """Nothing is left to decide: run, what the run left, corrections, reconciliation."""
     last = left.ledger.runs()[-1:] if left.ledger else []
-    if last and (step := _halted(desk, last[0], left)) is not None:
-        return step
     ready = left.causes.states.get(ReportState.READY)
     if not ready:
         return aftermath(desk, left)
@@ -71,9 +69,12 @@ def after_decisions(desk: Desk, left: Left) -> Step:
     return with_effect(Step(what, type=left.run), ready, "posts")
 
 
-def _halted(desk: Desk, last: RunRecord, left: Left) -> Step | None:
+def halted(desk: Desk, ledger: Ledger) -> Step | None:
     """What goes before everything else after the last command, which did not come to its end; None where nothing does."""
-    recovered = left.ledger.meta(RECOVERED_AT) if left.ledger else None
+    runs = ledger.runs()
+    if not runs:
+        return None
+    last, recovered = runs[-1], ledger.meta(RECOVERED_AT)
     if _stop(last).get("code") == IncompleteError.code and (recovered or "") < last.started:
         return Step(f"The last {last.command} stopped: {_stop_of(last)}", type=desk.typed("recover"))
     if last.command == "undo" and (last.exit_code in (None, ExitCode.INTERRUPTED) or _stop(last)):

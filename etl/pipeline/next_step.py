@@ -28,7 +28,7 @@ from etl.model.route import Route
 from etl.model.states import PLANNED, State
 from etl.model.status import ReportState
 from etl.model.words import counted
-from etl.pipeline.aftermath import Left, after_decisions, aftermath
+from etl.pipeline.aftermath import Left, after_decisions, aftermath, halted
 from etl.pipeline.assumed import assumed_reference
 from etl.pipeline.catalogue import has_catalogue, is_orderable
 from etl.pipeline.causes import ASK_MEWS, DECISIONS, MAY_STAY, Causes
@@ -47,6 +47,7 @@ from etl.pipeline.prepare import (
 )
 from etl.pipeline.reach import Reach
 from etl.pipeline.reconciled import last_trace
+from etl.pipeline.source_again import files_of
 from etl.pipeline.step import Desk, Step, with_effect
 from etl.pipeline.unconfirmed import likely_rows
 from etl.pipeline.workers import at_work
@@ -90,6 +91,8 @@ def next_step(
         if error.code != "mapping.missing":
             raise
         return _begin(stack, desk)
+    if ledger is not None and (stopped := halted(desk, ledger)) is not None:
+        return stopped
     if not exports:
         return _from_ledger(desk, ledger, mapping)
     try:
@@ -136,13 +139,14 @@ def _ledger(stack: ExitStack, settings: Settings) -> Ledger | None:
 
 
 def _files_of_runs(ledger: Ledger | None) -> tuple[list[Path], list[Path]]:
-    """The exports and the corrections of the last run, where they still lie here."""
+    """The exports and the corrections of the last run, where all of them still lie where it read them, or here."""
     runs = [run for run in ledger.runs() if run.command == "run"] if ledger else []
-    if not runs:
+    files = files_of(runs[-1]) if runs else ()
+    places = [file.place() for file in files]
+    if None in places:
         return [], []
-    corrections = [Path(name) for name in runs[-1].summary.get("corrections", ())]
-    exports = [Path(name) for name in sorted({*runs[-1].sources} - {path.name for path in corrections})]
-    return (exports, corrections) if all(path.is_file() for path in (*exports, *corrections)) else ([], [])
+    found = [(path, file.is_correction) for path, file in zip(places, files, strict=True) if path is not None]
+    return [path for path, is_correction in found if not is_correction], [path for path, yes in found if yes]
 
 
 def _planned(stack: ExitStack, desk: Desk, mapping: MappingFolder, ledger: Ledger | None) -> Step:
@@ -164,6 +168,8 @@ def _planned(stack: ExitStack, desk: Desk, mapping: MappingFolder, ledger: Ledge
         causes.add(status)
         if reach is not None:
             reach.add(status)
+    if not causes.everything.orders and facts.unassigned_count:
+        return _renamed(desk, facts.unassigned_count)
     if mapping.likely and not desk.is_rehearsal(ledger):
         return with_effect(_confirm(mapping, facts), causes.everything, "the run waits with")
     if reference is None and (step := _connect(desk, mapping)) is not None:
@@ -183,6 +189,15 @@ def _planned(stack: ExitStack, desk: Desk, mapping: MappingFolder, ledger: Ledge
     run = desk.typed("run", *desk.plan_files, *_from(start), "--expect", prepared.plan.plan)
     trace = last_trace(ledger, mapping.digest) if ledger else None
     return after_decisions(desk, Left(causes, run, ledger, mapping, trace, facts.unassigned_count, reach, start))
+
+
+def _renamed(desk: Desk, rows: int) -> Step:
+    """Not one order was read: what is called otherwise is named once in columns.csv, not corrected in each row."""
+    what = (
+        f"None of the {counted(rows, 'row|rows')} of the export has an order number: {desk.settings.mappings} was written for "
+        "an export with other names. Add those of this one, then look at the rows of columns.csv that are new"
+    )
+    return Step(what, file="columns.csv", type=desk.typed("init", *desk.files))
 
 
 def _held(kinds: Mapping[str, KindStanding]) -> list[str]:

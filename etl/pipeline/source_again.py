@@ -36,9 +36,19 @@ class ReadFile:
     sha256: str
     is_correction: bool = False
 
+    @property
+    def _places(self) -> tuple[Path, Path]:
+        return Path(self.path), Path(Path(self.path).name)
+
+    def place(self) -> Path | None:
+        """Where the file lies by now, as a person in the working folder types it; edited since or not. None where nowhere."""
+        path = next((one for one in self._places if one.is_file()), None)
+        here = Path.cwd()
+        return path.relative_to(here) if path is not None and path.is_relative_to(here) else path
+
     def found(self) -> Path | None:
         """The file as it was read, where it lay or in the working folder; None where neither has it."""
-        for path in (Path(self.path), Path(Path(self.path).name)):
+        for path in self._places:
             try:
                 with path.open("rb") as stream:
                     if hashlib.file_digest(stream, "sha256").hexdigest() == self.sha256:
@@ -58,7 +68,8 @@ def files_of(run: RunRecord) -> tuple[ReadFile, ...]:
     """The files of a run; a run of an older program knew their names only."""
     kept = run.mapping.get(EXPORTS)
     if kept is None:
-        return tuple(ReadFile(name, str(digest)) for name, digest in sorted(run.sources.items()))
+        corrections = run.summary.get("corrections", ())
+        return tuple(ReadFile(name, str(digest), name in corrections) for name, digest in sorted(run.sources.items()))
     return tuple(ReadFile(*one) for one in kept)
 
 

@@ -10,6 +10,7 @@ from test_next_step import ask, decided, folder, remember_mews
 from etl.ledger.ledger import Ledger
 from etl.ledger.records import RunRecord
 from etl.pipeline.reconciled import RECOVERED_AT
+from etl.pipeline.source_again import EXPORTS
 
 __all__ = ["folder"]
 STARTED = "2026-03-01T11:00:00.000000Z"
@@ -64,3 +65,27 @@ def test_after_a_good_end_nothing_is_told_of_it(ready: Path) -> None:
     for command in ("run", "undo"):
         end(command, 0)
         assert "stopped" not in ask("orders.csv").what
+
+
+def test_a_ledger_that_lacks_orders_comes_before_empty_cells(folder: Path) -> None:
+    """Whoever is called at night completes the ledger; no cell of the mapping helps him."""
+    remember_mews()
+    end("run", 2, code="ledger.incomplete", message="Mews holds 3 orders", hint="Use the right ledger, or recover.")
+    assert ask("orders.csv").type == "centra-mews recover"
+    assert ask().type == "centra-mews recover"
+
+
+def test_the_files_of_the_last_run_are_found_where_they_lay(ready: Path) -> None:
+    """Exports lie in a folder of their own often enough, and nobody should have to look up at night what it was."""
+    (ready / "exports").mkdir()
+    (ready / "orders.csv").rename(ready / "exports" / "orders.csv")
+    with Ledger.open("ledger.sqlite") as ledger:
+        lay = [str(ready / "exports" / "orders.csv"), "0" * 64, False]
+        ledger.save_run(
+            RunRecord("r1", "run", started=STARTED, sources={"orders.csv": "0" * 64}, mapping={EXPORTS: [lay]})
+        )
+    assert ask().type.startswith("centra-mews run exports/orders.csv --expect")
+    (ready / "exports" / "orders.csv").rename(ready / "orders.csv")
+    assert ask().type.startswith("centra-mews run orders.csv --expect"), "or in the working folder"
+    (ready / "orders.csv").unlink()
+    assert ask().type == "centra-mews next EXPORT..."

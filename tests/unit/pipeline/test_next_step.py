@@ -282,6 +282,18 @@ def test_an_export_that_cannot_be_read_is_the_step(folder: Path) -> None:
 HOLD = "import os, sys; from etl.ledger.ledger import Ledger; Ledger.open('ledger.sqlite').take_lock('run'); "
 
 
+@pytest.mark.parametrize("mews", [False, True])
+def test_an_export_of_which_nothing_has_a_number_is_shown_to_init(folder: Path, *, mews: bool) -> None:
+    """A second dump with names of its own: there is nothing to correct in its rows."""
+    if mews:
+        remember_mews()
+        decided()
+    (folder / "other.json").write_text(json.dumps([{"no": "7", "total": "5.00"}, {"no": "8", "total": "6.00"}]))
+    step = ask("other.json", environ=TOKENS)
+    assert step.type == "centra-mews init other.json"
+    assert "None of the 2 rows of the export has an order number" in step.what
+
+
 def test_a_run_that_died_holds_nobody_up(folder: Path) -> None:
     """After kill -9 the step is the work, not to wait for the dead."""
     remember_mews()
