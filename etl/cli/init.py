@@ -13,6 +13,7 @@ import click
 from etl.cli import options, show
 from etl.cli.console import Console
 from etl.model.money import about_text
+from etl.model.words import counted
 
 if TYPE_CHECKING:
     from etl.pipeline.init import Begun
@@ -117,8 +118,8 @@ def _show_files(console: Console, begun: Begun) -> None:
         console.text(f"Wrote into {console.settings.mappings}: {', '.join(new)}")
     for one in begun.written:
         if one.added:
-            what = "keys" if one.path.suffix == ".toml" else "rows"
-            console.text(f"Added {one.added} {what} to {one.path}; what stood there was not changed.")
+            what = counted(one.added, "key|keys" if one.path.suffix == ".toml" else "row|rows")
+            console.text(f"Added {what} to {one.path}; what stood there was not changed.")
         elif one.note:
             console.text(f"Nothing was added to {one.path}: {one.note}.")
 
@@ -130,14 +131,19 @@ def _show_open(console: Console, begun: Begun, document: dict[str, Any], exports
         (
             f"{words}: {row['field']} {row['value']}",
             ", ".join(row["candidates"]),
-            f"{row['orders']:,} orders",
+            counted(row["orders"], "order|orders"),
             show.money(row["money"]),
         )
         for row in document["values"]
         if not row["means"]
     ]
     rows += [
-        (row["what"], row["candidates"], f"{row['lines']:,} lines" if row["lines"] else "", show.money(row["money"]))
+        (
+            row["what"],
+            row["candidates"],
+            counted(row["lines"], "line|lines") if row["lines"] else "",
+            show.money(row["money"]),
+        )
         for row in document["open"]
         if row["lines"]
     ]

@@ -11,6 +11,7 @@ import click
 
 from etl.cli import options, show
 from etl.cli.console import Console
+from etl.model.words import counted
 
 COUNTS_SHOWN = 10
 _TITLES = {"vat_percents": "VAT rates"}
@@ -94,7 +95,10 @@ def _show_orders(console: Console, document: dict[str, Any]) -> None:
     console.table(
         "Sums of the export",
         ["currency", *names],
-        [[currency, *(sums.get(name, "") for name in names)] for currency, sums in document["sums"].items()],
+        [
+            [currency, *(show.grouped(sums.get(name, "")) for name in names)]
+            for currency, sums in document["sums"].items()
+        ],
         right=range(1, 5),
     )
     show.stated(console, document["stated"])
@@ -102,7 +106,7 @@ def _show_orders(console: Console, document: dict[str, Any]) -> None:
     gaps = document["number_gaps"]
     if gaps["gaps"]:
         console.text(
-            f"  {gaps['missing_numbers']:,} numbers are missing in {gaps['gaps']:,} gaps, first {', '.join(gaps['examples'][:3])}; "
+            f"  {counted(gaps['missing_numbers'], 'number|numbers is|are')} missing in {counted(gaps['gaps'], 'gap|gaps')}, first {', '.join(gaps['examples'][:3])}; "
             "compare with the shop's own report (controls.csv)"
         )
 

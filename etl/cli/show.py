@@ -275,8 +275,8 @@ def verdict(console: Console, document: dict[str, Any]) -> None:
     if waiting:
         words = sum(row["kinds"] for row in document["causes"])
         console.text(
-            f"{orders['good'] + waiting:,} of {orders['read']:,} orders foot; {waiting:,} of them wait for the meaning of "
-            f"{words:,} word{'s' * (words > 1)}."
+            f"{orders['good'] + waiting:,} of {orders['read']:,} orders foot; {counted(waiting, 'of them waits|wait')} for the meaning of "
+            f"{counted(words, 'word|words')}."
         )
     console.text(
         f"{orders['good']:,} of {orders['read']:,} orders can be read and foot"

@@ -14,6 +14,7 @@ from etl.model.catalogue import Catalogue, named
 from etl.model.mapping import Mapping
 from etl.model.reference import Product, external_identifier
 from etl.model.rules import RateKind, TaxRule, plain
+from etl.model.words import counted
 from etl.pipeline.check import Check, Result
 from etl.pipeline.tax_candidates import tax_candidates
 from etl.transform.consumption import zone
@@ -152,7 +153,8 @@ def fallback_words(catalogue: Catalogue) -> str:
     """Who may be charged for everybody without an account of their own: paymaster accounts by name and Id."""
     since = catalogue.accounts_since
     known = f"; customers made before {since:%Y-%m-%d} were not looked at" if since else ""
-    rest = f"; {len(catalogue.companies):,} companies are in mappings/mews/accounts.csv" if catalogue.companies else ""
+    companies = len(catalogue.companies)
+    rest = f"; {counted(companies, 'company|companies is|are')} in accounts.csv of the catalogue" if companies else ""
     if any(one.startswith("paymaster accounts") for one in catalogue.unread):
         return "Mews did not list the accounts"
     return f"{named(catalogue.paymasters) or 'no customer has the classification PaymasterAccount'}{known}{rest}"

@@ -277,6 +277,9 @@ def next_step(
     folder = "" if str(settings.mappings) == "mappings" else f"--mappings {shlex.quote(str(settings.mappings))} "
     if partial.faults:
         return {"what": f"Correct {partial.faults[0]}", "type": ""}
+    if proposed and not partial.missing:
+        what = "Add the names of this export to the mapping folder; what stands there stays"
+        return {"what": what, "type": f"centra-mews {folder}init {exports}"}
     if partial.missing or proposed:
         return {
             "what": "Write the mapping folder",

@@ -86,7 +86,7 @@ def test_the_words_name_name_and_id_and_what_was_not_looked_at() -> None:
     """Nothing is chosen, and nothing is said to be missing that may be there."""
     people = (account("p1", "PaymasterAccount"), account("c1", kind="Company"))
     whole = Catalogue("Hotel", "UTC", "", {}, (), accounts=people)
-    assert fallback_words(whole) == "Name p1 (p1); 1 companies are in mappings/mews/accounts.csv"
+    assert fallback_words(whole) == "Name p1 (p1); 1 company is in accounts.csv of the catalogue"
     part = Catalogue("Hotel", "UTC", "", {}, (), accounts_since=datetime(2021, 5, 1, tzinfo=UTC))
     assert "no customer has the classification PaymasterAccount" in fallback_words(part)
     assert "customers made before 2021-05-01 were not looked at" in fallback_words(part)
