@@ -8,6 +8,7 @@ from etl.model.problem import Problem
 from etl.pipeline.feasible import feasibility
 from etl.pipeline.planning import Span, compare_controls
 from etl.pipeline.prepare import Prepared
+from etl.pipeline.source_files import row_documents
 from etl.pipeline.sources import file_document, problems_of_files, texts
 from etl.pipeline.unconfirmed import likely_rows
 
@@ -43,6 +44,7 @@ def facts_document(prepared: Prepared) -> dict[str, Any]:
         "sources": [file_document(file) for file in prepared.facts.files],
         "corrections": corrections_of(prepared),
         "told": texts(file_notices(prepared)),
+        "unassigned_rows": row_documents(prepared.facts.unassigned),
     }
 
 
@@ -64,6 +66,7 @@ def reading_document(prepared: Prepared) -> dict[str, Any]:
         "narrowed": facts["narrowed"],
         "corrections": facts["corrections"],
         "lines": {"unassigned": prepared.facts.unassigned_count},
+        "unassigned_rows": facts["unassigned_rows"],
     }
 
 

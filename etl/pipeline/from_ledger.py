@@ -21,7 +21,7 @@ from etl.pipeline.order_details import ledger_details
 from etl.pipeline.planning import Progress
 from etl.pipeline.reporting import account_names, category_names, halted, next_steps, silent, told_details, told_every
 from etl.pipeline.source_again import SourceAgain
-from etl.pipeline.source_files import sources_of
+from etl.pipeline.source_files import row_documents, sources_of
 from etl.report.bills import bill_section
 from etl.report.summary import Summary
 from etl.report.writer import ReportFacts, ReportWriter
@@ -57,13 +57,17 @@ def report_from_ledger(ledger_url: str, folder: Path, progress: Progress = silen
             for status in told_every(statuses, progress, "report", orders):
                 summary.add(status)
                 writer.add(status)
-            summary.add_unassigned((), sources_of(runs).unassigned)
+            sources = sources_of(runs)
+            summary.add_unassigned(sources.rows, sources.unassigned)
+            for row in sources.rows:
+                writer.add_unassigned(row)
             summary.check(orders)
             earlier = dict(last.summary)
             document = {
                 **earlier,
                 **summary.document("report", plan=last.plan_id, run_id=last.run_id, exit_code=int(summary.exit_code)),
             }
+            document["unassigned_rows"] = row_documents(sources.rows)
             document["balances"] = summary.balances()[:1000]
             document["halted"] = halted(last.summary.get("stopped"), last.exit_code)
             facts = _facts(document, last, summary, reference, ledger)

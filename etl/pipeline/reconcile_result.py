@@ -360,7 +360,10 @@ def _written(found: Found, path: Path) -> Reconciled:
         summary.precisions = precisions
         try:
             account, bridge = _account_for(found, (writer, summary))
-            summary.add_unassigned((), account.completeness.unassigned)
+            lost = sources_of(found.ledger.runs()).rows
+            summary.add_unassigned(lost, account.completeness.unassigned)
+            for row in lost:
+                writer.add_unassigned(row)
             summary.check(account.orders)
             document, code = _result(found, account, bridge)
             with private_text(folder.scratch / names[0]) as stream:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from etl.ledger.records import RunRecord
+from etl.model.place import Place
+from etl.model.problem import Problem
+
+ROWS_KEPT = 1000
+"""So many rows without an order number are kept one by one with their run; the count is exact."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +30,15 @@ class SourceFile:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Everything that was read. `unassigned`: rows without a readable order number, in the newest reading of each file.
+    """Everything that was read. `unassigned`: rows without a readable order number, in the newest reading of each file;
+    `rows`: the first of them, one by one.
 
     `narrowed`: the dates (from, to exclusive; "" for none) that the newest readings were narrowed to.
     """
 
     files: tuple[SourceFile, ...] = ()
     unassigned: int = 0
+    rows: tuple[Problem, ...] = ()
     narrowed: tuple[tuple[str, str], ...] = ()
 
 
@@ -44,9 +53,40 @@ def sources_of(runs: Sequence[RunRecord]) -> Sources:
             for name, run in sorted(newest.items())
             for rows, kind in [_told(run.summary, name)]
         ),
-        sum(int(run.summary.get("lines", {}).get("unassigned", 0)) for run in last.values()),
+        sum(_unassigned(run, [name for name, one in newest.items() if one is run]) for run in last.values()),
+        tuple(row for name, run in sorted(newest.items()) for row in _rows(run.summary, name)),
         tuple(dict.fromkeys(span for span in narrowed if span != ("", ""))),
     )
+
+
+def row_documents(problems: Iterable[Problem]) -> list[dict[str, Any]]:
+    """The first rows that belong to no order, as they are kept with their run."""
+    return [
+        {
+            "code": problem.code,
+            "file": problem.place.file,
+            "sheet": problem.place.sheet,
+            "row": problem.place.row,
+            "column": problem.place.column,
+            "value": problem.value,
+            "message": problem.message,
+        }
+        for problem in islice(problems, ROWS_KEPT)
+    ]
+
+
+def _unassigned(run: RunRecord, names: Sequence[str]) -> int:
+    """Rows without an order number in those files of a run that no later one has read again."""
+    if len(names) == len(run.sources):
+        return int(run.summary.get("lines", {}).get("unassigned", 0))
+    return sum(int(one.get("rows_unassigned", 0)) for one in run.summary.get("sources", ()) if one["file"] in names)
+
+
+def _rows(summary: Mapping[str, Any], name: str) -> Iterable[Problem]:
+    for row in summary.get("unassigned_rows", ()):
+        if Path(row["file"]).name == name:
+            place = Place(row["file"], row["sheet"], row["row"], row["column"])
+            yield Problem(row["code"], "", place, row["value"], row["message"])
 
 
 def _told(summary: Any, name: str) -> tuple[int | None, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -112,3 +113,30 @@ def test_a_person_accepts_what_is_left_by_name(tmp_path: Path) -> None:
         waive(shop, "2,changed,booked by hand,Ann,2026-11-01", "3,order.empty,nothing was sold,Ann,2026-11-01")
         found = shop.shell.run("reconcile")
         assert (found.code, found.json["complete"], found.json["accepted"]) == (0, True, 2), found.json["open"]
+
+
+def lost_rows(folder: Path) -> list[tuple[str, str]]:
+    """File and row of what belongs to no order, as problems.csv of a report names them."""
+    with (folder / "problems.csv").open(encoding="utf-8", newline="") as stream:
+        found = [one for one in csv.DictReader(stream) if one["code"] == "order.number_missing"]
+    assert all(one["hint"] and one["column"] == "orderNumber" for one in found)
+    return [(Path(one["file"]).name, one["row"]) for one in found]
+
+
+def test_rows_of_no_order_are_named_one_by_one_in_every_report(tmp_path: Path) -> None:
+    """A report that counts an error names its row, also when it is written from the ledger; a mended file clears its own."""
+    with bad_day(tmp_path) as shop:
+        first = shop.export([row(1), row(""), row(2)], "a.csv")
+        second = shop.export([row(3), row("")], "b.csv")
+        shop.shell.run("run", first, second, "--report", "run")
+        shop.shell.run("report", "--report", "report")
+        shop.shell.run("reconcile", "--report", "reconcile")
+        for name in ("run", "report", "reconcile"):
+            assert lost_rows(shop.folder / name) == [("a.csv", "3"), ("b.csv", "3")], name
+        assert shop.shell.run("run", shop.export([row(1), row(4), row(2)], "a.csv")).code == 0
+        found = shop.shell.run("reconcile", "--report", "reconcile")
+        assert found.json["source"]["unassigned"] == 1
+        assert lost_rows(shop.folder / "reconcile") == [("b.csv", "3")]
+        shop.export([row(3), row(5)], "b.csv")
+        assert shop.shell.run("run", second).code == 0
+        assert shop.shell.run("reconcile").code == 0

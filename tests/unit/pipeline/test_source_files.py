@@ -1,0 +1,46 @@
+"""Rows without an order number, over all runs of a ledger: those of the newest reading of each file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from etl.ledger.records import RunRecord
+from etl.model.place import Place
+from etl.model.problem import Problem
+from etl.pipeline.source_files import ROWS_KEPT, row_documents, sources_of
+
+
+def lost(file: str, row: int) -> Problem:
+    """One row that belongs to no order."""
+    return Problem("order.number_missing", "", Place(f"exports/{file}", "", row, "orderNumber"), "x", "No number.")
+
+
+def a_run(run_id: str, **unassigned: int) -> RunRecord:
+    """A run that met so many such rows in each file."""
+    files = {f"{name}.csv": count for name, count in unassigned.items()}
+    summary: dict[str, Any] = {
+        "sources": [{"file": name, "rows": 9, "rows_unassigned": count} for name, count in files.items()],
+        "lines": {"unassigned": sum(files.values())},
+        "unassigned_rows": row_documents(lost(name, row) for name, count in files.items() for row in range(count)),
+    }
+    return RunRecord(run_id, "run", summary=summary, sources=dict.fromkeys(files, "sha"))
+
+
+def test_a_file_that_is_read_again_replaces_its_own_rows_only() -> None:
+    """The row of a.csv got its number; that of b.csv did not."""
+    sources = sources_of([a_run("r1", a=1, b=2), a_run("r2", a=0)])
+    assert (sources.unassigned, sources.rows) == (2, (lost("b.csv", 0), lost("b.csv", 1)))
+    sources = sources_of([a_run("r1", a=1, b=2), a_run("r2", a=3)])
+    assert (sources.unassigned, len(sources.rows)) == (5, 5)
+
+
+def test_all_are_counted_where_the_first_ones_are_kept() -> None:
+    """A ledger does not grow with a damaged file."""
+    sources = sources_of([a_run("r1", a=ROWS_KEPT + 5)])
+    assert (sources.unassigned, len(sources.rows)) == (ROWS_KEPT + 5, ROWS_KEPT)
+
+
+def test_a_run_that_kept_no_rows_is_counted() -> None:
+    """Ledgers from before hold the counts alone."""
+    run = RunRecord("r1", "run", summary={"lines": {"unassigned": 3}}, sources={"a.csv": "sha"})
+    assert (sources_of([run]).unassigned, sources_of([run]).rows) == (3, ())
