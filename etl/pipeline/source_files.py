@@ -8,12 +8,14 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from etl.errors import ExitCode
 from etl.ledger.records import RunRecord
 from etl.model.place import Place
 from etl.model.problem import Problem
 
 ROWS_KEPT = 1000
 """So many rows without an order number are kept one by one with their run; the count is exact."""
+_ENDED = (ExitCode.DONE, ExitCode.ATTENTION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class Sources:
     """Everything that was read. `unassigned`: rows without a readable order number, in the newest reading of each file;
     `rows`: the first of them, one by one.
 
-    `narrowed`: the dates (from, to exclusive; "" for none) that the newest readings were narrowed to.
+    `narrowed`: the dates (from, to exclusive; "" for none) that all readings of the newest bytes were narrowed to.
     """
 
     files: tuple[SourceFile, ...] = ()
@@ -46,7 +48,7 @@ def sources_of(runs: Sequence[RunRecord]) -> Sources:
     """What these runs have read; `runs` oldest first. A file read again replaces its earlier reading."""
     newest = {name: run for run in runs if run.command == "run" for name in run.sources}
     last = {run.run_id: run for run in newest.values()}
-    narrowed = [_narrowed(run.summary) for run in last.values()]
+    narrowed = [span for name, run in newest.items() for span in _spans(runs, name, run)]
     return Sources(
         tuple(
             SourceFile(name, str(run.sources[name]), rows, run.run_id, run.started, kind)
@@ -55,7 +57,7 @@ def sources_of(runs: Sequence[RunRecord]) -> Sources:
         ),
         sum(_unassigned(run, [name for name, one in newest.items() if one is run]) for run in last.values()),
         tuple(row for name, run in sorted(newest.items()) for row in _rows(run.summary, name)),
-        tuple(dict.fromkeys(span for span in narrowed if span != ("", ""))),
+        tuple(dict.fromkeys(narrowed)),
     )
 
 
@@ -93,6 +95,16 @@ def _told(summary: Any, name: str) -> tuple[int | None, str]:
     """Rows and format of a file as a run's summary tells them."""
     found = (one for one in summary.get("sources", ()) if one["file"] == name)
     return next(((int(one["rows"]), str(one.get("format", ""))) for one in found), (None, ""))
+
+
+def _spans(runs: Sequence[RunRecord], name: str, newest: RunRecord) -> list[tuple[str, str]]:
+    """The dates that a file's newest bytes were narrowed to; none where a run has come to the end of all of them.
+
+    A run that broke off may have recorded no more than a part of the orders.
+    """
+    readings = [run for run in runs if run.command == "run" and run.sources.get(name) == newest.sources[name]]
+    ended = [_narrowed(run.summary) for run in readings if run is newest or run.exit_code in _ENDED]
+    return [] if ("", "") in ended else ended
 
 
 def _narrowed(summary: Any) -> tuple[str, str]:

@@ -44,3 +44,21 @@ def test_a_run_that_kept_no_rows_is_counted() -> None:
     """Ledgers from before hold the counts alone."""
     run = RunRecord("r1", "run", summary={"lines": {"unassigned": 3}}, sources={"a.csv": "sha"})
     assert (sources_of([run]).unassigned, sources_of([run]).rows) == (3, ())
+
+
+def a_reading(run_id: str, start: str, end: str, *, sha: str = "sha", code: int | None = 0) -> RunRecord:
+    """A run over a.csv that was narrowed to these dates."""
+    span = {"from": start or None, "to": end or None} if start or end else None
+    return RunRecord(run_id, "run", exit_code=code, summary={"narrowed": span}, sources={"a.csv": sha})
+
+
+def test_only_what_no_run_has_read_is_told_as_narrowed() -> None:
+    """The certificate's "only orders dated .. were read" holds over all runs of the same bytes."""
+    first, second = a_reading("r1", "2011-01-01", "2011-02-01"), a_reading("r2", "2011-02-01", "")
+    both = (("2011-01-01", "2011-02-01"), ("2011-02-01", ""))
+    assert sources_of([first, second]).narrowed == both
+    whole = a_reading("r0", "", "", code=3)
+    assert sources_of([whole, first]).narrowed == sources_of([first, whole]).narrowed == ()
+    assert sources_of([a_reading("r0", "", "", sha="other"), second]).narrowed == both[1:]
+    assert sources_of([a_reading("r0", "", "", code=130), first]).narrowed == both[:1]
+    assert sources_of([a_reading("r0", "", "", code=None), first]).narrowed == both[:1]
