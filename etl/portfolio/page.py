@@ -97,7 +97,8 @@ def _money(command: str, document: Mapping[str, Any]) -> Iterator[str]:
     elif SUMMED.get(command) == "bridge":
         for row in document.get("bridge", ()):
             if row["line"] in ENDS:
-                yield f"{row_words(row['currency'], row['basis'])} {grouped(row['amount'])} {LINES[BridgeLine(row['line'])].lower()}"
+                words = LINES[BridgeLine(row["line"])]
+                yield f"{row_words(row['currency'], row['basis'])} {grouped(row['amount'])} {words[:1].lower()}{words[1:]}"
 
 
 def _css(code: ExitCode) -> str:
