@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from etl.errors import UsageError
+from etl.errors import ExitCode, UsageError
 from etl.ledger.ledger import Ledger
 from etl.ledger.records import RunRecord
 from etl.model.reference import Reference, load_reference
@@ -62,14 +62,15 @@ def report_from_ledger(ledger_url: str, folder: Path, progress: Progress = silen
             for row in sources.rows:
                 writer.add_unassigned(row)
             summary.check(orders)
-            earlier = dict(last.summary)
+            earlier = dict(last.summary) | {"duplicated": dict(ledger.duplicated())}
+            code = ExitCode.ATTENTION if earlier["duplicated"] else summary.exit_code
             document = {
                 **earlier,
-                **summary.document("report", plan=last.plan_id, run_id=last.run_id, exit_code=int(summary.exit_code)),
+                **summary.document("report", plan=last.plan_id, run_id=last.run_id, exit_code=int(code)),
             }
             document["unassigned_rows"] = row_documents(sources.rows)
             document["balances"] = summary.balances()[:1000]
-            document["halted"] = halted(last.summary.get("stopped"), last.exit_code)
+            document["halted"] = halted(last.summary.get("stopped"), last.exit_code, document["duplicated"])
             facts = _facts(document, last, summary, reference, ledger)
             details = ledger_details(ledger, precisions, SourceAgain(stack, runs, progress))
             paths = list(writer.close(document, facts, told_details(details, progress, orders)))

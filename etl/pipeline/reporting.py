@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
@@ -15,6 +16,7 @@ from etl.model.problem import Problem
 from etl.model.reference import Reference
 from etl.model.route import Route
 from etl.model.status import OrderStatus
+from etl.model.words import counted
 from etl.pipeline.order_details import planned_details
 from etl.pipeline.prepare import Prepared, summarise
 from etl.reading.encoding import look_at
@@ -30,6 +32,7 @@ BALANCES_SHOWN = 1000
 
 Progress = Callable[[str, int, int | None], None]
 Details = Callable[[Collection[str]], Iterator[Any]]
+TWICE_SHOWN = 10
 _TOLD_EVERY = 500
 T = TypeVar("T")
 
@@ -112,8 +115,8 @@ def report_on(
         zone = ZoneInfo(prepared.reference.timezone)
         writer = ReportWriter(folder, currency_precisions=precisions, inputs=inputs, timezone=zone)
     try:
-        counted = told_every(orders, progress, "report", prepared.store.count)
-        summary = summarise(prepared, counted, *([writer, reasons] if writer else []), alike=alike)
+        told = told_every(orders, progress, "report", prepared.store.count)
+        summary = summarise(prepared, told, *([writer, reasons] if writer else []), alike=alike)
         document = summary.document(
             command,
             plan=prepared.plan.plan,
@@ -123,7 +126,7 @@ def report_on(
         )
         document["balances"] = summary.balances()[:BALANCES_SHOWN]
         if command == "run":
-            document["halted"] = halted(document["stopped"], document["exit_code"])
+            document["halted"] = halted(document["stopped"], document["exit_code"], document["duplicated"])
         details = told_details(planned_details(prepared, ledger), progress, prepared.store.count) if writer else None
         paths = _write(writer, reasons, folder, prepared, summary, document, details) if writer and folder else []
     except BaseException:
@@ -168,8 +171,23 @@ def category_names(reference: Reference) -> dict[str, str]:
     return {one.id: one.name for one in reference.categories.values()}
 
 
-def halted(stopped: Mapping[str, Any] | None, exit_code: int | None) -> str:
-    """That a run did not come to its end, and why, in a sentence; "" where it did. `exit_code` None: it wrote none."""
+def halted(stopped: Mapping[str, Any] | None, exit_code: int | None, duplicated: Collection[str] = ()) -> str:
+    """That a run did not come to its end, and why, and what stands in Mews twice; "" where nothing is to be told.
+
+    `exit_code` None: it wrote none.
+    """
+    return " ".join(told for told in (_halted(stopped, exit_code), _twice(duplicated)) if told)
+
+
+def _twice(duplicated: Collection[str]) -> str:
+    """Which orders stand in Mews more than once: no state of an order tells it, and somebody is charged twice."""
+    if not duplicated:
+        return ""
+    shown = ", ".join([*islice(duplicated, TWICE_SHOWN), *([".."] if len(duplicated) > TWICE_SHOWN else [])])
+    return f"{counted(len(duplicated), 'order|orders stands|stand')} in Mews more than once: {shown}."
+
+
+def _halted(stopped: Mapping[str, Any] | None, exit_code: int | None) -> str:
     if stopped:
         return f"The run stopped before its end: {stopped['message'].rstrip('.')}."
     if exit_code is None:
@@ -183,6 +201,11 @@ def next_steps(document: dict[str, Any], *, has_attention: bool) -> list[str]:
     """What to do now, the first thing first: nothing that is not safe."""
     orders, stopped = document["orders"], document.get("stopped")
     steps = [stopped["hint"]] if stopped and stopped["hint"] else []
+    if document.get("duplicated"):
+        steps.append(
+            "Reverse one copy of each order that stands in Mews more than once: `centra-mews undo --order-id ID`; "
+            "`centra-mews reconcile` lists their OrderIds."
+        )
     if orders["unknown"]:
         steps.append(
             "Start the same run again: it first finds out what became of the unknown orders. Nothing is sent twice."

@@ -187,6 +187,8 @@ async def _post(prepared: Prepared, ledger: Ledger, link: Link, options: RunOpti
     # The ledger has all that any look found of a number; a single look may have met its order, or its payments.
     result.duplicated = {**result.duplicated, **dict(ledger.duplicated())}
     code = _early_end(result)
+    if code is None and result.duplicated:
+        code = ExitCode.ATTENTION
     summary, paths, document = report_on(
         prepared,
         statuses(prepared, ledger, run_id=run_id),
@@ -205,8 +207,7 @@ async def _post(prepared: Prepared, ledger: Ledger, link: Link, options: RunOpti
         progress=heart,
     )
     if code is None:
-        code = ExitCode.ATTENTION if result.duplicated else summary.exit_code
-        document["exit_code"] = int(code)
+        code = summary.exit_code
     ledger.save_run(_record(prepared, run_id, code, document))
     stop = result.stop
     return RunDone(document, summary, code, paths, stop.message if stop else "", stop.hint if stop else "")

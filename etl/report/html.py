@@ -84,6 +84,7 @@ def _values(content: Content) -> dict[str, Any]:
         "unassigned": _unassigned(document),
         "verdict_css": _verdict_css(content),
         "halted": content.document.get("halted", ""),
+        "is_twice": bool(content.document.get("duplicated")),
         "bridge_rows": _bridge_rows(content),
         "zero": lambda amount: not Decimal(amount),
         "severities": [(severity.value, heading) for severity, heading in HEADINGS.items()],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import replace
 from decimal import Decimal
@@ -108,9 +109,16 @@ def test_a_duplicate_is_told_until_it_is_reversed(tmp_path: Path) -> None:
         for command in ("run", "run", "recover", "run"):
             done = shop.shell.run(*([command] if command == "recover" else [command, file]))
             assert (done.code, set(done.json["duplicated"])) == (3, {number}), (command, done.err)
+        for command, *arguments in (("run", file), ("report",)):
+            shop.shell.run(command, *arguments, "--report", command)
+            page = (shop.folder / command / "report.html").read_text("utf-8")
+            assert f"1 order stands in Mews more than once: {number}." in page, command
+            assert "none needs attention" not in page
+            assert json.loads((shop.folder / command / "summary.json").read_text("utf-8"))["exit_code"] == 3
         own = shop.ledger_value(f"select mews_order_id from orders where number = '{number}'")
         for item in items_of(shop, number):
             if item.order_id != own:
                 shop.sandbox.cancel_item(item.id)
         assert shop.shell.run("recover").json["duplicated"] == {}
-        assert shop.shell.run("run", file).code == 0
+        assert shop.shell.run("run", file, "--report", "run").code == 0
+        assert "more than once" not in (shop.folder / "run" / "report.html").read_text("utf-8")

@@ -104,6 +104,23 @@ def test_a_run_that_came_to_its_end_is_not_called_stopped(tmp_path: Path) -> Non
     assert (css, "before its end" in text) == ("open", False)
 
 
+def test_an_order_that_stands_in_mews_twice_is_the_first_thing_on_the_page(tmp_path: Path) -> None:
+    """No state tells it: every order is posted, and a guest is charged twice all the same."""
+    posted = with_money(OrderStatus("1", ReportState.POSTED, "GBP", Basis.GROSS, Decimal(5), Decimal(5), "GBP"))
+    twice = {"1": ["a", "b"]}
+    css, text = verdict_of(page(tmp_path, [posted], exit_code=3, halted=halted(None, 3, twice), duplicated=twice))
+    assert (css, text) == ("bad", "1 order stands in Mews more than once: 1.")
+    many = halted({"message": "No.", "hint": ""}, 2, {str(number): ["a", "b"] for number in range(12)})
+    assert many.startswith("The run stopped before its end: No. 12 orders stand in Mews more than once: 0, 1, ")
+    assert many.endswith("9, ...")
+    document = {"command": "run", "plan": "", "orders": {"unknown": 0, "ready": 0}, "duplicated": twice}
+    first, *others = next_steps(document, has_attention=False)
+    assert "`centra-mews undo --order-id ID`" in first
+    assert not any(
+        "undo" in step for step in (*others, *next_steps({**document, "duplicated": {}}, has_attention=False))
+    )
+
+
 def test_the_cause_of_a_stop_is_the_first_thing_to_do() -> None:
     """Starting the run again with the same refused token helps nobody."""
     document = {
