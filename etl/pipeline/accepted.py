@@ -13,6 +13,7 @@ from etl.ledger.records import LedgerOrder
 from etl.ledger.standing import change
 from etl.model.mapping import Mapping
 from etl.model.plan import PlannedOrder
+from etl.model.problem import Problem, Severity
 from etl.model.states import State
 from etl.model.status import OrderStatus, ReportState
 
@@ -58,4 +59,16 @@ def with_waivers(
     if not mine or not status.needs_attention or status.source_total is None:
         return status
     codes = codes_of(status, held, order, store)
-    return replace(status, is_accepted=True) if codes and codes <= mine else status
+    return as_accepted(status) if codes and codes <= mine else status
+
+
+def as_accepted(status: OrderStatus) -> OrderStatus:
+    """The status of which a person accepted everything: what would need attention is told, and no error any more."""
+    first = next((problem.message for problem in status.problems if problem.is_error), "")
+    problems = (_told(problem) if problem.is_error else problem for problem in status.problems)
+    return replace(status, is_accepted=True, problems=tuple(problems), message=status.message or first)
+
+
+def _told(problem: Problem) -> Problem:
+    message = f"{problem.message} Accepted by name in waivers.csv.".lstrip()
+    return replace(problem, severity=Severity.NOTICE, message=message)

@@ -27,7 +27,7 @@ from etl.model.reference import Pricing, Reference
 from etl.model.shares import BridgeLine
 from etl.model.states import State
 from etl.model.status import OrderStatus, ReportState
-from etl.pipeline.accepted import codes_of, waived_in
+from etl.pipeline.accepted import as_accepted, codes_of, waived_in
 from etl.pipeline.classify import money_of, status_of
 from etl.pipeline.order_details import ledger_details
 from etl.pipeline.planning import Progress
@@ -155,11 +155,14 @@ def _add_chunk(found: Found, account: _Account, orders: list[LedgerOrder], sinks
         money = money_of(None, order, store, status.state, mine)
         shown = Shown(own.booked if own is not None else None, seen.get(order.number, ()))
         lines = account.bridge.add(money, shown, _held(mine))
-        account.completeness.add(_judged(order, status, own, store))
+        judged = _judged(order, status, own, store)
+        account.completeness.add(judged)
         account.orders += 1
         if status.state in NOT_THERE:
             account.not_there[status.state, status.currency, str(status.basis)] += 1
         told = replace(_beside(status, own), bridge=lines)
+        if account.completeness.accepts(judged):
+            told = as_accepted(told)
         account.bills.add(told)
         for sink in sinks:
             sink.add(told)

@@ -57,12 +57,12 @@ class Completeness:
         """Counts one order that the ledger knows."""
         self.read += order.is_read
         if not order.is_read:
-            self.only_in_mews += 1
+            self.only_in_mews += order.state is not ReportState.UNDONE
             return
         self.unreadable += not order.is_readable
         if order.state is ReportState.SKIPPED or (order.state in _STANDS and order.klass is Klass.MATCHED):
             return
-        if self._is_accepted(order):
+        if self.accepts(order):
             self.accepted += 1
         elif order.state in _STANDS and order.klass is None:
             self.meanwhile += 1
@@ -73,7 +73,7 @@ class Completeness:
         else:
             self.states[order.state] += 1
 
-    def _is_accepted(self, order: Judged) -> bool:
+    def accepts(self, order: Judged) -> bool:
         """Whether a person named every code of it; what is unknown, left or undone has none to accept."""
         by_name = self.waived.get(order.number, frozenset())
         if order.klass in (Klass.MISSING, Klass.DUPLICATED, Klass.UNEXPECTED):

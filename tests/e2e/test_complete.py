@@ -140,3 +140,27 @@ def test_rows_of_no_order_are_named_one_by_one_in_every_report(tmp_path: Path) -
         shop.export([row(3), row(5)], "b.csv")
         assert shop.shell.run("run", second).code == 0
         assert shop.shell.run("reconcile").code == 0
+
+
+def test_a_page_says_of_what_was_accepted_that_it_is_no_error(tmp_path: Path) -> None:
+    """Green, exit code 0, and "these orders need attention" may not stand on one page, nor in one terminal."""
+    with bad_day(tmp_path) as shop:
+        file = shop.export([row(1), row(2)])
+        assert shop.shell.run("run", file).code == 0
+        shop.export([row(1, price="13.00"), row(2)])
+        (shop.mapping / "waivers.csv").write_text(f"{HEAD}1,changed,refunded by hand,Ann,2026-01-01\n")
+        for command in ("dry-run", "run", "report", "reconcile"):
+            arguments = [file] if command.endswith("run") else []
+            done = shop.shell.run(command, *arguments, "--report", command)
+            assert done.code == 0
+            assert "need attention" not in done.err, command
+            page = (shop.folder / command / "report.html").read_text("utf-8")
+            assert "Errors: these orders need attention" not in page, command
+            with (shop.folder / command / "problems.csv").open(encoding="utf-8", newline="") as stream:
+                (told,) = [one for one in csv.DictReader(stream) if one["code"] == "changed"]
+            assert told["severity"] == "notice", command
+            assert told["message"].endswith("Accepted by name in waivers.csv."), command
+            with (shop.folder / command / "orders.csv").open(encoding="utf-8", newline="") as stream:
+                (held,) = [one for one in csv.DictReader(stream) if one["state"] == "changed"]
+            assert (held["order"], held["problem"]) == ("1", "changed")
+            assert held["message"]
