@@ -71,9 +71,13 @@ def unfailing(stream: TextIO | None) -> TextIO:
     )
 
 
+_TO_PASTE = re.compile(r"[ $]*(centra-mews |export \w+=|\w+ = \")")
+"""A command, a variable of the shell, a line of a TOML file: broken in two they mean something else, or nothing."""
+
+
 def _wrapped(line: str, width: int) -> str:
-    """The line in lines of the terminal's width; paths and commands keep their parts together."""
-    if len(line) <= width or line.lstrip(" $").startswith("centra-mews "):
+    """The line in lines of the terminal's width; paths and what is to be typed or pasted keep their parts together."""
+    if len(line) <= width or _TO_PASTE.match(line):
         return line
     indent = line[: len(line) - len(line.lstrip())]
     return textwrap.fill(
@@ -109,7 +113,7 @@ class Console:
         return RichConsole(stderr=True, quiet=self.settings.quiet, highlight=False, soft_wrap=True)
 
     def text(self, *lines: str) -> None:
-        """Plain sentences for a person, broken at words on a terminal. A line that is a command is never broken."""
+        """Plain sentences for a person, broken at words on a terminal. A line to type or paste is never broken."""
         if not self.settings.quiet:
             self._lines(*lines)
 

@@ -137,5 +137,5 @@ def _create_private(path: Path) -> None:
         raise LedgerError(
             f"the ledger {path} can't be created: {error.strerror}",
             code="ledger.read_only",
-            hint="Create the folder and make it writable, or name another file with --ledger.",
+            hint="Create the folder and make it writable, or name another file for the ledger (--ledger, or `ledger` of a portfolio).",
         ) from error

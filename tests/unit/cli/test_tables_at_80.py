@@ -123,3 +123,20 @@ def test_no_colour_where_it_is_not_wanted(console: Console, capsys: pytest.Captu
     """NO_COLOR is a promise (no-color.org)."""
     show.totals(console, summary_of(order_statuses(40)).document("run")["totals"])
     assert not re.search(r"\x1b\[[0-9;]*3\d", capsys.readouterr().err)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f'  expect = "sha256:{"8079dc92" * 8}"',
+        "  export MEWS_PLATFORM_ADDRESS=http://127.0.0.1:8099/a/path/that/is/longer/than/the/terminal/is",
+        f"  $ centra-mews run orders.csv --expect sha256:{'8079dc92' * 8}",
+    ],
+)
+def test_what_is_to_be_pasted_is_never_broken(
+    line: str, console: Console, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A portfolio whose `expect` stands on two lines can't be read."""
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    console.text(line)
+    assert shown_lines(capsys) == [line]
