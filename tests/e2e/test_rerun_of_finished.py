@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import sqlite3
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from small_shop import TAXES, SmallShop, check_counts, rows
@@ -89,10 +88,17 @@ def test_an_edited_mapping_and_an_undone_order_are_planned_anew(posted: SmallSho
 
 
 @pytest.mark.slow
-def test_a_memory_that_the_rules_gainsay_ends_the_command(posted: SmallShop, tmp_path: Path) -> None:
-    """A plan that nobody can vouch for is none."""
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE remembered SET line = (SELECT line FROM remembered ORDER BY number DESC LIMIT 1)",
+        "UPDATE orders SET source_total = '1.00', planned_total = '1.00'",
+    ],
+)
+def test_a_memory_that_the_rules_gainsay_ends_the_command(posted: SmallShop, change: str) -> None:
+    """A plan that nobody can vouch for is none; nor are sums that the order, planned again, would not make."""
     with sqlite3.connect(posted.ledger) as connection:
-        connection.execute("UPDATE remembered SET line = (SELECT line FROM remembered ORDER BY number DESC LIMIT 1)")
+        connection.execute(change)
     connection.close()
     done = posted.shell.run("run", posted.export(rows(4)))
     assert done.code == ExitCode.INTERNAL

@@ -1496,6 +1496,40 @@ GUARDS = (
         "late_answer",
     ),
     _guard(
+        "who is in doubt already settles from another one's time",
+        "ledger/customer_steps.py",
+        "update(_TABLE).where(_TABLE.c.email == email).values(settle_from",
+        "update(_TABLE).values(settle_from",
+        "shared_customers",
+        "from_his_own_time",
+    ),
+    _guard(
+        "what is in doubt already settles from another one's time",
+        "ledger/send_steps.py",
+        """            .where(schema.parts.c.state == State.UNKNOWN.value, schema.parts.c.settle_from == "")
+            .values(settle_from=stamp(at))""",
+        """            .where(schema.parts.c.state == State.UNKNOWN.value)
+            .values(settle_from=stamp(at))""",
+        "shared_customers",
+        "from_his_own_time",
+    ),
+    _guard(
+        "whom somebody is making is found by a look",
+        "ledger/customer_steps.py",
+        "if row.state in (CustomerState.IN_FLIGHT, CustomerState.CREATED):\n            return row\n        return self._move_customer(row, CustomerState.CREATED",
+        "if row.state is CustomerState.CREATED:\n            return row\n        return self._move_customer(row, CustomerState.CREATED",
+        "shared_customers",
+        "neither_found",
+    ),
+    _guard(
+        "whom somebody is making is refused by a look",
+        "ledger/customer_steps.py",
+        "if row.state in (CustomerState.IN_FLIGHT, CustomerState.CREATED):\n            return row\n        return self._move_customer(row, CustomerState.REJECTED",
+        "if row.state is CustomerState.CREATED:\n            return row\n        return self._move_customer(row, CustomerState.REJECTED",
+        "shared_customers",
+        "neither_found",
+    ),
+    _guard(
         "a late answer puts another customer in the place of who was found",
         "ledger/customer_steps.py",
         "            return row.state is not CustomerState.CREATED\n",
@@ -2159,6 +2193,22 @@ GUARDS = (
         '("payments", "route", "rounding_causes", "charged")',
         "unit/pipeline/test_finished.py",
         "more_than_its_entries",
+    ),
+    _guard(
+        "an order of which Mews shows something else counts as finished",
+        "ledger/remembered.py",
+        '("changed", "observed", "duplicates"',
+        '("changed", "duplicates"',
+        "remembered",
+        "more_is_to_be_said",
+    ),
+    _guard(
+        "what is remembered of another version of an order is taken for it",
+        "ledger/remembered.py",
+        "    _ORDERS.c.posted_fingerprint == _REMEMBERED.c.fingerprint,\n",
+        "",
+        "remembered",
+        "more_is_to_be_said",
     ),
 )
 

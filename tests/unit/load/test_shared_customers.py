@@ -104,6 +104,29 @@ def test_whom_a_dead_worker_was_making_is_in_doubt(url):
         first._token = ""
 
 
+def test_who_is_in_doubt_already_settles_from_his_own_time(url):
+    """The dead sent their last byte before: two looks that count from there would prove absent what was sent since."""
+    with worker(url, elsewhere=True) as first, worker(url) as second:
+        first.record_plan("run-1", [an_order("1"), an_order("2")])
+        for at, (ledger, number) in enumerate(((first, "1"), (second, "2"))):
+            ledger.claim([number])
+            with ledger.steps([number]) as steps:
+                seq = steps.intend(an_intent(number))
+                if at:
+                    steps.conclude(number, 1, "order", seq, LOST, at=AT)
+        begin(first, "bo@example.com")
+        conclude(second, begin(second), LOST)
+        run_out(first)
+        assert second.bury() is True
+        before = AT - timedelta(seconds=SETTLE)
+        with second.steps() as steps:
+            steps.start_settling(before)
+        assert {part.number: part.settle_from for part in second.unsettled()} == {"1": before, "2": AT}
+        people = second.customers([ZOE, "bo@example.com"])
+        assert {email: row.settle_from for email, row in people.items()} == {ZOE: AT, "bo@example.com": before}
+        first._token = ""
+
+
 def test_whoever_comes_next_settles_what_was_buried(url):
     """One dies; who buries him dies before saying since when it settles: the third does not leave it for another day."""
     with worker(url, elsewhere=True) as first, worker(url, elsewhere=True) as second, worker(url) as third:
@@ -204,6 +227,20 @@ def test_who_was_made_or_found_stays(url):
             with second.steps(people=[ZOE]) as steps:
                 assert step(steps) == zoe(first)
         assert zoe(first).customer_id == "made-1"
+
+
+def test_whom_somebody_is_making_is_neither_found_nor_refused(url):
+    """What a look shows while the request is under way may be what it makes: its answer says whom to charge."""
+    with worker(url, elsewhere=True) as first, worker(url) as second:
+        attempt = begin(first)
+        for step in (
+            lambda steps: steps.find_customer(ZOE, "desk-1"),
+            lambda steps: steps.refuse_customer(ZOE, Refusal("account.ambiguous", "two")),
+        ):
+            with second.steps(people=[ZOE]) as steps:
+                assert step(steps).state is CustomerState.IN_FLIGHT
+        conclude(first, attempt, DONE, "made-1")
+        assert (zoe(second).state, zoe(second).customer_id) == (CustomerState.CREATED, "made-1")
 
 
 def test_who_was_refused_since_is_not_freed(url):

@@ -45,7 +45,7 @@ class Book:
     """A ledger that holds these orders, and what it was told to remember."""
 
     def __init__(self, held: dict[str, RememberedOrder] | None = None, posted: PostedOrder = POSTED) -> None:
-        self.held, self.posted, self.kept = held or {}, posted, []
+        self.held, self.posted, self.kept, self.met = held or {}, posted, [], []
 
     @contextmanager
     def steps(self) -> Iterator[Book]:
@@ -54,6 +54,9 @@ class Book:
     def remember(self, key: str, rows: list[tuple[str, str, str, bytes]]) -> None:
         self.kept += rows
 
+    def meet_again(self, run_id: str, numbers: list[str]) -> None:
+        self.met.append((run_id, numbers))
+
     def remembered(self, numbers: list[str], key: str) -> dict[str, RememberedOrder]:
         return {number: self.held[number] for number in numbers if number in self.held}
 
@@ -61,10 +64,10 @@ class Book:
         return dict.fromkeys(numbers, self.posted)
 
     def lookup(self, numbers: list[str]) -> dict[str, Any]:
-        return dict.fromkeys(numbers)
+        return {number: replace(PLANNED, number=number) for number in numbers}
 
     def parts(self, numbers: Iterator[str]) -> dict[str, Any]:
-        return {}
+        return {number: [f"parts of {number}"] for number in numbers}
 
 
 class Rows:
@@ -158,11 +161,14 @@ def test_orders_are_taken_over_in_their_places_and_checked_now_and_then(monkeypa
     held["4"] = held["4"]._replace(rows="other")
     held["6"] = held["6"]._replace(consumed=(CONSUMED - timedelta(seconds=1)).isoformat())
     held["7"] = held["7"]._replace(consumed="")
-    done = Finished(Book(held), Rows({str(n): "rows" for n in range(1, 10)}), "key")  # type: ignore[arg-type]
+    book = Book(held)
+    done = Finished(book, Rows({str(n): "rows" for n in range(1, 10)}), "key")  # type: ignore[arg-type]
     found = list(done.orders(a_context(window=window), lambda some: [number for number, _ in some]))
     taken = [one.number if isinstance(one, Done) else f"rules {one}" for one in found]
     assert taken == ["rules 1", "2", "3", "rules 4", "5", "rules 6", "rules 7", "8", "rules 9"]
     assert (checked, done.count, found[1].line) == (["2", "5"], 4, b"2")
+    done.keep("run-2")
+    assert book.met == [("run-2", ["2", "3", "5", "8"])]
 
 
 def summed(posted: PostedOrder) -> tuple[int, int]:
@@ -174,8 +180,9 @@ def summed(posted: PostedOrder) -> tuple[int, int]:
         list(done.orders(CTX, lambda some: some))
     told: list[Any] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(finished, "needs_parts", lambda _: False)
+        patch.setattr(finished, "needs_parts", lambda _: True)
         found = list(done.statuses(CTX, lambda *given: told.append(given)))
+    assert [parts for _, _, parts in told] in ([], [["parts of 1"]])
     return sum(orders for _, orders in found) - len(told), len(told)
 
 
