@@ -1049,6 +1049,30 @@ GUARDS = (
         "server_ledger",
         "alone",
     ),
+    _guard(
+        "two who come at once are both alone",
+        "ledger/leases.py",
+        '    serialize(connection, "workers")\n    found',
+        "    found",
+        "server_ledger",
+        "both_alone",
+    ),
+    _guard(
+        "two who come at once have two plans",
+        "ledger/leases.py",
+        '    serialize(connection, "workers")\n    others',
+        "    others",
+        "server_ledger",
+        "have_one_plan",
+    ),
+    _guard(
+        "two who ask at once both have the turn",
+        "ledger/sharing.py",
+        '            leases.serialize(connection, "turns")\n',
+        "",
+        "server_ledger",
+        "has_the_turn",
+    ),
     # What goes, and where
     _guard(
         "what is in doubt when a run begins is not looked at",

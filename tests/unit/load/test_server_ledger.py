@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from load_fakes import HOME, SERVICE, SmallMews, VirtualTime, an_order
@@ -24,7 +26,7 @@ from etl.ledger.holder import this_process
 from etl.ledger.ledger import Ledger
 from etl.ledger.lock import LockLost
 from etl.ledger.records import PartKind, RunRecord
-from etl.ledger.steps import Intent, KindBusyError
+from etl.ledger.steps import Intent, KindBusyError, Steps
 from etl.load.recovery import recover
 from etl.model.outcome import Kind, Outcome
 from etl.model.states import State
@@ -194,6 +196,62 @@ def test_turns(url):
         assert (second.take_turn("x"), first.take_turn("x")) == (True, False)
         run_out(second)
         second._token = ""
+
+
+def waits_for(first: Ledger, do: Callable[[Any], object], then: Callable[[], object]) -> str:
+    """The code with which `then` of another worker ends, which waits while `do` of the first is not on disk."""
+    ended: list[str] = []
+
+    def other() -> None:
+        try:
+            then()
+        except LedgerError as error:
+            ended.append(error.code)
+
+    thread = threading.Thread(target=other)
+    with first.transaction() as connection:
+        do(connection)
+        thread.start()
+        thread.join(0.3)
+        assert thread.is_alive()
+    thread.join()
+    return "".join(ended)
+
+
+def test_two_who_come_at_once_are_not_both_alone(url):
+    """Whoever comes while another's lease is not on disk yet would find nobody, and both would send."""
+    with Ledger.open(url) as first, Ledger.open(url) as second:
+
+        def take(connection: Any) -> None:
+            leases.bury(connection, alive=lambda _: True, me=THERE)
+            leases.join(connection, me=THERE, token="x", now="", purpose="undo", is_shared=False)
+
+        assert waits_for(first, take, lambda: second.take_lock("undo")) == "ledger.locked"
+
+
+def test_two_who_come_at_once_have_one_plan(url):
+    with worker(url, elsewhere=True) as first, worker(url) as second:
+        plan = lambda connection: leases.share_plan(connection, first.token, "sha256:a")  # noqa: E731
+        assert waits_for(first, plan, lambda: second.share_plan("sha256:b")) == "ledger.locked"
+
+
+def test_of_two_who_ask_at_once_one_has_the_turn(url, monkeypatch):
+    """Both would send a first order otherwise."""
+    real = Steps.meta
+
+    def late(self: Steps, *given: str) -> None:
+        time.sleep(0.3)
+        real(self, *given)
+
+    monkeypatch.setattr(Steps, "meta", late)
+    with worker(url, elsewhere=True) as first, worker(url) as second:
+        took: list[bool] = []
+        threads = [threading.Thread(target=lambda one=one: took.append(one.take_turn("x"))) for one in (first, second)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert sorted(took) == [False, True]
 
 
 def test_what_settles_counts_from_the_end_of_the_lease(url):
