@@ -1073,6 +1073,30 @@ GUARDS = (
         "server_ledger",
         "has_the_turn",
     ),
+    _guard(
+        "what settles counts from the first of several dead",
+        "ledger/leases.py",
+        "sent_before = max(sent_before, min(",
+        "sent_before = (lambda older, newer: older or newer)(sent_before, min(",
+        "server_ledger",
+        "last_to_send",
+    ),
+    _guard(
+        "other outlets are read from where the look at the services ended",
+        "load/other_route.py",
+        'return f"{name}:{self.another}s" if self.another else name',
+        "return name",
+        "other_route",
+        "own_beginning",
+    ),
+    _guard(
+        "what is committed late in another place is read by no look",
+        "load/other_route.py",
+        "stamp(now - settle)",
+        "stamp(now)",
+        "other_route",
+        "committed_late",
+    ),
     # What goes, and where
     _guard(
         "what is in doubt when a run begins is not looked at",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import replace
@@ -262,6 +263,17 @@ def test_a_clock_from_before_this_program_ends_no_look(oldest):
     assert other.begin(datetime(2026, 6, 1, tzinfo=UTC)) == younger
 
 
+def test_what_is_committed_late_is_read_by_the_next_look(tmp_path):
+    """A request that was under way as the last look ended takes `settle_seconds` at most."""
+    starts: list[datetime | None] = []
+    other = other_route.OtherRoute(lambda since: (starts.append(since), nothing())[1], "orders")
+    now, settle = datetime(2026, 6, 1, tzinfo=UTC), timedelta(seconds=60)
+    with open_ledger(tmp_path / "ledger", OutletShop()) as ledger:
+        for _ in range(2):
+            asyncio.run(other_route.look(ledger, other, "uk", "run-1", now, settle))
+    assert starts == [other_route.OURS_SINCE, now - settle]
+
+
 def test_bills_of_another_outlet_stop_a_run(tmp_path):
     """One store, one number, two outlets: sent there by another ledger, the same sale would stand in both."""
     shop = OutletShop()
@@ -274,6 +286,15 @@ def test_bills_of_another_outlet_stop_a_run(tmp_path):
     assert (told.value.code, told.value.exit_code) == ("ledger.other_route", ExitCode.USAGE)
     assert f"holds 1 orders of this plan already as bills of other outlets: 7 ({bill_id})" in told.value.message
     assert "this outlet" in told.value.hint
+
+
+def test_other_outlets_are_read_from_their_own_beginning(tmp_path):
+    """The look at the services, which ended a moment ago, says nothing of what older bills there are."""
+    shop = OutletShop()
+    a_bill(shop, "7", outlet=KIOSK)
+    shop.timeline.pass_until(shop.timeline.now + 1000)
+    with pytest.raises(LedgerError):
+        checked(tmp_path / "ledger", shop, ["7"], route=Route.OUTLET)
 
 
 def test_what_was_reversed_in_another_outlet_may_go(tmp_path):

@@ -273,6 +273,17 @@ def test_what_settles_counts_from_the_end_of_the_lease(url):
         first._token = ""
 
 
+@pytest.mark.parametrize("ends", [(90, 0), (0, 90)])
+def test_of_several_dead_the_last_to_send_counts(url, ends):
+    """What of the younger is in doubt would be proved absent too early by the older one's time."""
+    with worker(url, elsewhere=True) as first, worker(url, elsewhere=True) as second, worker(url) as third:
+        for ledger, seconds in zip((first, second), ends, strict=True):
+            run_out(ledger, to=f"(extract(epoch FROM clock_timestamp()) * 1000000)::bigint - {seconds * 1_000_000}")
+        third.bury()
+        assert -5 <= (third.seconds_since_last_byte() or 0) < 0
+        first._token = second._token = ""
+
+
 def test_recover_counts_from_five_seconds_after_the_lease_as_runs_do(url, time):
     """The lease of another machine is just over: what was granted under it may leave for five seconds more."""
     mews = SmallMews(time)
