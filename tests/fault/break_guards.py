@@ -1097,6 +1097,22 @@ GUARDS = (
         "other_route",
         "committed_late",
     ),
+    _guard(
+        "a lease may end before what was begun under it is on disk",
+        "ledger/leases.py",
+        '.where(_TABLE.c.token == bindparam("token")).with_for_update()',
+        '.where(_TABLE.c.token == bindparam("token"))',
+        "server_ledger",
+        "until_what_was_begun",
+    ),
+    _guard(
+        "of what was met in another place only the first five hundred are looked up",
+        "load/other_route.py",
+        "range(0, len(met), 500)",
+        "range(0, min(len(met), 500), 500)",
+        "other_route",
+        "all_that_was_met",
+    ),
     # What goes, and where
     _guard(
         "what is in doubt when a run begins is not looked at",

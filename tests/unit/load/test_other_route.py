@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -272,6 +272,17 @@ def test_what_is_committed_late_is_read_by_the_next_look(tmp_path):
         for _ in range(2):
             asyncio.run(other_route.look(ledger, other, "uk", "run-1", now, settle))
     assert starts == [other_route.OURS_SINCE, now - settle]
+
+
+def test_what_still_stands_is_asked_of_all_that_was_met():
+    """However many: of five hundred that were cancelled nobody concludes that the next one was, too."""
+    met = [(str(number), f"id-{number}") for number in range(501)]
+
+    async def asked_for(ids: Sequence[str]) -> AsyncIterator[list[Any]]:
+        yield [SimpleNamespace(order_id=one, is_canceled=one != "id-500", service_id="") for one in ids]
+
+    other = other_route.OtherRoute(lambda _: nothing(), "orders", by_id=asked_for)
+    assert asyncio.run(other_route._standing(met, other)) == {"500": "id-500"}
 
 
 def test_bills_of_another_outlet_stop_a_run(tmp_path):

@@ -235,6 +235,34 @@ def test_two_who_come_at_once_have_one_plan(url):
         assert waits_for(first, plan, lambda: second.share_plan("sha256:b")) == "ledger.locked"
 
 
+def test_a_lease_lasts_until_what_was_begun_under_it_is_on_disk(url):
+    """Who buries its holder in between would find no intent, and the order would be anybody's while it is on its way."""
+    with worker(url) as first, worker(url, elsewhere=True) as second:
+
+        def bury() -> None:
+            with second.transaction() as connection:
+                leases.bury(connection, alive=lambda _: False, me=this_process())
+
+        assert waits_for(first, first.verify_lock, bury) == ""
+        assert not second.is_at_work(first.token)
+        first._token = ""
+
+
+def test_who_renews_or_leaves_does_so_for_itself(url):
+    """A lease that others renew never ends; one that others give back stops a run in the middle."""
+    ends = "SELECT (lease_ends - extract(epoch FROM clock_timestamp()) * 1000000) / 1000000 FROM workers WHERE token = :token"
+    with worker(url, elsewhere=True) as second:
+        with worker(url) as first:
+            run_out(second, to="(extract(epoch FROM clock_timestamp()) * 1000000)::bigint + 30000000")
+            with first.transaction() as connection:
+                connection.execute(leases._RENEW, {"renewed": first.token})
+                left = [connection.scalar(text(ends), {"token": one.token}) for one in (first, second)]
+            assert 50 < left[0] <= 60
+            assert left[1] <= 30
+        assert second.claim([]) == {}
+        assert second.is_at_work(second.token)
+
+
 def test_of_two_who_ask_at_once_one_has_the_turn(url, monkeypatch):
     """Both would send a first order otherwise."""
     real = Steps.meta
