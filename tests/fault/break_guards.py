@@ -1113,6 +1113,38 @@ GUARDS = (
         "other_route",
         "all_that_was_met",
     ),
+    _guard(
+        "a process of another machine that is not on this one counts as gone",
+        "ledger/leases.py",
+        "return bool(row.host == me.host and not alive(",
+        "return bool(not alive(",
+        "server_ledger",
+        "whose_lease",
+    ),
+    _guard(
+        "to take over from one machine takes over from all",
+        "ledger/leases.py",
+        "if row.lease_ends <= row.now or (take_over and row.host == take_over):",
+        "if row.lease_ends <= row.now or take_over:",
+        "server_ledger",
+        "whose_lease",
+    ),
+    _guard(
+        "what was posted in another place again counts as reversed",
+        "load/other_route.py",
+        "found[identity.number, identity.generation, identity.is_undo]",
+        "found[identity.number, 1, identity.is_undo]",
+        "other_route",
+        "there_again",
+    ),
+    _guard(
+        "a day beside those that were read counts as read",
+        "load/other_route.py",
+        "low <= day and day + DAY <= high for",
+        "low <= day + DAY and day <= high for",
+        "other_route",
+        "read_once",
+    ),
     # What goes, and where
     _guard(
         "what is in doubt when a run begins is not looked at",

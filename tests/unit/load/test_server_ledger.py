@@ -248,6 +248,24 @@ def test_a_lease_lasts_until_what_was_begun_under_it_is_on_disk(url):
         first._token = ""
 
 
+def test_whose_lease_is_over(url):
+    """By the clock; a process that is gone by the word of its own machine; another machine's by a person's."""
+    with worker(url, elsewhere=True) as first, worker(url) as second:
+
+        def over(*, alive: bool = True, take_over: str = "") -> list[bool]:
+            with second.transaction() as connection:
+                rows = {row.token: row for row in connection.execute(leases._ALL)}
+            me = this_process()
+            return [leases._is_over(rows[one.token], me, lambda _: alive, take_over) for one in (first, second)]
+
+        assert over() == [False, False]
+        assert over(alive=False) == [False, True]
+        assert over(take_over=THERE.host) == [True, False]
+        run_out(first)
+        assert over() == [True, False]
+        first._token = ""
+
+
 def test_who_renews_or_leaves_does_so_for_itself(url):
     """A lease that others renew never ends; one that others give back stops a run in the middle."""
     ends = "SELECT (lease_ends - extract(epoch FROM clock_timestamp()) * 1000000) / 1000000 FROM workers WHERE token = :token"
