@@ -53,5 +53,7 @@ def command(
     if done.document["orders"]["ready"]:
         command = console.typed("run", *names, "--expect", done.document["plan"])
         show.step(console, "Review the report, then post exactly this plan", command)
+    elif done.exit_code:
+        show.step(console, "Nothing is ready; this says what comes first", console.typed("next", *names))
     console.result(done.document)
     return int(done.exit_code)

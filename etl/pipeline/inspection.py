@@ -262,7 +262,7 @@ def partial_text(settings: Settings, partial: Partial) -> str:
     """What there is of the mapping folder, and what is still missing."""
     if not is_begun(settings.mappings):
         return "none yet"
-    parts = [f"{len(partial.columns)} rows of columns.csv and {len(partial.values)} of values.csv were used"]
+    parts = [f"{len(partial.columns)} rows of columns.csv and {len(partial.values)} of values.csv were read"]
     if partial.missing:
         parts.append(f"still missing: {', '.join(partial.missing)}")
     parts += [str(fault) for fault in partial.faults]

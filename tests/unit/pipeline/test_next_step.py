@@ -13,7 +13,9 @@ from pathlib import Path
 import openpyxl
 import pytest
 from builders import a_reference
+from click.testing import CliRunner
 
+from etl.cli import cli
 from etl.errors import InputError
 from etl.ledger.ledger import Ledger
 from etl.ledger.records import Home
@@ -292,6 +294,17 @@ def test_an_export_of_which_nothing_has_a_number_is_shown_to_init(folder: Path, 
     step = ask("other.json", environ=TOKENS)
     assert step.type == "centra-mews init other.json"
     assert "None of the 2 rows of the export has an order number" in step.what
+
+
+def test_a_dry_run_of_which_nothing_is_ready_leads_here(folder: Path) -> None:
+    """It has no plan to post, and so many reasons that none of them is the next step."""
+    remember_mews()
+    (folder / "other.json").write_text(json.dumps([{"no": "7", "total": "5.00"}]))
+    for export in ("orders.csv", "other.json"):
+        said = " ".join(CliRunner().invoke(cli, ["dry-run", "--offline", export]).stderr.split())
+        assert said.endswith(f"Next: Nothing is ready; this says what comes first: centra-mews next {export}")
+    decided()
+    assert "centra-mews next" not in CliRunner().invoke(cli, ["dry-run", "--offline", "orders.csv"]).stderr
 
 
 def test_a_run_that_died_holds_nobody_up(folder: Path) -> None:
