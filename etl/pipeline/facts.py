@@ -9,7 +9,7 @@ from etl.pipeline.feasible import feasibility
 from etl.pipeline.planning import Span, compare_controls
 from etl.pipeline.prepare import Prepared
 from etl.pipeline.source_files import row_documents
-from etl.pipeline.sources import file_document, problems_of_files, texts
+from etl.pipeline.sources import file_documents, problems_of_files, texts
 from etl.pipeline.unconfirmed import likely_rows
 
 PAYMENT_NOTE = "Mews books external payments when they are posted, whatever the date of the order."
@@ -41,7 +41,7 @@ def facts_document(prepared: Prepared) -> dict[str, Any]:
         "mapping": prepared.mapping.digest,
         "mapping_notices": list(prepared.mapping.notices),
         "likely": likely_rows(prepared.mapping, prepared.facts),
-        "sources": [file_document(file) for file in prepared.facts.files],
+        "sources": file_documents(prepared.facts.files),
         "corrections": corrections_of(prepared),
         "told": texts(file_notices(prepared)),
         "unassigned_rows": row_documents(prepared.facts.unassigned),

@@ -20,7 +20,7 @@ from etl.pipeline.planning import Progress
 from etl.pipeline.prepare import Export, open_with, options_of
 from etl.pipeline.proposing import Proposed, propose_for, with_number_hint
 from etl.pipeline.readings import Proof
-from etl.pipeline.sources import file_document, problems_of_files, texts
+from etl.pipeline.sources import file_documents, problems_of_files, texts
 from etl.pipeline.stated_totals import StatedTotals
 from etl.pipeline.verdict import Verdict, amounts, word_columns
 from etl.settings import Settings
@@ -186,7 +186,7 @@ def inspect(stack: ExitStack, settings: Settings, export: Export, progress: Prog
         "verdict": verdict.document() | {"rows_without_order": facts.unassigned_count},
         "proposals": proposing.document(proposed) if proposed else None,
         "next": next_step(settings, export, partial, verdict, proposed),
-        "files": [file_document(file) for file in facts.files],
+        "files": file_documents(facts.files),
         "told": texts(problems_of_files(facts, batch.unused_values())),
         "mapping": partial_text(settings, partial),
         "orders": {"read": tally.orders, "returns": tally.returns, "unreadable": tally.unreadable},

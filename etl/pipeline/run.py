@@ -54,6 +54,7 @@ from etl.pipeline.prepare import (
 from etl.pipeline.reporting import report_on
 from etl.pipeline.sending import poster_of, reach_of, run_facts
 from etl.pipeline.source_again import EXPORTS, files_read
+from etl.pipeline.sources import file_names
 from etl.pipeline.turns import BEGIN, CANARY, in_turn, keep_verdict, verdict_of_others
 from etl.pipeline.unconfirmed import refuse_unconfirmed
 from etl.report.summary import Summary
@@ -426,13 +427,14 @@ def _result_document(result: LoadResult) -> dict[str, Any]:
 def _record(
     prepared: Prepared, run_id: str, code: ExitCode | None = None, document: dict[str, Any] | None = None
 ) -> RunRecord:
+    names = file_names(prepared.facts.files)
     return RunRecord(
         run_id,
         "run",
         prepared.plan.plan,
         exit_code=None if code is None else int(code),
         summary=document or {},
-        sources={file.path.name: file.sha256 for file in prepared.facts.files},
+        sources={names[file.path]: file.sha256 for file in prepared.facts.files},
         mapping={
             "digest": prepared.mapping.digest,
             "reading": reading_of(prepared.mapping),

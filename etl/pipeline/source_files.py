@@ -12,6 +12,7 @@ from etl.errors import ExitCode
 from etl.ledger.records import RunRecord
 from etl.model.place import Place
 from etl.model.problem import Problem
+from etl.pipeline.source_again import EXPORTS
 
 ROWS_KEPT = 1000
 """So many rows without an order number are kept one by one with their run; the count is exact."""
@@ -46,7 +47,12 @@ class Sources:
 
 def sources_of(runs: Sequence[RunRecord]) -> Sources:
     """What these runs have read; `runs` oldest first. A file read again replaces its earlier reading."""
-    newest = {name: run for run in runs if run.command == "run" for name in run.sources}
+    newest: dict[str, RunRecord] = {}
+    for run in runs:
+        if run.command == "run":
+            newest = {name: one for name, one in newest.items() if not _has_read(run, name)} | dict.fromkeys(
+                run.sources, run
+            )
     last = {run.run_id: run for run in newest.values()}
     narrowed = [span for name, run in newest.items() for span in _spans(runs, name, run)]
     return Sources(
@@ -86,15 +92,24 @@ def _unassigned(run: RunRecord, names: Sequence[str]) -> int:
 
 def _rows(summary: Mapping[str, Any], name: str) -> Iterable[Problem]:
     for row in summary.get("unassigned_rows", ()):
-        if Path(row["file"]).name == name:
+        if _ends(row["file"], name):
             place = Place(row["file"], row["sheet"], row["row"], row["column"])
             yield Problem(row["code"], "", place, row["value"], row["message"])
 
 
+def _has_read(run: RunRecord, name: str) -> bool:
+    """Whether a run has read the file that an earlier one calls so, be it among others of its name or alone."""
+    return name in run.sources or any(_ends(path, name) for path, *_ in run.mapping.get(EXPORTS, ()))
+
+
+def _ends(path: str, name: str) -> bool:
+    return f"/{Path(path).as_posix()}".endswith(f"/{name}")
+
+
 def _told(summary: Any, name: str) -> tuple[int | None, str]:
-    """Rows and format of a file as a run's summary tells them."""
-    found = (one for one in summary.get("sources", ()) if one["file"] == name)
-    return next(((int(one["rows"]), str(one.get("format", ""))) for one in found), (None, ""))
+    """Rows, of all its sheets, and format of a file as a run's summary tells them."""
+    found = [one for one in summary.get("sources", ()) if one["file"] == name]
+    return (sum(int(one["rows"]) for one in found), str(found[0].get("format", ""))) if found else (None, "")
 
 
 def _spans(runs: Sequence[RunRecord], name: str, newest: RunRecord) -> list[tuple[str, str]]:
@@ -102,7 +117,7 @@ def _spans(runs: Sequence[RunRecord], name: str, newest: RunRecord) -> list[tupl
 
     A run that broke off may have recorded no more than a part of the orders.
     """
-    readings = [run for run in runs if run.command == "run" and run.sources.get(name) == newest.sources[name]]
+    readings = [run for run in runs if run.command == "run" and newest.sources[name] in run.sources.values()]
     ended = [_narrowed(run.summary) for run in readings if run is newest or run.exit_code in _ENDED]
     return [] if ("", "") in ended else ended
 

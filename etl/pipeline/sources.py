@@ -7,6 +7,7 @@ run and the report alike.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from etl.model.place import Place
@@ -18,11 +19,28 @@ from etl.staging.facts import BatchFacts, FileFacts
 NAMES_SHOWN = 30
 
 
-def file_document(file: FileFacts) -> dict[str, Any]:
+def file_names(files: Iterable[FileFacts]) -> dict[Path, str]:
+    """What each file of a batch is called: by its own name, with the folders that tell it from another of that name."""
+    paths = {file.path: file.path.absolute().parts for file in files}
+    names = {}
+    for path, parts in paths.items():
+        depths = range(1, len(parts) + 1)
+        alone = (at for at in depths if sum(others[-at:] == parts[-at:] for others in paths.values()) == 1)
+        names[path] = "/".join(parts[-next(alone, 1) :])
+    return names
+
+
+def file_documents(files: Sequence[FileFacts]) -> list[dict[str, Any]]:
+    """What was found of the files of a batch, with the evidence."""
+    names = file_names(files)
+    return [file_document(file, names[file.path]) for file in files]
+
+
+def file_document(file: FileFacts, name: str) -> dict[str, Any]:
     """What was found of one file, with the evidence."""
     dialect, columns = file.dialect, file.columns
     return {
-        "file": file.path.name,
+        "file": name,
         "sha256": file.sha256,
         "bytes": file.size,
         "format": file.format,
@@ -124,8 +142,9 @@ def _unknown(file: FileFacts, place: Place) -> Iterator[Problem]:
 
 def sections(facts: BatchFacts, notices: Sequence[Problem]) -> list[Section]:
     """For the report: what became of every column, and what is told of the files."""
+    names = file_names(facts.files)
     rows = [
-        (Place(file.path.name, file.sheet).__str__(), name, what, why)
+        (str(Place(names[file.path], file.sheet)), name, what, why)
         for file in facts.files
         for name, what, why in _account(file)
     ]

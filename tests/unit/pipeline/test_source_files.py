@@ -7,6 +7,7 @@ from typing import Any
 from etl.ledger.records import RunRecord
 from etl.model.place import Place
 from etl.model.problem import Problem
+from etl.pipeline.source_again import EXPORTS
 from etl.pipeline.source_files import ROWS_KEPT, row_documents, sources_of
 
 
@@ -62,3 +63,42 @@ def test_only_what_no_run_has_read_is_told_as_narrowed() -> None:
     assert sources_of([a_reading("r0", "", "", sha="other"), second]).narrowed == both[1:]
     assert sources_of([a_reading("r0", "", "", code=130), first]).narrowed == both[:1]
     assert sources_of([a_reading("r0", "", "", code=None), first]).narrowed == both[:1]
+
+
+def a_batch(run_id: str, **files: int) -> RunRecord:
+    """A run over orders.csv of these folders; it met so many rows without a number in each."""
+    paths = {folder: f"/exports/{folder}/orders.csv" for folder in files}
+    names = {folder: f"{folder}/orders.csv" if len(files) > 1 else "orders.csv" for folder in files}
+    summary: dict[str, Any] = {
+        "sources": [{"file": names[one], "rows": 9, "rows_unassigned": count} for one, count in files.items()],
+        "lines": {"unassigned": sum(files.values())},
+        "unassigned_rows": row_documents(
+            Problem("order.number_missing", "", Place(paths[one], "", row, "orderNumber"))
+            for one, count in files.items()
+            for row in range(count)
+        ),
+    }
+    exports = {EXPORTS: [[path, f"sha of {one}", False] for one, path in paths.items()]}
+    return RunRecord(
+        run_id, "run", summary=summary, sources={names[one]: f"sha of {one}" for one in files}, mapping=exports
+    )
+
+
+def test_files_of_one_name_are_told_apart_by_their_folders() -> None:
+    """A shop that exports by month: January read again clears none of February's rows, and both are named."""
+    both = a_batch("r1", jan=1, feb=2)
+    assert [(one.file, one.sha256) for one in sources_of([both]).files] == [
+        ("feb/orders.csv", "sha of feb"), ("jan/orders.csv", "sha of jan")
+    ]  # fmt: skip
+    again = sources_of([both, a_batch("r2", jan=0)])
+    assert ([one.file for one in again.files], again.unassigned) == (["feb/orders.csv", "orders.csv"], 2)
+    assert {row.place.file for row in again.rows} == {"/exports/feb/orders.csv"}
+    assert sources_of([a_batch("r0", jan=5), both]).unassigned == 3
+    assert sources_of([both, a_batch("r2", jan=0, feb=0)]).unassigned == 0
+
+
+def test_a_workbook_has_the_rows_of_all_its_sheets() -> None:
+    """The certificate names a file once."""
+    summary = {"sources": [{"file": "a.xlsx", "rows": rows, "format": "xlsx"} for rows in (5, 7)]}
+    (one,) = sources_of([RunRecord("r1", "run", summary=summary, sources={"a.xlsx": "sha"})]).files
+    assert (one.rows, one.format) == (12, "xlsx")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from etl.pipeline.sources import file_document, problems_of_files, sections, texts
+from etl.pipeline.sources import file_documents, file_names, problems_of_files, sections, texts
 from etl.reading.identify import open_export
 from etl.reading.options import ReadOptions
 from etl.staging.batch import Batch
@@ -45,7 +45,7 @@ def test_all_that_is_known_of_the_files_is_told(tmp_path: Path) -> None:
         assert words in whole
     assert {one.place.column for one in notices if one.code.startswith("column.")} == {"giftWrap", "odd"}
     assert not any(one.is_error for one in notices)
-    document = file_document(facts.files[0])
+    (document,) = file_documents(facts.files)
     assert document["rows"] == sum(
         document[name] for name in ("rows_of_orders", "rows_unassigned", "rows_of_totals", "repeated_headers")
     )
@@ -53,3 +53,16 @@ def test_all_that_is_known_of_the_files_is_told(tmp_path: Path) -> None:
     named = {(row[1], row[2]) for section in sections(facts, notices) for row in section.rows if len(row) == 4}
     assert {("orderNumber", "used"), ("odd", "unknown"), ("ipAddress", "not migrated")} <= named
     assert len({name for name, _ in named}) == len(named) == 11
+
+
+def test_files_are_called_by_as_many_folders_as_it_takes(tmp_path: Path) -> None:
+    """Two of one name would be one in the ledger and on the certificate."""
+    paths = [tmp_path / name for name in ("a/x/orders.csv", "b/x/orders.csv", "b/y/orders.csv", "c.csv")]
+    for number, path in enumerate(paths):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"orderNumber,products.sku,products.qty,products.unitPrice\n{number},A,1,1.00\n")
+    with Batch(paths, open_export=open_export) as batch:
+        facts = batch.load()
+    names = file_names(facts.files)
+    assert [names[path] for path in paths] == ["a/x/orders.csv", "b/x/orders.csv", "y/orders.csv", "c.csv"]
+    assert [one["file"] for one in file_documents(facts.files)] == list(names.values())
