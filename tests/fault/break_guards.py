@@ -1145,6 +1145,30 @@ GUARDS = (
         "other_route",
         "read_once",
     ),
+    _guard(
+        "what recover found is in nobody's hand, and never paid",
+        "ledger/sharing.py",
+        "(_ORDERS.c.state != State.POSTED.value) | (_ORDERS.c.posted_run_id == RECOVERED_RUN)",
+        "(_ORDERS.c.state != State.POSTED.value)",
+        "server_ledger",
+        "found_may_be_paid",
+    ),
+    _guard(
+        "what another is just taking is taken away",
+        "ledger/sharing.py",
+        "                    .with_for_update(skip_locked=True)\n",
+        "",
+        "server_ledger",
+        "just_taking",
+    ),
+    _guard(
+        "what another has in doubt is done with",
+        "ledger/sharing.py",
+        "State.IN_FLIGHT.value, State.UNKNOWN.value)\n_IDLE",
+        "State.IN_FLIGHT.value)\n_IDLE",
+        "server_ledger",
+        "is_anybodys",
+    ),
     # What goes, and where
     _guard(
         "what is in doubt when a run begins is not looked at",

@@ -98,10 +98,37 @@ def test_what_a_run_does_nothing_more_about_is_anybodys(url):
         with first.transaction() as connection:
             connection.execute(text("UPDATE orders SET state = 'unknown' WHERE number = '3'"))
             connection.execute(text("UPDATE orders SET state = 'in_flight' WHERE number = '4'"))
+        assert second.claim(["3", "4"]) == {"3": True, "4": True}
         first.let_go({"2"})
         assert second.elsewhere(["1", "2", "3", "4", "5"]) == {"2", "4"}
         assert first.elsewhere(["5"]) == {"5"}
         assert second.claim(["1", "3"]) == {}
+
+
+def test_nobody_waits_for_what_is_posted_and_the_found_may_be_paid(url):
+    """Of a posted order nothing more is to be done, unless `recover` found it: its payments are due."""
+    with worker(url, elsewhere=True) as first, worker(url) as second:
+        first.record_plan("run-1", [an_order("1"), an_order("2")])
+        with first.transaction() as connection:
+            posted = "UPDATE orders SET state = 'posted', posted_run_id = :run WHERE number = :number"
+            for number, run in (("1", "run-0"), ("2", "recovered")):
+                connection.execute(text(posted), {"run": run, "number": number})
+        assert first.claim(["1", "2"]) == {"1": False}
+        assert second.claim(["1", "2"]) == {"1": False, "2": False}
+
+
+def test_what_another_is_just_taking_is_passed_over(url):
+    """Neither waited for nor taken away: each goes on with what nobody has."""
+    with worker(url, elsewhere=True) as first, worker(url) as second:
+        first.record_plan("run-1", [an_order("1"), an_order("2")])
+        left: list[dict[str, bool]] = []
+        thread = threading.Thread(target=lambda: left.append(second.claim(["1", "2"])))
+        with first.transaction() as connection:
+            connection.execute(text("UPDATE orders SET claim = :me WHERE number = '1'"), {"me": first.token})
+            thread.start()
+            thread.join(10)
+            assert left == [{"1": True}]
+        thread.join()
 
 
 def test_a_lease_that_is_over_is_not_renewed(url):
