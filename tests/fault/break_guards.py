@@ -146,6 +146,14 @@ GUARDS = (
         "written_anew",
     ),
     _guard(
+        "an intent that is written anew keeps its old time",
+        "load/requests.py",
+        "        steps.renew(*self.intent_of.key, self.seq, sent_at)\n",
+        "        pass\n",
+        "last_moment",
+        "written_anew",
+    ),
+    _guard(
         "a run that ends lets a byte go that waited",
         "load/sender.py",
         "        if self._halt.is_set:\n            raise HaltedError\n        # Never ahead",
