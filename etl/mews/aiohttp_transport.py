@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
-from types import SimpleNamespace
 from typing import Any
+from weakref import WeakSet
 
 import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
 
+from etl.errors import InternalError
 from etl.mews.tls import tls_context
 
 Tell = Callable[[str, Mapping[str, Any]], Awaitable[None]]
@@ -28,12 +29,13 @@ _UNSENT = (httpx.ConnectError, httpx.ConnectTimeout)
 
 
 class _UnderWay:
-    """A request in the hands of the library. `has_left`: its first byte was let go."""
+    """A request in the hands of the library. `has_left`: its first byte was let go; `known`: connections that were used before."""
 
-    __slots__ = ("has_left", "tell")
+    __slots__ = ("has_left", "known", "tell")
 
-    def __init__(self, tell: Tell | None) -> None:
+    def __init__(self, tell: Tell | None, known: WeakSet[Any]) -> None:
         self.tell = tell
+        self.known = known
         self.has_left = False
 
 
@@ -54,26 +56,23 @@ class Connections(httpx.AsyncBaseTransport):
         self._keepalive_seconds = keepalive_seconds
         self._context = tls_context()
         self._inner = AiohttpTransport(verify=self._context, client=self._session)
+        self._known: WeakSet[Any] = WeakSet()
 
     def _session(self) -> aiohttp.ClientSession:
         """A session with nothing of its own: no cookies, no proxy, no time-out that the request does not name."""
-        tracing = aiohttp.TraceConfig()
-        tracing.on_connection_create_end.append(_connected)
-        tracing.on_request_headers_sent.append(_before_first_byte)
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 limit=self._most, keepalive_timeout=self._keepalive_seconds, ssl=self._context
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
             request_class=_Request,
-            trace_configs=[tracing],
             max_line_size=_LONGEST_LINE,
             max_field_size=_LONGEST_LINE,
         )
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """The answer, its body still to be read. Raises what httpcore's transport raises."""
-        under_way = _UnderWay(request.extensions.get("trace"))
+        under_way = _UnderWay(request.extensions.get("trace"), self._known)
         token = _REQUEST.set(under_way)
         try:
             response: httpx.Response = await self._inner.handle_async_request(request)
@@ -87,6 +86,9 @@ class Connections(httpx.AsyncBaseTransport):
                 raise
             raise httpx.ConnectError(str(error)) from error
         else:
+            if not under_way.has_left:
+                # A later aiohttp may send in another way. The first request of a run is a read: it ends there.
+                raise InternalError("aiohttp has sent a request without a word before", code="internal.transport")
             return response
         finally:
             _REQUEST.reset(token)
@@ -98,6 +100,17 @@ class Connections(httpx.AsyncBaseTransport):
 
 class _Request(aiohttp.ClientRequest):
     """A request whose bytes leave in the step of the loop in which they were looked at last."""
+
+    async def send(self, conn: Any) -> Any:
+        """With the connection in hand, before anything is written to it. aiohttp's tracing says as much, and costs as much as all headers."""
+        under_way = _REQUEST.get()
+        if (tell := under_way.tell) is not None:
+            if conn.protocol not in under_way.known:
+                under_way.known.add(conn.protocol)
+                await tell("connection.connect_tcp.complete", {})
+            await tell("http11.send_request_headers.started", {})
+        under_way.has_left = True
+        return await super().send(conn)
 
     async def write_bytes(self, writer: Any, conn: Any, *more: Any) -> None:
         """Headers and body. Before Python 3.12 a task of its own, begun a turn of the loop after the headers were told.
@@ -114,17 +127,3 @@ class _Request(aiohttp.ClientRequest):
                 conn.close()
                 return
         await super().write_bytes(writer, conn, *more)
-
-
-async def _connected(_: aiohttp.ClientSession, __: SimpleNamespace, ___: object) -> None:
-    tell = _REQUEST.get().tell
-    if tell is not None:
-        await tell("connection.connect_tcp.complete", {})
-
-
-async def _before_first_byte(_: aiohttp.ClientSession, __: SimpleNamespace, ___: object) -> None:
-    """Aiohttp awaits this with the connection in hand, before it writes anything."""
-    under_way = _REQUEST.get()
-    if under_way.tell is not None:
-        await under_way.tell("http11.send_request_headers.started", {})
-    under_way.has_left = True

@@ -156,15 +156,7 @@ class Transport:
                 return await self._exchange(operation, content, attempt)
 
     async def _exchange(self, operation: Operation, content: bytes, attempt: Attempt) -> Outcome:
-        is_large = len(content) > BODY_PIECE
-        length = [(b"Content-Length", str(len(content)).encode())] if is_large else []
-        request = httpx.Request(
-            "POST",
-            self._urls[operation.name],
-            headers=[*self._headers, *length],
-            content=attempt.pieces(content) if is_large else content,
-            extensions={"timeout": self._timeout, "trace": attempt.trace},
-        )
+        request = self._request(operation, content, attempt)
         attempt.hand_over()
         try:
             async with asyncio.timeout(None) as attempt.deadline:
@@ -179,12 +171,23 @@ class Transport:
                 return replace(outcome, kind=Kind.UNKNOWN)
             return outcome
 
+    def _request(self, operation: Operation, content: bytes, attempt: Attempt) -> httpx.Request:
+        url, extensions = self._urls[operation.name], {"timeout": self._timeout, "trace": attempt.trace}
+        headers = [*self._headers, (b"Content-Length", b"%d" % len(content))]
+        if len(content) > BODY_PIECE:
+            return httpx.Request("POST", url, headers=headers, content=attempt.pieces(content), extensions=extensions)
+        # Given as a stream, it is taken as it is: httpx finds out nothing of its own about headers and body.
+        request = httpx.Request("POST", url, headers=headers, stream=httpx.ByteStream(content), extensions=extensions)
+        request.headers.encoding = "ascii"
+        request.read()
+        return request
+
     async def _answer(self, operation: Operation, request: httpx.Request, attempt: Attempt) -> Outcome:
         response = await in_one_step(self._http.send(request, stream=True, auth=None, follow_redirects=False), attempt)
         try:
             content, why = await _whole_body(response)
         finally:
-            await response.aclose()
+            await _stream(response).aclose()
         return answers.from_answer(operation, response.status_code, response.headers, content, self._clock.wall(), why)
 
     def _keep_pace(self, outcome: Outcome) -> None:
@@ -225,14 +228,19 @@ async def _whole_body(response: httpx.Response) -> tuple[bytes | None, str]:
     return b"".join(pieces), ""
 
 
-async def _pieces(response: httpx.Response) -> AsyncIterator[bytes]:
-    """The body in pieces of at most 1 MiB: httpx would unpack all that a packet of a bomb holds, a thousandfold."""
+def _pieces(response: httpx.Response) -> AsyncIterator[bytes]:
+    """The body, unpacked, in pieces."""
+    # What is asked for here is ASCII; httpx would try all headers to find that out.
+    response.headers.encoding = "iso-8859-1"
     encoding = response.headers.get("Content-Encoding", "").strip().lower()
-    if encoding not in ("gzip", "x-gzip"):
+    if not encoding:
         # Not packed at all, as a rule: nothing has to be decoded or cut.
-        async for piece in response.aiter_bytes(_PIECE) if encoding else _stream(response):
-            yield piece
-        return
+        return aiter(_stream(response))
+    return _unpacked(response) if encoding in ("gzip", "x-gzip") else response.aiter_bytes(_PIECE)
+
+
+async def _unpacked(response: httpx.Response) -> AsyncIterator[bytes]:
+    """In pieces of at most 1 MiB: httpx would unpack all that a packet of a bomb holds, a thousandfold."""
     gzip = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
     async for packed in response.aiter_raw():
         rest = packed

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from etl.model.quick import quick
+
 
 class Kind(StrEnum):
     """Consequence of an answer or its absence."""
@@ -31,6 +33,7 @@ class Kind(StrEnum):
     """401, 404: credentials or address are wrong; the run stops with exit code 4."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """One request's fate. `body` is the parsed answer (numbers as Decimal) of a DONE outcome.

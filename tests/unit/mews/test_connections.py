@@ -6,6 +6,7 @@ import httpcore
 import httpx
 import pytest
 
+from etl.errors import InternalError
 from etl.mews import connections
 
 BODY = b"x" * 2_000_000
@@ -174,3 +175,37 @@ def test_other_protocols_are_refused():
             await pool.handle_async_request(httpcore.Request("GET", "ftp://127.0.0.1/"))
 
     asyncio.run(main())
+
+
+def test_a_connection_is_told_of_once_and_before_the_request_that_it_was_made_for():
+    told = []
+    seen = ("connection.connect_tcp.complete", "http11.send_request_headers.started")
+
+    async def tell(event, _):
+        if event in seen:
+            told.append(seen.index(event))
+
+    async def use(client, mews):
+        for _ in range(2):
+            await client.get(mews.url, extensions={"trace": tell})
+            # The server's word that it closed has arrived.
+            await asyncio.sleep(0.05)
+
+    over(use, closes=True)
+    assert told == [0, 1, 0, 1]
+    told.clear()
+    over(use)
+    assert told == [0, 1, 1]
+
+
+def test_a_library_that_sends_without_a_word_is_not_worked_with(monkeypatch):
+    """Whoever believed that nothing had left would send it again."""
+    transport = pytest.importorskip("etl.mews.aiohttp_transport")
+    UNDER[:] = [transport.Connections]
+    monkeypatch.setattr(transport, "_Request", transport.aiohttp.ClientRequest)
+
+    async def use(client, mews):
+        with pytest.raises(InternalError, match="without a word"):
+            await client.get(mews.url)
+
+    over(use)
