@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Row, delete, insert, select
 from etl.errors import LedgerError
 from etl.ledger import schema
 from etl.ledger.holder import Holder, is_alive
+from etl.ledger.prepared import PreparedLookup
 
 
 class LockLost(LedgerError):  # noqa: N818 - named after what happened
@@ -23,10 +24,10 @@ class LockLost(LedgerError):  # noqa: N818 - named after what happened
     code = "ledger.lock_lost"
 
 
-_CURRENT = (
-    select(schema.lock.c.token, schema.lock.c.host, schema.lock.c.pid).where(schema.lock.c.id == 1).with_for_update()
+_CURRENT = PreparedLookup(
+    select(schema.lock.c.token, schema.lock.c.host, schema.lock.c.pid).with_for_update(), schema.lock.c.id
 )
-"""Built once: every transaction asks it."""
+"""Every transaction asks it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +86,9 @@ def take(
 
 def verify(connection: Connection, token: str) -> None:
     """Raises LockLost unless the lock is still ours; every writing transaction begins with it."""
-    row = connection.execute(_CURRENT).one_or_none()
-    if row is None or row.token != token:
-        now_held = "nobody" if row is None else f"process {row.pid} on {row.host}"
+    found, host, pid = next(iter(_CURRENT.rows(connection, [1])), (None, "", 0))
+    if found != token:
+        now_held = "nobody" if found is None else f"process {pid} on {host}"
         raise LockLost(
             f"the ledger was taken over while this run was working; {now_held} holds it now",
             hint="Nothing was sent after that. Let the other run finish, then look at `centra-mews status`.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 
 from sqlalchemy import select, update
@@ -21,6 +21,7 @@ from etl.ledger.unit_of_work import (
     UnitOfWork,
 )
 from etl.model.outcome import Kind, Outcome
+from etl.model.packed import values_of
 from etl.model.quick import quick
 from etl.model.states import PLANNED, State, after
 
@@ -69,6 +70,16 @@ class Intent:
     def key(self) -> PartKey:
         """Number, generation and name of the part."""
         return self.number, self.generation, self.part
+
+    def sent(self, at: datetime) -> Intent:
+        """The same, with the moment at which it was written."""
+        values = [*_VALUES(self)]
+        values[_SENT_AT] = at
+        return Intent(*values)
+
+
+_VALUES = values_of(Intent)
+_SENT_AT = [one.name for one in fields(Intent)].index("sent_at")
 
 
 class SendSteps(UnitOfWork):

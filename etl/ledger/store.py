@@ -20,6 +20,7 @@ from etl.ledger.glance import missing
 from etl.ledger.holder import Holder, is_alive, this_process
 from etl.ledger.lock import Held
 from etl.ledger.records import stamp
+from etl.ledger.row_memory import RowMemory
 from etl.ledger.server import open_server
 from etl.ledger.steps import Steps
 from etl.ledger.writers import Claim, FileWriter, ServerWriters, Writers
@@ -57,6 +58,7 @@ class LedgerStore:
         self._token = ""
         self._is_dead = False
         self._proved_kinds: set[str] = set()
+        self._memory = RowMemory()
         self._writer: Connection | None = None
         self._reader: Connection | None = None
         self.reading: dict[str, dict[str, Any]] = {}
@@ -243,10 +245,13 @@ class LedgerStore:
             self.verify_lock(connection)
             steps = Steps(connection, self._wall(), self._proved_kinds)
             steps.is_shared, steps.worker = self.is_shared, self._token
+            self._memory.begin(connection, steps)
             steps.load(numbers)
             steps.load_people(people)
             yield steps
             steps.save()
+            self._memory.end(connection, steps)
+        self._memory.keep(steps)
 
     @contextmanager
     def late_steps(self, numbers: Iterable[str]) -> Iterator[Steps]:

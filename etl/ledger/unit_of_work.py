@@ -20,6 +20,8 @@ from etl.ledger.records import ORDER_PART, PartKind, stamp, stored_state
 from etl.model.quick import quick
 from etl.model.states import PLANNED, State, check, worst
 
+_UNDO = PartKind.UNDO.value
+
 CHUNK = 500
 """Numbers per SELECT: below every database's limit of parameters."""
 
@@ -101,6 +103,9 @@ class OrderRow:
     verdict: str
     updated_at: str = ""
 
+
+Rows = tuple[OrderRow, list[PartRow]]
+"""One order and all its parts."""
 
 _PART_HOT = tuple(one.name for one in fields(PartRow) if one.name not in (*_PART_KEY, "kind"))
 _ORDER_HOT = tuple(one.name for one in fields(OrderRow) if one.name not in ("number", "verdict", "updated_at"))
@@ -246,6 +251,8 @@ class UnitOfWork:
         """Whether other workers may be at it."""
         self.worker = ""
         """What this worker is known by to them."""
+        self.written = 0
+        """How many rows `save` has written of orders, parts and attempts."""
         self.is_late = False
         """Whether the lease is over: what Mews answered is written all the same, where nobody has decided since."""
 
@@ -264,7 +271,7 @@ class UnitOfWork:
 
     def save(self) -> None:
         """Writes what the steps changed. Effects: a handful of statements, whatever the count of steps."""
-        connection = self._connection
+        connection, written = self._connection, 0
         self.kinds.save()
         table = schema.parts
         for number, generation, part in self._dropped:
@@ -272,15 +279,30 @@ class UnitOfWork:
                 delete(table).where(table.c.number == number, table.c.generation == generation, table.c.part == part)
             )
         changed = [self._parts[key[0]][key] for key in self._dirty_parts]
-        _INSERT_PART.run(connection, [row for row in changed if row.key not in self._stored])
-        _UPDATE_PART.run(connection, [row for row in changed if row.key in self._stored])
-        _INSERT_ATTEMPT.run(connection, self._new_attempts)
-        _RENEW_ATTEMPT.run(connection, self._renewals)
-        _UPDATE_ATTEMPT.run(connection, self._outcomes)
+        written += _INSERT_PART.run(connection, [row for row in changed if row.key not in self._stored])
+        written += _UPDATE_PART.run(connection, [row for row in changed if row.key in self._stored])
+        written += _INSERT_ATTEMPT.run(connection, self._new_attempts)
+        written += _RENEW_ATTEMPT.run(connection, self._renewals)
+        written += _UPDATE_ATTEMPT.run(connection, self._outcomes)
         orders = [self._orders[number] for number in self._dirty_orders]
         for order in orders:
             order.updated_at = self._now
-        _UPDATE_ORDER.run(connection, orders)
+        self.written = written + _UPDATE_ORDER.run(connection, orders)
+
+    def take_up(self, known: dict[str, Rows]) -> None:
+        """Rows as the database has them, which need not be read any more."""
+        for number, (order, parts) in known.items():
+            self._orders[number] = order
+            self._parts[number] = {part.key: part for part in parts}
+            self._stored.update(self._parts[number])
+
+    def under_way(self) -> dict[str, Rows]:
+        """Of the orders that are in flight, the rows as they were written. The transaction is over, and uses them no more."""
+        return {
+            number: (order, list(self._parts.get(number, {}).values()))
+            for number, order in self._orders.items()
+            if order.state is State.IN_FLIGHT
+        }
 
     def alone(self, what: str) -> None:
         """Nobody else is at the same thing until the transaction ends."""
@@ -334,13 +356,18 @@ class UnitOfWork:
         parts = [
             part
             for part in self._parts[row.number].values()
-            if part.generation == order.generation and part.kind != PartKind.UNDO.value
+            if part.generation == order.generation and part.kind != _UNDO
         ]
-        if any(part.part == ORDER_PART and part.state is State.UNDONE for part in parts):
-            # A payment that was never sent is not due any more.
-            parts = [part for part in parts if part.state not in PLANNED]
-        order.state = worst(part.state for part in parts)
-        speaking = min(parts, key=lambda part: (part.state is not order.state, part.part != ORDER_PART, part.part))
+        if len(parts) == 1:
+            # As a rule there is nothing but the order.
+            (speaking,) = parts
+            order.state = speaking.state
+        else:
+            if any(part.part == ORDER_PART and part.state is State.UNDONE for part in parts):
+                # A payment that was never sent is not due any more.
+                parts = [part for part in parts if part.state not in PLANNED]
+            order.state = worst(part.state for part in parts)
+            speaking = min(parts, key=lambda part: (part.state is not order.state, part.part != ORDER_PART, part.part))
         order.code, order.message, order.request_id = speaking.code, speaking.message, speaking.request_id
         order.rejected_hash = next((part.rejected_hash for part in parts if part.part == ORDER_PART), "")
         self._dirty_orders[row.number] = None

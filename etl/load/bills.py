@@ -73,7 +73,7 @@ class BatchRecord:
         for intent in self.intents:
             if intent.kind is PartKind.UNDO:
                 steps.plan_undo(*intent.key, intent.target)
-        self.seqs = steps.intend_all([replace(intent, sent_at=sent_at) for intent in self.intents])
+        self.seqs = steps.intend_all([intent.sent(sent_at) for intent in self.intents])
 
     def renew(self, steps: Steps, sent_at: datetime) -> None:
         """In flight stays."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -50,7 +50,7 @@ class PartRecord:
         """Ready -> in flight."""
         if self.intent_of.kind is PartKind.UNDO:
             steps.plan_undo(*self.intent_of.key, self.intent_of.target)
-        self.seq = steps.intend(replace(self.intent_of, sent_at=sent_at))
+        self.seq = steps.intend(self.intent_of.sent(sent_at))
 
     def renew(self, steps: Steps, sent_at: datetime) -> None:
         """In flight stays."""
