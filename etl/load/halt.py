@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Iterable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from etl.errors import EtlError
 from etl.load.ports import Sleep
-from etl.model.outcome import Outcome
 
 T = TypeVar("T")
 
@@ -26,16 +25,14 @@ class WindowPassedError(HeldBackError):
 
 
 class Halt:
-    """Whether one run goes on. `error`: the first reason why it does not; None where a person ended it.
-
-    `parked`: the requests that wait for their slot.
-    """
+    """Whether one run goes on. `error`: the first reason why it does not; None where a person ended it."""
 
     def __init__(self, sleep: Sleep) -> None:
         self._sleep = sleep
         self._event = asyncio.Event()
         self.error: EtlError | None = None
-        self.parked: set[asyncio.Future[Outcome]] = set()
+        self._parked: set[asyncio.Task[Any]] = set()
+        self._sent_home: set[asyncio.Task[Any]] = set()
 
     @property
     def is_set(self) -> bool:
@@ -47,8 +44,24 @@ class Halt:
         if error is not None and self.error is None:
             self.error = error
         self._event.set()
-        for request in tuple(self.parked):
-            request.cancel()
+        parked, self._parked = self._parked, set()
+        self._sent_home |= parked
+        for task in parked:
+            task.cancel()
+
+    def park(self) -> asyncio.Task[Any]:
+        """The task that asks waits for its slot until `unpark`: the end of the run cancels it. Shape: that task."""
+        task = cast("asyncio.Task[Any]", asyncio.current_task())
+        self._parked.add(task)
+        return task
+
+    def unpark(self, task: asyncio.Task[Any]) -> bool:
+        """It waits no more. Shape: whether it was cancelled by the end of the run, and by nobody else: then it goes on."""
+        self._parked.discard(task)
+        if task not in self._sent_home:
+            return False
+        self._sent_home.discard(task)
+        return task.uncancel() == 0
 
     async def sleep(self, seconds: float) -> None:
         """Sleeps that long, or until the run ends."""
@@ -70,12 +83,6 @@ class Halt:
             return task.result() if task.done() else None
         finally:
             await cancel([task, halting])
-
-
-def is_cancelled() -> bool:
-    """Whether somebody cancels the task that asks."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
 
 
 async def cancel(tasks: Iterable[asyncio.Future[Any]]) -> None:

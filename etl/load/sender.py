@@ -19,7 +19,7 @@ from etl.evidence.reader import Clock
 from etl.ledger.commit import Committer
 from etl.ledger.ledger import Checkpoint
 from etl.ledger.steps import Steps
-from etl.load.halt import Halt, HaltedError, HeldBackError, WindowPassedError, is_cancelled
+from etl.load.halt import Halt, HaltedError, HeldBackError, WindowPassedError
 from etl.load.ports import Writer
 from etl.load.traffic import Traffic
 from etl.model.outcome import Kind, Outcome
@@ -171,20 +171,19 @@ class Sender:
 
     async def _exchange(self, request: Request, attempt: _Attempt) -> Outcome:
         """The bytes and what came back; whatever happens once the intent is on disk, an outcome says what is known."""
+        content = request.payload.content
+        task = self._halt.park()
 
         async def before_send() -> None:
             # Called by the client with the slot granted, right before the first byte; again where that took long.
-            self._halt.parked.discard(sending)
+            self._halt.unpark(task)
             await self._before_send(request, attempt)
 
-        content = request.payload.content
-        sending = asyncio.ensure_future(self._writer.send(request.operation, content, before_send=before_send))
-        self._halt.parked.add(sending)
         try:
-            return await sending
+            return await self._writer.send(request.operation, content, before_send=before_send)
         except asyncio.CancelledError:
             # Sent home while it waited for its slot, by the halt and by nobody else: nothing left.
-            if self._halt.is_set and sending.cancelled() and not attempt.is_intended and not is_cancelled():
+            if self._halt.unpark(task) and not attempt.is_intended:
                 raise HaltedError from None
             # Cancelled by whoever leaves at once: what is in flight stays so on disk, and the next run settles it.
             raise
@@ -201,9 +200,7 @@ class Sender:
             # Nobody knows what left; it is looked up like anything else in doubt.
             return Outcome(Kind.UNKNOWN, message=f"internal fault while sending: {type(error).__name__}")
         finally:
-            self._halt.parked.discard(sending)
-            if not sending.done():
-                sending.cancel()
+            self._halt.unpark(task)
 
     async def _before_send(self, request: Request, attempt: _Attempt) -> None:
         """The last look before the first byte: still wanted, still allowed, and on disk."""
