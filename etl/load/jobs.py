@@ -111,6 +111,8 @@ class Chooser:
 
 def needs_of_part(order: PlannedOrder, part: str) -> tuple[str, ...]:
     """The kinds that one part of an order needs: the order, or a payment."""
+    if not order.unproved:
+        return ()
     if part == ORDER_PART:
         return tuple(kind for kind in order.unproved if not is_payment_kind(kind))
     kinds = {payment.part: payment_kind(payment.type) for payment in order.payments}

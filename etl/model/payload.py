@@ -52,7 +52,7 @@ def freeze(body: Mapping[str, Any]) -> Payload:
 def dump(body: Mapping[str, Any]) -> bytes:
     """`body` as JSON, Decimals digit by digit. Raises ValueError or TypeError for what is no JSON."""
     text: str = _QUICK.encode(body)
-    if any(sign in text for sign in _INEXACT):
+    if "E+" in text or "E-" in text or "NaN" in text or "Infinity" in text:
         # Never 1E+2: not every reader of JSON numbers takes an exponent for money. Or a name has these letters.
         text = _ENCODER.encode(body)
     return text.encode()
@@ -78,8 +78,9 @@ _FORM: dict[str, Any] = {
     "ensure_ascii": False,
     "allow_nan": False,
     "namedtuple_as_object": False,
+    # A body has no circles; one that had would end as too deep.
+    "check_circular": False,
 }
 _ENCODER = simplejson.JSONEncoder(use_decimal=False, default=_exact, **_FORM)
 _QUICK = simplejson.JSONEncoder(use_decimal=True, default=_exact, **_FORM)
-"""Writes a Decimal as `str` does: the same digits, unless one of `_INEXACT` is among them."""
-_INEXACT = ("E+", "E-", "NaN", "Infinity")
+"""Writes a Decimal as `str` does: the same digits, unless it has an exponent or is no number."""
