@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from decimal import Decimal
-from operator import attrgetter
 
 from etl.mews.entities import (
     OUTLET_ITEMS,
@@ -31,61 +30,80 @@ def usual_order_item(row: Json) -> OrderItemRow | None:
     A look reads every item that Mews holds, and a model of each costs twice as much. All types are looked at: what
     is returned is what the model makes of it (a test holds both against each other).
     """
+    get = row.get
     try:
-        amount, unit, original = row["Amount"], row["UnitAmount"], row.get("OriginalAmount") or row["Amount"]
+        amount, unit = row["Amount"], row["UnitAmount"]
+        original = get("OriginalAmount") or amount
         if type(amount["TaxValues"]) is not list:
             return None
         taxes = tuple([(tax["Code"], tax["Value"]) for tax in amount["TaxValues"]])
-        product = (row.get("Data") or {}).get("Product") or {}
-        found = OrderItemRow(
-            id=row["Id"],
-            order_id=row["ServiceOrderId"],
-            account_id=row.get("AccountId") or "",
-            service_id=row["ServiceId"],
-            notes=row.get("Notes") or "",
-            name=row.get("BillingName") or "",
-            external_identifier=row.get("ExternalIdentifier") or "",
-            count=row["UnitCount"],
-            unit_net=unit["NetValue"],
-            unit_gross=unit["GrossValue"],
-            net=amount["NetValue"],
-            gross=amount["GrossValue"],
-            taxes=taxes,
-            original_net=original["NetValue"],
-            original_gross=original["GrossValue"],
-            currency=amount["Currency"],
-            created=known_moment(row["CreatedUtc"]),
-            updated=known_moment(row.get("UpdatedUtc") or row["CreatedUtc"]),
-            consumed=optional_moment(row.get("ConsumedUtc")),
-            canceled=optional_moment(row.get("CanceledUtc")),
-            closed=optional_moment(row.get("ClosedUtc")),
-            state=row["AccountingState"],
-            type=row.get("Type") or "",
-            product_id=product.get("ProductId") or "",
-            category_id=row.get("AccountingCategoryId") or "",
-            bill_id=row.get("BillId") or "",
-            original_currency=original.get("Currency") or "",
+        product = data.get("Product") if (data := get("Data")) else None
+        essentials = (row["Id"], row["ServiceOrderId"], row["ServiceId"], amount["Currency"], row["AccountingState"])
+        others = (
+            get("AccountId") or "",
+            get("Notes") or "",
+            get("BillingName") or "",
+            get("ExternalIdentifier") or "",
+            get("Type") or "",
+            product.get("ProductId") or "" if product else "",
+            get("AccountingCategoryId") or "",
+            get("BillId") or "",
+            original.get("Currency") or "",
         )
+        numbers = (
+            unit["NetValue"],
+            unit["GrossValue"],
+            amount["NetValue"],
+            amount["GrossValue"],
+            original["NetValue"],
+            original["GrossValue"],
+        )
+        created = known_moment(row["CreatedUtc"])
+        updated = known_moment(moment) if (moment := get("UpdatedUtc")) else created
+        consumed, canceled = optional_moment(get("ConsumedUtc")), optional_moment(get("CanceledUtc"))
+        closed, count = optional_moment(get("ClosedUtc")), row["UnitCount"]
     except (AttributeError, KeyError, TypeError, ValueError):
         return None
-    return found if _is_usual(found) else None
+    texts = {*map(type, essentials), *map(type, others), *[type(code) for code, _ in taxes]}
+    amounts = {*map(type, numbers), *[type(value) for _, value in taxes]}
+    if texts != _TEXT or amounts != _AMOUNT or type(count) is not int or not all(essentials):
+        return None
+    id_, order_id, service_id, currency, state = essentials
+    account_id, notes, name, external_identifier, kind, product_id, category_id, bill_id, original_currency = others
+    unit_net, unit_gross, net, gross, original_net, original_gross = numbers
+    # By place, in the order of its fields: by name it costs a third more.
+    return OrderItemRow(
+        id_,
+        order_id,
+        account_id,
+        service_id,
+        notes,
+        name,
+        external_identifier,
+        count,
+        unit_net,
+        unit_gross,
+        net,
+        gross,
+        taxes,
+        original_net,
+        original_gross,
+        currency,
+        created,
+        updated,
+        consumed,
+        canceled,
+        closed,
+        state,
+        kind,
+        product_id,
+        category_id,
+        bill_id,
+        original_currency,
+    )
 
 
-_ESSENTIALS = attrgetter("id", "order_id", "service_id", "currency", "state")
-_TEXTS = attrgetter(
-    *("account_id", "notes", "name", "external_identifier", "type"),
-    *("product_id", "category_id", "bill_id", "original_currency"),
-)
-_NUMBERS = attrgetter("unit_net", "unit_gross", "net", "gross", "original_net", "original_gross")
-
-
-def _is_usual(item: OrderItemRow) -> bool:
-    """Whether all is there and of its kind."""
-    essentials = _ESSENTIALS(item)
-    texts = (*essentials, *_TEXTS(item), *(code for code, _ in item.taxes))
-    numbers = (*_NUMBERS(item), *(value for _, value in item.taxes))
-    is_of_kind = set(map(type, texts)) == {str} and set(map(type, numbers)) == {Decimal}
-    return is_of_kind and all(essentials) and type(item.count) is int
+_TEXT, _AMOUNT = {str}, {Decimal}
 
 
 def judged_order_item(row: Json) -> OrderItemRow:

@@ -286,7 +286,7 @@ def _entry(line: str, kind: str, name: str, count: int, unit: str, basis: str, c
            tax: str, gross: str, taxes: list[tuple[str, str]], source: str, rounding: str, product_id: str,
            category_id: str, file: str, sheet: str, row: int | None, rule: str) -> Entry:  # fmt: skip
     booked = Booked(
-        Decimal(net), Decimal(tax), Decimal(gross), tuple((code, Decimal(amount)) for code, amount in taxes)
+        Decimal(net), Decimal(tax), Decimal(gross), tuple([(code, Decimal(amount)) for code, amount in taxes])
     )
     amounts = (Decimal(source), Decimal(rounding))
     place = Place(file, sheet, row)
