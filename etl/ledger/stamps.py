@@ -9,6 +9,4 @@ from functools import lru_cache
 @lru_cache(maxsize=1024)
 def stamp(moment: datetime | None) -> str:
     """A time as the ledger stores it: ISO, UTC, microseconds, so that texts sort like times. What travels together has the same ones."""
-    return (
-        "" if moment is None else f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
-    )
+    return "" if moment is None else f"{moment.astimezone(UTC).isoformat(timespec='microseconds')[:-6]}Z"

@@ -312,7 +312,9 @@ def order_payload(order: PlannedOrder, identity: Identity) -> dict[str, Any]:
     """
     products: list[dict[str, Any]] = []
     items: list[dict[str, Any]] = []
+    stem = identity.stem
     for entry in order.entries:
+        identifier = f"{stem}:{entry.line}"
         amount = {
             "Currency": order.currency,
             "TaxCodes": list(entry.codes),
@@ -324,7 +326,7 @@ def order_payload(order: PlannedOrder, identity: Identity) -> dict[str, Any]:
                     "ProductId": entry.product_id,
                     "Count": entry.count,
                     "UnitAmount": amount,
-                    "ExternalIdentifier": identity.line(entry.line),
+                    "ExternalIdentifier": identifier,
                 }
             )
         else:
@@ -332,7 +334,7 @@ def order_payload(order: PlannedOrder, identity: Identity) -> dict[str, Any]:
                 "Name": entry.name,
                 "UnitCount": entry.count,
                 "UnitAmount": amount,
-                "ExternalIdentifier": identity.line(entry.line),
+                "ExternalIdentifier": identifier,
             }
             if entry.category_id:
                 item["AccountingCategoryId"] = entry.category_id
