@@ -18,6 +18,7 @@ from etl.model.kinds import BILL, COMPANY, OLD, REBATES, RESERVATION, is_payment
 from etl.model.ledger_place import shown
 from etl.model.mapping import Mapping as MappingFolder
 from etl.model.route import Route
+from etl.model.states import State
 from etl.model.status import ReportState
 from etl.model.words import counted
 from etl.pipeline.causes import Causes, Effect
@@ -152,6 +153,9 @@ def _whole(desk: Desk, left: Left) -> Step:
     states, trace = left.causes.states, left.trace
     done = _sum(states, (ReportState.ALREADY_POSTED, ReportState.POSTED, ReportState.RECOVERED))
     undone = states.get(ReportState.UNDONE)
+    if done.orders and left.ledger is not None and _is_recovered_since(left.ledger):
+        what = "Run the export over what recover found in Mews: it compares both, and sends only what is missing"
+        return with_effect(Step(what, type=left.run), done, "compares")
     if done.orders and trace is None:
         return with_effect(Step("Read everything back from Mews and compare it", type=_reconcile(desk)), done, "proves")
     if undone and (trace is None or not trace.is_complete):
@@ -160,6 +164,18 @@ def _whole(desk: Desk, left: Left) -> Step:
     if done.orders and trace is not None:
         return _reconciled(desk, trace)
     return Step("Nothing is left to do: no order of the export is to be sent")
+
+
+_IN_NO_EXPORT = "SELECT count(*) FROM orders WHERE reading = '' AND verdict = '' AND state <> :undone"
+
+
+def _is_recovered_since(ledger: Ledger) -> bool:
+    """Whether no run has met an export since `recover` filled the ledger: a reconciliation knows no source of what it found."""
+    recovered = ledger.meta(RECOVERED_AT)
+    if not recovered or any(run.started > recovered for run in ledger.runs() if run.command == "run"):
+        return False
+    ((unread,),) = ledger.query(_IN_NO_EXPORT, {"undone": State.UNDONE.value})
+    return bool(unread)
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,6 +290,11 @@ def _changed(desk: Desk, causes: Causes, *, is_bill: bool) -> Step:
 
 
 def _corrections(desk: Desk, causes: Causes, blocked: Effect, unassigned: int) -> Step:
+    if not blocked.orders:
+        # attention.csv holds whole orders; what belongs to none is corrected where it stands.
+        rows = counted(unassigned, "row|rows has|have")
+        what = f"{rows} no readable order number (problems.csv, which the command writes into dry-run, names each): write it into the export"
+        return Step(what, file="problems.csv", type=desk.typed("dry-run", *desk.plan_files, "--report", "dry-run"))
     others = causes.others()
     why = f" ({', '.join(dict.fromkeys(cause.code for cause, _ in others[:3]))})" if others else ""
     rows = f"; {counted(unassigned, 'row|rows has|have')} no readable order number" if unassigned else ""

@@ -89,6 +89,24 @@ def test_what_reconcile_left_open_is_the_step(shop: SmallShop) -> None:
     assert do(shop, step) == 0
 
 
+def test_after_recover_the_export_is_run_before_anything_is_reconciled(shop: SmallShop) -> None:
+    """A ledger filled from Mews knows no source: reconciling it, however often, ends with "nothing was read yet"."""
+    export = shop.export(rows(2))
+    assert shop.shell.run("run", export).code == 0
+    for path in shop.folder.glob(f"{shop.ledger.name}*"):
+        path.unlink()
+    assert shop.shell.run("recover").code == 0
+    assert shop.shell.run("reconcile").code == 3
+    step = ask(shop, export)
+    assert (step["orders"], "run" in step["type"].split()) == (2, True)
+    assert "what recover found" in step["what"]
+    assert do(shop, step) == 0
+    step = ask(shop, export)
+    assert "reconcile" in step["type"].split()
+    assert do(shop, step) == 0
+    assert "Nothing is left to do" in ask(shop, export)["what"]
+
+
 def test_a_ledger_that_cannot_be_written_is_reconciled_all_the_same(shop: SmallShop) -> None:
     """The trace is a help, no condition."""
     assert shop.shell.run("run", shop.export(rows(1))).code == 0

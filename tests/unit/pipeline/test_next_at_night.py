@@ -89,3 +89,14 @@ def test_the_files_of_the_last_run_are_found_where_they_lay(ready: Path) -> None
     assert ask().type.startswith("centra-mews run orders.csv --expect"), "or in the working folder"
     (ready / "orders.csv").unlink()
     assert ask().type == "centra-mews next EXPORT..."
+
+
+def test_rows_of_no_order_are_not_looked_for_among_the_orders(ready: Path) -> None:
+    """attention.csv holds whole orders; the command would not even write it."""
+    header, first, *_ = (ready / "orders.csv").read_text().splitlines()
+    lines = [f"{header},status", f"{first},Cancelled", f",{first.partition(',')[2]},Completed", ""]
+    (ready / "orders.csv").write_text("\n".join(lines))
+    step = ask("orders.csv")
+    assert "attention.csv" not in step.what
+    assert "1 row has no readable order number" in step.what
+    assert (step.file, step.type) == ("problems.csv", "centra-mews dry-run orders.csv --report dry-run")
