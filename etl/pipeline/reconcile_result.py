@@ -212,6 +212,7 @@ def _result(found: Found, account: _Account, bridge: list[dict[str, str]]) -> tu
         "accepted": account.completeness.accepted,
         "settled": account.completeness.settled,
         "to_compare": account.completeness.to_compare,
+        "in_no_export": account.completeness.only_in_mews,
         "orders": {klass.value: count for klass, count in counts.items()},
         "not_in_mews": _not_in_mews(account),
         "bridge": bridge,
@@ -457,6 +458,8 @@ def next_words(document: dict[str, Any]) -> str:
         )
     if document["to_compare"]:
         return "compare the orders that differ in Mews; `centra-mews settle` or `centra-mews undo` decides single ones."
+    if document["in_no_export"]:
+        return "`centra-mews run EXPORT...` with the export of the orders that `recover` found compares them with it; none is sent twice."
     states = {row["state"] for row in document["not_in_mews"]}
     if states & {"ready", "unknown"}:
         return "`centra-mews run EXPORT...` posts what is ready, and finds out about what is unknown."
@@ -464,7 +467,14 @@ def next_words(document: dict[str, Any]) -> str:
         return "`centra-mews run EXPORT... --repost-undone` posts again what was undone; if it is to stay out, the history is open."
     if document["settled"]:
         return "accept the orders settled by a person in waivers.csv (different), or correct them in Mews."
-    return "clear what is left open, or accept single orders by name in waivers.csv."
+    rows, months = document["source"]["unassigned"] > 0, any(not row["equal"] for row in document["controls"])
+    if len(document["open"]) > rows + months:
+        return "clear what is left open, or accept single orders by name in waivers.csv."
+    if rows:
+        return "give the rows without an order number one in the export, and run it again; problems.csv of --report names each."
+    return (
+        "find out why the months of controls.csv differ: the export may lack orders, or a figure was typed otherwise."
+    )
 
 
 def _grouped(values: Iterable[T], size: int) -> Iterator[list[T]]:
