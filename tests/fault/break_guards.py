@@ -1225,6 +1225,22 @@ GUARDS = (
         "server_ledger",
         "is_anybodys",
     ),
+    _guard(
+        "the turn of who is gone is nobody's",
+        "ledger/sharing.py",
+        ' and connection.scalar(_WORKER, {"token": holder}):',
+        ":",
+        "server_ledger",
+        "test_turns",
+    ),
+    _guard(
+        "what goes again is on record as it was before",
+        "load/picker.py",
+        "    if row.plan_run_id != session.facts.run_id or row.state is State.READY:\n",
+        "    if False:\n",
+        "poster",
+        "as_it_is_now",
+    ),
     # What goes, and where
     _guard(
         "what is in doubt when a run begins is not looked at",

@@ -176,6 +176,19 @@ def test_what_was_never_processed_is_proved_absent_and_sent_again(path, mews, ti
     assert result.surveys <= 7
 
 
+def test_what_is_sent_after_it_was_proved_absent_is_on_record_as_it_is_now(path, mews, time):
+    """The export changed while nobody knew: the ledger's sums are those of the version that is in Mews."""
+    mews.script = lambda p, _: Outcome(Kind.UNKNOWN, message="reset") if "uk:2]" in p["Notes"] else None
+    run_poster(path, mews, time, orders(2), run={"no_wait": True})
+    mews.script = lambda _p, _n: None
+    now = [an_order("1"), an_order("2", amount="13.00")]
+    run_poster(path, mews, time, now, run_id="run-2")
+    with Ledger.open(path, read_only=True) as ledger:
+        row = ledger.order("2")
+    assert (row.state, row.planned_total, row.fingerprint) == (State.POSTED, Decimal("13.00"), now[1].fingerprint)
+    assert run_poster(path, mews, time, now, run_id="run-3").counts == {ReportState.ALREADY_POSTED: 2}
+
+
 def test_an_order_proved_absent_three_times_gives_up(path, mews, time):
     """An order that never arrives must not be tried for ever."""
     mews.script = lambda p, _: Outcome(Kind.UNKNOWN, message="reset") if "[centra:uk:3]" in p["Notes"] else None

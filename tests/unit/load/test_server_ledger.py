@@ -152,6 +152,9 @@ def test_alone_means_alone(url):
             with pytest.raises(LedgerError, match="sha256:a"):
                 second.share_plan("sha256:b")
             second.share_plan("sha256:a")
+        with Ledger.open(url) as third:
+            third.take_lock("undo", take_over=THERE.host)
+        first._token = ""
     with worker(url, shared=False), pytest.raises(LedgerError, match="held by process"):
         worker(url)
 
@@ -222,6 +225,8 @@ def test_turns(url):
         first.give_turn("x")
         assert (second.take_turn("x"), first.take_turn("x")) == (True, False)
         run_out(second)
+        assert first.bury() is False
+        assert first.take_turn("x")
         second._token = ""
 
 
