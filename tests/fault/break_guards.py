@@ -1241,6 +1241,22 @@ GUARDS = (
         "poster",
         "as_it_is_now",
     ),
+    _guard(
+        "what is posted after an undo is on record as it was before",
+        "load/picker.py",
+        "        ledger.record_plan(facts.run_id, again)\n",
+        "",
+        "poster",
+        "on_record_so",
+    ),
+    _guard(
+        "a worker that died is not missed",
+        "load/crew.py",
+        "                        worker.result()\n",
+        "                        pass\n",
+        "crew",
+        "died_of",
+    ),
     # What goes, and where
     _guard(
         "what is in doubt when a run begins is not looked at",

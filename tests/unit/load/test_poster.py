@@ -689,6 +689,19 @@ def test_an_undone_order_is_posted_again_only_on_request_and_as_second_generatio
     assert mews.calls[-1]["Items"][0]["ExternalIdentifier"] == "centra:uk:2~2:p1"
 
 
+def test_an_undone_order_that_is_posted_otherwise_is_on_record_so(path, mews, time):
+    """The ledger's sums are those of the posting that stands."""
+    run_poster(path, mews, time, orders(2))
+    with open_ledger(path, time) as ledger, ledger.steps(["2"]) as steps:
+        steps.undo("2", 1)
+    now = [an_order("1"), an_order("2", amount="13.00")]
+    run_poster(path, mews, time, now, run_id="run-2", run={"repost_undone": True})
+    with Ledger.open(path, read_only=True) as ledger:
+        row = ledger.order("2")
+    assert (row.generation, row.planned_total, row.fingerprint) == (2, Decimal("13.00"), now[1].fingerprint)
+    assert run_poster(path, mews, time, now, run_id="run-3").counts == {ReportState.ALREADY_POSTED: 2}
+
+
 @pytest.mark.sqlite
 def test_a_full_disk_stops_before_the_byte_leaves(path, mews, time):
     """What can't be reserved on disk is not sent."""
