@@ -1257,6 +1257,22 @@ GUARDS = (
         "crew",
         "died_of",
     ),
+    _guard(
+        "a bill that has to go alone travels along",
+        "load/batch_queue.py",
+        "                if self._limit_of(job) != limit:\n                    self._front = job\n                    break\n",
+        "",
+        "crew",
+        "travel_along",
+    ),
+    _guard(
+        "a bill that may not travel along is lost",
+        "load/batch_queue.py",
+        "                    self._front = job\n                    break\n",
+        "                    break\n",
+        "crew",
+        "travel_along",
+    ),
     # What goes, and where
     _guard(
         "what is in doubt when a run begins is not looked at",
@@ -1645,6 +1661,22 @@ GUARDS = (
         "        if lock:\n            return await",
         "customers",
         "same_moment",
+    ),
+    _guard(
+        "a look at a customer counts from its end",
+        "load/customers.py",
+        "        started = await self._time.sync()\n        profiles = await self._profiles(emails)\n",
+        "        profiles = await self._profiles(emails)\n        started = await self._time.sync()\n",
+        "customers",
+        "from_its_begin",
+    ),
+    _guard(
+        "the second look at a customer counts from the begin of the first",
+        "load/customers.py",
+        "return started, profiles, self._time.latest()",
+        "return started, profiles, started",
+        "customers",
+        "from_its_begin",
     ),
     # Customers whom several workers meet
     _guard(

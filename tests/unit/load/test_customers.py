@@ -301,6 +301,25 @@ def test_two_looks_of_runs_that_do_not_wait_lie_apart(mews: People, path: Path) 
         assert len(mews.welcomes) == made, count
 
 
+def test_a_look_counts_from_its_begin_and_the_next_from_its_end(mews: People, path: Path) -> None:
+    """What is read takes its time, and whoever came while it was read is not in it."""
+    mews.welcome = lambda _p, n: Outcome(Kind.UNKNOWN, message="reset") if n == 1 else None
+    honest = mews.customers_by_email
+
+    async def slow(emails: Any) -> list[Account]:
+        found = await honest(emails)
+        await mews.time.sleep(60.0 if mews.welcomes else 0.0)
+        return found
+
+    mews.customers_by_email = slow  # type: ignore[method-assign]
+    # Settled after 180 s: begun before, the look from 150 to 210 is none. That from 250 to 310 is the first; 90 s later is 400.
+    for count, (at, made) in enumerate([(0, 1), (150, 1), (250, 1), (350, 1), (420, 2)]):
+        mews.time.seconds = max(mews.time.seconds, at)
+        assert mews.time.seconds < at + 30
+        assert load(path, mews, [new("1")], no_wait=True, run_id=f"run-{count}") is not None
+        assert len(mews.welcomes) == made, at
+
+
 def test_a_refusal_because_somebody_has_the_address_finds_him(mews: People, path: Path) -> None:
     """The look before came too early; the refusal says that there is somebody."""
 
