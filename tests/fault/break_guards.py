@@ -1273,6 +1273,14 @@ GUARDS = (
         "crew",
         "travel_along",
     ),
+    _guard(
+        "an answer after the lock of a file was lost counts",
+        "ledger/writers.py",
+        "    keeps_late_answers = False\n",
+        "    keeps_late_answers = True\n",
+        "ledger",
+        "lock_was_lost",
+    ),
     # What goes, and where
     _guard(
         "what is in doubt when a run begins is not looked at",

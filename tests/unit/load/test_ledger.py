@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sqlite3
 import subprocess
@@ -399,6 +400,22 @@ def an_intent(number: str, time: VirtualTime) -> Intent:
     """The intent of an order without content."""
     texts = ("run-1", "{}", "sha256:x", f"centra:uk:{number}", f"[centra:uk:{number}]", SERVICE, "account-1")
     return Intent(number, 1, "order", PartKind.ORDER, *texts, None, "gross", "sha256:f", "", 1, "", time.wall())
+
+
+@pytest.mark.sqlite
+def test_an_answer_after_the_lock_was_lost_changes_no_file(path, time):
+    """Another process is the one writer of it by then, and settles what was under way."""
+    first = open_ledger(path, time)
+    first.record_plan("run-1", [an_order("1")])
+    with first.steps(["1"]) as steps:
+        seq = steps.intend(an_intent("1", time))
+    refused = Outcome(Kind.REFUSED, status=400, message="x")
+    step = lambda steps: steps.conclude("1", 1, "order", seq, refused, at=time.wall())  # noqa: E731
+    with open_ledger(path, time) as second:
+        with pytest.raises(LockLost):
+            asyncio.run(Committer(first).do(step, "1", is_answer=True))
+        assert second.order("1").state is State.UNKNOWN
+        first.abandon()
 
 
 def test_what_is_posted_is_never_intended_again(path, time):
