@@ -55,6 +55,11 @@ class LedgerQueries(LedgerHome):
             found = {stored_state(state): count for state, count in self._read().execute(query)}
         return {state: found.get(state, 0) for state in State}
 
+    def planners(self) -> frozenset[str]:
+        """The runs that have read some order last."""
+        with translated(self._where):
+            return frozenset(self._read().scalars(select(schema.orders.c.plan_run_id).distinct()))
+
     def newest_change(self) -> str:
         """When the state of any order was written last, by this machine; "" before the first."""
         return self._scalar(select(func.max(schema.orders.c.updated_at))) or ""

@@ -57,7 +57,7 @@ def report_from_ledger(ledger_url: str, folder: Path, progress: Progress = silen
             for status in told_every(statuses, progress, "report", orders):
                 summary.add(status)
                 writer.add(status)
-            sources = sources_of(runs)
+            sources = sources_of(runs, ledger.planners())
             summary.add_unassigned(sources.rows, sources.unassigned)
             for row in sources.rows:
                 writer.add_unassigned(row)

@@ -130,7 +130,7 @@ def tell(found: Found, report: Path | None) -> Reconciled:
 
 def _account_for(found: Found, sinks: Iterable[_Sink]) -> tuple[_Account, list[dict[str, str]]]:
     basis = Basis.GROSS if found.reference.pricing is Pricing.GROSS else Basis.NET
-    sources = sources_of(found.ledger.runs())
+    sources = sources_of(found.ledger.runs(), found.ledger.planners())
     precisions = {code: currency.precision for code, currency in found.reference.currencies.items()}
     account = _Account(Bridge(basis, precisions), Completeness(waived_in(found.mapping), unassigned=sources.unassigned))
     for orders in _grouped(found.ledger.orders(), CHUNK):
@@ -253,7 +253,7 @@ def _not_in_mews(account: _Account) -> list[dict[str, Any]]:
 
 
 def _source(found: Found, account: _Account) -> dict[str, Any]:
-    sources = sources_of(found.ledger.runs())
+    sources = sources_of(found.ledger.runs(), found.ledger.planners())
     return {
         "orders": account.completeness.read,
         "unreadable_totals": account.completeness.unreadable,
@@ -318,7 +318,7 @@ def _certificate(found: Found, account: _Account, counts: dict[Klass, int]) -> C
         source_orders=account.completeness.read,
         accepted=account.completeness.accepted,
         reasons=tuple(account.completeness.reasons),
-        narrowed=_narrowed_words(sources_of(found.ledger.runs())),
+        narrowed=_narrowed_words(sources_of(found.ledger.runs(), found.ledger.planners())),
         not_posted=found.not_posted,
         control_differences=sum(not one.is_equal for one in found.controls),
         rounded_orders=sum(any(one.what is What.ROUNDING for one in noted.notices) for noted in found.notebook.all()),
@@ -364,7 +364,7 @@ def _written(found: Found, path: Path) -> Reconciled:
         summary.precisions = precisions
         try:
             account, bridge = _account_for(found, (writer, summary))
-            lost = sources_of(found.ledger.runs()).rows
+            lost = sources_of(found.ledger.runs(), found.ledger.planners()).rows
             summary.add_unassigned(lost, account.completeness.unassigned)
             for row in lost:
                 writer.add_unassigned(row)

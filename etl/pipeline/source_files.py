@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from etl.errors import ExitCode
 from etl.ledger.records import RunRecord
 from etl.model.place import Place
 from etl.model.problem import Problem
 from etl.pipeline.source_again import EXPORTS
+from etl.pipeline.sources import names_apart
 
 ROWS_KEPT = 1000
 """So many rows without an order number are kept one by one with their run; the count is exact."""
@@ -45,26 +47,60 @@ class Sources:
     narrowed: tuple[tuple[str, str], ...] = ()
 
 
-def sources_of(runs: Sequence[RunRecord]) -> Sources:
-    """What these runs have read; `runs` oldest first. A file read again replaces its earlier reading."""
-    newest: dict[str, RunRecord] = {}
+def sources_of(runs: Sequence[RunRecord], planners: Collection[str]) -> Sources:
+    """What these runs have read; `runs` oldest first, `planners`: those that have read some order last.
+
+    A file read again replaces its earlier reading. One of its name from another folder does so where it has read again all that
+    the earlier one held: a mended copy, and not another month.
+    """
+    newest: list[_Reading] = []
     for run in runs:
         if run.command == "run":
-            newest = {name: one for name, one in newest.items() if not _has_read(run, name)} | dict.fromkeys(
-                run.sources, run
-            )
-    last = {run.run_id: run for run in newest.values()}
-    narrowed = [span for name, run in newest.items() for span in _spans(runs, name, run)]
+            newest = [one for one in newest if not _replaces(run, one, planners)]
+            newest += [_Reading(name, run) for name in run.sources]
+    newest.sort(key=lambda one: (one.name, one.run.started, one.run.run_id))
+    last = {run.run_id: run for _, run in newest}
+    narrowed = [span for name, run in newest for span in _spans(runs, name, run)]
     return Sources(
         tuple(
-            SourceFile(name, str(run.sources[name]), rows, run.run_id, run.started, kind)
-            for name, run in sorted(newest.items())
+            SourceFile(shown, str(run.sources[name]), rows, run.run_id, run.started, kind)
+            for (name, run), shown in zip(newest, _shown(newest), strict=True)
             for rows, kind in [_told(run.summary, name)]
         ),
-        sum(_unassigned(run, [name for name, one in newest.items() if one is run]) for run in last.values()),
-        tuple(row for name, run in sorted(newest.items()) for row in _rows(run.summary, name)),
+        sum(_unassigned(run, [one.name for one in newest if one.run is run]) for run in last.values()),
+        tuple(row for name, run in newest for row in _rows(run.summary, name)),
         tuple(dict.fromkeys(narrowed)),
     )
+
+
+class _Reading(NamedTuple):
+    """What a run calls one of its files, and that run."""
+
+    name: str
+    run: RunRecord
+
+    @property
+    def path(self) -> Path | None:
+        """Where it lay; None where the run was one of an older program."""
+        return next((Path(path) for path, *_ in self.run.mapping.get(EXPORTS, ()) if _ends(path, self.name)), None)
+
+
+def _replaces(run: RunRecord, earlier: _Reading, planners: Collection[str]) -> bool:
+    """Whether a run has read what an earlier one has read, as it is by then."""
+    if not _has_read(run, earlier.name):
+        return False
+    paths = [Path(path) for path, *_ in run.mapping.get(EXPORTS, ())]
+    is_the_same = earlier.path is None or not paths or earlier.path in paths
+    return (
+        is_the_same or earlier.run.sources[earlier.name] in run.sources.values() or earlier.run.run_id not in planners
+    )
+
+
+def _shown(readings: Sequence[_Reading]) -> list[str]:
+    """Their names, those of one name with the folders that tell them apart."""
+    count = Counter(name for name, _ in readings)
+    apart = names_apart(one.path for one in readings if count[one.name] > 1 and one.path is not None)
+    return [one.name if one.path is None else apart.get(one.path, one.name) for one in readings]
 
 
 def row_documents(problems: Iterable[Problem]) -> list[dict[str, Any]]:

@@ -20,8 +20,13 @@ NAMES_SHOWN = 30
 
 
 def file_names(files: Iterable[FileFacts]) -> dict[Path, str]:
-    """What each file of a batch is called: by its own name, with the folders that tell it from another of that name."""
-    paths = {file.path: file.path.absolute().parts for file in files}
+    """What each file of a batch is called."""
+    return names_apart(file.path for file in files)
+
+
+def names_apart(files: Iterable[Path]) -> dict[Path, str]:
+    """Each file by its own name, with the folders that tell it from another of that name."""
+    paths = {path: path.absolute().parts for path in files}
     names = {}
     for path, parts in paths.items():
         depths = range(1, len(parts) + 1)
