@@ -1281,6 +1281,14 @@ GUARDS = (
         "ledger",
         "lock_was_lost",
     ),
+    _guard(
+        "an order of columns has the month of the first",
+        "columns/whole.py",
+        "month=told.months[at],",
+        "month=told.months[0],",
+        "unit/columns/test_whole_orders.py",
+        "own_time",
+    ),
     # What goes, and where
     _guard(
         "what is in doubt when a run begins is not looked at",

@@ -139,6 +139,17 @@ def test_nothing_is_sent_that_the_plan_id_does_not_stand_for(name, tmp_path, mon
         planned([write_rows(tmp_path / "a.csv", [row(1), row(2)])], CTX, **RUN)
 
 
+def test_each_order_has_its_own_time_and_country(tmp_path):
+    """To the last field, samples or not: month and country are in no plan id."""
+    source = {"default_country": "GB"}
+    ctx = a_context(a_mapping(shipping={"accounting_category": CATEGORY}, source=source))
+    rows = [row(1), row(2), row(3, orderDate="2024-05-01 10:00:00"), row(4, deliveryAddress__country="")]
+    rows.append(row(5, deliveryAddress__country="", invoiceAddress__country=""))
+    found = same([write_rows(tmp_path / "a.csv", rows)], ctx)
+    assert [order.month for order in found.orders] == ["2024-03", "2024-03", "2024-05", "2024-03", "2024-03"]
+    assert [order.country for order in found.orders] == ["GB"] * 5
+
+
 def test_payments_beside_an_order_go_along(tmp_path):
     """Gift cards and captures; in the plan id their amounts have no trailing zeros, in what is sent they do."""
     tables = {"vouchers": (VoucherRule("GIFT", "payment"),)}
