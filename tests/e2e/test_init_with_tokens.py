@@ -94,6 +94,7 @@ def test_the_filled_folder_is_read_as_it_is(shell: Shell) -> None:
     assert {one["code"] for one in done.json["problems"]} >= {"tax.undecided"}
 
 
+@pytest.mark.slow
 def test_in_a_folder_that_stands_only_empty_tax_cells_are_filled(shell: Shell) -> None:
     """Every other byte of the tables stays; what a person has written is no longer touched."""
     folder = shell.folder / "mappings"

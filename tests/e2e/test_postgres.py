@@ -75,6 +75,7 @@ def test_the_whole_job_on_a_server(on_server: ServerShop, postgres: Cluster, tmp
     _password_is_nowhere(on_server, postgres)
 
 
+@pytest.mark.slow
 def test_a_lost_ledger_is_built_again_on_a_server(on_server: ServerShop, postgres: Cluster) -> None:
     """`recover` fills an empty database from Mews; nothing is sent a second time."""
     shop = on_server.shop

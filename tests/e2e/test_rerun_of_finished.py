@@ -122,6 +122,7 @@ def move(shop: SmallShop, number: str) -> None:
     shop.sandbox._store = store
 
 
+@pytest.mark.slow
 def test_what_the_run_itself_finds_otherwise_is_told_as_ever(posted: SmallShop) -> None:
     """An order of which Mews holds another OrderId is different, unless somebody accepted that by name."""
     number = rows(4)[0]["orderNumber"]

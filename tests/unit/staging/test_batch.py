@@ -101,6 +101,7 @@ def bare(order: Order) -> Order:
 MONTH = "online-retail-2010-12"
 
 
+@pytest.mark.slow
 def test_the_four_real_files_hold_the_same_orders_and_the_known_sums(shared: Path) -> None:
     """A spreadsheet's dialect must not change one order, one cent or one text."""
     names = [f"{MONTH}.csv", f"{MONTH}-eu.csv", f"{MONTH}.xlsx", f"{MONTH}.ndjson"]
