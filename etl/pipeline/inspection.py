@@ -20,7 +20,7 @@ from etl.pipeline.planning import Progress
 from etl.pipeline.prepare import Export, open_with, options_of
 from etl.pipeline.proposing import Proposed, propose_for, with_number_hint
 from etl.pipeline.readings import Proof
-from etl.pipeline.sources import file_documents, problems_of_files, texts
+from etl.pipeline.sources import file_documents, problem_document, problems_of_files, texts
 from etl.pipeline.stated_totals import StatedTotals
 from etl.pipeline.verdict import Verdict, amounts, word_columns
 from etl.settings import Settings
@@ -290,17 +290,3 @@ def next_step(
         one = causes[0]
         return {"what": f"{one.code}, {one.orders:,} orders: {one.hint or one.message}", "type": ""}
     return {"what": "See what would be sent", "type": f"centra-mews {folder}dry-run {exports}"}
-
-
-def problem_document(problem: Problem) -> dict[str, Any]:
-    """A problem as data."""
-    return {
-        "code": problem.code,
-        "order": problem.order,
-        "file": problem.place.file,
-        "sheet": problem.place.sheet,
-        "row": problem.place.row,
-        "column": problem.place.column,
-        "value": problem.value,
-        "message": problem.message,
-    }

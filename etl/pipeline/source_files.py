@@ -14,7 +14,7 @@ from etl.ledger.records import RunRecord
 from etl.model.place import Place
 from etl.model.problem import Problem
 from etl.pipeline.source_again import EXPORTS
-from etl.pipeline.sources import names_apart
+from etl.pipeline.sources import names_apart, problem_document
 
 ROWS_KEPT = 1000
 """So many rows without an order number are kept one by one with their run; the count is exact."""
@@ -105,18 +105,8 @@ def _shown(readings: Sequence[_Reading]) -> list[str]:
 
 def row_documents(problems: Iterable[Problem]) -> list[dict[str, Any]]:
     """The first rows that belong to no order, as they are kept with their run."""
-    return [
-        {
-            "code": problem.code,
-            "file": problem.place.file,
-            "sheet": problem.place.sheet,
-            "row": problem.place.row,
-            "column": problem.place.column,
-            "value": problem.value,
-            "message": problem.message,
-        }
-        for problem in islice(problems, ROWS_KEPT)
-    ]
+    found = map(problem_document, islice(problems, ROWS_KEPT))
+    return [{name: value for name, value in one.items() if name != "order"} for one in found]
 
 
 def _unassigned(run: RunRecord, names: Sequence[str]) -> int:

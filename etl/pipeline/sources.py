@@ -35,6 +35,20 @@ def names_apart(files: Iterable[Path]) -> dict[Path, str]:
     return names
 
 
+def problem_document(problem: Problem) -> dict[str, Any]:
+    """A problem as data."""
+    return {
+        "code": problem.code,
+        "order": problem.order,
+        "file": problem.place.file,
+        "sheet": problem.place.sheet,
+        "row": problem.place.row,
+        "column": problem.place.column,
+        "value": problem.value,
+        "message": problem.message,
+    }
+
+
 def file_documents(files: Sequence[FileFacts]) -> list[dict[str, Any]]:
     """What was found of the files of a batch, with the evidence."""
     names = file_names(files)
