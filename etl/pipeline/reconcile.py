@@ -39,6 +39,7 @@ from etl.pipeline.paid_in_mews import PaidInMews
 from etl.pipeline.prepare import home_of, link_to_mews, read_mapping_of
 from etl.pipeline.reconcile_result import Found, Reconciled, tell
 from etl.pipeline.reconciled import Trace, keep, stand_of
+from etl.pipeline.source_files import sources_of
 from etl.pipeline.unmarked_reversals import note_unmarked
 from etl.reconcile.compare import bookings, compare_order
 from etl.reconcile.controls import ControlSums
@@ -408,6 +409,7 @@ class Reconciliation:
             self._posted_meanwhile,
             self._unsettled_seen,
             self._paid.amounts(),
+            sources_of(self._ledger.runs(), self._ledger.planners()),
             self._progress,
         )
         return tell(found, report)

@@ -33,7 +33,7 @@ from etl.pipeline.order_details import ledger_details
 from etl.pipeline.planning import Progress
 from etl.pipeline.reporting import account_names, told_details
 from etl.pipeline.source_again import SourceAgain
-from etl.pipeline.source_files import Sources, sources_of
+from etl.pipeline.source_files import Sources
 from etl.pipeline.workers import at_work
 from etl.reconcile.bridge import Bridge, Shown
 from etl.reconcile.certificate import Certificate, RunFact
@@ -98,6 +98,7 @@ class Found:
     posted_meanwhile: int
     unsettled_seen: Sequence[str]
     paid: dict[tuple[str, str], Decimal]
+    sources: Sources
     progress: Progress
 
 
@@ -130,7 +131,7 @@ def tell(found: Found, report: Path | None) -> Reconciled:
 
 def _account_for(found: Found, sinks: Iterable[_Sink]) -> tuple[_Account, list[dict[str, str]]]:
     basis = Basis.GROSS if found.reference.pricing is Pricing.GROSS else Basis.NET
-    sources = sources_of(found.ledger.runs(), found.ledger.planners())
+    sources = found.sources
     precisions = {code: currency.precision for code, currency in found.reference.currencies.items()}
     account = _Account(Bridge(basis, precisions), Completeness(waived_in(found.mapping), unassigned=sources.unassigned))
     for orders in _grouped(found.ledger.orders(), CHUNK):
@@ -253,7 +254,7 @@ def _not_in_mews(account: _Account) -> list[dict[str, Any]]:
 
 
 def _source(found: Found, account: _Account) -> dict[str, Any]:
-    sources = sources_of(found.ledger.runs(), found.ledger.planners())
+    sources = found.sources
     return {
         "orders": account.completeness.read,
         "unreadable_totals": account.completeness.unreadable,
@@ -318,7 +319,7 @@ def _certificate(found: Found, account: _Account, counts: dict[Klass, int]) -> C
         source_orders=account.completeness.read,
         accepted=account.completeness.accepted,
         reasons=tuple(account.completeness.reasons),
-        narrowed=_narrowed_words(sources_of(found.ledger.runs(), found.ledger.planners())),
+        narrowed=_narrowed_words(found.sources),
         not_posted=found.not_posted,
         control_differences=sum(not one.is_equal for one in found.controls),
         rounded_orders=sum(any(one.what is What.ROUNDING for one in noted.notices) for noted in found.notebook.all()),
@@ -364,7 +365,7 @@ def _written(found: Found, path: Path) -> Reconciled:
         summary.precisions = precisions
         try:
             account, bridge = _account_for(found, (writer, summary))
-            lost = sources_of(found.ledger.runs(), found.ledger.planners()).rows
+            lost = found.sources.rows
             summary.add_unassigned(lost, account.completeness.unassigned)
             for row in lost:
                 writer.add_unassigned(row)
